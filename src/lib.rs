@@ -1,0 +1,8 @@
+//! Postrider: one IMAP session over one Maildir, in Courier's place.
+#![deny(unsafe_code)]
+
+pub mod maildir;
+pub mod mime;
+pub mod sys;
+pub mod types;
+pub mod wire;
