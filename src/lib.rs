@@ -3,6 +3,7 @@
 
 pub mod maildir;
 pub mod mime;
+#[allow(unsafe_code)]
 pub mod sys;
 pub mod types;
 pub mod wire;

@@ -1,1 +1,11 @@
-//! (in the making)
+//! The system: the only place for `unsafe`, libc and nix. Everything above asks the kernel through here.
+
+pub mod alloc;
+pub mod clock;
+pub mod dir;
+pub mod fs;
+pub mod poll;
+pub mod process;
+pub mod signals;
+pub mod stdio;
+pub mod user;

@@ -1,0 +1,174 @@
+//! File calls. Everything in a Maildir is opened so that a link, a FIFO or a device in a file's place costs nothing
+//! (DESIGN, "The store"), and every change on disk is one of the few functions here.
+
+use nix::fcntl::{AT_FDCWD, OFlag};
+use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
+use nix::sys::time::{TimeSpec, TimeValLike};
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A path of octets.
+pub fn path(octets: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(octets))
+}
+
+/// `dir/name`.
+pub fn join(dir: &Path, name: &[u8]) -> PathBuf {
+    dir.join(OsStr::from_bytes(name))
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
+}
+
+fn open_as(path: &Path, extra: i32) -> io::Result<(File, Metadata)> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY | extra).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(not_regular()) }
+}
+
+/// Opens a regular file for reading; a symbolic link in the last component is refused (ELOOP).
+pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    open_as(path, libc::O_NOFOLLOW)
+}
+
+/// Opens a regular file for reading, through a symbolic link if need be: for the features that live by links.
+pub fn open_through_link(path: &Path) -> io::Result<(File, Metadata)> {
+    open_as(path, 0)
+}
+
+/// The whole of a control file, no more than `limit` octets; a larger one is an error (`InvalidData`).
+pub fn read_control(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let (file, metadata) = open(path)?;
+    read_all(&file, &metadata, limit)
+}
+
+/// The whole of an open control file, no more than `limit` octets.
+pub fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::new(io::ErrorKind::InvalidData, "control file too large");
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    let mut data = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1));
+    file.take(limit.saturating_add(1)).read_to_end(&mut data)?;
+    if data.len() as u64 > limit { Err(too_large()) } else { Ok(data) }
+}
+
+/// Makes a new file for reading and writing; one that exists already, even as a dangling link, is an error.
+pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+    File::options().read(true).write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
+}
+
+/// Opens an existing regular file for appending (maildirsize); a symbolic link is refused.
+pub fn open_append(path: &Path) -> io::Result<(File, Metadata)> {
+    let file = File::options()
+        .read(true)
+        .append(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(not_regular()) }
+}
+
+/// Reads at an offset until the buffer is full or the file ends; how much was read.
+pub fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = buf.get_mut(done..) {
+        if rest.is_empty() {
+            break;
+        }
+        match file.read_at(rest, offset.saturating_add(done as u64)) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+/// rename(2): replaces `to` in one step.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)
+}
+
+/// renameat2(2) with RENAME_NOREPLACE; where the file system does not know that, a link and an unlink.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use nix::errno::Errno;
+    use nix::fcntl::{RenameFlags, renameat2};
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
+            link(from, to)?;
+            unlink(from)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// link(2): a second name for a file.
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::hard_link(from, to)
+}
+
+/// symlink(2).
+pub fn symlink(target: &Path, at: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, at)
+}
+
+/// unlink(2).
+pub fn unlink(path: &Path) -> io::Result<()> {
+    nix::unistd::unlink(path).map_err(Into::into)
+}
+
+/// mkdir(2) with a mode, less the umask.
+pub fn mkdir(path: &Path, mode: u32) -> io::Result<()> {
+    nix::unistd::mkdir(path, Mode::from_bits_truncate(mode)).map_err(Into::into)
+}
+
+/// rmdir(2).
+pub fn rmdir(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir(path)
+}
+
+/// chmod(2).
+pub fn chmod(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// Sets a file's modification time (INTERNALDATE), in whole seconds; a symbolic link is not followed.
+pub fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {
+    let time = TimeSpec::seconds(seconds);
+    utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(Into::into)
+}
+
+/// Waits until a file's content and size are on disk.
+pub fn sync_file(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+/// Waits until a directory's entries are on disk.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    File::options().read(true).custom_flags(flags.bits()).open(path)?.sync_all()
+}
+
+/// Whether the process may write to a path, by its effective ids.
+pub fn writable(path: &Path) -> bool {
+    use nix::unistd::{AccessFlags, faccessat};
+    faccessat(AT_FDCWD, path, AccessFlags::W_OK, nix::fcntl::AtFlags::AT_EACCESS).is_ok()
+}
+
+/// The modification time in nanoseconds since 1970.
+pub fn mtime_nanos(metadata: &Metadata) -> i128 {
+    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
+}
+
+/// The umask for the files made from here on; the one before.
+pub fn set_umask(mask: u32) -> u32 {
+    nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits()
+}

@@ -1,0 +1,79 @@
+//! The one wait. Every moment in which a session does nothing is spent in here, and signals come in only here.
+
+use super::signals;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::{TimeSpec, TimeValLike};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// What a wait is for.
+#[derive(Clone, Copy, Default)]
+pub struct Interest<'a> {
+    /// A descriptor to read from.
+    pub input: Option<BorrowedFd<'a>>,
+    /// A descriptor to write to.
+    pub output: Option<BorrowedFd<'a>>,
+    /// The notification of changes.
+    pub watch: Option<BorrowedFd<'a>>,
+    /// A descriptor whose far end may go away, and of which nothing else is wanted.
+    pub hangup: Option<BorrowedFd<'a>>,
+}
+
+/// What ended a wait; nothing set means that the time was up.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// There is input, or its end.
+    pub input: bool,
+    /// Output is accepted, or the far end is gone.
+    pub output: bool,
+    /// A change was noticed.
+    pub watch: bool,
+    /// The far end of `hangup` is gone.
+    pub hangup: bool,
+    /// A signal asks the session to stop.
+    pub signal: bool,
+}
+
+/// Waits until something of interest happens, a signal arrives or the time is up (`None`: no limit).
+pub fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
+    let mut ready = Ready::default();
+    if signals::asked_to_stop() {
+        ready.signal = true;
+        return Ok(ready);
+    }
+    let wanted = [
+        (interest.input, PollFlags::POLLIN),
+        (interest.output, PollFlags::POLLOUT),
+        (interest.watch, PollFlags::POLLIN),
+        (interest.hangup, PollFlags::empty()),
+    ];
+    let mut fds: Vec<PollFd<'_>> = wanted.iter().filter_map(|(fd, flags)| fd.map(|fd| PollFd::new(fd, *flags))).collect();
+    let timeout = timeout.map(|t| TimeSpec::nanoseconds(i64::try_from(t.as_nanos()).unwrap_or(i64::MAX)));
+    match ppoll(&mut fds, timeout, Some(signals::open_mask())) {
+        Ok(_) => {}
+        Err(Errno::EINTR) => {
+            ready.signal = signals::asked_to_stop();
+            return Ok(ready);
+        }
+        Err(e) => return Err(e.into()),
+    }
+    let mut results = fds.iter().map(|fd| fd.any().unwrap_or(true));
+    let mut take = |there: bool| there && results.next().unwrap_or(false);
+    ready.input = take(interest.input.is_some());
+    ready.output = take(interest.output.is_some());
+    ready.watch = take(interest.watch.is_some());
+    ready.hangup = take(interest.hangup.is_some());
+    ready.signal = signals::asked_to_stop();
+    Ok(ready)
+}
+
+/// A pause in a longer piece of work (waiting for a lock, letting the clock pass): ends early when `watch` has something, when a
+/// signal arrives, or when nobody is left to read our answers. (The end of standard input is no hang-up: what was sent before it
+/// is still answered.)
+pub fn pause(time: Duration, watch: Option<BorrowedFd<'_>>) -> io::Result<Ready> {
+    // SAFETY: descriptor 1 is the connection for as long as the process lives; if it was closed, poll says POLLNVAL.
+    let stdout = unsafe { BorrowedFd::borrow_raw(1) };
+    wait(Interest { watch, hangup: Some(stdout), ..Interest::default() }, Some(time))
+}

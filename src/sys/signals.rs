@@ -1,0 +1,60 @@
+//! SIGTERM, SIGHUP and SIGINT end a session in order: they are blocked everywhere but inside the waits of [`super::poll`], so that
+//! no change on disk is cut in two (PROTOCOL 1.8).
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static ASKED_TO_STOP: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn note(_: libc::c_int) {
+    ASKED_TO_STOP.store(true, Ordering::Relaxed);
+}
+
+fn ours() -> SigSet {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGTERM);
+    set.add(Signal::SIGHUP);
+    set.add(Signal::SIGINT);
+    set
+}
+
+/// Takes over the three signals, blocks them, and has SIGPIPE ignored. Once, at start-up.
+pub fn install() {
+    let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
+    unsafe {
+        for signal in &ours() {
+            let _ = sigaction(signal, &action);
+        }
+        let _ = sigaction(Signal::SIGPIPE, &ignore);
+    }
+    let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ours()), None);
+}
+
+/// Whether one of the three has arrived.
+pub fn asked_to_stop() -> bool {
+    ASKED_TO_STOP.load(Ordering::Relaxed)
+}
+
+/// The signals blocked inside a wait: none of ours.
+pub(super) fn open_mask() -> SigSet {
+    let mut mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+    for signal in &ours() {
+        mask.remove(signal);
+    }
+    mask
+}
+
+/// In a child between fork and exec: gives the signals back their usual meaning.
+pub(super) fn reset_in_child() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: sigaction with SIG_DFL is async-signal-safe.
+    unsafe {
+        for signal in &ours() {
+            let _ = sigaction(signal, &default);
+        }
+        let _ = sigaction(Signal::SIGPIPE, &default);
+    }
+    let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&ours()), None);
+}

@@ -1,0 +1,105 @@
+//! The connection: standard input and output, whose blocking mode is not ours to change (other processes share it).
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// How to write without ever blocking.
+enum Way {
+    /// A socket: per-call flags.
+    Socket,
+    /// A descriptor of our own for the same pipe or terminal, non-blocking.
+    Own(OwnedFd),
+    /// Nothing better: after poll() has said yes, a pipe takes this many octets (POSIX PIPE_BUF).
+    Small,
+    /// A file: never blocks.
+    File,
+}
+
+/// The two ends that we were given.
+pub struct Stdio {
+    input_is_socket: bool,
+    way: Way,
+}
+
+const PIPE_BUF: usize = 4096;
+
+fn kind(fd: BorrowedFd<'_>) -> Option<SFlag> {
+    fstat(fd).ok().map(|s| SFlag::from_bits_truncate(s.st_mode & SFlag::S_IFMT.bits()))
+}
+
+impl Stdio {
+    /// Looks at what descriptors 0 and 1 are, and asks TCP to notice a dead client (keep-alive, and no more than `stall` of
+    /// unacknowledged output).
+    pub fn new(stall: Duration) -> Stdio {
+        let input = std::io::stdin();
+        let output = std::io::stdout();
+        let input_is_socket = kind(input.as_fd()) == Some(SFlag::S_IFSOCK);
+        let way = match kind(output.as_fd()) {
+            Some(SFlag::S_IFSOCK) => Way::Socket,
+            Some(SFlag::S_IFREG) => Way::File,
+            Some(SFlag::S_IFIFO) => {
+                let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+                open("/proc/self/fd/1", flags, Mode::empty()).map_or(Way::Small, Way::Own)
+            }
+            _ => Way::Small,
+        };
+        if input_is_socket {
+            let _ = setsockopt(&input.as_fd(), sockopt::KeepAlive, &true);
+            let millis = u32::try_from(stall.as_millis()).unwrap_or(60_000);
+            let _ = setsockopt(&input.as_fd(), sockopt::TcpUserTimeout, &millis);
+        }
+        Stdio { input_is_socket, way }
+    }
+
+    /// The descriptor to wait on for input.
+    pub fn input(&self) -> BorrowedFd<'static> {
+        // SAFETY: descriptor 0 stays what it is for as long as the process lives.
+        unsafe { BorrowedFd::borrow_raw(0) }
+    }
+
+    /// The descriptor to wait on before more output.
+    pub fn output(&self) -> BorrowedFd<'_> {
+        match &self.way {
+            Way::Own(fd) => fd.as_fd(),
+            // SAFETY: descriptor 1 stays what it is for as long as the process lives.
+            _ => unsafe { BorrowedFd::borrow_raw(1) },
+        }
+    }
+
+    /// Reads what is there; only after a wait has said so. 0 is the end of input.
+    pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.input_is_socket {
+            return Ok(recv(0, buf, MsgFlags::MSG_DONTWAIT)?);
+        }
+        Ok(nix::unistd::read(self.input(), buf)?)
+    }
+
+    /// Writes a part of `data`, never waiting: `WouldBlock` says that a wait is due. For [`Way::Small`] the caller must have
+    /// waited for the descriptor before (see [`Stdio::must_wait`]).
+    pub fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match &self.way {
+            Way::Socket => Ok(send(1, data, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?),
+            Way::Own(fd) => Ok(nix::unistd::write(fd, data)?),
+            Way::File => Ok(nix::unistd::write(self.output(), data)?),
+            Way::Small => {
+                let piece = data.get(..data.len().min(PIPE_BUF)).unwrap_or(data);
+                Ok(nix::unistd::write(self.output(), piece)?)
+            }
+        }
+    }
+
+    /// Whether every write needs a wait before it.
+    pub fn must_wait(&self) -> bool {
+        matches!(self.way, Way::Small)
+    }
+}
+
+/// Whether a descriptor is a terminal, for the friendliness of `--help` and the like.
+pub fn is_terminal(fd: &impl AsRawFd) -> bool {
+    // SAFETY: isatty takes any number.
+    unsafe { libc::isatty(fd.as_raw_fd()) == 1 }
+}

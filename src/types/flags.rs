@@ -1,0 +1,138 @@
+//! System flags, and how a Maildir file name spells them.
+
+use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
+
+/// A set of system flags (RFC 3501 2.3.2). \Recent is not in here: it belongs to a session, not to a message.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Flags(u8);
+
+/// Each flag with its Maildir letter and its name, in the order in which Courier's FLAGS response has them (PROTOCOL 5.4).
+const TABLE: [(Flags, u8, &str); 5] = [
+    (Flags::DRAFT, b'D', "\\Draft"),
+    (Flags::FLAGGED, b'F', "\\Flagged"),
+    (Flags::ANSWERED, b'R', "\\Answered"),
+    (Flags::SEEN, b'S', "\\Seen"),
+    (Flags::DELETED, b'T', "\\Deleted"),
+];
+
+impl Flags {
+    /// No flag.
+    pub const NONE: Flags = Flags(0);
+    /// \Draft
+    pub const DRAFT: Flags = Flags(1);
+    /// \Flagged
+    pub const FLAGGED: Flags = Flags(2);
+    /// \Answered
+    pub const ANSWERED: Flags = Flags(4);
+    /// \Seen
+    pub const SEEN: Flags = Flags(8);
+    /// \Deleted
+    pub const DELETED: Flags = Flags(16);
+    /// Every system flag.
+    pub const ALL: Flags = Flags(31);
+
+    /// Whether all of `other` are in here.
+    pub const fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is in here.
+    pub const fn intersects(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// These without `other`.
+    pub const fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
+    }
+
+    /// The bits, for compact records.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From the bits of [`Flags::bits`]; unknown bits are dropped.
+    pub const fn from_bits(bits: u8) -> Flags {
+        Flags(bits & Flags::ALL.0)
+    }
+
+    /// The flag of a name, in any case: `\Seen`.
+    pub fn by_name(name: &[u8]) -> Option<Flags> {
+        TABLE.iter().find(|(_, _, n)| n.as_bytes().eq_ignore_ascii_case(name)).map(|(f, _, _)| *f)
+    }
+
+    /// The flags in a file name: the text after its last `:`, if that starts with `2,`. Unknown letters are passed over.
+    pub fn of_file_name(name: &[u8]) -> Flags {
+        let suffix = memchr::memrchr(b':', name).and_then(|colon| name.get(colon..)).and_then(|s| s.strip_prefix(b":2,"));
+        suffix.map_or(Flags::NONE, Flags::of_letters)
+    }
+
+    /// The flags of Maildir letters.
+    pub fn of_letters(letters: &[u8]) -> Flags {
+        TABLE.iter().filter(|(_, l, _)| letters.contains(l)).fold(Flags::NONE, |all, (f, _, _)| all | *f)
+    }
+
+    /// Appends the Maildir letters in the order of a file name, `DFRST`.
+    pub fn push_letters(self, out: &mut Vec<u8>) {
+        out.extend(TABLE.iter().filter(|(f, _, _)| self.contains(*f)).map(|(_, l, _)| *l));
+    }
+
+    /// The names, in the order of Courier's FLAGS item: `\Draft \Flagged \Answered \Seen \Deleted`.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        TABLE.iter().filter(move |(f, _, _)| self.contains(*f)).map(|(_, _, n)| *n)
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Flags;
+    fn bitor(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Flags {
+    fn bitor_assign(&mut self, other: Flags) {
+        self.0 |= other.0;
+    }
+}
+
+impl BitAnd for Flags {
+    type Output = Flags;
+    fn bitand(self, other: Flags) -> Flags {
+        Flags(self.0 & other.0)
+    }
+}
+
+impl Not for Flags {
+    type Output = Flags;
+    fn not(self) -> Flags {
+        Flags(!self.0 & Flags::ALL.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_a_file_name() {
+        for (name, letters) in [
+            ("1.a:2,S", "S"),
+            ("1.a:2,TSRFD", "DFRST"),
+            ("1.a:2,PSa", "S"),
+            ("1.a", ""),
+            ("1.a:1,S", ""),
+            ("1.a:2,S:2,T", "T"),
+            (":2,F", "F"),
+        ] {
+            let mut out = Vec::new();
+            Flags::of_file_name(name.as_bytes()).push_letters(&mut out);
+            assert_eq!(out, letters.as_bytes(), "{name}");
+        }
+    }
+}

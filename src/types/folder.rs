@@ -1,0 +1,153 @@
+//! Folder names: what a client may write, which folder it means, and how it is written back (PROTOCOL 4.1, STORAGE 4.3).
+
+use crate::types::utf7;
+
+/// A name that follows the rules, with the folder it means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FolderName {
+    spelled: Vec<u8>,
+    name: Vec<u8>,
+}
+
+/// Which folder a name means. The texts are UTF-8 (or the client's octets under UTF8=ACCEPT) without the namespace's prefix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place<'a> {
+    /// The account's own Maildir.
+    Inbox,
+    /// `INBOX.<sub>`: the directory `.<sub>` in it.
+    Own(&'a [u8]),
+    /// `#shared` and `#shared.<path>`: found by way of the index file.
+    Index(&'a [u8]),
+    /// `shared` and `shared.<path>`: older, by file permissions.
+    Link(&'a [u8]),
+}
+
+/// Why a name was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NameError {
+    /// Not modified UTF-7 (RFC 3501 5.1.3).
+    Encoding,
+    /// Outside every namespace, or with `/`, an empty component, or `..`.
+    Invalid,
+}
+
+impl FolderName {
+    /// Reads a name as it came from the client: modified UTF-7, or raw under UTF8=ACCEPT.
+    pub fn from_wire(wire: &[u8], utf8: bool) -> Result<FolderName, NameError> {
+        let name = if utf8 { wire.to_vec() } else { utf7::decode(wire).ok_or(NameError::Encoding)? };
+        let mut folder = FolderName::from_disk(&name)?;
+        folder.spelled = wire.to_vec();
+        Ok(folder)
+    }
+
+    /// Reads a name as control files have it: UTF-8, with the namespace's prefix.
+    pub fn from_disk(name: &[u8]) -> Result<FolderName, NameError> {
+        if name.contains(&b'/') || name.contains(&0) || name.split(|b| *b == b'.').any(<[u8]>::is_empty) {
+            return Err(NameError::Invalid);
+        }
+        let end = memchr::memchr(b'.', name).unwrap_or(name.len());
+        let (first, rest) = name.split_at(end);
+        let mut name = name.to_vec();
+        if first.eq_ignore_ascii_case(b"INBOX") {
+            name.splice(..end, *b"INBOX");
+        } else if first != b"shared" && (first != b"#shared" || rest.is_empty()) {
+            // Courier: `#shared` alone is no folder, `shared` alone is an upper level.
+            return Err(NameError::Invalid);
+        }
+        Ok(FolderName { spelled: name.clone(), name })
+    }
+
+    /// The account's own Maildir.
+    pub fn inbox() -> FolderName {
+        FolderName { spelled: b"INBOX".to_vec(), name: b"INBOX".to_vec() }
+    }
+
+    /// The folder `.<sub>` of the account's own Maildir; `None` for a name that no client could write.
+    pub fn own(sub: &[u8]) -> Option<FolderName> {
+        FolderName::from_disk(&[b"INBOX.", sub].concat()).ok()
+    }
+
+    /// The octets that the client wrote, for echoing.
+    pub fn spelled(&self) -> &[u8] {
+        &self.spelled
+    }
+
+    /// The whole name as control files have it (`INBOX.Sent`): UTF-8, the prefix in its usual spelling.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Which folder it is.
+    pub fn place(&self) -> Place<'_> {
+        let rest = |prefix: &[u8]| {
+            let rest = self.name.strip_prefix(prefix)?;
+            if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b".") }
+        };
+        if let Some(sub) = rest(b"INBOX") {
+            if sub.is_empty() { Place::Inbox } else { Place::Own(sub) }
+        } else if let Some(path) = rest(b"#shared") {
+            Place::Index(path)
+        } else {
+            Place::Link(rest(b"shared").unwrap_or_default())
+        }
+    }
+
+    /// The folder one level up, in the same namespace; `None` at the top.
+    pub fn parent(&self) -> Option<FolderName> {
+        let dot = memchr::memrchr(b'.', &self.name)?;
+        FolderName::from_disk(self.name.get(..dot)?).ok()
+    }
+
+    /// Whether `other` is this folder or one below it.
+    pub fn is_at_or_above(&self, other: &FolderName) -> bool {
+        other.name.strip_prefix(&*self.name).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+    }
+
+    /// Whether the name holds a control character: such folders are served, not made (DESIGN, "The wire").
+    pub fn has_control(&self) -> bool {
+        self.name.iter().any(u8::is_ascii_control)
+    }
+}
+
+/// A name of a control file or directory in the form for the wire. Under UTF8=ACCEPT the octets as they are; otherwise modified
+/// UTF-7, and `None` for a name that is not UTF-8 (Courier ends the session there; it is left out instead, STORAGE 4.3).
+pub fn to_wire(name: &[u8], utf8: bool) -> Option<Vec<u8>> {
+    if utf8 { Some(name.to_vec()) } else { utf7::encode(name) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_places() {
+        for (wire, place) in [
+            ("INBOX", Place::Inbox),
+            ("inbox", Place::Inbox),
+            ("iNbOx.a.b", Place::Own(b"a.b")),
+            ("INBOX.Entw&APw-rfe", Place::Own("Entw\u{fc}rfe".as_bytes())),
+            ("shared", Place::Link(b"")),
+            ("shared.x.y", Place::Link(b"x.y")),
+            ("#shared.bob", Place::Index(b"bob")),
+        ] {
+            let name = FolderName::from_wire(wire.as_bytes(), false).unwrap();
+            assert_eq!(name.place(), place, "{wire}");
+            assert_eq!(name.spelled(), wire.as_bytes());
+        }
+        for bad in ["", "foo", "INBOX.", "INBOX..a", ".INBOX", "INBOX.a/b", "INBOX.&AC8-", "INBOXa", "Shared.x", "INBOX.&AC4-a", "#shared"] {
+            assert_eq!(FolderName::from_wire(bad.as_bytes(), false), Err(NameError::Invalid), "{bad}");
+        }
+        assert_eq!(FolderName::from_wire(b"INBOX.a&b", false), Err(NameError::Encoding));
+        assert_eq!(FolderName::from_wire(b"INBOX.a&b", true).unwrap().place(), Place::Own(b"a&b"));
+    }
+
+    #[test]
+    fn family() {
+        let f = |n: &str| FolderName::from_disk(n.as_bytes()).unwrap();
+        assert_eq!(f("INBOX.a.b").parent(), Some(f("INBOX.a")));
+        assert_eq!(f("INBOX").parent(), None);
+        assert!(f("INBOX.a").is_at_or_above(&f("INBOX.a.b")));
+        assert!(!f("INBOX.a").is_at_or_above(&f("INBOX.ab")));
+    }
+}

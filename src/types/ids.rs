@@ -1,0 +1,77 @@
+//! Numbers that must not be mixed up: unique identifiers, message sequence numbers, UIDVALIDITY.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(NonZeroU32);
+
+        impl $name {
+            /// The smallest value.
+            pub const MIN: Self = Self(NonZeroU32::MIN);
+            /// The largest value.
+            pub const MAX: Self = Self(NonZeroU32::MAX);
+
+            /// `None` for zero (RFC 3501 9, `nz-number`).
+            pub const fn new(n: u32) -> Option<Self> {
+                match NonZeroU32::new(n) {
+                    Some(n) => Some(Self(n)),
+                    None => None,
+                }
+            }
+
+            /// The plain number.
+            pub const fn get(self) -> u32 {
+                self.0.get()
+            }
+
+            /// The next one, `None` past 32 bits.
+            pub const fn next(self) -> Option<Self> {
+                match self.0.checked_add(1) {
+                    Some(n) => Some(Self(n)),
+                    None => None,
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+    };
+}
+
+number! {
+    /// A message's unique identifier (RFC 3501 2.3.1.1).
+    Uid
+}
+number! {
+    /// A message's sequence number (RFC 3501 2.3.1.2), from 1.
+    Seq
+}
+number! {
+    /// A folder's UIDVALIDITY (RFC 3501 2.3.1.1).
+    UidValidity
+}
+
+impl Seq {
+    /// The sequence number of the message at `index` (from 0) of a folder.
+    pub fn from_index(index: usize) -> Option<Seq> {
+        u32::try_from(index).ok().and_then(|n| n.checked_add(1)).and_then(Seq::new)
+    }
+
+    /// The place in the folder, from 0.
+    pub const fn index(self) -> usize {
+        (self.get() - 1) as usize
+    }
+}

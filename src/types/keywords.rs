@@ -1,0 +1,133 @@
+//! A folder's keywords: each distinct name once, each distinct set of them once, a small number per message.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Which set of keywords a message has; index into its folder's [`KeywordTable`]. Zero is the empty set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Debug)]
+pub struct SetId(u32);
+
+impl SetId {
+    /// No keyword.
+    pub const EMPTY: SetId = SetId(0);
+
+    /// Whether it is the empty set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// The keywords of one folder and the sets of them that its messages have.
+///
+/// Names compare without regard to ASCII case; the spelling first seen is kept (STORAGE 3.5). Neither names nor sets are ever
+/// taken out: a table lives as long as one look at the folder.
+#[derive(Clone, Debug, Default)]
+pub struct KeywordTable {
+    names: Vec<Box<[u8]>>,
+    /// By the name in lower case.
+    by_name: HashMap<Box<[u8]>, u32>,
+    sets: Vec<Rc<[u32]>>,
+    by_set: HashMap<Rc<[u32]>, SetId>,
+}
+
+/// The number of keywords and of distinct sets that one folder may have: past it, new ones are dropped.
+const LIMIT: usize = 100_000;
+
+impl KeywordTable {
+    /// An empty table.
+    pub fn new() -> KeywordTable {
+        KeywordTable::default()
+    }
+
+    /// The number of a name, which is added if it is new; `None` past the limit.
+    pub fn intern(&mut self, name: &[u8]) -> Option<u32> {
+        if let Some(at) = self.find(name) {
+            return Some(at);
+        }
+        if self.names.len() >= LIMIT {
+            return None;
+        }
+        let at = u32::try_from(self.names.len()).ok()?;
+        self.names.push(name.into());
+        self.by_name.insert(name.to_ascii_lowercase().into(), at);
+        Some(at)
+    }
+
+    /// The number of a name that is known.
+    pub fn find(&self, name: &[u8]) -> Option<u32> {
+        self.by_name.get(&*name.to_ascii_lowercase()).copied()
+    }
+
+    /// The name of a number.
+    pub fn name(&self, number: u32) -> Option<&[u8]> {
+        self.names.get(number as usize).map(|n| &**n)
+    }
+
+    /// All names, in the order in which they were first seen.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(|n| &**n)
+    }
+
+    /// The set of these numbers, in any order, doubles allowed.
+    pub fn set(&mut self, mut numbers: Vec<u32>) -> SetId {
+        numbers.sort_unstable();
+        numbers.dedup();
+        if numbers.is_empty() {
+            return SetId::EMPTY;
+        }
+        if let Some(id) = self.by_set.get(&*numbers) {
+            return *id;
+        }
+        if self.sets.len() >= LIMIT {
+            return SetId::EMPTY;
+        }
+        let set: Rc<[u32]> = numbers.into();
+        self.sets.push(Rc::clone(&set));
+        let id = SetId(u32::try_from(self.sets.len()).unwrap_or(0));
+        self.by_set.insert(set, id);
+        id
+    }
+
+    /// The set of these names.
+    pub fn set_of<'a>(&mut self, names: impl IntoIterator<Item = &'a [u8]>) -> SetId {
+        let numbers = names.into_iter().filter_map(|n| self.intern(n)).collect();
+        self.set(numbers)
+    }
+
+    /// The numbers in a set, ascending.
+    pub fn members(&self, set: SetId) -> &[u32] {
+        (set.0 as usize).checked_sub(1).and_then(|at| self.sets.get(at)).map_or(&[], |s| s)
+    }
+
+    /// The names in a set.
+    pub fn names_of(&self, set: SetId) -> impl Iterator<Item = &[u8]> {
+        self.members(set).iter().filter_map(|n| self.name(*n))
+    }
+
+    /// Whether a set has the keyword of this number.
+    pub fn contains(&self, set: SetId, number: u32) -> bool {
+        self.members(set).binary_search(&number).is_ok()
+    }
+}
+
+/// Whether a client may give a keyword this name (STORAGE 3.5): printable ASCII without `( ) [ ] { } % * " \ ~` and blanks.
+pub fn is_valid_keyword(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic() && !b"()[]{}%*\"\\~".contains(b))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_shared() {
+        let mut t = KeywordTable::new();
+        let a = t.set_of([&b"Work"[..], b"$Forwarded"]);
+        let b = t.set_of([&b"$forwarded"[..], b"WORK", b"work"]);
+        assert_eq!(a, b);
+        assert_eq!(t.names_of(a).collect::<Vec<_>>(), [&b"Work"[..], b"$Forwarded"]);
+        assert!(t.set(vec![]).is_empty());
+        assert!(t.contains(a, t.find(b"work").unwrap()));
+    }
+}

@@ -1,0 +1,117 @@
+//! Rights of an access control list (RFC 4314 2, STORAGE 5.1): a set of printable characters.
+
+/// A set of rights. Courier stores any printable character other than a blank, so do we.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Rights(u128);
+
+impl Rights {
+    /// No right.
+    pub const NONE: Rights = Rights(0);
+    /// `aceilrstwx`: what an owner has (no `p`).
+    pub const ALL: Rights = Rights::of(b"aceilrstwx");
+    /// Any one of these opens a folder read-write (STORAGE 5.1).
+    pub const WRITING: Rights = Rights::of(b"iestw");
+    /// Any one of these lets a user ask for the rights (PROTOCOL 7.3).
+    pub const ASKING: Rights = Rights::of(b"lricxea");
+
+    /// The rights of these letters; what is not printable ASCII is left out.
+    pub const fn of(letters: &[u8]) -> Rights {
+        let mut bits = 0u128;
+        let mut rest = letters;
+        while let [first, tail @ ..] = rest {
+            if *first > b' ' && *first < 0x7f {
+                bits |= 1 << *first;
+            }
+            rest = tail;
+        }
+        Rights(bits)
+    }
+
+    /// Like [`Rights::of`], with RFC 2086's `d` standing for `e`, `t` and `x` (RFC 4314 2.1.1).
+    pub const fn of_wire(letters: &[u8]) -> Rights {
+        let rights = Rights::of(letters);
+        const D: Rights = Rights::of(b"d");
+        if rights.0 & D.0 == 0 {
+            return rights;
+        }
+        Rights((rights.0 & !D.0) | Rights::of(b"etx").0)
+    }
+
+    /// Whether the right `letter` is in here.
+    pub const fn has(self, letter: u8) -> bool {
+        letter < 0x7f && self.0 & (1 << letter) != 0
+    }
+
+    /// Whether all of `other` are in here.
+    pub const fn contains(self, other: Rights) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is in here.
+    pub const fn intersects(self, other: Rights) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Both together.
+    pub const fn with(self, other: Rights) -> Rights {
+        Rights(self.0 | other.0)
+    }
+
+    /// These without `other`.
+    pub const fn without(self, other: Rights) -> Rights {
+        Rights(self.0 & !other.0)
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The letters in octet order, as files have them.
+    pub fn letters(self) -> Vec<u8> {
+        (b'!'..0x7f).filter(|l| self.has(*l)).collect()
+    }
+
+    /// The letters as the `[MYRIGHTS]` code and the LIST extension show them: `d` in the place of `e` where all of `e`, `t`,
+    /// `x` are there (PROTOCOL 7.1).
+    pub fn shown(self) -> Vec<u8> {
+        const ETX: Rights = Rights::of(b"etx");
+        let letters = self.letters();
+        if !self.contains(ETX) {
+            return letters;
+        }
+        let mut out: Vec<u8> = letters.into_iter().filter(|l| !matches!(l, b't' | b'x')).collect();
+        out.iter_mut().filter(|l| **l == b'e').for_each(|l| *l = b'd');
+        out
+    }
+
+    /// The letters as the GETACL and MYRIGHTS responses of Courier show them: as [`Rights::shown`], but single `e`, `t`, `x`
+    /// are left out (PROTOCOL 7.1).
+    pub fn shown_without_parts(self) -> Vec<u8> {
+        const ETX: Rights = Rights::of(b"etx");
+        if self.contains(ETX) { self.shown() } else { self.without(ETX).letters() }
+    }
+}
+
+impl std::fmt::Debug for Rights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rights({})", String::from_utf8_lossy(&self.letters()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_forms() {
+        for (letters, shown, without) in
+            [("aceilrstwx", "acdilrsw", "acdilrsw"), ("aeilrs", "aeilrs", "ailrs"), ("lrs", "lrs", "lrs"), ("", "", "")]
+        {
+            let r = Rights::of(letters.as_bytes());
+            assert_eq!(r.shown(), shown.as_bytes());
+            assert_eq!(r.shown_without_parts(), without.as_bytes());
+        }
+        assert_eq!(Rights::of_wire(b"dl").letters(), b"eltx");
+    }
+}
