@@ -1,0 +1,337 @@
+//! Structured MIME values: `type/subtype; name=value`, with comments and quoted strings (RFC 2045 5.1).
+//!
+//! Real mail breaks the grammar in a handful of well-known ways, all accepted here: blanks around `/` and `=`,
+//! a missing semicolon, unquoted values with blanks or special characters, quotes and comments that never end.
+
+/// The most parameters kept of one field; the rest are passed over.
+pub const MAX_PARAMS: usize = 256;
+
+/// One parameter, the name in lower case, the value without its quotes and comments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// Lower-case name, RFC 2231 marks (`name*0*`) included.
+    pub name: Vec<u8>,
+    /// The value as written.
+    pub value: Vec<u8>,
+}
+
+/// Blank, tab, CR or LF: what may stand between tokens.
+pub(crate) fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// A reader over a structured header value.
+#[derive(Debug, Clone)]
+pub(crate) struct Lexer<'a> {
+    rest: &'a [u8],
+    /// A comment was found that never ends: from here on `(` is an ordinary character.
+    no_comments: bool,
+}
+
+impl<'a> Lexer<'a> {
+    pub(crate) fn new(value: &'a [u8]) -> Self {
+        Lexer { rest: value, no_comments: false }
+    }
+
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    pub(crate) fn bump(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// At a `(`: passes over the comment and returns its text without the outer parentheses, quoted pairs
+    /// resolved. None, and nothing consumed, if it never ends (RFC 5322 3.2.2).
+    pub(crate) fn comment(&mut self) -> Option<Vec<u8>> {
+        if self.no_comments || self.peek() != Some(b'(') {
+            return None;
+        }
+        let mut depth = 0u32;
+        let mut text = Vec::new();
+        let mut scan = self.clone();
+        while let Some(b) = scan.bump() {
+            match b {
+                b'(' => {
+                    depth += 1;
+                    if depth == 1 {
+                        continue;
+                    }
+                }
+                b')' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        *self = scan;
+                        return Some(text);
+                    }
+                }
+                b'\\' => {
+                    if let Some(next) = scan.bump() {
+                        text.push(next);
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            text.push(b);
+        }
+        self.no_comments = true;
+        None
+    }
+
+    /// Passes over blanks, line breaks and comments.
+    pub(crate) fn skip_cfws(&mut self) {
+        while let Some(b) = self.peek() {
+            if is_space(b) {
+                self.bump();
+            } else if b != b'(' || self.comment().is_none() {
+                return;
+            }
+        }
+    }
+
+    /// After an opening quote: appends the string to `out`, quoted pairs resolved, up to the closing
+    /// quote or, when that is missing, to the end.
+    pub(crate) fn quoted(&mut self, out: &mut Vec<u8>) {
+        while let Some(b) = self.bump() {
+            match b {
+                b'"' => return,
+                b'\\' => out.extend(self.bump()),
+                b'\r' | b'\n' => {}
+                _ => out.push(b),
+            }
+        }
+    }
+
+    /// Octets up to white space, `(` or one of `stops`.
+    fn token(&mut self, stops: &[u8]) -> &'a [u8] {
+        let len = self
+            .rest
+            .iter()
+            .position(|b| is_space(*b) || (*b == b'(' && !self.no_comments) || stops.contains(b))
+            .unwrap_or(self.rest.len());
+        let (token, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        token
+    }
+
+    /// A parameter's value, up to `;` or the end. As Courier, blanks within an unquoted value are dropped
+    /// (`name=a b.pdf` is `ab.pdf`), unless what follows is plainly the next parameter.
+    fn value(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        loop {
+            let before = self.rest.len();
+            self.skip_cfws();
+            match self.peek() {
+                None | Some(b';') => return out,
+                Some(b'"') => {
+                    self.bump();
+                    self.quoted(&mut out);
+                }
+                Some(_) => {
+                    if before != self.rest.len() && !out.is_empty() {
+                        let mut ahead = self.clone();
+                        let name = ahead.token(b"=;\"");
+                        if !name.is_empty() && ahead.peek() == Some(b'=') {
+                            return out;
+                        }
+                    }
+                    let token = self.token(b";\"");
+                    out.extend_from_slice(token);
+                    // `(` that starts no comment.
+                    if token.is_empty() && self.comment().is_none() {
+                        out.extend(self.bump());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The parameters after the main value.
+    pub(crate) fn params(&mut self) -> Vec<Param> {
+        let mut list = Vec::new();
+        loop {
+            self.skip_cfws();
+            match self.peek() {
+                None => return list,
+                Some(b';' | b',' | b'"' | b'=' | b'/') => {
+                    self.bump();
+                    continue;
+                }
+                Some(_) => {}
+            }
+            let name = self.token(b"=;\"").to_ascii_lowercase();
+            if name.is_empty() {
+                self.bump();
+                continue;
+            }
+            self.skip_cfws();
+            if self.peek() != Some(b'=') {
+                continue;
+            }
+            self.bump();
+            let value = self.value();
+            if list.len() < MAX_PARAMS {
+                list.push(Param { name, value });
+            }
+        }
+    }
+
+    /// A token or quoted string in lower case: a media type, a disposition, an encoding.
+    pub(crate) fn word(&mut self, stops: &[u8]) -> Vec<u8> {
+        self.skip_cfws();
+        let mut out = Vec::new();
+        if self.peek() == Some(b'"') {
+            self.bump();
+            self.quoted(&mut out);
+        } else {
+            out.extend_from_slice(self.token(stops));
+        }
+        out.make_ascii_lowercase();
+        out
+    }
+}
+
+/// A Content-Type value as `(type, subtype, params)`; None when it names no type (RFC 2045 5.2: then the default
+/// applies). Type, subtype and the value of `charset` come in lower case.
+pub fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>)> {
+    let mut lex = Lexer::new(value);
+    let mut kind = lex.word(b"/;,=\"");
+    if kind.is_empty() {
+        return None;
+    }
+    let mut subtype = Vec::new();
+    if let Some(slash) = memchr::memchr(b'/', &kind) {
+        // `"text/plain"` in quotes.
+        subtype = kind.split_off(slash);
+        subtype.remove(0);
+    } else {
+        lex.skip_cfws();
+        if lex.peek() == Some(b'/') {
+            lex.bump();
+            subtype = lex.word(b"/;,=\"");
+        }
+    }
+    let mut params = lex.params();
+    for p in &mut params {
+        if p.name == b"charset" {
+            p.value.make_ascii_lowercase();
+        }
+    }
+    Some((kind, subtype, params))
+}
+
+/// A Content-Disposition value (RFC 2183): the lower-case kind, perhaps empty, and the parameters. None when there is
+/// neither.
+pub fn disposition(value: &[u8]) -> Option<(Vec<u8>, Vec<Param>)> {
+    let mut lex = Lexer::new(value);
+    let kind = lex.word(b";=\"");
+    let params = lex.params();
+    (!kind.is_empty() || !params.is_empty()).then_some((kind, params))
+}
+
+/// The first token of a value in lower case, comments dropped: a Content-Transfer-Encoding. None when empty.
+pub fn first_token(value: &[u8]) -> Option<Vec<u8>> {
+    let word = Lexer::new(value).word(b";\"");
+    (!word.is_empty()).then_some(word)
+}
+
+/// A Content-ID with its angle brackets, which are added if absent; comments dropped. None when empty.
+pub fn content_id(value: &[u8]) -> Option<Vec<u8>> {
+    let mut lex = Lexer::new(value);
+    lex.skip_cfws();
+    let id: Vec<u8> = if lex.peek() == Some(b'<') {
+        let rest = lex.rest();
+        let end = memchr::memchr(b'>', rest).unwrap_or(rest.len());
+        rest.get(1..end).unwrap_or_default().to_vec()
+    } else {
+        lex.token(b"<>").to_vec()
+    };
+    let id: Vec<u8> = id.into_iter().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
+    if id.is_empty() {
+        return None;
+    }
+    let mut out = Vec::with_capacity(id.len() + 2);
+    out.push(b'<');
+    out.extend_from_slice(&id);
+    out.push(b'>');
+    Some(out)
+}
+
+/// Whether a MIME-Version value is 1.x (RFC 2045 4; comments allowed).
+pub fn is_mime_1(value: &[u8]) -> bool {
+    let word = Lexer::new(value).word(b".;\"");
+    word == b"1"
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn show(v: &str) -> String {
+        match content_type(v.as_bytes()) {
+            None => "-".into(),
+            Some((t, s, p)) => {
+                let mut out = format!("{}/{}", String::from_utf8_lossy(&t), String::from_utf8_lossy(&s));
+                for q in p {
+                    out += &format!(" [{}={}]", String::from_utf8_lossy(&q.name), String::from_utf8_lossy(&q.value));
+                }
+                out
+            }
+        }
+    }
+
+    #[test]
+    fn content_types() {
+        for (value, want) in [
+            (" text/plain; charset=US-ASCII\n", "text/plain [charset=us-ascii]"),
+            ("TEXT/Html; Name=\"A b\"", "text/html [name=A b]"),
+            ("foo", "foo/"),
+            ("", "-"),
+            ("/plain", "-"),
+            ("text / plain ; a = b", "text/plain [a=b]"),
+            ("text/plain;; ; a=b;", "text/plain [a=b]"),
+            ("text/plain charset=UTF-8", "text/plain [charset=utf-8]"),
+            ("text/plain, foo; a=b", "text/plain [a=b]"),
+            ("\"text/plain\"; a=b", "text/plain [a=b]"),
+            ("text/plain; charset=us-ascii (Plain (x) text); a=(c)b", "text/plain [charset=us-ascii] [a=b]"),
+            ("(c) text (d) / (e) plain (f)", "text/plain"),
+            ("text/plain; name=foo bar.pdf; x=1", "text/plain [name=foobar.pdf] [x=1]"),
+            ("text/plain; charset=utf-8 format=flowed", "text/plain [charset=utf-8] [format=flowed]"),
+            ("text/plain; boundary=a=b/c:d?e; x", "text/plain [boundary=a=b/c:d?e]"),
+            ("text/plain; name=\"unclosed; x=y\n", "text/plain [name=unclosed; x=y]"),
+            ("text/plain; name=\"a\"b\"c\"", "text/plain [name=abc]"),
+            ("text/plain; a=; b=\"\"", "text/plain [a=] [b=]"),
+            (r#"text/plain; a="a\"b\\c""#, r#"text/plain [a=a"b\c]"#),
+            ("text/plain; name=\"a\r\n b\"", "text/plain [name=a b]"),
+            ("text/plain; name*0=\"ab\"; name*1*=c%20", "text/plain [name*0=ab] [name*1*=c%20]"),
+            ("text/plain; name=foo(1.pdf; x=y", "text/plain [name=foo(1.pdf] [x=y]"),
+            ("text/plain; name=a((((( x=y", "text/plain [name=a(((((] [x=y]"),
+        ] {
+            assert_eq!(show(value), want, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn small_values() {
+        assert_eq!(first_token(b" Quoted-Printable (x)\n"), Some(b"quoted-printable".to_vec()));
+        assert_eq!(first_token(b"\"Base64\""), Some(b"base64".to_vec()));
+        assert_eq!(first_token(b" \n"), None);
+        assert_eq!(content_id(b" <a@b> junk"), Some(b"<a@b>".to_vec()));
+        assert_eq!(content_id(b"abc def"), Some(b"<abc>".to_vec()));
+        assert_eq!(content_id(b"  "), None);
+        assert!(is_mime_1(b" (x) 1 . 0"));
+        assert!(is_mime_1(b"1.0 (y)"));
+        assert!(!is_mime_1(b"2.0"));
+        assert!(!is_mime_1(b""));
+        assert_eq!(disposition(b";filename=x").unwrap().1.len(), 1);
+        assert_eq!(disposition(b" "), None);
+    }
+}

@@ -1,0 +1,474 @@
+//! The push parser: lines that may be boundaries or header fields are looked at, all else is only counted.
+//!
+//! Outside of headers the parser searches for `\n--` and counts line ends; both run at memchr's speed. Positions are
+//! kept as [`Mark`]s, which know the stored offset, the LFs and the bare LFs before them, so that the wire size of any
+//! range is a subtraction.
+
+use memchr::{memchr, memmem};
+
+use super::fields::{Kept, describe, slot};
+use super::{Content, Limits, Message, Part};
+use crate::mime::header::split_field;
+use crate::mime::wire_form::line_ends;
+
+/// A line longer than this is judged as a boundary by its first octets.
+const CANDIDATE: usize = 4096;
+/// A longer boundary parameter (RFC 2046 5.1.1 allows 70) counts as none.
+const MAX_BOUNDARY: usize = 1024;
+
+/// A position in the file and what lies before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Mark {
+    pos: u64,
+    lf: u64,
+    /// LFs that no CR precedes: each is one octet longer on the wire.
+    bare: u64,
+}
+
+impl Mark {
+    fn wire(self) -> u64 {
+        self.pos + self.bare
+    }
+}
+
+fn later(a: Mark, b: Mark) -> Mark {
+    if a.pos >= b.pos { a } else { b }
+}
+
+/// A part whose end has not been seen.
+struct Open {
+    start: Mark,
+    /// Where the body begins; None while in the header.
+    body: Option<Mark>,
+    /// The header of a message: MIME-Version counts.
+    message: bool,
+    kept: Kept,
+    field: Option<usize>,
+    part: Option<Part>,
+    boundary: Option<Vec<u8>>,
+    /// The close delimiter has been seen; what follows is epilogue.
+    closed: bool,
+    children: Vec<Part>,
+    /// Where the last of them ends.
+    inner_end: Mark,
+}
+
+impl Open {
+    fn new(start: Mark, message: bool) -> Self {
+        Open {
+            start,
+            body: None,
+            message,
+            kept: Kept::default(),
+            field: None,
+            part: None,
+            boundary: None,
+            closed: false,
+            children: Vec::new(),
+            inner_end: Mark::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// In a header; `line` holds what was seen of the current line.
+    Header,
+    /// At the start of a line of a body.
+    LineStart,
+    /// In a body line that begins with `-`; `line` holds its first octets.
+    Candidate,
+    /// Somewhere in a body, waiting for the next `\n--`.
+    Middle,
+}
+
+/// Parses one message, pushed in chunks of any size. See the module's page for what it promises.
+pub struct Parser {
+    limits: Limits,
+    now: Mark,
+    last_cr: bool,
+    /// Octets of the line break that ended the last line: 0 at the beginning, 1 or 2.
+    last_break: u64,
+    at: At,
+    line: Vec<u8>,
+    line_start: Mark,
+    /// `last_break` at `line_start`.
+    line_break: u64,
+    stack: Vec<Open>,
+    /// Boundaries are open and new parts are allowed.
+    probing: bool,
+    parts: usize,
+    kept: usize,
+    limited: bool,
+    has_8bit_header: bool,
+    header_ended: bool,
+    delimiter: memmem::Finder<'static>,
+}
+
+impl Parser {
+    /// At the start of a message.
+    pub fn new(limits: Limits) -> Self {
+        Parser {
+            limits,
+            now: Mark::default(),
+            last_cr: false,
+            last_break: 0,
+            at: At::Header,
+            line: Vec::new(),
+            line_start: Mark::default(),
+            line_break: 0,
+            stack: vec![Open::new(Mark::default(), true)],
+            probing: false,
+            parts: 1,
+            kept: 0,
+            limited: false,
+            has_8bit_header: false,
+            header_ended: false,
+            delimiter: memmem::Finder::new(b"\n--"),
+        }
+    }
+
+    /// Takes the next octets of the file.
+    pub fn push(&mut self, chunk: &[u8]) {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            rest = match self.at {
+                At::Header => self.header(rest),
+                _ if !self.probing => {
+                    self.advance(rest);
+                    &[]
+                }
+                At::LineStart => self.body_line(rest),
+                At::Candidate => self.candidate(rest),
+                At::Middle => self.middle(rest),
+            };
+        }
+    }
+
+    /// Whether the message's own header is complete: who wants no more than that need not push the body.
+    pub fn header_done(&self) -> bool {
+        self.header_ended
+    }
+
+    /// Ends the message. Parts still open end where the file ends.
+    pub fn finish(mut self) -> Message {
+        match self.at {
+            At::Header if !self.line.is_empty() => self.header_line(),
+            At::Candidate => self.candidate_line(),
+            _ => {}
+        }
+        let end = self.now;
+        let mut root = None;
+        while !self.stack.is_empty() {
+            root = self.close_top(end);
+        }
+        let root = root.unwrap_or_else(|| describe(Kept::default(), true, false));
+        Message {
+            root,
+            size: end.wire(),
+            file_size: end.pos,
+            has_8bit_header: self.has_8bit_header,
+            header_ended: self.header_ended,
+            limited: self.limited,
+        }
+    }
+
+    /// Counts octets that have been dealt with.
+    fn advance(&mut self, bytes: &[u8]) {
+        let Some((last, before)) = bytes.split_last() else {
+            return;
+        };
+        let (lf, bare) = line_ends(bytes, self.last_cr);
+        if *last == b'\n' {
+            let cr = before.last().map_or(self.last_cr, |b| *b == b'\r');
+            self.last_break = if cr { 2 } else { 1 };
+        }
+        self.now.pos += bytes.len() as u64;
+        self.now.lf += lf;
+        self.now.bare += bare;
+        self.last_cr = *last == b'\r';
+    }
+
+    fn start_line(&mut self) {
+        self.line.clear();
+        self.line_start = self.now;
+        self.line_break = self.last_break;
+    }
+
+    /// Moves octets up to the end of the line into `line` (its first `cap` octets); returns the rest and
+    /// whether the line is complete.
+    fn take_line<'a>(&mut self, chunk: &'a [u8], cap: usize) -> (&'a [u8], bool) {
+        let (len, complete) = match memchr(b'\n', chunk) {
+            Some(at) => (at + 1, true),
+            None => (chunk.len(), false),
+        };
+        let (taken, rest) = chunk.split_at(len);
+        let room = cap.saturating_sub(self.line.len()).min(taken.len());
+        self.line.extend_from_slice(taken.get(..room).unwrap_or_default());
+        self.advance(taken);
+        (rest, complete)
+    }
+
+    fn header<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
+        if self.line.is_empty() {
+            self.start_line();
+        }
+        let before = self.now.pos;
+        let (rest, complete) = self.take_line(chunk, self.limits.max_field.max(CANDIDATE));
+        if !self.has_8bit_header {
+            let taken = chunk.get(..(self.now.pos - before) as usize).unwrap_or_default();
+            self.has_8bit_header = !taken.is_ascii();
+        }
+        if complete {
+            self.header_line();
+        }
+        rest
+    }
+
+    /// A whole line of a header, or what there is of it at the end of the file.
+    fn header_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        if let Some((level, close)) = self.boundary(&line) {
+            self.line = line;
+            self.delimit(level, close);
+            return;
+        }
+        if line == b"\n" || line == b"\r\n" {
+            self.header_ended = true;
+            self.header_complete(self.now);
+        } else {
+            self.header_field(&line);
+        }
+        self.line = line;
+        self.line.clear();
+    }
+
+    fn header_field(&mut self, line: &[u8]) {
+        let Some(open) = self.stack.last_mut() else {
+            return;
+        };
+        let text = if matches!(line.first(), Some(b' ' | b'\t')) {
+            line
+        } else {
+            let field = split_field(line);
+            open.field = slot(field.name);
+            if let Some(slot) = open.field {
+                open.kept.start(slot);
+            }
+            field.value
+        };
+        if let Some(value) = open.field.and_then(|slot| open.kept.value(slot)) {
+            let room = self
+                .limits
+                .max_field
+                .saturating_sub(value.len())
+                .min(self.limits.max_kept.saturating_sub(self.kept))
+                .min(text.len());
+            value.extend_from_slice(text.get(..room).unwrap_or_default());
+            self.kept += room;
+            self.limited |= room < text.len();
+        }
+    }
+
+    /// The innermost part's header ends at `end`: decides what the part is and what is to come inside it.
+    fn header_complete(&mut self, end: Mark) {
+        let depth = self.stack.len();
+        let (parent, top) = match self.stack.as_mut_slice() {
+            [.., parent, top] => (Some(parent), top),
+            [top] => (None, top),
+            [] => return,
+        };
+        // Only a multipart's direct part has the digest's default; an enclosed message has its own.
+        let digest = !top.message
+            && parent.and_then(|p| p.part.as_ref()).is_some_and(|p| p.subtype == b"digest");
+        let mut part = describe(std::mem::take(&mut top.kept), top.message, digest);
+        part.header = top.start.pos..end.pos;
+        part.header_size = end.wire() - top.start.wire();
+        part.header_lines = end.lf - top.start.lf;
+        top.body = Some(end);
+        let is_message = part.kind == b"message" && (part.subtype == b"rfc822" || part.subtype == b"global");
+        let mut enclosed = false;
+        if part.kind == b"multipart" {
+            if depth < self.limits.max_depth {
+                top.boundary = part.param(b"boundary").and_then(usable_boundary);
+            } else {
+                self.limited = true;
+            }
+        } else if is_message {
+            if depth < self.limits.max_depth && self.parts < self.limits.max_parts {
+                enclosed = true;
+            } else {
+                self.limited = true;
+                part.kind = b"application".to_vec();
+                part.subtype = b"octet-stream".to_vec();
+            }
+        }
+        top.part = Some(part);
+        if enclosed {
+            self.open_part(end, true);
+        } else {
+            self.at = At::LineStart;
+        }
+        self.note_probing();
+    }
+
+    fn open_part(&mut self, start: Mark, message: bool) {
+        self.parts += 1;
+        self.stack.push(Open::new(start, message));
+        self.at = At::Header;
+        self.line.clear();
+    }
+
+    fn note_probing(&mut self) {
+        let open = self.stack.iter().any(|o| o.boundary.is_some() && !o.closed);
+        self.probing = open && self.parts < self.limits.max_parts;
+        self.limited |= open && !self.probing;
+    }
+
+    fn body_line<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
+        if chunk.first() == Some(&b'-') {
+            self.start_line();
+            self.at = At::Candidate;
+        } else {
+            self.at = At::Middle;
+        }
+        chunk
+    }
+
+    fn middle<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
+        let consumed = match self.delimiter.find(chunk) {
+            Some(at) => at + 1,
+            // The pattern may begin in this chunk and end in the next one.
+            None if chunk.ends_with(b"\n-") => chunk.len() - 1,
+            None => chunk.len(),
+        };
+        let (taken, rest) = chunk.split_at(consumed);
+        self.advance(taken);
+        if taken.last() == Some(&b'\n') {
+            self.at = At::LineStart;
+        }
+        rest
+    }
+
+    fn candidate<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
+        let (rest, complete) = self.take_line(chunk, CANDIDATE);
+        if complete {
+            self.candidate_line();
+        } else if self.line.len() >= 2 && !self.line.starts_with(b"--") {
+            self.at = At::Middle;
+        }
+        rest
+    }
+
+    fn candidate_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        let found = self.boundary(&line);
+        self.line = line;
+        self.at = At::LineStart;
+        if let Some((level, close)) = found {
+            self.delimit(level, close);
+        }
+    }
+
+    /// Which open multipart this line belongs to, and whether it is the closing delimiter.
+    ///
+    /// RFC 2046 5.1.1: `--` and the boundary, compared exactly (Courier ignores case); "it is sufficient that the
+    /// boundary appear in its entirety" at the start of the line. But where several open boundaries begin the line (`b`
+    /// and a nested `bb`), the one that fills it, but for white space and the closing `--`, is meant; Courier
+    /// would take the outer one and cut the inner multipart in two. Of equals the outermost, as in Courier.
+    fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
+        if !self.probing {
+            return None;
+        }
+        let line = line.get(..CANDIDATE).unwrap_or(line);
+        let text = line.strip_prefix(b"--")?;
+        let mut best: Option<(usize, bool, usize)> = None;
+        for (level, open) in self.stack.iter().enumerate() {
+            let Some(boundary) = open.boundary.as_ref().filter(|_| !open.closed) else {
+                continue;
+            };
+            let Some(after) = text.strip_prefix(boundary.as_slice()) else {
+                continue;
+            };
+            let closing = after.strip_prefix(b"--");
+            let tail = closing.unwrap_or(after);
+            if tail.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
+                return Some((level, closing.is_some()));
+            }
+            if best.is_none_or(|(_, _, len)| boundary.len() > len) {
+                best = Some((level, closing.is_some(), boundary.len()));
+            }
+        }
+        best.map(|(level, close, _)| (level, close))
+    }
+
+    /// The current line is a delimiter of the multipart at `level`.
+    fn delimit(&mut self, level: usize, close: bool) {
+        // The line break before a boundary belongs to the boundary.
+        let mut end = self.line_start;
+        if self.line_break > 0 {
+            end.pos -= self.line_break;
+            end.lf -= 1;
+            end.bare -= u64::from(self.line_break == 1);
+        }
+        self.close_above(level + 1, end);
+        self.line.clear();
+        if close {
+            if let Some(open) = self.stack.get_mut(level) {
+                open.closed = true;
+            }
+            self.at = At::LineStart;
+        } else {
+            self.open_part(self.now, false);
+        }
+        self.note_probing();
+    }
+
+    /// Closes parts until `keep` are open. `end`: where the line break before the boundary begins.
+    fn close_above(&mut self, keep: usize, end: Mark) {
+        while self.stack.len() > keep {
+            self.close_top(end);
+        }
+    }
+
+    /// Closes the innermost part and hands it to the one around it; the outermost is returned instead. A part that is
+    /// still in its header is first taken out of it, which may open a part inside: then nothing is closed yet.
+    fn close_top(&mut self, end: Mark) -> Option<Part> {
+        if let Some(top) = self.stack.last().filter(|top| top.body.is_none()) {
+            self.header_complete(later(top.start, end));
+            return None;
+        }
+        let top = self.stack.pop()?;
+        let mut part = top.part?;
+        let start = top.body?;
+        // A line break that has ended a header (of this part or of the last one inside) stays with it.
+        let end = later(later(start, end), top.inner_end);
+        part.body = start.pos..end.pos;
+        part.body_size = end.wire() - start.wire();
+        part.body_lines = end.lf - start.lf;
+        let is_message = part.kind == b"message";
+        let mut children = top.children;
+        part.content = match children.pop() {
+            None => Content::Leaf,
+            Some(inner) if is_message => Content::Message(Box::new(inner)),
+            Some(last) => {
+                children.push(last);
+                Content::Multipart(children)
+            }
+        };
+        match self.stack.last_mut() {
+            Some(parent) => {
+                parent.children.push(part);
+                parent.inner_end = end;
+                None
+            }
+            None => Some(part),
+        }
+    }
+}
+
+/// A boundary parameter that can be looked for. It cannot end in white space (RFC 2046 5.1.1).
+fn usable_boundary(value: &[u8]) -> Option<Vec<u8>> {
+    let value = value.trim_ascii_end();
+    (!value.is_empty() && value.len() <= MAX_BOUNDARY).then(|| value.to_vec())
+}

@@ -1,0 +1,271 @@
+//! Structures by table, and the promises of the module for any bytes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use super::*;
+use crate::mime::wire_form::to_wire;
+use proptest::prelude::*;
+
+const M: &str = "MIME-Version: 1.0\n";
+
+/// The tree in short: type/subtype, encoding unless 7bit, wire size of the body, lines; children in brackets.
+fn brief(p: &Part) -> String {
+    let t = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    let mut out = format!("{}/{}", t(&p.kind), t(&p.subtype));
+    if p.encoding != b"7bit" {
+        out += &format!(" {}", t(&p.encoding));
+    }
+    match &p.content {
+        Content::Leaf => out += &format!(" {} {}", p.body_size, p.body_lines),
+        Content::Multipart(parts) => {
+            out += &format!("[{}]", parts.iter().map(brief).collect::<Vec<_>>().join(", "));
+        }
+        Content::Message(inner) => out += &format!(" {} {}<{}>", p.body_size, p.body_lines, brief(inner)),
+    }
+    out
+}
+
+fn shape(text: &str) -> String {
+    brief(&parse(text.as_bytes(), Limits::default()).root)
+}
+
+fn check(cases: &[(&str, &str)]) {
+    for (text, want) in cases {
+        let lf = format!("{M}{text}");
+        assert_eq!(shape(&lf), *want, "{lf:?}");
+        // The same with CRLF: the same sizes on the wire.
+        let crlf = lf.replace('\n', "\r\n");
+        assert_eq!(shape(&crlf), *want, "{crlf:?}");
+    }
+}
+
+#[test]
+fn leaves() {
+    check(&[
+        ("Content-Type: foo\n\nab\n", "foo/ 4 1"),
+        ("Content-Type: text\n\nab", "text/ 2 0"),
+        ("Content-Type: TEXT/HTML\nContent-Type: image/PNG\n\n", "image/png 0 0"),
+        ("Content-Transfer-Encoding: Weird (x)\n\n\n", "text/plain weird 2 1"),
+        ("Subject: x", "text/plain 0 0"),
+        ("Content-Type: message/delivery-status\n\nA: b\n\nC: d\n", "message/delivery-status 14 3"),
+    ]);
+}
+
+#[test]
+fn multiparts() {
+    let mp = "Content-Type: multipart/mixed; boundary=b\n\n";
+    let with = |body: &str| shape(&format!("{M}{mp}{body}"));
+    assert_eq!(with("pre\n--b\n\nhi\n--b\nContent-Type: text/html\n\nyo\n\n--b--\npost\n--b\n"), "multipart/mixed[text/plain 2 0, text/html 4 1]");
+    assert_eq!(with("--b\n\nhi\n"), "multipart/mixed[text/plain 4 1]");
+    assert_eq!(with("--b\n\nhi\n--b--"), "multipart/mixed[text/plain 2 0]");
+    assert_eq!(with("--b \t\n\nhi\n--b-- \n"), "multipart/mixed[text/plain 2 0]");
+    assert_eq!(with("--b\n--b\n\n--b\n\n\n--b--\n"), "multipart/mixed[text/plain 0 0, text/plain 0 0, text/plain 0 0]");
+    assert_eq!(with("--b\nContent-Type: text/html\n--b--\n"), "multipart/mixed[text/html 0 0]");
+    assert_eq!(with("--b\nContent-Type: message/rfc822\n--b--\n"), "multipart/mixed[message/rfc822 0 0<text/plain 0 0>]");
+    // Never occurs, only closed, case, absent.
+    assert_eq!(with("hi\n"), "multipart/mixed 4 1");
+    assert_eq!(with("pre\n--b--\n"), "multipart/mixed 12 2");
+    assert_eq!(with("--B\n\nhi\n"), "multipart/mixed 11 3");
+    assert_eq!(shape(&format!("{M}Content-Type: multipart/x\n\n--\n")), "multipart/x 4 1");
+    assert_eq!(shape(&format!("{M}Content-Type: multipart/x; boundary=\"b \"\n\n--b\n\nhi\n")), "multipart/x[text/plain 4 1]");
+    // RFC 2046 5.1.1: the boundary at the start of the line is enough.
+    assert_eq!(with("--bla\n\nhi\n--b--\n"), "multipart/mixed[text/plain 2 0]");
+}
+
+#[test]
+fn nested() {
+    check(&[
+        // b and bb, in both directions.
+        (
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/alternative; boundary=bb\n\n--bb\n\n1\n--bb\n\n2\n--bb--\n--b\n\n3\n--b--\n",
+            "multipart/mixed[multipart/alternative[text/plain 1 0, text/plain 1 0], text/plain 1 0]",
+        ),
+        (
+            "Content-Type: multipart/mixed; boundary=bb\n\n--bb\nContent-Type: multipart/alternative; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b--\n--bb\n\n3\n--bb--\n",
+            "multipart/mixed[multipart/alternative[text/plain 1 0, text/plain 1 0], text/plain 1 0]",
+        ),
+        // An outer boundary ends an inner multipart that was never closed.
+        (
+            "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\n1\n--o\n\n2\n--o--\n",
+            "multipart/mixed[multipart/mixed[text/plain 1 0], text/plain 1 0]",
+        ),
+        (
+            "Content-Type: multipart/digest; boundary=o\n\n--o\n\nSubject: x\n\nhi\n--o\nContent-Type: text/html\n\n2\n--o--\n",
+            "multipart/digest[message/rfc822 16 2<text/plain 2 0>, text/html 1 0]",
+        ),
+        // An enclosed message needs its own MIME-Version; a multipart/digest's default goes no deeper.
+        (
+            "Content-Type: message/rfc822\n\nContent-Type: text/html\n\nhi\n",
+            "message/rfc822 31 3<text/plain 4 1>",
+        ),
+        (
+            "Content-Type: message/global\n\nMIME-Version: 1.0\nContent-Type: text/html\n\nhi\n",
+            "message/global 50 4<text/html 4 1>",
+        ),
+        (
+            "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: message/rfc822\n\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\n1\n--i--\n--o--\n",
+            "multipart/mixed[message/rfc822 79 6<multipart/mixed[text/plain 1 0]>]",
+        ),
+    ]);
+}
+
+#[test]
+fn without_mime_version() {
+    assert_eq!(
+        shape("Content-Type: text/html; charset=x\nContent-Transfer-Encoding: BASE64\nContent-Disposition: inline\n\nbody\n"),
+        "text/plain base64 6 1"
+    );
+    assert_eq!(shape("MIME-Version: 2.0\nContent-Type: text/html\n\n"), "text/plain 0 0");
+    assert_eq!(shape("Mime-Version : (x) 1.0\nContent-Type : text/html\n\n"), "text/html 0 0");
+}
+
+#[test]
+fn fields_of_a_part() {
+    let m = parse(
+        b"MIME-Version: 1.0\nContent-Type: Text/Plain;\n Charset=\"US-ASCII\"; Name*0=\"ab\"\nContent-ID: cid@x\nContent-Description: desc\n\t(x)\nContent-MD5: md5==\nContent-Disposition: ATTACHMENT; FileName=\"f n.txt\"; size=5\nContent-Language: de, en\nContent-Location: http://x/\n\nx",
+        Limits::default(),
+    );
+    let p = &m.root;
+    assert_eq!(p.param(b"charset"), Some(&b"us-ascii"[..]));
+    assert_eq!(p.param(b"name*0"), Some(&b"ab"[..]));
+    assert_eq!(p.id.as_deref(), Some(&b"<cid@x>"[..]));
+    assert_eq!(p.description.as_deref(), Some(&b"desc\t(x)"[..]));
+    assert_eq!(p.md5.as_deref(), Some(&b"md5=="[..]));
+    let d = p.disposition.as_ref().unwrap();
+    assert_eq!(d.kind, b"attachment");
+    assert_eq!(d.params[0], Param { name: b"filename".to_vec(), value: b"f n.txt".to_vec() });
+    assert_eq!(p.language.as_deref(), Some(&b"de, en"[..]));
+    assert_eq!(p.location.as_deref(), Some(&b"http://x/"[..]));
+    assert!(m.header_ended && !m.has_8bit_header && !m.limited);
+}
+
+#[test]
+fn whole_message_facts() {
+    let m = parse("Subject: é\n\nx\n".as_bytes(), Limits::default());
+    assert!(m.has_8bit_header);
+    assert_eq!((m.size, m.file_size), (18, 15));
+    let m = parse("Subject: e\n\né".as_bytes(), Limits::default());
+    assert!(!m.has_8bit_header);
+    let m = parse(b"Subject: e\nX", Limits::default());
+    assert!(!m.header_ended);
+    assert_eq!((m.root.header.clone(), m.root.body.clone(), m.size), (0..12, 12..12, 13));
+    let m = parse(b"", Limits::default());
+    assert_eq!((m.root.header, m.root.body, m.size), (0..0, 0..0, 0));
+    let mut p = Parser::new(Limits::default());
+    p.push(b"A: b\n");
+    assert!(!p.header_done());
+    p.push(b"\n");
+    assert!(p.header_done());
+}
+
+#[test]
+fn too_many_parts() {
+    let mut text = format!("{M}Content-Type: multipart/mixed; boundary=b\n\n").into_bytes();
+    for _ in 0..50_000 {
+        text.extend_from_slice(b"--b\n\nx\n");
+    }
+    let m = parse(&text, Limits::default());
+    assert!(m.limited);
+    assert_eq!(m.root.parts().len(), 9_999);
+    assert_eq!(m.root.parts().last().unwrap().body.end, text.len() as u64);
+}
+
+#[test]
+fn too_deep() {
+    let mut text = M.to_string();
+    for n in 0..300 {
+        text += &format!("Content-Type: multipart/mixed; boundary=b{n}.\n\n--b{n}.\n");
+    }
+    let m = parse(text.as_bytes(), Limits::default());
+    assert!(m.limited);
+    let mut depth = 1;
+    let mut p = &m.root;
+    while let Some(inner) = p.parts().first() {
+        p = inner;
+        depth += 1;
+    }
+    assert_eq!((depth, p.kind.as_slice()), (100, &b"multipart"[..]));
+
+    let text = format!("{M}Content-Type: message/rfc822\n\n").repeat(5000);
+    let m = parse(text.as_bytes(), Limits::default());
+    let mut depth = 1;
+    let mut p = &m.root;
+    while let Some(inner) = p.enclosed() {
+        p = inner;
+        depth += 1;
+    }
+    assert_eq!((depth, p.kind.as_slice(), p.subtype.as_slice()), (100, &b"application"[..], &b"octet-stream"[..]));
+}
+
+#[test]
+fn long_lines_and_fields() {
+    // A header that never ends, a line of megabytes: counted, not kept.
+    let mut text = b"MIME-Version: 1.0\nContent-Type: text/html; name=\"".to_vec();
+    text.resize(3_000_000, b'x');
+    let m = parse(&text, Limits::default());
+    assert!(!m.header_ended);
+    assert_eq!(m.root.subtype, b"html");
+    assert!(m.root.params[0].value.len() <= 65_536);
+    // A delimiter with much white space behind it.
+    let text = format!("{M}Content-Type: multipart/mixed; boundary=b\n\n--b{}\n\nx", " ".repeat(10_000));
+    assert_eq!(shape(&text), "multipart/mixed[text/plain 1 0]");
+}
+
+/// Pieces of which a message that tries the parser is made.
+fn message() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "MIME-Version: 1.0\n", "Content-Type: multipart/mixed; boundary=b\n", "Content-Type: multipart/digest;\r\n boundary=\"bb\"\r\n",
+        "Content-Type: message/rfc822\n", "Content-Type: text/plain; charset=X\n", "\n", "\n", "\r\n", "--b\n", "--b", "--bb\r\n", "--b--\n", "--bb--", "-",
+        "\r", "\n--", "x", "text\n", "S: é\n", "\0", " ", "\n\n--b\n", "\n\n--bb\n",
+    ]);
+    (any::<bool>(), prop::collection::vec(piece, 0..60)).prop_map(|(mime, v)| {
+        let head = if mime { "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" } else { "" };
+        format!("{head}{}", v.concat()).into_bytes()
+    })
+}
+
+fn verify(p: &Part, text: &[u8], within: &Range<u64>) {
+    let slice = |r: &Range<u64>| &text[r.start as usize..r.end as usize];
+    assert!(within.start <= p.header.start && p.header.end == p.body.start && p.body.end <= within.end);
+    assert_eq!(p.header_size, to_wire(slice(&p.header)).len() as u64);
+    assert_eq!(p.body_size, to_wire(slice(&p.body)).len() as u64);
+    let lines = |r| slice(r).iter().filter(|b| **b == b'\n').count() as u64;
+    assert_eq!((p.header_lines, p.body_lines), (lines(&p.header), lines(&p.body)));
+    match &p.content {
+        Content::Leaf => {}
+        Content::Message(inner) => {
+            assert_eq!(inner.whole(), p.body);
+            verify(inner, text, &p.body);
+        }
+        Content::Multipart(parts) => {
+            assert!(!parts.is_empty());
+            let mut from = p.body.start;
+            for c in parts {
+                verify(c, text, &(from..p.body.end));
+                from = c.body.end;
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn any_message(text in message(), cut in 1usize..40) {
+        let limits = Limits { max_parts: 12, max_depth: 5, max_field: 60, max_kept: 300 };
+        let whole = parse(&text, limits);
+        prop_assert_eq!(whole.size, to_wire(&text).len() as u64);
+        prop_assert_eq!(whole.root.whole(), 0..text.len() as u64);
+        verify(&whole.root, &text, &(0..text.len() as u64));
+        let mut p = Parser::new(limits);
+        text.chunks(cut).for_each(|c| p.push(c));
+        prop_assert_eq!(p.finish(), whole);
+        let free = parse(&text, Limits::default());
+        verify(&free.root, &text, &(0..text.len() as u64));
+    }
+
+    #[test]
+    fn any_bytes(text in prop::collection::vec(any::<u8>(), 0..300)) {
+        let m = parse(&text, Limits::default());
+        verify(&m.root, &text, &(0..text.len() as u64));
+    }
+}

@@ -1,0 +1,202 @@
+//! The wire form of stored text: each LF that no CR precedes becomes CRLF, everything else stays.
+//!
+//! Maildirs hold lines that end in LF; IMAP speaks in CRLF. Every size that the server tells (RFC822.SIZE,
+//! literal counts, BODYSTRUCTURE) and every octet that it sends follow this one rule, so that a file which
+//! already holds CRLF, or a mixture, is sent as sensible lines and its sizes are true.
+//! (Courier turns CRLF into CR CR LF; see the table of differences.)
+
+use memchr::{memchr, memchr_iter};
+
+/// Counts CR LF pairs in `chunk`; `prev_cr` says whether the octet before it was a CR.
+fn count_crlf(chunk: &[u8], prev_cr: bool) -> u64 {
+    let Some((first, tail)) = chunk.split_first() else {
+        return 0;
+    };
+    let mut n = u64::from(prev_cr && *first == b'\n');
+    // Blocks of at most 128 pairs, so that the inner sum fits an octet and the compiler can use vectors.
+    let mut before = chunk.chunks(128);
+    for block in tail.chunks(128) {
+        let left = before.next().unwrap_or_default();
+        let sum: u8 = left
+            .iter()
+            .zip(block)
+            .map(|(a, b)| u8::from(*a == b'\r') & u8::from(*b == b'\n'))
+            .sum();
+        n += u64::from(sum);
+    }
+    n
+}
+
+/// Line ends in `chunk`: the number of LFs, and how many of them no CR precedes.
+/// `prev_cr`: the octet before the chunk was a CR.
+pub fn line_ends(chunk: &[u8], prev_cr: bool) -> (u64, u64) {
+    let lf = memchr_iter(b'\n', chunk).count() as u64;
+    if lf == 0 {
+        return (0, 0);
+    }
+    let crlf = if memchr(b'\r', chunk).is_none() {
+        u64::from(prev_cr && chunk.first() == Some(&b'\n'))
+    } else {
+        count_crlf(chunk, prev_cr)
+    };
+    (lf, lf - crlf)
+}
+
+/// The length of `chunk` in wire octets. `prev_was_cr`: the octet before the chunk was a CR.
+pub fn wire_len(chunk: &[u8], prev_was_cr: bool) -> u64 {
+    chunk.len() as u64 + line_ends(chunk, prev_was_cr).1
+}
+
+/// Converts stored octets to wire octets, chunk by chunk, for a whole range or for a slice of it.
+///
+/// A slice (partial fetch, RFC 3501 6.4.5) counts wire octets and may begin or end between CR and LF.
+#[derive(Debug, Clone)]
+pub struct Converter {
+    prev_cr: bool,
+    skip: u64,
+    take: u64,
+}
+
+impl Default for Converter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Converter {
+    /// Converts everything.
+    pub fn new() -> Self {
+        Self::slice(0, u64::MAX)
+    }
+
+    /// Leaves out the first `skip` wire octets and yields at most `take` after them.
+    pub fn slice(skip: u64, take: u64) -> Self {
+        Converter { prev_cr: false, skip, take }
+    }
+
+    /// True when nothing more will come out, whatever is pushed.
+    pub fn is_done(&self) -> bool {
+        self.take == 0
+    }
+
+    /// Appends the wire form of `chunk` to `out`.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        if self.take == 0 {
+            return;
+        }
+        let mut rest = chunk;
+        if self.skip > 0 {
+            // A whole chunk before the slice is only measured.
+            let len = wire_len(rest, self.prev_cr);
+            if len <= self.skip {
+                self.skip -= len;
+                self.remember(rest);
+                return;
+            }
+        }
+        while let Some(at) = memchr(b'\n', rest) {
+            let (line, after) = rest.split_at(at);
+            let crlf = match line.last() {
+                Some(last) => *last == b'\r',
+                None => self.prev_cr,
+            };
+            self.emit(line, out);
+            if !crlf {
+                self.emit(b"\r", out);
+            }
+            self.emit(b"\n", out);
+            self.prev_cr = false;
+            rest = after.get(1..).unwrap_or_default();
+            if self.take == 0 {
+                return;
+            }
+        }
+        self.emit(rest, out);
+        self.remember(rest);
+    }
+
+    fn remember(&mut self, consumed: &[u8]) {
+        if let Some(last) = consumed.last() {
+            self.prev_cr = *last == b'\r';
+        }
+    }
+
+    fn emit(&mut self, wire: &[u8], out: &mut Vec<u8>) {
+        let len = wire.len() as u64;
+        if self.skip >= len {
+            self.skip -= len;
+            return;
+        }
+        let piece = wire.get(self.skip as usize..).unwrap_or_default();
+        self.skip = 0;
+        let n = self.take.min(piece.len() as u64);
+        out.extend_from_slice(piece.get(..n as usize).unwrap_or_default());
+        self.take -= n;
+    }
+}
+
+/// The wire form of a whole value that is in memory.
+pub fn to_wire(stored: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(stored.len() + stored.len() / 16);
+    Converter::new().push(stored, &mut out);
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The rule, octet by octet.
+    fn plain(input: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut prev = 0;
+        for &b in input {
+            if b == b'\n' && prev != b'\r' {
+                out.push(b'\r');
+            }
+            out.push(b);
+            prev = b;
+        }
+        out
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop::sample::select(b"ab\r\n\0".to_vec()), 0..400)
+    }
+
+    #[test]
+    fn crlf_stays_and_lf_grows() {
+        assert_eq!(to_wire(b"a\nb\r\n\rc\r\r\n\n"), b"a\r\nb\r\n\rc\r\r\n\r\n");
+        assert_eq!(wire_len(b"\n", true), 1);
+        assert_eq!(wire_len(b"\n", false), 2);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn agrees_with_the_rule(t in text(), cut in 1usize..50) {
+            let want = plain(&t);
+            prop_assert_eq!(to_wire(&t), want.clone());
+            prop_assert_eq!(wire_len(&t, false), want.len() as u64);
+            let mut out = Vec::new();
+            let mut c = Converter::new();
+            for piece in t.chunks(cut) {
+                c.push(piece, &mut out);
+            }
+            prop_assert_eq!(out, want);
+        }
+
+        #[test]
+        fn slices(t in text(), cut in 1usize..50, skip in 0usize..300, take in 0usize..300) {
+            let want: Vec<u8> = plain(&t).into_iter().skip(skip).take(take).collect();
+            let mut out = Vec::new();
+            let mut c = Converter::slice(skip as u64, take as u64);
+            for piece in t.chunks(cut) {
+                c.push(piece, &mut out);
+            }
+            prop_assert_eq!(out, want);
+        }
+    }
+}
