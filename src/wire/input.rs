@@ -1,0 +1,334 @@
+//! Tokens, pulled one at a time by whoever parses (PROTOCOL 1). A line is lexed as it is read, so a continuation is sent exactly
+//! when a parser wants a literal, and every check that comes first can come first.
+
+use super::io::{Io, STALL};
+use super::{Error, Literal, Result, Token};
+use crate::sys::clock;
+
+/// The longest string, quoted or literal.
+pub const MAX_STRING: usize = 64 * 1024;
+/// The longest command, its literals included (APPEND's message is not counted).
+pub const MAX_COMMAND: usize = 1024 * 1024;
+
+/// What `[` and `]` are: tokens of their own, or part of an atom (PROTOCOL 1.2: in SEARCH).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Brackets {
+    /// Tokens.
+    Tokens,
+    /// Atom characters.
+    Text,
+}
+
+/// Octets of an atom. Courier: everything but blanks, controls, 8-bit and `\ " ( ) ~ { } [ ]`.
+fn is_atom_octet(b: u8, brackets: Brackets) -> bool {
+    match b {
+        b'[' | b']' => brackets == Brackets::Text,
+        b'\\' | b'"' | b'(' | b')' | b'~' | b'{' | b'}' => false,
+        _ => b.is_ascii_graphic(),
+    }
+}
+
+impl Io {
+    /// Waits until a line has begun, then starts to read it.
+    pub fn begin_line(&mut self) -> Result<()> {
+        self.line = super::io::Line::default();
+        Ok(())
+    }
+
+    /// The next octet without taking it.
+    fn peek_octet(&mut self) -> Result<u8> {
+        loop {
+            if let Some(b) = self.unread().first() {
+                return Ok(*b);
+            }
+            self.fill(self.deadline)?;
+        }
+    }
+
+    fn take_octet(&mut self) {
+        self.at = self.at.saturating_add(1);
+        self.line.octets = self.line.octets.saturating_add(1);
+    }
+
+    /// The next token.
+    pub fn token(&mut self) -> Result<Token> {
+        self.token_as(Brackets::Tokens)
+    }
+
+    /// The next token, with brackets read as told.
+    pub fn token_as(&mut self, brackets: Brackets) -> Result<Token> {
+        if let Some(token) = self.line.back.take() {
+            return Ok(token);
+        }
+        let token = self.lex(brackets);
+        if let Some(trace) = &mut self.trace
+            && !matches!(token, Err(Error::End(_)))
+        {
+            let text = token.as_ref().map_or_else(|_| b"ERROR".to_vec(), Token::traced);
+            trace(&[b"READ: ", &*text, b"\n"].concat());
+        }
+        token
+    }
+
+    /// Puts one token back.
+    pub fn put_back(&mut self, token: Token) {
+        self.line.back = Some(token);
+    }
+
+    /// Looks at the next token without taking it.
+    pub fn peek(&mut self) -> Result<&Token> {
+        let token = self.token()?;
+        Ok(self.line.back.insert(token))
+    }
+
+    fn lex(&mut self, brackets: Brackets) -> Result<Token> {
+        if self.line.ended {
+            return Ok(Token::Eol);
+        }
+        if self.line.literal.is_some() || self.line.octets > MAX_COMMAND {
+            return Err(Error::Syntax);
+        }
+        while matches!(self.peek_octet()?, b' ' | b'\t' | b'\r') {
+            self.take_octet();
+            if self.line.octets > MAX_COMMAND {
+                return Err(Error::Syntax);
+            }
+        }
+        let first = self.peek_octet()?;
+        match (first, brackets) {
+            (b'\n', _) => {
+                self.take_octet();
+                self.line.ended = true;
+                return Ok(Token::Eol);
+            }
+            (b'(', _) => return Ok(self.single(Token::Open)),
+            (b')', _) => return Ok(self.single(Token::Close)),
+            (b'[', Brackets::Tokens) => return Ok(self.single(Token::BracketOpen)),
+            (b']', Brackets::Tokens) => return Ok(self.single(Token::BracketClose)),
+            (b'"', _) => return self.quoted(),
+            (b'{', _) => return self.literal(false),
+            (b'~', _) => {
+                self.take_octet();
+                if self.peek_octet()? == b'{' {
+                    return self.literal(true);
+                }
+                return Err(Error::Syntax);
+            }
+            _ => {}
+        }
+        // A backslash may begin an atom (a flag), nowhere else.
+        let mut text = Vec::new();
+        if first == b'\\' {
+            self.take_octet();
+            text.push(first);
+        }
+        loop {
+            // As much as is there at once.
+            let run = self.unread().iter().take_while(|b| is_atom_octet(**b, brackets)).count();
+            if self.line.octets.saturating_add(run) > MAX_COMMAND {
+                return Err(Error::Syntax);
+            }
+            text.extend_from_slice(self.unread().get(..run).unwrap_or_default());
+            self.at = self.at.saturating_add(run);
+            self.line.octets = self.line.octets.saturating_add(run);
+            if !is_atom_octet(self.peek_octet()?, brackets) {
+                break;
+            }
+        }
+        if text.is_empty() { Err(Error::Syntax) } else { Ok(Token::Atom(text)) }
+    }
+
+    fn single(&mut self, token: Token) -> Token {
+        self.take_octet();
+        token
+    }
+
+    /// `quoted`: a backslash makes the next octet plain, whatever it is (Courier); 8-bit text must be UTF-8.
+    fn quoted(&mut self) -> Result<Token> {
+        self.take_octet();
+        let mut text = Vec::new();
+        loop {
+            let b = match self.peek_octet()? {
+                b'"' => {
+                    self.take_octet();
+                    break;
+                }
+                b'\r' | b'\n' => return Err(Error::Syntax),
+                b'\\' => {
+                    self.take_octet();
+                    match self.peek_octet()? {
+                        b'\r' | b'\n' => return Err(Error::Syntax),
+                        b => b,
+                    }
+                }
+                b => b,
+            };
+            self.take_octet();
+            if text.len() >= MAX_STRING {
+                return Err(Error::Syntax);
+            }
+            text.push(b);
+        }
+        if std::str::from_utf8(&text).is_err() {
+            return Err(Error::Syntax);
+        }
+        Ok(Token::Quoted(text))
+    }
+
+    /// `literal`: `{n}`, `{n+}` and the line break; the octets stay where they are.
+    fn literal(&mut self, eight: bool) -> Result<Token> {
+        self.take_octet();
+        let mut length: Option<u64> = None;
+        let mut synchronising = true;
+        loop {
+            let b = self.peek_octet()?;
+            match b {
+                b'0'..=b'9' if synchronising => {
+                    let so_far = length.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(u64::from(b - b'0')));
+                    length = Some(so_far.ok_or(Error::Syntax)?);
+                }
+                b'+' if length.is_some() && synchronising => synchronising = false,
+                b'}' => break,
+                _ => return Err(Error::Syntax),
+            }
+            self.take_octet();
+        }
+        self.take_octet();
+        if self.peek_octet()? == b'\r' {
+            self.take_octet();
+        }
+        if self.peek_octet()? != b'\n' {
+            return Err(Error::Syntax);
+        }
+        let Some(length) = length else { return Err(Error::Syntax) };
+        self.take_octet();
+        let literal = Literal { length, synchronising, eight };
+        self.line.literal = Some(literal);
+        Ok(Token::Literal(literal))
+    }
+
+    /// Lets the literal come whose head was the last token: sends the continuation if the client waits for it.
+    pub fn accept_literal(&mut self) -> Result<Literal> {
+        let literal = self.line.literal.take().ok_or(Error::Syntax)?;
+        if literal.synchronising {
+            self.out.extend_from_slice(b"+ OK\r\n");
+        }
+        Ok(literal)
+    }
+
+    /// Hands the next octets of an accepted literal to `sink` in pieces, `left` octets in all. A client that sends nothing for a
+    /// minute is gone (PROTOCOL 1.7).
+    pub fn literal_octets(&mut self, mut left: u64, mut sink: impl FnMut(&[u8])) -> Result<()> {
+        while left > 0 {
+            if self.unread().is_empty() {
+                let deadline = clock::monotonic() + STALL;
+                self.fill(Some(deadline))?;
+            }
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            let piece = self.unread();
+            let piece = piece.get(..most.min(piece.len())).unwrap_or_default();
+            let n = piece.len();
+            sink(piece);
+            self.at = self.at.saturating_add(n);
+            left = left.saturating_sub(n as u64);
+        }
+        Ok(())
+    }
+
+    /// The text of an atom, a quoted string or a literal (`astring`); anything else is a syntax error.
+    pub fn text_of(&mut self, token: Token) -> Result<Vec<u8>> {
+        match token {
+            Token::Atom(text) | Token::Quoted(text) => Ok(text),
+            Token::Literal(_) => self.literal_string(),
+            _ => Err(Error::Syntax),
+        }
+    }
+
+    /// The octets of a short literal, all of them.
+    fn literal_string(&mut self) -> Result<Vec<u8>> {
+        let length = self.line.literal.map_or(0, |l| l.length);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > MAX_STRING || self.line.octets.saturating_add(length) > MAX_COMMAND {
+            return Err(Error::Syntax);
+        }
+        let literal = self.accept_literal()?;
+        self.line.octets = self.line.octets.saturating_add(length);
+        let mut text = Vec::with_capacity(length);
+        self.literal_octets(literal.length, |piece| text.extend_from_slice(piece))?;
+        Ok(text)
+    }
+
+    /// `astring` (with `NIL` among the atoms).
+    pub fn astring(&mut self) -> Result<Vec<u8>> {
+        let token = self.token()?;
+        self.text_of(token)
+    }
+
+    /// The end of the line, and nothing before it.
+    pub fn end_of_line(&mut self) -> Result<()> {
+        if self.token()? == Token::Eol { Ok(()) } else { Err(Error::Syntax) }
+    }
+
+    /// Throws the rest of the line away, and with it every non-synchronising literal in it: those octets are on their way and are
+    /// never commands. A synchronising literal at its end was refused and does not come.
+    pub fn skip_line(&mut self) -> Result<()> {
+        self.line.back = None;
+        loop {
+            if let Some(literal) = self.line.literal.take() {
+                if literal.synchronising {
+                    self.line.ended = true;
+                } else {
+                    self.literal_octets(literal.length, |_| {})?;
+                }
+            }
+            if self.line.ended {
+                return Ok(());
+            }
+            self.line.literal = self.skip_to_lf()?;
+            self.line.ended = self.line.literal.is_none();
+        }
+    }
+
+    /// Skips to and past the next LF; the literal, if the line ends in the head of one.
+    fn skip_to_lf(&mut self) -> Result<Option<Literal>> {
+        /// More than the longest head of a literal with its line break.
+        const TAIL: usize = 32;
+        let mut tail: Vec<u8> = Vec::new();
+        loop {
+            if self.unread().is_empty() {
+                self.fill(self.deadline)?;
+            }
+            let unread = self.unread();
+            let lf = memchr::memchr(b'\n', unread);
+            let taken = lf.map_or(unread.len(), |at| at + 1);
+            let piece = unread.get(..taken).unwrap_or_default();
+            tail.extend_from_slice(piece.get(piece.len().saturating_sub(TAIL)..).unwrap_or_default());
+            let extra = tail.len().saturating_sub(TAIL);
+            tail.drain(..extra);
+            self.at = self.at.saturating_add(taken);
+            if lf.is_some() {
+                return Ok(literal_at_end(&tail));
+            }
+        }
+    }
+
+    /// The end of the line after a handler is done with it: what was not read of it is thrown away.
+    pub fn finish_line(&mut self) -> Result<()> {
+        if self.line.ended && self.line.literal.is_none() { Ok(()) } else { self.skip_line() }
+    }
+}
+
+/// The literal whose head a line ends in.
+fn literal_at_end(line: &[u8]) -> Option<Literal> {
+    let line = line.strip_suffix(b"\n")?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line).strip_suffix(b"}")?;
+    let open = memchr::memrchr(b'{', line)?;
+    let inside = line.get(open + 1..)?;
+    let (digits, synchronising) = inside.strip_suffix(b"+").map_or((inside, true), |digits| (digits, false));
+    let length = crate::types::number::digits(digits)?;
+    Some(Literal { length, synchronising, eight: line.get(..open).is_some_and(|l| l.ends_with(b"~")) })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The tokenizer against PROTOCOL 1, from memory.
+
+use super::*;
+use crate::wire::link::Memory;
+use proptest::prelude::*;
+
+fn io(input: &[u8], piece: usize) -> Io {
+    Io::new(Box::new(Memory::new(input, piece)))
+}
+
+/// The tokens of the first line, literals resolved, until its end or an error.
+fn tokens(input: &[u8], piece: usize) -> Vec<String> {
+    let mut io = io(input, piece);
+    let mut seen = Vec::new();
+    loop {
+        match io.token() {
+            Ok(Token::Eol) => return seen,
+            Ok(Token::Literal(l)) => match io.text_of(Token::Literal(l)) {
+                Ok(text) => seen.push(format!("L:{}", String::from_utf8_lossy(&text))),
+                Err(_) => {
+                    seen.push("LITERAL ERROR".into());
+                    return seen;
+                }
+            },
+            Ok(token) => seen.push(String::from_utf8_lossy(&token.traced()).into_owned()),
+            Err(_) => {
+                seen.push("ERROR".into());
+                return seen;
+            }
+        }
+    }
+}
+
+#[test]
+fn table() {
+    for (line, expected) in [
+        ("a NOOP\r\n", &["ATOM: a", "ATOM: NOOP"][..]),
+        (" \t a\r NOOP \n", &["ATOM: a", "ATOM: NOOP"]),
+        ("1 2:3 1.MIME\n", &["NUMBER: 1", "ATOM: 2:3", "ATOM: 1.MIME"]),
+        ("BODY[1]<0.5>\n", &["ATOM: BODY", "LBRACKET", "NUMBER: 1", "RBRACKET", "ATOM: <0.5>"]),
+        ("(\\Seen $x)\n", &["LPAREN", "ATOM: \\Seen", "ATOM: $x", "RPAREN"]),
+        ("a\\b\n", &["ATOM: a", "ATOM: \\b"]),
+        ("\"a \\\" \\\\ \\x\"\n", &["QUOTED_STRING: a \" \\ x"]),
+        ("NIL nil \"NIL\"\n", &["NIL", "ATOM: nil", "QUOTED_STRING: NIL"]),
+        ("\"\u{e9}\"\n", &["QUOTED_STRING: \u{e9}"]),
+        ("{3}\r\nabc x\n", &["L:abc", "ATOM: x"]),
+        ("{3+}\nabc x\n", &["L:abc", "ATOM: x"]),
+        ("~{0}\r\n x\n", &["L:", "ATOM: x"]),
+        ("\"a\n", &["ERROR"]),
+        ("a }\n", &["ATOM: a", "ERROR"]),
+        ("{}\n", &["ERROR"]),
+        ("{1+1}\nx\n", &["ERROR"]),
+        ("{99999999999999999999}\n", &["ERROR"]),
+        ("{65537}\n", &["LITERAL ERROR"]),
+        ("~x\n", &["ERROR"]),
+        ("\u{e9}\n", &["ERROR"]),
+    ] {
+        for piece in [0, 1] {
+            assert_eq!(tokens(line.as_bytes(), piece), expected, "{line:?} in pieces of {piece}");
+        }
+    }
+    assert_eq!(tokens(b"\"\xff\"\n", 0), ["ERROR"]);
+}
+
+#[test]
+fn brackets_in_search() {
+    let mut io = io(b"a[b] [c\n", 0);
+    assert_eq!(io.token_as(Brackets::Text), Ok(Token::Atom(b"a[b]".to_vec())));
+    assert_eq!(io.token(), Ok(Token::BracketOpen));
+}
+
+/// What follows a bad line is the next command, whatever the bad line held.
+#[test]
+fn skipping() {
+    for bad in [
+        "x } y\r\n",
+        "x } {5}\r\n",
+        "x } {5+}\r\nabcde\r\n",
+        "x } {5+}\r\nab\r\ne {1+}\r\nz tail\r\n",
+        "x } ~{3+}\r\na\nb }\r\n",
+        "x } {70000}\r\n",
+    ] {
+        for piece in [0, 1, 7] {
+            let mut io = io(format!("{bad}b NOOP\r\n").as_bytes(), piece);
+            while io.token().is_ok() {}
+            io.skip_line().unwrap();
+            io.begin_line().unwrap();
+            assert_eq!(io.token(), Ok(Token::Atom(b"b".to_vec())), "{bad:?} in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn unread_literals_are_skipped() {
+    for line in ["a {5}\r\n", "a {5+}\r\nabcde\r\n", "a {100000+}\r\n"] {
+        let mut input = line.as_bytes().to_vec();
+        if line.contains("100000") {
+            input.extend(std::iter::repeat_n(b'\n', 100_000));
+            input.extend_from_slice(b"\r\n");
+        }
+        input.extend_from_slice(b"b NOOP\r\n");
+        let mut io = io(&input, 0);
+        io.token().unwrap();
+        io.token().unwrap();
+        io.finish_line().unwrap();
+        io.begin_line().unwrap();
+        assert_eq!(io.token(), Ok(Token::Atom(b"b".to_vec())), "{line:?}");
+    }
+}
+
+#[test]
+fn a_command_has_a_limit() {
+    let mut input = vec![b'a'; MAX_COMMAND + 10];
+    input.extend_from_slice(b"\r\nb NOOP\r\n");
+    let mut io = io(&input, 0);
+    assert_eq!(io.token(), Err(Error::Syntax));
+    io.skip_line().unwrap();
+    io.begin_line().unwrap();
+    assert_eq!(io.token(), Ok(Token::Atom(b"b".to_vec())));
+}
+
+proptest! {
+    #[test]
+    fn pieces_do_not_matter(line in "[a-c(){}+\"\\\\ \\r\\n~0-9\\[\\]]{0,40}", piece in 1usize..5) {
+        let input = format!("{line}\n");
+        prop_assert_eq!(tokens(input.as_bytes(), 0), tokens(input.as_bytes(), piece));
+    }
+
+    #[test]
+    fn any_bytes_end(input in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut io = io(&input, 3);
+        for _ in 0..400 {
+            match io.token() {
+                Ok(Token::Literal(l)) => { let _ = io.text_of(Token::Literal(l)); }
+                Ok(Token::Eol) => { let _ = io.begin_line(); }
+                Ok(_) => {}
+                Err(Error::Syntax) => { if io.skip_line().is_err() { break; } let _ = io.begin_line(); }
+                Err(Error::End(_)) => break,
+            }
+        }
+    }
+}

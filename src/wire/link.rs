@@ -1,0 +1,106 @@
+//! What the wire needs of a connection; standard input and output in a session, memory in tests.
+
+use super::End;
+use crate::sys::{poll, stdio::Stdio};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// What a wait on a connection is for, and what ended it.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// Input (or its end).
+    pub input: bool,
+    /// Room for output.
+    pub output: bool,
+    /// The notification that was handed in.
+    pub watch: bool,
+}
+
+/// A connection that never blocks but in [`Link::wait`].
+pub trait Link {
+    /// Waits for what is wanted; nothing set in the answer means that the time is up.
+    fn wait(&mut self, wants: Wants, watch: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Result<Wants, End>;
+    /// Reads what is there, after a wait has said so; 0 is the end.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+    /// Writes a part, or `WouldBlock`.
+    fn write(&mut self, data: &[u8]) -> io::Result<usize>;
+    /// Whether every write needs a wait before it.
+    fn must_wait(&self) -> bool;
+}
+
+impl Link for Stdio {
+    fn wait(&mut self, wants: Wants, watch: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Result<Wants, End> {
+        let interest = poll::Interest {
+            input: wants.input.then(|| self.input()),
+            output: wants.output.then(|| self.output()),
+            watch: watch.filter(|_| wants.watch),
+            // A client that went away without a word ends the process at once, also in IDLE.
+            hangup: None,
+        };
+        let ready = poll::wait(interest, timeout).map_err(|_| End::Closed)?;
+        if ready.signal {
+            return Err(End::Signal);
+        }
+        Ok(Wants { input: ready.input, output: ready.output, watch: ready.watch })
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        Stdio::read(self, buf)
+    }
+
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        Stdio::write(self, data)
+    }
+
+    fn must_wait(&self) -> bool {
+        Stdio::must_wait(self)
+    }
+}
+
+/// A connection in memory: all input is there from the start, and what was written is kept.
+#[derive(Default, Debug)]
+pub struct Memory {
+    input: Vec<u8>,
+    at: usize,
+    piece: usize,
+    output: std::rc::Rc<std::cell::RefCell<Vec<u8>>>,
+}
+
+impl Memory {
+    /// A client that sends `input` in pieces of `piece` octets (0: all at once) and then closes.
+    pub fn new(input: &[u8], piece: usize) -> Memory {
+        Memory { input: input.to_vec(), piece, ..Memory::default() }
+    }
+
+    /// What was written so far, shared.
+    pub fn output(&self) -> std::rc::Rc<std::cell::RefCell<Vec<u8>>> {
+        std::rc::Rc::clone(&self.output)
+    }
+}
+
+impl Link for Memory {
+    fn wait(&mut self, wants: Wants, _: Option<BorrowedFd<'_>>, _: Option<Duration>) -> Result<Wants, End> {
+        Ok(Wants { watch: false, ..wants })
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let most = if self.piece == 0 { buf.len() } else { buf.len().min(self.piece) };
+        let n = rest.len().min(most);
+        for (to, from) in buf.iter_mut().zip(rest.iter().take(n)) {
+            *to = *from;
+        }
+        self.at += n;
+        Ok(n)
+    }
+
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.output.borrow_mut().extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn must_wait(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,102 @@
+//! Values in the forms of the wire: quoted strings, literals, numbers.
+
+pub use crate::types::number::push as number;
+
+/// Appends a string: quoted, or as a literal where it holds CR, LF or NUL (NULs left out: RFC 3501 9, CHAR8 has none).
+pub fn string(out: &mut Vec<u8>, text: &[u8]) {
+    if text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        let whole: Vec<u8> = text.iter().copied().filter(|b| *b != 0).collect();
+        literal_head(out, whole.len() as u64);
+        out.extend_from_slice(&whole);
+        return;
+    }
+    out.push(b'"');
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        out.push(b'\\');
+        if let Some((c, tail)) = special.split_first() {
+            out.push(*c);
+            rest = tail;
+        }
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+/// Appends a string or `NIL`.
+pub fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
+    match text {
+        Some(text) => string(out, text),
+        None => out.extend_from_slice(b"NIL"),
+    }
+}
+
+/// Appends `{n}` and the line break; `n` octets must follow.
+pub fn literal_head(out: &mut Vec<u8>, length: u64) {
+    out.push(b'{');
+    number(out, length);
+    out.extend_from_slice(b"}\r\n");
+}
+
+/// Appends ascending numbers as a set with runs: `1:3,7` (RFC 3501 9, `sequence-set`); numbers keep their order.
+pub fn number_set(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
+    let mut run: Option<(u32, u32)> = None;
+    let mut first = true;
+    let mut put = |out: &mut Vec<u8>, (from, to): (u32, u32)| {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        number(out, u64::from(from));
+        if from != to {
+            out.push(b':');
+            number(out, u64::from(to));
+        }
+    };
+    for n in numbers {
+        run = match run {
+            Some((from, to)) if to.checked_add(1) == Some(n) => Some((from, n)),
+            Some(done) => {
+                put(out, done);
+                Some((n, n))
+            }
+            None => Some((n, n)),
+        };
+    }
+    if let Some(last) = run {
+        put(out, last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(f: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        f(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn strings() {
+        for (text, wire) in [
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("a\"b\\c", "\"a\\\"b\\\\c\""),
+            ("a\r\nb", "{4}\r\na\r\nb"),
+            ("a\0b", "{2}\r\nab"),
+        ] {
+            assert_eq!(written(|o| string(o, text.as_bytes())), wire);
+        }
+        assert_eq!(written(|o| nstring(o, None)), "NIL");
+    }
+
+    #[test]
+    fn sets() {
+        for (numbers, wire) in [(&[1, 5, 10][..], "1,5,10"), (&[1, 2, 3], "1:3"), (&[3, 2, 4, 5], "3,2,4:5"), (&[], "")] {
+            assert_eq!(written(|o| number_set(o, numbers.iter().copied())), wire);
+        }
+    }
+}
