@@ -26,7 +26,7 @@ pub struct Expect {
 pub enum Step {
     /// Lines sent and the answer expected. `sends` empty: the server speaks by itself.
     Exchange { session: u8, sends: Vec<Pattern>, expects: Vec<Expect>, tag: String, continues: bool, blank: bool },
-    /// Closes the client's end.
+    /// The client goes away.
     HangUp(u8),
     Signal(u8, String),
     /// The process ends by itself or by a hang-up: its exit status.
@@ -153,7 +153,10 @@ impl Dialog {
             ("exit", [n, code]) => Step::Exit(session_of(n)?, code.parse().map_err(|_| "exit SESSION CODE")?),
             ("sleep", [ms]) => Step::Sleep(ms.parse().map_err(|_| "sleep MILLISECONDS")?),
             ("folder", _) => Step::Folder(rest.to_owned()),
-            ("uidvalidity", [folder, n]) => Step::Uidvalidity((*folder).to_owned(), n.parse().map_err(|_| "a number")?),
+            ("uidvalidity", _) => {
+                let (folder, n) = rest.rsplit_once(' ').ok_or("uidvalidity FOLDER N")?;
+                Step::Uidvalidity(folder.to_owned(), n.parse().map_err(|_| "a number")?)
+            }
             ("messages", [n]) => Step::Messages(n.parse().map_err(|_| "a number")?, "INBOX".to_owned()),
             ("messages", [n, folder]) => Step::Messages(n.parse().map_err(|_| "a number")?, (*folder).to_owned()),
             ("file", _) => {
@@ -185,13 +188,15 @@ impl Dialog {
         match step {
             Step::File { lines, .. } => lines.push(Pattern::parse(text.strip_prefix(' ').unwrap_or(text))?),
             Step::ExpectFile { expects, blank, .. } | Step::ExpectFiles { expects, blank, .. } => {
+                let unordered = text.starts_with('~');
+                let text = text.trim_start_matches('~');
                 let (mark, text) = match text.strip_prefix('[').and_then(|t| t.split_once(']')) {
                     Some((mark, text)) => (Some(mark), text),
                     None => (None, text),
                 };
                 *blank = false;
                 if text.trim() != "(none)" {
-                    expects.push(expect(mark, false, text.strip_prefix(' ').unwrap_or(text))?);
+                    expects.push(expect(mark, unordered, text.strip_prefix(' ').unwrap_or(text))?);
                 }
             }
             _ => return Err("content of what?".to_owned()),
@@ -310,10 +315,10 @@ fn expect(mark: Option<&str>, unordered: bool, text: &str) -> Result<Expect, Str
 
 /// An `S:` line; `%{error}` stands for the two servers' answers to a protocol error.
 fn answers(mark: Option<&str>, unordered: bool, text: &str, tag: &str) -> Result<Vec<Expect>, String> {
-    let tag = match text {
-        "%{error}" => tag,
-        "%{error *}" => "*",
-        _ => return Ok(vec![expect(mark, unordered, text)?]),
+    let tag = match text.strip_prefix("%{error").and_then(|t| t.strip_suffix('}')) {
+        Some("") => tag,
+        Some(tag) => tag.trim_start(),
+        None => return Ok(vec![expect(mark, unordered, text)?]),
     };
     Ok(vec![
         expect(Some("ours bad-for-syntax"), false, &format!("{tag} BAD Error in IMAP command received by server."))?,
