@@ -4,8 +4,29 @@
 //! memory here: whatever reads a body takes chunks of any size and its result does not depend on how
 //! the message was cut. Two units of length occur everywhere and are never mixed: *stored* octets (offsets into
 //! the file, lines usually ending in LF) and *wire* octets (what a client receives, lines ending in CRLF).
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`structure`] | the tree of parts with offsets and sizes, in one pass |
+//! | [`wire_form`] | LF to CRLF: counting, converting, slicing |
+//! | [`header`] | fields of a header block, selection, unfolding, the header's end |
+//! | [`params`] | `type/subtype; name=value` |
+//! | [`address`], [`envelope`] | address lists, and the fields of ENVELOPE |
+//! | [`date`] | Date fields, IMAP's dates, the calendar |
+//! | [`encoded_word`], [`charset`], [`decode`] | RFC 2047, character sets, transfer encodings |
+//! | [`search_text`] | SEARCH's comparison |
+//! | [`subject`], [`msgid`] | base subjects and identifiers for SORT and THREAD |
 
+pub mod address;
+pub mod charset;
+pub mod date;
+pub mod decode;
+pub mod encoded_word;
+pub mod envelope;
 pub mod header;
+pub mod msgid;
 pub mod params;
+pub mod search_text;
 pub mod structure;
+pub mod subject;
 pub mod wire_form;

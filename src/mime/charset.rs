@@ -1,0 +1,191 @@
+//! Character sets: from a label to UTF-8, chunk by chunk.
+//!
+//! Conversion is `encoding_rs`'s. Mail differs from the web in one respect: text that is unlabelled, or labelled
+//! us-ascii, and yet has 8-bit octets is taken for UTF-8 as long as it is valid, and for windows-1252 from there on.
+
+use encoding_rs::{CoderResult, Decoder, Encoding, REPLACEMENT, WINDOWS_1252};
+
+/// The encoding that a label names. None for unknown ones: SEARCH answers BADCHARSET then (RFC 3501 6.4.4).
+pub fn lookup(label: &[u8]) -> Option<&'static Encoding> {
+    let label = label.trim_ascii();
+    // RFC 2231 5: a language may follow.
+    let label = label.split(|b| *b == b'*').next().unwrap_or(label);
+    Encoding::for_label(label)
+        // "replacement" stands for encodings that encoding_rs refuses to decode.
+        .filter(|e| *e != REPLACEMENT)
+        .or_else(|| {
+            // Names that mail has and the web has not.
+            let alias: &[u8] = match label.to_ascii_lowercase().as_slice() {
+                b"ansi_x3.4-1986" | b"iso646-us" | b"646" | b"us" | b"cp367" => b"us-ascii",
+                b"cp932" | b"windows-932" => b"shift_jis",
+                b"cp936" | b"ms936" | b"windows-936" => b"gbk",
+                b"cp949" | b"windows-949" => b"euc-kr",
+                b"cp950" | b"windows-950" => b"big5",
+                b"eucjp" => b"euc-jp",
+                b"euckr" => b"euc-kr",
+                b"tis620" => b"tis-620",
+                b"latin-1" => b"latin1",
+                b"iso-8859-8-e" => b"iso-8859-8",
+                _ => return None,
+            };
+            Encoding::for_label(alias)
+        })
+}
+
+/// Whether the label means plain ASCII, so that 8-bit octets under it are a mistake to be guessed at.
+fn is_ascii_label(label: &[u8]) -> bool {
+    let label = label.trim_ascii();
+    label.is_empty() || label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"ascii")
+}
+
+/// A whole value in the encoding that `label` names; None when it names none. Broken sequences become U+FFFD.
+pub fn decode(label: &[u8], octets: &[u8]) -> Option<String> {
+    if is_ascii_label(label) {
+        return Some(guess(octets));
+    }
+    let encoding = lookup(label)?;
+    Some(encoding.decode_without_bom_handling(octets).0.into_owned())
+}
+
+/// A whole value in the encoding that `label` names, or None if it names none or the octets are not valid in it: a SEARCH
+/// pattern that is broken matches nothing.
+pub fn decode_strict(label: &[u8], octets: &[u8]) -> Option<String> {
+    let encoding = lookup(label)?;
+    if is_ascii_label(label) && !octets.is_ascii() {
+        return None;
+    }
+    encoding.decode_without_bom_handling_and_without_replacement(octets).map(|s| s.into_owned())
+}
+
+/// Text of unknown encoding: UTF-8 if it is valid, otherwise windows-1252.
+pub fn guess(octets: &[u8]) -> String {
+    match std::str::from_utf8(octets) {
+        Ok(s) => s.to_owned(),
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(octets).0.into_owned(),
+    }
+}
+
+enum Kind {
+    Known(Box<Decoder>),
+    /// UTF-8 so far; up to three octets of a character that the last chunk cut.
+    Utf8(Vec<u8>),
+    /// UTF-8 no longer.
+    Western,
+}
+
+/// Converts a stream of octets to UTF-8. The result does not depend on how the stream is cut.
+pub struct ToUtf8 {
+    kind: Kind,
+}
+
+impl ToUtf8 {
+    /// For a body part: the value of its charset parameter. An unknown label is guessed at like none.
+    pub fn for_body(label: Option<&[u8]>) -> Self {
+        let known = label.filter(|l| !is_ascii_label(l)).and_then(lookup);
+        let kind = match known {
+            Some(encoding) => Kind::Known(Box::new(encoding.new_decoder())),
+            None => Kind::Utf8(Vec::new()),
+        };
+        ToUtf8 { kind }
+    }
+
+    /// Appends the text of the next octets to `out`.
+    pub fn push(&mut self, octets: &[u8], out: &mut String) {
+        match &mut self.kind {
+            Kind::Known(decoder) => run(decoder, octets, out, false),
+            Kind::Utf8(held) => {
+                let joined;
+                let mut input = octets;
+                if !held.is_empty() {
+                    held.extend_from_slice(octets);
+                    joined = std::mem::take(held);
+                    input = &joined;
+                }
+                match std::str::from_utf8(input) {
+                    Ok(s) => out.push_str(s),
+                    Err(e) => {
+                        let (good, bad) = input.split_at(e.valid_up_to());
+                        out.push_str(std::str::from_utf8(good).unwrap_or_default());
+                        if e.error_len().is_none() {
+                            *held = bad.to_vec();
+                        } else {
+                            push_western(bad, out);
+                            self.kind = Kind::Western;
+                        }
+                    }
+                }
+            }
+            Kind::Western => push_western(octets, out),
+        }
+    }
+
+    /// Appends what an unfinished character at the end of the stream becomes.
+    pub fn finish(mut self, out: &mut String) {
+        match &mut self.kind {
+            Kind::Known(decoder) => run(decoder, &[], out, true),
+            Kind::Utf8(held) => push_western(held, out),
+            Kind::Western => {}
+        }
+    }
+}
+
+fn push_western(octets: &[u8], out: &mut String) {
+    out.push_str(&WINDOWS_1252.decode_without_bom_handling(octets).0);
+}
+
+fn run(decoder: &mut Decoder, octets: &[u8], out: &mut String, last: bool) {
+    let mut rest = octets;
+    loop {
+        out.reserve(decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len()).max(16));
+        let (result, read, _) = decoder.decode_to_string(rest, out, last);
+        rest = rest.get(read..).unwrap_or_default();
+        if result == CoderResult::InputEmpty {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stream(label: Option<&[u8]>, octets: &[u8], cut: usize) -> String {
+        let mut out = String::new();
+        let mut d = ToUtf8::for_body(label);
+        octets.chunks(cut).for_each(|c| d.push(c, &mut out));
+        d.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn labels() {
+        assert!(lookup(b"x-nonsense").is_none());
+        assert!(lookup(b"iso-2022-kr").is_none());
+        assert_eq!(decode(b"ISO-8859-15", b"\xa4").unwrap(), "€");
+        assert_eq!(decode(b"utf-8*en", "é".as_bytes()).unwrap(), "é");
+        assert_eq!(decode_strict(b"utf-8", b"\xff"), None);
+        assert_eq!(decode_strict(b"us-ascii", b"\xe9"), None);
+        assert_eq!(decode_strict(b"koi8-r", b"\xc1").unwrap(), "а");
+    }
+
+    #[test]
+    fn bodies() {
+        for cut in 1..5 {
+            assert_eq!(stream(Some(b"us-ascii"), "é€".as_bytes(), cut), "é€");
+            assert_eq!(stream(None, b"caf\xe9 \xc3\xa9", cut), "café Ã©");
+            assert_eq!(stream(Some(b"x-nonsense"), b"a\xe2\x82", cut), "aâ‚");
+            assert_eq!(stream(Some(b"utf-8"), b"a\xffb", cut), "a\u{fffd}b");
+            assert_eq!(stream(Some(b"iso-2022-jp"), b"\x1b$B$\"\x1b(B.", cut), "あ.");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn chunks_do_not_matter(v in prop::collection::vec(any::<u8>(), 0..60), cut in 1usize..7, label in prop::sample::select(vec!["", "utf-8", "latin1", "shift_jis", "utf-16"])) {
+            prop_assert_eq!(stream(Some(label.as_bytes()), &v, cut), stream(Some(label.as_bytes()), &v, 1000));
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! Dates: what the Date field says (RFC 5322 3.3 and 4.3), the dates of IMAP commands, and the calendar behind them.
+
+use super::params::{Lexer, is_space};
+
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// A date and time as written, with its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Date {
+    /// Full year.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to the length of the month.
+    pub day: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 0 to 60.
+    pub second: u8,
+    /// Minutes east of UTC.
+    pub zone: i32,
+}
+
+impl Date {
+    /// The calendar date as written, in days since 1970-01-01.
+    pub fn days(&self) -> i64 {
+        days_from_civil(self.year, self.month, self.day)
+    }
+
+    /// The instant in seconds since 1970-01-01 00:00 UTC.
+    pub fn unix(&self) -> i64 {
+        let clock = i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
+        self.days() * 86_400 + clock - i64::from(self.zone) * 60
+    }
+
+    /// That instant as another zone writes it.
+    pub fn from_unix(unix: i64, zone: i32) -> Date {
+        let local = unix.saturating_add(i64::from(zone) * 60);
+        let (year, month, day) = civil_from_days(local.div_euclid(86_400));
+        let clock = local.rem_euclid(86_400);
+        Date {
+            year,
+            month,
+            day,
+            hour: (clock / 3600) as u8,
+            minute: (clock / 60 % 60) as u8,
+            second: (clock % 60) as u8,
+            zone,
+        }
+    }
+}
+
+/// Days since 1970-01-01 of a date in the Gregorian calendar, which is taken to hold for all years.
+pub fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
+    // Years begin in March here, so that the leap day is the last; 400 years are one era of 146,097 days.
+    let month = i64::from(month.clamp(1, 12));
+    let year = year.clamp(-1_000_000_000, 1_000_000_000) - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + i64::from(day) - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The date (year, month, day) of a number of days since 1970-01-01.
+pub fn civil_from_days(days: i64) -> (i64, u8, u8) {
+    let days = days.clamp(-300_000_000_000, 300_000_000_000) + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + i64::from(month <= 2), month as u8, day as u8)
+}
+
+/// The length of a month.
+pub fn month_length(year: i64, month: u8) -> u8 {
+    match month {
+        2 if year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// IMAP's date-time: `05-Mar-2024 01:02:03 +0000` (RFC 3501 9), two-digit day as Courier writes it, without the quotes.
+pub fn imap_date_time(unix: i64, zone: i32) -> String {
+    let d = Date::from_unix(unix, zone);
+    let month = d.month.checked_sub(1).and_then(|m| MONTHS.get(usize::from(m))).copied().unwrap_or(b"Jan");
+    let sign = if zone < 0 { '-' } else { '+' };
+    let away = zone.unsigned_abs();
+    format!(
+        "{:02}-{}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}",
+        d.day,
+        String::from_utf8_lossy(month),
+        d.year,
+        d.hour,
+        d.minute,
+        d.second,
+        away / 60,
+        away % 60
+    )
+}
+
+fn number(word: &[u8]) -> Option<i64> {
+    if word.is_empty() || word.len() > 9 {
+        return None;
+    }
+    word.iter().try_fold(0i64, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
+}
+
+/// A month by its first three letters.
+fn month(word: &[u8]) -> Option<u8> {
+    let start = word.get(..3)?;
+    if !word.iter().all(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    (1u8..).zip(MONTHS).find(|(_, m)| m.eq_ignore_ascii_case(start)).map(|(n, _)| n)
+}
+
+/// RFC 5322 4.3: two digits below 50 are 20xx, other two digits and three digits count from 1900.
+fn year(word: &[u8]) -> Option<i64> {
+    let n = number(word)?;
+    match word.len() {
+        1 => None,
+        2 if n < 50 => Some(n + 2000),
+        2 | 3 => Some(n + 1900),
+        _ => Some(n),
+    }
+}
+
+fn clock(word: &[u8]) -> Option<(u8, u8, u8)> {
+    let mut fields = word.split(|b| *b == b':');
+    let mut next = |most: i64| -> Option<Option<u8>> {
+        let Some(field) = fields.next() else {
+            return Some(None);
+        };
+        // Fractions of a second are passed over.
+        let field = field.split(|b| *b == b'.').next().unwrap_or(field);
+        let n = number(field).filter(|n| field.len() <= 2 && *n <= most)?;
+        Some(u8::try_from(n).ok())
+    };
+    let (hour, minute) = (next(23)??, next(59)??);
+    let second = next(60)?.unwrap_or(0);
+    Some((hour, minute, second))
+}
+
+/// Minutes east of UTC. Unknown names are -0000 (RFC 5322 4.3), and so are the military letters, for the same reason.
+fn zone(word: &[u8]) -> i32 {
+    let digits = |sign: i32, text: &[u8]| -> Option<i32> {
+        let text: Vec<u8> = text.iter().copied().filter(|b| *b != b':').collect();
+        let n = i32::try_from(number(&text)?).ok()?;
+        let (hours, minutes) = match text.len() {
+            1 | 2 => (n, 0),
+            3 | 4 => (n / 100, n % 100),
+            _ => return None,
+        };
+        (hours <= 24 && minutes < 60).then_some(sign * (hours * 60 + minutes))
+    };
+    // `GMT+0200` and `UTC+2` are seen in the wild.
+    let offset = match word.get(..3) {
+        Some(w) if word.len() > 3 && (w.eq_ignore_ascii_case(b"GMT") || w.eq_ignore_ascii_case(b"UTC")) => {
+            word.get(3..).unwrap_or_default()
+        }
+        _ => word,
+    };
+    match offset.split_first() {
+        Some((b'+', rest)) => return digits(1, rest).unwrap_or(0),
+        Some((b'-', rest)) => return digits(-1, rest).unwrap_or(0),
+        _ => {}
+    }
+    let hours = match word.to_ascii_uppercase().as_slice() {
+        b"EDT" => -4,
+        b"EST" | b"CDT" => -5,
+        b"CST" | b"MDT" => -6,
+        b"MST" | b"PDT" => -7,
+        b"PST" => -8,
+        _ => 0,
+    };
+    hours * 60
+}
+
+/// Words between blanks and commas, comments dropped; at most a dozen, which is all that a date can use.
+fn words(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut lex = Lexer::new(value);
+    let mut list: Vec<Vec<u8>> = Vec::new();
+    loop {
+        lex.skip_cfws();
+        let mut word = Vec::new();
+        while let Some(b) = lex.peek() {
+            if is_space(b) || b == b',' || (b == b'(' && !word.is_empty()) {
+                break;
+            }
+            lex.bump();
+            if word.len() < 64 {
+                word.push(b);
+            }
+        }
+        if !word.is_empty() {
+            // RFC 5322 4.3 allows white space around the colons of a time.
+            match list.last_mut() {
+                Some(last) if last.ends_with(b":") || (word.starts_with(b":") && last.iter().all(|b| b.is_ascii_digit() || *b == b':')) => {
+                    last.extend(word);
+                }
+                _ => list.push(word),
+            }
+        } else if lex.bump().is_none() {
+            return list;
+        }
+        if list.len() >= 12 {
+            return list;
+        }
+    }
+}
+
+struct Parsed {
+    date: Date,
+    has_time: bool,
+}
+
+fn parse_words(list: &[Vec<u8>]) -> Option<Parsed> {
+    let mut rest = list.iter().map(Vec::as_slice).peekable();
+    // A weekday, right or wrong or made up, says nothing.
+    while rest.next_if(|w| month(w).is_none() && w.first().is_some_and(u8::is_ascii_alphabetic)).is_some() {}
+    let first = rest.next()?;
+    let (day, month, mut the_year) = if let Some(m) = month(first) {
+        // `Mar  5 01:02:03 2024`: the order of ctime(3).
+        (rest.next()?, m, None)
+    } else if let [d, m, y] = first.split(|b| *b == b'-').collect::<Vec<_>>().as_slice() {
+        // `05-Mar-2024`, the order of RFC 850 and of IMAP.
+        (*d, self::month(m)?, Some(year(y)?))
+    } else {
+        (first, self::month(rest.next()?)?, Some(year(rest.next()?)?))
+    };
+    let day = number(day).filter(|_| day.len() <= 2)?;
+    let mut time = None;
+    let mut the_zone = None;
+    for word in rest {
+        if time.is_none() && word.contains(&b':') {
+            time = Some(clock(word)?);
+        } else if the_year.is_none() && year(word).is_some() {
+            the_year = year(word);
+        } else if time.is_some() && the_zone.is_none() {
+            the_zone = Some(zone(word));
+        } else if time.is_none() {
+            return None;
+        }
+    }
+    let year = the_year?;
+    let day = u8::try_from(day).ok().filter(|d| *d >= 1 && *d <= month_length(year, month))?;
+    let (hour, minute, second) = time.unwrap_or((0, 0, 0));
+    let zone = the_zone.unwrap_or(0);
+    Some(Parsed { date: Date { year, month, day, hour, minute, second, zone }, has_time: time.is_some() })
+}
+
+/// The value of a Date field. Tolerated: a missing or wrong weekday, missing seconds, a missing zone (UTC) or time
+/// (midnight), obsolete and unknown zones, two-digit years, comments, ctime's order. None when it is no date.
+pub fn parse(value: &[u8]) -> Option<Date> {
+    parse_words(&words(value)).map(|p| p.date)
+}
+
+/// APPEND's date-time, without its quotes: `" 1-Feb-2020 10:11:12 +0200"` and what PROTOCOL 6.4 accepts beside it
+/// (one-digit days, blanks for hyphens, zone names, a missing zone, two-digit years).
+// Courier: a string without any blank is accepted and means "now"; RFC 3501 has no such form, so None.
+pub fn parse_append(value: &[u8]) -> Option<Date> {
+    let value = value.trim_ascii_start();
+    let blank = value.iter().position(|b| *b == b' ')?;
+    let (date, time) = value.split_at(blank);
+    let mut text: Vec<u8> = date.iter().map(|b| if *b == b'-' { b' ' } else { *b }).collect();
+    text.extend_from_slice(time);
+    parse_words(&words(&text)).filter(|p| p.has_time).map(|p| p.date)
+}
+
+/// A SEARCH date, `1-Feb-1994`, as days since 1970-01-01. The month's case does not matter, text after a blank is
+/// ignored (PROTOCOL 6.6). None when it is no date.
+pub fn parse_search(value: &[u8]) -> Option<i64> {
+    let text = value.trim_ascii_start().split(|b| *b == b' ').next()?;
+    let mut fields = text.split(|b| *b == b'-');
+    let (day, name, year) = (fields.next()?, fields.next()?, fields.next()?);
+    if fields.next().is_some() || day.len() > 2 || name.len() != 3 || year.len() != 4 {
+        return None;
+    }
+    let (day, month, year) = (number(day)?, month(name)?, number(year)?);
+    let day = u8::try_from(day).ok().filter(|d| *d >= 1 && *d <= month_length(year, month))?;
+    Some(days_from_civil(year, month, day))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn date_fields() {
+        // 2024-03-05 01:02:03 UTC
+        const T: i64 = 1_709_600_523;
+        for (value, want) in [
+            ("Tue, 5 Mar 2024 01:02:03 +0000", Some(T)),
+            ("Tue, 05 Mar 2024 03:02:03 +0200 (EET)", Some(T)),
+            ("5 Mar 2024 01:02:03", Some(T)),
+            ("5 Mar 24 01:02 GMT", Some(T - 3)),
+            ("Mon, 4 Mar 2024 20:02:03 EST", Some(T)),
+            ("4 mar 2024 17:02:03 PST", Some(T)),
+            ("5 Mar 2024 01:02:03 X", Some(T)),
+            ("5 Mar 2024 01:02:03 FOO", Some(T)),
+            ("5 Mar 2024 03:02:03 GMT+0200", Some(T)),
+            ("5 Mar 2024 03:02:03 GMT +0200", Some(T + 7200)),
+            ("5 March 2024 01:02:03.5 -0000", Some(T)),
+            ("(c) Tue (c) , (d) 5 (e) Mar (f) 2024 (g) 01 : 02 : 03 (h) +0000 (i)", Some(T)),
+            ("Tue Mar  5 01:02:03 2024", Some(T)),
+            ("Tuesday, 05-Mar-24 01:02:03 UTC", Some(T)),
+            ("\n Tue,\n 5 Mar 2024\n 01:02:03 +0000\n", Some(T)),
+            ("5 Mar 2024", Some(T - 3723)),
+            ("5 Mar 1951 00:00 -0000", Some(-594_172_800)),
+            ("1 Jan 70 00:00:00 +0000", Some(0)),
+            ("1 Jan 100 00:00:00 +0000", Some(946_684_800)),
+            ("", None),
+            ("now", None),
+            ("2024-03-05 01:02:03", None),
+            ("30 Feb 2024 01:02:03", None),
+            ("5 Mar 2024 25:02:03", None),
+            ("5 Mar 2024 foo", None),
+            ("99999999999 Mar 2024 01:02:03", None),
+        ] {
+            assert_eq!(parse(value.as_bytes()).map(|d| d.unix()), want, "{value:?}");
+        }
+        let d = parse(b"Tue, 5 Mar 2024 01:02:03 +1400").unwrap();
+        assert_eq!((d.day, d.days(), d.unix().div_euclid(86_400), d.zone), (5, 19_787, 19_786, 840));
+    }
+
+    #[test]
+    fn append_dates() {
+        for (value, want) in [
+            ("01-Jan-2020 10:11:12 +0200", Some(1_577_866_272)),
+            (" 1-Jan-2020 10:11:12 +0200", Some(1_577_866_272)),
+            ("1-jan-2020 10:11:12 +0200", Some(1_577_866_272)),
+            ("1-Jan-2020 10:11:12", Some(1_577_873_472)),
+            ("1-Jan-20 10:11:12 EST", Some(1_577_891_472)),
+            ("1-Jan-2020", None),
+            ("1-Jan-2020 ", None),
+            ("x-Jan-2020 10:11:12 +0000", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_append(value.as_bytes()).map(|d| d.unix()), want, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn search_dates() {
+        for (value, want) in [
+            ("1-Feb-1994", Some(8797)),
+            ("01-FEB-1994", Some(8797)),
+            ("1-feb-1994 12:00", Some(8797)),
+            ("2024-01-01", None),
+            ("1-Feb-94", None),
+            ("31-Feb-1994", None),
+            ("1-Febr-1994", None),
+            ("x", None),
+        ] {
+            assert_eq!(parse_search(value.as_bytes()), want, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn writes() {
+        assert_eq!(imap_date_time(1_709_600_523, 0), "05-Mar-2024 01:02:03 +0000");
+        assert_eq!(imap_date_time(1_709_600_523, -210), "04-Mar-2024 21:32:03 -0330");
+        assert_eq!(imap_date_time(-1, 0), "31-Dec-1969 23:59:59 +0000");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn calendar_turns_both_ways(days in -1_000_000i64..1_000_000) {
+            let (y, m, d) = civil_from_days(days);
+            prop_assert!(d >= 1 && d <= month_length(y, m));
+            prop_assert_eq!(days_from_civil(y, m, d), days);
+        }
+
+        #[test]
+        fn anything(v in prop::collection::vec(prop::sample::select(b"05:JanFb-+ ,()2".to_vec()), 0..40), unix in any::<i64>()) {
+            if let Some(d) = parse(&v) {
+                let _ = d.unix();
+            }
+            let _ = (parse_append(&v), parse_search(&v), imap_date_time(unix, 60));
+        }
+
+        #[test]
+        fn reads_what_it_writes(unix in 0i64..4_000_000_000, zone in -720i32..840) {
+            prop_assert_eq!(parse_append(imap_date_time(unix, zone).as_bytes()).unwrap().unix(), unix);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Content-Transfer-Encodings undone, chunk by chunk (RFC 2045 6.7 and 6.8). Broken input never fails: what is no base64
+//! is skipped, what is no quoted-printable is taken as it stands.
+
+use memchr::memchr2;
+
+/// Removes a transfer encoding from a stream. The result does not depend on how the stream is cut.
+#[derive(Debug, Clone)]
+pub enum Decoder {
+    /// 7bit, 8bit, binary and anything unknown.
+    Identity,
+    /// base64.
+    Base64(Base64),
+    /// quoted-printable.
+    QuotedPrintable(QuotedPrintable),
+}
+
+impl Decoder {
+    /// For a Content-Transfer-Encoding, in any case.
+    pub fn for_encoding(name: &[u8]) -> Decoder {
+        if name.eq_ignore_ascii_case(b"base64") {
+            Decoder::Base64(Base64::default())
+        } else if name.eq_ignore_ascii_case(b"quoted-printable") {
+            Decoder::QuotedPrintable(QuotedPrintable::default())
+        } else {
+            Decoder::Identity
+        }
+    }
+
+    /// Whether octets pass unchanged.
+    pub fn is_identity(&self) -> bool {
+        matches!(self, Decoder::Identity)
+    }
+
+    /// Appends what the next octets stand for.
+    pub fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Decoder::Identity => out.extend_from_slice(octets),
+            Decoder::Base64(d) => d.push(octets, out),
+            Decoder::QuotedPrintable(d) => d.push(octets, out),
+        }
+    }
+
+    /// Appends what was still held back at the end of the stream.
+    pub fn finish(self, out: &mut Vec<u8>) {
+        match self {
+            Decoder::Identity => {}
+            Decoder::Base64(mut d) => d.flush(out),
+            Decoder::QuotedPrintable(mut d) => d.flush(out),
+        }
+    }
+}
+
+/// A whole value in base64.
+pub fn base64(octets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len() / 4 * 3 + 3);
+    let mut d = Base64::default();
+    d.push(octets, &mut out);
+    d.flush(&mut out);
+    out
+}
+
+const SKIP: u8 = 0xff;
+const PAD: u8 = 0xfe;
+
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler
+const VALUES: [u8; 256] = {
+    let mut table = [SKIP; 256];
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut n = 0;
+    while n < 64 {
+        table[alphabet[n] as usize] = n as u8;
+        n += 1;
+    }
+    table[b'=' as usize] = PAD;
+    table
+};
+
+fn value(b: u8) -> u8 {
+    VALUES.get(usize::from(b)).copied().unwrap_or(SKIP)
+}
+
+/// Base64, between chunks.
+#[derive(Debug, Clone, Default)]
+pub struct Base64 {
+    bits: u32,
+    /// Characters in `bits`, 0 to 3.
+    held: u8,
+}
+
+/// Decodes groups of four as long as there is nothing odd about them; returns the rest.
+fn groups<'a>(octets: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let mut rest = octets;
+    while let Some(([a, b, c, d], after)) = rest.split_first_chunk::<4>() {
+        let (a, b, c, d) = (value(*a), value(*b), value(*c), value(*d));
+        if (a | b | c | d) >= 64 {
+            break;
+        }
+        let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+        let [_, x, y, z] = bits.to_be_bytes();
+        out.extend_from_slice(&[x, y, z]);
+        rest = after;
+    }
+    rest
+}
+
+impl Base64 {
+    fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        out.reserve(octets.len() / 4 * 3 + 3);
+        let mut rest = octets;
+        loop {
+            // Whole groups, while there is nothing odd about them.
+            if self.held == 0 {
+                rest = groups(rest, out);
+            }
+            let Some((first, after)) = rest.split_first() else {
+                return;
+            };
+            rest = after;
+            match value(*first) {
+                SKIP => {}
+                // Padding ends a group; more base64 may follow.
+                PAD => self.flush(out),
+                v => {
+                    self.bits = self.bits << 6 | u32::from(v);
+                    self.held += 1;
+                    if self.held == 4 {
+                        let [_, x, y, z] = self.bits.to_be_bytes();
+                        out.extend_from_slice(&[x, y, z]);
+                        self.bits = 0;
+                        self.held = 0;
+                    }
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        match self.held {
+            2 => out.push((self.bits >> 4) as u8),
+            3 => out.extend_from_slice(&[(self.bits >> 10) as u8, (self.bits >> 2) as u8]),
+            _ => {}
+        }
+        self.bits = 0;
+        self.held = 0;
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    None,
+    /// `=`
+    Equals,
+    /// `=` and one hexadecimal digit.
+    Digit(u8),
+    /// `=` and white space: a soft line break if the line ends here.
+    Blank,
+}
+
+/// Quoted-printable, between chunks.
+#[derive(Debug, Clone)]
+pub struct QuotedPrintable {
+    escape: Escape,
+    /// White space that is dropped if a line end follows; at the start the `=` of [`Escape::Blank`].
+    held: Vec<u8>,
+}
+
+impl Default for QuotedPrintable {
+    fn default() -> Self {
+        QuotedPrintable { escape: Escape::None, held: Vec::new() }
+    }
+}
+
+/// White space held back at most; more than this is no trailing white space.
+const MOST_HELD: usize = 1024;
+
+fn hex(b: u8) -> Option<u8> {
+    char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok())
+}
+
+impl QuotedPrintable {
+    fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let mut rest = octets;
+        while let Some((first, after)) = rest.split_first() {
+            match self.escape {
+                Escape::None => {
+                    let len = memchr2(b'=', b'\n', rest).unwrap_or(rest.len());
+                    let (text, tail) = rest.split_at(len);
+                    self.text(text, out);
+                    rest = tail;
+                    if let Some((stop, after)) = tail.split_first() {
+                        rest = after;
+                        if *stop == b'\n' {
+                            // RFC 2045 6.7 (3): white space at the end of a line was added on the way. A CR is part
+                            // of the line end.
+                            let cr = self.held.ends_with(b"\r");
+                            self.held.clear();
+                            out.extend_from_slice(if cr { b"\r\n" } else { b"\n" });
+                        } else {
+                            out.append(&mut self.held);
+                            self.escape = Escape::Equals;
+                        }
+                    }
+                }
+                Escape::Equals => match *first {
+                    b'\n' => {
+                        self.escape = Escape::None;
+                        rest = after;
+                    }
+                    b' ' | b'\t' | b'\r' => {
+                        self.held.push(b'=');
+                        self.escape = Escape::Blank;
+                    }
+                    b if hex(b).is_some() => {
+                        self.escape = Escape::Digit(b);
+                        rest = after;
+                    }
+                    _ => {
+                        out.push(b'=');
+                        self.escape = Escape::None;
+                    }
+                },
+                Escape::Digit(high) => {
+                    self.escape = Escape::None;
+                    if let (Some(h), Some(l)) = (hex(high), hex(*first)) {
+                        out.push(h << 4 | l);
+                        rest = after;
+                    } else {
+                        out.extend_from_slice(&[b'=', high]);
+                    }
+                }
+                Escape::Blank => match *first {
+                    b'\n' => {
+                        self.held.clear();
+                        self.escape = Escape::None;
+                        rest = after;
+                    }
+                    b' ' | b'\t' | b'\r' if self.held.len() < MOST_HELD => {
+                        self.held.push(*first);
+                        rest = after;
+                    }
+                    _ => {
+                        out.append(&mut self.held);
+                        self.escape = Escape::None;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Text without `=` and LF.
+    fn text(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        let solid = text.iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'\r')).map_or(0, |at| at + 1);
+        let (solid, blank) = text.split_at(solid);
+        if !solid.is_empty() {
+            out.append(&mut self.held);
+            out.extend_from_slice(solid);
+        }
+        self.held.extend_from_slice(blank);
+        if let Some(surplus) = self.held.len().checked_sub(MOST_HELD) {
+            out.extend(self.held.drain(..surplus));
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        match self.escape {
+            Escape::Equals => out.push(b'='),
+            Escape::Digit(d) => out.extend_from_slice(&[b'=', d]),
+            Escape::None | Escape::Blank => {}
+        }
+        self.held.clear();
+        self.escape = Escape::None;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn run(encoding: &[u8], octets: &[u8], cut: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut d = Decoder::for_encoding(encoding);
+        octets.chunks(cut).for_each(|c| d.push(c, &mut out));
+        d.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn base64_table() {
+        for (input, want) in [
+            ("", ""),
+            ("aGVsbG8=", "hello"),
+            ("aGVsbG8", "hello"),
+            ("aGVs\r\nbG8gd2\n9ybGQ=\n", "hello world"),
+            ("aA==aGk=", "hhi"),
+            ("a!G-V_s", "hel"),
+            ("a", ""),
+        ] {
+            for cut in 1..6 {
+                assert_eq!(run(b"BASE64", input.as_bytes(), cut), want.as_bytes(), "{input:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn quoted_printable_table() {
+        for (input, want) in [
+            ("caf=C3=A9=e2=82=ac", "café€"),
+            ("soft=\nbreak=\r\nand= \t\nblank", "softbreakandblank"),
+            ("trail \t\nx \r\ny  ", "trail\nx\r\ny"),
+            ("a=3Db =zz =4", "a=b =zz =4"),
+            ("= x=", "= x="),
+            ("==3D", "=="),
+            ("a  b", "a  b"),
+        ] {
+            for cut in 1..6 {
+                assert_eq!(
+                    String::from_utf8_lossy(&run(b"Quoted-Printable", input.as_bytes(), cut)),
+                    want,
+                    "{input:?}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn chunks_do_not_matter(v in prop::collection::vec(prop::sample::select(b"aB3= \t\r\nz\xff".to_vec()), 0..80), cut in 1usize..9) {
+            for encoding in [&b"base64"[..], b"quoted-printable", b"8bit"] {
+                prop_assert_eq!(run(encoding, &v, cut), run(encoding, &v, 1000));
+            }
+        }
+
+        #[test]
+        fn long_white_space(n in 1000usize..1100, m in 1usize..100, cut in 1usize..3000) {
+            let v = format!("a{}b={}c{}\n", " ".repeat(n), " ".repeat(n + m), " ".repeat(n));
+            prop_assert_eq!(run(b"quoted-printable", v.as_bytes(), cut), run(b"quoted-printable", v.as_bytes(), 1));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Encoded words to UTF-8.
+//!
+//! Read generously, since senders are: encoded words within words and quotes, blanks inside a word, characters
+//! split between two words.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memmem};
+
+use crate::mime::charset;
+use crate::mime::decode::base64;
+
+/// One `=?charset?encoding?text?=`.
+struct Word<'a> {
+    charset: &'a [u8],
+    octets: Vec<u8>,
+    /// Length in the source.
+    len: usize,
+}
+
+/// Decodes the encoded words in a value (unfolded or not). White space between two adjacent encoded words goes away
+/// (RFC 2047 6.2); words in a character set that is not known stay as they are. What is not encoded is taken for UTF-8 if
+/// the value is valid UTF-8, else for windows-1252.
+pub fn decode(value: &[u8]) -> Cow<'_, str> {
+    if memmem::find(value, b"=?").is_none() {
+        return match std::str::from_utf8(value) {
+            Ok(s) => Cow::Borrowed(s),
+            Err(_) => Cow::Owned(charset::guess(value)),
+        };
+    }
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    // Set once no `?=` is left, so that unfinished words cost one search, not one each.
+    let mut spent = false;
+    loop {
+        let start = if spent { None } else { memmem::find(rest, b"=?") };
+        let Some(start) = start else {
+            out.push_str(&charset::guess(rest));
+            return Cow::Owned(out);
+        };
+        let (plain, from) = rest.split_at(start);
+        match run(from, &mut spent) {
+            Some((text, len)) => {
+                out.push_str(&charset::guess(plain));
+                out.push_str(&text);
+                rest = from.get(len..).unwrap_or_default();
+            }
+            None => {
+                // Not a word: `=?` is text, and what follows is looked at again.
+                let keep = start + 2;
+                out.push_str(&charset::guess(rest.get(..keep).unwrap_or(rest)));
+                rest = rest.get(keep..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// A run of adjacent encoded words in one character set at the start of `from`: its text and its length.
+fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
+    let first = word(from, spent)?;
+    let mut octets = first.octets;
+    let mut len = first.len;
+    let mut text = String::new();
+    let mut charset_now = first.charset;
+    let mut source = 0;
+    loop {
+        let after = from.get(len..).unwrap_or_default();
+        let blanks = after.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
+        let next = after.get(blanks..).filter(|n| n.starts_with(b"=?")).and_then(|n| word(n, spent));
+        let same = next.as_ref().is_some_and(|n| n.charset.eq_ignore_ascii_case(charset_now));
+        if let Some(n) = next.as_ref().filter(|_| same) {
+            // A character may be split between words.
+            octets.extend_from_slice(&n.octets);
+            len += blanks + n.len;
+            continue;
+        }
+        let known = match charset::decode(charset_now, &octets) {
+            Some(t) => {
+                text.push_str(&t);
+                true
+            }
+            None => {
+                text.push_str(&charset::guess(from.get(source..len).unwrap_or_default()));
+                false
+            }
+        };
+        let Some(n) = next else {
+            return Some((text, len));
+        };
+        // The white space before a word in another character set goes too, unless one of the two stays undecoded.
+        if !known || charset::decode(n.charset, b"").is_none() {
+            text.push_str(&charset::guess(after.get(..blanks).unwrap_or_default()));
+        }
+        source = len + blanks;
+        len = source + n.len;
+        charset_now = n.charset;
+        octets = n.octets;
+    }
+}
+
+/// An encoded word at the start of `from`.
+fn word<'a>(from: &'a [u8], spent: &mut bool) -> Option<Word<'a>> {
+    if *spent {
+        return None;
+    }
+    let body = from.strip_prefix(b"=?")?;
+    let mark = memchr(b'?', body.get(..80).unwrap_or(body))?;
+    let (charset, tail) = body.split_at(mark);
+    if charset.is_empty() || charset.iter().any(|b| !b.is_ascii_graphic()) {
+        return None;
+    }
+    let ([_, encoding, b'?'], text) = tail.split_first_chunk::<3>()? else {
+        return None;
+    };
+    let Some(end) = memmem::find(text, b"?=") else {
+        *spent = true;
+        return None;
+    };
+    let encoded = text.get(..end).unwrap_or_default();
+    if encoded.contains(&b'?') {
+        return None;
+    }
+    let octets = match encoding {
+        b'B' | b'b' => base64(encoded),
+        b'Q' | b'q' => q(encoded),
+        _ => return None,
+    };
+    Some(Word { charset, octets, len: 2 + mark + 3 + end + 2 })
+}
+
+/// RFC 2047 4.2.
+fn q(text: &[u8]) -> Vec<u8> {
+    let hex = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((b, after)) = rest.split_first() {
+        rest = after;
+        match b {
+            b'_' => out.push(b' '),
+            b'=' => match after {
+                [h, l, tail @ ..] if hex(*h).is_some() && hex(*l).is_some() => {
+                    out.push(hex(*h).unwrap_or(0) << 4 | hex(*l).unwrap_or(0));
+                    rest = tail;
+                }
+                _ => out.push(b'='),
+            },
+            b'\r' | b'\n' => {}
+            _ => out.push(*b),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn table() {
+        for (value, want) in [
+            ("plain é", "plain é"),
+            ("=?utf-8?B?w6k=?=", "é"),
+            ("=?UTF-8?q?J=C3=A9_x?= tail", "Jé x tail"),
+            ("a =?iso-8859-1?q?=E9?=  =?utf-8?q?=C3=A9?= b", "a éé b"),
+            ("=?utf-8?q?=C3?=\r\n =?UTF-8?b?qQ==?=", "é"),
+            ("=?utf-8?b?w6nDqQ?=", "éé"),
+            ("=?x-none?q?a?= =?utf-8?q?b?= =?x-none?q?c?=", "=?x-none?q?a?= b =?x-none?q?c?="),
+            ("=?x-none?q?a?=  =?x-none?q?b?=", "=?x-none?q?a?=  =?x-none?q?b?="),
+            ("=?utf-8*en?q?a?=", "a"),
+            ("(=?utf-8?q?a?=)=?utf-8?q?b?=x", "(a)bx"),
+            ("=?utf-8?q?a b?=", "a b"),
+            ("=?utf-8?x?a?= =?utf-8?q?a", "=?utf-8?x?a?= =?utf-8?q?a"),
+            ("=? =?utf-8?q?a?=", "=? a"),
+            ("=?=?utf-8?q?a?=", "=?a"),
+            ("=?iso-2022-jp?B?GyRCJCIbKEI=?= x", "あ x"),
+        ] {
+            assert_eq!(decode(value.as_bytes()), want, "{value:?}");
+        }
+        assert_eq!(decode(b"caf\xe9 =?utf-8?q?a?="), "café a");
+    }
+
+    #[test]
+    fn unfinished_words_are_cheap() {
+        let v = b"=?utf-8?q?a".repeat(200_000);
+        assert_eq!(decode(&v).len(), v.len());
+        let v = b"=?a?q?".repeat(200_000);
+        assert_eq!(decode(&v).len(), v.len());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn anything(v in prop::collection::vec(prop::sample::select(vec!["=?", "utf-8", "?", "?=", "q", "B", "=C3", "w6k=", " ", "\n", "x", "é"]), 0..40)) {
+            let _ = decode(v.concat().as_bytes());
+        }
+    }
+}

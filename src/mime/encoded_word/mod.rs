@@ -1,0 +1,8 @@
+//! RFC 2047: encoded words in header fields, decoded for SEARCH and SORT, and made where a client cannot take
+//! 8-bit text.
+
+mod decode;
+mod encode;
+
+pub use decode::decode;
+pub use encode::encode;

@@ -1,0 +1,148 @@
+//! The base subject of RFC 5256 2.1, by which SORT and THREAD compare subjects.
+
+use super::encoded_word;
+
+/// Octets of a subject that count.
+const MOST: usize = 8192;
+
+/// A subject without what replies, forwards and mailing lists add to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BaseSubject {
+    /// The rest, in upper case (Unicode, character by character), white-space runs one blank.
+    pub text: String,
+    /// The message is a reply or a forward: a `Re:` or `Fwd:`, a `(fwd)` or a `[Fwd: ]` was removed (RFC 5256 3).
+    pub is_reply: bool,
+}
+
+/// The base subject of a Subject value, folded or not, with its encoded words.
+pub fn base_subject(value: &[u8]) -> BaseSubject {
+    let text = normal(value.get(..MOST).unwrap_or(value));
+    let mut is_reply = false;
+    let mut s = text.as_str();
+    loop {
+        s = without_trailers(s, &mut is_reply);
+        // (3) to (5)
+        loop {
+            if let Some(rest) = s.strip_prefix(' ') {
+                s = rest;
+            } else if let Some(rest) = without_refwd(s) {
+                s = rest;
+                is_reply = true;
+            } else if let Some(rest) = without_blob(s).filter(|rest| !rest.is_empty()) {
+                s = rest;
+            } else {
+                break;
+            }
+        }
+        // (6)
+        match s.strip_prefix("[FWD:").and_then(|t| t.strip_suffix(']')) {
+            Some(inner) => {
+                s = inner;
+                is_reply = true;
+            }
+            None => return BaseSubject { text: s.to_owned(), is_reply },
+        }
+    }
+}
+
+/// (1): decoded, upper case, white space to single blanks.
+fn normal(value: &[u8]) -> String {
+    let decoded = encoded_word::decode(value);
+    let mut out = String::with_capacity(decoded.len());
+    for c in decoded.chars() {
+        if matches!(c, ' ' | '\t' | '\r' | '\n') {
+            if !out.ends_with(' ') {
+                out.push(' ');
+            }
+            continue;
+        }
+        let mut upper = c.to_uppercase();
+        match (upper.next(), upper.next()) {
+            (Some(u), None) => out.push(u),
+            // Simple mapping: a character whose capital is a string stays.
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// (2): subj-trailer = "(fwd)" / WSP
+fn without_trailers<'a>(mut s: &'a str, is_reply: &mut bool) -> &'a str {
+    loop {
+        s = s.trim_end_matches(' ');
+        match s.strip_suffix("(FWD)") {
+            Some(rest) => {
+                s = rest;
+                *is_reply = true;
+            }
+            None => return s,
+        }
+    }
+}
+
+/// subj-blob = "[" *BLOBCHAR "]" *WSP
+fn without_blob(s: &str) -> Option<&str> {
+    let inner = s.strip_prefix('[')?;
+    let end = inner.find(['[', ']'])?;
+    Some(inner.get(end..)?.strip_prefix(']')?.trim_start_matches(' '))
+}
+
+/// subj-leader = (*subj-blob subj-refwd) / WSP; subj-refwd = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"
+fn without_refwd(s: &str) -> Option<&str> {
+    let mut s = s;
+    while let Some(rest) = without_blob(s) {
+        s = rest;
+    }
+    let s = s.strip_prefix("RE").or_else(|| s.strip_prefix("FWD")).or_else(|| s.strip_prefix("FW"))?;
+    let s = s.trim_start_matches(' ');
+    without_blob(s).unwrap_or(s).strip_prefix(':')
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn table() {
+        for (subject, want, reply) in [
+            ("Re[2]: [list] Summer (fwd)", "SUMMER", true),
+            ("summer", "SUMMER", false),
+            ("", "", false),
+            ("Re:", "", true),
+            ("  Re:  Fwd: FW:\n\tRe: x  y ", "X Y", true),
+            ("Re : x", "X", true),
+            ("Re [4] : x", "X", true),
+            ("[a] [b] Re: x", "X", true),
+            ("[a][b]", "[B]", false),
+            ("[a]", "[A]", false),
+            ("Re: [a]", "[A]", true),
+            ("[Fwd: Re: x (fwd)]", "X", true),
+            ("[Fwd: [Fwd: x]]", "X", true),
+            ("[fwd: x] y", "Y", false),
+            ("x (FWD) (fwd)", "X", true),
+            ("Rex: y", "REX: Y", false),
+            ("Regarding", "REGARDING", false),
+            ("=?utf-8?q?Re=3A_caf=C3=A9?=", "CAFÉ", true),
+            ("Aw: Straße", "AW: STRAßE", false),
+            ("[a [b] x", "[A [B] X", false),
+        ] {
+            assert_eq!(
+                base_subject(subject.as_bytes()),
+                BaseSubject { text: want.into(), is_reply: reply },
+                "{subject:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn anything(v in prop::collection::vec(prop::sample::select(vec!["re", "[", "]", "fwd", ":", " ", "(fwd)", "[fwd:", "x", "é"]), 0..30)) {
+            let once = base_subject(v.concat().as_bytes());
+            // The base subject of a base subject is itself.
+            prop_assert_eq!(base_subject(once.text.as_bytes()).text, once.text);
+        }
+    }
+}
