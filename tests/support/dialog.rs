@@ -25,27 +25,50 @@ pub struct Expect {
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Lines sent and the answer expected. `sends` empty: the server speaks by itself.
-    Exchange { session: u8, sends: Vec<Pattern>, expects: Vec<Expect>, tag: String, continues: bool, blank: bool },
+    Exchange {
+        session: u8,
+        sends: Vec<Pattern>,
+        expects: Vec<Expect>,
+        tag: String,
+        continues: bool,
+        blank: bool,
+    },
     /// The client goes away.
     HangUp(u8),
     Signal(u8, String),
     /// The process ends by itself or by a hang-up: its exit status.
     Exit(u8, i32),
     /// The process has ended: its log.
-    Log { session: u8, expects: Vec<Expect>, blank: bool },
+    Log {
+        session: u8,
+        expects: Vec<Expect>,
+        blank: bool,
+    },
     Sleep(u64),
     Folder(String),
     Uidvalidity(String, u64),
     Messages(usize, String),
-    File { name: Pattern, lines: Vec<Pattern>, time: Option<u64> },
+    File {
+        name: Pattern,
+        lines: Vec<Pattern>,
+        time: Option<u64>,
+    },
     Touch(String, u64),
     Mkdir(String),
     Remove(String),
     Move(String, String),
     Symlink(String, String),
     Mode(String, u32),
-    ExpectFile { name: String, expects: Vec<Expect>, blank: bool },
-    ExpectFiles { dir: String, expects: Vec<Expect>, blank: bool },
+    ExpectFile {
+        name: String,
+        expects: Vec<Expect>,
+        blank: bool,
+    },
+    ExpectFiles {
+        dir: String,
+        expects: Vec<Expect>,
+        blank: bool,
+    },
 }
 
 /// A parsed dialog. Each step knows the last of its lines in the file, so that answers can be recorded below it.
@@ -98,7 +121,10 @@ impl Dialog {
 
     /// How many commands are sent.
     pub fn commands(&self) -> usize {
-        self.steps.iter().filter(|(_, s)| matches!(s, Step::Exchange { continues: false, sends, .. } if !sends.is_empty())).count()
+        self.steps
+            .iter()
+            .filter(|(_, s)| matches!(s, Step::Exchange { continues: false, sends, .. } if !sends.is_empty()))
+            .count()
     }
 
     /// How many answers differ between the servers.
@@ -183,7 +209,9 @@ impl Dialog {
 
     /// A `|` line: content of the file, or an expected line of the file or listing, named above it.
     fn content(&mut self, number: usize, text: &str) -> Result<(), String> {
-        let Some((last, step)) = self.steps.last_mut() else { return Err("content of what?".to_owned()) };
+        let Some((last, step)) = self.steps.last_mut() else {
+            return Err("content of what?".to_owned());
+        };
         *last = number;
         match step {
             Step::File { lines, .. } => lines.push(Pattern::parse(text.strip_prefix(' ').unwrap_or(text))?),
@@ -277,7 +305,9 @@ impl Dialog {
         for (k, &(at, n, session, _)) in lines.iter().enumerate() {
             let mut length = 0;
             for &(at, n, s, last) in &lines[k + 1..] {
-                let Step::Exchange { sends, .. } = &self.steps[at].1 else { continue };
+                let Step::Exchange { sends, .. } = &self.steps[at].1 else {
+                    continue;
+                };
                 if s == session {
                     length += sends[n].octets(b"\r\n", &std::collections::BTreeMap::new()).map_or(0, |o| o.len());
                     if last {
@@ -328,7 +358,9 @@ fn answers(mark: Option<&str>, unordered: bool, text: &str, tag: &str) -> Result
 
 /// `NAME @ 2024-01-31 12:00:00`: the name, and the time in Unix seconds (UTC).
 fn with_time(text: &str) -> Result<(&str, Option<u64>), String> {
-    let Some((name, time)) = text.split_once(" @ ") else { return Ok((text, None)) };
+    let Some((name, time)) = text.split_once(" @ ") else {
+        return Ok((text, None));
+    };
     let numbers: Vec<u64> = time.split(['-', ' ', ':']).map_while(|n| n.parse().ok()).collect();
     let [year, month, day, hour, minute, second] = numbers[..] else {
         return Err("a time is 2024-01-31 12:00:00".to_owned());

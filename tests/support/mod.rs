@@ -130,7 +130,9 @@ impl Maildir {
         walk(&self.root, &mut |path| paths.push(path.to_path_buf()));
         paths.sort();
         for path in paths {
-            let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+            let Ok(meta) = fs::symlink_metadata(&path) else {
+                continue;
+            };
             let slash = if meta.is_dir() { "/" } else { "" };
             let name = path.strip_prefix(&self.root).unwrap().display();
             let _ = writeln!(out, "{:06o} {:>7} {} {name}{slash}", meta.mode(), meta.size(), meta.mtime());

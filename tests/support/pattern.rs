@@ -60,7 +60,7 @@ impl Pattern {
         let mut rest = text;
         while let Some(at) = rest.find("%{") {
             if at > 0 {
-                tokens.push(Token::Octets(rest[..at].as_bytes().to_vec()));
+                tokens.push(Token::Octets(rest.as_bytes()[..at].to_vec()));
             }
             let (word, after) = rest[at + 2..].split_once('}').ok_or("a %{ without its }")?;
             tokens.push(Self::placeholder(word)?);
@@ -111,7 +111,9 @@ impl Pattern {
                     out.extend_from_slice(variables.get(name).ok_or_else(|| format!("%{{{name}}} has no value yet"))?.as_bytes());
                 }
                 Token::Raw => return Ok(out),
-                _ => return Err("this placeholder has a meaning only in what is expected".to_owned()),
+                _ => {
+                    return Err("this placeholder has a meaning only in what is expected".to_owned());
+                }
             }
         }
         out.extend_from_slice(end);
@@ -160,7 +162,9 @@ fn digits(line: &[u8]) -> usize {
 }
 
 fn run(tokens: &[Token], line: &[u8], variables: &mut Variables) -> bool {
-    let Some((token, rest)) = tokens.split_first() else { return line.is_empty() };
+    let Some((token, rest)) = tokens.split_first() else {
+        return line.is_empty();
+    };
     match token {
         Token::Octets(octets) => line.strip_prefix(&octets[..]).is_some_and(|l| run(rest, l, variables)),
         Token::Number | Token::Length => match digits(line) {

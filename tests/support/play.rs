@@ -76,8 +76,8 @@ impl Player<'_> {
     fn step(&mut self, line: usize, step: &Step) -> Result<(), String> {
         let io = |e: std::io::Error| e.to_string();
         match step {
-            Step::Exchange { session, sends, expects, tag, continues, blank } => {
-                return self.exchange(line, *session, sends, expects, tag, *continues, *blank);
+            Step::Exchange { session, sends, expects, tag, blank, .. } => {
+                return self.exchange(line, *session, sends, expects, tag, *blank);
             }
             Step::HangUp(session) => self.end(*session)?,
             Step::Signal(session, name) => {
@@ -193,7 +193,9 @@ impl Player<'_> {
     fn path(&self, name: &str) -> Result<PathBuf, String> {
         let path = self.maildir.path().join(name);
         let last = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some((start, end)) = last.split_once('*') else { return Ok(path) };
+        let Some((start, end)) = last.split_once('*') else {
+            return Ok(path);
+        };
         let dir = path.parent().unwrap_or(&path);
         let entries = fs::read_dir(dir).map_err(|e| format!("{name}: {e}"))?.flatten().map(|e| e.path());
         let found: Vec<PathBuf> = entries
@@ -227,8 +229,7 @@ impl Player<'_> {
             if greeting {
                 let line = session.response(PATIENCE).unwrap_or_default();
                 if line != b"* PREAUTH Ready." {
-                    let story = session.story();
-                    self.story.push_str(&story);
+                    self.story.push_str(&session.story());
                     return Err(format!("greeting: {}", pattern::show(&line)));
                 }
             }
@@ -239,7 +240,9 @@ impl Player<'_> {
 
     /// Closes a session and sees that it goes without another word.
     fn end(&mut self, number: u8) -> Result<(), String> {
-        let Some(mut session) = self.sessions.remove(&number) else { return Ok(()) };
+        let Some(mut session) = self.sessions.remove(&number) else {
+            return Ok(());
+        };
         self.gone.insert(number, true);
         session.hang_up();
         let status = session.wait();
@@ -259,7 +262,6 @@ impl Player<'_> {
         sends: &[pattern::Pattern],
         expects: &[Expect],
         tag: &str,
-        continues: bool,
         blank: bool,
     ) -> Result<(), String> {
         let mut octets = Vec::new();
@@ -270,7 +272,7 @@ impl Player<'_> {
             return Err("no answer is written here; record one with --bless".to_owned());
         }
         let side = self.side;
-        let session = self.session(number, !(sends.is_empty() && !continues) && !sends.is_empty())?;
+        let session = self.session(number, !sends.is_empty())?;
         session.send(&octets);
         let expects: Vec<&Expect> = expects.iter().filter(|e| e.side.is_none_or(|s| s == side)).collect();
         let Some(last) = expects.last() else {
@@ -311,7 +313,9 @@ impl Player<'_> {
     /// What a server says to a command for which nothing is expected yet.
     fn listen(&mut self, number: u8, tag: &str) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
-        let Some(session) = self.sessions.get_mut(&number) else { return lines };
+        let Some(session) = self.sessions.get_mut(&number) else {
+            return lines;
+        };
         while let Some(response) = session.response(Duration::from_millis(1500)) {
             let stop = response.starts_with(b"* NO Error in IMAP")
                 || response.starts_with(b"+")
@@ -426,7 +430,9 @@ fn set_time(path: &Path, seconds: u64) -> Result<(), String> {
 fn snapshot(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     super::walk(root, &mut |path| {
-        let Ok(meta) = fs::symlink_metadata(path) else { return };
+        let Ok(meta) = fs::symlink_metadata(path) else {
+            return;
+        };
         let name = neutral(path.strip_prefix(root).unwrap_or(path).to_string_lossy().as_bytes());
         let content = if meta.is_file() { neutral(&fs::read(path).unwrap_or_default()) } else { String::new() };
         let content = format!("{:06o} {content}", meta.mode());
