@@ -67,6 +67,7 @@ pub fn parse(value: &[u8]) -> Vec<Address> {
         glue: false,
         quotes_end: true,
         in_group: false,
+        has_at: false,
     };
     p.run();
     p.list
@@ -88,6 +89,8 @@ struct Parser<'a> {
     /// False once a quote was found that never ends: from there on `"` is an ordinary character.
     quotes_end: bool,
     in_group: bool,
+    /// Some item holds an `@`: a colon then belongs to a source route, not to a group.
+    has_at: bool,
 }
 
 impl Parser<'_> {
@@ -110,7 +113,7 @@ impl Parser<'_> {
                     self.flush();
                     self.end_group();
                 }
-                b':' if !self.items.iter().any(|i| i.text.contains(&b'@')) => {
+                b':' if !self.has_at => {
                     self.lex.bump();
                     self.begin_group();
                 }
@@ -152,6 +155,7 @@ impl Parser<'_> {
     fn joint(&mut self, b: u8) {
         // `j @ x`: the white space before the joint does not separate.
         self.glue = true;
+        self.has_at |= b == b'@';
         self.word(&[b], &[b]);
         self.glue = true;
     }
@@ -281,6 +285,7 @@ impl Parser<'_> {
         self.items.clear();
         self.gap = false;
         self.glue = false;
+        self.has_at = false;
         self.list.push(address);
     }
 
@@ -301,6 +306,7 @@ impl Parser<'_> {
         self.phrase.clear();
         self.gap = false;
         self.glue = false;
+        self.has_at = false;
     }
 
     fn begin_group(&mut self) {
@@ -311,6 +317,7 @@ impl Parser<'_> {
         self.comment = None;
         self.gap = false;
         self.glue = false;
+        self.has_at = false;
         self.list.push(Address { mailbox: Some(name), ..Address::default() });
         self.in_group = true;
     }

@@ -150,7 +150,8 @@ fn clock(word: &[u8]) -> Option<(u8, u8, u8)> {
 }
 
 /// Minutes east of UTC. Unknown names are -0000 (RFC 5322 4.3), and so are the military letters, for the same reason.
-fn zone(word: &[u8]) -> i32 {
+/// None for a number that is no zone.
+fn zone(word: &[u8]) -> Option<i32> {
     let digits = |sign: i32, text: &[u8]| -> Option<i32> {
         let text: Vec<u8> = text.iter().copied().filter(|b| *b != b':').collect();
         let n = i32::try_from(number(&text)?).ok()?;
@@ -169,8 +170,8 @@ fn zone(word: &[u8]) -> i32 {
         _ => word,
     };
     match offset.split_first() {
-        Some((b'+', rest)) => return digits(1, rest).unwrap_or(0),
-        Some((b'-', rest)) => return digits(-1, rest).unwrap_or(0),
+        Some((b'+', rest)) => return digits(1, rest),
+        Some((b'-', rest)) => return digits(-1, rest),
         _ => {}
     }
     let hours = match word.to_ascii_uppercase().as_slice() {
@@ -181,7 +182,7 @@ fn zone(word: &[u8]) -> i32 {
         b"PST" => -8,
         _ => 0,
     };
-    hours * 60
+    Some(hours * 60)
 }
 
 /// Words between blanks and commas, comments dropped; at most a dozen, which is all that a date can use.
@@ -219,7 +220,8 @@ fn words(value: &[u8]) -> Vec<Vec<u8>> {
 
 struct Parsed {
     date: Date,
-    has_time: bool,
+    /// The time was there and valid, and so was the zone if there was one.
+    sound: bool,
 }
 
 fn parse_words(list: &[Vec<u8>]) -> Option<Parsed> {
@@ -241,24 +243,24 @@ fn parse_words(list: &[Vec<u8>]) -> Option<Parsed> {
     let mut the_zone = None;
     for word in rest {
         if time.is_none() && word.contains(&b':') {
-            time = Some(clock(word)?);
+            time = Some(clock(word));
         } else if the_year.is_none() && year(word).is_some() {
             the_year = year(word);
         } else if time.is_some() && the_zone.is_none() {
             the_zone = Some(zone(word));
-        } else if time.is_none() {
-            return None;
         }
     }
     let year = the_year?;
     let day = u8::try_from(day).ok().filter(|d| *d >= 1 && *d <= month_length(year, month))?;
-    let (hour, minute, second) = time.unwrap_or((0, 0, 0));
-    let zone = the_zone.unwrap_or(0);
-    Some(Parsed { date: Date { year, month, day, hour, minute, second, zone }, has_time: time.is_some() })
+    // RFC 5256 2.2: an invalid zone is UTC, an invalid time 00:00:00.
+    let sound = time.flatten().is_some() && the_zone.is_none_or(|z| z.is_some());
+    let (hour, minute, second) = time.flatten().unwrap_or((0, 0, 0));
+    let zone = the_zone.flatten().unwrap_or(0);
+    Some(Parsed { date: Date { year, month, day, hour, minute, second, zone }, sound })
 }
 
-/// The value of a Date field. Tolerated: a missing or wrong weekday, missing seconds, a missing zone (UTC) or time
-/// (midnight), obsolete and unknown zones, two-digit years, comments, ctime's order. None when it is no date.
+/// The value of a Date field. Tolerated: a missing or wrong weekday, missing seconds, a missing or invalid zone
+/// (UTC) or time (midnight), obsolete and unknown zones, two-digit years, comments, ctime's order. None when it is no date.
 pub fn parse(value: &[u8]) -> Option<Date> {
     parse_words(&words(value)).map(|p| p.date)
 }
@@ -272,7 +274,7 @@ pub fn parse_append(value: &[u8]) -> Option<Date> {
     let (date, time) = value.split_at(blank);
     let mut text: Vec<u8> = date.iter().map(|b| if *b == b'-' { b' ' } else { *b }).collect();
     text.extend_from_slice(time);
-    parse_words(&words(&text)).filter(|p| p.has_time).map(|p| p.date)
+    parse_words(&words(&text)).filter(|p| p.sound).map(|p| p.date)
 }
 
 /// A SEARCH date, `1-Feb-1994`, as days since 1970-01-01. The month's case does not matter, text after a blank is
@@ -323,8 +325,9 @@ mod tests {
             ("now", None),
             ("2024-03-05 01:02:03", None),
             ("30 Feb 2024 01:02:03", None),
-            ("5 Mar 2024 25:02:03", None),
-            ("5 Mar 2024 foo", None),
+            ("5 Mar 2024 25:02:03", Some(T - 3723)),
+            ("5 Mar 2024 foo", Some(T - 3723)),
+            ("5 Mar 2024 01:02:03 +99999", Some(T)),
             ("99999999999 Mar 2024 01:02:03", None),
         ] {
             assert_eq!(parse(value.as_bytes()).map(|d| d.unix()), want, "{value:?}");
@@ -342,6 +345,8 @@ mod tests {
             ("1-Jan-2020 10:11:12", Some(1_577_873_472)),
             ("1-Jan-20 10:11:12 EST", Some(1_577_891_472)),
             ("1-Jan-2020", None),
+            ("1-Jan-2020 25:11:12 +0000", None),
+            ("1-Jan-2020 10:11:12 +99999", None),
             ("1-Jan-2020 ", None),
             ("x-Jan-2020 10:11:12 +0000", None),
             ("", None),
