@@ -1,1 +1,7 @@
-//! (in the making)
+//! The store.
+
+pub mod account;
+pub mod acl;
+pub mod acl_files;
+pub mod control;
+pub mod subscriptions;

@@ -1,0 +1,284 @@
+//! Access control lists as values: entries, how a file spells them, what they add up to for a user, and which changes Courier would
+//! refuse (STORAGE 5). Where lists live on disk is [`super::acl_files`].
+
+use crate::types::Rights;
+
+/// The octets that a list on disk may have.
+pub const SIZE_LIMIT: u64 = 1024 * 1024;
+
+/// Who is looking: the login and its groups.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// `user=NAME`.
+    user: Vec<u8>,
+    groups: Vec<Vec<u8>>,
+}
+
+/// One folder's list, in the order of its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acl {
+    entries: Vec<(Vec<u8>, Rights)>,
+}
+
+/// Why a list cannot become a folder's list (STORAGE 5.6). The file is as it was.
+#[derive(Debug)]
+pub enum ChangeRefused {
+    /// The folder's owner would lose `a` or `l`; the identifier that loses (`owner`, `user=joe`).
+    Owner(Vec<u8>),
+    /// The administrators would lose a right.
+    Administrators,
+    /// An identifier or a right that a file cannot hold.
+    Invalid,
+    /// The folder has no list: an old-style shared folder, a level of the shared index, or an account without ACLs.
+    Special,
+    /// Reading or writing failed.
+    Failed(std::io::Error),
+}
+
+/// The owner's rights that no change may take away.
+const OWNER_KEEPS: Rights = Rights::of(b"al");
+const ADMINISTRATORS: &[u8] = b"administrators";
+const GROUP_ADMINISTRATORS: &[u8] = b"group=administrators";
+
+impl Identity {
+    /// A login and the names of its groups.
+    pub fn new<'a>(user: &[u8], groups: impl IntoIterator<Item = &'a [u8]>) -> Identity {
+        Identity { user: [b"user=", user].concat(), groups: groups.into_iter().map(<[u8]>::to_vec).collect() }
+    }
+
+    /// The identifier `user=NAME`.
+    pub fn user(&self) -> &[u8] {
+        &self.user
+    }
+
+    fn is_member(&self, group: &[u8]) -> bool {
+        self.groups.iter().any(|g| g == group)
+    }
+
+    /// Whether an identifier (without its `-`) means this user, in a folder that belongs to `owner`.
+    fn matches(&self, identifier: &[u8], owner: &[u8]) -> bool {
+        match identifier {
+            b"anyone" | b"anonymous" => true,
+            b"owner" => self.user == owner,
+            ADMINISTRATORS => self.is_member(ADMINISTRATORS),
+            _ => identifier == self.user || identifier.strip_prefix(b"group=").is_some_and(|g| self.is_member(g)),
+        }
+    }
+}
+
+/// Whether an identifier can stand in a list: not empty, no blank, no control character.
+pub fn is_identifier(identifier: &[u8]) -> bool {
+    !identifier.is_empty() && identifier.iter().all(|b| *b > b' ' && *b != 0x7f)
+}
+
+/// Whether a text can be the rights of an entry, signs taken off.
+pub fn is_rights(letters: &[u8]) -> bool {
+    letters.iter().all(u8::is_ascii_graphic)
+}
+
+/// The stored form of the identifier of an RFC 2086 command (STORAGE 5.4): `joe` is `user=joe`. `None` where Courier answers
+/// "Invalid ACL identifier.", for a name with `=`. (What has blanks is refused by [`Acl::set`].)
+pub fn from_rfc2086(name: &[u8]) -> Option<Vec<u8>> {
+    let (sign, plain) = split_sign(name);
+    match plain {
+        b"owner" | b"anyone" | b"anonymous" | b"authuser" => Some(name.to_vec()),
+        // The newer releases' form; both forms mean the same (STORAGE 5.4).
+        ADMINISTRATORS => Some([sign, GROUP_ADMINISTRATORS].concat()),
+        _ if plain.contains(&b'=') => None,
+        _ => Some([sign, b"user=", plain].concat()),
+    }
+}
+
+/// What a GETACL response shows for a stored identifier; `None` for one that it leaves out (groups).
+pub fn to_rfc2086(identifier: &[u8]) -> Option<Vec<u8>> {
+    let (sign, plain) = split_sign(identifier);
+    if let Some(user) = plain.strip_prefix(b"user=") {
+        return Some([sign, user].concat());
+    }
+    (!plain.contains(&b'=')).then(|| identifier.to_vec())
+}
+
+fn split_sign(identifier: &[u8]) -> (&[u8], &[u8]) {
+    match identifier.strip_prefix(b"-") {
+        Some(plain) => (b"-", plain),
+        None => (b"", identifier),
+    }
+}
+
+impl Acl {
+    /// A list without entries.
+    pub fn new() -> Acl {
+        Acl::default()
+    }
+
+    /// The list of an INBOX that has none (STORAGE 5.3).
+    pub fn of_inbox() -> Acl {
+        Acl { entries: vec![(b"owner".to_vec(), Rights::ALL), (ADMINISTRATORS.to_vec(), Rights::ALL)] }
+    }
+
+    /// The list of a level above folders: everybody may see it (STORAGE 5.5).
+    pub fn of_level() -> Acl {
+        Acl { entries: vec![(b"anyone".to_vec(), Rights::of(b"l"))] }
+    }
+
+    /// Reads a file, entry by entry as Courier 5.0 does (STORAGE 5.2): what it cannot use is passed over. The administrators are not
+    /// touched yet, see [`Acl::complete`].
+    pub fn parse(file: &[u8]) -> Acl {
+        let mut acl = Acl::new();
+        let mut known = std::collections::HashMap::new();
+        for line in file.split(|b| *b == b'\n') {
+            let line = line.split(|b| *b == 0).next().unwrap_or_default();
+            let end = line.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(line.len());
+            let (identifier, rights) = line.split_at_checked(end).unwrap_or((line, b""));
+            let start = rights.iter().position(|b| !matches!(b, b' ' | b'\t')).unwrap_or(rights.len());
+            let rights = rights.get(start..).unwrap_or_default();
+            if !is_identifier(identifier) || rights.iter().any(|b| *b <= b' ') {
+                continue;
+            }
+            // Courier: a later line takes the earlier one's place.
+            let at = *known.entry(identifier).or_insert_with(|| {
+                acl.entries.push((identifier.to_vec(), Rights::NONE));
+                acl.entries.len().saturating_sub(1)
+            });
+            if let Some(entry) = acl.entries.get_mut(at) {
+                entry.1 = Rights::of(rights);
+            }
+        }
+        acl
+    }
+
+    /// The file's octets.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (identifier, rights) in &self.entries {
+            out.extend_from_slice(identifier);
+            out.push(b' ');
+            out.extend_from_slice(&rights.letters());
+            out.push(b'\n');
+        }
+        out
+    }
+
+    /// Gives the administrators all rights, as every list has it after reading: the entry `group=administrators` if there is one, else
+    /// `administrators`; negative entries for them go (STORAGE 5.3, 5.0.13).
+    pub fn complete(&mut self) {
+        self.entries.retain(|(id, _)| !matches!(&**id, b"-administrators" | b"-group=administrators"));
+        let group = self.entries.iter().any(|(id, _)| id == GROUP_ADMINISTRATORS);
+        let identifier = if group { GROUP_ADMINISTRATORS } else { ADMINISTRATORS };
+        self.put(identifier, self.get(identifier).with(Rights::ALL));
+    }
+
+    /// The entries in order.
+    pub fn entries(&self) -> impl Iterator<Item = (&[u8], Rights)> {
+        self.entries.iter().map(|(id, rights)| (&**id, *rights))
+    }
+
+    /// The rights in the entry of exactly this identifier, none if there is no entry.
+    pub fn get(&self, identifier: &[u8]) -> Rights {
+        self.entries.iter().find(|(id, _)| id == identifier).map_or(Rights::NONE, |(_, r)| *r)
+    }
+
+    fn put(&mut self, identifier: &[u8], rights: Rights) {
+        match self.entries.iter_mut().find(|(id, _)| id == identifier) {
+            Some(entry) => entry.1 = rights,
+            None => self.entries.push((identifier.to_vec(), rights)),
+        }
+    }
+
+    /// Gives an identifier (in its stored form) these rights; none takes the entry out (PROTOCOL 7.3). An entry for the administrators
+    /// replaces the one in the other spelling.
+    pub fn set(&mut self, identifier: &[u8], rights: Rights) -> Result<(), ChangeRefused> {
+        if !is_identifier(identifier) {
+            return Err(ChangeRefused::Invalid);
+        }
+        if rights.is_empty() {
+            self.remove(identifier);
+            return Ok(());
+        }
+        match self.spelling(identifier) {
+            Some(there) => self.put(&there, rights),
+            None => self.put(identifier, rights),
+        }
+        Ok(())
+    }
+
+    /// Takes an entry out; one that is not there is no error.
+    pub fn remove(&mut self, identifier: &[u8]) {
+        let there = self.spelling(identifier).unwrap_or_else(|| identifier.to_vec());
+        self.entries.retain(|(id, _)| *id != there);
+    }
+
+    /// How the list spells an identifier that has two spellings, if it has it at all.
+    fn spelling(&self, identifier: &[u8]) -> Option<Vec<u8>> {
+        let (_, plain) = split_sign(identifier);
+        let both = plain == ADMINISTRATORS || plain == GROUP_ADMINISTRATORS;
+        let has = |id: &[u8]| self.entries.iter().any(|(there, _)| there == id);
+        if has(identifier) {
+            return Some(identifier.to_vec());
+        }
+        let (sign, _) = split_sign(identifier);
+        let other = if plain == ADMINISTRATORS { GROUP_ADMINISTRATORS } else { ADMINISTRATORS };
+        let other = [sign, other].concat();
+        (both && has(&other)).then_some(other)
+    }
+
+    /// Changes an entry as the rights argument of SETACL says (PROTOCOL 7.3): `lrs` is the new value, `+x` adds, `-x` takes away.
+    pub fn change(&mut self, identifier: &[u8], argument: &[u8]) -> Result<(), ChangeRefused> {
+        let (sign, letters) = match argument.split_first() {
+            Some((sign @ (b'+' | b'-'), rest)) => (*sign, rest),
+            _ => (b'=', argument),
+        };
+        if !is_rights(letters) {
+            return Err(ChangeRefused::Invalid);
+        }
+        let letters = Rights::of_wire(letters);
+        let before = self.get(&self.spelling(identifier).unwrap_or_default());
+        let rights = match sign {
+            b'+' => before.with(letters),
+            b'-' => before.without(letters),
+            _ => letters,
+        };
+        self.set(identifier, rights)
+    }
+
+    /// The union of the entries that match, less the union of the negative ones that match.
+    fn sum(&self, matches: impl Fn(&[u8]) -> bool) -> Rights {
+        let mut given = Rights::NONE;
+        let mut taken = Rights::NONE;
+        for (identifier, rights) in &self.entries {
+            match split_sign(identifier) {
+                (b"-", plain) if matches(plain) => taken = taken.with(*rights),
+                (b"", plain) if matches(plain) => given = given.with(*rights),
+                _ => {}
+            }
+        }
+        given.without(taken)
+    }
+
+    /// What a user may do in a folder with this list that belongs to `owner`, an identifier such as `user=joe` (STORAGE 5.5).
+    pub fn rights(&self, who: &Identity, owner: &[u8]) -> Rights {
+        let rights = self.sum(|id| who.matches(id, owner));
+        // Courier: an owner always has `a`, so that nobody locks himself out.
+        if who.user == owner { rights.with(Rights::of(b"a")) } else { rights }
+    }
+
+    /// Whether this may become the list of a folder that belongs to `owner` (STORAGE 5.6).
+    pub fn check(&self, owner: &[u8]) -> Result<(), ChangeRefused> {
+        let everybody = |id: &[u8]| matches!(id, b"anyone" | b"anonymous");
+        if !self.sum(|id| id == b"owner" || everybody(id)).contains(OWNER_KEEPS) {
+            return Err(ChangeRefused::Owner(b"owner".to_vec()));
+        }
+        if !self.sum(|id| id == b"owner" || id == owner || everybody(id)).contains(OWNER_KEEPS) {
+            return Err(ChangeRefused::Owner(owner.to_vec()));
+        }
+        let administrators = |id: &[u8]| id == ADMINISTRATORS || id == GROUP_ADMINISTRATORS;
+        if !self.sum(|id| administrators(id) || everybody(id)).contains(Rights::ALL) {
+            return Err(ChangeRefused::Administrators);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;

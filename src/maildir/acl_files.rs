@@ -1,0 +1,238 @@
+//! Where access control lists live: `courierimapacl` in the folder, or `courierimaphieracl/<name>` for a name that has no directory
+//! (STORAGE 5.2, 5.3). A folder without a list gets a copy of its parent's at the first look, and keeps it from then on.
+
+use super::acl::{Acl, SIZE_LIMIT};
+use super::control;
+use crate::sys::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+const FILE: &[u8] = b"courierimapacl";
+const HIERARCHY: &[u8] = b"courierimaphieracl";
+
+/// The lists of one Maildir.
+#[derive(Clone, Copy, Debug)]
+pub struct AclFiles<'a> {
+    /// The Maildir, not one of its folders.
+    pub root: &'a Path,
+    /// The host's name, for temporary files.
+    pub host: &'a [u8],
+}
+
+impl AclFiles<'_> {
+    fn file(&self, sub: &[u8]) -> PathBuf {
+        fs::join(&control::folder(self.root, sub), FILE)
+    }
+
+    fn hierarchy(&self, sub: &[u8]) -> PathBuf {
+        fs::join(&fs::join(self.root, HIERARCHY), sub)
+    }
+
+    /// The list of the folder `.<sub>`, of the INBOX if empty; inherited and saved where there is none yet. That it cannot be saved
+    /// (somebody else's Maildir) is no error; that a file cannot be read is.
+    pub fn load(&self, sub: &[u8]) -> io::Result<Acl> {
+        let mut missing = Vec::new();
+        let mut at = sub;
+        let mut acl = loop {
+            if let Some(acl) = self.read(at)? {
+                break acl;
+            }
+            if at.is_empty() {
+                break Acl::of_inbox();
+            }
+            missing.push(at);
+            at = control::parent(at);
+        };
+        acl.complete();
+        for level in missing.into_iter().rev() {
+            if self.save(level, &acl).is_err() {
+                break;
+            }
+        }
+        Ok(acl)
+    }
+
+    fn read(&self, sub: &[u8]) -> io::Result<Option<Acl>> {
+        let file = self.file(sub);
+        if let Some(acl) = read_file(&file)? {
+            return Ok(Some(acl));
+        }
+        if sub.is_empty() {
+            return Ok(None);
+        }
+        let kept = self.hierarchy(sub);
+        // Courier 5.1.8: the list of a name without a directory moves into the directory once there is one.
+        if control::folder(self.root, sub).is_dir() && fs::rename(&kept, &file).is_ok() {
+            return read_file(&file);
+        }
+        read_file(&kept)
+    }
+
+    /// Writes a folder's list, into the hierarchy if there is no such folder. The administrators' entry is the caller's affair.
+    pub fn save(&self, sub: &[u8], acl: &Acl) -> io::Result<()> {
+        let data = acl.to_bytes();
+        let write = |tmp: PathBuf, target: PathBuf| control::replace(&tmp, &target, "acl", self.host, 0o644, &data);
+        if control::folder(self.root, sub).is_dir() {
+            return write(fs::join(&control::folder(self.root, sub), b"tmp"), self.file(sub));
+        }
+        let tmp = fs::join(self.root, b"tmp");
+        match write(tmp.clone(), self.hierarchy(sub)) {
+            Err(e) if control::is_missing(&e) => {
+                fs::mkdir(&fs::join(self.root, HIERARCHY), 0o755)?;
+                write(tmp, self.hierarchy(sub))
+            }
+            other => other,
+        }
+    }
+
+    fn has_children(&self, sub: &[u8]) -> bool {
+        control::folders(self.root).is_ok_and(|all| all.iter().any(|f| control::is_below(f, sub)))
+    }
+
+    /// After a folder's directory was made: a name that was there before as the parent of others keeps its list; otherwise what an
+    /// earlier folder of that name has left behind goes (Courier 5.1.8), and the parent's list is copied.
+    pub fn created(&self, sub: &[u8]) -> io::Result<Acl> {
+        if !self.has_children(sub) {
+            let _ = fs::unlink(&self.hierarchy(sub));
+        }
+        self.load(sub)
+    }
+
+    /// After a folder's directory was removed: `kept`, the list that it had, stays if there are folders below it (STORAGE 1.1).
+    pub fn deleted(&self, sub: &[u8], kept: Option<&Acl>) {
+        match kept {
+            Some(acl) if self.has_children(sub) => {
+                let _ = self.save(sub, acl);
+            }
+            _ => {
+                let _ = fs::unlink(&self.hierarchy(sub));
+            }
+        }
+    }
+
+    /// After folders were renamed: the lists of names without directories follow, over what is there (STORAGE 1.1).
+    pub fn renamed(&self, old: &[u8], new: &[u8]) {
+        let Ok(names) = crate::sys::dir::names(&fs::join(self.root, HIERARCHY)) else { return };
+        for name in names {
+            if name == old || control::is_below(&name, old) {
+                let rest = name.get(old.len()..).unwrap_or_default();
+                let _ = fs::rename(&self.hierarchy(&name), &self.hierarchy(&[new, rest].concat()));
+            }
+        }
+    }
+}
+
+fn read_file(path: &Path) -> io::Result<Option<Acl>> {
+    match fs::read_control(path, SIZE_LIMIT) {
+        Ok(data) => Ok(Some(Acl::parse(&data))),
+        Err(e) if control::is_missing(&e) => Ok(None),
+        // A directory in a file's place, in Courier's words.
+        Err(_) if path.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::types::Rights;
+    use std::fs as stdfs;
+
+    fn maildir(folders: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for f in [""].iter().chain(folders) {
+            let at = if f.is_empty() { dir.path().to_path_buf() } else { dir.path().join(format!(".{f}")) };
+            for d in ["tmp", "new", "cur"] {
+                stdfs::create_dir_all(at.join(d)).unwrap();
+            }
+        }
+        dir
+    }
+
+    fn read(dir: &tempfile::TempDir, at: &str) -> String {
+        stdfs::read_to_string(dir.path().join(at)).unwrap_or_else(|_| "-".into())
+    }
+
+    const PLAIN: &str = "owner aceilrstwx\nadministrators aceilrstwx\n";
+    const FRED: &str = "owner aceilrstwx\nadministrators aceilrstwx\nuser=fred lr\n";
+
+    #[test]
+    fn inherits_and_saves() {
+        let dir = maildir(&["Q.R"]);
+        let files = AclFiles { root: dir.path(), host: b"h" };
+        assert_eq!(files.load(b"").unwrap(), Acl::of_inbox());
+        assert_eq!(read(&dir, "courierimapacl"), "-");
+        files.load(b"Q.R").unwrap();
+        assert_eq!(read(&dir, ".Q.R/courierimapacl"), PLAIN);
+        assert_eq!(read(&dir, "courierimaphieracl/Q"), PLAIN);
+        let mut acl = files.load(b"Q").unwrap();
+        acl.set(b"user=fred", Rights::of(b"lr")).unwrap();
+        files.save(b"Q", &acl).unwrap();
+        assert_eq!(read(&dir, "courierimaphieracl/Q"), FRED);
+        files.load(b"Q.S.T").unwrap();
+        assert_eq!(read(&dir, "courierimaphieracl/Q.S"), FRED);
+        assert_eq!(read(&dir, "courierimaphieracl/Q.S.T"), FRED);
+        // Inheritance was a copy.
+        assert_eq!(read(&dir, ".Q.R/courierimapacl"), PLAIN);
+        assert_eq!(stdfs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+        assert_eq!(stdfs::read_dir(dir.path().join(".Q.R/tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn create_delete_rename() {
+        let dir = maildir(&["Q.R"]);
+        let files = AclFiles { root: dir.path(), host: b"h" };
+        let mut acl = files.load(b"Q").unwrap();
+        acl.set(b"user=fred", Rights::of(b"lr")).unwrap();
+        files.save(b"Q", &acl).unwrap();
+        for d in ["tmp", "new", "cur"] {
+            stdfs::create_dir_all(dir.path().join(".Q").join(d)).unwrap();
+        }
+        // There before, as the parent of Q.R.
+        files.created(b"Q").unwrap();
+        assert_eq!(read(&dir, ".Q/courierimapacl"), FRED);
+        assert_eq!(read(&dir, "courierimaphieracl/Q"), "-");
+        // Gone, but Q.R is there still.
+        stdfs::remove_dir_all(dir.path().join(".Q")).unwrap();
+        files.deleted(b"Q", Some(&acl));
+        assert_eq!(read(&dir, "courierimaphieracl/Q"), FRED);
+        stdfs::write(dir.path().join("courierimaphieracl/QQ"), "anyone l\n").unwrap();
+        stdfs::rename(dir.path().join(".Q.R"), dir.path().join(".Z.R")).unwrap();
+        files.renamed(b"Q", b"Z");
+        assert_eq!(read(&dir, "courierimaphieracl/Z"), FRED);
+        assert_eq!(read(&dir, "courierimaphieracl/Q"), "-");
+        assert_eq!(read(&dir, "courierimaphieracl/QQ"), "anyone l\n");
+        stdfs::remove_dir_all(dir.path().join(".Z.R")).unwrap();
+        files.deleted(b"Z", Some(&acl));
+        assert_eq!(read(&dir, "courierimaphieracl/Z"), "-");
+        // What Courier left behind does not give fred his rights back.
+        stdfs::write(dir.path().join("courierimaphieracl/N"), FRED).unwrap();
+        for d in ["tmp", "new", "cur"] {
+            stdfs::create_dir_all(dir.path().join(".N").join(d)).unwrap();
+        }
+        files.created(b"N").unwrap();
+        assert_eq!(read(&dir, ".N/courierimapacl"), PLAIN);
+    }
+
+    #[test]
+    fn hostile_files() {
+        let dir = maildir(&["A"]);
+        let files = AclFiles { root: dir.path(), host: b"h" };
+        let at = dir.path().join(".A/courierimapacl");
+        stdfs::create_dir(&at).unwrap();
+        assert_eq!(files.load(b"A").unwrap_err().to_string(), "is a directory");
+        stdfs::remove_dir(&at).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &at).unwrap();
+        assert!(files.load(b"A").is_err());
+        stdfs::remove_file(&at).unwrap();
+        stdfs::File::create(&at).unwrap().set_len(SIZE_LIMIT + 1).unwrap();
+        assert!(files.load(b"A").is_err());
+        stdfs::write(&at, (0..=255u8).cycle().take(100_000).collect::<Vec<u8>>()).unwrap();
+        assert!(files.load(b"A").unwrap().get(b"administrators").has(b'a'));
+        // A file where a folder is expected, and a name too long for the file system.
+        stdfs::write(dir.path().join(".F"), "").unwrap();
+        assert_eq!(files.load(b"F").unwrap(), Acl::of_inbox());
+        assert!(files.load(&[b'x'; 300]).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! Subscriptions: `courierimapsubscribed`, one folder name per line (STORAGE 4.1). Old-style `shared.` folders are not in it, see
+//! [`super::shared_link`].
+
+use super::control;
+use crate::sys::fs;
+use std::io;
+use std::path::Path;
+
+const FILE: &[u8] = b"courierimapsubscribed";
+/// A file beyond this is no list of names.
+const SIZE_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// The subscriptions of one account.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscriptions<'a> {
+    /// The account's Maildir.
+    pub root: &'a Path,
+    /// The host's name, for temporary files.
+    pub host: &'a [u8],
+}
+
+impl Subscriptions<'_> {
+    fn text(&self) -> io::Result<Vec<u8>> {
+        match fs::read_control(&fs::join(self.root, FILE), SIZE_LIMIT) {
+            Err(e) if control::is_missing(&e) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    fn write(&self, lines: &[&[u8]]) -> io::Result<()> {
+        let mut data = Vec::new();
+        for line in lines {
+            data.extend_from_slice(line);
+            data.push(b'\n');
+        }
+        let target = fs::join(self.root, FILE);
+        control::replace(&fs::join(self.root, b"tmp"), &target, "imapsubscribe0", self.host, 0o644, &data)
+    }
+
+    /// The names in the order of the file, in the form of control files (UTF-8, with prefix); empty lines are left out.
+    pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
+        Ok(lines(&self.text()?).into_iter().filter(|l| !l.is_empty()).map(<[u8]>::to_vec).collect())
+    }
+
+    /// Adds a name unless it is there.
+    pub fn add(&self, name: &[u8]) -> io::Result<()> {
+        let text = self.text()?;
+        let mut lines = lines(&text);
+        if lines.iter().any(|l| same(l, name)) {
+            return Ok(());
+        }
+        lines.push(name);
+        self.write(&lines)
+    }
+
+    /// Takes a name out, as often as it is there; one that is not there is no error. The file is written in any case.
+    pub fn remove(&self, name: &[u8]) -> io::Result<()> {
+        let text = self.text()?;
+        let mut lines = lines(&text);
+        lines.retain(|l| !same(l, name));
+        self.write(&lines)
+    }
+}
+
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n').collect()
+}
+
+/// Equal names: an `INBOX` in front in any case, the rest octet by octet.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    match (a.split_at_checked(5), b.split_at_checked(5)) {
+        (Some((a5, a_rest)), Some((b5, b_rest))) if a5.eq_ignore_ascii_case(b"INBOX") => a5.eq_ignore_ascii_case(b5) && a_rest == b_rest,
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs as stdfs;
+
+    #[test]
+    fn as_courier_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        stdfs::create_dir(dir.path().join("tmp")).unwrap();
+        let file = dir.path().join("courierimapsubscribed");
+        let subs = Subscriptions { root: dir.path(), host: b"h" };
+        let text = || String::from_utf8(stdfs::read(&file).unwrap()).unwrap();
+        assert!(subs.names().unwrap().is_empty());
+        subs.add(b"INBOX.A").unwrap();
+        subs.add(b"inbox.A").unwrap();
+        subs.add(b"INBOX.a").unwrap();
+        subs.add(b"#shared.x.y").unwrap();
+        assert_eq!(text(), "INBOX.A\nINBOX.a\n#shared.x.y\n");
+        subs.remove(b"Inbox.A").unwrap();
+        assert_eq!(text(), "INBOX.a\n#shared.x.y\n");
+        stdfs::write(&file, "INBOX.x\r\n\nINBOX.y\nINBOX.y\nlast").unwrap();
+        subs.remove(b"INBOX.nope").unwrap();
+        assert_eq!(text(), "INBOX.x\r\n\nINBOX.y\nINBOX.y\nlast\n");
+        subs.remove(b"INBOX.y").unwrap();
+        assert_eq!(text(), "INBOX.x\r\n\nlast\n");
+        assert_eq!(subs.names().unwrap(), [b"INBOX.x\r".to_vec(), b"last".to_vec()]);
+        stdfs::write(&file, "INBOX.x").unwrap();
+        subs.add(b"INBOX.z").unwrap();
+        assert_eq!(text(), "INBOX.x\nINBOX.z\n");
+        assert_eq!(stdfs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn hostile_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("courierimapsubscribed");
+        let subs = Subscriptions { root: dir.path(), host: b"h" };
+        std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
+        assert!(subs.names().is_err());
+        stdfs::remove_file(&file).unwrap();
+        stdfs::File::create(&file).unwrap().set_len(SIZE_LIMIT + 1).unwrap();
+        assert!(subs.names().is_err());
+        assert!(subs.add(b"INBOX.a").is_err());
+        stdfs::write(&file, b"\n\n\0\xff\n").unwrap();
+        assert_eq!(subs.names().unwrap(), [b"\0\xff".to_vec()]);
+    }
+}
