@@ -1,0 +1,343 @@
+//! The Maildir++ quota: `maildirsize`, a file of limits and of differences that every delivery agent appends to (STORAGE 7). There is
+//! no lock: one difference is one write, and whoever doubts the sum counts the Maildir and replaces the file.
+
+use super::control;
+use crate::sys::{clock, dir, fs};
+use crate::types::Flags;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const FILE: &[u8] = b"maildirsize";
+/// From this size on the sums are not trusted (and not read).
+const FULL: u64 = 5120;
+/// A sum that would refuse a message must be younger than this, and from one line.
+const FRESH_SECONDS: i64 = 15 * 60;
+/// How often a count may be disturbed by new mail.
+const COUNTS: u32 = 5;
+
+/// Limits; 0 is no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Limits {
+    /// Octets on disk (LF line ends).
+    pub bytes: u64,
+    /// Messages.
+    pub messages: u64,
+}
+
+/// What GETQUOTA shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// The limits.
+    pub limits: Limits,
+    /// Octets used, by the file's account.
+    pub bytes: u64,
+    /// Messages counted.
+    pub messages: u64,
+}
+
+/// Adding was refused: the quota is exceeded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Over;
+
+/// Which action adds: what `MAILDIRQUOTA` does depends on it (STORAGE 7.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// APPEND: the setting counts, and makes the file where there is none.
+    Append,
+    /// COPY: the setting counts where there is a file.
+    Copy,
+    /// \Deleted taken off: the file alone counts.
+    Store,
+}
+
+/// The quota of one Maildir.
+#[derive(Clone, Debug)]
+pub struct Quota<'a> {
+    root: PathBuf,
+    host: &'a [u8],
+    setting: Option<Limits>,
+}
+
+impl Limits {
+    /// Reads `5000S,10C`: numbers with the letters S (octets) and C (messages), anything between them passed over. A number with
+    /// another letter is logged. `None` if nothing is limited.
+    pub fn parse(text: &[u8]) -> Option<Limits> {
+        let mut limits = Limits::default();
+        let mut rest = text;
+        while let Some(start) = rest.iter().position(u8::is_ascii_digit) {
+            rest = rest.get(start..).unwrap_or_default();
+            let end = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+            let (digits, after) = rest.split_at_checked(end).unwrap_or((rest, b""));
+            let n = crate::types::number::digits(digits).unwrap_or(u64::MAX);
+            match after.first() {
+                Some(b'S') => limits.bytes = n,
+                Some(b'C') => limits.messages = n,
+                Some(b) if b.is_ascii_alphabetic() => {
+                    let text: String = String::from_utf8_lossy(text).chars().take(80).map(|c| if c.is_control() { '/' } else { c }).collect();
+                    log::warn!("quota string '{text}' not parseable");
+                }
+                _ => {}
+            }
+            rest = after;
+        }
+        (limits != Limits::default()).then_some(limits)
+    }
+
+    /// As line 1 of the file has them.
+    fn line(self) -> String {
+        let one = |n: u64, letter| if n == 0 { String::new() } else { format!("{n}{letter}") };
+        let comma = if self.bytes != 0 && self.messages != 0 { "," } else { "" };
+        format!("{}{comma}{}", one(self.bytes, 'S'), one(self.messages, 'C'))
+    }
+
+    fn exceeded_by(self, bytes: i64, messages: i64) -> bool {
+        let over = |n: i64, limit: u64| limit != 0 && u64::try_from(n).is_ok_and(|n| n > limit);
+        over(bytes, self.bytes) || over(messages, self.messages)
+    }
+}
+
+/// The file as it was read.
+struct Account {
+    file: File,
+    limits: Option<Limits>,
+    bytes: i64,
+    messages: i64,
+    lines: usize,
+    age: i64,
+    empty: bool,
+    full: bool,
+}
+
+impl Account {
+    fn must_be_counted(&self) -> bool {
+        self.full || self.bytes < 0 || self.messages < 0
+    }
+
+    /// One write, so that it stays whole beside those of others.
+    fn append(&mut self, bytes: i64, messages: i64) {
+        // Courier writes a first line into an empty file, where it would be taken for limits; we leave such a file alone.
+        if (bytes, messages) == (0, 0) || self.empty {
+            return;
+        }
+        if let Err(e) = self.file.write_all(line(bytes, messages).as_bytes()) {
+            log::warn!("maildirsize: {e}");
+        }
+    }
+}
+
+fn line(bytes: i64, messages: i64) -> String {
+    format!("{bytes:>12} {messages:>12}\n")
+}
+
+/// A word of a line as C's `strtoll` would take it, but whole.
+fn signed(word: &[u8]) -> Option<i64> {
+    let (negative, digits) = match word.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        Some((b'+', rest)) => (false, rest),
+        _ => (false, word),
+    };
+    let n = i64::try_from(crate::types::number::digits(digits)?).ok()?;
+    Some(if negative { -n } else { n })
+}
+
+/// Whether messages of the folder `.<sub>` count: all but those in Trash, whatever `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
+pub fn counts(sub: &[u8]) -> bool {
+    sub != b"Trash"
+}
+
+/// Whether a message with these flags counts.
+pub fn counts_with(flags: Flags) -> bool {
+    !flags.contains(Flags::DELETED)
+}
+
+/// The size in a file name: the digits after the last `,S=` before the `:`. Trusted for quota only.
+pub fn size_in_name(name: &[u8]) -> Option<u64> {
+    let end = memchr::memrchr(b':', name).unwrap_or(name.len());
+    let base = name.get(..end)?;
+    let at = memchr::memmem::rfind(base, b",S=")?;
+    let digits = base.get(at.checked_add(3)?..)?;
+    let digits = digits.get(..digits.iter().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len()))?;
+    crate::types::number::digits(digits)
+}
+
+impl<'a> Quota<'a> {
+    /// The quota of a Maildir, not of one of its folders; `setting` is `MAILDIRQUOTA`.
+    pub fn new(root: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
+        Quota { root: root.to_path_buf(), host, setting: setting.and_then(Limits::parse) }
+    }
+
+    /// The quota that a folder's directory falls under: that of the directory above, if it holds `maildirfolder` (STORAGE 7.1).
+    pub fn of_folder(dir: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
+        let below = fs::join(dir, b"maildirfolder").symlink_metadata().is_ok();
+        Quota::new(&if below { dir.join("..") } else { dir.to_path_buf() }, host, setting)
+    }
+
+    fn path(&self) -> PathBuf {
+        fs::join(&self.root, FILE)
+    }
+
+    /// `None` without a file, and for what is not a regular file that we may write.
+    fn read(&self) -> Option<Account> {
+        let (file, metadata) = fs::open_append(&self.path()).ok()?;
+        let mut text = vec![0; usize::try_from(FULL).unwrap_or(0)];
+        let length = fs::read_at(&file, &mut text, 0).ok()?;
+        text.truncate(length);
+        let age = clock::now().0.saturating_sub(i64::try_from(fs::mtime_nanos(&metadata) / 1_000_000_000).unwrap_or(0));
+        let full = length as u64 >= FULL;
+        let mut lines = text.split(|b| *b == b'\n');
+        let limits = Limits::parse(lines.next().unwrap_or_default());
+        let mut account = Account { file, limits, bytes: 0, messages: 0, lines: 0, age, empty: length == 0, full };
+        if full {
+            return Some(account);
+        }
+        for line in lines {
+            let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).map(signed);
+            if let (Some(Some(bytes)), Some(Some(messages))) = (words.next(), words.next()) {
+                account.bytes = account.bytes.saturating_add(bytes);
+                account.messages = account.messages.saturating_add(messages);
+                account.lines += 1;
+            }
+        }
+        Some(account)
+    }
+
+    /// Limits and use, for GETQUOTA; `None` without a quota. Sums that are not known show as 0.
+    pub fn usage(&self) -> Option<Usage> {
+        let account = self.read()?;
+        let shown = |n: i64| u64::try_from(n).unwrap_or(0);
+        Some(Usage { limits: account.limits?, bytes: shown(account.bytes), messages: shown(account.messages) })
+    }
+
+    /// Whether the Maildir has a `maildirsize`: without it nothing needs to be counted.
+    pub fn is_kept(&self) -> bool {
+        self.path().symlink_metadata().is_ok_and(|m| m.is_file())
+    }
+
+    /// Before messages become part of the Maildir: refuses them if they do not fit, otherwise notes them. Octets as on disk.
+    pub fn check_and_add(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
+        let add = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let (bytes, messages) = (add(bytes), add(messages));
+        let setting = if by == By::Store { None } else { self.setting };
+        let mut counted = false;
+        let mut account = match (self.read(), setting) {
+            (None, Some(limits)) if by == By::Append && !self.is_kept() => {
+                counted = true;
+                let Some(account) = self.recount(Some(limits)) else { return Ok(()) };
+                account
+            }
+            (None, _) => return Ok(()),
+            (Some(account), _) => account,
+        };
+        let changed = setting.is_some() && setting != account.limits;
+        if !counted && (changed || account.must_be_counted()) {
+            counted = true;
+            let Some(new) = self.recount(setting.or(account.limits)) else { return Ok(()) };
+            account = new;
+        }
+        let over = |a: &Account| {
+            a.limits.is_some_and(|l| l.exceeded_by(a.bytes.saturating_add(bytes), a.messages.saturating_add(messages)))
+        };
+        if over(&account) && !counted && (account.lines > 1 || account.age > FRESH_SECONDS) {
+            let Some(new) = self.recount(account.limits) else { return Ok(()) };
+            account = new;
+        }
+        if over(&account) {
+            return Err(Over);
+        }
+        account.append(bytes, messages);
+        Ok(())
+    }
+
+    /// Takes off what no longer counts: a message that gets \Deleted (before its file is renamed), one that is purged.
+    pub fn subtract(&self, bytes: u64, messages: u64) {
+        let Some(mut account) = self.read() else { return };
+        if account.must_be_counted() {
+            let Some(new) = self.recount(account.limits) else { return };
+            account = new;
+        }
+        let take = |n: u64| i64::try_from(n).map_or(i64::MIN, |n| -n);
+        account.append(take(bytes), take(messages));
+    }
+
+    /// After a folder was removed or renamed: counts everything, if there is a quota.
+    pub fn recalculate(&self) {
+        if let Some(account) = self.read() {
+            self.recount(account.limits);
+        }
+    }
+
+    /// Counts the Maildir and replaces the file. `None` if new mail kept coming in between or the file cannot be written: what was
+    /// to be added is allowed then.
+    fn recount(&self, limits: Option<Limits>) -> Option<Account> {
+        for _ in 0..COUNTS {
+            let before = self.newest();
+            let (bytes, messages) = self.count();
+            let text = format!("{}\n{}", limits.map(Limits::line).unwrap_or_default(), line(bytes, messages));
+            let pid = crate::sys::user::pid();
+            let host = control::safe_host(self.host);
+            let name = [format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0).as_bytes(), &host].concat();
+            let tmp = self.root.join("tmp").join(fs::path(&name));
+            let _ = fs::unlink(&tmp);
+            let written = fs::create_new(&tmp, 0o644).and_then(|mut file| file.write_all(text.as_bytes()));
+            if let Err(e) = written.and_then(|()| fs::rename(&tmp, &self.path())) {
+                let _ = fs::unlink(&tmp);
+                log::warn!("maildirsize: {e}");
+                return None;
+            }
+            if self.newest() == before {
+                return self.read();
+            }
+        }
+        None
+    }
+
+    /// The directories whose messages count: `new` and `cur` of the Maildir and of its folders, links left aside.
+    fn directories(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.root.clone()];
+        for sub in control::folders(&self.root).unwrap_or_default() {
+            let path = control::folder(&self.root, &sub);
+            if counts(&sub) && path.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+                folders.push(path);
+            }
+        }
+        folders.iter().flat_map(|f| [f.join("new"), f.join("cur")]).collect()
+    }
+
+    fn newest(&self) -> Option<i128> {
+        self.directories().iter().filter_map(|d| d.metadata().ok()).map(|m| fs::mtime_nanos(&m)).max()
+    }
+
+    fn count(&self) -> (i64, i64) {
+        let mut bytes = 0i64;
+        let mut messages = 0i64;
+        for path in self.directories() {
+            let Ok(open) = dir::open(&path) else { continue };
+            let mut unknown = Vec::new();
+            let result = dir::for_each(&open, |name, kind| {
+                if name.starts_with(b".") || kind == dir::Kind::Dir || !counts_with(Flags::of_file_name(name)) {
+                    return;
+                }
+                match size_in_name(name) {
+                    Some(size) => {
+                        bytes = bytes.saturating_add(i64::try_from(size).unwrap_or(i64::MAX));
+                        messages = messages.saturating_add(1);
+                    }
+                    None => unknown.push(name.to_vec()),
+                }
+            });
+            if let Err(e) = result {
+                log::warn!("maildirsize: {e}");
+            }
+            for metadata in unknown.iter().filter_map(|name| fs::join(&path, name).metadata().ok()) {
+                bytes = bytes.saturating_add(i64::try_from(metadata.len()).unwrap_or(i64::MAX));
+                messages = messages.saturating_add(1);
+            }
+        }
+        (bytes, messages)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;

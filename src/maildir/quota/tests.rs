@@ -1,0 +1,193 @@
+use super::*;
+use std::fs as stdfs;
+
+/// A Maildir with folders A and Trash.
+fn maildir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for f in ["", ".A", ".Trash", ".Trash.Sub"] {
+        for d in ["tmp", "new", "cur"] {
+            stdfs::create_dir_all(dir.path().join(f).join(d)).unwrap();
+        }
+        if !f.is_empty() {
+            stdfs::write(dir.path().join(f).join("maildirfolder"), "").unwrap();
+        }
+    }
+    dir
+}
+
+fn put(dir: &tempfile::TempDir, text: &str) {
+    stdfs::write(dir.path().join("maildirsize"), text).unwrap();
+}
+
+fn text(dir: &tempfile::TempDir) -> String {
+    stdfs::read_to_string(dir.path().join("maildirsize")).unwrap_or_else(|_| "-".into())
+}
+
+fn message(dir: &tempfile::TempDir, at: &str) {
+    stdfs::write(dir.path().join(at), "0123456789\n").unwrap();
+}
+
+#[test]
+fn limits() {
+    for (text, limits) in [
+        ("100S,5C", Some((100, 5))),
+        ("5C 300S", Some((300, 5))),
+        ("100Sfoo,7C", Some((100, 7))),
+        ("0S,5Q", None),
+        ("", None),
+        ("0S,0C", None),
+        ("zz", None),
+        ("99999999999999999999S", Some((u64::MAX, 0))),
+        ("\0\u{1}\u{7f}", None),
+    ] {
+        let got = Limits::parse(text.as_bytes());
+        assert_eq!(got, limits.map(|(bytes, messages)| Limits { bytes, messages }), "{text}");
+    }
+    assert_eq!(Limits { bytes: 50, messages: 0 }.line(), "50S");
+    assert_eq!(Limits { bytes: 50, messages: 3 }.line(), "50S,3C");
+    assert_eq!(Limits { bytes: 0, messages: 3 }.line(), "3C");
+}
+
+#[test]
+fn sizes_in_names() {
+    for (name, size) in [
+        ("1.a,S=11:2,S", Some(11)),
+        ("1.a,S=1,S=12", Some(12)),
+        ("1.a,S=:2,", None),
+        ("1.a,S=11W=12:2,", Some(11)),
+        ("1.a:2,S=5", None),
+        (",S=3", Some(3)),
+        ("1.a,S=99999999999999999999", None),
+    ] {
+        assert_eq!(size_in_name(name.as_bytes()), size, "{name}");
+    }
+}
+
+/// The same steps with Courier 5.0.13 gave the same files.
+#[test]
+fn as_courier_keeps_it() {
+    let dir = maildir();
+    let q = Quota::new(dir.path(), b"h", None);
+    assert_eq!(q.usage(), None);
+    assert_eq!(q.check_and_add(11, 1, By::Append), Ok(()));
+    assert_eq!(text(&dir), "-");
+    put(&dir, "100S,5C\n");
+    q.check_and_add(11, 1, By::Append).unwrap();
+    message(&dir, "cur/1.a,S=11:2,");
+    q.check_and_add(11, 1, By::Append).unwrap();
+    message(&dir, ".A/new/2.a");
+    message(&dir, ".Trash/cur/3.a,S=11:2,");
+    message(&dir, "cur/4.a,S=11:2,ST");
+    assert_eq!(text(&dir), "100S,5C\n          11            1\n          11            1\n");
+    assert_eq!(q.check_and_add(201, 1, By::Append), Err(Over));
+    assert_eq!(text(&dir), "100S,5C\n          22            2\n");
+    q.subtract(11, 1);
+    assert_eq!(text(&dir), "100S,5C\n          22            2\n         -11           -1\n");
+    assert_eq!(q.usage(), Some(Usage { limits: Limits { bytes: 100, messages: 5 }, bytes: 11, messages: 1 }));
+    q.recalculate();
+    assert_eq!(text(&dir), "100S,5C\n          22            2\n");
+    message(&dir, ".Trash.Sub/cur/5.a:2,");
+    q.recalculate();
+    assert_eq!(text(&dir), "100S,5C\n          33            3\n");
+    assert_eq!(stdfs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn odd_files() {
+    let dir = maildir();
+    message(&dir, "cur/1.a:2,");
+    let q = Quota::new(dir.path(), b"h", None);
+    put(&dir, "100S,5C\nx 1\n 12 1 zzz\n  50 2");
+    assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((62, 3)));
+    q.check_and_add(11, 1, By::Append).unwrap();
+    assert_eq!(text(&dir), "100S,5C\nx 1\n 12 1 zzz\n  50 2          11            1\n");
+    put(&dir, "100S,5C\n-500 1\n");
+    assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((0, 1)));
+    q.check_and_add(11, 1, By::Append).unwrap();
+    assert_eq!(text(&dir), "100S,5C\n          11            1\n          11            1\n");
+    put(&dir, &format!("3000S,5C\n{}", "1 0\n".repeat(1400)));
+    assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((0, 0)));
+    q.subtract(11, 1);
+    assert_eq!(text(&dir), "3000S,5C\n          11            1\n         -11           -1\n");
+    put(&dir, "7C,100Sfoo\n-5 -5\n");
+    q.subtract(11, 1);
+    assert_eq!(text(&dir), "100S,7C\n          11            1\n         -11           -1\n");
+    put(&dir, "\n0 0\n");
+    assert_eq!(q.usage(), None);
+    q.check_and_add(11, 1, By::Append).unwrap();
+    assert_eq!(text(&dir), "\n0 0\n          11            1\n");
+    put(&dir, "");
+    q.check_and_add(11, 1, By::Append).unwrap();
+    assert_eq!(text(&dir), "");
+}
+
+#[test]
+fn a_refusal_is_from_a_fresh_sum() {
+    let dir = maildir();
+    let q = Quota::new(dir.path(), b"h", None);
+    // One young line: believed.
+    put(&dir, "100S\n 99 1\n");
+    assert_eq!(q.check_and_add(11, 1, By::Store), Err(Over));
+    assert_eq!(text(&dir), "100S\n 99 1\n");
+    // An old one: counted.
+    fs::set_mtime(&dir.path().join("maildirsize"), clock::now().0 - 1000).unwrap();
+    assert_eq!(q.check_and_add(11, 1, By::Store), Ok(()));
+    assert_eq!(text(&dir), "100S\n           0            0\n          11            1\n");
+    // Exactly the limit is not over it.
+    put(&dir, "100S\n 89 1\n");
+    assert_eq!(q.check_and_add(11, 1, By::Store), Ok(()));
+}
+
+#[test]
+fn the_setting() {
+    let dir = maildir();
+    message(&dir, "cur/1.a:2,");
+    let q = Quota::new(dir.path(), b"h", Some(b"9C,5000S"));
+    q.check_and_add(11, 1, By::Copy).unwrap();
+    assert_eq!(text(&dir), "-");
+    q.check_and_add(11, 1, By::Append).unwrap();
+    assert_eq!(text(&dir), "5000S,9C\n          11            1\n          11            1\n");
+    let q = Quota::new(dir.path(), b"h", Some(b"20S"));
+    assert_eq!(q.check_and_add(11, 1, By::Store), Ok(()));
+    assert_eq!(q.check_and_add(11, 1, By::Copy), Err(Over));
+    assert_eq!(text(&dir), "20S\n          11            1\n");
+    let q = Quota::new(dir.path(), b"h", Some(b"zz"));
+    assert_eq!(q.check_and_add(11, 1, By::Copy), Err(Over));
+    stdfs::remove_file(dir.path().join("maildirsize")).unwrap();
+    q.check_and_add(11, 1, By::Append).unwrap();
+    assert_eq!(text(&dir), "-");
+}
+
+#[test]
+fn of_a_folder() {
+    let dir = maildir();
+    put(&dir, "100S\n");
+    let q = Quota::of_folder(&dir.path().join(".A"), b"h", None);
+    q.check_and_add(11, 1, By::Append).unwrap();
+    assert_eq!(text(&dir), "100S\n          11            1\n");
+    assert_eq!(Quota::of_folder(dir.path(), b"h", None).usage().map(|u| u.bytes), Some(11));
+}
+
+#[test]
+fn hostile_files() {
+    let dir = maildir();
+    let at = dir.path().join("maildirsize");
+    let target = dir.path().join("target");
+    stdfs::write(&target, "100S\n").unwrap();
+    std::os::unix::fs::symlink(&target, &at).unwrap();
+    let q = Quota::new(dir.path(), b"h", Some(b"10S"));
+    assert_eq!(q.usage(), None);
+    q.subtract(1, 1);
+    assert_eq!(stdfs::read_to_string(&target).unwrap(), "100S\n");
+    stdfs::remove_file(&at).unwrap();
+    stdfs::create_dir(&at).unwrap();
+    assert_eq!(q.usage(), None);
+    assert_eq!(q.check_and_add(1, 1, By::Append), Ok(()));
+    stdfs::remove_dir(&at).unwrap();
+    let q = Quota::new(dir.path(), b"h", None);
+    stdfs::write(&at, (0..=255u8).cycle().take(3000).collect::<Vec<u8>>()).unwrap();
+    assert_eq!(q.usage(), None);
+    put(&dir, "1S\n9223372036854775807 9223372036854775807\n9223372036854775807 1\n");
+    assert_eq!(q.usage().map(|u| u.bytes), Some(i64::MAX as u64));
+    assert_eq!(q.check_and_add(u64::MAX, u64::MAX, By::Append), Err(Over));
+}
