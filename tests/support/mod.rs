@@ -113,10 +113,16 @@ impl Maildir {
 
     /// Every file below the Maildir, sorted, as paths relative to it.
     pub fn files(&self) -> Vec<String> {
+        self.files_in("")
+    }
+
+    /// The same for one directory, as paths relative to that.
+    pub fn files_in(&self, dir: &str) -> Vec<String> {
         let mut found = Vec::new();
-        walk(&self.root, &mut |path| {
+        let dir = self.root.join(dir);
+        walk(&dir, &mut |path| {
             if !path.is_dir() || path.is_symlink() {
-                found.push(path.strip_prefix(&self.root).unwrap().to_string_lossy().into_owned());
+                found.push(path.strip_prefix(&dir).unwrap().to_string_lossy().into_owned());
             }
         });
         found.sort();

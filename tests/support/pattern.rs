@@ -171,6 +171,10 @@ fn run(tokens: &[Token], line: &[u8], variables: &mut Variables) -> bool {
             0 => false,
             n => run(rest, &line[n..], variables),
         },
+        Token::Variable(name) if name == "DIR" => {
+            let value = variables.get(name).cloned().unwrap_or_default();
+            line.strip_prefix(value.as_bytes()).is_some_and(|l| run(rest, l, variables))
+        }
         Token::Variable(name) => {
             let n = digits(line);
             let value = String::from_utf8_lossy(&line[..n]).into_owned();

@@ -52,6 +52,7 @@ pub fn play(dialog: &Dialog, side: Side, program: &Path, record: bool) -> Outcom
         recorded: Vec::new(),
         story: String::new(),
     };
+    player.variables.insert("DIR".to_owned(), player.maildir.home().to_string_lossy().into_owned());
     for (line, step) in &dialog.steps {
         if let Err(message) = player.step(*line, step) {
             player.failures.push(format!("{}:{}: {message}", dialog.path.display(), line + 1));
@@ -76,7 +77,9 @@ impl Player<'_> {
     fn step(&mut self, line: usize, step: &Step) -> Result<(), String> {
         let io = |e: std::io::Error| e.to_string();
         match step {
-            Step::Exchange { session, sends, expects, tag, blank, .. } => {
+            Step::Exchange { session, sends, expects, tag, continues, blank } => {
+                // In a pipeline the first command's tagged line is not the end.
+                let tag = if sends.len() > 1 && !continues && !*blank { "" } else { tag };
                 return self.exchange(line, *session, sends, expects, tag, *blank);
             }
             Step::HangUp(session) => self.end(*session)?,
@@ -157,12 +160,10 @@ impl Player<'_> {
                 return self.compare_or_record(line, name, expects, *blank, &lines);
             }
             Step::ExpectFiles { dir, expects, blank } => {
-                let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-                let files = self.maildir.files();
                 // What Courier notes about folders that are not there is no matter of dialogs.
-                let shown = |f: &&str| prefix.starts_with("courierimaphieracl") || !f.starts_with("courierimaphieracl/");
-                let files = files.iter().filter_map(|f| f.strip_prefix(&prefix)).filter(shown);
-                let mut lines: Vec<Vec<u8>> = files.map(|f| f.as_bytes().to_vec()).collect();
+                let files = self.maildir.files_in(dir);
+                let shown = files.iter().filter(|f| !f.starts_with("courierimaphieracl/"));
+                let mut lines: Vec<Vec<u8>> = shown.map(|f| f.as_bytes().to_vec()).collect();
                 lines.sort_by_key(|l| neutral(l));
                 return self.compare_or_record(line, "files", expects, *blank, &lines);
             }
@@ -217,14 +218,17 @@ impl Player<'_> {
             self.gone.remove(&number);
         }
         if !self.sessions.contains_key(&number) {
-            let env: Vec<(&str, &str)> = self
-                .dialog
-                .env
-                .iter()
-                .filter(|(s, _, _)| s.is_none_or(|s| s == number))
-                .map(|(_, name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            let args: Vec<&str> = self.dialog.args.iter().map(String::as_str).collect();
+            let text = |text: &str| -> Result<String, String> {
+                let octets = pattern::Pattern::parse(text)?.octets(b"", &self.variables)?;
+                String::from_utf8(octets).map_err(|e| e.to_string())
+            };
+            let mut env = Vec::new();
+            for (_, name, value) in self.dialog.env.iter().filter(|(s, _, _)| s.is_none_or(|s| s == number)) {
+                env.push((name.clone(), text(value)?));
+            }
+            let args: Vec<String> = self.dialog.args.iter().map(|a| text(a)).collect::<Result<_, _>>()?;
+            let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
             let mut session = self.maildir.start(self.program, &env, &args);
             if greeting {
                 let line = session.response(PATIENCE).unwrap_or_default();
@@ -345,7 +349,7 @@ impl Player<'_> {
 
     /// A received line as it is written into a dialog: what will differ the next time becomes a placeholder.
     fn written(&mut self, line: &[u8]) -> String {
-        let text = pattern::show(line);
+        let text = pattern::show(line).replace(&*self.maildir.home().to_string_lossy(), "%{DIR}");
         let era = super::now() - 1_000_000_000;
         let mut out = String::new();
         let mut rest = text.as_str();
@@ -359,8 +363,8 @@ impl Player<'_> {
                 let value = rest[..9].to_owned();
                 let known = self.variables.iter().find(|(_, v)| **v == value).map(|(k, _)| k.clone());
                 let name = known.unwrap_or_else(|| match self.variables.len() {
-                    0 => "V".to_owned(),
-                    n => format!("V{}", n + 1),
+                    0 | 1 => "V".to_owned(),
+                    n => format!("V{n}"),
                 });
                 let _ = write!(out, "%{{{name}}}");
                 self.variables.insert(name, value);
