@@ -1,10 +1,242 @@
-//! The store.
+//! The store: folders of messages on disk, as Courier keeps them. Nothing in here knows IMAP.
+//!
+//! A [`Dir`] is one folder; [`scan::scan`] looks at it under its lock and gives a [`scan::Snapshot`], the messages with their UIDs;
+//! [`deliver::Delivery`] is a message on its way in; [`change`] renames and unlinks. `STORAGE` n in the comments is the section of the
+//! storage reference.
 
 pub mod account;
 pub mod acl;
 pub mod acl_files;
+pub mod change;
 pub mod control;
+pub mod deliver;
+pub mod folders;
+mod index;
+pub mod keywords;
+pub mod lock;
+mod look;
+pub mod messages;
+pub mod names;
 pub mod pattern;
+pub mod peek;
 pub mod quota;
+pub mod scan;
 pub mod shared_index;
 pub mod subscriptions;
+pub mod uiddb;
+pub mod watch;
+
+pub use messages::Messages;
+pub use scan::{Mode, Scanned, Snapshot};
+
+use crate::sys;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How keywords are kept (`IMAP_KEYWORDS`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeywordMode {
+    /// Not at all; the files are not looked at.
+    Off,
+    /// A change replaces the message's set; the last writer wins (STORAGE 3.3).
+    Fast,
+    /// A change is applied to what is on disk, under the folder's lock (STORAGE 3.4).
+    Careful,
+}
+
+/// The settings of the store.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The host in file names: `$HOSTNAME`, else gethostname().
+    pub host: Vec<u8>,
+    /// The host in locks: gethostname().
+    pub lock_host: Vec<u8>,
+    /// `IMAP_USELOCKS`.
+    pub use_locks: bool,
+    /// Whether new mail and UIDs are synced to the disk before a client hears of them.
+    pub fsync: bool,
+    /// `IMAP_KEYWORDS`.
+    pub keywords: KeywordMode,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let host = sys::user::hostname();
+        Config { lock_host: host.clone(), host, use_locks: true, fsync: true, keywords: KeywordMode::Fast }
+    }
+}
+
+/// How long the lock waits; only tests change it.
+#[derive(Clone, Copy)]
+pub(crate) struct Timing {
+    /// In all (DESIGN, "The store").
+    pub(crate) limit: Duration,
+    /// After a stale lock was removed (STORAGE 8.2).
+    pub(crate) after_stale: Duration,
+    /// The age from which another host's lock is stale (STORAGE 8.2).
+    pub(crate) foreign_age: Duration,
+}
+
+/// The store of one process: its settings and the counters behind its unique names.
+pub struct Store {
+    /// The settings.
+    pub config: Config,
+    pub(crate) timing: Cell<Timing>,
+    /// `host` as it may stand in a file name.
+    host: Vec<u8>,
+    messages: Cell<u64>,
+    uid_files: Cell<u64>,
+    /// When each folder's `tmp` was last purged.
+    purged: RefCell<HashMap<PathBuf, Instant>>,
+}
+
+impl Store {
+    /// A store with these settings.
+    pub fn new(config: Config) -> Store {
+        let timing = Timing {
+            limit: Duration::from_secs(120),
+            after_stale: Duration::from_secs(5),
+            foreign_age: Duration::from_secs(120),
+        };
+        Store {
+            host: names::host(&config.host),
+            config,
+            timing: Cell::new(timing),
+            messages: Cell::new(0),
+            uid_files: Cell::new(0),
+            purged: RefCell::default(),
+        }
+    }
+}
+
+/// One folder on disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dir {
+    path: PathBuf,
+    links: bool,
+}
+
+impl Dir {
+    /// The folder in a directory: `.` for INBOX, `./.Sub`, or somebody else's by its absolute path.
+    pub fn at(path: impl Into<PathBuf>) -> Dir {
+        Dir { path: path.into(), links: false }
+    }
+
+    /// A folder whose messages are symbolic links to somebody else's (STORAGE 6.2).
+    pub fn of_links(path: impl Into<PathBuf>) -> Dir {
+        Dir { path: path.into(), links: true }
+    }
+
+    /// The session's INBOX: the working directory.
+    pub fn inbox() -> Dir {
+        Dir::at(".")
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether messages are symbolic links.
+    pub fn is_of_links(&self) -> bool {
+        self.links
+    }
+
+    /// `cur`, the messages.
+    pub fn cur(&self) -> PathBuf {
+        self.path.join("cur")
+    }
+
+    /// `new`, what was delivered and not yet seen by any session.
+    pub fn new_mail(&self) -> PathBuf {
+        self.path.join("new")
+    }
+
+    /// `tmp`, where every file begins.
+    pub fn tmp(&self) -> PathBuf {
+        self.path.join("tmp")
+    }
+
+    /// `courierimapkeywords`.
+    pub fn keywords(&self) -> PathBuf {
+        self.path.join("courierimapkeywords")
+    }
+
+    /// `courierimapuiddb`.
+    pub fn uid_file(&self) -> PathBuf {
+        self.path.join("courierimapuiddb")
+    }
+
+    /// A message's path in `cur`.
+    pub fn message(&self, name: &[u8]) -> PathBuf {
+        let mut path = self.cur();
+        path.push(sys::fs::path(name));
+        path
+    }
+
+    /// Whether there is a directory. (One without `cur` exists, but cannot be opened; STORAGE 1.1.)
+    pub fn is_there(&self) -> bool {
+        self.path.is_dir()
+    }
+}
+
+/// Why something in the store did not work.
+#[derive(Debug)]
+pub enum Error {
+    /// The folder or the message is not there.
+    Gone,
+    /// Somebody held the folder's lock for two minutes.
+    Locked,
+    /// A signal asked the session to stop, or its client went away, while it waited.
+    Stopped,
+    /// The system refused; with what was tried.
+    Io(String, io::Error),
+}
+
+impl Error {
+    /// The system's reason, where there is one.
+    pub fn io(&self) -> Option<&io::Error> {
+        match self {
+            Error::Io(_, e) => Some(e),
+            _ => None,
+        }
+    }
+
+    /// The system's error number.
+    pub fn errno(&self) -> Option<i32> {
+        self.io().and_then(io::Error::raw_os_error)
+    }
+
+    /// Wraps what the system said about a path; a missing file or directory becomes [`Error::Gone`].
+    pub(crate) fn about(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let context = format!("{what} {}", path.display());
+        move |e| match e.kind() {
+            io::ErrorKind::NotFound => Error::Gone,
+            _ => Error::Io(context, e),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Gone => f.write_str("No such file or directory"),
+            Error::Locked => f.write_str("The folder is locked"),
+            Error::Stopped => f.write_str("Interrupted"),
+            Error::Io(context, e) => write!(f, "{context}: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.io().map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// A control file may be this large: a million messages with names of the greatest length.
+pub(crate) const CONTROL_LIMIT: u64 = 320 << 20;

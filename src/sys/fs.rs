@@ -146,6 +146,56 @@ pub fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {
     utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(Into::into)
 }
 
+/// Sets an open file's modification time, in whole seconds.
+pub fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
+    let time = TimeSpec::seconds(seconds);
+    nix::sys::stat::futimens(file, &time, &time).map_err(Into::into)
+}
+
+/// close(2), whose answer matters: over NFS a full disk may be told only here.
+pub fn close(file: File) -> io::Result<()> {
+    nix::unistd::close(std::os::fd::OwnedFd::from(file)).map_err(Into::into)
+}
+
+/// lstat(2).
+pub fn lstat(path: &Path) -> io::Result<Metadata> {
+    std::fs::symlink_metadata(path)
+}
+
+/// Removes a directory with all that is in it. No symbolic link is followed, not even one that is put there meanwhile.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir_all(path)
+}
+
+/// Whether an error says that a file system has no hard links, or none here.
+pub fn no_hard_links(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK | libc::EXDEV | libc::EACCES | libc::EINVAL)
+    )
+}
+
+/// Whether an error says that the place cannot be written by us at all (as opposed to a full disk).
+pub fn is_unwritable(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
+}
+
+/// Whether an error says that the disk, or the user's share of it, is full.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+}
+
+/// An error as the system would have told it, with its number: for what is refused before the system is asked.
+pub fn error(kind: io::ErrorKind) -> io::Error {
+    match kind {
+        io::ErrorKind::AlreadyExists => io::Error::from_raw_os_error(libc::EEXIST),
+        io::ErrorKind::InvalidInput => io::Error::from_raw_os_error(libc::EINVAL),
+        io::ErrorKind::NotADirectory => io::Error::from_raw_os_error(libc::ENOTDIR),
+        io::ErrorKind::NotFound => io::Error::from_raw_os_error(libc::ENOENT),
+        other => other.into(),
+    }
+}
+
 /// Waits until a file's content and size are on disk.
 pub fn sync_file(file: &File) -> io::Result<()> {
     file.sync_all()

@@ -1,0 +1,306 @@
+//! Changing what is there: flags by a rename, deletion by an unlink, keywords by a file. No lock is taken for any of it (but for careful
+//! keywords), so each begins with a name that somebody may have changed since.
+//!
+//! When a name is not there any more, `cur` is read once, and all messages adopt the names that they have now (STORAGE 1.4); those that have
+//! none are marked, so that a FETCH of ten thousand messages which somebody else has just removed costs one reading, not ten thousand. The
+//! flags that came with a new name are told to the client when the message is next spoken of: [`Messages::take_changed`].
+
+use super::look::Stamp;
+use super::messages::{Messages, bit};
+use super::names::{self, Stem};
+use super::scan::Snapshot;
+use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock};
+use crate::sys::dir::{self, Kind};
+use crate::sys::fs;
+use crate::types::{Flags, SetId};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+/// A change of system flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// These and no others.
+    Set(Flags),
+    /// These too.
+    Add(Flags),
+    /// Without these.
+    Remove(Flags),
+}
+
+impl Change {
+    /// What becomes of `old`; flags outside of `allowed` stay as they are.
+    pub fn apply(self, old: Flags, allowed: Flags) -> Flags {
+        match self {
+            Change::Set(flags) => old.without(allowed) | (flags & allowed),
+            Change::Add(flags) => old | (flags & allowed),
+            Change::Remove(flags) => old.without(flags & allowed),
+        }
+    }
+}
+
+/// A change of keywords.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeywordChange {
+    /// These and no others.
+    Set,
+    /// These too.
+    Add,
+    /// Without these.
+    Remove,
+}
+
+/// The most renames by others that one operation follows.
+const TRIES: u32 = 20;
+/// The most readings of `cur` in search of a message.
+const READINGS: u32 = 4;
+
+/// Does something with a message's present name; when the file is not there under it, under its new one.
+fn with_name<T>(
+    dir: &Dir,
+    messages: &mut Messages,
+    i: usize,
+    mut act: impl FnMut(&mut Messages, &[u8]) -> io::Result<T>,
+) -> Result<T, Error> {
+    for _ in 0..TRIES {
+        let name = messages.file_name(i);
+        if name.is_empty() {
+            break;
+        }
+        match act(messages, &name) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                if messages.has(i, bit::GONE) {
+                    return Err(Error::Gone);
+                }
+                refresh(dir, messages)?;
+                if messages.has(i, bit::GONE) {
+                    return Err(Error::Gone);
+                }
+            }
+            other => return other.map_err(Error::about("changing", &dir.message(&name))),
+        }
+    }
+    Err(Error::Gone)
+}
+
+/// Reads `cur`: every message adopts the name that its file has now, by its base name without `,S=` (STORAGE 1.4).
+fn refresh(dir: &Dir, messages: &mut Messages) -> Result<(), Error> {
+    let path = dir.cur();
+    let index = messages.index_by(|base| names::without_size(base.get(..names::key_length(base)).unwrap_or(base)));
+    messages.unmark_all(bit::FOUND | bit::THIS_TIME);
+    for reading in 1..=READINGS {
+        let cur = dir::open(&path).map_err(Error::about("opening", &path))?;
+        let stamp = |d: &File| d.metadata().map(|m| Stamp::of(&m)).map_err(Error::about("reading", &path));
+        let before = stamp(&cur)?;
+        messages.unmark_all(bit::THIS_TIME);
+        let each = |name: &[u8], kind: Kind| {
+            if name.starts_with(b".") || matches!(kind, Kind::Dir | Kind::Other) {
+                return;
+            }
+            let key = names::without_size(name.get(..names::key_length(name)).unwrap_or(name));
+            let same = |i: usize| names::without_size(messages.key(i)) == key;
+            // The very name goes before one that is like it.
+            let Some(i) = index.find(key, |i| same(i) && messages.base_name(i) == base(name)).or_else(|| index.find(key, same)) else {
+                return;
+            };
+            let exact = messages.base_name(i) == base(name);
+            if messages.has(i, bit::THIS_TIME) && !exact {
+                return;
+            }
+            messages.mark(i, bit::FOUND | bit::THIS_TIME);
+            if !messages.is_named(i, name) {
+                let flags = messages.flags(i);
+                messages.set_file_name(i, name);
+                if messages.flags(i) != flags {
+                    messages.mark(i, bit::CHANGED);
+                }
+            }
+        };
+        dir::for_each(&cur, each).map_err(Error::about("reading", &path))?;
+        if messages.all_have(bit::FOUND | bit::GONE) || (reading > 1 && stamp(&cur)? == before) {
+            break;
+        }
+    }
+    messages.mark_unless(bit::FOUND, bit::GONE);
+    messages.unmark_all(bit::FOUND | bit::THIS_TIME);
+    Ok(())
+}
+
+fn base(name: &[u8]) -> &[u8] {
+    name.get(..names::base_length(name)).unwrap_or(name)
+}
+
+/// Opens a message. The last value: whether its flags were found changed by somebody else, now or before; they are adopted.
+///
+/// [`Error::Gone`] if it is not there any more.
+pub fn open(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Result<(File, Metadata, bool), Error> {
+    let (file, metadata) = with_name(dir, messages, i, |_, name| {
+        let path = dir.message(name);
+        if dir.is_of_links() { fs::open_through_link(&path) } else { fs::open(&path) }
+    })?;
+    Ok((file, metadata, messages.take_changed(i)))
+}
+
+/// Where a message's file lies, as last seen: for a hard link to it.
+pub fn path_of(dir: &Dir, messages: &Messages, i: usize) -> std::path::PathBuf {
+    dir.message(&messages.file_name(i))
+}
+
+/// Changes a message's flags, starting from those that it has on disk; the flags after that. Flags outside of `allowed` stay as they are.
+/// Unknown letters in the name are lost by a change (STORAGE 0, trap 6).
+///
+/// [`Error::Gone`] if it is not there any more.
+pub fn store_flags(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize, change: Change, allowed: Flags) -> Result<Flags, Error> {
+    with_name(dir, messages, i, |messages, name| {
+        let old = messages.flags(i);
+        let flags = change.apply(old, allowed);
+        let path = dir.message(name);
+        if flags == old {
+            // Nothing to do, if those are the flags that it still has.
+            fs::lstat(&path)?;
+            messages.unmark(i, bit::CHANGED);
+            return Ok(flags);
+        }
+        let mut target = base(name).to_vec();
+        target.extend_from_slice(b":2,");
+        flags.push_letters(&mut target);
+        fs::rename_new(&path, &dir.message(&target))?;
+        messages.set_file_name(i, &target);
+        // The reply to the change tells all of them.
+        messages.unmark(i, bit::CHANGED);
+        Ok(flags)
+    })
+}
+
+/// Unlinks a message; whether it was there. One that had \Deleted when it was last seen and now has it no more stays: somebody
+/// has taken the flag back.
+pub fn unlink(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
+    let deleted = messages.flags(i).contains(Flags::DELETED);
+    let done = with_name(dir, messages, i, |messages, name| {
+        if deleted && !messages.flags(i).contains(Flags::DELETED) {
+            return Ok(false);
+        }
+        fs::unlink(&dir.message(name)).map(|()| true)
+    });
+    was_there(done)
+}
+
+/// Moves a message into another folder's `cur` under the same base name, without the flags `drop` (the trash, STORAGE 10.1); whether it was
+/// there. The folder is made if it is missing. As with [`unlink`], one that has lost \Deleted since stays.
+///
+/// An error with EXDEV: the folder is in another file system, and nothing was done.
+pub fn move_to(store: &Store, dir: &Dir, messages: &mut Messages, i: usize, target: &Dir, drop: Flags) -> Result<bool, Error> {
+    let deleted = messages.flags(i).contains(Flags::DELETED);
+    let done = with_name(dir, messages, i, |messages, name| {
+        let flags = messages.flags(i);
+        if deleted && !flags.contains(Flags::DELETED) {
+            return Ok(false);
+        }
+        let path = dir.message(name);
+        let mut new = base(name).to_vec();
+        let mut tries = 0;
+        loop {
+            let mut to = new.clone();
+            to.extend_from_slice(b":2,");
+            flags.without(drop).push_letters(&mut to);
+            match fs::rename_new(&path, &target.message(&to)) {
+                Ok(()) => return Ok(true),
+                Err(e) if e.kind() == io::ErrorKind::NotFound && !target.cur().is_dir() && tries == 0 => folders::make(target)?,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < 3 => {
+                    let m = fs::lstat(&path)?;
+                    new = Stem::next(store).base(store, m.dev(), m.ino(), m.len());
+                }
+                Err(e) => return Err(e),
+            }
+            tries += 1;
+        }
+    });
+    was_there(done)
+}
+
+fn was_there(done: Result<bool, Error>) -> Result<bool, Error> {
+    match done {
+        Err(Error::Gone) => Ok(false),
+        other => other,
+    }
+}
+
+/// Changes the keywords of some messages of a snapshot, on disk and in it. Nothing is written for a message whose keywords stay the same.
+///
+/// With [`KeywordMode::Careful`], and unless the set is replaced, the change is applied to what is on disk, under the folder's lock.
+pub fn store_keywords(
+    store: &Store,
+    dir: &Dir,
+    snapshot: &mut Snapshot,
+    which: &[usize],
+    change: KeywordChange,
+    names: &[Vec<u8>],
+) -> Result<(), Error> {
+    match store.config.keywords {
+        KeywordMode::Off => Ok(()),
+        KeywordMode::Careful if change != KeywordChange::Set => carefully(store, dir, snapshot, which, change, names),
+        _ => {
+            let numbers: Vec<u32> = names.iter().filter_map(|n| snapshot.keywords.intern(n)).collect();
+            let count = snapshot.messages.len();
+            for i in which.iter().copied().filter(|i| *i < count) {
+                let old = snapshot.messages.keywords(i);
+                let new = changed(&mut snapshot.keywords, old, change, &numbers);
+                if new != old {
+                    let words: Vec<&[u8]> = snapshot.keywords.names_of(new).collect();
+                    keywords::write_set(store, dir, snapshot.messages.base_name(i), &words)?;
+                    snapshot.messages.set_keywords(i, new);
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn changed(table: &mut crate::types::KeywordTable, old: SetId, change: KeywordChange, numbers: &[u32]) -> SetId {
+    let mut members = table.members(old).to_vec();
+    match change {
+        KeywordChange::Set => members = numbers.to_vec(),
+        KeywordChange::Add => members.extend_from_slice(numbers),
+        KeywordChange::Remove => members.retain(|m| !numbers.contains(m)),
+    }
+    table.set(members)
+}
+
+fn carefully(
+    store: &Store,
+    dir: &Dir,
+    snapshot: &mut Snapshot,
+    which: &[usize],
+    change: KeywordChange,
+    names: &[Vec<u8>],
+) -> Result<(), Error> {
+    let _lock = Lock::acquire(store, dir)?;
+    let index = snapshot.messages.index(|_| {});
+    let mut state = keywords::read(store, dir, &snapshot.messages, &index, true)?;
+    let count = snapshot.messages.len();
+    for i in which.iter().copied().filter(|i| *i < count) {
+        let mut tries = 0;
+        loop {
+            let numbers: Vec<u32> = names.iter().filter_map(|n| state.table.intern(n)).collect();
+            let old = state.sets.get(i).copied().unwrap_or_default();
+            let new = changed(&mut state.table, old, change, &numbers);
+            let words: Vec<&[u8]> = state.table.names_of(new).collect();
+            let written = new == old || keywords::write_set_carefully(store, dir, snapshot.messages.base_name(i), &words)?;
+            if written {
+                let set = snapshot.keywords.set_of(words);
+                snapshot.messages.set_keywords(i, set);
+                break;
+            }
+            if tries >= TRIES {
+                return Err(Error::Io("updating keywords".into(), fs::error(io::ErrorKind::AlreadyExists)));
+            }
+            tries += 1;
+            // Somebody without a lock was faster: the reading takes that in, and out of the way.
+            state = keywords::read(store, dir, &snapshot.messages, &index, true)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

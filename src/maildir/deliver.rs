@@ -1,0 +1,259 @@
+//! A message on its way into a folder: written in `tmp`, named when it is complete, and put into `cur` by the scan that gives it its UID
+//! (STORAGE 1.2). What is not delivered leaves nothing behind.
+
+use super::names::{self, Stem};
+use super::{Dir, Error, KeywordMode, Store, keywords};
+use crate::sys::{fs, user};
+use crate::types::Flags;
+use std::fs::{File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A message that is being delivered.
+pub struct Delivery {
+    /// The file in `tmp`; `None` once it has left.
+    path: Option<PathBuf>,
+    file: Option<File>,
+    buffer: Vec<u8>,
+    size: u64,
+    ends_in_lf: bool,
+    stem: Stem,
+    flags: Flags,
+    keywords: Vec<Vec<u8>>,
+    device: u64,
+    inode: u64,
+}
+
+/// Written at once.
+const CHUNK: usize = 32 * 1024;
+
+impl Delivery {
+    /// Makes the file in the folder's `tmp`; its size, if it is known, goes into its name there.
+    pub fn create(store: &Store, dir: &Dir, size: Option<u64>) -> Result<Delivery, Error> {
+        let tmp = dir.tmp();
+        let (stem, path, file) = with_new_name(store, &tmp, size, |path| fs::create_new(path, 0o666))
+            .map_err(Error::about("creating a message in", &tmp))?;
+        let metadata = file.metadata().map_err(Error::about("creating", &path))?;
+        Ok(Delivery::of(stem, path, Some(file), &metadata))
+    }
+
+    fn of(stem: Stem, path: PathBuf, file: Option<File>, metadata: &Metadata) -> Delivery {
+        Delivery {
+            path: Some(path),
+            file,
+            buffer: Vec::new(),
+            size: metadata.len(),
+            ends_in_lf: false,
+            stem,
+            flags: Flags::NONE,
+            keywords: Vec::new(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// A second name for an existing message, in place of a copy (messages never change). `None` where that cannot be or would not be
+    /// as good as a copy: another file system, another owner, or a target that others read and the file does not let them. The INTERNALDATE
+    /// is the source's.
+    pub fn link_of(
+        store: &Store,
+        target: &Dir,
+        source: &Path,
+        size: u64,
+        flags: Flags,
+        keywords: Vec<Vec<u8>>,
+    ) -> Result<Option<Delivery>, Error> {
+        let tmp = target.tmp();
+        let folder = std::fs::metadata(&tmp).map_err(Error::about("copying to", &tmp))?;
+        let made = with_new_name(store, &tmp, Some(size), |path| fs::link(source, path));
+        let (stem, path, ()) = match made {
+            Ok(made) => made,
+            Err(e) if fs::no_hard_links(&e) => return Ok(None),
+            Err(e) => return Err(Error::about("copying", source)(e)),
+        };
+        let found = fs::lstat(&path);
+        // From here on a failure removes the link.
+        let unfit = Temporary(Some(path.clone()));
+        let metadata = found.map_err(Error::about("copying", source))?;
+        let readable = folder.mode() & 0o077 == 0 || metadata.mode() & 0o044 == 0o044;
+        let ours = metadata.uid() == user::euid() && folder.uid() == user::euid();
+        if !metadata.is_file() || metadata.len() != size || !readable || !ours {
+            return Ok(None);
+        }
+        unfit.keep();
+        let mut delivery = Delivery::of(stem, path, None, &metadata);
+        delivery.flags = flags;
+        delivery.keywords = keywords;
+        Ok(Some(delivery))
+    }
+
+    /// Appends octets as they are; the caller has taken out every CR. What went wrong may be told by a later call.
+    pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        let Some(last) = data.last() else { return Ok(()) };
+        self.ends_in_lf = *last == b'\n';
+        self.size = self.size.saturating_add(data.len() as u64);
+        if self.buffer.len().saturating_add(data.len()) > CHUNK {
+            self.flush()?;
+            if data.len() >= CHUNK {
+                return self.put_out(data);
+            }
+        }
+        self.buffer.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let buffer = std::mem::take(&mut self.buffer);
+        let result = self.put_out(&buffer);
+        self.buffer = buffer;
+        self.buffer.clear();
+        result
+    }
+
+    fn put_out(&mut self, data: &[u8]) -> Result<(), Error> {
+        let Some(file) = &mut self.file else { return Err(Error::Io("writing".into(), io::Error::other("finished"))) };
+        file.write_all(data).map_err(|e| Error::Io("writing a message".into(), e))
+    }
+
+    /// The octets so far, as they are on disk.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the last octet so far is a LF: a message has to end in one.
+    pub fn ends_in_lf(&self) -> bool {
+        self.ends_in_lf
+    }
+
+    /// The message is complete: everything is on disk (and synced, if that is wanted), or an error is told. The descriptor is closed:
+    /// a COPY of many messages does not need many.
+    pub fn finish(&mut self, store: &Store, flags: Flags, keywords: Vec<Vec<u8>>, mtime: Option<i64>) -> Result<(), Error> {
+        self.flush()?;
+        self.buffer = Vec::new();
+        self.flags = flags;
+        self.keywords = keywords;
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let complete = || {
+            if let Some(mtime) = mtime {
+                fs::set_file_mtime(&file, mtime)?;
+            }
+            if store.config.fsync {
+                fs::sync_file(&file)?;
+            }
+            fs::close(file)
+        };
+        complete().map_err(|e| Error::Io("writing a message".into(), e))
+    }
+
+    /// The file, for whoever has to read it before it is delivered (the outbox); nothing once it is delivered.
+    pub fn path(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new(""))
+    }
+
+    /// Puts the message into `cur`; its name there. Under the folder's lock.
+    pub(super) fn put(&mut self, store: &Store, dir: &Dir) -> Result<Vec<u8>, Error> {
+        let Some(path) = &self.path else { return Err(Error::Gone) };
+        loop {
+            let base = self.stem.base(store, self.device, self.inode, self.size);
+            if !self.keywords.is_empty() && store.config.keywords != KeywordMode::Off {
+                // Before the message is there (STORAGE 3.3), so that it is never seen without.
+                let names: Vec<&[u8]> = self.keywords.iter().map(Vec::as_slice).collect();
+                keywords::write_set(store, dir, &base, &names)?;
+            }
+            let mut name = base.clone();
+            name.extend_from_slice(b":2,");
+            self.flags.push_letters(&mut name);
+            match fs::rename_new(path, &dir.message(&name)) {
+                Ok(()) => {
+                    self.path = None;
+                    return Ok(name);
+                }
+                Err(e) => {
+                    let _ = fs::unlink(&fs::join(&dir.keywords(), &base));
+                    if e.kind() != io::ErrorKind::AlreadyExists {
+                        return Err(Error::about("delivering to", dir.path())(e));
+                    }
+                    self.stem = Stem::next(store);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::unlink(path);
+        }
+    }
+}
+
+/// Makes something under a name that was not there.
+fn with_new_name<T>(
+    store: &Store,
+    tmp: &Path,
+    size: Option<u64>,
+    make: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<(Stem, PathBuf, T)> {
+    let mut tries = 0;
+    loop {
+        let stem = Stem::next(store);
+        let path = fs::join(tmp, &stem.temporary(store, size));
+        match make(&path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < 100 => tries += 1,
+            other => return Ok((stem, path, other?)),
+        }
+    }
+}
+
+/// A path that is unlinked unless it is kept.
+struct Temporary(Option<PathBuf>);
+
+impl Temporary {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = fs::unlink(path);
+        }
+    }
+}
+
+/// What the scan has put into `cur`; taken out again if the scan fails, for the client will be told that it was not stored.
+pub(super) struct Arrivals<'a> {
+    dir: &'a Dir,
+    names: Vec<Vec<u8>>,
+}
+
+impl<'a> Arrivals<'a> {
+    /// None yet.
+    pub(super) fn new(dir: &'a Dir) -> Arrivals<'a> {
+        Arrivals { dir, names: Vec::new() }
+    }
+
+    /// One more.
+    pub(super) fn add(&mut self, name: Vec<u8>) {
+        self.names.push(name);
+    }
+
+    /// They are there to stay.
+    pub(super) fn stay(mut self) {
+        self.names.clear();
+    }
+}
+
+impl Drop for Arrivals<'_> {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let _ = fs::unlink(&self.dir.message(name));
+            if let Some(base) = name.get(..names::base_length(name)) {
+                let _ = fs::unlink(&fs::join(&self.dir.keywords(), base));
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Folders as a whole: made, removed, renamed, listed (STORAGE 1.1).
+//!
+//! A folder's UIDVALIDITY must never come back under its name with other messages behind its UIDs. It is the time of its making, so
+//! whoever removes or renames a folder waits until the clock has passed the UIDVALIDITY that goes away: nothing, but for a folder that was
+//! made in this very second.
+
+use super::scan::{Mode, scan};
+use super::{Dir, Error, Store, uiddb};
+use crate::sys::{clock, dir, fs, poll};
+use crate::types::{Flags, UidValidity};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it fails half-way, nothing stays.
+pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
+    make(dir).map_err(|e| Error::Io(format!("creating {}", dir.path().display()), e))?;
+    match scan(store, dir, Mode::ReadWrite, None, Vec::new()) {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            unmake(dir);
+            let _ = fs::remove_tree(&dir.keywords());
+            let _ = fs::rmdir(dir.path());
+            Err(e)
+        }
+    }
+}
+
+/// Makes a folder's directories and its mark, in Courier's order and with its modes.
+pub(super) fn make(dir: &Dir) -> io::Result<()> {
+    fs::mkdir(dir.path(), 0o700)?;
+    let inside = || {
+        for sub in [dir.tmp(), dir.new_mail(), dir.cur()] {
+            fs::mkdir(&sub, 0o700)?;
+        }
+        fs::create_new(&dir.path().join("maildirfolder"), 0o600).map(drop)
+    };
+    inside().inspect_err(|_| unmake(dir))
+}
+
+/// Takes back what [`make`] did; nothing that holds anything is removed.
+fn unmake(dir: &Dir) {
+    let _ = fs::unlink(&dir.path().join("maildirfolder"));
+    for sub in [dir.cur(), dir.new_mail(), dir.tmp()] {
+        let _ = fs::rmdir(&sub);
+    }
+    let _ = fs::rmdir(dir.path());
+}
+
+/// The tries at removing a folder into which others still put things.
+const TRIES: u32 = 10;
+
+/// Removes a folder and everything in it; folders below it are directories of their own and stay. A symbolic link is not a folder to be
+/// removed (ENOTDIR).
+pub fn delete(_store: &Store, dir: &Dir) -> Result<(), Error> {
+    let path = dir.path();
+    let metadata = fs::lstat(path).map_err(Error::about("removing", path))?;
+    if !metadata.is_dir() {
+        return Err(Error::Io(format!("removing {}", path.display()), fs::error(io::ErrorKind::NotADirectory)));
+    }
+    let validity = uiddb::validity_of(dir);
+    let mut tries = 0;
+    loop {
+        match fs::remove_tree(path) {
+            Ok(()) => break,
+            Err(e) if e.kind() == io::ErrorKind::NotFound && fs::lstat(path).is_err() => break,
+            Err(e) if tries >= TRIES || !matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
+                return Err(Error::Io(format!("removing {}", path.display()), e));
+            }
+            Err(_) => tries += 1,
+        }
+    }
+    wait_until_past(validity);
+    Ok(())
+}
+
+/// Waits until a new UIDVALIDITY will be greater. Not for a value from a future that is further away than Courier's pause.
+fn wait_until_past(validity: Option<UidValidity>) {
+    const LONGEST: i128 = 2_000_000_000;
+    let Some(validity) = validity else { return };
+    let past = (i128::from(validity.get()) + 1_000_000_001) * 1_000_000_000;
+    let start = clock::now_nanos();
+    if past.saturating_sub(start) > LONGEST {
+        return;
+    }
+    loop {
+        // Also past what file systems take for now, which lags behind by a tick.
+        let left = past.saturating_add(20_000_000).saturating_sub(clock::now_nanos());
+        let Ok(left) = u64::try_from(left) else { return };
+        match poll::pause(Duration::from_nanos(left), None) {
+            Ok(ready) if ready.signal || ready.hangup => return,
+            Ok(_) => {}
+            Err(_) => clock::sleep(Duration::from_nanos(left)),
+        }
+    }
+}
+
+/// Renames the own folder `.<old>` and all below it, in the Maildir `root`. Each gets a new UIDVALIDITY (STORAGE 0, trap 2), and the rights
+/// that are kept for names without a directory go along. A folder that is not there is no error (trap 3).
+///
+/// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is renamed.
+pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), Error> {
+    let failed = |e: io::Error| Error::Io(format!("renaming in {}", root.display()), e);
+    if old == new {
+        return Err(failed(fs::error(io::ErrorKind::AlreadyExists)));
+    }
+    if new.strip_prefix(old).is_some_and(|rest| rest.starts_with(b".")) {
+        return Err(failed(fs::error(io::ErrorKind::InvalidInput)));
+    }
+    let mut moves: Vec<(PathBuf, PathBuf)> = Vec::new();
+    for sub in list_own(root).map_err(failed)? {
+        let Some(rest) = sub.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with(b".")) else { continue };
+        let from = fs::join(root, &[b".", &*sub].concat());
+        let to = fs::join(root, &[b".", new, rest].concat());
+        if !from.join("cur").is_dir() {
+            continue;
+        }
+        if fs::lstat(&to).is_ok() {
+            return Err(failed(fs::error(io::ErrorKind::AlreadyExists)));
+        }
+        moves.push((from, to));
+    }
+    moves.sort();
+    wait_until_past(moves.iter().filter_map(|(from, _)| uiddb::validity_of(&Dir::at(from))).max());
+    for (at, (from, to)) in moves.iter().enumerate() {
+        if let Err(e) = rename_folder(from, to) {
+            for (from, to) in moves.iter().take(at).rev() {
+                let _ = rename_folder(to, from);
+            }
+            return Err(failed(e));
+        }
+    }
+    for (_, to) in &moves {
+        let dir = Dir::at(to);
+        match fs::unlink(&dir.uid_file()) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => log::error!("{}: {e}", dir.uid_file().display()),
+        }
+        // If this fails the folder gets its UIDVALIDITY when it is next opened.
+        let _ = scan(store, &dir, Mode::ReadWrite, None, Vec::new());
+    }
+    rename_kept_rights(root, old, new);
+    Ok(())
+}
+
+/// rename(2) of a directory, never over another: an empty directory would be replaced without a word.
+fn rename_folder(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename_new(from, to) {
+        // Without RENAME_NOREPLACE, rename_new links, which no directory can be.
+        Err(e) if fs::no_hard_links(&e) && fs::lstat(to).is_err() => fs::rename(from, to),
+        other => other,
+    }
+}
+
+/// `courierimaphieracl`, the rights of names that have no directory, goes along, replacing what is there (STORAGE 1.1).
+fn rename_kept_rights(root: &Path, old: &[u8], new: &[u8]) {
+    let kept = root.join("courierimaphieracl");
+    for name in dir::names(&kept).unwrap_or_default() {
+        if let Some(rest) = name.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with(b".")) {
+            let _ = fs::rename(&fs::join(&kept, &name), &fs::join(&kept, &[new, rest].concat()));
+        }
+    }
+}
+
+/// The own folders in a Maildir, by their names without the first dot, in the directory's order: every entry that begins with a dot, even
+/// if it is no folder (STORAGE 1.1).
+pub fn list_own(root: &Path) -> io::Result<Vec<Vec<u8>>> {
+    let mut subs = Vec::new();
+    dir::for_each(&dir::open(root)?, |name, _| {
+        if let Some(sub) = name.strip_prefix(b".") {
+            subs.push(sub.to_vec());
+        }
+    })?;
+    Ok(subs)
+}
+
+/// Whether a folder has a message without \Seen, in `new` or in `cur` (\Marked; PROTOCOL 4.5). One that cannot be read has none.
+pub fn marked(dir: &Dir) -> bool {
+    let unseen = |path: PathBuf| {
+        let mut any = false;
+        let found = dir::open(&path).and_then(|d| {
+            dir::for_each(&d, |name, _| any |= !name.starts_with(b".") && !Flags::of_file_name(name).contains(Flags::SEEN))
+        });
+        found.is_ok() && any
+    };
+    unseen(dir.new_mail()) || unseen(dir.cur())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,366 @@
+//! Keywords on disk: Courier's protocol of small files beside a merged list (STORAGE 3).
+//!
+//! A change of one message's keywords is a file with its whole new set, `courierimapkeywords/<base>`, which appears in one rename. Every
+//! scan merges such files into `:list`, under the folder's lock, and then keeps them for a while as `.<N>.<base>`, N counting five-minute
+//! periods: somebody who read the old `:list` a moment ago still finds the change beside it. The state of a message is its `<base>` if
+//! there is one, else the `.<N>.<base>` of the highest N, else its line in `:list`.
+//!
+//! Writers take no lock, so files come and go while this reads: if one vanishes between the listing and its opening, all is read again.
+
+use super::index::Index;
+use super::look::Stamp;
+use super::messages::Messages;
+use super::names::Temporary;
+use super::{CONTROL_LIMIT, Dir, Error, KeywordMode, Store};
+use crate::sys::{clock, dir, fs};
+use crate::types::{KeywordTable, SetId, number};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The keywords of a folder as they are on disk.
+pub(super) struct State {
+    pub(super) table: KeywordTable,
+    /// By the place of the message.
+    pub(super) sets: Vec<SetId>,
+    /// The directory before it was read.
+    pub(super) stamp: Option<Stamp>,
+}
+
+/// The seconds of one period of `.<N>.` names.
+const PERIOD: i64 = 300;
+/// A file of an unknown message stays this many seconds: its message may be on its way.
+const UNKNOWN_STAYS: i64 = 15 * 60;
+/// A scratch file of a careful update stays this many seconds.
+const SCRATCH_STAYS: i64 = 120;
+/// One message's file may be this large.
+const FILE_LIMIT: u64 = 4 << 20;
+/// How often a reading is started anew.
+const RESTARTS: u32 = 50;
+
+/// Makes the directory, with the folder's own rights (STORAGE 3.1).
+pub(super) fn make_directory(dir: &Dir) -> io::Result<()> {
+    let path = dir.keywords();
+    match fs::mkdir(&path, 0o700) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        other => other?,
+    }
+    let mode = std::fs::metadata(dir.path())?.mode() & 0o777;
+    fs::chmod(&path, mode)
+}
+
+/// Reads the keywords of all messages. With `write`, merges and tidies up as every scan does; only under the folder's lock.
+///
+/// Whatever goes wrong in tidying up is left to the next scan: nothing is lost by waiting.
+pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &Index, write: bool) -> Result<State, Error> {
+    if write {
+        let _ = make_directory(dir);
+    }
+    if store.config.keywords == KeywordMode::Off {
+        let stamp = Stamp::of_directory(&dir.keywords());
+        return Ok(State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp });
+    }
+    let mut restarts = 0;
+    loop {
+        let mut reading = Reading::new(store, dir, messages, index);
+        match reading.all() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && restarts < RESTARTS => restarts += 1,
+            Err(e) => return Err(Error::Io(format!("reading {}", dir.keywords().display()), e)),
+            Ok(()) => {
+                if write && let Err(e) = reading.tidy() {
+                    log::error!("{}: {e}", dir.keywords().display());
+                }
+                return Ok(reading.state);
+            }
+        }
+    }
+}
+
+/// A file that belongs to a known message.
+struct Found {
+    message: usize,
+    /// The period; `None`: a new one that is not merged. `Some` sorts after `None`, so this is turned round by [`Found::rank`].
+    period: Option<i64>,
+    name: Vec<u8>,
+}
+
+impl Found {
+    /// By message, the newest last.
+    fn rank(&self) -> (usize, bool, i64) {
+        (self.message, self.period.is_none(), self.period.unwrap_or(0))
+    }
+}
+
+struct Reading<'a> {
+    store: &'a Store,
+    dir: &'a Dir,
+    messages: &'a Messages,
+    index: &'a Index,
+    state: State,
+    found: Vec<Found>,
+    /// Names of messages that are not there.
+    unknown: Vec<Vec<u8>>,
+    /// Scratch files, with the second in which they were made.
+    scratch: Vec<(i64, Vec<u8>)>,
+    /// Whether there is a `:list`.
+    has_list: bool,
+    /// Whether `:list` is to be written anew.
+    stale: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(store: &'a Store, dir: &'a Dir, messages: &'a Messages, index: &'a Index) -> Reading<'a> {
+        let state = State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp: None };
+        let (found, unknown, scratch) = (Vec::new(), Vec::new(), Vec::new());
+        Reading { store, dir, messages, index, state, found, unknown, scratch, has_list: false, stale: false }
+    }
+
+    /// The message with exactly this base name.
+    fn message(&self, base: &[u8]) -> Option<usize> {
+        self.messages.find(self.index, base).filter(|i| self.messages.base_name(*i) == base)
+    }
+
+    fn all(&mut self) -> io::Result<()> {
+        let path = self.dir.keywords();
+        let directory = match dir::open(&path) {
+            // Nobody ever had a keyword here, and we could not make it.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        self.state.stamp = Some(Stamp::of(&directory.metadata()?));
+        match fs::read_control(&path.join(":list"), CONTROL_LIMIT) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            list => self.list(&list?),
+        }
+        dir::for_each(&directory, |name, _| self.entry(name))?;
+        self.found.sort_by_key(Found::rank);
+        let found = std::mem::take(&mut self.found);
+        for (at, file) in found.iter().enumerate() {
+            // The newest of each message counts.
+            if found.get(at.saturating_add(1)).is_some_and(|next| next.message == file.message) {
+                continue;
+            }
+            let set = self.file(&fs::join(&path, &file.name))?;
+            if let Some(slot) = self.state.sets.get_mut(file.message)
+                && *slot != set
+            {
+                *slot = set;
+                self.stale = true;
+            }
+        }
+        self.found = found;
+        Ok(())
+    }
+
+    /// `:list`: names, an empty line, and a line of indexes for each message.
+    fn list(&mut self, data: &[u8]) {
+        self.has_list = true;
+        let mut names: Vec<Option<u32>> = Vec::new();
+        let mut lines = data.split(|b| *b == b'\n');
+        for line in lines.by_ref() {
+            if line.is_empty() {
+                break;
+            }
+            names.push(self.intern(line));
+        }
+        for line in lines.filter(|l| !l.is_empty()) {
+            let colon = memchr::memrchr(b':', line).unwrap_or(line.len());
+            let (base, indexes) = line.split_at_checked(colon).unwrap_or_default();
+            let slot = self.message(base).and_then(|i| self.state.sets.get_mut(i));
+            let Some(slot) = slot.filter(|s| s.is_empty()) else {
+                self.stale = true;
+                continue;
+            };
+            let numbers = indexes.split(|b| !b.is_ascii_digit()).filter_map(number::digits);
+            let numbers = numbers.filter_map(|n| names.get(usize::try_from(n).ok()?).copied().flatten());
+            *slot = self.state.table.set(numbers.collect());
+        }
+    }
+
+    fn intern(&mut self, name: &[u8]) -> Option<u32> {
+        self.state.table.intern(&safe(name))
+    }
+
+    /// One message's file: a keyword on each line.
+    fn file(&mut self, path: &Path) -> io::Result<SetId> {
+        let data = match fs::read_control(path, FILE_LIMIT) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
+            // A directory, a link, somebody else's: as if it were empty.
+            Err(_) => return Ok(SetId::EMPTY),
+            Ok(data) => data,
+        };
+        let numbers = data.split(|b| *b == b'\n').filter(|l| !l.is_empty()).filter_map(|l| self.intern(l)).collect();
+        Ok(self.state.table.set(numbers))
+    }
+
+    fn entry(&mut self, name: &[u8]) {
+        if name == b":list" {
+            return;
+        }
+        let Some(hidden) = name.strip_prefix(b".") else {
+            match self.message(name) {
+                Some(message) => self.found.push(Found { message, period: None, name: name.to_vec() }),
+                None => self.unknown.push(name.to_vec()),
+            }
+            return;
+        };
+        if let Some(rest) = hidden.strip_prefix(b"tmp.") {
+            // The time and the name, which begins with the time, without anything between them.
+            let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+            if let Some(made) = rest.get(..digits / 2).and_then(number::digits) {
+                self.scratch.push((i64::try_from(made).unwrap_or(i64::MAX), name.to_vec()));
+            }
+            return;
+        }
+        let Some(dot) = memchr::memchr(b'.', hidden) else { return };
+        let (period, base) = hidden.split_at_checked(dot).unwrap_or_default();
+        let Some(period) = number::digits(period).and_then(|n| i64::try_from(n).ok()) else { return };
+        match base.strip_prefix(b".").and_then(|base| self.message(base)) {
+            Some(message) => self.found.push(Found { message, period: Some(period), name: name.to_vec() }),
+            None => self.unknown.push(name.to_vec()),
+        }
+    }
+
+    /// What a scan leaves behind (STORAGE 3.2, the left column).
+    fn tidy(&self) -> io::Result<()> {
+        let path = self.dir.keywords();
+        let (now, _) = clock::now();
+        let period = now / PERIOD;
+        for name in &self.unknown {
+            let file = fs::join(&path, name);
+            if fs::lstat(&file).is_ok_and(|m| m.mtime() < now.saturating_sub(UNKNOWN_STAYS)) {
+                let _ = fs::unlink(&file);
+            }
+        }
+        for (made, name) in &self.scratch {
+            if *made < now.saturating_sub(SCRATCH_STAYS) {
+                let _ = fs::unlink(&fs::join(&path, name));
+            }
+        }
+        if self.stale {
+            self.write_list(&path)?;
+        }
+        // Only now that `:list` has them.
+        for files in self.found.chunk_by(|a, b| a.message == b.message) {
+            for (at, file) in files.iter().enumerate() {
+                let old = fs::join(&path, &file.name);
+                let Some(of) = file.period else {
+                    let kept = [b".", (period + 1).to_string().as_bytes(), b".", &*file.name].concat();
+                    let _ = fs::rename(&old, &fs::join(&path, &kept));
+                    continue;
+                };
+                let newer = files.get(at.saturating_add(1));
+                let superseded = match newer {
+                    Some(newer) => newer.period.is_some_and(|n| n < period),
+                    None => files.len() == 1,
+                };
+                if of < period && superseded {
+                    let _ = fs::unlink(&old);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_list(&self, path: &Path) -> io::Result<()> {
+        let target = path.join(":list");
+        let table = &self.state.table;
+        // Only names that a message has, numbered as they are met.
+        let mut places: Vec<Option<u64>> = vec![None; table.names().count()];
+        let mut names = Vec::new();
+        let mut lines = Vec::new();
+        let mut count = 0;
+        for (i, set) in self.state.sets.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
+            lines.extend_from_slice(self.messages.base_name(i));
+            let mut separator = b':';
+            for member in table.members(*set) {
+                let Some(place) = places.get_mut(*member as usize) else { continue };
+                let place = *place.get_or_insert_with(|| {
+                    names.extend_from_slice(table.name(*member).unwrap_or_default());
+                    names.push(b'\n');
+                    count += 1;
+                    count - 1
+                });
+                lines.push(separator);
+                number::push(&mut lines, place);
+                separator = b' ';
+            }
+            lines.push(b'\n');
+        }
+        if lines.is_empty() {
+            return if self.has_list { fs::unlink(&target) } else { Ok(()) };
+        }
+        names.push(b'\n');
+        let mut temporary = Temporary::create(self.store, &self.dir.tmp(), b"", 0o644)?;
+        temporary.file()?.write_all(&names)?;
+        temporary.file()?.write_all(&lines)?;
+        temporary.close(self.store.config.fsync)?;
+        temporary.rename_to(&target)?;
+        if self.store.config.fsync { fs::sync_dir(path) } else { Ok(()) }
+    }
+}
+
+/// A keyword from disk as it may stand in a reply: Courier's replacements (STORAGE 3.5), and for what no atom may hold.
+fn safe(name: &[u8]) -> Vec<u8> {
+    name.iter().map(|b| if b.is_ascii_graphic() && !b"(){%*\"\\]".contains(b) { *b } else { b'_' }).collect()
+}
+
+fn content(names: &[&[u8]]) -> Vec<u8> {
+    names.iter().flat_map(|n| n.iter().copied().chain([b'\n'])).collect()
+}
+
+/// A base name that can be a file of its own here.
+fn can_be_stored(base: &[u8]) -> bool {
+    !base.is_empty() && !base.starts_with(b".") && base != b":list" && !base.contains(&b'\n')
+}
+
+fn written(store: &Store, dir: &Dir, names: &[&[u8]]) -> io::Result<Temporary> {
+    let mut temporary = Temporary::create(store, &dir.tmp(), b"", 0o644)?;
+    temporary.file()?.write_all(&content(names))?;
+    temporary.close(false)?;
+    Ok(temporary)
+}
+
+/// Writes one message's whole set: the fast way, the last writer wins (STORAGE 3.3).
+pub(super) fn write_set(store: &Store, dir: &Dir, base: &[u8], names: &[&[u8]]) -> Result<(), Error> {
+    if !can_be_stored(base) {
+        return Ok(());
+    }
+    let target = fs::join(&dir.keywords(), base);
+    let write = || match written(store, dir, names)?.rename_to(&target) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            make_directory(dir)?;
+            written(store, dir, names)?.rename_to(&target)
+        }
+        other => other,
+    };
+    write().map_err(|e| Error::Io(format!("writing {}", target.display()), e))
+}
+
+/// Writes one message's whole set if nobody has written one since the last reading: `false` if somebody has (STORAGE 3.4).
+pub(super) fn write_set_carefully(store: &Store, dir: &Dir, base: &[u8], names: &[&[u8]]) -> Result<bool, Error> {
+    if !can_be_stored(base) {
+        return Ok(true);
+    }
+    let path = dir.keywords();
+    let target = fs::join(&path, base);
+    let write = || -> io::Result<bool> {
+        let mut temporary = written(store, dir, names)?;
+        let own = temporary.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+        let scratch = fs::join(&path, &[b".tmp.", clock::now().0.to_string().as_bytes(), &*own].concat());
+        fs::rename(temporary.path(), &scratch)?;
+        temporary.moved_to(scratch);
+        match fs::link(temporary.path(), &target) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) if fs::no_hard_links(&e) => match fs::rename_new(temporary.path(), &target) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                other => other.map(|()| true),
+            },
+            other => other.map(|()| true),
+        }
+    };
+    write().map_err(|e| Error::Io(format!("writing {}", target.display()), e))
+}
+
+#[cfg(test)]
+mod tests;

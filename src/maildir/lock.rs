@@ -1,0 +1,246 @@
+//! The lock of a folder: Courier's dot-lock, letter by letter, for Courier's sessions on this host and on others take the same one
+//! (STORAGE 8). It is held for the milliseconds of a scan, never while a client is spoken to.
+//!
+//! `tmp/courier.lock` is a link to a file of our own, with `<pid>:<host>` in it: link(2) is the one step that works over NFS without
+//! a lock daemon. A lock whose process is gone, or that another host made more than two minutes ago, is removed, and then nobody takes
+//! it for five seconds, so that two who saw the same stale lock do not remove each other's new one.
+
+use super::names::Temporary;
+use super::watch::Watch;
+use super::{Dir, Error, Store};
+use crate::sys::{clock, fs, poll, user};
+use std::fs::Metadata;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A lock that is held until this is dropped.
+pub struct Lock {
+    /// The lock's path, and which file it is; `None` when locks are off.
+    held: Option<(PathBuf, Id)>,
+    time: Option<i128>,
+}
+
+/// Which file: device and inode, and its time, for an inode is soon used again.
+type Id = (u64, u64, i128);
+
+fn id(metadata: &Metadata) -> Id {
+    (metadata.dev(), metadata.ino(), fs::mtime_nanos(metadata))
+}
+
+/// Waits between tries where nothing tells of the lock's end (DESIGN).
+const FIRST_WAIT: Duration = Duration::from_millis(1);
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+/// Waits where the lock's end is told: only a holder that died is found out by this.
+const WATCHED_WAIT: Duration = Duration::from_secs(1);
+/// A ticket older than this is made anew: the lock's age is its file's.
+const TICKET_AGE: Duration = Duration::from_secs(1);
+
+impl Lock {
+    /// Takes a folder's lock, waiting for it if need be.
+    ///
+    /// [`Error::Locked`] after two minutes, [`Error::Stopped`] when a signal arrives or the client goes away, [`Error::Gone`] if the
+    /// folder is not there. With `IMAP_USELOCKS=0` this does nothing.
+    pub fn acquire(store: &Store, dir: &Dir) -> Result<Lock, Error> {
+        if !store.config.use_locks {
+            return Ok(Lock { held: None, time: None });
+        }
+        let path = dir.tmp().join("courier.lock");
+        let timing = store.timing.get();
+        let start = clock::monotonic();
+        let mut wait = FIRST_WAIT;
+        let mut watch: Option<(Watch, Id)> = None;
+        let mut ticket = Ticket::make(store, dir)?;
+        loop {
+            if ticket.made.elapsed() > TICKET_AGE {
+                ticket = Ticket::make(store, dir)?;
+            }
+            match ticket.take(&path) {
+                Ok(Some(id)) => return Ok(Lock { held: Some((path, id)), time: Some(ticket.time) }),
+                Ok(None) => {}
+                // Our ticket was swept away: the next one tells whether the folder was, too.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => ticket = Ticket::make(store, dir)?,
+                Err(e) => return Err(Error::about("locking", &path)(e)),
+            }
+            let left = timing.limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero()).ok_or(Error::Locked)?;
+            match judge(store, &path, &ticket) {
+                Holder::None => {}
+                Holder::Stale(was) => {
+                    remove_if(&path, was);
+                    pause(timing.after_stale.min(left), None)?;
+                }
+                Holder::Here(holder) => match &mut watch {
+                    Some((watch, of)) if *of == holder => {
+                        pause(WATCHED_WAIT.min(left), Some(watch))?;
+                        watch.drain();
+                    }
+                    // The watch stands before the next try: an end between the two is told.
+                    _ => match Watch::of_file(&path) {
+                        Ok(new) => watch = Some((new, holder)),
+                        Err(_) => wait = backed_off(wait, left)?,
+                    },
+                },
+                Holder::Elsewhere => wait = backed_off(wait, left)?,
+            }
+        }
+    }
+
+    /// The file system's own time when the lock was taken, in nanoseconds; `None` without a lock.
+    pub(super) fn time(&self) -> Option<i128> {
+        self.time
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some((path, id)) = &self.held {
+            remove_if(path, *id);
+        }
+    }
+}
+
+fn backed_off(wait: Duration, left: Duration) -> Result<Duration, Error> {
+    pause(wait.min(left), None)?;
+    Ok(wait.saturating_mul(2).min(LONGEST_WAIT))
+}
+
+/// Waits; an error when the session is to end.
+fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
+    let end = clock::monotonic().checked_add(time);
+    loop {
+        let left = end.map_or(Duration::ZERO, |end| end.saturating_duration_since(clock::monotonic()));
+        match poll::pause(left, watch.map(Watch::fd)) {
+            Ok(ready) if ready.signal || ready.hangup => return Err(Error::Stopped),
+            Ok(ready) if ready.watch => return Ok(()),
+            Ok(_) => {}
+            Err(_) => clock::sleep(left.min(LONGEST_WAIT)),
+        }
+        if left.is_zero() {
+            return Ok(());
+        }
+    }
+}
+
+/// Unlinks a lock if it is that very file: never one that somebody has taken since.
+fn remove_if(path: &Path, wanted: Id) {
+    if fs::lstat(path).is_ok_and(|m| id(&m) == wanted) {
+        let _ = fs::unlink(path);
+    }
+}
+
+/// The file of ours that becomes the lock.
+struct Ticket {
+    file: Temporary,
+    content: Vec<u8>,
+    id: Id,
+    made: Instant,
+    /// Its modification time: what the clock of the file system says.
+    time: i128,
+}
+
+impl Ticket {
+    fn make(store: &Store, dir: &Dir) -> Result<Ticket, Error> {
+        let tmp = dir.tmp();
+        let failed = |e: io::Error| match e.kind() {
+            io::ErrorKind::NotFound if dir.cur().is_dir() => Error::Io(format!("locking {}", dir.path().display()), e),
+            _ => Error::about("locking", dir.path())(e),
+        };
+        let mut file = Temporary::create(store, &tmp, b"_courierlock", 0o644).map_err(failed)?;
+        let content = [user::pid().to_string().as_bytes(), b":", &store.config.lock_host].concat();
+        let write = || -> io::Result<Metadata> {
+            match file.file()?.write_all(&content) {
+                // On a full disk a lock without its content is better than none: it is stale after two minutes.
+                Err(e) if fs::is_full(&e) => {}
+                other => other?,
+            }
+            file.file()?.metadata()
+        };
+        let metadata = write().map_err(failed)?;
+        match file.close(false) {
+            Err(e) if !fs::is_full(&e) => return Err(failed(e)),
+            _ => {}
+        }
+        Ok(Ticket { file, content, id: id(&metadata), made: clock::monotonic(), time: fs::mtime_nanos(&metadata) })
+    }
+
+    /// One try; `None`: somebody has the lock.
+    fn take(&self, path: &Path) -> io::Result<Option<Id>> {
+        let linked = fs::link(self.file.path(), path);
+        // NFS: the answer to link() may get lost; only the link count tells the truth, in both directions.
+        let links = fs::lstat(self.file.path())?.nlink();
+        match linked {
+            Ok(()) => Ok((links == 2).then_some(self.id)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok((links == 2).then_some(self.id)),
+            Err(e) if fs::no_hard_links(&e) => self.take_without_links(path),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Where there are no hard links, Courier goes on without a lock; a file made in its place keeps our own sessions apart.
+    fn take_without_links(&self, path: &Path) -> io::Result<Option<Id>> {
+        match fs::create_new(path, 0o644) {
+            Ok(mut file) => {
+                let _ = file.write_all(&self.content);
+                Ok(Some(id(&file.metadata()?)))
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// Who has the lock.
+enum Holder {
+    /// Nobody any more.
+    None,
+    /// Somebody who is gone.
+    Stale(Id),
+    /// A process of this host.
+    Here(Id),
+    /// Another host, or there is no telling.
+    Elsewhere,
+}
+
+fn judge(store: &Store, path: &Path, ticket: &Ticket) -> Holder {
+    let found = fs::open(path).and_then(|(file, metadata)| {
+        let mut content = [0u8; 1024];
+        let length = fs::read_at(&file, &mut content, 0)?;
+        Ok((metadata, content.get(..length).unwrap_or_default().to_vec()))
+    });
+    let (metadata, content) = match found {
+        Ok(found) => found,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Holder::None,
+        // Not readable, or no file: only its age counts.
+        Err(_) => match fs::lstat(path) {
+            Ok(metadata) => (metadata, Vec::new()),
+            Err(_) => return Holder::None,
+        },
+    };
+    let holder = id(&metadata);
+    if let Some(pid) = pid_here(&content, &store.config.lock_host) {
+        if pid == user::pid() || !user::process_exists(pid) {
+            return Holder::Stale(holder);
+        }
+        return Holder::Here(holder);
+    }
+    let age = ticket.time.saturating_sub(holder.2);
+    if age > i128::try_from(store.timing.get().foreign_age.as_nanos()).unwrap_or(i128::MAX) {
+        Holder::Stale(holder)
+    } else {
+        Holder::Elsewhere
+    }
+}
+
+/// The process in a lock of this host: `<pid>:<host>`.
+fn pid_here(content: &[u8], host: &[u8]) -> Option<u32> {
+    let colon = memchr::memchr(b':', content)?;
+    let (pid, rest) = content.split_at_checked(colon)?;
+    if rest.strip_prefix(b":")? != host {
+        return None;
+    }
+    crate::types::number::digits(pid).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! The UID file, `courierimapuiddb`: the one authority for UIDs (STORAGE 2). It is read as a whole, its octets become the arena of the
+//! messages' names, and it is replaced as a whole, under the folder's lock.
+
+use super::messages::Messages;
+use super::names::Temporary;
+use super::{CONTROL_LIMIT, Dir, Error, Store};
+use crate::sys::fs;
+use crate::types::{UidValidity, number};
+use std::io::{self, Write};
+
+/// What a UID file says.
+pub(super) struct UidFile {
+    /// `None`: there is none that can be used, and all messages are to be numbered anew.
+    pub(super) validity: Option<UidValidity>,
+    /// The UIDVALIDITY that was there, also when it cannot go on: a new one has to be larger.
+    pub(super) before: Option<UidValidity>,
+    /// The next UID to give, above every UID in the file.
+    pub(super) next: u32,
+    /// By ascending UID; those whose UID an earlier line has are marked and without one.
+    pub(super) messages: Messages,
+    /// Whether the file has something that is not to stay.
+    pub(super) stale: bool,
+}
+
+impl UidFile {
+    /// As if there were no file.
+    pub(super) fn absent() -> UidFile {
+        UidFile { validity: None, before: None, next: 1, messages: Messages::default(), stale: true }
+    }
+}
+
+/// Reads the UID file of a folder. One that is not there, or is no regular file, is as an empty one.
+pub(super) fn read(dir: &Dir) -> Result<UidFile, Error> {
+    let path = dir.uid_file();
+    let about = Error::about("reading", &path);
+    match fs::read_control(&path, CONTROL_LIMIT) {
+        Ok(data) => Ok(parse(data)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(UidFile::absent()),
+        // A damaged file system or a missing right: new UIDs for everything would be the worse answer.
+        Err(e) => Err(about(e)),
+    }
+}
+
+/// The UIDVALIDITY of a folder as its file has it, without a look at the rest.
+pub fn validity_of(dir: &Dir) -> Option<UidValidity> {
+    let (file, _) = fs::open(&dir.uid_file()).ok()?;
+    let mut start = [0u8; 256];
+    let got = fs::read_at(&file, &mut start, 0).ok()?;
+    let line = start.get(..got)?.split(|b| *b == b'\n').next()?;
+    header(line).and_then(|(validity, _)| fits(validity))
+}
+
+/// Version, UIDVALIDITY and next UID; anything after that is ignored (STORAGE 2.5).
+fn header(line: &[u8]) -> Option<(u64, u64)> {
+    let mut words = line.split(|b| *b == b' ' || *b == b'\t').filter(|w| !w.is_empty());
+    if number::digits(words.next()?)? != 1 {
+        return None;
+    }
+    Some((number::digits(words.next()?)?, number::digits(words.next()?)?))
+}
+
+fn fits(validity: u64) -> Option<UidValidity> {
+    u32::try_from(validity).ok().and_then(UidValidity::new)
+}
+
+/// Reads the octets of a UID file. Never fails: what cannot be read is as if it were not there.
+pub(super) fn parse(data: Vec<u8>) -> UidFile {
+    let mut file = UidFile::absent();
+    // The first line needs its LF, as every other (STORAGE 2.5).
+    let Some(first_end) = memchr::memchr(b'\n', &data) else { return file };
+    let Some((validity, next)) = data.get(..first_end).and_then(header) else { return file };
+    file.before = fits(validity);
+    let (Some(validity), Ok(next)) = (fits(validity), u32::try_from(next)) else { return file };
+    let mut messages = Messages::over(data);
+    let mut at = first_end.saturating_add(1);
+    loop {
+        let rest = messages.arena().get(at..).unwrap_or_default();
+        // A last line without LF is ignored.
+        let Some(length) = memchr::memchr(b'\n', rest) else { break };
+        let line = rest.get(..length).unwrap_or_default();
+        let start = at;
+        at = at.saturating_add(length).saturating_add(1);
+        let Some(space) = line.iter().position(|b| !b.is_ascii_digit()) else { continue };
+        if line.get(space) != Some(&b' ') {
+            continue;
+        }
+        let Some(uid) = line.get(..space).and_then(number::digits).or(overlong(space)) else { continue };
+        let name = space.saturating_add(1);
+        let name_length = length.saturating_sub(name);
+        let Ok(uid) = u32::try_from(uid) else {
+            // DESIGN: values beyond 32 bits start a new UIDVALIDITY.
+            return UidFile { before: file.before, ..UidFile::absent() };
+        };
+        // No file has a longer name, and no message the UID 0.
+        if uid != 0 && u16::try_from(name_length).is_ok() {
+            messages.push_lying(uid, start.saturating_add(name), name_length);
+        }
+    }
+    messages.sort_by_uid();
+    // DESIGN: the next UID is at least the highest + 1.
+    let Some(after) = messages.highest().checked_add(1) else {
+        return UidFile { before: file.before, ..UidFile::absent() };
+    };
+    file.stale = after > next;
+    file.next = next.max(after).max(1);
+    if messages.take_doubled_uids() {
+        file.stale = true;
+    }
+    file.validity = Some(validity);
+    file.messages = messages;
+    file
+}
+
+/// A number of that many digits which does not fit into 64 bits is a number still.
+fn overlong(digits: usize) -> Option<u64> {
+    (digits > 0).then_some(u64::MAX)
+}
+
+/// A UIDVALIDITY for a folder that has none: the time less 1,000,000,000 (STORAGE 2.2), and more than the one before.
+pub(super) fn fresh_validity(seconds: i64, before: Option<UidValidity>) -> UidValidity {
+    let now = seconds.checked_sub(1_000_000_000).and_then(|s| u32::try_from(s).ok()).and_then(UidValidity::new);
+    let now = now.unwrap_or(UidValidity::MIN);
+    match before {
+        Some(before) if before >= now => before.next().unwrap_or(now),
+        _ => now,
+    }
+}
+
+/// Replaces the UID file: written beside it, synced, renamed; the directory is synced too if the file has news that a client will be
+/// told. The old file stays when any of this fails, but for the last step.
+pub(super) fn write(store: &Store, dir: &Dir, validity: UidValidity, next: u32, messages: &Messages, news: bool) -> io::Result<()> {
+    let temporary = Temporary::create(store, &dir.tmp(), &Temporary::uid_tag(store), 0o644)?;
+    let mut out = Vec::with_capacity(CHUNK.saturating_add(512));
+    out.extend_from_slice(b"1 ");
+    number::push(&mut out, u64::from(validity.get()));
+    out.push(b' ');
+    number::push(&mut out, u64::from(next));
+    out.push(b'\n');
+    for i in 0..messages.len() {
+        let Some(uid) = messages.uid(i) else { continue };
+        number::push(&mut out, u64::from(uid.get()));
+        out.push(b' ');
+        out.extend_from_slice(messages.base_name(i));
+        out.push(b'\n');
+        if out.len() >= CHUNK {
+            temporary.file()?.write_all(&out)?;
+            out.clear();
+        }
+    }
+    temporary.file()?.write_all(&out)?;
+    if store.config.fsync {
+        fs::sync_file(temporary.file()?)?;
+    }
+    temporary.rename_to(&dir.uid_file())?;
+    if store.config.fsync && news {
+        fs::sync_dir(dir.path())?;
+    }
+    Ok(())
+}
+
+const CHUNK: usize = 64 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines(text: &str) -> (Option<u32>, u32, Vec<(u32, String)>, bool) {
+        let f = parse(text.as_bytes().to_vec());
+        let m = &f.messages;
+        let all = (0..m.len())
+            .map(|i| (m.uid(i).map_or(0, |u| u.get()), String::from_utf8_lossy(m.base_name(i)).into_owned()))
+            .collect();
+        (f.validity.map(|v| v.get()), f.next, all, f.stale)
+    }
+
+    #[test]
+    fn ordinary() {
+        let (validity, next, all, stale) = lines("1 795332402 4\n1 a,S=17\n3 b\n");
+        assert_eq!((validity, next, stale), (Some(795_332_402), 4, false));
+        assert_eq!(all, [(1, "a,S=17".to_owned()), (3, "b".to_owned())]);
+    }
+
+    #[test]
+    fn absent() {
+        for text in ["", "1 5", "1 5\n", "2 5 6\n1 a\n", "x\n", "1 5 6", "1 5 x\n", "1 0 6\n", "1 4294967296 5\n", "1 5 4294967296\n", "\n1 5 6\n"] {
+            let (validity, next, all, stale) = lines(text);
+            assert_eq!((validity, next, all.len(), stale), (None, 1, 0, true), "{text:?}");
+        }
+        for text in ["1 5 6\n4294967296 a\n", "1 5 6\n4294967295 a\n", "1 5 6\n99999999999999999999999 a\n"] {
+            assert_eq!(lines(text).0, None, "{text:?}");
+            assert_eq!(parse(text.into()).before.unwrap().get(), 5);
+        }
+    }
+
+    #[test]
+    fn odd_lines() {
+        let one = |text: &str| lines(&format!("1 5 10 words\n{text}"));
+        let a = vec![(2, "a".to_owned())];
+        assert_eq!(one("2 a\n3 b"), (Some(5), 10, a.clone(), false), "no LF at the end");
+        assert_eq!(one("2 a\nfoo\nx b\n3\n\n 4 c\n"), (Some(5), 10, a.clone(), false), "not lines");
+        assert_eq!(one("2 a\n0 b\n"), (Some(5), 10, a, false), "UID 0");
+        assert_eq!(one("2 a b\n").2, [(2, "a b".to_owned())]);
+        assert_eq!(one("2  a\r\n").2, [(2, " a\r".to_owned())]);
+        assert_eq!(one("7 a\n3 b\n").2, [(3, "b".to_owned()), (7, "a".to_owned())]);
+        assert_eq!(one("12 a\n"), (Some(5), 13, vec![(12, "a".to_owned())], true), "next UID too low");
+        assert_eq!(one("3 a\n4 c\n3 b\n"), (Some(5), 10, vec![(3, "a".into()), (0, "b".into()), (4, "c".into())], true), "doubled UID");
+    }
+
+    #[test]
+    fn validity_grows() {
+        let v = |n| UidValidity::new(n);
+        assert_eq!(fresh_validity(1_795_332_402, None), v(795_332_402).unwrap());
+        assert_eq!(fresh_validity(1_795_332_402, v(5)), v(795_332_402).unwrap());
+        assert_eq!(fresh_validity(1_795_332_402, v(795_332_402)), v(795_332_403).unwrap());
+        assert_eq!(fresh_validity(0, None), UidValidity::MIN);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn any_octets(data in proptest::collection::vec(any::<u8>(), 0..300)) {
+            parse(data);
+        }
+
+        #[test]
+        fn nearly_right(text in "1 [0-9]{1,11} [0-9]{1,11}\n([0-9 a:\n]{0,12}\n?){0,12}") {
+            let f = parse(text.into_bytes());
+            prop_assert!(f.next >= 1);
+            prop_assert!(f.messages.highest() < f.next);
+            let uids: Vec<_> = (0..f.messages.len()).filter_map(|i| f.messages.uid(i)).collect();
+            prop_assert!(uids.is_sorted_by(|a, b| a < b));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Notice of changes through inotify: for IDLE, and for waiting until a lock is let go. Made only for the time of the wait, for an
+//! account's limit of watches is small and sessions are many.
+
+use super::Dir;
+use inotify::{Inotify, WatchMask};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+/// A notification of changes in a folder, or of a file's end.
+pub struct Watch {
+    inotify: Inotify,
+}
+
+impl Watch {
+    /// Watches `new`, `cur` and the keywords of a folder (STORAGE 9). A change before this is not told: look at the folder after it.
+    pub fn new(dir: &Dir) -> io::Result<Watch> {
+        let inotify = Inotify::init()?;
+        let mask = WatchMask::CREATE
+            | WatchMask::DELETE
+            | WatchMask::MOVED_FROM
+            | WatchMask::MOVED_TO
+            | WatchMask::DELETE_SELF
+            | WatchMask::ONLYDIR;
+        inotify.watches().add(dir.new_mail(), mask)?;
+        inotify.watches().add(dir.cur(), mask)?;
+        let keywords = dir.keywords();
+        match inotify.watches().add(&keywords, mask) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                // Courier: made if missing, so that it can be watched. A folder that cannot be written has none.
+                if super::keywords::make_directory(dir).is_ok() {
+                    inotify.watches().add(&keywords, mask)?;
+                }
+            }
+            Err(e) => return Err(e),
+            Ok(_) => {}
+        }
+        Ok(Watch { inotify })
+    }
+
+    /// Watches for one file to lose its name (a lock that is let go).
+    pub(super) fn of_file(path: &Path) -> io::Result<Watch> {
+        let inotify = Inotify::init()?;
+        let mask = WatchMask::DELETE_SELF | WatchMask::MOVE_SELF | WatchMask::ATTRIB | WatchMask::DONT_FOLLOW;
+        inotify.watches().add(path, mask)?;
+        Ok(Watch { inotify })
+    }
+
+    /// The descriptor to wait on for input.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+
+    /// Takes all notices; whether there was any.
+    pub fn drain(&mut self) -> bool {
+        let mut buffer = [0u8; 4096];
+        let mut any = false;
+        loop {
+            match self.inotify.read_events(&mut buffer) {
+                Ok(events) => {
+                    if events.count() == 0 {
+                        return any;
+                    }
+                    any = true;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return any,
+            }
+        }
+    }
+}
+
+/// Whether notification works at all on this system: for the choice of IDLE's words.
+pub fn works() -> bool {
+    Inotify::init().is_ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_of_changes() {
+        let root = tempfile::tempdir().unwrap();
+        for sub in ["cur", "new", "tmp"] {
+            std::fs::create_dir(root.path().join(sub)).unwrap();
+        }
+        let dir = Dir::at(root.path());
+        let mut watch = Watch::new(&dir).unwrap();
+        assert!(dir.keywords().is_dir());
+        assert!(!watch.drain());
+        for (n, sub) in ["cur", "new", "courierimapkeywords"].iter().enumerate() {
+            let at = root.path().join(sub);
+            std::fs::write(at.join("a"), "").unwrap();
+            assert!(watch.drain(), "{n}: created");
+            std::fs::rename(at.join("a"), at.join("b")).unwrap();
+            assert!(watch.drain(), "{n}: renamed");
+            std::fs::remove_file(at.join("b")).unwrap();
+            assert!(watch.drain(), "{n}: removed");
+            assert!(!watch.drain());
+        }
+        std::fs::write(root.path().join("tmp/a"), "").unwrap();
+        assert!(!watch.drain());
+        assert!(Watch::new(&Dir::at(root.path().join("nowhere"))).is_err());
+        std::fs::write(root.path().join("lock"), "").unwrap();
+        let mut lock = Watch::of_file(&root.path().join("lock")).unwrap();
+        assert!(!lock.drain());
+        std::fs::remove_file(root.path().join("lock")).unwrap();
+        assert!(lock.drain());
+    }
+}
