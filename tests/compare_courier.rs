@@ -138,15 +138,16 @@ fn one(path: &Path, options: &Options, report: &Mutex<Report>) {
     let mut failures = Vec::new();
     let mut disks = Vec::new();
     let mut recorded = 0;
-    for side in &options.sides {
-        if dialog.only.as_ref().is_some_and(|(only, _)| only != side) {
-            continue;
-        }
-        let (program, who) = match side {
-            Side::Courier => (&options.courier, "Courier"),
-            Side::Ours => (&options.ours, "ours"),
-        };
-        let outcome = play(&dialog, *side, program, options.bless);
+    let courier = (Side::Courier, options.courier.as_path());
+    let ours = (Side::Ours, options.ours.as_path());
+    let mut plays = vec![("Courier", [courier, courier]), ("ours", [ours, ours])];
+    plays.retain(|(_, [(side, _), _])| options.sides.contains(side) && dialog.only.as_ref().is_none_or(|(only, _)| only == side));
+    if dialog.mixed && plays.len() == 2 {
+        plays.push(("Courier and ours", [courier, ours]));
+        plays.push(("ours and Courier", [ours, courier]));
+    }
+    for (who, servers) in plays {
+        let outcome = play(&dialog, servers, options.bless);
         if options.bless {
             recorded += write_down(&dialog, &outcome);
         }
@@ -158,7 +159,7 @@ fn one(path: &Path, options: &Options, report: &Mutex<Report>) {
         }
         disks.push(outcome.disk);
     }
-    if let ([courier, ours], true) = (&disks[..], dialog.same_disk) {
+    if let ([courier, ours, ..], true) = (&disks[..], dialog.same_disk) {
         for name in courier.keys().chain(ours.keys()).collect::<BTreeSet<_>>() {
             let (a, b) = (courier.get(name), ours.get(name));
             if a != b {

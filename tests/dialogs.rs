@@ -48,7 +48,8 @@ fn main() -> ExitCode {
                         Err(message) => Some(message.clone()),
                         Ok(d) if d.only.as_ref().is_some_and(|(side, _)| *side == Side::Courier) => None,
                         Ok(d) => {
-                            let outcome = play(d, Side::Ours, &support::postrider(), false);
+                            let ours = support::postrider();
+                            let outcome = play(d, [(Side::Ours, ours.as_path()); 2], false);
                             let failed = !outcome.failures.is_empty();
                             failed.then(|| format!("{}\n{}", outcome.failures.join("\n"), outcome.story))
                         }

@@ -83,6 +83,8 @@ pub struct Dialog {
     pub only: Option<(Side, String)>,
     /// Both servers must leave the same Maildir, apart from times and unique names.
     pub same_disk: bool,
+    /// Also played with one server for the odd sessions and the other for the even ones.
+    pub mixed: bool,
     pub steps: Vec<(usize, Step)>,
 }
 
@@ -97,6 +99,7 @@ impl Dialog {
             args: vec!["./Maildir".to_owned()],
             only: None,
             same_disk: false,
+            mixed: false,
             steps: Vec::new(),
         };
         for (number, line) in text.lines().enumerate() {
@@ -170,6 +173,10 @@ impl Dialog {
             }
             ("same", ["disk"]) => {
                 self.same_disk = true;
+                return Ok(());
+            }
+            ("mixed", []) => {
+                self.mixed = true;
                 return Ok(());
             }
             ("hangup", []) => Step::HangUp(1),

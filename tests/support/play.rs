@@ -22,10 +22,13 @@ pub struct Outcome {
     pub recorded: Vec<(usize, Vec<String>)>,
 }
 
+/// A server and the answers that are expected of it.
+pub type Server<'a> = (Side, &'a Path);
+
 struct Player<'a> {
     dialog: &'a Dialog,
-    side: Side,
-    program: &'a Path,
+    /// For the sessions 1 and 3, and for 2 and 4.
+    servers: [Server<'a>; 2],
     record: bool,
     maildir: Maildir,
     sessions: BTreeMap<u8, Session>,
@@ -37,12 +40,12 @@ struct Player<'a> {
     story: String,
 }
 
-/// Plays `dialog` on `program`. With `record`, answers that the dialog does not have are taken down instead of compared.
-pub fn play(dialog: &Dialog, side: Side, program: &Path, record: bool) -> Outcome {
+/// Plays `dialog`, its even sessions on the second server. With `record`, answers that the dialog does not have are taken
+/// down instead of compared.
+pub fn play<'a>(dialog: &'a Dialog, servers: [Server<'a>; 2], record: bool) -> Outcome {
     let mut player = Player {
         dialog,
-        side,
-        program,
+        servers,
         record,
         maildir: Maildir::new(),
         sessions: BTreeMap::new(),
@@ -109,7 +112,7 @@ impl Player<'_> {
                     self.recorded.push((line, lines));
                     return Ok(());
                 }
-                return self.compare("log", expects, &lines);
+                return self.compare(self.server(*session).0, "log", expects, &lines);
             }
             Step::Sleep(ms) => std::thread::sleep(Duration::from_millis(*ms)),
             Step::Folder(name) => {
@@ -187,7 +190,7 @@ impl Player<'_> {
             self.recorded.push((line, lines));
             return Ok(());
         }
-        self.compare(what, expects, lines)
+        self.compare(self.servers[0].0, what, expects, lines)
     }
 
     /// A path of the Maildir; one `*` in the last component stands for whatever makes it the name of exactly one file.
@@ -229,7 +232,7 @@ impl Player<'_> {
             let args: Vec<String> = self.dialog.args.iter().map(|a| text(a)).collect::<Result<_, _>>()?;
             let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            let mut session = self.maildir.start(self.program, &env, &args);
+            let mut session = self.maildir.start(self.server(number).1, &env, &args);
             if greeting {
                 let line = session.response(PATIENCE).unwrap_or_default();
                 if line != b"* PREAUTH Ready." {
@@ -275,7 +278,7 @@ impl Player<'_> {
         if blank && !self.record {
             return Err("no answer is written here; record one with --bless".to_owned());
         }
-        let side = self.side;
+        let side = self.server(number).0;
         let session = self.session(number, !sends.is_empty())?;
         session.send(&octets);
         let expects: Vec<&Expect> = expects.iter().filter(|e| e.side.is_none_or(|s| s == side)).collect();
@@ -311,7 +314,7 @@ impl Player<'_> {
         let lines: Vec<Vec<u8>> = responses.iter().flat_map(|r| split_crlf(r)).map(<[u8]>::to_vec).collect();
         let said = pattern::show(octets.strip_suffix(b"\r\n").unwrap_or(&octets));
         let expects: Vec<Expect> = expects.into_iter().cloned().collect();
-        self.compare(&said, &expects, &lines)
+        self.compare(side, &said, &expects, &lines)
     }
 
     /// What a server says to a command for which nothing is expected yet.
@@ -343,7 +346,7 @@ impl Player<'_> {
             Some(t) if t == tag.as_bytes() => format!("{head}: %{{error}}"),
             Some(t) if !t.contains(&b' ') => format!("{head}: %{{error {}}}", pattern::show(t)),
             _ if listed => format!("{head}~: {}", self.written(line)),
-            _ => format!("{head}: {}", self.written(line)),
+            _ => format!("{head}: {}", unordered_keywords(&self.written(line))),
         }
     }
 
@@ -383,8 +386,11 @@ impl Player<'_> {
         out
     }
 
-    fn compare(&mut self, what: &str, expects: &[Expect], lines: &[Vec<u8>]) -> Result<(), String> {
-        let side = self.side;
+    fn server(&self, session: u8) -> Server<'_> {
+        self.servers[usize::from(session % 2 == 0)]
+    }
+
+    fn compare(&mut self, side: Side, what: &str, expects: &[Expect], lines: &[Vec<u8>]) -> Result<(), String> {
         let expects: Vec<&Expect> = expects.iter().filter(|e| e.side.is_none_or(|s| s == side)).collect();
         let mut good = expects.len() == lines.len();
         let mut at = 0;
@@ -425,6 +431,18 @@ impl Player<'_> {
     }
 }
 
+/// Keywords come in no defined order: `FLAGS (a b \\Seen)` becomes `FLAGS (%{set a b} \\Seen)`.
+fn unordered_keywords(line: &str) -> String {
+    let flags = line.find("FLAGS (").map(|at| at + 7).and_then(|from| Some((from, from + line[from..].find(')')?)));
+    let Some((from, to)) = flags else { return line.to_owned() };
+    let keywords: Vec<&str> = line[from..to].split(' ').filter(|w| !w.starts_with('\\')).collect();
+    if keywords.len() < 2 {
+        return line.to_owned();
+    }
+    let keywords = keywords.join(" ");
+    line.replacen(&keywords, &format!("%{{set {keywords}}}"), 1)
+}
+
 fn set_time(path: &Path, seconds: u64) -> Result<(), String> {
     let file = fs::File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
     file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).map_err(|e| e.to_string())
@@ -434,6 +452,9 @@ fn set_time(path: &Path, seconds: u64) -> Result<(), String> {
 fn snapshot(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     super::walk(root, &mut |path| {
+        if path.components().any(|c| c.as_os_str() == "courierimaphieracl") {
+            return;
+        }
         let Ok(meta) = fs::symlink_metadata(path) else {
             return;
         };
