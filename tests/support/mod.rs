@@ -39,9 +39,9 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("TZ", "UTC0"),
 ];
 
-/// Our own binary.
+/// Our own binary; another one if IMAPD_UNDER_TEST names it.
 pub fn postrider() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_imapd"))
+    std::env::var_os("IMAPD_UNDER_TEST").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_imapd")), PathBuf::from)
 }
 
 /// A home directory with a Maildir in it, gone when dropped.
@@ -287,6 +287,11 @@ impl Session {
                 return None;
             }
         }
+    }
+
+    /// The next response as text; `(nothing)` when none comes.
+    pub fn line(&mut self) -> String {
+        self.response(PATIENCE).map_or_else(|| "(nothing)".to_owned(), |r| pattern::show(&r))
     }
 
     /// Octets that were received and not taken by `response`; after the end, everything that is left.

@@ -387,7 +387,7 @@ impl Player<'_> {
     }
 
     fn server(&self, session: u8) -> Server<'_> {
-        self.servers[usize::from(session % 2 == 0)]
+        self.servers[usize::from(session.is_multiple_of(2))]
     }
 
     fn compare(&mut self, side: Side, what: &str, expects: &[Expect], lines: &[Vec<u8>]) -> Result<(), String> {
