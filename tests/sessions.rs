@@ -182,3 +182,15 @@ fn a_session_leaves_nothing_in_tmp() {
     let left: Vec<String> = maildir.files().into_iter().filter(|f| f.starts_with("tmp/")).collect();
     assert!(left.is_empty(), "left behind: {left:?}");
 }
+
+#[test]
+fn a_login_from_nowhere_gets_no_word() {
+    let maildir = Maildir::new();
+    for address in [("TCPREMOTEIP", ""), ("TCPREMOTEPORT", "")] {
+        let env = [("IMAPLOGINTAG", "x1"), ("TCPREMOTEIP", "192.0.2.7"), ("TCPREMOTEPORT", "4711"), address];
+        let mut s = maildir.start(&support::postrider(), &env, &["./Maildir"]);
+        s.hang_up();
+        assert_eq!(s.wait().and_then(|s| s.code()), Some(0));
+        assert_eq!((s.rest(), s.log()), (Vec::new(), Vec::new()));
+    }
+}
