@@ -1,9 +1,13 @@
 //! Programs that a session runs: `loginexec` and the mailer of the outbox.
 
-use super::signals;
-use std::io;
+use super::poll::{self, Interest};
+use super::{clock, signals};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Prepares a command so that its process starts with the signals as usual.
 pub fn ordinary_signals(command: &mut Command) -> &mut Command {
@@ -11,6 +15,136 @@ pub fn ordinary_signals(command: &mut Command) -> &mut Command {
     unsafe {
         command.pre_exec(|| {
             signals::reset_in_child();
+            Ok(())
+        })
+    }
+}
+
+/// How a program that was fed has ended.
+#[derive(Debug)]
+pub struct Fed {
+    /// Whether it exited with 0, and was given the whole input unless it did not want it.
+    pub succeeded: bool,
+    /// What it wrote first, to standard output and standard error together.
+    pub output: Vec<u8>,
+}
+
+/// Runs a command: gives it `input` piece by piece (`None` at the end), keeps the first `keep` octets of what it writes, and waits for
+/// its end. It gets descriptors 0, 1 and 2 and no other. A program that does not read its input is no error, its exit status tells;
+/// one that makes no progress for `patience` is killed, as is one that has not been given everything when a signal asks the session to
+/// stop. What is left running behind its back (a daemon that holds its output) is not waited for.
+pub fn feed(
+    command: &mut Command,
+    mut input: impl FnMut() -> io::Result<Option<Vec<u8>>>,
+    keep: usize,
+    patience: Duration,
+) -> io::Result<Fed> {
+    let (mut reader, writer) = io::pipe()?;
+    command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
+    only_standard_descriptors(ordinary_signals(command));
+    let mut child = command.spawn()?;
+    // The command holds the pipe's far end; without this its end would never be seen.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut stdin = child.stdin.take();
+    let result = (|| {
+        for fd in [Some(reader.as_fd()), stdin.as_ref().map(ChildStdin::as_fd)].into_iter().flatten() {
+            fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        let mut fed = Fed { succeeded: false, output: Vec::new() };
+        let mut piece = Vec::new();
+        let mut at = 0usize;
+        let mut open = true;
+        let mut buffer = vec![0; 4096];
+        let mut deadline = Instant::checked_add(&clock::monotonic(), patience);
+        loop {
+            if at >= piece.len() && stdin.is_some() {
+                match input()? {
+                    Some(next) => (piece, at) = (next, 0),
+                    None => stdin = None,
+                }
+                if piece.get(at..).is_none_or(<[u8]>::is_empty) {
+                    continue;
+                }
+            }
+            if let Some(status) = child.try_wait()?
+                && !(open && read_some(&mut reader, &mut buffer, &mut fed.output, keep)?.is_some_and(|n| n > 0))
+            {
+                fed.succeeded = status.success();
+                return Ok(fed);
+            }
+            // Once its output has ended nothing wakes us at the program's end.
+            let pause = Duration::from_millis(if open || stdin.is_some() { 100 } else { 5 });
+            let interest =
+                Interest { input: open.then(|| reader.as_fd()), output: stdin.as_ref().map(ChildStdin::as_fd), ..Interest::default() };
+            let ready = poll::wait(interest, Some(pause))?;
+            if ready.signal {
+                if stdin.is_some() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                clock::sleep(Duration::from_millis(20));
+            }
+            let mut progress = false;
+            if ready.input || ready.signal {
+                match read_some(&mut reader, &mut buffer, &mut fed.output, keep)? {
+                    Some(0) => open = false,
+                    Some(_) => progress = true,
+                    None => {}
+                }
+            }
+            if ready.output
+                && let Some(to) = &mut stdin
+            {
+                match to.write(piece.get(at..).unwrap_or_default()) {
+                    Ok(n) => (at, progress) = (at.saturating_add(n), true),
+                    Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                    // It has closed its input: it has what it wants.
+                    Err(_) => stdin = None,
+                }
+            }
+            if progress {
+                deadline = Instant::checked_add(&clock::monotonic(), patience);
+            } else if deadline.is_some_and(|d| clock::monotonic() > d) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    })();
+    if result.is_err() {
+        stop(&mut child);
+    }
+    result
+}
+
+/// Reads once without waiting: what was read, 0 at the end, `None` if there is nothing now.
+fn read_some(from: &mut impl Read, buffer: &mut [u8], kept: &mut Vec<u8>, keep: usize) -> io::Result<Option<usize>> {
+    match from.read(buffer) {
+        Ok(n) => {
+            let room = keep.saturating_sub(kept.len()).min(n);
+            kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
+            Ok(Some(n))
+        }
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn stop(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Prepares a command so that its process gets no descriptor beyond 0, 1 and 2: not those that we were given either (Courier's start
+/// script leaves some open).
+fn only_standard_descriptors(command: &mut Command) -> &mut Command {
+    const CLOEXEC: libc::c_uint = 1 << 2;
+    // SAFETY: between fork and exec only close_range or fcntl are called, both async-signal-safe. The descriptors are marked, not
+    // closed, so that the pipe by which a failing exec is told still works.
+    unsafe {
+        command.pre_exec(|| {
+            if libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, CLOEXEC) != 0 {
+                for fd in 3..1024 {
+                    libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+                }
+            }
             Ok(())
         })
     }

@@ -1,0 +1,170 @@
+//! What LIST and LSUB show: the folders that match a pattern, the levels above them, and who has children (PROTOCOL 4.5).
+
+use super::control;
+use super::pattern::Pattern;
+use super::resolve::Namespace;
+use crate::types::{FolderName, Rights};
+use std::collections::HashSet;
+
+/// One line of LIST or LSUB.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// The name in the form of control files: UTF-8, with the namespace's prefix.
+    pub name: Vec<u8>,
+    /// Whether it is a folder (or a subscription), not just a level above others (`\Noselect`).
+    pub is_folder: bool,
+    /// Whether there is something below it that the user may see.
+    pub has_children: bool,
+}
+
+const LOOKUP: Rights = Rights::of(b"l");
+
+/// Names in the order in which they were found, and the levels above them.
+#[derive(Default)]
+struct Found {
+    names: Vec<Vec<u8>>,
+    levels: Vec<Vec<u8>>,
+    known_levels: HashSet<Vec<u8>>,
+}
+
+/// The levels above a name, nearest first.
+fn above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        let dot = memchr::memrchr(b'.', rest)?;
+        rest = rest.get(..dot)?;
+        Some(rest)
+    })
+}
+
+impl Found {
+    fn add_level(&mut self, level: &[u8]) {
+        if !self.known_levels.contains(level) {
+            self.known_levels.insert(level.to_vec());
+            self.levels.push(level.to_vec());
+        }
+    }
+
+    fn add(&mut self, name: Vec<u8>) {
+        for level in above(&name) {
+            self.add_level(level);
+        }
+        self.names.push(name);
+    }
+
+    /// Whether it is worth asking for the rights on a name: it would be shown, or it would make a parent of something shown.
+    fn is_wanted(&self, pattern: &Pattern, name: &[u8]) -> bool {
+        pattern.matches(name) || above(name).any(|level| !self.known_levels.contains(level) && pattern.matches(level))
+    }
+
+    fn into_list(self, pattern: &Pattern) -> Vec<Listed> {
+        let names: HashSet<&[u8]> = self.names.iter().map(|n| &**n).collect();
+        let mut seen = HashSet::new();
+        let mut list = Vec::new();
+        for name in &self.names {
+            if pattern.matches(name) && seen.insert(&**name) {
+                list.push(Listed { name: name.clone(), is_folder: true, has_children: self.known_levels.contains(name) });
+            }
+        }
+        for level in &self.levels {
+            // Courier: the namespace itself is not a level that is shown; `shared` is.
+            if level != b"#shared" && !names.contains(&**level) && pattern.matches(level) {
+                list.push(Listed { name: level.clone(), is_folder: false, has_children: true });
+            }
+        }
+        list
+    }
+}
+
+impl Namespace {
+    fn may_see(&self, name: &[u8]) -> bool {
+        FolderName::from_disk(name).is_ok_and(|n| self.rights_or_none(&n).contains(LOOKUP))
+    }
+
+    /// LIST: the folders that match, in the order of the directories, then the levels above folders that match. Folders without the
+    /// right `l` are left out, and are nobody's children.
+    pub fn list(&self, pattern: &Pattern) -> Vec<Listed> {
+        let mut found = Found::default();
+        if pattern.is_index() {
+            self.find_in_index(pattern, &mut found);
+        } else {
+            self.find_folders_of(self.root(), b"INBOX", pattern, &mut found);
+            self.find_links(pattern, &mut found);
+        }
+        found.into_list(pattern)
+    }
+
+    /// LSUB: the subscriptions that match, in the order of the file, then the levels above them. Whether the folders are there is not
+    /// asked; those without the right `l` are left out.
+    pub fn list_subscribed(&self, pattern: &Pattern) -> std::io::Result<Vec<Listed>> {
+        let mut found = Found::default();
+        let index = pattern.as_bytes().starts_with(b"#");
+        for name in self.subscriptions().names()? {
+            // `inbox.x` in the file is INBOX.x; what no client could write is passed over.
+            let Ok(folder) = FolderName::from_disk(&name) else { continue };
+            if name.starts_with(b"#") == index
+                && found.is_wanted(pattern, folder.as_bytes())
+                && self.rights_or_none(&folder).contains(LOOKUP)
+            {
+                found.add(folder.as_bytes().to_vec());
+            }
+        }
+        if !index {
+            for path in self.links().subscribed() {
+                found.add([b"shared.", &*path].concat());
+            }
+        }
+        Ok(found.into_list(pattern))
+    }
+
+    /// A Maildir's INBOX, called `top`, and its folders.
+    fn find_folders_of(&self, root: &std::path::Path, top: &[u8], pattern: &Pattern, found: &mut Found) {
+        if !pattern.matches(top) && !pattern.may_match_below(top) {
+            return;
+        }
+        let subs = control::folders(root).unwrap_or_else(|e| {
+            log::error!("{}: {}", control::shown(root.as_os_str().as_encoded_bytes()), control::reason(&e));
+            Vec::new()
+        });
+        if pattern.matches(top) && self.may_see(top) {
+            found.add(top.to_vec());
+        }
+        for sub in subs {
+            let name = [top, b".", &sub].concat();
+            if found.is_wanted(pattern, &name) && self.may_see(&name) {
+                found.add(name);
+            }
+        }
+    }
+
+    fn find_links(&self, pattern: &Pattern, found: &mut Found) {
+        if !pattern.matches(b"shared") && !pattern.may_match_below(b"shared") {
+            return;
+        }
+        for path in self.links().all() {
+            found.add([b"shared.", &*path].concat());
+        }
+    }
+
+    fn find_in_index(&self, pattern: &Pattern, found: &mut Found) {
+        let wanted = |name: &[u8]| pattern.matches(name) || pattern.may_match_below(name);
+        let mut groups = Vec::new();
+        let mut accounts = Vec::new();
+        self.index().walk(&wanted, &|name| pattern.may_match_below(name), &mut |name| groups.push(name.to_vec()), &mut |name, account| {
+            accounts.push((name.to_vec(), account.root));
+        });
+        for group in groups {
+            for level in above(&group) {
+                found.add_level(level);
+            }
+            found.add_level(&group);
+        }
+        for (name, root) in accounts {
+            self.find_folders_of(&root, &name, pattern, found);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;

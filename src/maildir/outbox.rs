@@ -1,0 +1,188 @@
+//! The outbox: a message that comes into the folder of the setting `OUTBOX` is mailed before it is stored (STORAGE 10.2).
+
+use super::control;
+use crate::sys::{fs, process};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+use std::time::Duration;
+
+/// What of the mailer's output goes to the log.
+const KEPT: usize = 512;
+/// A mailer that neither reads nor writes nor ends for so long is killed.
+const PATIENCE: Duration = Duration::from_secs(300);
+const PIECE: usize = 32 * 1024;
+
+/// The program that mails, and how it is called.
+#[derive(Clone, Debug)]
+pub struct Mailer {
+    /// `SENDMAIL`; `sendmail` from the PATH if unset or empty.
+    pub program: Option<Vec<u8>>,
+    /// The envelope's sender: `AUTHADDR`, else `AUTHENTICATED`; without it there is no `-f`.
+    pub sender: Option<Vec<u8>>,
+    /// `HEADERFROM`: the name of a header field that tells the sender.
+    pub header: Option<Vec<u8>>,
+    /// The whole environment of the program. Nothing else is passed on.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The login, for the log.
+    pub user: Vec<u8>,
+}
+
+/// The mailer failed; the log says why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotSent;
+
+/// The folder of the setting `OUTBOX` (`.Outbox`), by its name on disk without the dot; `None` if it is off or no name for a folder.
+pub fn folder_name(setting: Option<&[u8]>) -> Option<&[u8]> {
+    let name = setting?.strip_prefix(b".")?;
+    let valid = !name.contains(&b'/') && !name.contains(&0) && !name.split(|b| *b == b'.').any(<[u8]>::is_empty);
+    valid.then_some(name)
+}
+
+impl Mailer {
+    /// Mails a message: `SENDMAIL -oi -t -f SENDER`, with the `HEADERFROM` field first and then the file from its start, as it is on
+    /// disk (LF line ends).
+    pub fn send(&self, message: &File) -> Result<(), NotSent> {
+        self.send_within(message, PATIENCE)
+    }
+
+    fn send_within(&self, message: &File, patience: Duration) -> Result<(), NotSent> {
+        let not_empty = |text: &Option<Vec<u8>>| text.clone().filter(|t| !t.is_empty());
+        let program = not_empty(&self.program).unwrap_or_else(|| b"sendmail".to_vec());
+        let sender = not_empty(&self.sender);
+        let mut command = Command::new(OsStr::from_bytes(&program));
+        command.args(["-oi", "-t"]);
+        if let Some(sender) = &sender {
+            command.arg("-f").arg(OsStr::from_bytes(sender));
+        }
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut first = match (not_empty(&self.header), &sender) {
+            (Some(header), Some(sender)) => Some([&*header, b": ", sender, b"\n"].concat()),
+            _ => None,
+        };
+        let mut offset = 0u64;
+        let next = || {
+            if let Some(header) = first.take() {
+                return Ok(Some(header));
+            }
+            let mut piece = vec![0; PIECE];
+            let length = fs::read_at(message, &mut piece, offset)?;
+            offset = offset.saturating_add(length as u64);
+            piece.truncate(length);
+            Ok((length > 0).then_some(piece))
+        };
+        let why = match process::feed(&mut command, next, KEPT, patience) {
+            Ok(fed) if fed.succeeded => return Ok(()),
+            Ok(fed) => control::shown(&fed.output),
+            Err(e) => format!("{}: {}", control::shown(&program), control::reason(&e)),
+        };
+        log::error!("error sending a message, user={}: {why}", control::shown(&self.user));
+        Err(NotSent)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs as stdfs;
+    use std::path::Path;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    /// One test at a time: a script that another thread's child still holds open for writing cannot be run.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A mailer that is a shell script of this text.
+    fn mailer(dir: &Path, script: &str) -> Mailer {
+        let path = dir.join("mailer");
+        stdfs::write(&path, format!("#!/bin/sh\ncd {}\n{script}", dir.display())).unwrap();
+        fs::chmod(&path, 0o755).unwrap();
+        Mailer {
+            program: Some(path.into_os_string().into_encoded_bytes()),
+            sender: Some(b"joe".to_vec()),
+            header: Some(b"X-IMAP-Sender".to_vec()),
+            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            user: b"joe".to_vec(),
+        }
+    }
+
+    fn message(dir: &Path, size: usize) -> File {
+        let path = dir.join("message");
+        stdfs::write(&path, [b"Subject: a\n\n".as_slice(), &vec![b'x'; size]].concat()).unwrap();
+        File::open(path).unwrap()
+    }
+
+    #[test]
+    fn the_program_and_its_input() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let m = mailer(dir.path(), "printf '%s\\n' \"$*\" > args; env | sort > env; ls /proc/self/fd > fds; grep SigBlk /proc/self/status > sig; cat > in");
+        let file = message(dir.path(), 2);
+        assert_eq!(m.send(&file), Ok(()));
+        let read = |name: &str| stdfs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(read("args"), "-oi -t -f joe\n");
+        assert_eq!(read("in"), "X-IMAP-Sender: joe\nSubject: a\n\nxx");
+        assert_eq!(read("sig"), "SigBlk:\t0000000000000000\n");
+        assert!(!read("env").contains("CARGO"), "{}", read("env"));
+        // 3 is the listing's own.
+        assert!(read("fds").lines().all(|l| ["0", "1", "2", "3"].contains(&l)), "{}", read("fds"));
+        let m = Mailer { sender: None, ..m };
+        assert_eq!(m.send(&file), Ok(()));
+        assert_eq!(read("args"), "-oi -t\n");
+        assert_eq!(read("in"), "Subject: a\n\nxx");
+    }
+
+    #[test]
+    fn failures() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let file = message(dir.path(), 1_000_000);
+        assert_eq!(mailer(dir.path(), "cat > /dev/null; echo no >&2; exit 1").send(&file), Err(NotSent));
+        assert_eq!(mailer(dir.path(), "kill -9 $$").send(&file), Err(NotSent));
+        let m = mailer(dir.path(), "");
+        let m = Mailer { program: Some(b"/nonexistent".to_vec()), ..m };
+        assert_eq!(m.send(&file), Err(NotSent));
+    }
+
+    #[test]
+    fn odd_mailers_do_not_hold_us() {
+        let _alone = alone();
+        let dir = tempfile::tempdir().unwrap();
+        let file = message(dir.path(), 1_000_000);
+        // Does not read.
+        assert_eq!(mailer(dir.path(), "exit 0").send(&file), Ok(()));
+        assert_eq!(mailer(dir.path(), "exec < /dev/null; sleep 0.1; exit 0").send(&file), Ok(()));
+        // Writes more than a pipe holds before it reads.
+        assert_eq!(mailer(dir.path(), "head -c 300000 /dev/zero; cat > in").send(&file), Ok(()));
+        assert_eq!(stdfs::metadata(dir.path().join("in")).unwrap().len(), 1_000_000 + 12 + 19);
+        // Leaves something running that holds its output.
+        assert_eq!(mailer(dir.path(), "cat > /dev/null; sleep 20 & exit 0").send(&file), Ok(()));
+        // Closes its output and goes on.
+        assert_eq!(mailer(dir.path(), "cat > /dev/null; exec > /dev/null 2>&1; sleep 0.1; exit 0").send(&file), Ok(()));
+        // Never ends.
+        let m = mailer(dir.path(), "exec sleep 20");
+        let before = crate::sys::clock::monotonic();
+        assert_eq!(m.send_within(&file, Duration::from_millis(300)), Err(NotSent));
+        assert!(before.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_folder() {
+        for (setting, name) in [
+            (Some(".Outbox"), Some("Outbox")),
+            (Some(".Out.box"), Some("Out.box")),
+            (Some("Outbox"), None),
+            (Some(""), None),
+            (Some("."), None),
+            (Some("../x"), None),
+            (Some(".a/b"), None),
+            (None, None),
+        ] {
+            assert_eq!(folder_name(setting.map(str::as_bytes)), name.map(str::as_bytes), "{setting:?}");
+        }
+    }
+}

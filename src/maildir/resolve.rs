@@ -1,0 +1,249 @@
+//! From a folder's name to where it lives and what the user may do there: the three namespaces behind one door (STORAGE 4.3, 5, 6).
+//!
+//! No name can lead out of its Maildir: levels hold no `/` and are never empty, so that `..` cannot be spelled. Symbolic links are
+//! followed where the administrator or the owner put them as a folder (`.Link`) or as an old-style shared folder, nowhere else.
+
+use super::account::AccountOptions;
+use super::acl::{Acl, ChangeRefused, Identity};
+use super::acl_files::AclFiles;
+use super::control;
+use super::shared_index::{self, SharedIndex, Spot};
+use super::shared_link::{self, SharedLinks};
+use super::subscriptions::Subscriptions;
+use crate::types::{FolderName, Place, Rights};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Which namespace a folder is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The account's own Maildir.
+    Own,
+    /// Somebody's, by the shared index.
+    Index,
+    /// Shared by file permissions: messages are links.
+    Link,
+}
+
+/// Where a folder lives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Resolved {
+    /// The folder's directory: the one to scan.
+    pub dir: PathBuf,
+    /// The directory that APPEND and COPY deliver to: another one for [`Kind::Link`].
+    pub delivery: PathBuf,
+    /// The Maildir that it belongs to: quota, access control, trash.
+    pub root: PathBuf,
+    /// The folder's name in `root`, empty for an INBOX.
+    pub sub: Vec<u8>,
+    /// The namespace.
+    pub kind: Kind,
+    /// The owner's identifier, `user=joe`.
+    pub owner: Vec<u8>,
+    /// Whether SELECT is read-only whatever the rights say.
+    pub read_only: bool,
+}
+
+/// There is no such folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotThere;
+
+/// What a session knows of its account when names are looked up.
+#[derive(Debug)]
+pub struct Namespace {
+    root: PathBuf,
+    host: Vec<u8>,
+    who: Identity,
+    /// `disableshared`: no lists, no index (STORAGE 5.7).
+    no_lists: bool,
+    index: SharedIndex,
+    global: PathBuf,
+}
+
+/// The settings behind a [`Namespace`].
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The account's Maildir, `.` in a session.
+    pub root: PathBuf,
+    /// The host in file names.
+    pub host: Vec<u8>,
+    /// The login, `AUTHENTICATED`.
+    pub user: Vec<u8>,
+    /// `OPTIONS`.
+    pub options: AccountOptions,
+    /// `IMAP_SHAREDINDEXFILE`.
+    pub index_file: Option<Vec<u8>>,
+    /// `IMAP_SHAREDMUNGENAMES`.
+    pub munge: bool,
+}
+
+impl Namespace {
+    /// The names as this account sees them.
+    pub fn new(settings: Settings) -> Namespace {
+        let no_lists = settings.options.flag("disableshared");
+        let group = settings.options.value("sharedgroup").unwrap_or_default();
+        let file = settings.index_file.as_deref().filter(|_| !no_lists);
+        Namespace {
+            index: SharedIndex::new(file, group, settings.munge, &settings.root),
+            who: Identity::new(&settings.user, settings.options.groups()),
+            root: settings.root,
+            host: settings.host,
+            no_lists,
+            global: PathBuf::from(shared_link::GLOBAL),
+        }
+    }
+
+    /// The account's Maildir.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Who is looking.
+    pub fn who(&self) -> &Identity {
+        &self.who
+    }
+
+    /// The index of shared folders.
+    pub fn index(&self) -> &SharedIndex {
+        &self.index
+    }
+
+    /// The old-style shared folders.
+    pub fn links(&self) -> SharedLinks<'_> {
+        SharedLinks { root: &self.root, global: &self.global }
+    }
+
+    /// The account's subscriptions, without the old-style shared folders.
+    pub fn subscriptions(&self) -> Subscriptions<'_> {
+        Subscriptions { root: &self.root, host: &self.host }
+    }
+
+    /// The access control lists of a Maildir: of `root()`, or of [`Resolved::root`].
+    pub fn lists<'a>(&'a self, root: &'a Path) -> AclFiles<'a> {
+        AclFiles { root, host: &self.host }
+    }
+
+    fn own(&self, sub: &[u8]) -> Resolved {
+        let dir = control::folder(&self.root, sub);
+        Resolved {
+            delivery: dir.clone(),
+            dir,
+            root: self.root.clone(),
+            sub: sub.to_vec(),
+            kind: Kind::Own,
+            owner: self.who.user().to_vec(),
+            read_only: false,
+        }
+    }
+
+    fn shared(account: shared_index::Account) -> Resolved {
+        let dir = control::folder(&account.root, &account.sub);
+        Resolved {
+            delivery: dir.clone(),
+            dir,
+            root: account.root,
+            sub: account.sub,
+            kind: Kind::Index,
+            owner: account.owner,
+            read_only: false,
+        }
+    }
+
+    /// Where a folder would live, whether it is there or not: for CREATE and RENAME. `None` for names that cannot be folders: levels of
+    /// the index, accounts that are not in it, old-style shared folders.
+    pub fn place(&self, name: &FolderName) -> Option<Resolved> {
+        match name.place() {
+            Place::Inbox => Some(self.own(b"")),
+            Place::Own(sub) => Some(self.own(sub)),
+            Place::Index(path) => match self.index.find(path)? {
+                Spot::Account(account) => Some(Namespace::shared(account)),
+                Spot::Level => None,
+            },
+            Place::Link(_) => None,
+        }
+    }
+
+    /// Where a folder lives. An old-style shared folder is subscribed by this, as Courier does at the first look (STORAGE 6.2).
+    pub fn resolve(&self, name: &FolderName) -> Result<Resolved, NotThere> {
+        let Place::Link(path) = name.place() else {
+            return self.place(name).filter(|r| r.dir.is_dir()).ok_or(NotThere);
+        };
+        let link = self.links().find(path).filter(shared_link::Link::is_there).ok_or(NotThere)?;
+        if let Err(e) = self.links().subscribe(path) {
+            log::error!("{}: {}", control::shown(link.dir.as_os_str().as_encoded_bytes()), control::reason(&e));
+            return Err(NotThere);
+        }
+        Ok(Resolved {
+            delivery: link.dir.join("shared"),
+            read_only: link.is_read_only(),
+            dir: link.dir,
+            root: self.root.clone(),
+            sub: Vec::new(),
+            kind: Kind::Link,
+            owner: b"anonymous".to_vec(),
+        })
+    }
+
+    /// The list and the owner behind a name; `None` where there is neither file nor account.
+    fn list_of(&self, name: &FolderName) -> io::Result<Option<(Acl, Vec<u8>)>> {
+        if let Place::Index(path) = name.place()
+            && self.index.find(path) == Some(Spot::Level)
+        {
+            return Ok(Some((Acl::of_level(), Vec::new())));
+        }
+        let Some(place) = self.place(name) else { return Ok(None) };
+        Ok(Some((self.lists(&place.root).load(&place.sub)?, place.owner)))
+    }
+
+    /// What the user may do in a folder. The folder need not exist: the parent's list counts then, and is saved (STORAGE 5.3). Names
+    /// that stand for nothing give no rights; a list that cannot be read is an error.
+    pub fn rights(&self, name: &FolderName) -> io::Result<Rights> {
+        match name.place() {
+            Place::Inbox | Place::Own(_) if self.no_lists => Ok(Rights::ALL.without(Rights::of(b"a"))),
+            Place::Link(path) => Ok(self.link_rights(path)),
+            _ => Ok(self.list_of(name)?.map_or(Rights::NONE, |(acl, owner)| acl.rights(&self.who, &owner))),
+        }
+    }
+
+    /// As [`Namespace::rights`]; a list that cannot be read is logged and gives no rights.
+    pub fn rights_or_none(&self, name: &FolderName) -> Rights {
+        self.rights(name).unwrap_or_else(|e| {
+            log::error!("Error reading ACLs for {}: {}", control::shown(name.as_bytes()), control::reason(&e));
+            Rights::NONE
+        })
+    }
+
+    /// The fixed rights of old-style shared folders (STORAGE 5.5).
+    fn link_rights(&self, path: &[u8]) -> Rights {
+        if !path.contains(&b'.') {
+            return Rights::of(b"l");
+        }
+        let writable = self.links().find(path).is_some_and(|link| link.is_writable());
+        Rights::of(if writable { b"lrswixte" } else { b"lrsw" })
+    }
+
+    /// A folder's list, as the commands show it.
+    pub fn load(&self, name: &FolderName) -> Result<Acl, ChangeRefused> {
+        if let Place::Link(path) = name.place() {
+            let mut acl = Acl::new();
+            acl.set(b"anyone", self.link_rights(path))?;
+            return Ok(acl);
+        }
+        if self.no_lists {
+            return Err(ChangeRefused::Special);
+        }
+        self.list_of(name).map_err(ChangeRefused::Failed)?.map(|(acl, _)| acl).ok_or(ChangeRefused::Special)
+    }
+
+    /// Replaces a folder's list, if the rules allow it (STORAGE 5.6). The caller has checked the right `a` and holds the lock of
+    /// [`Resolved::root`].
+    pub fn store(&self, name: &FolderName, acl: &Acl) -> Result<(), ChangeRefused> {
+        let place = self.place(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
+        acl.check(&place.owner)?;
+        self.lists(&place.root).save(&place.sub, acl).map_err(ChangeRefused::Failed)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+pub(super) mod tests;

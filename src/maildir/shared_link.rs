@@ -1,0 +1,304 @@
+//! Folders shared by file permissions, the older kind (STORAGE 6.2): names that begin with `shared.`. A subscribed folder is a directory
+//! of this account's own, with a link `shared` to the provider's folder and one symbolic link per message, so that flags and UIDs are
+//! this account's while the messages are the provider's.
+
+use super::control;
+use crate::sys::{clock, dir, fs};
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The providers of every account of the host.
+pub const GLOBAL: &str = "/etc/courier/maildirshared";
+const LOCAL: &[u8] = b"shared-maildirs";
+const TREE: &[u8] = b"shared-folders";
+const SIZE_LIMIT: u64 = 1024 * 1024;
+/// What lies in a `tmp` for longer is left over (STORAGE 1.5).
+const TMP_SECONDS: i64 = 36 * 3600;
+
+/// The old-style shared folders of one account.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedLinks<'a> {
+    /// The account's Maildir.
+    pub root: &'a Path,
+    /// The providers' file of the host, [`GLOBAL`].
+    pub global: &'a Path,
+}
+
+/// A folder `shared.<name>.<folder>`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// The account's side: `shared-folders/<name>/<folder>` in its Maildir.
+    pub dir: PathBuf,
+    /// The provider's folder.
+    pub target: PathBuf,
+}
+
+/// What SUBSCRIBE or UNSUBSCRIBE did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subscribed {
+    /// It was so already.
+    Already,
+    /// It is so now.
+    Done,
+}
+
+impl SharedLinks<'_> {
+    /// The providers: name and Maildir, the host's first. Names that cannot be a level, and Maildirs without an absolute path (the
+    /// links could not work), are passed over.
+    pub fn providers(&self) -> Vec<(Vec<u8>, PathBuf)> {
+        let global = fs::open_through_link(self.global).and_then(|(file, m)| fs::read_all(&file, &m, SIZE_LIMIT));
+        let local = fs::join(self.root, LOCAL);
+        let own = fs::read_control(&local, SIZE_LIMIT);
+        let mut found = Vec::new();
+        for (read, path) in [(global, self.global), (own, &local)] {
+            let text = match read {
+                Ok(text) => text,
+                Err(e) if control::is_missing(&e) => continue,
+                Err(e) => {
+                    log::error!("{}: {}", control::shown(path.as_os_str().as_bytes()), control::reason(&e));
+                    continue;
+                }
+            };
+            for line in text.split(|b| *b == b'\n') {
+                let line = line.split(|b| *b == b'#').next().unwrap_or_default();
+                let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+                let (name, path) = line.split_at_checked(end).unwrap_or_default();
+                let path = path.trim_ascii();
+                if !name.is_empty() && !name.iter().any(|b| b"./\0".contains(b)) && path.starts_with(b"/") && !path.contains(&0) {
+                    found.push((name.to_vec(), fs::path(path).to_path_buf()));
+                }
+            }
+        }
+        found
+    }
+
+    /// Every folder that the providers have, as `<name>.<folder>`.
+    pub fn all(&self) -> Vec<Vec<u8>> {
+        let mut found = Vec::new();
+        for (name, root) in self.providers() {
+            for sub in control::folders(&root).unwrap_or_default() {
+                if control::folder(&root, &sub).join("cur").is_dir() {
+                    found.push([&*name, b".", &sub].concat());
+                }
+            }
+        }
+        found
+    }
+
+    /// Every folder that the account is subscribed to, as `<name>.<folder>`.
+    pub fn subscribed(&self) -> Vec<Vec<u8>> {
+        let tree = fs::join(self.root, TREE);
+        let mut found = Vec::new();
+        for name in dir::names(&tree).unwrap_or_default() {
+            if name.contains(&b'.') {
+                continue;
+            }
+            for folder in dir::names(&fs::join(&tree, &name)).unwrap_or_default() {
+                if !folder.split(|b| *b == b'.').any(<[u8]>::is_empty) {
+                    found.push([&*name, b".", &folder].concat());
+                }
+            }
+        }
+        found
+    }
+
+    /// The two sides of a name `<name>.<folder>`, there or not; `None` for the levels above folders and for unknown providers.
+    pub fn find(&self, path: &[u8]) -> Option<Link> {
+        let dir = self.dir(path)?;
+        let dot = memchr::memchr(b'.', path)?;
+        let (name, rest) = path.split_at_checked(dot)?;
+        let (_, root) = self.providers().into_iter().find(|(n, _)| n == name)?;
+        Some(Link { dir, target: control::folder(&root, rest.strip_prefix(b".")?) })
+    }
+
+    /// The account's side of a name, whether or not the provider is known still.
+    fn dir(&self, path: &[u8]) -> Option<PathBuf> {
+        let dot = memchr::memchr(b'.', path)?;
+        let (name, rest) = path.split_at_checked(dot)?;
+        let folder = rest.strip_prefix(b".")?;
+        if name.is_empty() || path.contains(&b'/') || folder.split(|b| *b == b'.').any(<[u8]>::is_empty) {
+            return None;
+        }
+        Some(fs::join(&fs::join(&fs::join(self.root, TREE), name), folder))
+    }
+
+    /// Makes the account's side of a folder: SUBSCRIBE, and the first SELECT, EXAMINE or STATUS. A level above folders is subscribed
+    /// already; that the provider has the folder is not asked for (Courier).
+    pub fn subscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
+        if !path.contains(&b'.') {
+            return Ok(Subscribed::Already);
+        }
+        let link = self.find(path).ok_or(io::ErrorKind::NotFound)?;
+        let shared = link.dir.join("shared");
+        if shared.symlink_metadata().is_ok() {
+            return Ok(Subscribed::Already);
+        }
+        let tree = fs::join(self.root, TREE);
+        let above = link.dir.parent().unwrap_or(&tree);
+        let parts = ["tmp", "cur", "new"].map(|part| link.dir.join(part));
+        for made in [&*tree, above, &link.dir].into_iter().chain(parts.iter().map(PathBuf::as_path)) {
+            match fs::mkdir(made, 0o700) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            }
+        }
+        // Last, so that its being there says that all the rest is.
+        fs::symlink(&link.target, &shared)?;
+        Ok(Subscribed::Done)
+    }
+
+    /// Removes the account's side of a folder, with its flags: UNSUBSCRIBE and DELETE. The provider's messages stay.
+    pub fn unsubscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
+        let Some(dir) = self.dir(path) else { return Ok(Subscribed::Already) };
+        if dir.symlink_metadata().is_err() {
+            return Ok(Subscribed::Already);
+        }
+        // Links are removed, not followed.
+        std::fs::remove_dir_all(&dir)?;
+        if let Some(above) = dir.parent() {
+            let _ = fs::rmdir(above);
+        }
+        Ok(Subscribed::Done)
+    }
+}
+
+impl Link {
+    /// Whether the provider has the folder.
+    pub fn is_there(&self) -> bool {
+        self.target.join("cur").is_dir()
+    }
+
+    /// Whether this account may change what is in the folder (its rights are fixed, STORAGE 5.5).
+    pub fn is_writable(&self) -> bool {
+        fs::writable(&self.target.join("new"))
+    }
+
+    /// Whether SELECT is read-only.
+    pub fn is_read_only(&self) -> bool {
+        !fs::writable(&self.target.join("cur"))
+    }
+}
+
+/// The name up to the `:`.
+fn base(name: &[u8]) -> &[u8] {
+    memchr::memchr(b':', name).and_then(|colon| name.get(..colon)).unwrap_or(name)
+}
+
+fn mtime(path: &Path) -> io::Result<i128> {
+    Ok(fs::mtime_nanos(&path.metadata()?))
+}
+
+/// Moves what is in `new` to `cur`.
+fn take_in(folder: &Path) {
+    for name in dir::names(&folder.join("new")).unwrap_or_default() {
+        if name.starts_with(b".") {
+            continue;
+        }
+        let suffix: &[u8] = if name.contains(&b':') { b"" } else { b":2," };
+        let to = fs::join(&folder.join("cur"), &[&*name, suffix].concat());
+        let _ = fs::rename(&fs::join(&folder.join("new"), &name), &to);
+    }
+}
+
+fn purge_tmp(folder: &Path) {
+    let tmp = folder.join("tmp");
+    let oldest = clock::now().0.saturating_sub(TMP_SECONDS);
+    for name in dir::names(&tmp).unwrap_or_default() {
+        let path = fs::join(&tmp, &name);
+        if !name.starts_with(b".") && path.symlink_metadata().is_ok_and(|m| !m.is_dir() && m.ctime() < oldest) {
+            let _ = fs::unlink(&path);
+        }
+    }
+}
+
+/// Brings the account's side of a folder up to date with the provider's, before every scan of it (STORAGE 6.2, "Synchronisation"). `dir`
+/// is the account's side, [`Link::dir`]. Where nothing has changed this costs three looks at times.
+pub fn synchronise(dir: &Path, host: &[u8]) -> io::Result<()> {
+    let shared = dir.join("shared");
+    let target = std::fs::read_link(&shared)?;
+    if !target.is_absolute() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    purge_tmp(&shared);
+    take_in(&shared);
+    take_in(dir);
+    let stamp = dir.join("shared-timestamp");
+    let newest = mtime(&shared.join("new")).unwrap_or(0).max(mtime(&shared.join("cur"))?);
+    if stamp.symlink_metadata().is_ok_and(|m| fs::mtime_nanos(&m) > newest) {
+        return Ok(());
+    }
+    // Before the look, so that what comes in during it is seen next time.
+    let _ = fs::unlink(&stamp);
+    std::io::Write::write_all(&mut fs::create_new(&stamp, 0o600)?, b"\0")?;
+    update_links(dir, &target, host)
+}
+
+fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
+    // The provider's messages: name by base name.
+    let mut messages: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
+    dir::for_each(&dir::open(&target.join("cur"))?, |name, kind| {
+        if !name.starts_with(b".") && kind != dir::Kind::Dir {
+            messages.insert(base(name).to_vec(), name.to_vec());
+        }
+    })?;
+    let cur = target.join("cur");
+    let tmp = dir.join("tmp");
+    let make = |name: &[u8], at: &Path| -> io::Result<()> {
+        // The file holds the name's place only until the link does.
+        let (_, path) = control::temporary(&tmp, "newlink", host, 0o600)?;
+        fs::unlink(&path)?;
+        fs::symlink(&fs::join(&cur, name), &path)?;
+        fs::rename(&path, at).inspect_err(|_| {
+            let _ = fs::unlink(&path);
+        })
+    };
+    for part in ["new", "cur"] {
+        let here = dir.join(part);
+        for link in dir::names(&here)? {
+            if link.starts_with(b".") {
+                continue;
+            }
+            let at = fs::join(&here, &link);
+            // Something else than a link is not ours to touch.
+            let Ok(points_at) = std::fs::read_link(&at) else { continue };
+            match messages.remove(base(&link)) {
+                None => match fs::unlink(&at) {
+                    Err(e) if !control::is_missing(&e) => return Err(e),
+                    _ => {}
+                },
+                Some(name) if points_at != fs::join(&cur, &name) => make(&name, &at)?,
+                Some(_) => {}
+            }
+        }
+    }
+    let new = dir.join("new");
+    for (base, name) in messages {
+        make(&name, &fs::join(&new, &[&*base, b":2,"].concat()))?;
+    }
+    Ok(())
+}
+
+/// Expunges a message of the account's side (`name` in `cur`): the provider's file, then the link. `false` where the file cannot be
+/// removed: the link stays and loses its `T` (STORAGE 6.2).
+pub fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
+    let link = fs::join(&dir.join("cur"), name);
+    let target = std::fs::read_link(&link)?;
+    // Only a file of the folder that this is a view of.
+    let provider = std::fs::read_link(dir.join("shared"))?.join("cur");
+    let removed = target.parent() == Some(&provider) && fs::unlink(&target).map_or_else(|e| control::is_missing(&e), |()| true);
+    if removed {
+        fs::unlink(&link)?;
+        return Ok(true);
+    }
+    let flags = name.get(base(name).len()..).unwrap_or_default();
+    let kept: Vec<u8> = flags.iter().filter(|b| **b != b'T').copied().collect();
+    fs::rename(&link, &fs::join(&dir.join("cur"), &[base(name), &kept].concat()))?;
+    Ok(false)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod tests;

@@ -1,0 +1,157 @@
+use super::*;
+use std::fs as stdfs;
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// A provider `Shr` with the folders Wr and Wr.sub.deep, and an account `M` that knows it as `corp`.
+    fn new() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["M", "Shr", "Shr/.Wr", "Shr/.Wr.sub.deep"] {
+            for part in ["tmp", "new", "cur"] {
+                stdfs::create_dir_all(dir.path().join(folder).join(part)).unwrap();
+            }
+        }
+        stdfs::create_dir(dir.path().join("Shr/.nocur")).unwrap();
+        let place = Place { dir };
+        place.write("M/shared-maildirs", &format!("# c\ncorp\t{}\nrel ../Shr\nbad\n  lead /x\na.b /x\n../.. /x\n", place.at("Shr").display()));
+        place
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        stdfs::write(self.at(path), text).unwrap();
+    }
+
+    fn list(&self, path: &str) -> Vec<String> {
+        let mut names: Vec<String> =
+            stdfs::read_dir(self.at(path)).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn with<T>(&self, work: impl FnOnce(SharedLinks<'_>) -> T) -> T {
+        work(SharedLinks { root: &self.at("M"), global: &self.at("global") })
+    }
+}
+
+#[test]
+fn subscriptions_are_directories() {
+    let place = Place::new();
+    place.with(|links| {
+        let mut all = links.all();
+        all.sort();
+        assert_eq!(all, [b"corp.Wr".to_vec(), b"corp.Wr.sub.deep".to_vec()]);
+        assert!(links.subscribed().is_empty());
+        assert_eq!(links.subscribe(b"corp").unwrap(), Subscribed::Already);
+        assert!(links.subscribe(b"nope.x").is_err());
+        assert_eq!(links.subscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Done);
+        assert_eq!(links.subscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Already);
+        assert_eq!(place.list("M/shared-folders/corp/Wr.sub.deep"), ["cur", "new", "shared", "tmp"]);
+        assert_eq!(stdfs::read_link(place.at("M/shared-folders/corp/Wr.sub.deep/shared")).unwrap(), place.at("Shr/.Wr.sub.deep"));
+        assert_eq!(links.subscribed(), [b"corp.Wr.sub.deep".to_vec()]);
+        // The provider is gone from the list; the subscription can be given up nevertheless.
+        stdfs::remove_file(place.at("M/shared-maildirs")).unwrap();
+        assert_eq!(links.unsubscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Done);
+        assert_eq!(links.unsubscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Already);
+        assert_eq!(links.unsubscribe(b"corp").unwrap(), Subscribed::Already);
+        assert!(place.list("M/shared-folders").is_empty());
+        assert!(place.at("Shr/.Wr.sub.deep/cur").is_dir());
+    });
+}
+
+#[test]
+fn the_hosts_providers_come_first() {
+    let place = Place::new();
+    place.write("global", "corp /elsewhere # no\n");
+    place.with(|links| {
+        assert_eq!(links.find(b"corp.Wr").unwrap().target, Path::new("/elsewhere/.Wr"));
+        assert!(!links.find(b"corp.Wr").unwrap().is_there());
+        for bad in ["corp", "", "corp.", "corp..x", "..", ".x", "corp.a/b", "nope.x"] {
+            assert_eq!(links.find(bad.as_bytes()), None, "{bad}");
+        }
+    });
+}
+
+#[test]
+fn messages_come_and_go() {
+    let place = Place::new();
+    place.with(|links| links.subscribe(b"corp.Wr").unwrap());
+    let dir = place.at("M/shared-folders/corp/Wr");
+    place.write("Shr/.Wr/new/1.a", "x");
+    place.write("Shr/.Wr/cur/2.b:2,S", "x");
+    synchronise(&dir, b"h").unwrap();
+    assert_eq!(place.list("Shr/.Wr/cur"), ["1.a:2,", "2.b:2,S"]);
+    assert_eq!(place.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "2.b:2,"]);
+    assert_eq!(place.list("M/shared-folders/corp/Wr/tmp"), Vec::<String>::new());
+    assert_eq!(stdfs::read(dir.join("shared-timestamp")).unwrap(), b"\0");
+    assert_eq!(stdfs::read_to_string(dir.join("new/1.a:2,")).unwrap(), "x");
+    // Nothing happens while nothing has changed.
+    clock::sleep(std::time::Duration::from_millis(20));
+    synchronise(&dir, b"h").unwrap();
+    clock::sleep(std::time::Duration::from_millis(20));
+    synchronise(&dir, b"h").unwrap();
+    stdfs::remove_file(dir.join("cur/1.a:2,")).unwrap();
+    synchronise(&dir, b"h").unwrap();
+    assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,"]);
+    // A renamed message, a removed one, a new one; own flags stay.
+    stdfs::rename(dir.join("cur/2.b:2,"), dir.join("cur/2.b:2,F")).unwrap();
+    stdfs::rename(place.at("Shr/.Wr/cur/2.b:2,S"), place.at("Shr/.Wr/cur/2.b:2,RS")).unwrap();
+    stdfs::write(dir.join("cur/mine:2,"), "not a link").unwrap();
+    place.write("Shr/.Wr/new/3.c", "x");
+    synchronise(&dir, b"h").unwrap();
+    assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,F", "mine:2,"]);
+    assert_eq!(stdfs::read_link(dir.join("cur/2.b:2,F")).unwrap(), place.at("Shr/.Wr/cur/2.b:2,RS"));
+    assert_eq!(place.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "3.c:2,"]);
+    stdfs::remove_file(place.at("Shr/.Wr/cur/3.c:2,")).unwrap();
+    synchronise(&dir, b"h").unwrap();
+    assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["1.a:2,", "2.b:2,F", "mine:2,"]);
+}
+
+#[test]
+fn expunging() {
+    let place = Place::new();
+    place.with(|links| links.subscribe(b"corp.Wr").unwrap());
+    let dir = place.at("M/shared-folders/corp/Wr");
+    place.write("Shr/.Wr/cur/1.a:2,S", "x");
+    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, b"h").unwrap();
+    stdfs::rename(dir.join("cur/1.a:2,"), dir.join("cur/1.a:2,ST")).unwrap();
+    assert!(expunge(&dir, b"1.a:2,ST").unwrap());
+    assert!(place.list("M/shared-folders/corp/Wr/cur").is_empty());
+    assert!(place.list("Shr/.Wr/cur").is_empty());
+    // A link that leads elsewhere is no reason to remove what is there.
+    place.write("precious", "x");
+    std::os::unix::fs::symlink(place.at("precious"), dir.join("cur/2.b:2,ST")).unwrap();
+    assert!(!expunge(&dir, b"2.b:2,ST").unwrap());
+    assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,S"]);
+    assert!(place.at("precious").exists());
+}
+
+#[test]
+fn hostile_files() {
+    let place = Place::new();
+    let file = place.at("M/shared-maildirs");
+    stdfs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
+    place.with(|links| assert!(links.providers().is_empty()));
+    stdfs::remove_file(&file).unwrap();
+    stdfs::File::create(&file).unwrap().set_len(SIZE_LIMIT + 1).unwrap();
+    place.with(|links| assert!(links.providers().is_empty()));
+    stdfs::write(&file, (0..=255u8).cycle().take(100_000).collect::<Vec<u8>>()).unwrap();
+    place.with(|links| assert!(links.all().is_empty()));
+    // A provider's folder that is gone, and a link that leads nowhere useful.
+    place.write("M/shared-maildirs", &format!("corp {}\n", place.at("Shr").display()));
+    place.with(|links| links.subscribe(b"corp.Nope").unwrap());
+    assert!(synchronise(&place.at("M/shared-folders/corp/Nope"), b"h").is_err());
+    assert!(synchronise(&place.at("M/shared-folders/corp/None"), b"h").is_err());
+    let shared = place.at("M/shared-folders/corp/Nope/shared");
+    stdfs::remove_file(&shared).unwrap();
+    std::os::unix::fs::symlink("../../..", &shared).unwrap();
+    assert!(synchronise(&place.at("M/shared-folders/corp/Nope"), b"h").is_err());
+}

@@ -1,0 +1,168 @@
+//! The trash: which folder it is, and what is old enough to be purged from it and from others (STORAGE 10.1).
+
+use super::control;
+use super::quota::{self, Quota};
+use crate::sys::{clock, dir, fs};
+use crate::types::Flags;
+use crate::types::number::atoi;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+const DAY: i64 = 86_400;
+
+/// A folder to be purged, and after how many days.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    /// The folder's name on disk, without the dot in front.
+    pub folder: Vec<u8>,
+    /// At least 1.
+    pub days: i64,
+}
+
+/// The trash folder's name on disk, from `IMAP_TRASHFOLDERNAME`: `Trash` if that is unset, empty or no name for a folder.
+pub fn folder_name(setting: Option<&[u8]>) -> Vec<u8> {
+    let name = setting.filter(|n| is_folder(n)).unwrap_or(b"Trash");
+    name.to_vec()
+}
+
+fn is_folder(name: &[u8]) -> bool {
+    !name.contains(&b'/') && !name.contains(&0) && !name.split(|b| *b == b'.').any(<[u8]>::is_empty)
+}
+
+/// Reads `IMAP_EMPTYTRASH`, which is set: a number of days for the trash folder, or `folder:days,folder:days`. Days below 1 are 1, so
+/// that an empty value purges after a day; items without a colon are passed over.
+pub fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
+    let rule = |folder: &[u8], days: &[u8]| Rule { folder: folder.to_vec(), days: atoi(days).clamp(1, i64::MAX / DAY) };
+    if !setting.iter().any(|b| matches!(b, b':' | b',')) {
+        return vec![rule(trash, setting)];
+    }
+    let item = |item: &[u8]| {
+        let colon = memchr::memchr(b':', item)?;
+        let (folder, days) = item.split_at_checked(colon)?;
+        is_folder(folder).then(|| rule(folder, days.get(1..).unwrap_or_default()))
+    };
+    setting.split(|b| *b == b',').filter_map(item).collect()
+}
+
+/// Purges at login and logout: new mail of each folder becomes old, then files that have not been touched (their inode's change) for
+/// the rule's days go. No lock, no UIDs; folders that are not there are passed over. How many files went.
+pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>) -> u64 {
+    let now = clock::now().0;
+    let mut gone = 0u64;
+    for rule in rules {
+        let folder = control::folder(root, &rule.folder);
+        for name in dir::names(&folder.join("new")).unwrap_or_default() {
+            if !name.starts_with(b".") {
+                let suffix: &[u8] = if name.contains(&b':') { b"" } else { b":2," };
+                let to = fs::join(&folder.join("cur"), &[&*name, suffix].concat());
+                let _ = fs::rename(&fs::join(&folder.join("new"), &name), &to);
+            }
+        }
+        let before = now.saturating_sub(rule.days.saturating_mul(DAY));
+        let (mut bytes, mut messages) = (0u64, 0u64);
+        for part in ["cur", "new"] {
+            let here = folder.join(part);
+            for name in dir::names(&here).unwrap_or_default() {
+                let path = fs::join(&here, &name);
+                let Ok(metadata) = path.symlink_metadata() else { continue };
+                if name.starts_with(b".") || metadata.is_dir() || metadata.ctime() >= before || fs::unlink(&path).is_err() {
+                    continue;
+                }
+                gone = gone.saturating_add(1);
+                // What has a T was taken off when it got it.
+                if quota::counts(&rule.folder) && quota::counts_with(Flags::of_file_name(&name)) {
+                    bytes = bytes.saturating_add(metadata.len());
+                    messages = messages.saturating_add(1);
+                }
+            }
+        }
+        if messages > 0 {
+            quota.subtract(bytes, messages);
+        }
+    }
+    gone
+}
+
+/// Makes a folder for what is moved to the trash, where the first move has found none. What is there already is no error.
+pub fn make(root: &Path, trash: &[u8]) -> io::Result<()> {
+    let folder = control::folder(root, trash);
+    let there = |result: io::Result<()>| match result {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    };
+    there(fs::mkdir(&folder, 0o700))?;
+    for part in ["tmp", "new", "cur"] {
+        there(fs::mkdir(&folder.join(part), 0o700))?;
+    }
+    there(fs::create_new(&folder.join("maildirfolder"), 0o600).map(drop))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs as stdfs;
+
+    #[test]
+    fn settings() {
+        let shown = |setting: &str| -> Vec<String> {
+            let name = |r: &Rule| format!("{}={}", String::from_utf8_lossy(&r.folder), r.days);
+            rules(setting.as_bytes(), b"Bin").iter().map(name).collect()
+        };
+        for (setting, expected) in [
+            ("7", &["Bin=7"][..]),
+            ("", &["Bin=1"]),
+            ("0", &["Bin=1"]),
+            ("-5", &["Bin=1"]),
+            ("x", &["Bin=1"]),
+            ("Trash:7", &["Trash=7"]),
+            ("Trash:7,Sent.Old:30,nope,Spam:", &["Trash=7", "Sent.Old=30", "Spam=1"]),
+            ("../x:1,a/b:1,:3,.x:2,..:1", &[]),
+            (",", &[]),
+            ("a:99999999999999999999", &["a=106751991167300"]),
+        ] {
+            assert_eq!(shown(setting), expected, "{setting}");
+        }
+        assert_eq!(folder_name(None), b"Trash");
+        assert_eq!(folder_name(Some(b"")), b"Trash");
+        assert_eq!(folder_name(Some(b"../x")), b"Trash");
+        assert_eq!(folder_name(Some(b"Bin.old")), b"Bin.old");
+    }
+
+    #[test]
+    fn purges_by_the_inode_change() {
+        let dir = tempfile::tempdir().unwrap();
+        make(dir.path(), b"Trash").unwrap();
+        make(dir.path(), b"Trash").unwrap();
+        let folder = dir.path().join(".Trash");
+        stdfs::write(folder.join("new/1.a"), "x").unwrap();
+        stdfs::write(folder.join("cur/2.b:2,S"), "x").unwrap();
+        // An old message that was moved here just now stays.
+        fs::set_mtime(&folder.join("cur/2.b:2,S"), 0).unwrap();
+        let quota = Quota::new(dir.path(), b"h", None);
+        let rules = rules(b"Trash:1,None:1", b"Trash");
+        assert_eq!(purge(dir.path(), &rules, &quota), 0);
+        let mut names: Vec<_> = dir::names(&folder.join("cur")).unwrap();
+        names.sort();
+        assert_eq!(names, [b"1.a:2,".to_vec(), b"2.b:2,S".to_vec()]);
+    }
+
+    #[test]
+    fn purging_is_accounted_for() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["Old", "Trash"] {
+            make(dir.path(), name.as_bytes()).unwrap();
+            for file in ["1.a:2,S", "2.b:2,T"] {
+                stdfs::write(dir.path().join(format!(".{name}/cur/{file}")), "1234").unwrap();
+            }
+        }
+        stdfs::write(dir.path().join("maildirsize"), "100S\n 4 1\n").unwrap();
+        let quota = Quota::new(dir.path(), b"h", None);
+        // Younger than any clock: everything goes.
+        let rule = |f: &str| Rule { folder: f.into(), days: -1 };
+        assert_eq!(purge(dir.path(), &[rule("Old"), rule("Trash")], &quota), 4);
+        let size = stdfs::read_to_string(dir.path().join("maildirsize")).unwrap();
+        assert_eq!(size, "100S\n 4 1\n          -4           -1\n");
+    }
+}
