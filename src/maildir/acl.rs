@@ -33,6 +33,8 @@ pub enum ChangeRefused {
     Special,
     /// Reading or writing failed.
     Failed(std::io::Error),
+    /// The lock of the Maildir could not be had.
+    Locked(super::Error),
 }
 
 /// The owner's rights that no change may take away.

@@ -109,17 +109,6 @@ impl AclFiles<'_> {
             }
         }
     }
-
-    /// After folders were renamed: the lists of names without directories follow, over what is there (STORAGE 1.1).
-    pub fn renamed(&self, old: &[u8], new: &[u8]) {
-        let Ok(names) = crate::sys::dir::names(&fs::join(self.root, HIERARCHY)) else { return };
-        for name in names {
-            if name == old || control::is_below(&name, old) {
-                let rest = name.get(old.len()..).unwrap_or_default();
-                let _ = fs::rename(&self.hierarchy(&name), &self.hierarchy(&[new, rest].concat()));
-            }
-        }
-    }
 }
 
 fn read_file(path: &Path) -> io::Result<Option<Acl>> {
@@ -178,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn create_delete_rename() {
+    fn create_and_delete() {
         let dir = maildir(&["Q.R"]);
         let files = AclFiles { root: dir.path(), host: b"h" };
         let mut acl = files.load(b"Q").unwrap();
@@ -195,15 +184,9 @@ mod tests {
         stdfs::remove_dir_all(dir.path().join(".Q")).unwrap();
         files.deleted(b"Q", Some(&acl));
         assert_eq!(read(&dir, "courierimaphieracl/Q"), FRED);
-        stdfs::write(dir.path().join("courierimaphieracl/QQ"), "anyone l\n").unwrap();
-        stdfs::rename(dir.path().join(".Q.R"), dir.path().join(".Z.R")).unwrap();
-        files.renamed(b"Q", b"Z");
-        assert_eq!(read(&dir, "courierimaphieracl/Z"), FRED);
+        stdfs::remove_dir_all(dir.path().join(".Q.R")).unwrap();
+        files.deleted(b"Q", Some(&acl));
         assert_eq!(read(&dir, "courierimaphieracl/Q"), "-");
-        assert_eq!(read(&dir, "courierimaphieracl/QQ"), "anyone l\n");
-        stdfs::remove_dir_all(dir.path().join(".Z.R")).unwrap();
-        files.deleted(b"Z", Some(&acl));
-        assert_eq!(read(&dir, "courierimaphieracl/Z"), "-");
         // What Courier left behind does not give fred his rights back.
         stdfs::write(dir.path().join("courierimaphieracl/N"), FRED).unwrap();
         for d in ["tmp", "new", "cur"] {

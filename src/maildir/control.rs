@@ -58,6 +58,11 @@ pub fn shown(text: &[u8]) -> String {
     String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '/' } else { c }).collect()
 }
 
+/// Whether this is the name of a folder below a Maildir: levels that are not empty, no `/`.
+pub fn is_name(sub: &[u8]) -> bool {
+    !sub.iter().any(|b| matches!(b, b'/' | 0)) && !sub.split(|b| *b == b'.').any(<[u8]>::is_empty)
+}
+
 /// The directory of a folder: the Maildir itself for an empty name, else `.<sub>` in it.
 pub fn folder(root: &Path, sub: &[u8]) -> PathBuf {
     if sub.is_empty() { root.to_path_buf() } else { fs::join(root, &[b".", sub].concat()) }
@@ -71,14 +76,8 @@ pub fn parent(sub: &[u8]) -> &[u8] {
 /// The folders of a Maildir as its directory has them: every entry that starts with a dot, without that dot. Names that no client
 /// could write (`.`, `..`, `..x`, `.a..b`) are left out.
 pub fn folders(root: &Path) -> io::Result<Vec<Vec<u8>>> {
-    let mut subs = Vec::new();
-    crate::sys::dir::for_each(&crate::sys::dir::open(root)?, |name, _| {
-        if let Some(sub) = name.strip_prefix(b".")
-            && !sub.split(|b| *b == b'.').any(<[u8]>::is_empty)
-        {
-            subs.push(sub.to_vec());
-        }
-    })?;
+    let mut subs = super::folders::list_own(root)?;
+    subs.retain(|sub| is_name(sub));
     Ok(subs)
 }
 

@@ -1,7 +1,8 @@
 //! The store: folders of messages on disk, as Courier keeps them. Nothing in here knows IMAP.
 //!
 //! A [`Dir`] is one folder; [`scan::scan`] looks at it under its lock and gives a [`scan::Snapshot`], the messages with their UIDs;
-//! [`deliver::Delivery`] is a message on its way in; [`change`] renames and unlinks. `STORAGE` n in the comments is the section of the
+//! [`deliver::Delivery`] is a message on its way in; [`change`] renames and unlinks. [`resolve::Namespace`] knows where a name leads
+//! and what the user may do there; [`quota::Quota`] what fits. `STORAGE` n in the comments is the section of the
 //! storage reference.
 
 pub mod account;

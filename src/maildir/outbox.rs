@@ -36,8 +36,7 @@ pub struct NotSent;
 /// The folder of the setting `OUTBOX` (`.Outbox`), by its name on disk without the dot; `None` if it is off or no name for a folder.
 pub fn folder_name(setting: Option<&[u8]>) -> Option<&[u8]> {
     let name = setting?.strip_prefix(b".")?;
-    let valid = !name.contains(&b'/') && !name.contains(&0) && !name.split(|b| *b == b'.').any(<[u8]>::is_empty);
-    valid.then_some(name)
+    control::is_name(name).then_some(name)
 }
 
 impl Mailer {

@@ -169,7 +169,7 @@ impl<'a> Quota<'a> {
 
     /// The quota that a folder's directory falls under: that of the directory above, if it holds `maildirfolder` (STORAGE 7.1).
     pub fn of_folder(dir: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
-        let below = fs::join(dir, b"maildirfolder").symlink_metadata().is_ok();
+        let below = fs::lstat(&fs::join(dir, b"maildirfolder")).is_ok();
         Quota::new(&if below { dir.join("..") } else { dir.to_path_buf() }, host, setting)
     }
 
@@ -211,7 +211,7 @@ impl<'a> Quota<'a> {
 
     /// Whether the Maildir has a `maildirsize`: without it nothing needs to be counted.
     pub fn is_kept(&self) -> bool {
-        self.path().symlink_metadata().is_ok_and(|m| m.is_file())
+        fs::lstat(&self.path()).is_ok_and(|m| m.is_file())
     }
 
     /// Before messages become part of the Maildir: refuses them if they do not fit, otherwise notes them. Octets as on disk.
@@ -297,7 +297,7 @@ impl<'a> Quota<'a> {
         let mut folders = vec![self.root.clone()];
         for sub in control::folders(&self.root).unwrap_or_default() {
             let path = control::folder(&self.root, &sub);
-            if counts(&sub) && path.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+            if counts(&sub) && fs::lstat(&path).is_ok_and(|m| m.is_dir()) {
                 folders.push(path);
             }
         }

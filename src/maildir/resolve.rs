@@ -10,6 +10,7 @@ use super::control;
 use super::shared_index::{self, SharedIndex, Spot};
 use super::shared_link::{self, SharedLinks};
 use super::subscriptions::Subscriptions;
+use super::{Dir, Store, lock::Lock};
 use crate::types::{FolderName, Place, Rights};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,10 +29,10 @@ pub enum Kind {
 /// Where a folder lives.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resolved {
-    /// The folder's directory: the one to scan.
-    pub dir: PathBuf,
-    /// The directory that APPEND and COPY deliver to: another one for [`Kind::Link`].
-    pub delivery: PathBuf,
+    /// The folder: what is scanned.
+    pub dir: Dir,
+    /// What APPEND and COPY deliver to: another one for [`Kind::Link`].
+    pub delivery: Dir,
     /// The Maildir that it belongs to: quota, access control, trash.
     pub root: PathBuf,
     /// The folder's name in `root`, empty for an INBOX.
@@ -124,7 +125,7 @@ impl Namespace {
     }
 
     fn own(&self, sub: &[u8]) -> Resolved {
-        let dir = control::folder(&self.root, sub);
+        let dir = Dir::at(control::folder(&self.root, sub));
         Resolved {
             delivery: dir.clone(),
             dir,
@@ -137,7 +138,7 @@ impl Namespace {
     }
 
     fn shared(account: shared_index::Account) -> Resolved {
-        let dir = control::folder(&account.root, &account.sub);
+        let dir = Dir::at(control::folder(&account.root, &account.sub));
         Resolved {
             delivery: dir.clone(),
             dir,
@@ -166,7 +167,7 @@ impl Namespace {
     /// Where a folder lives. An old-style shared folder is subscribed by this, as Courier does at the first look (STORAGE 6.2).
     pub fn resolve(&self, name: &FolderName) -> Result<Resolved, NotThere> {
         let Place::Link(path) = name.place() else {
-            return self.place(name).filter(|r| r.dir.is_dir()).ok_or(NotThere);
+            return self.place(name).filter(|r| r.dir.is_there()).ok_or(NotThere);
         };
         let link = self.links().find(path).filter(shared_link::Link::is_there).ok_or(NotThere)?;
         if let Err(e) = self.links().subscribe(path) {
@@ -174,9 +175,9 @@ impl Namespace {
             return Err(NotThere);
         }
         Ok(Resolved {
-            delivery: link.dir.join("shared"),
+            delivery: Dir::at(link.dir.join("shared")),
             read_only: link.is_read_only(),
-            dir: link.dir,
+            dir: Dir::of_links(link.dir),
             root: self.root.clone(),
             sub: Vec::new(),
             kind: Kind::Link,
@@ -235,12 +236,22 @@ impl Namespace {
         self.list_of(name).map_err(ChangeRefused::Failed)?.map(|(acl, _)| acl).ok_or(ChangeRefused::Special)
     }
 
-    /// Replaces a folder's list, if the rules allow it (STORAGE 5.6). The caller has checked the right `a` and holds the lock of
-    /// [`Resolved::root`].
-    pub fn store(&self, name: &FolderName, acl: &Acl) -> Result<(), ChangeRefused> {
+    /// Changes a folder's list, if the rules allow the outcome (STORAGE 5.6); the list as it is then. The Maildir's lock is held from
+    /// reading to writing, so that two changes at a time are both made. The caller has checked the right `a`.
+    pub fn change(
+        &self,
+        store: &Store,
+        name: &FolderName,
+        edit: impl FnOnce(&mut Acl) -> Result<(), ChangeRefused>,
+    ) -> Result<Acl, ChangeRefused> {
         let place = self.place(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
+        let _lock = Lock::acquire(store, &Dir::at(&place.root)).map_err(ChangeRefused::Locked)?;
+        let lists = self.lists(&place.root);
+        let mut acl = lists.load(&place.sub).map_err(ChangeRefused::Failed)?;
+        edit(&mut acl)?;
         acl.check(&place.owner)?;
-        self.lists(&place.root).save(&place.sub, acl).map_err(ChangeRefused::Failed)
+        lists.save(&place.sub, &acl).map_err(ChangeRefused::Failed)?;
+        Ok(acl)
     }
 }
 

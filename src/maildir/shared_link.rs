@@ -97,7 +97,7 @@ impl SharedLinks<'_> {
                 continue;
             }
             for folder in dir::names(&fs::join(&tree, &name)).unwrap_or_default() {
-                if !folder.split(|b| *b == b'.').any(<[u8]>::is_empty) {
+                if control::is_name(&folder) {
                     found.push([&*name, b".", &folder].concat());
                 }
             }
@@ -119,7 +119,7 @@ impl SharedLinks<'_> {
         let dot = memchr::memchr(b'.', path)?;
         let (name, rest) = path.split_at_checked(dot)?;
         let folder = rest.strip_prefix(b".")?;
-        if name.is_empty() || path.contains(&b'/') || folder.split(|b| *b == b'.').any(<[u8]>::is_empty) {
+        if name.is_empty() || name.contains(&b'/') || !control::is_name(folder) {
             return None;
         }
         Some(fs::join(&fs::join(&fs::join(self.root, TREE), name), folder))
@@ -133,7 +133,7 @@ impl SharedLinks<'_> {
         }
         let link = self.find(path).ok_or(io::ErrorKind::NotFound)?;
         let shared = link.dir.join("shared");
-        if shared.symlink_metadata().is_ok() {
+        if fs::lstat(&shared).is_ok() {
             return Ok(Subscribed::Already);
         }
         let tree = fs::join(self.root, TREE);
@@ -153,11 +153,11 @@ impl SharedLinks<'_> {
     /// Removes the account's side of a folder, with its flags: UNSUBSCRIBE and DELETE. The provider's messages stay.
     pub fn unsubscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
         let Some(dir) = self.dir(path) else { return Ok(Subscribed::Already) };
-        if dir.symlink_metadata().is_err() {
+        if fs::lstat(&dir).is_err() {
             return Ok(Subscribed::Already);
         }
         // Links are removed, not followed.
-        std::fs::remove_dir_all(&dir)?;
+        fs::remove_tree(&dir)?;
         if let Some(above) = dir.parent() {
             let _ = fs::rmdir(above);
         }
@@ -208,7 +208,7 @@ fn purge_tmp(folder: &Path) {
     let oldest = clock::now().0.saturating_sub(TMP_SECONDS);
     for name in dir::names(&tmp).unwrap_or_default() {
         let path = fs::join(&tmp, &name);
-        if !name.starts_with(b".") && path.symlink_metadata().is_ok_and(|m| !m.is_dir() && m.ctime() < oldest) {
+        if !name.starts_with(b".") && fs::lstat(&path).is_ok_and(|m| !m.is_dir() && m.ctime() < oldest) {
             let _ = fs::unlink(&path);
         }
     }
@@ -227,7 +227,7 @@ pub fn synchronise(dir: &Path, host: &[u8]) -> io::Result<()> {
     take_in(dir);
     let stamp = dir.join("shared-timestamp");
     let newest = mtime(&shared.join("new")).unwrap_or(0).max(mtime(&shared.join("cur"))?);
-    if stamp.symlink_metadata().is_ok_and(|m| fs::mtime_nanos(&m) > newest) {
+    if fs::lstat(&stamp).is_ok_and(|m| fs::mtime_nanos(&m) > newest) {
         return Ok(());
     }
     // Before the look, so that what comes in during it is seen next time.

@@ -5,7 +5,6 @@ use super::quota::{self, Quota};
 use crate::sys::{clock, dir, fs};
 use crate::types::Flags;
 use crate::types::number::atoi;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -22,12 +21,7 @@ pub struct Rule {
 
 /// The trash folder's name on disk, from `IMAP_TRASHFOLDERNAME`: `Trash` if that is unset, empty or no name for a folder.
 pub fn folder_name(setting: Option<&[u8]>) -> Vec<u8> {
-    let name = setting.filter(|n| is_folder(n)).unwrap_or(b"Trash");
-    name.to_vec()
-}
-
-fn is_folder(name: &[u8]) -> bool {
-    !name.contains(&b'/') && !name.contains(&0) && !name.split(|b| *b == b'.').any(<[u8]>::is_empty)
+    setting.filter(|n| control::is_name(n)).unwrap_or(b"Trash").to_vec()
 }
 
 /// Reads `IMAP_EMPTYTRASH`, which is set: a number of days for the trash folder, or `folder:days,folder:days`. Days below 1 are 1, so
@@ -40,7 +34,7 @@ pub fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
     let item = |item: &[u8]| {
         let colon = memchr::memchr(b':', item)?;
         let (folder, days) = item.split_at_checked(colon)?;
-        is_folder(folder).then(|| rule(folder, days.get(1..).unwrap_or_default()))
+        control::is_name(folder).then(|| rule(folder, days.get(1..).unwrap_or_default()))
     };
     setting.split(|b| *b == b',').filter_map(item).collect()
 }
@@ -65,7 +59,7 @@ pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>) -> u64 {
             let here = folder.join(part);
             for name in dir::names(&here).unwrap_or_default() {
                 let path = fs::join(&here, &name);
-                let Ok(metadata) = path.symlink_metadata() else { continue };
+                let Ok(metadata) = fs::lstat(&path) else { continue };
                 if name.starts_with(b".") || metadata.is_dir() || metadata.ctime() >= before || fs::unlink(&path).is_err() {
                     continue;
                 }
@@ -84,25 +78,17 @@ pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>) -> u64 {
     gone
 }
 
-/// Makes a folder for what is moved to the trash, where the first move has found none. What is there already is no error.
-pub fn make(root: &Path, trash: &[u8]) -> io::Result<()> {
-    let folder = control::folder(root, trash);
-    let there = |result: io::Result<()>| match result {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    };
-    there(fs::mkdir(&folder, 0o700))?;
-    for part in ["tmp", "new", "cur"] {
-        there(fs::mkdir(&folder.join(part), 0o700))?;
-    }
-    there(fs::create_new(&folder.join("maildirfolder"), 0o600).map(drop))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::fs as stdfs;
+
+    fn make(root: &Path, name: &str) {
+        for part in ["tmp", "new", "cur"] {
+            stdfs::create_dir_all(root.join(format!(".{name}")).join(part)).unwrap();
+        }
+    }
 
     #[test]
     fn settings() {
@@ -133,8 +119,7 @@ mod tests {
     #[test]
     fn purges_by_the_inode_change() {
         let dir = tempfile::tempdir().unwrap();
-        make(dir.path(), b"Trash").unwrap();
-        make(dir.path(), b"Trash").unwrap();
+        make(dir.path(), "Trash");
         let folder = dir.path().join(".Trash");
         stdfs::write(folder.join("new/1.a"), "x").unwrap();
         stdfs::write(folder.join("cur/2.b:2,S"), "x").unwrap();
@@ -152,7 +137,7 @@ mod tests {
     fn purging_is_accounted_for() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["Old", "Trash"] {
-            make(dir.path(), name.as_bytes()).unwrap();
+            make(dir.path(), name);
             for file in ["1.a:2,S", "2.b:2,T"] {
                 stdfs::write(dir.path().join(format!(".{name}/cur/{file}")), "1234").unwrap();
             }
