@@ -172,12 +172,11 @@ pub fn store_flags(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize,
     })
 }
 
-/// Unlinks a message; whether it was there. One that had \Deleted when it was last seen and now has it no more stays: somebody
-/// has taken the flag back.
+/// Unlinks a message; whether it was there. One that turns out to have been changed by others, and to be without \Deleted now, stays:
+/// somebody has taken the flag back.
 pub fn unlink(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
-    let deleted = messages.flags(i).contains(Flags::DELETED);
     let done = with_name(dir, messages, i, |messages, name| {
-        if deleted && !messages.flags(i).contains(Flags::DELETED) {
+        if was_taken_back(messages, i) {
             return Ok(false);
         }
         fs::unlink(&dir.message(name)).map(|()| true)
@@ -190,10 +189,9 @@ pub fn unlink(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> R
 ///
 /// An error with EXDEV: the folder is in another file system, and nothing was done.
 pub fn move_to(store: &Store, dir: &Dir, messages: &mut Messages, i: usize, target: &Dir, drop: Flags) -> Result<bool, Error> {
-    let deleted = messages.flags(i).contains(Flags::DELETED);
     let done = with_name(dir, messages, i, |messages, name| {
         let flags = messages.flags(i);
-        if deleted && !flags.contains(Flags::DELETED) {
+        if was_taken_back(messages, i) {
             return Ok(false);
         }
         let path = dir.message(name);
@@ -216,6 +214,10 @@ pub fn move_to(store: &Store, dir: &Dir, messages: &mut Messages, i: usize, targ
         }
     });
     was_there(done)
+}
+
+fn was_taken_back(messages: &Messages, i: usize) -> bool {
+    messages.has(i, bit::CHANGED) && !messages.flags(i).contains(Flags::DELETED)
 }
 
 fn was_there(done: Result<bool, Error>) -> Result<bool, Error> {

@@ -166,14 +166,17 @@ impl<'a> Reading<'a> {
         for line in lines.filter(|l| !l.is_empty()) {
             let colon = memchr::memrchr(b':', line).unwrap_or(line.len());
             let (base, indexes) = line.split_at_checked(colon).unwrap_or_default();
-            let slot = self.message(base).and_then(|i| self.state.sets.get_mut(i));
-            let Some(slot) = slot.filter(|s| s.is_empty()) else {
+            let Some(message) = self.message(base) else {
                 self.stale = true;
                 continue;
             };
             let numbers = indexes.split(|b| !b.is_ascii_digit()).filter_map(number::digits);
             let numbers = numbers.filter_map(|n| names.get(usize::try_from(n).ok()?).copied().flatten());
-            *slot = self.state.table.set(numbers.collect());
+            let set = self.state.table.set(numbers.collect());
+            // Courier: of two lines the later one counts.
+            if let Some(slot) = self.state.sets.get_mut(message) {
+                *slot = set;
+            }
         }
     }
 
@@ -207,9 +210,8 @@ impl<'a> Reading<'a> {
         if let Some(rest) = hidden.strip_prefix(b"tmp.") {
             // The time and the name, which begins with the time, without anything between them.
             let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-            if let Some(made) = rest.get(..digits / 2).and_then(number::digits) {
-                self.scratch.push((i64::try_from(made).unwrap_or(i64::MAX), name.to_vec()));
-            }
+            let made = rest.get(..digits / 2).and_then(number::digits).unwrap_or(0);
+            self.scratch.push((i64::try_from(made).unwrap_or(i64::MAX), name.to_vec()));
             return;
         }
         let Some(dot) = memchr::memchr(b'.', hidden) else { return };

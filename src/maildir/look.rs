@@ -66,15 +66,11 @@ const READINGS: u32 = 5;
 impl<'a> Look<'a> {
     /// Starts with the messages of the UID file.
     pub(super) fn new(store: &'a Store, dir: &'a Dir, mut messages: Messages) -> Look<'a> {
-        let mut doubled = Vec::new();
-        let mut index = messages.index(|i| doubled.push(i));
-        let stale = !doubled.is_empty();
+        let mut stale = false;
+        let mut index = messages.index(|_| stale = true);
         if stale {
-            // The same name on two lines: one survives (STORAGE 2.5). Their UIDs are in ascending order.
-            for i in doubled {
-                messages.mark(i, bit::GONE);
-            }
-            messages.leave_out(bit::GONE);
+            // The same name on two lines: the first one counts.
+            messages.drop_doubled_names();
             index = messages.index(|_| {});
         }
         Look { store, dir, messages, index, doubles: Vec::new(), impossible: Vec::new(), cur: None, new_mail: None, stale }

@@ -28,6 +28,8 @@ pub mod scan;
 pub mod shared_index;
 pub mod shared_link;
 pub mod subscriptions;
+#[cfg(test)]
+mod testing;
 pub mod trash;
 pub mod uiddb;
 pub mod watch;

@@ -50,13 +50,28 @@ pub fn validity_of(dir: &Dir) -> Option<UidValidity> {
     header(line).and_then(|(validity, _)| fits(validity))
 }
 
-/// Version, UIDVALIDITY and next UID; anything after that is ignored (STORAGE 2.5).
-fn header(line: &[u8]) -> Option<(u64, u64)> {
-    let mut words = line.split(|b| *b == b' ' || *b == b'\t').filter(|w| !w.is_empty());
-    if number::digits(words.next()?)? != 1 {
+/// Version, UIDVALIDITY and next UID; anything after that is ignored (STORAGE 2.5). Blanks and zeros are read as scanf() reads them: a header
+/// that Courier takes must not make us give all UIDs anew.
+fn header(mut line: &[u8]) -> Option<(u64, u64)> {
+    let mut next = || {
+        line = line.trim_ascii_start();
+        let (number, rest) = leading_number(line)?;
+        line = rest;
+        Some(number)
+    };
+    if next()? != 1 {
         return None;
     }
-    Some((number::digits(words.next()?)?, number::digits(words.next()?)?))
+    Some((next()?, next()?))
+}
+
+/// The digits at the start, and what follows; a number past 64 bits is the largest.
+fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (digits, rest) = text.split_at_checked(text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))?;
+    if digits.is_empty() {
+        return None;
+    }
+    Some((number::digits(digits).unwrap_or(u64::MAX), rest))
 }
 
 fn fits(validity: u64) -> Option<UidValidity> {
@@ -70,7 +85,10 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
     let Some(first_end) = memchr::memchr(b'\n', &data) else { return file };
     let Some((validity, next)) = data.get(..first_end).and_then(header) else { return file };
     file.before = fits(validity);
-    let (Some(validity), Ok(next)) = (fits(validity), u32::try_from(next)) else { return file };
+    file.stale = false;
+    let (Some(validity), Ok(next)) = (fits(validity), u32::try_from(next)) else {
+        return UidFile { before: file.before, ..UidFile::absent() };
+    };
     let mut messages = Messages::over(data);
     let mut at = first_end.saturating_add(1);
     loop {
@@ -80,11 +98,8 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
         let line = rest.get(..length).unwrap_or_default();
         let start = at;
         at = at.saturating_add(length).saturating_add(1);
-        let Some(space) = line.iter().position(|b| !b.is_ascii_digit()) else { continue };
-        if line.get(space) != Some(&b' ') {
-            continue;
-        }
-        let Some(uid) = line.get(..space).and_then(number::digits).or(overlong(space)) else { continue };
+        let Some((uid, rest)) = leading_number(line) else { continue };
+        let Some(space) = memchr::memchr(b' ', rest).map(|at| at.saturating_add(line.len()).saturating_sub(rest.len())) else { continue };
         let name = space.saturating_add(1);
         let name_length = length.saturating_sub(name);
         let Ok(uid) = u32::try_from(uid) else {
@@ -96,12 +111,16 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
             messages.push_lying(uid, start.saturating_add(name), name_length);
         }
     }
-    messages.sort_by_uid();
     // DESIGN: the next UID is at least the highest + 1.
     let Some(after) = messages.highest().checked_add(1) else {
         return UidFile { before: file.before, ..UidFile::absent() };
     };
-    file.stale = after > next;
+    if !messages.is_sorted() {
+        // Of two lines with the same name the first counts, whatever its UID.
+        file.stale = messages.drop_doubled_names();
+        messages.sort_by_uid();
+    }
+    file.stale |= after > next;
     file.next = next.max(after).max(1);
     if messages.take_doubled_uids() {
         file.stale = true;
@@ -109,11 +128,6 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
     file.validity = Some(validity);
     file.messages = messages;
     file
-}
-
-/// A number of that many digits which does not fit into 64 bits is a number still.
-fn overlong(digits: usize) -> Option<u64> {
-    (digits > 0).then_some(u64::MAX)
 }
 
 /// A UIDVALIDITY for a folder that has none: the time less 1,000,000,000 (STORAGE 2.2), and more than the one before.
@@ -184,13 +198,22 @@ mod tests {
 
     #[test]
     fn absent() {
-        for text in ["", "1 5", "1 5\n", "2 5 6\n1 a\n", "x\n", "1 5 6", "1 5 x\n", "1 0 6\n", "1 4294967296 5\n", "1 5 4294967296\n", "\n1 5 6\n"] {
+        for text in [
+            "", "1 5", "1 5\n", "2 5 6\n1 a\n", "x\n", "1 5 6", "1 5 x\n", "1 0 6\n", "1 4294967296 5\n", "1 5 4294967296\n", "\n1 5 6\n",
+        ] {
             let (validity, next, all, stale) = lines(text);
             assert_eq!((validity, next, all.len(), stale), (None, 1, 0, true), "{text:?}");
         }
         for text in ["1 5 6\n4294967296 a\n", "1 5 6\n4294967295 a\n", "1 5 6\n99999999999999999999999 a\n"] {
             assert_eq!(lines(text).0, None, "{text:?}");
             assert_eq!(parse(text.into()).before.unwrap().get(), 5);
+        }
+    }
+
+    #[test]
+    fn headers_as_courier_reads_them() {
+        for text in ["1 5 10\n", "  1   5\t10 foo\n", "01 05 10x\n", "1 5 10\r\n"] {
+            assert_eq!(lines(text), (Some(5), 10, vec![], false), "{text:?}");
         }
     }
 
@@ -203,6 +226,9 @@ mod tests {
         assert_eq!(one("2 a\n0 b\n"), (Some(5), 10, a, false), "UID 0");
         assert_eq!(one("2 a b\n").2, [(2, "a b".to_owned())]);
         assert_eq!(one("2  a\r\n").2, [(2, " a\r".to_owned())]);
+        assert_eq!(one("3x a\n").2, [(3, "a".to_owned())]);
+        assert_eq!(one("7 a\n3 b\n13 a\n3 c").1, 14);
+        assert_eq!(one("7 a\n3 a\n"), (Some(5), 10, vec![(7, "a".to_owned())], true), "doubled name");
         assert_eq!(one("7 a\n3 b\n").2, [(3, "b".to_owned()), (7, "a".to_owned())]);
         assert_eq!(one("12 a\n"), (Some(5), 13, vec![(12, "a".to_owned())], true), "next UID too low");
         assert_eq!(one("3 a\n4 c\n3 b\n"), (Some(5), 10, vec![(3, "a".into()), (0, "b".into()), (4, "c".into())], true), "doubled UID");

@@ -1,1 +1,228 @@
-//! tests
+//! Changes against what others have done in the meantime.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use super::super::testing::{Folder, show};
+use super::*;
+use crate::maildir::Config;
+use std::io::Read;
+
+const ALL: Flags = Flags::ALL;
+
+fn letters(flags: Flags) -> String {
+    let mut out = Vec::new();
+    flags.push_letters(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn f(letters: &str) -> Flags {
+    Flags::of_letters(letters.as_bytes())
+}
+
+#[test]
+fn arithmetic_of_flags() {
+    for (change, old, allowed, new) in [
+        (Change::Set(f("S")), "FT", ALL, "S"),
+        (Change::Set(f("S")), "FT", f("S"), "FST"),
+        (Change::Set(f("")), "FT", f("F"), "T"),
+        (Change::Add(f("ST")), "F", ALL, "FST"),
+        (Change::Add(f("ST")), "F", f("S"), "FS"),
+        (Change::Remove(f("ST")), "FST", ALL, "F"),
+        (Change::Remove(f("ST")), "FST", f("T"), "FS"),
+    ] {
+        assert_eq!(letters(change.apply(f(old), allowed)), new, "{change:?} {old}");
+    }
+}
+
+#[test]
+fn flags_are_a_rename() {
+    let d = Folder::of(&["1.a:2,PSa", "2.b", "3.c:2,"]);
+    let mut m = d.scan().messages;
+    let mut store = |i, change| letters(store_flags(&d.store, &d.dir, &mut m, i, change, ALL).unwrap());
+    // Nothing to change: not even the unknown letters go.
+    assert_eq!(store(0, Change::Add(f("S"))), "S");
+    assert_eq!(d.list("cur"), ["1.a:2,PSa", "2.b", "3.c:2,"]);
+    assert_eq!(store(0, Change::Add(f("F"))), "FS");
+    assert_eq!(store(1, Change::Add(f("T"))), "T");
+    assert_eq!(store(2, Change::Set(f("DFRST"))), "DFRST");
+    assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,T", "3.c:2,DFRST"]);
+    assert_eq!(store(2, Change::Remove(f("DRS"))), "FT");
+    assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,T", "3.c:2,FT"]);
+    assert_eq!(m.file_name(2), b"3.c:2,FT");
+}
+
+#[test]
+fn changes_of_others_are_merged() {
+    let d = Folder::of(&["1.a:2,S", "2.b:2,", "3.c:2,T", "4.d:2,F"]);
+    let mut m = d.scan().messages;
+    d.rename("cur/1.a:2,S", "cur/1.a:2,F");
+    d.rename("cur/2.b:2,", "cur/2.b:2,R");
+    d.remove("cur/3.c:2,T");
+    // What we knew as set is not any more, so setting it is a change.
+    assert_eq!(letters(store_flags(&d.store, &d.dir, &mut m, 0, Change::Add(f("S")), ALL).unwrap()), "FS");
+    // The reading told of the others, too.
+    assert!(!m.take_changed(0) && m.take_changed(1) && !m.take_changed(1) && !m.take_changed(3));
+    assert_eq!(letters(store_flags(&d.store, &d.dir, &mut m, 1, Change::Set(f("S")), ALL).unwrap()), "S");
+    assert!(matches!(store_flags(&d.store, &d.dir, &mut m, 2, Change::Add(f("S")), ALL), Err(Error::Gone)));
+    assert!(matches!(store_flags(&d.store, &d.dir, &mut m, 9, Change::Add(f("S")), ALL), Err(Error::Gone)));
+    assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,S", "4.d:2,F"]);
+}
+
+#[test]
+fn no_file_is_overwritten() {
+    let d = Folder::of(&["1.a:2,"]);
+    let mut m = d.scan().messages;
+    d.put("cur/1.a:2,S");
+    assert!(matches!(store_flags(&d.store, &d.dir, &mut m, 0, Change::Add(f("S")), ALL), Err(Error::Io(..))));
+    assert_eq!(d.read("cur/1.a:2,S"), "Subject: cur/1.a:2,S\n\ntext\n");
+    assert_eq!(d.read("cur/1.a:2,"), "Subject: cur/1.a:2,\n\ntext\n");
+}
+
+#[test]
+fn opening_follows_renames() {
+    let d = Folder::of(&["1.a:2,", "2.b,S=5:2,", "3.c:2,", "4.d:2,"]);
+    let mut m = d.scan().messages;
+    let read = |m: &mut Messages, i| {
+        open(&d.store, &d.dir, m, i).map(|(mut file, metadata, changed)| {
+            let mut text = String::new();
+            file.read_to_string(&mut text).unwrap();
+            assert_eq!(metadata.len(), text.len() as u64);
+            (text.lines().next().unwrap().to_owned(), changed)
+        })
+    };
+    assert_eq!(read(&mut m, 0).unwrap(), ("Subject: cur/1.a:2,".to_owned(), false));
+    d.rename("cur/1.a:2,", "cur/1.a:2,S");
+    // A size that came or went does not make it another message (STORAGE 1.4).
+    d.rename("cur/2.b,S=5:2,", "cur/2.b:2,F");
+    d.rename("cur/3.c:2,", "cur/3.c,S=7:2,");
+    d.remove("cur/4.d:2,");
+    assert_eq!(read(&mut m, 0).unwrap(), ("Subject: cur/1.a:2,".to_owned(), true));
+    assert_eq!(read(&mut m, 0).unwrap(), ("Subject: cur/1.a:2,".to_owned(), false));
+    assert_eq!(read(&mut m, 1).unwrap(), ("Subject: cur/2.b,S=5:2,".to_owned(), true));
+    assert_eq!(read(&mut m, 2).unwrap(), ("Subject: cur/3.c:2,".to_owned(), false));
+    assert!(matches!(read(&mut m, 3), Err(Error::Gone)));
+    assert_eq!(letters(m.flags(1)), "F");
+}
+
+#[test]
+fn links_and_pipes_are_not_opened() {
+    let d = Folder::of(&["1.a:2,"]);
+    std::os::unix::fs::symlink(d.path("cur/1.a:2,"), d.path("cur/2.b:2,")).unwrap();
+    let mut m = d.scan().messages;
+    assert_eq!(m.len(), 2);
+    assert!(matches!(open(&d.store, &d.dir, &mut m, 1), Err(Error::Io(..))));
+    // But for a folder that is made of links.
+    let links = Dir::of_links(d.dir.path());
+    assert!(open(&d.store, &links, &mut m, 1).is_ok());
+    d.remove("cur/1.a:2,");
+    std::fs::create_dir(d.path("cur/1.a:2,")).unwrap();
+    assert!(matches!(open(&d.store, &d.dir, &mut m, 0), Err(Error::Io(..))));
+    assert!(matches!(open(&d.store, &links, &mut m, 1), Err(Error::Io(..))));
+}
+
+#[test]
+fn unlinking() {
+    let d = Folder::of(&["1.a:2,T", "2.b:2,T", "3.c:2,T", "4.d:2,"]);
+    let mut m = d.scan().messages;
+    d.rename("cur/2.b:2,T", "cur/2.b:2,ST");
+    d.rename("cur/3.c:2,T", "cur/3.c:2,S");
+    let mut gone = |i| unlink(&d.store, &d.dir, &mut m, i).unwrap();
+    assert!(gone(0));
+    assert!(!gone(0));
+    assert!(gone(1));
+    // Somebody has taken \Deleted back.
+    assert!(!gone(2));
+    assert!(gone(3));
+    assert_eq!(d.list("cur"), ["3.c:2,S"]);
+}
+
+#[test]
+fn moving_to_the_trash() {
+    let d = Folder::of(&["1.a:2,DST", "2.b:2,T", "3.c:2,T"]);
+    let trash = d.sub("Trash");
+    let mut m = d.scan().messages;
+    let drop = Flags::DELETED | Flags::DRAFT;
+    let mut go = |i| move_to(&d.store, &d.dir, &mut m, i, &trash.dir, drop);
+    assert!(go(0).unwrap());
+    assert_eq!(trash.list("."), ["cur", "maildirfolder", "new", "tmp"]);
+    assert_eq!(trash.list("cur"), ["1.a:2,S"]);
+    // The name is taken there.
+    trash.put("cur/2.b:2,");
+    assert!(go(1).unwrap());
+    assert_eq!(trash.list("cur").len(), 3);
+    assert_eq!(trash.read("cur/2.b:2,"), "Subject: cur/2.b:2,\n\ntext\n");
+    d.remove("cur/3.c:2,T");
+    assert!(!go(2).unwrap());
+    assert_eq!(d.list("cur").len(), 0);
+}
+
+#[test]
+fn keywords_the_fast_way() {
+    let d = Folder::of(&["1.a:2,", "2.b:2,"]);
+    let mut s = d.scan();
+    let go = |s: &mut Snapshot, i: usize, change, names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|n| n.as_bytes().to_vec()).collect();
+        store_keywords(&d.store, &d.dir, s, &[i], change, &names).unwrap();
+        show(s).lines().nth(i).unwrap().split_once(":2, *").unwrap().1.to_owned()
+    };
+    assert_eq!(go(&mut s, 0, KeywordChange::Add, &["Work", "$Label1"]), " Work $Label1");
+    assert_eq!(d.read("courierimapkeywords/1.a"), "Work\n$Label1\n");
+    // Another spelling is the same keyword, and nothing is written for what does not change.
+    d.remove("courierimapkeywords/1.a");
+    assert_eq!(go(&mut s, 0, KeywordChange::Add, &["WORK"]), " Work $Label1");
+    assert_eq!(d.list("courierimapkeywords").len(), 0);
+    assert_eq!(go(&mut s, 0, KeywordChange::Remove, &["work", "none"]), " $Label1");
+    assert_eq!(d.read("courierimapkeywords/1.a"), "$Label1\n");
+    assert_eq!(go(&mut s, 0, KeywordChange::Set, &[]), "");
+    assert_eq!(d.read("courierimapkeywords/1.a"), "");
+    // Where the directory has gone.
+    std::fs::remove_dir_all(d.path("courierimapkeywords")).unwrap();
+    assert_eq!(go(&mut s, 1, KeywordChange::Set, &["x"]), " x");
+    assert_eq!(d.read("courierimapkeywords/2.b"), "x\n");
+    assert!(d.list("tmp").is_empty());
+    // Not at all.
+    let off = Store::new(Config { keywords: KeywordMode::Off, ..Config::default() });
+    store_keywords(&off, &d.dir, &mut s, &[0], KeywordChange::Add, &[b"y".to_vec()]).unwrap();
+    assert!(!d.path("courierimapkeywords/1.a").exists());
+}
+
+#[test]
+fn keywords_the_careful_way() {
+    let d = Folder::with(Config { keywords: KeywordMode::Careful, ..Config::default() });
+    for name in ["1.a", "2.b", "3.c"] {
+        d.put(&format!("cur/{name}:2,"));
+    }
+    let mut s = d.scan();
+    // Another session's changes, one merged and one not.
+    d.write("courierimapkeywords/:list", "Theirs\n\n2.b:0\n");
+    d.write("courierimapkeywords/1.a", "Theirs\n");
+    store_keywords(&d.store, &d.dir, &mut s, &[0, 1, 2], KeywordChange::Add, &[b"Ours".to_vec()]).unwrap();
+    assert_eq!(show(&s), "1 1.a:2, * Ours Theirs\n2 2.b:2, * Ours Theirs\n3 3.c:2, * Ours\n".replace("Ours Theirs", "Theirs Ours"));
+    for (name, content) in [("1.a", "Theirs\nOurs\n"), ("2.b", "Theirs\nOurs\n"), ("3.c", "Ours\n")] {
+        assert_eq!(d.read(&format!("courierimapkeywords/{name}")), content);
+    }
+    assert!(d.list("tmp").is_empty());
+    store_keywords(&d.store, &d.dir, &mut s, &[0], KeywordChange::Remove, &[b"theirs".to_vec()]).unwrap();
+    let scanned = d.scan();
+    assert_eq!(show(&scanned), "1 1.a:2, Ours\n2 2.b:2, Theirs Ours\n3 3.c:2, Ours\n");
+    assert!(!d.list("courierimapkeywords").iter().any(|n| n.starts_with(".tmp")));
+    // A file that appears while we write is not overwritten.
+    d.write("courierimapkeywords/1.a", "Later\n");
+    assert!(!keywords::write_set_carefully(&d.store, &d.dir, b"1.a", &[b"x"]).unwrap());
+    assert_eq!(d.read("courierimapkeywords/1.a"), "Later\n");
+}
+
+#[test]
+fn ten_thousand_gone_messages_are_found_out_by_one_reading() {
+    let d = Folder::with(Config { fsync: false, ..Config::default() });
+    for n in 0..3000 {
+        std::fs::write(d.path(&format!("cur/{n}.a:2,")), "").unwrap();
+    }
+    let mut m = d.scan().messages;
+    for n in 0..2999 {
+        d.remove(&format!("cur/{n}.a:2,"));
+    }
+    let start = crate::sys::clock::monotonic();
+    let gone = (0..3000).filter(|i| matches!(open(&d.store, &d.dir, &mut m, *i), Err(Error::Gone))).count();
+    assert_eq!(gone, 2999);
+    assert!(start.elapsed().as_millis() < 1000);
+}

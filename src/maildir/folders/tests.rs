@@ -1,1 +1,127 @@
-//! tests
+//! Folders made, removed and renamed.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use super::super::testing::{Folder, list};
+use super::*;
+use std::os::unix::fs::MetadataExt;
+
+fn errno(result: Result<(), Error>) -> Option<i32> {
+    result.unwrap_err().errno()
+}
+
+#[test]
+fn made_as_courier_makes_them() {
+    let inbox = Folder::new();
+    let f = inbox.sub("Sent");
+    create(&f.store, &f.dir).unwrap();
+    assert_eq!(f.list("."), ["courierimapkeywords", "courierimapuiddb", "cur", "maildirfolder", "new", "tmp"]);
+    let mode = |name: &str| fs::lstat(&f.path(name)).unwrap().mode() & 0o777;
+    assert_eq!((mode("."), mode("cur"), mode("maildirfolder")), (0o700, 0o700, 0o600));
+    assert_eq!(f.uids(), format!("1 {} 1\n", uiddb::validity_of(&f.dir).unwrap()));
+    assert_eq!(errno(create(&f.store, &f.dir)), Some(17));
+    assert!(f.path("cur").is_dir());
+    let long = inbox.sub(&"x".repeat(300));
+    assert!(create(&long.store, &long.dir).is_err());
+    // Half-way: nothing stays.
+    let f = inbox.sub("Half");
+    fs::mkdir(f.dir.path(), 0o700).unwrap();
+    fs::rmdir(f.dir.path()).unwrap();
+    let nowhere = Dir::at(inbox.path("none/.x"));
+    assert!(create(&f.store, &nowhere).is_err());
+    assert!(!inbox.path("none").exists());
+}
+
+#[test]
+fn removed_with_all_that_is_in_it() {
+    let inbox = Folder::new();
+    let f = inbox.sub("A");
+    create(&f.store, &f.dir).unwrap();
+    let below = inbox.sub("A.B");
+    create(&below.store, &below.dir).unwrap();
+    f.put("cur/1.a:2,");
+    f.put("odd/deep/file");
+    let outside = inbox.root.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("kept"), "").unwrap();
+    std::os::unix::fs::symlink(&outside, f.path("link")).unwrap();
+    let was = uiddb::validity_of(&f.dir).unwrap();
+    delete(&f.store, &f.dir).unwrap();
+    assert!(!f.dir.is_there() && below.dir.is_there());
+    assert_eq!(list(&outside), ["kept"]);
+    // Its UIDVALIDITY does not come back.
+    create(&f.store, &f.dir).unwrap();
+    assert!(uiddb::validity_of(&f.dir).unwrap() > was);
+    // A link is no folder.
+    std::os::unix::fs::symlink(&outside, inbox.path(".Link")).unwrap();
+    assert_eq!(errno(delete(&f.store, &inbox.sub("Link").dir)), Some(20));
+    assert_eq!(list(&outside), ["kept"]);
+    assert!(matches!(delete(&f.store, &inbox.sub("None").dir), Err(Error::Gone)));
+}
+
+#[test]
+fn no_waiting_for_old_or_strange_values() {
+    let start = clock::monotonic();
+    for n in [1, 700_000_000, u32::MAX] {
+        wait_until_past(UidValidity::new(n));
+    }
+    wait_until_past(None);
+    assert!(start.elapsed() < Duration::from_millis(50));
+}
+
+#[test]
+fn renamed_with_all_below() {
+    let inbox = Folder::new();
+    for name in ["Old", "Old.a", "Old.a.b", "Older"] {
+        let f = inbox.sub(name);
+        create(&f.store, &f.dir).unwrap();
+        f.put("cur/7.x:2,S");
+        f.set_uids("1 5 9\n8 7.x\n");
+    }
+    inbox.write("courierimaphieracl/Old.v", "owner lr\n");
+    inbox.write("courierimaphieracl/Olden", "owner lr\n");
+    let go = |old: &str, new: &str| rename(&inbox.store, inbox.dir.path(), old.as_bytes(), new.as_bytes());
+    go("Old", "New.x").unwrap();
+    let mut subs = list_own(inbox.dir.path()).unwrap();
+    subs.sort();
+    assert_eq!(subs, [&b"New.x"[..], b"New.x.a", b"New.x.a.b", b"Older"]);
+    let f = inbox.sub("New.x.a.b");
+    assert_eq!(f.list("cur"), ["7.x:2,S"]);
+    let validity = uiddb::validity_of(&f.dir).unwrap();
+    assert!(validity.get() > 700_000_000);
+    assert_eq!(f.uids(), format!("1 {validity} 2\n1 7.x\n"));
+    assert_eq!(inbox.list("courierimaphieracl"), ["New.x.v", "Olden"]);
+    // There and back: yet another UIDVALIDITY.
+    go("New.x", "Old").unwrap();
+    assert!(uiddb::validity_of(&inbox.sub("Old.a.b").dir).unwrap() > validity);
+    // What is not there is no error; what is in the way is one, and then nothing has moved.
+    go("None", "Other").unwrap();
+    let blocked = inbox.sub("N.a.b");
+    create(&blocked.store, &blocked.dir).unwrap();
+    let before = inbox.list(".");
+    assert_eq!(errno(go("Old", "N")), Some(17));
+    assert_eq!(errno(go("Old", "Old.a.c")), Some(22));
+    assert_eq!(errno(go("Old", "Old")), Some(17));
+    assert_eq!(inbox.list("."), before);
+    assert_eq!(inbox.sub("Old").list("cur"), ["7.x:2,S"]);
+    // A name that is too long for one of them: all go back.
+    let long = "y".repeat(252);
+    assert!(go("Old", &long).is_err());
+    assert_eq!(inbox.list("."), before);
+    // Entries without `cur` stay where they are.
+    inbox.put(".Plain");
+    go("Plain", "Fancy").unwrap();
+    assert!(inbox.path(".Plain").is_file());
+}
+
+#[test]
+fn marked_by_an_unseen_message() {
+    let inbox = Folder::of(&["1.a:2,S", "2.b:2,FS", ".x"]);
+    assert!(!marked(&inbox.dir));
+    inbox.put("new/3.c");
+    assert!(marked(&inbox.dir));
+    inbox.rename("new/3.c", "cur/3.c:2,F");
+    assert!(marked(&inbox.dir));
+    inbox.rename("cur/3.c:2,F", "cur/3.c:2,S");
+    assert!(!marked(&inbox.dir));
+    assert!(!marked(&inbox.sub("None").dir));
+}

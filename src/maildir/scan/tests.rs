@@ -1,1 +1,388 @@
-//! tests
+//! Scans of every odd folder of STORAGE 2.5, the files before and after.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use super::super::testing::{Folder, show};
+use super::*;
+use crate::maildir::{Config, peek};
+use crate::types::Flags;
+
+/// One odd folder: the UID file, what is in `cur`, and what is to be seen and written. `V` is a new UIDVALIDITY.
+fn check(uids: &str, files: &[&str], shown: &str, after: &str) {
+    let f = Folder::of(files);
+    if !uids.is_empty() {
+        f.set_uids(uids);
+    }
+    let start = clock::now().0 - 1_000_000_000;
+    let snapshot = f.scan();
+    assert_eq!(show(&snapshot), shown, "{uids:?}");
+    let validity = i64::from(snapshot.uid_validity.get());
+    let after = if after.contains('V') {
+        assert!(validity >= start && validity <= start + 2, "{uids:?}");
+        after.replace('V', &validity.to_string())
+    } else {
+        after.to_owned()
+    };
+    assert_eq!(f.uids(), after, "{uids:?}");
+    assert!(snapshot.is_saved());
+    assert!(f.list("tmp").is_empty());
+    // A second look changes nothing, and nothing is recent any more.
+    let again = f.scan();
+    assert_eq!(show(&again), shown.replace(" *", ""));
+    assert_eq!((again.uid_validity, again.uid_next), (snapshot.uid_validity, snapshot.uid_next));
+    assert_eq!(f.uids(), after);
+}
+
+#[test]
+fn odd_uid_files() {
+    let two = &["2.b:2,S", "1.a:2,"];
+    let new = "1 1.a:2, *\n2 2.b:2,S *\n";
+    let written = "1 V 3\n1 1.a\n2 2.b\n";
+    for absent in ["", "1 5", "1 5\n", "2 5 6\n1 1.a\n", "1 5 6", "garbage\n1 1.a\n", "1 0 9\n1 1.a\n"] {
+        check(absent, two, new, written);
+    }
+    check("1 5 9\n3 1.a\n4 2.b\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9\n3 1.a\n4 2.b\n");
+    check("1 5 9 more words\n3 1.a\n4 2.b\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9 more words\n3 1.a\n4 2.b\n");
+    // The last line without LF is ignored.
+    check("1 5 9\n3 1.a\n4 2.b", two, "3 1.a:2,\n9 2.b:2,S *\n", "1 5 10\n3 1.a\n9 2.b\n");
+    // Lines that are none.
+    check("1 5 9\n3 1.a\nfoo\nx 2.b\n\n", two, "3 1.a:2,\n9 2.b:2,S *\n", "1 5 10\n3 1.a\n9 2.b\n");
+    // Extra text or a CR: another name.
+    check("1 5 9\n3 1.a \n4 2.b\r\n", two, "9 1.a:2, *\n10 2.b:2,S *\n", "1 5 11\n9 1.a\n10 2.b\n");
+    // A name with its flags.
+    check("1 5 9\n3 1.a:2,S\n4 2.b\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9\n3 1.a\n4 2.b\n");
+    // A message that is gone; the next UID stays.
+    check("1 5 9\n3 1.a\n4 2.b\n8 3.c\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9\n3 1.a\n4 2.b\n");
+    // A UID that is too high, with and without news.
+    check("1 5 4\n3 1.a\n4 2.b\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 5\n3 1.a\n4 2.b\n");
+    check("1 5 2\n4 2.b\n", two, "4 2.b:2,S\n5 1.a:2, *\n", "1 5 6\n4 2.b\n5 1.a\n");
+    // One UID twice: the later line gets a new one, and is no news to the client's user.
+    check("1 5 9\n3 2.b\n3 1.a\n", two, "3 2.b:2,S\n9 1.a:2,\n", "1 5 10\n3 2.b\n9 1.a\n");
+    check("1 5 9\n3 0.z\n3 1.a\n4 2.b\n", two, "4 2.b:2,S\n9 1.a:2,\n", "1 5 10\n4 2.b\n9 1.a\n");
+    // One name twice: the first line counts.
+    check("1 5 9\n3 1.a\n4 2.b\n6 1.a\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9\n3 1.a\n4 2.b\n");
+    check("1 5 9\n6 1.a\n4 2.b\n3 1.a\n", two, "4 2.b:2,S\n6 1.a:2,\n", "1 5 9\n4 2.b\n6 1.a\n");
+    // Not in order: sorted by the next write, which is not due.
+    check("1 5 9\n4 2.b\n3 1.a\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9\n4 2.b\n3 1.a\n");
+    // Beyond 32 bits: a new UIDVALIDITY.
+    for large in ["1 4294967296 9\n3 1.a\n", "1 5 4294967296\n3 1.a\n", "1 5 9\n4294967296 1.a\n", "1 5 9\n4294967295 1.a\n"] {
+        check(large, two, new, written);
+    }
+    // No UIDs left: all are given anew, under a larger UIDVALIDITY.
+    check("1 5 4294967295\n7 2.b\n", two, "1 1.a:2, *\n2 2.b:2,S\n", written);
+    check("1 4000000000 4294967295\n7 2.b\n", two, "1 1.a:2, *\n2 2.b:2,S\n", "1 4000000001 3\n1 1.a\n2 2.b\n");
+}
+
+#[test]
+fn odd_names() {
+    check(
+        "",
+        &["1000.x:2,", "900.x:2,", "x:2,", "900.a", "5.p:2,PSa", "6.q:2,S:2,T", "7.r:x", ".hidden:2,S", "8.s,S=12:2,"],
+        "1 x:2, *\n2 5.p:2,PSa *\n3 6.q:2,S:2,T *\n4 7.r:x *\n5 8.s,S=12:2, *\n6 900.a *\n7 900.x:2, *\n8 1000.x:2, *\n",
+        "1 V 9\n1 x\n2 5.p\n3 6.q:2,S\n4 7.r\n5 8.s,S=12\n6 900.a\n7 900.x\n8 1000.x\n",
+    );
+}
+
+#[test]
+fn what_is_no_file_is_no_message() {
+    let f = Folder::of(&["1.a:2,"]);
+    std::fs::create_dir(f.path("cur/2.dir:2,")).unwrap();
+    std::fs::create_dir(f.path("new/3.dir")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(f.path("cur/4.fifo:2,")).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(f.path("new/5.socket")).unwrap();
+    assert_eq!(show(&f.scan()), "1 1.a:2, *\n");
+    assert!(f.path("new/3.dir").is_dir());
+}
+
+#[test]
+fn new_mail_moves() {
+    let f = Folder::of(&["1.a:2,S"]);
+    f.scan();
+    for name in ["new/30.c", "new/4.d:2,F", "new/.hidden", "cur/5.e:2,"] {
+        f.put(name);
+    }
+    let snapshot = f.scan();
+    assert_eq!(show(&snapshot), "1 1.a:2,S\n2 4.d:2,F *\n3 5.e:2, *\n4 30.c:2, *\n");
+    assert_eq!(f.list("new"), [".hidden"]);
+    assert_eq!(f.read("cur/30.c:2,"), "Subject: new/30.c\n\ntext\n");
+    assert_eq!(f.uids(), format!("1 {} 5\n1 1.a\n2 4.d\n3 5.e\n4 30.c\n", snapshot.uid_validity));
+}
+
+#[test]
+fn one_name_two_messages() {
+    // In `cur` and `new`: both stay, with a UID each.
+    let f = Folder::of(&["1.a:2,S"]);
+    f.set_uids("1 5 9\n3 1.a\n");
+    f.put("new/1.a");
+    let s = f.scan();
+    assert_eq!(s.messages.len(), 2);
+    assert_eq!((s.messages.uid(0).unwrap().get(), s.messages.file_name(0)), (3, b"1.a:2,S".to_vec()));
+    assert_eq!(s.messages.uid(1).unwrap().get(), 9);
+    let name = String::from_utf8(s.messages.file_name(1)).unwrap();
+    assert_eq!(f.read(&format!("cur/{name}")), "Subject: new/1.a\n\ntext\n");
+    assert!(name.ends_with(":2,") && f.list("new").is_empty());
+    assert_eq!(show(&f.scan()), show(&s).replace(" *", ""));
+    // Twice in `cur`.
+    let f = Folder::of(&["1.a:2,S", "1.a:2,F", "1.a"]);
+    f.set_uids("1 5 9\n3 1.a\n");
+    let s = f.scan();
+    assert_eq!(s.messages.len(), 3);
+    assert_eq!(s.messages.base_name(0), b"1.a");
+    let mut contents: Vec<_> = (0..3).map(|i| f.read(&format!("cur/{}", String::from_utf8(s.messages.file_name(i)).unwrap()))).collect();
+    contents.sort();
+    assert_eq!(contents, ["Subject: cur/1.a\n\ntext\n", "Subject: cur/1.a:2,F\n\ntext\n", "Subject: cur/1.a:2,S\n\ntext\n"]);
+    assert_eq!(show(&f.scan()), show(&s).replace(" *", ""));
+    // Two names of one file: a rename in progress, one message.
+    let f = Folder::of(&["1.a:2,S"]);
+    std::fs::hard_link(f.path("cur/1.a:2,S"), f.path("cur/1.a:2,F")).unwrap();
+    std::fs::hard_link(f.path("cur/1.a:2,S"), f.path("new/1.a")).unwrap();
+    assert_eq!(f.scan().messages.len(), 1);
+    assert_eq!(f.list("cur"), ["1.a:2,F", "1.a:2,S"]);
+    assert_eq!(f.list("new"), ["1.a"]);
+}
+
+#[test]
+fn a_name_with_a_line_end_gets_another() {
+    let f = Folder::of(&["1.a\n7 x:2,S"]);
+    f.put("new/2.b\n8 y");
+    let s = f.scan();
+    assert_eq!(s.messages.len(), 2);
+    assert!(f.list("cur").iter().all(|n| !n.contains('\n')));
+    assert_eq!(s.messages.iter().filter(|m| m.flags.contains(Flags::SEEN)).count(), 1);
+    assert_eq!(show(&f.scan()), show(&s).replace(" *", ""));
+}
+
+#[test]
+fn a_message_that_comes_back_keeps_its_uid() {
+    let f = Folder::of(&["1.a:2,S"]);
+    f.set_uids("1 5 9\n3 1.a\n");
+    f.rename("cur/1.a:2,S", "new/1.a");
+    assert_eq!(show(&f.scan()), "3 1.a:2,\n");
+}
+
+#[test]
+fn deliveries_come_first_and_in_order() {
+    let f = Folder::of(&["1.a:2,", "0.z:2,"]);
+    let start = f.try_scan(Mode::ReadWrite, None, vec![]).unwrap().snapshot;
+    f.put("new/2.new");
+    let one = f.delivery("one\n", Flags::SEEN, &["Work", "$Label1"]);
+    let two = f.delivery("two\n", Flags::NONE, &[]);
+    assert_eq!(f.list("tmp").len(), 2);
+    let scanned = f.try_scan(Mode::ReadWrite, Some(&start), vec![one, two]).unwrap();
+    assert_eq!(scanned.delivered.iter().map(|u| u.get()).collect::<Vec<_>>(), [3, 4]);
+    let m = &scanned.snapshot.messages;
+    assert_eq!((0..5).map(|i| m.recent(i)).collect::<Vec<_>>(), [false, false, false, false, true]);
+    let name = String::from_utf8(m.file_name(2)).unwrap();
+    assert_eq!(f.read(&format!("cur/{name}")), "one\n");
+    let metadata = std::fs::metadata(f.path(&format!("cur/{name}"))).unwrap();
+    let part = format!("V{:016X}I{:016X}_0.", metadata.dev(), metadata.ino());
+    assert!(name.contains(&part) && name.ends_with(",S=4:2,S"), "{name}");
+    assert_eq!(show(&scanned.snapshot).lines().nth(2).unwrap(), format!("3 {name} Work $Label1"));
+    assert!(f.list("tmp").is_empty());
+    // With no UID file the delivered ones are first all the same, as Courier has it.
+    let f = Folder::of(&["1.a:2,"]);
+    let one = f.delivery("one\n", Flags::NONE, &[]);
+    let scanned = f.try_scan(Mode::ReadWrite, None, vec![one]).unwrap();
+    assert_eq!(scanned.delivered[0].get(), 1);
+}
+
+#[test]
+fn a_delivery_that_is_not_made_leaves_nothing() {
+    let f = Folder::new();
+    drop(f.delivery("one\n", Flags::NONE, &[]));
+    assert!(f.list("tmp").is_empty());
+    // The UID file cannot be replaced: nothing stays, and the old file does.
+    f.set_uids("1 5 9\n");
+    let one = f.delivery("one\n", Flags::NONE, &["Work"]);
+    std::fs::remove_file(f.path("courierimapuiddb")).unwrap();
+    std::fs::create_dir(f.path("courierimapuiddb")).unwrap();
+    assert!(f.try_scan(Mode::ReadWrite, None, vec![one]).is_err());
+    assert!(f.list("cur").is_empty() && f.list("tmp").is_empty());
+    assert_eq!(f.list("courierimapkeywords"), ["(none)"]);
+}
+
+#[test]
+fn examine_writes_uids() {
+    let f = Folder::of(&["1.a:2,"]);
+    f.put("new/2.b");
+    let s = f.try_scan(Mode::ReadOnly, None, vec![]).unwrap().snapshot;
+    assert_eq!(show(&s), "1 1.a:2, *\n2 2.b:2, *\n");
+    assert!(f.list("new").is_empty());
+    assert_eq!(show(&f.scan()), "1 1.a:2,\n2 2.b:2,\n");
+}
+
+#[test]
+fn unsaved_uids() {
+    let numbered = |file: Option<u32>, next, go_on, hide, lying: &[u32], fresh: &[&str]| {
+        let mut m = Messages::over(b"aabbcc".to_vec());
+        for (at, uid) in lying.iter().enumerate() {
+            m.push_lying(*uid, at * 2, 2);
+        }
+        for name in fresh {
+            m.push_named(name.as_bytes(), bit::FRESH);
+        }
+        let (validity, next, saved) = number_unsaved(&mut m, file.and_then(UidValidity::new), next, go_on, hide, 1_000_000_777).unwrap();
+        let all: Vec<_> = (0..m.len()).map(|i| (m.uid(i).unwrap().get(), String::from_utf8(m.base_name(i).to_vec()).unwrap())).collect();
+        (validity.get(), next, saved, all)
+    };
+    let own = |list: &[(u32, &str)]| list.iter().map(|(n, s)| (*n, (*s).to_owned())).collect::<Vec<_>>();
+    // The file has them all.
+    assert_eq!(numbered(Some(5), 9, false, false, &[3, 4], &[]), (5, 9, true, own(&[(3, "aa"), (4, "bb")])));
+    // It does not: all anew.
+    assert_eq!(numbered(Some(5), 9, false, false, &[3], &["x"]), (777, 3, false, own(&[(1, "aa"), (2, "x")])));
+    assert_eq!(numbered(None, 1, false, false, &[], &["y", "x"]), (777, 3, false, own(&[(1, "x"), (2, "y")])));
+    // On from there.
+    assert_eq!(numbered(Some(777), 3, true, false, &[1], &["x"]), (777, 4, false, own(&[(1, "aa"), (3, "x")])));
+    // After a look that was good: what is not in the file stays out of sight.
+    assert_eq!(numbered(Some(5), 9, false, true, &[3], &["x"]), (5, 9, true, own(&[(3, "aa")])));
+}
+
+#[test]
+fn nothing_is_unchanged_until_the_clock_has_moved() {
+    let f = Folder::of(&["1.a:2,"]);
+    f.scan();
+    let s = f.scan();
+    // Too soon: the directories have just changed.
+    assert!(!is_unchanged(&f.store, &f.dir, &s));
+    clock::sleep(Duration::from_millis(70));
+    let s = f.scan();
+    assert!(is_unchanged(&f.store, &f.dir, &s));
+    for (n, change) in [
+        (|f: &Folder| f.put("new/9.x")) as fn(&Folder),
+        |f| f.rename("cur/1.a:2,", "cur/1.a:2,S"),
+        |f| f.write("courierimapkeywords/1.a", "x\n"),
+        |f| f.set_uids("1 5 9\n"),
+        |f| f.remove("cur/1.a:2,S"),
+        |f| std::fs::rename(f.dir.path(), f.root.path().join("away")).unwrap(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        change(&f);
+        assert!(!is_unchanged(&f.store, &f.dir, &s), "{n}");
+    }
+}
+
+#[test]
+fn old_files_in_tmp_are_found_by_their_ctime() {
+    // No test can set a ctime: a young file stays, whatever its mtime.
+    let f = Folder::new();
+    f.put("tmp/1.a");
+    f.age("tmp/1.a", 1_000_000);
+    f.scan();
+    assert_eq!(f.list("tmp"), ["1.a"]);
+    let later = clock::now().0 + TMP_STAYS + 10;
+    f.put("tmp/.hidden");
+    purge(&f.store, &f.dir, later);
+    assert_eq!(f.list("tmp").len(), 2, "looked at a moment ago");
+    f.store.purged.borrow_mut().clear();
+    purge(&f.store, &f.dir, later);
+    assert_eq!(f.list("tmp"), [".hidden"]);
+}
+
+#[test]
+fn a_folder_that_is_not_there() {
+    let f = Folder::new();
+    let nowhere = f.sub("Nowhere");
+    assert!(matches!(nowhere.try_scan(Mode::ReadWrite, None, vec![]), Err(Error::Gone)));
+    assert!(matches!(nowhere.try_scan(Mode::ReadOnly, None, vec![]), Err(Error::Gone)));
+    std::fs::remove_dir(f.path("tmp")).unwrap();
+    assert!(matches!(f.try_scan(Mode::ReadWrite, None, vec![]), Err(Error::Io(..))));
+    f.put("cur/1.a:2,S");
+    let s = f.try_scan(Mode::ReadOnly, None, vec![]).unwrap().snapshot;
+    assert_eq!((show(&s).as_str(), s.is_saved()), ("1 1.a:2,S *\n", false));
+    f.put("cur/0.b:2,");
+    let next = f.try_scan(Mode::ReadOnly, Some(&s), vec![]).unwrap().snapshot;
+    assert_eq!((show(&next).as_str(), next.uid_validity), ("1 1.a:2,S\n2 0.b:2, *\n", s.uid_validity));
+}
+
+#[test]
+fn status_changes_nothing() {
+    let f = Folder::of(&["1.a:2,S", "2.b:2,", "3.c:2,S"]);
+    f.put("new/4.d");
+    f.put("new/5.e:2,S");
+    f.put("new/.no");
+    f.set_uids("1 5 9\n3 1.a\n4 2.b\n5 9.gone\n");
+    let before = (f.uids(), f.list("cur"), f.list("new"), f.list("."));
+    let status = peek::status(&f.store, &f.dir).unwrap();
+    let want = peek::Status { messages: 5, recent: 3, uid_next: 12, uid_validity: UidValidity::new(5).unwrap(), unseen: 2 };
+    assert_eq!(status, want);
+    assert_eq!((f.uids(), f.list("cur"), f.list("new"), f.list(".")), before);
+    let s = f.scan();
+    assert_eq!((s.messages.len(), s.uid_next), (5, 12));
+    let status = peek::status(&f.store, &f.dir).unwrap();
+    assert_eq!((status.messages, status.recent, status.uid_next, status.unseen), (5, 0, 12, 2));
+    // Without a UID file: a UIDVALIDITY of the moment.
+    f.remove("courierimapuiddb");
+    let status = peek::status(&f.store, &f.dir).unwrap();
+    assert!(status.uid_validity.get() > 700_000_000);
+    assert_eq!((status.recent, status.uid_next), (5, 6));
+    assert!(matches!(peek::status(&f.store, &f.sub("x").dir), Err(Error::Gone)));
+}
+
+#[test]
+fn no_uid_is_lost_to_a_rename_in_between() {
+    // Another session flips flags as fast as it can; the directory is large enough for a rename to get in between two pieces.
+    let f = Folder::with(Config { fsync: false, ..Config::default() });
+    for n in 0..4000 {
+        std::fs::write(f.path(&format!("cur/{n}.a:2,")), "").unwrap();
+    }
+    let first = f.scan();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let cur = f.path("cur");
+        let stop = &stop;
+        scope.spawn(move || {
+            let names = |n: usize| (cur.join(format!("{n}.a:2,")), cur.join(format!("{n}.a:2,S")));
+            for n in (0..4000).cycle().step_by(7) {
+                let (a, b) = names(n);
+                let _ = std::fs::rename(&a, &b).or_else(|_| std::fs::rename(&b, &a));
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for _ in 0..20 {
+            let s = f.scan();
+            assert_eq!(s.messages.len(), 4000);
+            assert_eq!((s.uid_validity, s.uid_next), (first.uid_validity, 4001));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn courier_sees_the_same() {
+    let uids = "1 700000000 9\n3 1001.a\n5 1002.b,S=30\n";
+    let make = || {
+        let f = Folder::of(&["1001.a:2,S", "1002.b,S=30:2,", "900.c:2,F", "x"]);
+        f.set_uids(uids);
+        f.put("new/1003.d");
+        f.write("courierimapkeywords/:list", "Work\nold\n\n1001.a:0 1\n");
+        f.write("courierimapkeywords/900.c", "Work\n$Fresh\n");
+        f.write("courierimapkeywords/1002.b,S=30", "");
+        f
+    };
+    let theirs = make();
+    let Some(output) = theirs.courier(&["SELECT INBOX", "UID FETCH 1:* FLAGS"]) else { return };
+    assert!(output.contains("* 5 EXISTS"), "{output}");
+    let ours = make();
+    ours.scan();
+    for dir in ["cur", "new", "tmp", "courierimapkeywords", "."] {
+        assert_eq!(ours.list(dir), theirs.list(dir), "{dir}");
+    }
+    assert_eq!(ours.uids(), theirs.uids());
+    let lines = |f: &Folder| {
+        let mut lines: Vec<_> = f.read("courierimapkeywords/:list").lines().map(str::to_owned).collect();
+        lines.sort();
+        lines.len()
+    };
+    assert_eq!(lines(&ours), lines(&theirs));
+    // Each reads what the other wrote, and nothing is rewritten.
+    let before = (ours.uids(), ours.read("courierimapkeywords/:list"));
+    let output = ours.courier(&["SELECT INBOX", "FETCH 1:* (UID FLAGS)"]).unwrap();
+    let shown = show(&ours.scan());
+    assert_eq!((ours.uids(), ours.read("courierimapkeywords/:list")), before);
+    assert_eq!(shown, show(&theirs.scan()));
+    assert!(output.contains("* 0 RECENT"), "{output}");
+    assert_eq!(shown, "3 1001.a:2,S Work old\n5 1002.b,S=30:2,\n9 x\n10 900.c:2,F Work $Fresh\n11 1003.d:2,\n");
+}
