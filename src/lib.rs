@@ -1,9 +1,40 @@
-//! Postrider: one IMAP session over one Maildir, in Courier's place.
+//! Postrider: one IMAP session on standard input and output over one Maildir, in the place of Courier's `imapd`.
+//!
+//! # The house
+//!
+//! Imports run downward only; `scripts/check-layers` proves it.
+//!
+//! ```text
+//! main.rs          calls the library
+//! 5 server         start-up, the loop over the commands, goodbye, log lines
+//! 4 commands       one file per family: its parser and its handler; THE table is in its mod.rs
+//! 3 session        what a command works on: connection, settings, the open folder; its looks at the folder (sync), the
+//!                  arithmetic of sequence numbers (view), the tagged line (reply), every environment variable (options)
+//! 2 maildir        files: unique names, scan, UID database, keywords, locks, subscriptions, quota, ACLs, shared folders; no IMAP
+//! 2 mime           messages: structure with offsets, header fields, addresses, dates, decoding; no files
+//! 2 wire           bytes in, tokens out, values in, bytes out; no files
+//! 1 types          UIDs, folder names, flags, rights, keyword sets: values and their rules, no I/O
+//! 1 sys            the only place for unsafe code, libc and nix: waits, signals, file calls, clocks
+//! ```
+//!
+//! # How a command flows
+//!
+//! The server takes the tag and the command's name and finds the row of the table. The row's parser pulls its arguments from the
+//! wire to the end of the line; only then is the state looked at, and the handler acts and returns an outcome. News of the folder
+//! is written if the row allows, then the one tagged line. Output collects and goes out before the next wait.
+
 #![deny(unsafe_code)]
 
+pub mod commands;
 pub mod maildir;
 pub mod mime;
+pub mod server;
+pub mod session;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod types;
 pub mod wire;
+
+/// An allocation that fails ends the session in order.
+#[global_allocator]
+static ALLOCATOR: sys::alloc::Allocator = sys::alloc::Allocator;

@@ -222,3 +222,11 @@ pub fn mtime_nanos(metadata: &Metadata) -> i128 {
 pub fn set_umask(mask: u32) -> u32 {
     nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits()
 }
+
+/// The system's words for an error, without Rust's number: `No such file or directory`.
+pub fn error_text(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => nix::errno::Errno::from_raw(code).desc().to_owned(),
+        None => error.to_string(),
+    }
+}

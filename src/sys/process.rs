@@ -165,3 +165,8 @@ pub fn no_core_files() {
 pub fn change_directory(path: &std::path::Path) -> io::Result<()> {
     std::env::set_current_dir(path)
 }
+
+/// The first argument of the process.
+pub fn argument() -> Option<std::ffi::OsString> {
+    std::env::args_os().nth(1)
+}

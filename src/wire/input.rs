@@ -29,10 +29,9 @@ fn is_atom_octet(b: u8, brackets: Brackets) -> bool {
 }
 
 impl Io {
-    /// Waits until a line has begun, then starts to read it.
-    pub fn begin_line(&mut self) -> Result<()> {
+    /// Forgets the line before and starts with the next.
+    pub fn begin_line(&mut self) {
         self.line = super::io::Line::default();
-        Ok(())
     }
 
     /// The next octet without taking it.

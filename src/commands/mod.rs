@@ -1,0 +1,125 @@
+//! The commands. One table says of each what it is called, how it is read and run, and what policy holds for it; one file per
+//! family has the parser and the handler.
+
+pub mod basic;
+pub mod folder;
+pub mod idle;
+pub mod list;
+pub mod select;
+pub mod args;
+pub mod status;
+
+use crate::session::{Error, Outcome, Result, Session};
+
+/// When a command may be given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// At any time.
+    Any,
+    /// With a folder open.
+    Selected,
+}
+
+/// Whether untagged EXPUNGE lines may come with a command (RFC 3501 7.4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expunges {
+    /// Never: FETCH, STORE and SEARCH speak of sequence numbers.
+    Never,
+    /// Only with the UID form.
+    WithUid,
+    /// Always.
+    Yes,
+}
+
+/// What a handler is told about its call.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// `UID` came before the command.
+    pub uid: bool,
+    /// The row.
+    pub row: &'static Row,
+}
+
+/// One command.
+pub struct Row {
+    /// Its name, upper case.
+    pub name: &'static str,
+    /// When it may be given.
+    pub state: State,
+    /// Whether it has a UID form.
+    pub uid: bool,
+    /// For a command that changes messages: the text of its refusal in a folder opened read-only.
+    pub writes: Option<&'static str>,
+    /// Whether untagged EXPUNGE lines may come with it.
+    pub expunges: Expunges,
+    /// Reads the arguments to the end, checks, acts.
+    pub run: fn(&mut Session, &Call) -> Result<Outcome>,
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Syntax first, then the state, then the folder's mode, then the deed: a line that does not parse is BAD before anything else
+/// is looked at.
+fn run<A>(
+    s: &mut Session,
+    call: &Call,
+    parse: impl Fn(&mut Session, &Call) -> Result<A>,
+    act: impl Fn(&mut Session, &Call, A) -> Result<Outcome>,
+) -> Result<Outcome> {
+    let arguments = parse(s, call)?;
+    if call.row.state == State::Selected {
+        let Some(selected) = &s.selected else { return Err(Error::Syntax) };
+        if let Some(refusal) = call.row.writes
+            && selected.read_only
+        {
+            return Outcome::no(refusal).refuse();
+        }
+    }
+    act(s, call, arguments)
+}
+
+macro_rules! row {
+    ($name:literal, $module:ident :: $family:ident, $state:ident, uid: $uid:literal, writes: $writes:expr, expunges: $expunges:ident) => {
+        Row {
+            name: $name,
+            state: State::$state,
+            uid: $uid,
+            writes: $writes,
+            expunges: Expunges::$expunges,
+            run: |s, call| run(s, call, $module::$family::parse, $module::$family::run),
+        }
+    };
+}
+
+/// THE table.
+pub static TABLE: &[Row] = &[
+    row!("CAPABILITY", basic::capability, Any, uid: false, writes: None, expunges: Yes),
+    row!("CHECK", basic::check, Selected, uid: false, writes: None, expunges: Yes),
+    row!("CLOSE", select::close, Selected, uid: false, writes: None, expunges: Never),
+    row!("CREATE", folder::create, Any, uid: false, writes: None, expunges: Yes),
+    row!("DELETE", folder::delete, Any, uid: false, writes: None, expunges: Yes),
+    row!("ENABLE", basic::enable, Any, uid: false, writes: None, expunges: Yes),
+    row!("EXAMINE", select::examine, Any, uid: false, writes: None, expunges: Yes),
+    row!("ID", basic::id, Any, uid: false, writes: None, expunges: Yes),
+    row!("IDLE", idle::idle, Any, uid: false, writes: None, expunges: Yes),
+    row!("LIST", list::list, Any, uid: false, writes: None, expunges: Yes),
+    row!("LOGOUT", basic::logout, Any, uid: false, writes: None, expunges: Yes),
+    row!("LSUB", list::lsub, Any, uid: false, writes: None, expunges: Yes),
+    row!("NAMESPACE", basic::namespace, Any, uid: false, writes: None, expunges: Yes),
+    row!("NOOP", basic::noop, Any, uid: false, writes: None, expunges: Yes),
+    row!("RENAME", folder::rename, Any, uid: false, writes: None, expunges: Yes),
+    row!("SELECT", select::select, Any, uid: false, writes: None, expunges: Yes),
+    row!("STATUS", status::status, Any, uid: false, writes: None, expunges: Yes),
+    row!("SUBSCRIBE", folder::subscribe, Any, uid: false, writes: None, expunges: Yes),
+    row!("UNSELECT", select::unselect, Selected, uid: false, writes: None, expunges: Never),
+    row!("UNSUBSCRIBE", folder::unsubscribe, Any, uid: false, writes: None, expunges: Yes),
+];
+
+/// The row of a command.
+pub fn find(name: &[u8]) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name.as_bytes() == name)
+}

@@ -1,0 +1,218 @@
+//! From the start of the process to the greeting, in Courier's order (STORAGE 10.6): who is served, from where, and every check
+//! with its text.
+
+use crate::maildir::{Config, KeywordMode, Store, account::AccountOptions, trash};
+use crate::session::{Client, Counts, Options, Session, logging, options::Keywords};
+use crate::sys::stdio::Stdio;
+use crate::sys::{clock, fs, process, signals, user};
+use crate::wire::{Io, io::STALL};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+imapd: serves one IMAP session on standard input and output over one Maildir.
+
+usage: imapd [MAILDIR]      (default: $MAILDIR, else ./Maildir)
+       imapd --version
+       imapd --help
+
+Started by imaplogin (couriertcpd, inetd) it takes the user and the address from the
+environment; started by hand it greets with PREAUTH. See imapd(8).
+";
+
+/// The sticky bit on a home directory locks the account.
+const STICKY: u32 = 0o1000;
+/// How far the file server's clock may be off, in seconds.
+const SKEW: i64 = 30;
+
+/// Everything before the first command: a session, or the exit status of a process that has said why not.
+pub fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
+    signals::install();
+    process::no_core_files();
+    clock::read_time_zone();
+    let options = Options::from_environment();
+    let mut io = Io::new(Box::new(Stdio::new(STALL)));
+    let client = client(&options, &mut io)?;
+    if options.protocol == b"SMAP1" {
+        bye(&mut io, "The SMAP1 protocol is not served here.");
+        log::error!("{}: PROTOCOL=SMAP1 is not supported", logging::shown(&client.user));
+        return Err(ExitCode::FAILURE);
+    }
+    let locked = Path::new(".").metadata().map_or(true, |m| m.mode() & STICKY != 0);
+    if locked {
+        log::info!(
+            "LOCKED, user={}, ip=[{}], port=[{}]",
+            logging::shown(&client.user),
+            logging::shown(&client.ip),
+            logging::shown(&client.port)
+        );
+        bye(&mut io, "Your account is temporarily unavailable (+t bit set on home directory).");
+        return Err(ExitCode::SUCCESS);
+    }
+    enter(&options, argument, &client, &mut io)?;
+    login_program();
+    check_owner(&options, &client, &mut io)?;
+    trace(&options, &mut io);
+
+    let account = AccountOptions::parse(&options.account);
+    let host = user::hostname();
+    let config = Config {
+        host: options.hostname.clone().unwrap_or_else(|| host.clone()),
+        lock_host: host,
+        use_locks: options.use_locks,
+        fsync: options.fsync,
+        keywords: match options.keywords {
+            Keywords::Off => KeywordMode::Off,
+            Keywords::Fast => KeywordMode::Fast,
+            Keywords::Careful => KeywordMode::Careful,
+        },
+    };
+    let mut s = Session {
+        io,
+        account,
+        store: Store::new(config),
+        selected: None,
+        utf8: false,
+        client,
+        counts: Counts::default(),
+        started: clock::monotonic(),
+        over: false,
+        options,
+    };
+    empty_trash(&s);
+    check_clock(&mut s)?;
+    greet(&mut s)?;
+    Ok(s)
+}
+
+fn bye(io: &mut Io, text: &str) {
+    super::say(io, &format!("* BYE {text}"));
+}
+
+/// `* BYE [ALERT] Fatal error: <what>: <reason>`
+fn fatal(io: &mut Io, client: &Client, what: &str, reason: &str) -> ExitCode {
+    bye(io, &format!("[ALERT] Fatal error: {what}: {reason}"));
+    log::error!("{}: {what}", logging::shown(&client.user));
+    ExitCode::FAILURE
+}
+
+/// Who is served: the login process's word, or the user of the process.
+fn client(options: &Options, io: &mut Io) -> Result<Client, ExitCode> {
+    if options.login_tag.is_some() {
+        let Some(user) = options.authenticated.clone() else {
+            bye(io, "AUTHENTICATED environment variable not set.");
+            return Err(ExitCode::SUCCESS);
+        };
+        if options.remote_ip.is_empty() || options.remote_port.is_empty() {
+            return Err(ExitCode::SUCCESS);
+        }
+        return Ok(Client { user, ip: options.remote_ip.clone(), port: options.remote_port.clone() });
+    }
+    let user = match options.authenticated.clone() {
+        Some(user) => user,
+        None => user::passwd_name().ok_or_else(|| {
+            log::error!("uid {} not found in passwd file", user::uid());
+            ExitCode::FAILURE
+        })?,
+    };
+    Ok(Client { user, ip: b"127.0.0.1".to_vec(), port: b"0".to_vec() })
+}
+
+/// Changes into the Maildir, for good: `MAILDIR`, else the argument, else `./Maildir` (the order of Courier's manual page).
+fn enter(options: &Options, argument: Option<OsString>, client: &Client, io: &mut Io) -> Result<(), ExitCode> {
+    let maildir = options.maildir.clone().or(argument.map(OsString::into_vec)).unwrap_or_else(|| b"./Maildir".to_vec());
+    process::change_directory(fs::path(&maildir)).map_err(|e| {
+        let reason = fs::error_text(&e);
+        log::error!(target: logging::BARE, "chdir {}: {reason}", logging::shown(&maildir));
+        fatal(io, client, &reason, &reason)
+    })
+}
+
+/// Runs `loginexec` if it is there and executable, and takes it away when it succeeds (STORAGE 10.3). It has the connection for
+/// itself, and our environment without what only concerns us.
+fn login_program() {
+    let path = Path::new("loginexec");
+    let executable = path.symlink_metadata().is_ok_and(|m| m.is_file() && m.mode() & 0o100 != 0);
+    if !executable {
+        return;
+    }
+    use std::os::unix::process::CommandExt;
+    match process::succeeds(Command::new("./loginexec").arg0("loginexec")) {
+        Ok(true) => {
+            if let Err(e) = fs::unlink(path) {
+                log::error!("loginexec: {}", fs::error_text(&e));
+            }
+        }
+        Ok(false) => {}
+        Err(e) => log::error!("loginexec: {}", fs::error_text(&e)),
+    }
+}
+
+fn check_owner(options: &Options, client: &Client, io: &mut Io) -> Result<(), ExitCode> {
+    if !options.sanity_check {
+        return Ok(());
+    }
+    let ours = Path::new(".").metadata().is_ok_and(|m| m.uid() == user::euid() && m.gid() == user::egid());
+    if ours {
+        return Ok(());
+    }
+    Err(fatal(io, client, "Account's mailbox directory is not owned by the correct uid or gid", ""))
+}
+
+/// Starts the trace if the file of that name is there (STORAGE 10.4).
+fn trace(options: &Options, io: &mut Io) {
+    use std::io::Write;
+    let Some(name) = &options.debug_file else { return };
+    let Ok((mut file, _)) = fs::open_append(fs::path(name)) else { return };
+    io.set_trace(Box::new(move |text| {
+        let _ = file.write_all(text);
+    }));
+}
+
+/// Applies `IMAP_EMPTYTRASH`: before the greeting and at LOGOUT (STORAGE 10.1).
+pub fn empty_trash(s: &Session) {
+    if let Some(setting) = &s.options.empty_trash {
+        trash::purge(Path::new("."), setting, &s.options.trash, clock::now().0);
+    }
+}
+
+/// A file server whose clock differs would break locks and UIDVALIDITY: the session does not begin.
+fn check_clock(s: &mut Session) -> Result<(), ExitCode> {
+    let path = Path::new("tmp/courier-imap.clockskew.chk");
+    let _ = fs::unlink(path);
+    let Ok(file) = fs::create_new(path, 0o666) else { return Ok(()) };
+    let stamp = file.metadata().map(|m| m.mtime());
+    let _ = fs::unlink(path);
+    let off = stamp.is_ok_and(|mtime| mtime.abs_diff(clock::now().0) > SKEW.unsigned_abs());
+    if off {
+        bye(&mut s.io, "Clock skew detected. Check the clock on the file server");
+        return Err(ExitCode::SUCCESS);
+    }
+    Ok(())
+}
+
+fn greet(s: &mut Session) -> Result<(), ExitCode> {
+    let greeting = match &s.options.login_tag {
+        Some(tag) => [tag, &b" OK LOGIN Ok.\r\n"[..]].concat(),
+        None => b"* PREAUTH Ready.\r\n".to_vec(),
+    };
+    s.io.out.extend_from_slice(&greeting);
+    let refusal = if s.account.flag("disableimap") {
+        Some("IMAP access disabled for this account.")
+    } else if s.account.flag("disableinsecureimap") && !s.options.tls {
+        Some("IMAP access disabled via insecure connection.")
+    } else {
+        None
+    };
+    if let Some(text) = refusal {
+        bye(&mut s.io, text);
+        return Err(ExitCode::SUCCESS);
+    }
+    let protocol = if s.options.protocol.is_empty() { b"IMAP" } else { &*s.options.protocol };
+    log::info!("LOGIN, {}, protocol={}", s.who(), logging::shown(protocol));
+    Ok(())
+}

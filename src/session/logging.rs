@@ -1,0 +1,37 @@
+//! The log on standard error, in Courier's lines (PROTOCOL 2.4): couriertcpd hands them to courierlogger, which takes the word
+//! before the colon for the level.
+
+use log::{Level, LevelFilter};
+use std::io::Write;
+
+/// The target of lines with Courier's `NOTICE:` level, which `log` does not have.
+pub const NOTICE: &str = "notice";
+/// The target of lines without a level.
+pub const BARE: &str = "bare";
+
+/// Starts the log. `RUST_LOG` is not read: the log is the administrator's.
+pub fn start() {
+    let _ = env_logger::Builder::new()
+        .filter_level(LevelFilter::Debug)
+        .target(env_logger::Target::Stderr)
+        .write_style(env_logger::WriteStyle::Never)
+        .format(|out, record| {
+            let level = match (record.target(), record.level()) {
+                (NOTICE, _) => "NOTICE: ",
+                (BARE, _) => "",
+                (_, Level::Error) => "ERR: ",
+                (_, Level::Warn) => "WARN: ",
+                (_, Level::Info) => "INFO: ",
+                (_, Level::Debug | Level::Trace) => "DEBUG: ",
+            };
+            // One write a line; a control character in a value never makes a second line.
+            let text: String = record.args().to_string().chars().map(|c| if c.is_control() { '/' } else { c }).collect();
+            writeln!(out, "{level}{text}")
+        })
+        .try_init();
+}
+
+/// A value for the log.
+pub fn shown(value: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(value)
+}

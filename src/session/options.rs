@@ -1,0 +1,260 @@
+//! Every environment variable, read once. Administrators configure a session by these alone, under the names and with the rules
+//! of value that Courier has (STORAGE 11.1); the table here, the manual page and a test hold together.
+
+use crate::types::number::atoi;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+/// How keywords are kept (STORAGE 3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Keywords {
+    /// Not offered.
+    #[default]
+    Off,
+    /// The last writer wins.
+    Fast,
+    /// Read, changed and written under the folder's lock.
+    Careful,
+}
+
+/// What the environment says. Unset and empty are told apart only where Courier does.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `IMAPLOGINTAG`: the tag of the login command; its presence says that imaplogin started us.
+    pub login_tag: Option<Vec<u8>>,
+    /// `AUTHENTICATED`: the account.
+    pub authenticated: Option<Vec<u8>>,
+    /// `AUTHADDR`: the sender for the outbox.
+    pub auth_address: Option<Vec<u8>>,
+    /// `TCPREMOTEIP`, for the log.
+    pub remote_ip: Vec<u8>,
+    /// `TCPREMOTEPORT`, for the log.
+    pub remote_port: Vec<u8>,
+    /// `PROTOCOL`: `SMAP1` is refused.
+    pub protocol: Vec<u8>,
+    /// `OPTIONS`: the account's options.
+    pub account: Vec<u8>,
+    /// `MAILDIR`, when not empty.
+    pub maildir: Option<Vec<u8>>,
+    /// `MAILDIRQUOTA`.
+    pub maildir_quota: Option<Vec<u8>>,
+    /// `HOSTNAME`: the host part of file names.
+    pub hostname: Option<Vec<u8>>,
+    /// `HEADERFROM`: a header field for the outbox.
+    pub header_from: Option<Vec<u8>>,
+    /// `SENDMAIL`: the mailer for the outbox.
+    pub sendmail: Option<Vec<u8>>,
+    /// `OUTBOX`, such as `.Outbox`; `None` when empty.
+    pub outbox: Option<Vec<u8>>,
+    /// `OUTBOX_MULTIPLE_SEND`.
+    pub outbox_multiple: bool,
+    /// `IMAPDEBUGFILE`, when not empty.
+    pub debug_file: Option<Vec<u8>>,
+    /// `IMAP_ACL`: the ACL capability.
+    pub acl: bool,
+    /// `IMAP_BROKENUIDV`.
+    pub broken_uidv: bool,
+    /// `IMAP_CAPABILITY`.
+    pub capability: Option<Vec<u8>>,
+    /// `IMAP_CAPABILITY_TLS`, when not empty.
+    pub capability_tls: Option<Vec<u8>>,
+    /// `SMAP_CAPABILITY`, when not empty.
+    pub smap_capability: Option<Vec<u8>>,
+    /// `IMAP_CHECK_ALL_FOLDERS`.
+    pub check_all_folders: bool,
+    /// `IMAP_DISABLETHREADSORT`.
+    pub disable_thread_sort: bool,
+    /// `IMAP_EMPTYTRASH`; set but empty means one day.
+    pub empty_trash: Option<Vec<u8>>,
+    /// `IMAP_IDLE_TIMEOUT`, seconds between looks at the folder while idle.
+    pub idle_seconds: u64,
+    /// `IMAP_ID_FIELDS`: ID is known if set; bits 1 version, 2 os, 4 os-version.
+    pub id_fields: Option<i64>,
+    /// `IMAP_KEYWORDS`.
+    pub keywords: Keywords,
+    /// `IMAP_LOG_DELETIONS`.
+    pub log_deletions: bool,
+    /// `IMAP_MAILBOX_SANITY_CHECK`.
+    pub sanity_check: bool,
+    /// `IMAP_MOVE_EXPUNGE_TO_TRASH`.
+    pub move_to_trash: bool,
+    /// `IMAP_OBSOLETE_CLIENT`.
+    pub obsolete_client: bool,
+    /// `IMAP_SHAREDINDEXFILE`, when not empty.
+    pub shared_index: Option<Vec<u8>>,
+    /// `IMAP_SHAREDMUNGENAMES`.
+    pub shared_munge: bool,
+    /// `IMAP_TLS`: the connection is encrypted.
+    pub tls: bool,
+    /// `TLS_EXTERNAL`, when not empty: a certificate may log in.
+    pub tls_external: bool,
+    /// `IMAP_TRASHFOLDERNAME`.
+    pub trash: Vec<u8>,
+    /// `IMAP_USELOCKS`.
+    pub use_locks: bool,
+    /// `IMAP_EXTENSIONS`: ours; all that is added to Courier's wire rather than corrected on it.
+    pub extensions: bool,
+    /// `IMAP_FSYNC`: ours; whether what is answered is on disk first.
+    pub fsync: bool,
+}
+
+/// The variables that [`Options`] reads, in the order of the manual page.
+pub const VARIABLES: &[&str] = &[
+    "AUTHADDR",
+    "AUTHENTICATED",
+    "HEADERFROM",
+    "HOSTNAME",
+    "IMAPDEBUGFILE",
+    "IMAPLOGINTAG",
+    "IMAP_ACL",
+    "IMAP_BROKENUIDV",
+    "IMAP_CAPABILITY",
+    "IMAP_CAPABILITY_TLS",
+    "IMAP_CHECK_ALL_FOLDERS",
+    "IMAP_DISABLETHREADSORT",
+    "IMAP_EMPTYTRASH",
+    "IMAP_EXTENSIONS",
+    "IMAP_FSYNC",
+    "IMAP_IDLE_TIMEOUT",
+    "IMAP_ID_FIELDS",
+    "IMAP_KEYWORDS",
+    "IMAP_LOG_DELETIONS",
+    "IMAP_MAILBOX_SANITY_CHECK",
+    "IMAP_MOVE_EXPUNGE_TO_TRASH",
+    "IMAP_OBSOLETE_CLIENT",
+    "IMAP_SHAREDINDEXFILE",
+    "IMAP_SHAREDMUNGENAMES",
+    "IMAP_TLS",
+    "IMAP_TRASHFOLDERNAME",
+    "IMAP_USELOCKS",
+    "MAILDIR",
+    "MAILDIRQUOTA",
+    "OPTIONS",
+    "OUTBOX",
+    "OUTBOX_MULTIPLE_SEND",
+    "PROTOCOL",
+    "SENDMAIL",
+    "SMAP_CAPABILITY",
+    "TCPREMOTEIP",
+    "TCPREMOTEPORT",
+    "TLS_EXTERNAL",
+];
+
+/// Variables of Courier's that are accepted and have no effect here, with the reason.
+pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("COURIERTLS", "TLS is over before the session starts"),
+    ("IMAP_ENHANCEDIDLE", "notification is used wherever it works"),
+    ("IMAP_STARTTLS", "TLS is over before the session starts"),
+    ("IMAP_TLS_REQUIRED", "checked before the session starts"),
+    ("MAILDIR_SKIP_SYMLINK_CHECKS", "messages are opened without following links"),
+    ("PATH", "the mailer is run with a fixed one"),
+    ("TLS_SUBJECT_CN", "used by the login process"),
+    ("TZ", "read by the C library"),
+];
+
+impl Options {
+    /// Reads the process's environment.
+    pub fn from_environment() -> Options {
+        Options::read(|name| std::env::var_os(name).map(OsString::into_vec))
+    }
+
+    /// Reads the variables that `get` knows.
+    pub fn read(get: impl Fn(&str) -> Option<Vec<u8>>) -> Options {
+        let filled = |name: &str| get(name).filter(|v| !v.is_empty());
+        let on = |name: &str| get(name).is_some_and(|v| atoi(&v) != 0);
+        let on_unless_zero = |name: &str| filled(name).is_none_or(|v| atoi(&v) != 0);
+        Options {
+            login_tag: get("IMAPLOGINTAG"),
+            authenticated: get("AUTHENTICATED"),
+            auth_address: filled("AUTHADDR"),
+            remote_ip: get("TCPREMOTEIP").unwrap_or_default(),
+            remote_port: get("TCPREMOTEPORT").unwrap_or_default(),
+            protocol: get("PROTOCOL").unwrap_or_default(),
+            account: get("OPTIONS").unwrap_or_default(),
+            maildir: filled("MAILDIR"),
+            maildir_quota: filled("MAILDIRQUOTA"),
+            hostname: filled("HOSTNAME"),
+            header_from: filled("HEADERFROM"),
+            sendmail: filled("SENDMAIL"),
+            outbox: filled("OUTBOX"),
+            outbox_multiple: on("OUTBOX_MULTIPLE_SEND"),
+            debug_file: filled("IMAPDEBUGFILE"),
+            acl: on("IMAP_ACL"),
+            broken_uidv: on("IMAP_BROKENUIDV"),
+            capability: get("IMAP_CAPABILITY"),
+            capability_tls: filled("IMAP_CAPABILITY_TLS"),
+            smap_capability: filled("SMAP_CAPABILITY"),
+            check_all_folders: on("IMAP_CHECK_ALL_FOLDERS"),
+            disable_thread_sort: get("IMAP_DISABLETHREADSORT").is_some_and(|v| atoi(&v) > 0),
+            empty_trash: get("IMAP_EMPTYTRASH"),
+            // Courier spins at 0; a second is the least.
+            idle_seconds: get("IMAP_IDLE_TIMEOUT").map_or(60, |v| u64::try_from(atoi(&v)).unwrap_or(0).max(1)),
+            id_fields: get("IMAP_ID_FIELDS").map(|v| atoi(&v)),
+            keywords: match get("IMAP_KEYWORDS").map_or(0, |v| atoi(&v)) {
+                0 => Keywords::Off,
+                1 => Keywords::Fast,
+                _ => Keywords::Careful,
+            },
+            // Trap 14: set but empty is on.
+            log_deletions: get("IMAP_LOG_DELETIONS").is_some_and(|v| v.first() != Some(&b'0')),
+            sanity_check: on_unless_zero("IMAP_MAILBOX_SANITY_CHECK"),
+            move_to_trash: on("IMAP_MOVE_EXPUNGE_TO_TRASH"),
+            obsolete_client: on("IMAP_OBSOLETE_CLIENT"),
+            shared_index: filled("IMAP_SHAREDINDEXFILE"),
+            shared_munge: on("IMAP_SHAREDMUNGENAMES"),
+            tls: on("IMAP_TLS"),
+            tls_external: filled("TLS_EXTERNAL").is_some(),
+            trash: filled("IMAP_TRASHFOLDERNAME").unwrap_or_else(|| b"Trash".to_vec()),
+            // Trap 15: on when unset; when set, only `1...` keeps it on.
+            use_locks: get("IMAP_USELOCKS").is_none_or(|v| v.first() == Some(&b'1')),
+            extensions: on_unless_zero("IMAP_EXTENSIONS"),
+            fsync: on_unless_zero("IMAP_FSYNC"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Options {
+        Options::read(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn unset() {
+        let o = read(&[]);
+        assert!(o.use_locks && o.sanity_check && o.extensions && o.fsync);
+        assert_eq!(o.trash, b"Trash");
+        assert_eq!(o.idle_seconds, 60);
+        assert_eq!((o.keywords, o.id_fields, o.log_deletions), (Keywords::Off, None, false));
+    }
+
+    #[test]
+    fn traps() {
+        assert!(!read(&[("IMAP_USELOCKS", "")]).use_locks);
+        assert!(!read(&[("IMAP_USELOCKS", "yes")]).use_locks);
+        assert!(read(&[("IMAP_USELOCKS", "1")]).use_locks);
+        assert!(read(&[("IMAP_LOG_DELETIONS", "")]).log_deletions);
+        assert!(!read(&[("IMAP_LOG_DELETIONS", "0")]).log_deletions);
+        assert_eq!(read(&[("IMAP_EMPTYTRASH", "")]).empty_trash.as_deref(), Some(&b""[..]));
+        assert!(read(&[("IMAP_MAILBOX_SANITY_CHECK", "")]).sanity_check);
+        assert!(!read(&[("IMAP_MAILBOX_SANITY_CHECK", "0")]).sanity_check);
+        assert_eq!(read(&[("MAILDIR", "")]).maildir, None);
+        assert_eq!(read(&[("IMAP_KEYWORDS", "2")]).keywords, Keywords::Careful);
+        assert_eq!(read(&[("IMAP_ID_FIELDS", "")]).id_fields, Some(0));
+    }
+
+    /// Each variable of the table is asked for, and nothing else is.
+    #[test]
+    fn the_table_is_whole() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        Options::read(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        });
+        let mut asked = asked.into_inner();
+        asked.sort();
+        assert_eq!(asked, VARIABLES);
+    }
+}

@@ -1,0 +1,157 @@
+//! Sequence numbers, pure: what a client must be told so that its picture of a folder becomes the new one (RFC 3501 7.4.1).
+//! No folder, no wire: two ascending lists of UIDs go in, numbers come out, and property tests play the client.
+
+use crate::types::{Seq, Uid};
+
+/// The messages of one look at a folder: UIDs, ascending.
+pub trait List {
+    /// How many there are.
+    fn len(&self) -> usize;
+    /// The UID at a place, from 0.
+    fn uid(&self, index: usize) -> Option<Uid>;
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The way from one look to the next.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Sequence numbers for EXPUNGE lines, in the order in which to send them: each counts from the picture that the lines
+    /// before it have left.
+    pub expunged: Vec<u32>,
+    /// Messages kept, which have these places (from 0) in the new list: the first `kept` of it.
+    pub kept: usize,
+    /// Messages added behind them.
+    pub added: usize,
+    /// Places (from 0, in the new list) of kept messages whose state is another.
+    pub changed: Vec<usize>,
+}
+
+impl Changes {
+    /// Whether the number of messages must be told again.
+    pub fn resized(&self) -> bool {
+        !self.expunged.is_empty() || self.added > 0
+    }
+
+    /// Sequence numbers of the changed messages.
+    pub fn changed_numbers(&self) -> impl Iterator<Item = Seq> + '_ {
+        self.changed.iter().filter_map(|i| Seq::from_index(*i))
+    }
+}
+
+/// Compares two looks. `same(old, new)` says whether the message at these places has the flags and keywords that it had.
+///
+/// A message that turns up *between* known ones cannot be told in IMAP, where what is new comes at the end: then everything known
+/// from there on is expunged first and comes anew.
+pub fn compare(old: &impl List, new: &impl List, mut same: impl FnMut(usize, usize) -> bool) -> Changes {
+    let mut changes = Changes::default();
+    let mut i = 0;
+    while let Some(was) = old.uid(i) {
+        let gone = match new.uid(changes.kept) {
+            Some(is) if is == was => {
+                if !same(i, changes.kept) {
+                    changes.changed.push(changes.kept);
+                }
+                changes.kept += 1;
+                false
+            }
+            Some(is) if is < was => break,
+            _ => true,
+        };
+        if gone {
+            changes.expunged.extend(Seq::from_index(changes.kept).map(Seq::get));
+        }
+        i += 1;
+    }
+    // Whatever is left of the old list has something new before it.
+    let left = old.len().saturating_sub(i);
+    changes.expunged.extend(std::iter::repeat_n(Seq::from_index(changes.kept).map_or(u32::MAX, Seq::get), left));
+    changes.added = new.len().saturating_sub(changes.kept);
+    changes
+}
+
+/// Compares by nothing: the folder became another one under its name (its UIDVALIDITY changed), so all that was known is gone.
+pub fn replaced(old: &impl List, new: &impl List) -> Changes {
+    Changes { expunged: vec![1; old.len()], kept: 0, added: new.len(), changed: Vec::new() }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// UIDs with a state each.
+    #[derive(Clone, Debug)]
+    struct Folder(Vec<(u32, u8)>);
+
+    impl List for Folder {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn uid(&self, index: usize) -> Option<Uid> {
+            self.0.get(index).and_then(|(uid, _)| Uid::new(*uid))
+        }
+    }
+
+    fn changes(old: &Folder, new: &Folder) -> Changes {
+        compare(old, new, |i, j| old.0[i].1 == new.0[j].1)
+    }
+
+    /// What a client that believes every line has in the end.
+    fn client(old: &Folder, new: &Folder, changes: &Changes) -> Vec<(u32, u8)> {
+        let mut picture = old.0.clone();
+        for n in &changes.expunged {
+            picture.remove(*n as usize - 1);
+        }
+        assert_eq!(picture.len(), changes.kept);
+        picture.extend(&new.0[changes.kept..]);
+        for seq in changes.changed_numbers() {
+            picture[seq.index()].1 = new.0[seq.index()].1;
+        }
+        picture
+    }
+
+    #[test]
+    fn table() {
+        let f = |uids: &[u32]| Folder(uids.iter().map(|u| (*u, 0)).collect());
+        for (old, new, expunged, added) in [
+            (&[1, 2, 3][..], &[1, 2, 3][..], &[][..], 0),
+            (&[1, 2, 3], &[], &[1, 1, 1], 0),
+            (&[1, 2, 3, 4], &[1, 3], &[2, 3], 0),
+            (&[1, 2], &[2, 5], &[1], 1),
+            (&[], &[1], &[], 1),
+            (&[1, 5, 6], &[1, 3, 5, 6], &[2, 2], 3),
+        ] {
+            let c = changes(&f(old), &f(new));
+            assert_eq!((&c.expunged[..], c.added), (expunged, added), "{old:?} to {new:?}");
+        }
+    }
+
+    fn folder() -> impl Strategy<Value = Folder> {
+        proptest::collection::btree_map(1u32..30, 0u8..3, 0..20).prop_map(|m| Folder(m.into_iter().collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn the_client_ends_with_the_truth(old in folder(), new in folder()) {
+            let c = changes(&old, &new);
+            prop_assert_eq!(client(&old, &new, &c), new.0.clone());
+            let c = replaced(&old, &new);
+            prop_assert_eq!(client(&old, &new, &c), new.0);
+        }
+
+        /// In life UIDs only grow: then nothing that is still there is ever expunged.
+        #[test]
+        fn nothing_is_expunged_that_is_there(old in folder(), gone in proptest::collection::vec(any::<bool>(), 30), more in 0u32..5) {
+            let mut new = Folder(old.0.iter().copied().filter(|(uid, _)| !gone[*uid as usize % 30]).collect());
+            let lost = old.0.len() - new.0.len();
+            new.0.extend((0..more).map(|n| (100 + n, 0)));
+            let c = changes(&old, &new);
+            prop_assert_eq!(c.expunged.len(), lost);
+            prop_assert_eq!(c.added, more as usize);
+        }
+    }
+}
