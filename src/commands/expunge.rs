@@ -1,0 +1,87 @@
+//! EXPUNGE (PROTOCOL 6.3): what is flagged \Deleted goes, to the trash where the administrator wants that.
+
+use super::Call;
+use super::args::{self, Piece};
+use crate::maildir::{self, change};
+use crate::session::logging::shown;
+use crate::session::{Error, Outcome, Result, Session};
+use crate::types::Flags;
+use crate::wire::Set;
+
+/// Removes the messages flagged \Deleted, all of them or those of a UID set.
+pub fn remove_deleted(s: &mut Session, uids: Option<&Set>) -> Result<()> {
+    let Some(selected) = &s.selected else { return Ok(()) };
+    let whole = vec![Piece::Messages(0..selected.snapshot.messages.len())];
+    let pieces = uids.map_or(whole, |set| args::pieces(set, true, &selected.snapshot.messages));
+    for piece in pieces {
+        let Piece::Messages(range) = piece else { continue };
+        for index in range {
+            let deleted = s.selected.as_ref().is_some_and(|f| f.snapshot.messages.flags(index).contains(Flags::DELETED));
+            if deleted {
+                remove(s, index)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes one message. One that is gone already is gone; one that cannot be removed stays, and the log says so.
+fn remove(s: &mut Session, index: usize) -> Result<()> {
+    let trash = s.trash_for(index);
+    let Session { selected: Some(selected), store, options, .. } = s else { return Ok(()) };
+    let logged = options.log_deletions;
+    let old = selected.dir.message(&selected.snapshot.messages.file_name(index));
+    let who = |s: &Session| format!("EXPUNGED, {}, old_name={}", s.who(), old.display());
+    let messages = &mut selected.snapshot.messages;
+    let moved = match &trash {
+        Some(dir) => change::move_to(store, &selected.dir, messages, index, dir, Flags::DELETED | Flags::DRAFT),
+        None => Ok(None),
+    };
+    let result = match moved {
+        Ok(Some(new)) => {
+            if logged {
+                log::info!("{}, new_name={}: only new_name will be left", who(s), new.display());
+            }
+            Ok(true)
+        }
+        Ok(None) => match change::unlink(store, &selected.dir, messages, index) {
+            Ok(was_there) => Ok(was_there),
+            Err(e) => Err(e),
+        },
+        Err(maildir::Error::Gone) => Ok(false),
+        Err(e) => Err(e),
+    };
+    match result {
+        Ok(true) if logged => log::info!("{}", who(s)),
+        Ok(_) => {}
+        Err(maildir::Error::Stopped) => return Err(s.store_error(maildir::Error::Stopped, "")),
+        Err(e) => log::error!("{}: {e}", shown(&s.client.user)),
+    }
+    Ok(())
+}
+
+/// EXPUNGE (RFC 3501 6.4.3) and UID EXPUNGE (RFC 4315 2.1).
+pub mod expunge {
+    use super::*;
+
+    /// `UID EXPUNGE SP sequence-set`, or no arguments.
+    pub fn parse(s: &mut Session, call: &Call) -> Result<Option<Set>> {
+        let set = if call.uid { Some(args::set(s)?) } else { None };
+        s.io.end_of_line()?;
+        Ok(set)
+    }
+
+    /// Removes and looks again.
+    pub fn run(s: &mut Session, _: &Call, set: Option<Set>) -> Result<Outcome> {
+        let Some(selected) = &s.selected else { return Err(Error::Syntax) };
+        if !selected.rights.has(b'e') {
+            return Outcome::no("Access denied for EXPUNGE on current mailbox (ACL \"e\" required)").refuse();
+        }
+        if selected.read_only {
+            return Outcome::no("Cannot expunge read-only mailbox.").refuse();
+        }
+        remove_deleted(s, set.as_ref())?;
+        s.look_again()?;
+        Ok(Outcome::ok("EXPUNGE completed"))
+    }
+}

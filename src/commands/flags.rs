@@ -1,0 +1,91 @@
+//! Flag lists, as STORE and APPEND have them (PROTOCOL 6.2, STORAGE 3.5).
+
+use crate::session::options::Keywords;
+use crate::session::{Error, Result, Session};
+use crate::types::{Flags, Rights, keywords::is_valid_keyword};
+use crate::wire::Token;
+
+/// The flags of a command: system flags and keywords, no keyword twice.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FlagList {
+    /// System flags.
+    pub flags: Flags,
+    /// Keywords in the client's spelling and order.
+    pub keywords: Vec<Vec<u8>>,
+}
+
+/// The system flags that these rights let a user change: `s` \Seen, `t` \Deleted, `w` the others (STORAGE 5.1).
+pub fn allowed(rights: Rights) -> Flags {
+    let mut flags = Flags::NONE;
+    for (letter, these) in
+        [(b's', Flags::SEEN), (b't', Flags::DELETED), (b'w', Flags::ANSWERED | Flags::FLAGGED | Flags::DRAFT)]
+    {
+        if rights.has(letter) {
+            flags |= these;
+        }
+    }
+    flags
+}
+
+impl FlagList {
+    /// Takes one flag. \Recent and unknown `\` words are syntax errors, and keywords are where they are not kept.
+    fn add(&mut self, s: &Session, word: Vec<u8>) -> Result<()> {
+        if let Some(flag) = Flags::by_name(&word) {
+            self.flags |= flag;
+            return Ok(());
+        }
+        let is_number = word.iter().all(u8::is_ascii_digit);
+        if s.options.keywords == Keywords::Off || is_number || !is_valid_keyword(&word) {
+            return Err(Error::Syntax);
+        }
+        if !self.keywords.iter().any(|k| k.eq_ignore_ascii_case(&word)) {
+            self.keywords.push(word);
+        }
+        Ok(())
+    }
+
+    /// `flag-list`, its `(` already taken.
+    pub fn parse_list(s: &mut Session) -> Result<FlagList> {
+        let mut list = FlagList::default();
+        loop {
+            match s.io.token()? {
+                Token::Close => return Ok(list),
+                Token::Atom(word) => list.add(s, word)?,
+                _ => return Err(Error::Syntax),
+            }
+        }
+    }
+
+    /// `flag-list / (flag *(SP flag))` to the end of the line (RFC 3501 9, `store-att-flags`). `NIL` and nothing at all are the
+    /// empty list (Courier).
+    pub fn parse_to_end(s: &mut Session) -> Result<FlagList> {
+        let mut list = FlagList::default();
+        match s.io.token()? {
+            Token::Open => list = FlagList::parse_list(s)?,
+            Token::Eol => return Ok(list),
+            Token::Atom(word) if word == b"NIL" => {}
+            Token::Atom(word) => {
+                list.add(s, word)?;
+                loop {
+                    match s.io.token()? {
+                        Token::Eol => return Ok(list),
+                        Token::Atom(word) => list.add(s, word)?,
+                        _ => return Err(Error::Syntax),
+                    }
+                }
+            }
+            _ => return Err(Error::Syntax),
+        }
+        s.io.end_of_line()?;
+        Ok(list)
+    }
+
+    /// Without what these rights do not let a user set: the rest is left out without a word (PROTOCOL 6.3, 6.4).
+    pub fn limited_to(mut self, rights: Rights) -> FlagList {
+        self.flags = self.flags & allowed(rights);
+        if !rights.has(b'w') {
+            self.keywords.clear();
+        }
+        self
+    }
+}

@@ -1,0 +1,139 @@
+//! Opening and closing folders: SELECT, EXAMINE, CLOSE, UNSELECT (PROTOCOL 4.2, 4.3).
+
+use super::args::{self, Mailbox};
+use super::{Call, expunge};
+use crate::maildir::{Mode, scan};
+use crate::session::access::Missing;
+use crate::session::options::Keywords;
+use crate::session::{Outcome, Result, Selected, Session};
+use crate::types::{Flags, Rights};
+use crate::wire::write;
+use std::collections::HashSet;
+
+fn parse_mailbox(s: &mut Session) -> Result<Mailbox> {
+    let mailbox = Mailbox::parse(s)?;
+    s.io.end_of_line()?;
+    Ok(mailbox)
+}
+
+fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
+    // The folder that was open is closed either way, without an expunge (RFC 3501 6.3.1).
+    s.selected = None;
+    let place = s.locate(mailbox, Missing::Refused)?;
+    let rights = s.require(&place, b'r', "SELECT/EXAMINE")?;
+    // Both the flags and the answer say READ-ONLY (RFC 3501 7.1), where Courier 5.0.13 says it in the answer alone.
+    let read_only = examine || !rights.intersects(Rights::WRITING) || s.is_unwritable(&place);
+    let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
+    s.synchronise(&place)?;
+    let scanned = scan::scan(&s.store, &place.dir, mode, None, Vec::new())
+        .map_err(|e| s.store_error(e, "Unable to open this mailbox."))?;
+    let mut selected = Selected {
+        name: place.name.clone(),
+        dir: place.dir.clone(),
+        place,
+        read_only,
+        rights,
+        snapshot: scanned.snapshot,
+        keywords: Vec::new(),
+        copied: HashSet::new(),
+        news: None,
+        last_served: None,
+    };
+    selected.keywords = selected.used_keywords();
+    let out = &mut s.io.out;
+    selected.push_flag_lines(out, &selected.keywords, s.options.keywords != Keywords::Off);
+    selected.push_counts(out);
+    let mut coded = |name: &str, n: u64, text: &str| {
+        out.extend_from_slice(format!("* OK [{name} ").as_bytes());
+        write::number(out, n);
+        out.extend_from_slice(format!("] {text}\r\n").as_bytes());
+    };
+    let messages = &selected.snapshot.messages;
+    // RFC 3501 6.3.1: the first unseen message, if there is one.
+    let unseen = (0..messages.len()).find(|i| !messages.flags(*i).contains(Flags::SEEN));
+    if let Some(index) = unseen.filter(|_| s.options.extensions) {
+        coded("UNSEEN", index as u64 + 1, "First unseen");
+    }
+    coded("UIDVALIDITY", u64::from(selected.snapshot.uid_validity.get()), "Ok");
+    if s.options.extensions {
+        coded("UIDNEXT", u64::from(selected.snapshot.uid_next), "Predicted next UID");
+    }
+    push_rights(out, rights);
+    s.selected = Some(selected);
+    Ok(if read_only { Outcome::ok("Ok").with_code("READ-ONLY") } else { Outcome::ok("Ok").with_code("READ-WRITE") })
+}
+
+/// Writes `* OK [MYRIGHTS "..."] ACL`.
+pub fn push_rights(out: &mut Vec<u8>, rights: Rights) {
+    out.extend_from_slice(b"* OK [MYRIGHTS \"");
+    out.extend_from_slice(&rights.shown());
+    out.extend_from_slice(b"\"] ACL\r\n");
+}
+
+/// SELECT (RFC 3501 6.3.1).
+pub mod select {
+    use super::*;
+
+    /// `mailbox`
+    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+        parse_mailbox(s)
+    }
+
+    /// Opens it for reading and writing.
+    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+        open(s, &mailbox, false)
+    }
+}
+
+/// EXAMINE (RFC 3501 6.3.2).
+pub mod examine {
+    use super::*;
+
+    /// `mailbox`
+    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+        parse_mailbox(s)
+    }
+
+    /// Opens it for reading.
+    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+        open(s, &mailbox, true)
+    }
+}
+
+/// CLOSE (RFC 3501 6.4.2).
+pub mod close {
+    use super::*;
+
+    /// No arguments.
+    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+        args::none(s)
+    }
+
+    /// Removes what is flagged \Deleted, where that is allowed, and closes the folder, without a word of either.
+    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+        if s.selected.as_ref().is_some_and(|f| !f.read_only && f.rights.has(b'e')) {
+            expunge::remove_deleted(s, None)?;
+        }
+        s.selected = None;
+        Ok(Outcome::ok("mailbox closed."))
+    }
+}
+
+/// UNSELECT (RFC 3691): ours.
+pub mod unselect {
+    use super::*;
+
+    /// No arguments.
+    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+        if !s.options.extensions {
+            return Err(crate::session::Error::Syntax);
+        }
+        args::none(s)
+    }
+
+    /// Closes the folder and removes nothing.
+    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+        s.selected = None;
+        Ok(Outcome::ok("mailbox closed."))
+    }
+}
