@@ -1,0 +1,395 @@
+//! Access control lists on the wire: the commands of RFC 4314 (with RFC 2086's `d`), and Courier's own ACL command
+//! (PROTOCOL 7.3, 7.4).
+
+use super::args::Mailbox;
+use super::{Call, list, select};
+use crate::maildir::acl::{self, Acl, ChangeRefused};
+use crate::session::access::{self, Missing, Place};
+use crate::session::{Error, Outcome, Result, Session};
+use crate::types::folder::Place as Space;
+use crate::types::{FolderName, Rights};
+use crate::wire::{Token, write};
+
+const CANNOT: &str = "Cannot modify ACLs on this mailbox.";
+const NOT_AS_REQUESTED: &str = "Cannot modify ACLs as requested.";
+
+/// The mailbox and the words behind it; what follows is passed over (PROTOCOL 1.6).
+fn parse_words<const N: usize>(s: &mut Session) -> Result<(Mailbox, [Vec<u8>; N])> {
+    let mailbox = Mailbox::parse(s)?;
+    let mut words = [const { Vec::new() }; N];
+    for word in &mut words {
+        *word = s.io.astring()?;
+    }
+    Ok((mailbox, words))
+}
+
+/// The folder of a command that changes its list, if the user may (`a`).
+fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Place> {
+    let place = s.locate(mailbox, Missing::Refused)?;
+    if matches!(place.name.place(), Space::Link(_)) {
+        return Outcome::no("Cannot set ACLs for this mailbox").refuse();
+    }
+    s.require(&place, b'a', command)?;
+    Ok(place)
+}
+
+/// Writes a changed list, and tells the rights on the open folder if they are others now.
+fn save(s: &mut Session, place: &Place, list: &mut Acl) -> std::result::Result<(), ChangeRefused> {
+    s.store_acl(place, list)?;
+    tell_rights(s, place);
+    Ok(())
+}
+
+/// `* OK [MYRIGHTS "..."] ACL`, if the open folder's rights have changed.
+fn tell_rights(s: &mut Session, place: &Place) {
+    let Ok(rights) = s.rights(place) else { return };
+    let Some(selected) = &mut s.selected else { return };
+    if selected.name == place.name && selected.rights != rights {
+        selected.rights = rights;
+        select::push_rights(&mut s.io.out, rights);
+    }
+}
+
+/// How SETACL and DELETEACL tell a refusal. Owner violations are told alike in every form, as the newer releases do.
+fn refusal(s: &Session, refused: &ChangeRefused) -> Outcome {
+    match refused {
+        ChangeRefused::Owner(_) => Outcome::no(NOT_AS_REQUESTED),
+        ChangeRefused::Failed(e) => {
+            log::error!("{}: ACL: {}", crate::session::logging::shown(&s.client.user), crate::sys::fs::error_text(e));
+            Outcome::no(CANNOT)
+        }
+        _ => Outcome::no(CANNOT),
+    }
+}
+
+/// SETACL (RFC 4314 3.1).
+pub mod setacl {
+    use super::*;
+
+    /// `mailbox SP identifier SP mod-rights`
+    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 2])> {
+        parse_words(s)
+    }
+
+    /// Changes one entry.
+    pub fn run(s: &mut Session, _: &Call, (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2])) -> Result<Outcome> {
+        let place = administered(s, &mailbox, "SETACL")?;
+        let identifier = acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
+        let mut list = s.acl(&place)?;
+        list.change(&identifier, &rights)
+            .and_then(|()| save(s, &place, &mut list))
+            .map_err(|refused| refusal(s, &refused))?;
+        Ok(Outcome::ok("ACLs updated."))
+    }
+}
+
+/// DELETEACL (RFC 4314 3.2).
+pub mod deleteacl {
+    use super::*;
+
+    /// `mailbox SP identifier`
+    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 1])> {
+        parse_words(s)
+    }
+
+    /// Takes one entry out.
+    pub fn run(s: &mut Session, _: &Call, (mailbox, [who]): (Mailbox, [Vec<u8>; 1])) -> Result<Outcome> {
+        let place = administered(s, &mailbox, "DELETEACL")?;
+        let identifier = acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
+        let mut list = s.acl(&place)?;
+        list.remove(&identifier);
+        save(s, &place, &mut list).map_err(|refused| refusal(s, &refused))?;
+        Ok(Outcome::ok("ACLs updated."))
+    }
+}
+
+/// GETACL (RFC 4314 3.3).
+pub mod getacl {
+    use super::*;
+
+    /// `mailbox`
+    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 0])> {
+        parse_words(s)
+    }
+
+    /// Tells the list, groups left out (PROTOCOL 7.2).
+    pub fn run(s: &mut Session, _: &Call, (mailbox, []): (Mailbox, [Vec<u8>; 0])) -> Result<Outcome> {
+        let place = s.locate(&mailbox, Missing::Refused)?;
+        s.require(&place, b'a', "GETACL")?;
+        let list = s.acl(&place)?;
+        let out = &mut s.io.out;
+        out.extend_from_slice(b"* ACL ");
+        write::string(out, &mailbox.0);
+        for (identifier, rights) in list.entries() {
+            if let Some(shown) = acl::to_rfc2086(identifier) {
+                out.push(b' ');
+                write::string(out, &shown);
+                out.push(b' ');
+                write::string(out, &rights.shown_without_parts());
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+        tell_rights(s, &place);
+        Ok(Outcome::ok("GETACL completed."))
+    }
+}
+
+/// The folder of a question about rights: any one right will do.
+fn asked(s: &mut Session, mailbox: &Mailbox) -> Result<(Place, Rights)> {
+    let place = s.locate(mailbox, Missing::Refused)?;
+    let rights = s.rights(&place)?;
+    if rights.intersects(Rights::ASKING) {
+        return Ok((place, rights));
+    }
+    // Courier names GETACL and `a` here (PROTOCOL 7.3, sic).
+    access::denied("GETACL", place.name.spelled(), b'a').refuse()
+}
+
+/// LISTRIGHTS (RFC 4314 3.4).
+pub mod listrights {
+    use super::*;
+
+    /// `mailbox SP identifier`
+    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 1])> {
+        parse_words(s)
+    }
+
+    /// Tells which rights an identifier always has and which it may be given.
+    pub fn run(s: &mut Session, _: &Call, (mailbox, [who]): (Mailbox, [Vec<u8>; 1])) -> Result<Outcome> {
+        let (place, _) = asked(s, &mailbox)?;
+        let stored = acl::from_rfc2086(&who).unwrap_or_default();
+        let is_owner = |id: &[u8]| id == b"owner" || id == place.owner;
+        let minus = stored.strip_prefix(b"-").is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
+        let rights = if is_owner(&stored) {
+            "\"al\" c d i p r s w"
+        } else if minus {
+            "\"\" c d i p r s w"
+        } else {
+            "\"\" a c d i l p r s w"
+        };
+        let out = &mut s.io.out;
+        out.extend_from_slice(b"* LISTRIGHTS ");
+        write::string(out, &mailbox.0);
+        out.push(b' ');
+        write::string(out, &who);
+        out.push(b' ');
+        out.extend_from_slice(rights.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        Ok(Outcome::ok("LISTRIGHTS completed."))
+    }
+}
+
+/// MYRIGHTS (RFC 4314 3.5).
+pub mod myrights {
+    use super::*;
+
+    /// `mailbox`
+    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 0])> {
+        parse_words(s)
+    }
+
+    /// Tells what the user may do.
+    pub fn run(s: &mut Session, _: &Call, (mailbox, []): (Mailbox, [Vec<u8>; 0])) -> Result<Outcome> {
+        let (place, rights) = asked(s, &mailbox)?;
+        let out = &mut s.io.out;
+        out.extend_from_slice(b"* MYRIGHTS ");
+        write::string(out, &mailbox.0);
+        out.push(b' ');
+        write::string(out, &rights.shown_without_parts());
+        out.extend_from_slice(b"\r\n");
+        tell_rights(s, &place);
+        Ok(Outcome::ok("MYRIGHTS completed."))
+    }
+}
+
+/// ACL STORE, ACL SET, ACL DELETE: one change on many folders (PROTOCOL 7.4).
+pub mod acl_command {
+    use super::*;
+
+    /// What is done to each list.
+    enum Verb {
+        Store { identifier: Vec<u8>, rights: Vec<u8> },
+        Set(Vec<(Vec<u8>, Vec<u8>)>),
+        Delete { identifier: Vec<u8> },
+    }
+
+    impl Verb {
+        fn name(&self) -> &'static str {
+            match self {
+                Verb::Store { .. } => "STORE",
+                Verb::Set(_) => "SET",
+                Verb::Delete { .. } => "DELETE",
+            }
+        }
+    }
+
+    /// The folders and the change; `None` where Courier answers `FAILED`.
+    pub struct Arguments(Option<(Vec<Vec<u8>>, bool, Verb)>);
+
+    fn decoded(s: &Session, wire: Vec<u8>) -> Result<Vec<u8>> {
+        if s.utf8 { Ok(wire) } else { crate::types::utf7::decode(&wire).ok_or(Error::Syntax) }
+    }
+
+    /// One folder, or a list of LIST patterns; in UTF-8.
+    fn boxes(s: &mut Session) -> Result<(Vec<Vec<u8>>, bool)> {
+        let invalid = |e| if e == crate::wire::Error::Syntax { Error::Invalid } else { e.into() };
+        let token = s.io.token().map_err(invalid)?;
+        if token != Token::Open {
+            let text = s.io.text_of(token).map_err(invalid)?;
+            return Ok((vec![decoded(s, text)?], false));
+        }
+        let mut patterns = Vec::new();
+        loop {
+            match s.io.token().map_err(invalid)? {
+                Token::Close => return Ok((patterns, true)),
+                token => {
+                    let text = s.io.text_of(token).map_err(invalid)?;
+                    patterns.push(decoded(s, text)?);
+                }
+            }
+        }
+    }
+
+    /// The words up to the end of the line.
+    fn words(s: &mut Session) -> Result<Vec<Vec<u8>>> {
+        let mut words = Vec::new();
+        loop {
+            match s.io.token()? {
+                Token::Eol => return Ok(words),
+                token => words.push(s.io.text_of(token)?),
+            }
+        }
+    }
+
+    /// `ACL STORE boxes id rights`, `ACL SET boxes [id rights]...`, `ACL DELETE boxes id`.
+    pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+        let Some(sub) = s.io.token()?.word() else { return Ok(Arguments(None)) };
+        if !matches!(&*sub, b"STORE" | b"SET" | b"DELETE") {
+            return Ok(Arguments(None));
+        }
+        let (names, patterns) = boxes(s)?;
+        let mut words = words(s)?.into_iter();
+        let verb = match (&*sub, words.next(), words.next()) {
+            (b"STORE", Some(identifier), Some(rights)) => Verb::Store { identifier, rights },
+            (b"DELETE", Some(identifier), _) => Verb::Delete { identifier },
+            (b"SET", None, None) => Verb::Set(Vec::new()),
+            (b"SET", Some(identifier), Some(rights)) => {
+                let mut entries = vec![(identifier, rights)];
+                while let Some(identifier) = words.next() {
+                    let Some(rights) = words.next() else { return Ok(Arguments(None)) };
+                    entries.push((identifier, rights));
+                }
+                Verb::Set(entries)
+            }
+            _ => return Ok(Arguments(None)),
+        };
+        Ok(Arguments(Some((names, patterns, verb))))
+    }
+
+    /// The new list of one folder.
+    fn changed(s: &mut Session, place: &Place, verb: &Verb) -> Result<std::result::Result<Acl, ChangeRefused>> {
+        let mut list = s.acl(place)?;
+        let result = match verb {
+            Verb::Store { identifier, rights } => list.change(identifier, rights),
+            Verb::Delete { identifier } => {
+                list.remove(identifier);
+                Ok(())
+            }
+            Verb::Set(entries) => {
+                list = Acl::new();
+                entries.iter().try_for_each(|(identifier, rights)| list.change(identifier, rights))
+            }
+        };
+        Ok(result.map(|()| list))
+    }
+
+    fn failed(s: &mut Session, name: &[u8], text: &[u8]) {
+        let out = &mut s.io.out;
+        out.extend_from_slice(b"* ACLFAILED ");
+        write::string(out, name);
+        out.push(b' ');
+        out.extend_from_slice(text);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// `* RIGHTS-INFO "<box>" "<who>" al c e ...`: who would lose what nobody may take from him.
+    fn rights_info(s: &mut Session, name: &[u8], who: &[u8], rights: &str) {
+        let out = &mut s.io.out;
+        out.extend_from_slice(b"* RIGHTS-INFO ");
+        write::string(out, name);
+        out.push(b' ');
+        write::string(out, who);
+        out.push(b' ');
+        out.extend_from_slice(rights.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Changes one folder; whether its line is to be told.
+    fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<()> {
+        let Some(place) = s.place_of(name.clone())? else { return Ok(()) };
+        if !place.dir.is_there() {
+            return Ok(());
+        }
+        let shown = crate::types::folder::to_wire(name.as_bytes(), s.utf8).unwrap_or_default();
+        if matches!(name.place(), Space::Link(_)) {
+            failed(s, &shown, b"ACLs may not be modified for special mailbox");
+            return Ok(());
+        }
+        if !s.rights(&place)?.has(b'a') {
+            let command = format!("ACL {}", verb.name());
+            let text = [b"NO ", &*access::denied_text(&command, &shown, b'a')].concat();
+            failed(s, &shown, &text);
+            return Ok(());
+        }
+        let result = match changed(s, &place, verb)? {
+            Ok(mut list) => save(s, &place, &mut list),
+            Err(refused) => Err(refused),
+        };
+        match result {
+            Ok(()) => {}
+            Err(ChangeRefused::Owner(who)) => rights_info(s, &shown, &who, "al c e i p r s t w x"),
+            Err(ChangeRefused::Administrators) => rights_info(s, &shown, b"administrators", "aceilrstwx"),
+            Err(ChangeRefused::Special) => failed(s, &shown, b"ACLs may not be modified for special mailbox"),
+            Err(ChangeRefused::Invalid) => failed(s, &shown, b"Invalid argument"),
+            Err(ChangeRefused::Failed(e)) => failed(s, &shown, crate::sys::fs::error_text(&e).as_bytes()),
+        }
+        Ok(())
+    }
+
+    /// Changes the folders, then tells the list of each.
+    pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
+        // PROTOCOL 7.4: neither OK nor NO nor BAD, sic; RFC 3501 7.1 has only those, so BAD it is.
+        let Some((names, patterns, verb)) = a.0 else { return Ok(Outcome::bad("ACL FAILED: Invalid argument")) };
+        let mut found: Vec<Vec<u8>> = Vec::new();
+        for name in names {
+            if patterns {
+                found.extend(list::matching(s, &name)?);
+            } else {
+                found.push(name);
+            }
+        }
+        if patterns {
+            found.sort();
+            found.dedup();
+        }
+        if let Verb::Set(entries) = &verb
+            && let Some((identifier, rights)) = entries.iter().find(|(id, _)| !acl::is_identifier(id))
+        {
+            let text = [b"ACL SET <", &**identifier, b", ", rights, b"> failed."].concat();
+            return Outcome::no_bytes(text).refuse();
+        }
+        let folders: Vec<FolderName> = found.iter().filter_map(|name| FolderName::from_disk(name).ok()).collect();
+        for name in &folders {
+            change_one(s, name, &verb)?;
+        }
+        for name in &folders {
+            if let Some(place) = s.place_of(name.clone())?
+                && place.dir.is_there()
+                && s.rights(&place)?.has(b'a')
+            {
+                list::push_acl_line(s, name)?;
+            }
+        }
+        Ok(Outcome::ok(format!("ACL {} completed.", verb.name())))
+    }
+}
