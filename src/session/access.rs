@@ -1,0 +1,206 @@
+//! From a name to a folder that may be used, in the words of the protocol. The store's [`crate::maildir::resolve::Namespace`] knows
+//! where folders live and who may do what; here its answers become Courier's refusals.
+
+use super::reply::{Outcome, Result};
+use super::{Error, Session, logging};
+use crate::maildir::acl::{Acl, ChangeRefused};
+use crate::maildir::lock::Lock;
+use crate::maildir::resolve::{Kind, Resolved};
+use crate::maildir::{Dir, folders, shared_link};
+use crate::sys::fs;
+use crate::types::folder::NameError;
+use crate::types::{FolderName, Rights};
+use std::io;
+use std::path::Path;
+
+/// What PROTOCOL 4.1 says of a folder that is not there.
+pub const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subscribed to.";
+
+/// A folder, by its name and by where it lives.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its name.
+    pub name: FolderName,
+    /// Its directory, as scans see it.
+    pub dir: Dir,
+    /// Whose it is and where new mail goes.
+    pub at: Resolved,
+}
+
+impl Place {
+    fn new(name: FolderName, at: Resolved) -> Place {
+        let dir = if at.kind == Kind::Link { Dir::of_links(&at.dir) } else { Dir::at(&at.dir) };
+        Place { name, dir, at }
+    }
+
+    /// Where new messages go: for an old-style shared folder the provider's side (STORAGE 6.2).
+    pub fn delivery_dir(&self) -> Dir {
+        Dir::at(&self.at.delivery)
+    }
+
+    /// Whether it is a Maildir itself, somebody's INBOX.
+    pub fn is_top(&self) -> bool {
+        self.at.sub.is_empty()
+    }
+
+    /// Whether it is an old-style shared folder.
+    pub fn is_link(&self) -> bool {
+        self.at.kind == Kind::Link
+    }
+}
+
+/// How a folder that is not there is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Missing {
+    /// `NO Mailbox does not exist, or must be subscribed to.`
+    Refused,
+    /// `NO [TRYCREATE] <text>`
+    TryCreate(&'static str),
+}
+
+/// `NO Access denied for <CMD> on <name> (ACL "<letter>" required)`
+pub fn denied(command: &str, name: &[u8], right: u8) -> Outcome {
+    Outcome::no_bytes(denied_text(command, name, right))
+}
+
+/// The text of [`denied`].
+pub fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
+    [b"Access denied for ", command.as_bytes(), b" on ", name, b" (ACL \"", &[right], b"\" required)"].concat()
+}
+
+impl Session {
+    /// The folder of an argument's name, which must be there; any fault of the name is answered as if it were not.
+    pub fn locate(&self, name: std::result::Result<FolderName, NameError>) -> Result<Place> {
+        match name {
+            Ok(name) => self.locate_name(name, Missing::Refused),
+            Err(_) => Outcome::no(DOES_NOT_EXIST).refuse(),
+        }
+    }
+
+    /// The folder of a name, which must be there.
+    pub fn locate_name(&self, name: FolderName, missing: Missing) -> Result<Place> {
+        match self.namespace.resolve(&name) {
+            Ok(at) => Ok(Place::new(name, at)),
+            Err(_) => match missing {
+                Missing::Refused => Outcome::no(DOES_NOT_EXIST).refuse(),
+                Missing::TryCreate(text) => Outcome::no(text).with_code("TRYCREATE").refuse(),
+            },
+        }
+    }
+
+    /// Where a folder is or would be; `None` for names that cannot be folders with messages of their own.
+    pub fn place_of(&self, name: &FolderName) -> Option<Place> {
+        self.namespace.place(name).map(|at| Place::new(name.clone(), at))
+    }
+
+    /// What the user may do in a folder (STORAGE 5.5). Rights on the open folder that are found changed are told (PROTOCOL 7.3).
+    pub fn rights(&mut self, name: &FolderName) -> Result<Rights> {
+        let rights = self.namespace.rights(name).map_err(|e| self.no_list(name, &e))?;
+        if let Some(selected) = &mut self.selected
+            && selected.name == *name
+            && selected.rights != rights
+        {
+            selected.rights = rights;
+            super::selected::push_rights(&mut self.io.out, rights);
+        }
+        Ok(rights)
+    }
+
+    fn no_list(&self, name: &FolderName, e: &io::Error) -> Error {
+        Outcome::no(format!("Unable to read ACLs for {}: {}", logging::shown(name.spelled()), fs::error_text(e))).into()
+    }
+
+    /// The rights, if `right` is among them; otherwise the refusal.
+    pub fn require(&mut self, name: &FolderName, right: u8, command: &str) -> Result<Rights> {
+        let rights = self.rights(name)?;
+        if rights.has(right) { Ok(rights) } else { denied(command, name.spelled(), right).refuse() }
+    }
+
+    /// Makes this a folder's list, if STORAGE 5.6 allows, under the lock of its Maildir (STORAGE 8.3).
+    pub fn store_acl(&self, place: &Place, list: &Acl) -> std::result::Result<(), ChangeRefused> {
+        let root = Dir::at(&place.at.root);
+        let _lock = Lock::acquire(&self.store, &root).map_err(|e| ChangeRefused::Failed(io::Error::other(e.to_string())))?;
+        self.namespace.store(&place.name, list)
+    }
+
+    /// Before a look at an old-style shared folder: our side is brought up to date with the provider's.
+    pub fn synchronise(&self, place: &Place) -> Result<()> {
+        if !place.is_link() {
+            return Ok(());
+        }
+        shared_link::synchronise(place.dir.path(), &self.store.config.host)
+            .map_err(|e| self.io_refusal("shared folder", &e, "Unable to open this mailbox."))
+    }
+
+    /// Logs what the system said and refuses with `text`.
+    pub fn io_refusal(&self, what: &str, e: &io::Error, text: &'static str) -> Error {
+        log::error!("{}: {what}: {}", logging::shown(&self.client.user), fs::error_text(e));
+        Outcome::no(text).into()
+    }
+
+    /// Whether a folder is the trash of the session's own Maildir.
+    pub fn is_trash(&self, place: &Place) -> bool {
+        place.at.kind == Kind::Own && !place.is_top() && place.at.sub == self.trash
+    }
+
+    /// Whether a folder is the outbox (`OUTBOX`, with its dot).
+    pub fn is_outbox(&self, place: &Place) -> bool {
+        let outbox = self.options.outbox.as_deref().and_then(|o| o.strip_prefix(b"."));
+        place.at.kind == Kind::Own && outbox.is_some_and(|o| !o.is_empty() && o == place.at.sub)
+    }
+
+    /// Where an expunged message goes instead of away (PROTOCOL 6.3); `None`: away.
+    pub fn trash_for(&self, index: usize) -> Option<Dir> {
+        let selected = self.selected.as_ref().filter(|_| self.options.move_to_trash)?;
+        let uid = selected.snapshot.messages.uid(index)?;
+        if self.is_trash(&selected.place) || selected.place.is_link() || selected.copied.contains(&uid) {
+            return None;
+        }
+        // Courier's log shows it without `./`.
+        Some(Dir::at(fs::path(&[b".", &*self.trash].concat())))
+    }
+
+    /// Makes a folder with its list (STORAGE 1.1, 5.3).
+    pub fn create_folder(&self, place: &Place) -> Result<()> {
+        const CANNOT: &str = "Cannot create this folder.";
+        folders::create(&self.store, &place.dir).map_err(|e| self.store_error(e, CANNOT))?;
+        self.namespace
+            .lists(&place.at.root)
+            .created(&place.at.sub)
+            .map(|_| ())
+            .map_err(|e| self.io_refusal("ACL", &e, CANNOT))
+    }
+
+    /// Removes a folder. Its list stays where there are folders below it (STORAGE 1.1).
+    pub fn delete_folder(&self, place: &Place) -> Result<()> {
+        let lists = self.namespace.lists(&place.at.root);
+        let kept = lists.load(&place.at.sub).ok();
+        folders::delete(&self.store, &place.dir).map_err(|e| self.store_error(e, "Cannot delete this folder."))?;
+        lists.deleted(&place.at.sub, kept.as_ref());
+        self.quota_of(place).recalculate();
+        Ok(())
+    }
+
+    /// Renames a folder and those below it.
+    pub fn rename_folder(&self, from: &Place, to: &Place) -> Result<()> {
+        folders::rename(&self.store, &from.at.root, &from.at.sub, &to.at.sub).map_err(|e| match e.io() {
+            Some(io) => Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).into(),
+            None => self.store_error(e, "RENAME failed: No such file or directory"),
+        })?;
+        self.quota_of(from).recalculate();
+        Ok(())
+    }
+
+    /// Adds a name to the subscriptions or takes it out.
+    pub fn change_subscriptions(&self, name: &FolderName, add: bool) -> Result<()> {
+        let file = self.namespace.subscriptions();
+        let changed = if add { file.add(name.as_bytes()) } else { file.remove(name.as_bytes()) };
+        let text = if add { "Cannot subscribe to this folder." } else { "Cannot unsubscribe from this folder." };
+        changed.map_err(|e| self.io_refusal("subscriptions", &e, text))
+    }
+}
+
+/// The session's own Maildir: the working directory.
+pub fn own() -> &'static Path {
+    Path::new(".")
+}

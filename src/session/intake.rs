@@ -1,0 +1,122 @@
+//! Messages on their way in, and what they cost: quota, the outbox's mailer, the look that gives them their UIDs.
+
+use super::access::{Place, own};
+use super::reply::{Outcome, Result};
+use super::{Session, logging};
+use crate::maildir::deliver::Delivery;
+use crate::maildir::quota::{self, By, Quota};
+use crate::maildir::{Mode, change, outbox, scan};
+use crate::types::{Flags, Uid, UidValidity};
+use std::fs::File;
+
+const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
+
+/// UIDVALIDITY of the folder and the UIDs that messages got in it; none where they cannot be saved.
+pub type Delivered = (UidValidity, Vec<Uid>);
+
+impl Session {
+    /// The quota of the session's own Maildir.
+    pub fn quota(&self) -> Quota<'_> {
+        Quota::new(own(), &self.store.config.host, self.options.maildir_quota.as_deref())
+    }
+
+    /// The quota of the Maildir that a folder is in.
+    pub fn quota_of<'a>(&'a self, place: &Place) -> Quota<'a> {
+        Quota::new(&place.at.root, &self.store.config.host, self.options.maildir_quota.as_deref())
+    }
+
+    /// Whether messages in a folder count at all (STORAGE 7.3).
+    fn is_counted(place: &Place) -> bool {
+        !place.is_link() && quota::counts(&place.at.sub)
+    }
+
+    /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them. `size` in octets on disk.
+    pub fn charge(&self, place: &Place, size: u64, count: u64, by: By) -> Result<()> {
+        if count == 0 || !Session::is_counted(place) {
+            return Ok(());
+        }
+        self.quota_of(place).check_and_add(size, count, by).map_err(|_| Outcome::no(OVER_QUOTA).into())
+    }
+
+    /// Takes back what was charged for messages that then did not come.
+    pub fn refund(&self, place: &Place, size: u64, count: u64) {
+        if count > 0 && Session::is_counted(place) {
+            self.quota_of(place).subtract(size, count);
+        }
+    }
+
+    /// The size of a message of the open folder for the quota, if the folder counts and a quota is kept.
+    fn charged_size(&mut self, index: usize) -> Option<u64> {
+        let Session { selected: Some(selected), store, options, .. } = self else { return None };
+        if !Session::is_counted(&selected.place) {
+            return None;
+        }
+        let quota = Quota::new(&selected.place.at.root, &store.config.host, options.maildir_quota.as_deref());
+        if !quota.is_kept() {
+            return None;
+        }
+        let messages = &mut selected.snapshot.messages;
+        match quota::size_in_name(messages.base_name(index)) {
+            Some(size) => Some(size),
+            None => change::open(store, &selected.dir, messages, index).ok().map(|(_, metadata, _)| metadata.len()),
+        }
+    }
+
+    /// A message that loses \Deleted counts again: refused if that is too much (STORAGE 7.3).
+    pub fn charge_undeleted(&mut self, index: usize) -> Result<()> {
+        let Some(size) = self.charged_size(index) else { return Ok(()) };
+        let Some(selected) = &self.selected else { return Ok(()) };
+        self.charge(&selected.place, size, 1, By::Store)
+    }
+
+    /// A message that gets \Deleted counts no longer.
+    pub fn refund_deleted(&mut self, index: usize) {
+        if let Some(size) = self.charged_size(index)
+            && let Some(selected) = &self.selected
+        {
+            self.refund(&selected.place, size, 1);
+        }
+    }
+
+    /// Mails a message that goes into the outbox; whether the mailer took it (PROTOCOL 6.4).
+    pub fn send(&self, message: &File) -> bool {
+        let user = &self.client.user;
+        let sender = self.options.auth_address.as_deref().or(Some(user).map(Vec::as_slice).filter(|u| !u.is_empty()));
+        let mailer = outbox::Mailer {
+            program: self.options.sendmail.as_deref(),
+            sender,
+            header: self.options.header_from.as_deref(),
+        };
+        match mailer.send(message) {
+            Ok(()) => true,
+            Err(said) => {
+                log::error!("error sending a message, user={}: {}", logging::shown(user), logging::shown(&said));
+                false
+            }
+        }
+    }
+
+    /// Puts messages into a folder, under its lock, all of them or none. Into the open folder that is a new look at it, which is
+    /// told before the answer (RFC 3501 6.3.11).
+    pub fn deliver(&mut self, place: &Place, deliveries: Vec<Delivery>, text: &'static str) -> Result<Delivered> {
+        let open = self.selected.as_ref().is_some_and(|f| f.name == place.name && !place.is_link());
+        if open {
+            let uids = self.look_with(deliveries, text)?;
+            let validity = self.selected.as_ref().map_or(UidValidity::MIN, |f| f.snapshot.uid_validity);
+            return Ok((validity, uids));
+        }
+        let scanned = scan::scan(&self.store, &place.delivery_dir(), Mode::ReadWrite, None, deliveries)
+            .map_err(|e| self.store_error(e, text))?;
+        Ok((scanned.snapshot.uid_validity, scanned.delivered))
+    }
+
+    /// Notes in the log that a message could not be stored (PROTOCOL 2.4).
+    pub fn log_failure(&self, doing: &str, errno: Option<i32>) {
+        log::error!("error {doing} a message, user={}, errno={}", logging::shown(&self.client.user), errno.unwrap_or(0));
+    }
+
+    /// The flags of a charge: a message that comes with \Deleted does not count.
+    pub fn counted(flags: Flags) -> u64 {
+        u64::from(quota::counts_with(flags))
+    }
+}
