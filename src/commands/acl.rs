@@ -2,14 +2,15 @@
 //! (PROTOCOL 7.3, 7.4).
 
 use super::args::Mailbox;
-use super::{Call, list, select};
+use super::{Call, list};
 use crate::maildir::acl::{self, Acl, ChangeRefused};
-use crate::session::access::{self, Missing, Place};
+use crate::session::access::{self, Place};
 use crate::session::{Error, Outcome, Result, Session};
 use crate::types::folder::Place as Space;
 use crate::types::{FolderName, Rights};
 use crate::wire::{Token, write};
 
+const UNREADABLE: &str = "Cannot read existing ACLs.";
 const CANNOT: &str = "Cannot modify ACLs on this mailbox.";
 const NOT_AS_REQUESTED: &str = "Cannot modify ACLs as requested.";
 
@@ -25,29 +26,25 @@ fn parse_words<const N: usize>(s: &mut Session) -> Result<(Mailbox, [Vec<u8>; N]
 
 /// The folder of a command that changes its list, if the user may (`a`).
 fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Place> {
-    let place = s.locate(mailbox, Missing::Refused)?;
-    if matches!(place.name.place(), Space::Link(_)) {
+    let place = s.locate(mailbox.name(s))?;
+    if place.is_link() {
         return Outcome::no("Cannot set ACLs for this mailbox").refuse();
     }
-    s.require(&place, b'a', command)?;
+    s.require(&place.name, b'a', command)?;
     Ok(place)
 }
 
 /// Writes a changed list, and tells the rights on the open folder if they are others now.
-fn save(s: &mut Session, place: &Place, list: &mut Acl) -> std::result::Result<(), ChangeRefused> {
+fn save(s: &mut Session, place: &Place, list: &Acl) -> std::result::Result<(), ChangeRefused> {
     s.store_acl(place, list)?;
-    tell_rights(s, place);
+    // Looked up once more: rights on the open folder that have changed are told.
+    let _ = s.rights(&place.name);
     Ok(())
 }
 
-/// `* OK [MYRIGHTS "..."] ACL`, if the open folder's rights have changed.
-fn tell_rights(s: &mut Session, place: &Place) {
-    let Ok(rights) = s.rights(place) else { return };
-    let Some(selected) = &mut s.selected else { return };
-    if selected.name == place.name && selected.rights != rights {
-        selected.rights = rights;
-        select::push_rights(&mut s.io.out, rights);
-    }
+/// A folder's list; without one there is nothing to change or show.
+fn load(s: &Session, name: &FolderName, text: &'static str) -> Result<Acl> {
+    s.namespace.load(name).map_err(|_| Outcome::no(text).into())
 }
 
 /// How SETACL and DELETEACL tell a refusal. Owner violations are told alike in every form, as the newer releases do.
@@ -75,9 +72,9 @@ pub mod setacl {
     pub fn run(s: &mut Session, _: &Call, (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2])) -> Result<Outcome> {
         let place = administered(s, &mailbox, "SETACL")?;
         let identifier = acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
-        let mut list = s.acl(&place)?;
+        let mut list = load(s, &place.name, UNREADABLE)?;
         list.change(&identifier, &rights)
-            .and_then(|()| save(s, &place, &mut list))
+            .and_then(|()| save(s, &place, &list))
             .map_err(|refused| refusal(s, &refused))?;
         Ok(Outcome::ok("ACLs updated."))
     }
@@ -96,9 +93,9 @@ pub mod deleteacl {
     pub fn run(s: &mut Session, _: &Call, (mailbox, [who]): (Mailbox, [Vec<u8>; 1])) -> Result<Outcome> {
         let place = administered(s, &mailbox, "DELETEACL")?;
         let identifier = acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
-        let mut list = s.acl(&place)?;
+        let mut list = load(s, &place.name, UNREADABLE)?;
         list.remove(&identifier);
-        save(s, &place, &mut list).map_err(|refused| refusal(s, &refused))?;
+        save(s, &place, &list).map_err(|refused| refusal(s, &refused))?;
         Ok(Outcome::ok("ACLs updated."))
     }
 }
@@ -114,9 +111,9 @@ pub mod getacl {
 
     /// Tells the list, groups left out (PROTOCOL 7.2).
     pub fn run(s: &mut Session, _: &Call, (mailbox, []): (Mailbox, [Vec<u8>; 0])) -> Result<Outcome> {
-        let place = s.locate(&mailbox, Missing::Refused)?;
-        s.require(&place, b'a', "GETACL")?;
-        let list = s.acl(&place)?;
+        let place = s.locate(mailbox.name(s))?;
+        s.require(&place.name, b'a', "GETACL")?;
+        let list = load(s, &place.name, "Cannot retrieve ACLs for mailbox.")?;
         let out = &mut s.io.out;
         out.extend_from_slice(b"* ACL ");
         write::string(out, &mailbox.0);
@@ -129,15 +126,14 @@ pub mod getacl {
             }
         }
         out.extend_from_slice(b"\r\n");
-        tell_rights(s, &place);
         Ok(Outcome::ok("GETACL completed."))
     }
 }
 
 /// The folder of a question about rights: any one right will do.
 fn asked(s: &mut Session, mailbox: &Mailbox) -> Result<(Place, Rights)> {
-    let place = s.locate(mailbox, Missing::Refused)?;
-    let rights = s.rights(&place)?;
+    let place = s.locate(mailbox.name(s))?;
+    let rights = s.rights(&place.name)?;
     if rights.intersects(Rights::ASKING) {
         return Ok((place, rights));
     }
@@ -158,7 +154,7 @@ pub mod listrights {
     pub fn run(s: &mut Session, _: &Call, (mailbox, [who]): (Mailbox, [Vec<u8>; 1])) -> Result<Outcome> {
         let (place, _) = asked(s, &mailbox)?;
         let stored = acl::from_rfc2086(&who).unwrap_or_default();
-        let is_owner = |id: &[u8]| id == b"owner" || id == place.owner;
+        let is_owner = |id: &[u8]| id == b"owner" || id == place.at.owner;
         let minus = stored.strip_prefix(b"-").is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
         let rights = if is_owner(&stored) {
             "\"al\" c d i p r s w"
@@ -190,14 +186,13 @@ pub mod myrights {
 
     /// Tells what the user may do.
     pub fn run(s: &mut Session, _: &Call, (mailbox, []): (Mailbox, [Vec<u8>; 0])) -> Result<Outcome> {
-        let (place, rights) = asked(s, &mailbox)?;
+        let (_, rights) = asked(s, &mailbox)?;
         let out = &mut s.io.out;
         out.extend_from_slice(b"* MYRIGHTS ");
         write::string(out, &mailbox.0);
         out.push(b' ');
         write::string(out, &rights.shown_without_parts());
         out.extend_from_slice(b"\r\n");
-        tell_rights(s, &place);
         Ok(Outcome::ok("MYRIGHTS completed."))
     }
 }
@@ -287,8 +282,8 @@ pub mod acl_command {
     }
 
     /// The new list of one folder.
-    fn changed(s: &mut Session, place: &Place, verb: &Verb) -> Result<std::result::Result<Acl, ChangeRefused>> {
-        let mut list = s.acl(place)?;
+    fn changed(s: &Session, place: &Place, verb: &Verb) -> std::result::Result<Acl, ChangeRefused> {
+        let mut list = s.namespace.load(&place.name)?;
         let result = match verb {
             Verb::Store { identifier, rights } => list.change(identifier, rights),
             Verb::Delete { identifier } => {
@@ -300,7 +295,7 @@ pub mod acl_command {
                 entries.iter().try_for_each(|(identifier, rights)| list.change(identifier, rights))
             }
         };
-        Ok(result.map(|()| list))
+        result.map(|()| list)
     }
 
     fn failed(s: &mut Session, name: &[u8], text: &[u8]) {
@@ -326,26 +321,19 @@ pub mod acl_command {
 
     /// Changes one folder; whether its line is to be told.
     fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<()> {
-        let Some(place) = s.place_of(name.clone())? else { return Ok(()) };
-        if !place.dir.is_there() {
-            return Ok(());
-        }
         let shown = crate::types::folder::to_wire(name.as_bytes(), s.utf8).unwrap_or_default();
         if matches!(name.place(), Space::Link(_)) {
             failed(s, &shown, b"ACLs may not be modified for special mailbox");
             return Ok(());
         }
-        if !s.rights(&place)?.has(b'a') {
+        let Ok(place) = s.locate(Ok(name.clone())) else { return Ok(()) };
+        if !s.rights(name)?.has(b'a') {
             let command = format!("ACL {}", verb.name());
             let text = [b"NO ", &*access::denied_text(&command, &shown, b'a')].concat();
             failed(s, &shown, &text);
             return Ok(());
         }
-        let result = match changed(s, &place, verb)? {
-            Ok(mut list) => save(s, &place, &mut list),
-            Err(refused) => Err(refused),
-        };
-        match result {
+        match changed(s, &place, verb).and_then(|list| save(s, &place, &list)) {
             Ok(()) => {}
             Err(ChangeRefused::Owner(who)) => rights_info(s, &shown, &who, "al c e i p r s t w x"),
             Err(ChangeRefused::Administrators) => rights_info(s, &shown, b"administrators", "aceilrstwx"),
@@ -363,7 +351,7 @@ pub mod acl_command {
         let mut found: Vec<Vec<u8>> = Vec::new();
         for name in names {
             if patterns {
-                found.extend(list::matching(s, &name)?);
+                found.extend(list::matching(s, &name));
             } else {
                 found.push(name);
             }
@@ -383,10 +371,7 @@ pub mod acl_command {
             change_one(s, name, &verb)?;
         }
         for name in &folders {
-            if let Some(place) = s.place_of(name.clone())?
-                && place.dir.is_there()
-                && s.rights(&place)?.has(b'a')
-            {
+            if s.locate(Ok(name.clone())).is_ok() && s.rights(name)?.has(b'a') {
                 list::push_acl_line(s, name)?;
             }
         }

@@ -5,11 +5,13 @@ pub mod append {
     use crate::commands::Call;
     use crate::commands::args::Mailbox;
     use crate::commands::flags::FlagList;
-    use crate::maildir::deliver::Delivery;
+    use crate::maildir::quota::By;
+    use crate::maildir::{self, deliver::Delivery};
     use crate::mime::{date, header::EndFinder};
     use crate::session::access::{Missing, Place};
     use crate::session::{Error, Outcome, Result, Session};
-    use crate::types::FolderName;
+    use crate::sys::fs;
+    use crate::types::Rights;
     use crate::wire::{Literal, Token};
 
     const NO_ROOM: &str = "[ALERT] Cannot create message - no write permission or out of disk space.";
@@ -60,21 +62,21 @@ pub mod append {
     }
 
     /// Checks the folder and what may be done with it, all before the client is asked for the message.
-    fn check(s: &mut Session, a: &Arguments) -> Result<Place> {
-        let name: FolderName = a.mailbox.name(s).map_err(|_| Outcome::no("Invalid mailbox name."))?;
+    fn check(s: &mut Session, a: &Arguments) -> Result<(Place, Rights)> {
+        let name = a.mailbox.name(s).map_err(|_| Outcome::no("Invalid mailbox name."))?;
         let place = s.locate_name(name, Missing::TryCreate("Must create mailbox before append"))?;
-        s.require(&place, b'i', "APPEND")?;
+        let rights = s.require(&place.name, b'i', "APPEND")?;
         if s.selected.as_ref().is_some_and(|f| f.read_only && f.name == place.name) {
             return Outcome::no("Current box is selected READ-ONLY.").refuse();
         }
-        Ok(place)
+        Ok((place, rights))
     }
 
     /// Takes the message's octets: every CR goes, and the last line gets its LF (STORAGE 1.2). What cannot be written is still
     /// taken off the wire, so that the next command is the next command.
     struct Taker {
         delivery: Delivery,
-        failed: Option<std::io::Error>,
+        failed: Option<maildir::Error>,
         last: u8,
         header: EndFinder,
         in_header: bool,
@@ -133,41 +135,45 @@ pub mod append {
 
     /// Checks, receives, stores.
     pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
-        let place = check(s, &a)?;
-        let rights = s.rights(&place)?;
+        let (place, rights) = check(s, &a)?;
         let delivery = Delivery::create(&s.store, &place.delivery_dir(), None).map_err(|e| s.store_error(e, NO_ROOM))?;
         let mut taker = receive(s, &a, delivery)?;
         if let Some(e) = taker.failed.take() {
-            log::error!("error storing a message, {}, errno={}", s.user_field(), e.raw_os_error().unwrap_or(0));
+            s.log_failure("storing", e.errno());
             return Outcome::no(NO_ROOM).refuse();
         }
         let list = a.list.limited_to(rights);
         let size = taker.delivery.size();
-        s.charge(&place, size, 1, list.flags)?;
+        let count = Session::counted(list.flags);
+        s.charge(&place, size, count, By::Append)?;
         if s.is_outbox(&place) {
-            let file = taker.delivery.file();
-            if !s.send(file) {
-                s.refund(&place, size, 1, list.flags);
+            let sent = fs::open(taker.delivery.path()).is_ok_and(|(file, _)| s.send(&file));
+            if !sent {
+                s.refund(&place, size, count);
                 return Outcome::no("[ALERT] Unable to send E-mail message.").refuse();
             }
         }
         let eight_bit = taker.eight_bit_header && !a.utf8;
-        let delivered = taker
-            .delivery
-            .finish(&s.store, list.flags, list.keywords, a.date)
-            .map_err(|e| s.store_error(e, NO_ROOM))
-            .and_then(|delivery| s.deliver(&place, vec![delivery], NO_ROOM));
+        let Taker { mut delivery, .. } = taker;
+        let delivered = match delivery.finish(&s.store, list.flags, list.keywords, a.date) {
+            Ok(()) => s.deliver(&place, vec![delivery], NO_ROOM),
+            Err(e) => Err(s.store_error(e, NO_ROOM)),
+        };
         let (validity, uids) = match delivered {
             Ok(done) => done,
             Err(e) => {
-                s.refund(&place, size, 1, list.flags);
+                s.refund(&place, size, count);
                 return Err(e);
             }
         };
         if eight_bit {
             s.untagged(NOT_UNICODE);
         }
-        let uid = uids.first().map_or(0, |u| u.get());
-        Ok(Outcome::ok("APPEND Ok.").with_code(format!("APPENDUID {validity} {uid}")))
+        let done = Outcome::ok("APPEND Ok.");
+        // Without a UID that lasts there is none to tell (RFC 4315 3).
+        Ok(match uids.first() {
+            Some(uid) => done.with_code(format!("APPENDUID {validity} {uid}")),
+            None => done,
+        })
     }
 }

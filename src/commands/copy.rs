@@ -5,6 +5,7 @@ pub mod copy {
     use crate::commands::args::{self, Mailbox, Piece};
     use crate::commands::flags::FlagList;
     use crate::commands::Call;
+    use crate::maildir::quota::{self, By};
     use crate::maildir::{self, change, deliver::Delivery};
     use crate::session::access::{Missing, Place};
     use crate::session::{Error, Outcome, Result, Session};
@@ -50,11 +51,17 @@ pub mod copy {
             for index in range {
                 let Session { selected: Some(selected), store, .. } = s else { return Err(Error::Syntax) };
                 let Some(uid) = selected.snapshot.messages.uid(index) else { continue };
-                match change::stat(store, &selected.dir, &mut selected.snapshot.messages, index) {
-                    Ok(metadata) => sources.push(Source { index, uid, size: metadata.len() }),
-                    Err(maildir::Error::Gone) => {}
-                    Err(e) => return Err(s.store_error(e, NO_ROOM)),
-                }
+                // The size in the name is good enough for the quota; what is copied is measured then.
+                let messages = &mut selected.snapshot.messages;
+                let size = match quota::size_in_name(messages.base_name(index)) {
+                    Some(size) => size,
+                    None => match change::open(store, &selected.dir, messages, index) {
+                        Ok((_, metadata, _)) => metadata.len(),
+                        Err(maildir::Error::Gone) => continue,
+                        Err(e) => return Err(s.store_error(e, NO_ROOM)),
+                    },
+                };
+                sources.push(Source { index, uid, size });
             }
         }
         Ok(sources)
@@ -76,12 +83,15 @@ pub mod copy {
         }
         .limited_to(rights);
         let mtime = metadata.mtime();
-        let path = selected.dir.message(&snapshot.messages.file_name(source.index));
+        let path = change::path_of(&selected.dir, &snapshot.messages, source.index);
         let dir = place.delivery_dir();
-        if !selected.dir.is_of_links()
-            && let Some(linked) = Delivery::link_of(store, &dir, &path, metadata.len(), list.flags, list.keywords.clone(), mtime)
-        {
-            return Ok(Some(linked));
+        if !selected.dir.is_of_links() {
+            match Delivery::link_of(store, &dir, &path, metadata.len(), list.flags, list.keywords.clone()) {
+                Ok(Some(linked)) => return Ok(Some(linked)),
+                Ok(None) => {}
+                Err(maildir::Error::Gone) => return Ok(None),
+                Err(e) => return Err(s.store_error(e, NO_ROOM)),
+            }
         }
         let mut copy = Delivery::create(store, &dir, Some(metadata.len())).map_err(|e| s.store_error(e, NO_ROOM))?;
         let mut buffer = vec![0; 128 * 1024];
@@ -95,14 +105,17 @@ pub mod copy {
                         break Err(e);
                     }
                 }
-                Err(e) => break Err(e),
+                Err(e) => break Err(maildir::Error::Io("reading a message".to_owned(), e)),
             }
         };
         if let Err(e) = copied {
-            log::error!("error copying a message, {}, errno={}", s.user_field(), e.raw_os_error().unwrap_or(0));
+            s.log_failure("copying", e.errno());
             return Outcome::no(NO_ROOM).refuse();
         }
-        copy.finish(&s.store, list.flags, list.keywords, Some(mtime)).map(Some).map_err(|e| s.store_error(e, NO_ROOM))
+        match copy.finish(&s.store, list.flags, list.keywords, Some(mtime)) {
+            Ok(()) => Ok(Some(copy)),
+            Err(e) => Err(s.store_error(e, NO_ROOM)),
+        }
     }
 
     /// Mails the messages of a COPY into the outbox.
@@ -126,7 +139,7 @@ pub mod copy {
         // Courier: a name outside every namespace is a protocol error here (PROTOCOL 6.3).
         let name = a.mailbox.name(s).map_err(|_| Error::Syntax)?;
         let place = s.locate_name(name, Missing::TryCreate("Mailbox does not exist."))?;
-        let rights = s.require(&place, b'i', "COPY")?;
+        let rights = s.require(&place.name, b'i', "COPY")?;
         let Some(selected) = &s.selected else { return Err(Error::Syntax) };
         let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
         let sources = sources(s, pieces)?;
@@ -146,12 +159,12 @@ pub mod copy {
             size = size.saturating_add(source.size);
             count = count.saturating_add(1);
         }
-        s.charge(&place, size, count, Flags::NONE)?;
+        s.charge(&place, size, count, By::Copy)?;
         let copied = copy_all(s, &place, rights, &sources, outbox);
         let (validity, from, to) = match copied {
             Ok(done) => done,
             Err(e) => {
-                s.refund(&place, size, count, Flags::NONE);
+                s.refund(&place, size, count);
                 return Err(e);
             }
         };

@@ -30,29 +30,24 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
     let trash = s.trash_for(index);
     let Session { selected: Some(selected), store, options, .. } = s else { return Ok(()) };
     let logged = options.log_deletions;
+    let flags = selected.snapshot.messages.flags(index);
     let old = selected.dir.message(&selected.snapshot.messages.file_name(index));
     let who = |s: &Session| format!("EXPUNGED, {}, old_name={}", s.who(), old.display());
     let messages = &mut selected.snapshot.messages;
-    let moved = match &trash {
+    let result = match &trash {
         Some(dir) => change::move_to(store, &selected.dir, messages, index, dir, Flags::DELETED | Flags::DRAFT),
-        None => Ok(None),
-    };
-    let result = match moved {
-        Ok(Some(new)) => {
-            if logged {
-                log::info!("{}, new_name={}: only new_name will be left", who(s), new.display());
-            }
-            Ok(true)
-        }
-        Ok(None) => match change::unlink(store, &selected.dir, messages, index) {
-            Ok(was_there) => Ok(was_there),
-            Err(e) => Err(e),
-        },
-        Err(maildir::Error::Gone) => Ok(false),
-        Err(e) => Err(e),
+        None => change::unlink(store, &selected.dir, messages, index),
     };
     match result {
-        Ok(true) if logged => log::info!("{}", who(s)),
+        Ok(true) if logged => {
+            if let Some(dir) = &trash {
+                let mut new = selected.snapshot.messages.base_name(index).to_vec();
+                new.extend_from_slice(b":2,");
+                flags.without(Flags::DELETED | Flags::DRAFT).push_letters(&mut new);
+                log::info!("{}, new_name={}: only new_name will be left", who(s), dir.message(&new).display());
+            }
+            log::info!("{}", who(s));
+        }
         Ok(_) => {}
         Err(maildir::Error::Stopped) => return Err(s.store_error(maildir::Error::Stopped, "")),
         Err(e) => log::error!("{}: {e}", shown(&s.client.user)),

@@ -2,8 +2,8 @@
 
 use super::Call;
 use super::args::Mailbox;
-use crate::session::access::{self, Missing};
-use crate::session::logging::shown;
+use crate::maildir::shared_link::Subscribed;
+use crate::session::access;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::types::folder::{FolderName, NameError, Place as Space};
 
@@ -33,8 +33,7 @@ fn parent_spelled(name: &FolderName) -> &[u8] {
 fn require_create(s: &mut Session, name: &FolderName, command: &str) -> Result<()> {
     let denied = || access::denied(command, parent_spelled(name), b'c');
     let Some(parent) = name.parent() else { return denied().refuse() };
-    let Some(place) = s.place_of(parent)? else { return denied().refuse() };
-    if s.rights(&place)?.has(b'c') { Ok(()) } else { denied().refuse() }
+    if s.rights(&parent)?.has(b'c') { Ok(()) } else { denied().refuse() }
 }
 
 /// CREATE (RFC 3501 6.3.3).
@@ -63,7 +62,7 @@ pub mod create {
         if matches!(name.place(), Space::Link(_)) {
             return access::denied("CREATE", name.spelled(), b'c').refuse();
         }
-        let Some(place) = s.place_of(name.clone())? else {
+        let Some(place) = s.place_of(&name) else {
             return access::denied("CREATE", name.spelled(), b'c').refuse();
         };
         require_create(s, &name, "CREATE")?;
@@ -88,17 +87,15 @@ pub mod delete {
         if mailbox.ends_in_separator() {
             return Ok(Outcome::ok("Folder directory delete punted."));
         }
-        let place = s.locate(&mailbox, Missing::Refused)?;
+        let place = s.locate(mailbox.name(s))?;
         if s.selected.as_ref().is_some_and(|f| f.name == place.name) {
             return Outcome::no("Cannot delete currently-open folder.").refuse();
         }
         if let Space::Link(path) = place.name.place() {
-            return match s.unsubscribe_link(path) {
-                Ok(()) => Ok(Outcome::ok("UNSUBSCRIBEd a shared folder.")),
-                Err(_) => Outcome::no(CANNOT).refuse(),
-            };
+            s.namespace.links().unsubscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
+            return Ok(Outcome::ok("UNSUBSCRIBEd a shared folder."));
         }
-        s.require(&place, b'x', "DELETE")?;
+        s.require(&place.name, b'x', "DELETE")?;
         if place.is_top() || s.is_trash(&place) {
             return Outcome::no(CANNOT).refuse();
         }
@@ -135,8 +132,8 @@ pub mod rename {
         if matches!(old.place(), Space::Link(_)) {
             return no("Invalid mailbox");
         }
-        let Some(from) = s.place_of(old.clone())? else { return no("Invalid mailbox") };
-        s.require(&from, b'x', "RENAME")?;
+        let Some(from) = s.place_of(&old) else { return no("Invalid mailbox") };
+        s.require(&old, b'x', "RENAME")?;
         let new = name_of(s, &a.new)?;
         if new.has_control() {
             return no(INVALID);
@@ -147,12 +144,12 @@ pub mod rename {
         if matches!(new.place(), Space::Link(_)) {
             return no("Invalid new mailbox name");
         }
-        let Some(to) = s.place_of(new.clone())? else { return no("Invalid new mailbox name") };
+        let Some(to) = s.place_of(&new) else { return no("Invalid new mailbox name") };
         require_create(s, &new, "RENAME")?;
         if s.selected.as_ref().is_some_and(|f| old.is_at_or_above(&f.name)) {
             return no("Can't RENAME the currently-open folder");
         }
-        if from.root != to.root {
+        if from.at.root != to.at.root {
             return no("Cannot move a folder to a different account.");
         }
         if from.is_top() {
@@ -182,7 +179,12 @@ pub mod subscribe {
         }
         let name = name_of(s, &mailbox)?;
         if let Space::Link(path) = name.place() {
-            return s.subscribe_link(path);
+            const CANNOT: &str = "Cannot subscribe to this folder.";
+            let done = s.namespace.links().subscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
+            return Ok(match done {
+                Subscribed::Already => Outcome::ok("Already subscribed."),
+                Subscribed::Done => Outcome::ok("SUBSCRIBE completed."),
+            });
         }
         s.change_subscriptions(&name, true)?;
         Ok(Outcome::ok("Folder subscribed."))
@@ -205,13 +207,12 @@ pub mod unsubscribe {
         }
         let name = name_of(s, &mailbox)?;
         if let Space::Link(path) = name.place() {
-            return match s.unsubscribe_link(path) {
-                Ok(()) => Ok(Outcome::ok("UNSUBSCRIBE completed.")),
-                Err(text) => {
-                    log::debug!("unsubscribe {}: {text}", shown(path));
-                    Outcome::no("Cannot subscribe to this folder.").refuse()
-                }
-            };
+            const CANNOT: &str = "Cannot subscribe to this folder.";
+            let done = s.namespace.links().unsubscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
+            return Ok(match done {
+                Subscribed::Already => Outcome::ok("Already unsubscribed."),
+                Subscribed::Done => Outcome::ok("UNSUBSCRIBE completed."),
+            });
         }
         s.change_subscriptions(&name, false)?;
         Ok(Outcome::ok("Folder unsubscribed."))

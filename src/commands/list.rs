@@ -1,16 +1,13 @@
 //! LIST and LSUB (PROTOCOL 4.5): which names match, and what each is.
 
-mod tree;
-
 use super::Call;
+use crate::maildir::list::Listed;
+use crate::maildir::pattern::Pattern;
 use crate::session::{Error, Outcome, Result, Session};
+use crate::types::Rights;
 use crate::types::folder::{self, FolderName};
 use crate::types::utf7;
 use crate::wire::{Token, write};
-use tree::{Name, Pattern};
-
-/// More wildcards than this are refused (PROTOCOL 4.5).
-const MOST_WILDCARDS: usize = 10;
 
 /// What `LIST (...)` asks for beside the names; unknown words are passed over (Courier).
 #[derive(Clone, Copy, Default, Debug)]
@@ -48,14 +45,14 @@ fn next_text(s: &mut Session) -> Result<Vec<u8>> {
     }
 }
 
-fn parse_arguments(s: &mut Session, with_extras: bool) -> Result<Arguments> {
+fn parse_arguments(s: &mut Session) -> Result<Arguments> {
     let mut extras = Extras::default();
     let mut token = match s.io.token() {
         Ok(token) => token,
         Err(crate::wire::Error::Syntax) => return Err(Error::Invalid),
         Err(e) => return Err(e.into()),
     };
-    if token == Token::Open && with_extras {
+    if token == Token::Open {
         loop {
             match s.io.token()? {
                 Token::Close => break,
@@ -93,30 +90,25 @@ fn resolve(a: &Arguments) -> Result<Wanted> {
     if !reference.is_empty() && FolderName::from_disk(reference).is_err() {
         return Ok(Wanted::Nothing);
     }
-    let mut pattern = a.pattern.clone();
-    if !reference.is_empty() {
-        pattern = [reference, b".", &*pattern].concat();
+    match Pattern::new(&Pattern::join(reference, &a.pattern)) {
+        Some(pattern) => Ok(Wanted::Names(pattern)),
+        None => Outcome::no("Invalid argument").refuse(),
     }
-    if let Some(rest) = pattern.strip_suffix(b".") {
-        pattern = rest.to_vec();
-    }
-    if pattern.iter().filter(|b| matches!(b, b'*' | b'%')).count() > MOST_WILDCARDS {
-        return Outcome::no("Invalid argument").refuse();
-    }
-    Ok(Wanted::Names(Pattern::new(pattern)))
 }
 
 /// Writes one line. Names that have no wire form are left out (STORAGE 4.3).
-fn push_line(s: &mut Session, word: &str, name: &Name, marked: Option<bool>, extras: &[u8]) {
-    let Some(wire) = folder::to_wire(&name.name, s.utf8) else { return };
-    let obsolete = s.options.obsolete_client;
+fn push_line(s: &mut Session, word: &str, name: &Listed, extras: Extras) -> Result<()> {
+    let Some(wire) = folder::to_wire(&name.name, s.utf8) else { return Ok(()) };
+    let marked = marked(s, name);
+    let extra = extra_data(s, &name.name, extras)?;
+    let (leaf, obsolete) = (name.is_folder && !name.has_children, s.options.obsolete_client);
     let attributes: Vec<&str> = [
-        (!name.real, "\\Noselect"),
+        (!name.is_folder, "\\Noselect"),
         (marked == Some(false), "\\Unmarked"),
         (marked == Some(true), "\\Marked"),
-        (!name.children && !obsolete && name.real, "\\HasNoChildren"),
-        (!name.children && obsolete && name.real, "\\Noinferiors"),
-        (name.children && !obsolete, "\\HasChildren"),
+        (leaf && !obsolete, "\\HasNoChildren"),
+        (leaf && obsolete, "\\Noinferiors"),
+        (name.has_children && !obsolete, "\\HasChildren"),
     ]
     .into_iter()
     .filter_map(|(there, attribute)| there.then_some(attribute))
@@ -124,21 +116,19 @@ fn push_line(s: &mut Session, word: &str, name: &Name, marked: Option<bool>, ext
     let out = &mut s.io.out;
     out.extend_from_slice(format!("* {word} ({}) \".\" ", attributes.join(" ")).as_bytes());
     write::string(out, &wire);
-    if !extras.is_empty() {
+    if !extra.is_empty() {
         out.extend_from_slice(b" (");
-        out.extend_from_slice(extras);
+        out.extend_from_slice(&extra);
         out.push(b')');
     }
     out.extend_from_slice(b"\r\n");
+    Ok(s.io.ease()?)
 }
 
 /// The line for an empty pattern.
-fn push_root(s: &mut Session, word: &str, reference: &[u8]) -> Result<()> {
+fn push_root(s: &mut Session, word: &str, reference: &[u8]) {
     let shown: &[u8] = if reference == b"#shared" || reference.starts_with(b"#shared.") { b"#shared." } else { b"" };
-    let real = match FolderName::from_disk(reference) {
-        Ok(name) => s.place_of(name)?.is_some_and(|place| place.dir.is_there()),
-        Err(_) => false,
-    };
+    let real = FolderName::from_disk(reference).is_ok_and(|name| s.locate(Ok(name)).is_ok());
     let out = &mut s.io.out;
     out.extend_from_slice(format!("* {word} (").as_bytes());
     if !real {
@@ -147,16 +137,6 @@ fn push_root(s: &mut Session, word: &str, reference: &[u8]) -> Result<()> {
     out.extend_from_slice(b") \".\" ");
     write::string(out, shown);
     out.extend_from_slice(b"\r\n");
-    Ok(())
-}
-
-/// Whether a folder's right `l` lets it be listed, and its place. Names that lead nowhere are listed: a subscription may outlive
-/// its folder.
-fn is_visible(s: &mut Session, name: &FolderName) -> Result<bool> {
-    match s.place_of(name.clone())? {
-        Some(place) => Ok(s.rights(&place)?.has(b'l')),
-        None => Ok(true),
-    }
 }
 
 /// `("ACL" (...))("MYRIGHTS" "...")(POSTADDRESS NIL)`, each if asked for and allowed.
@@ -164,15 +144,23 @@ fn extra_data(s: &mut Session, name: &[u8], extras: Extras) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     if (extras.acl || extras.rights)
         && let Ok(name) = FolderName::from_disk(name)
-        && let Some(place) = s.place_of(name)?
     {
-        let rights = s.rights(&place)?;
-        if extras.acl && rights.has(b'a') {
-            out.extend_from_slice(b"(\"ACL\" ");
-            s.push_acl(&mut out, &place)?;
-            out.push(b')');
+        let rights = s.rights(&name)?;
+        if extras.acl
+            && rights.has(b'a')
+            && let Ok(list) = s.namespace.load(&name)
+        {
+            out.extend_from_slice(b"(\"ACL\" (");
+            for (identifier, rights) in list.entries() {
+                out.push(b'(');
+                write::string(&mut out, identifier);
+                out.push(b' ');
+                write::string(&mut out, &rights.shown());
+                out.push(b')');
+            }
+            out.extend_from_slice(b"))");
         }
-        if extras.rights && rights.intersects(crate::types::Rights::ASKING) {
+        if extras.rights && rights.intersects(Rights::ASKING) {
             out.extend_from_slice(b"(\"MYRIGHTS\" ");
             write::string(&mut out, &rights.shown());
             out.push(b')');
@@ -186,29 +174,28 @@ fn extra_data(s: &mut Session, name: &[u8], extras: Extras) -> Result<Vec<u8>> {
 
 /// Writes the line that the ACL commands answer with, one for a folder: as `LIST (ACL)` does (PROTOCOL 7.4).
 pub fn push_acl_line(s: &mut Session, name: &FolderName) -> Result<()> {
-    let space = s.folder_names(name.as_bytes().starts_with(b"#"))?;
-    let children = space.iter().any(|other| tree::is_below(other, name.as_bytes()));
-    let line = Name { name: name.as_bytes().to_vec(), real: space.iter().any(|n| n == name.as_bytes()), children };
-    let extras = extra_data(s, name.as_bytes(), Extras { acl: true, ..Extras::default() })?;
-    let marked = marked(s, &line)?;
-    push_line(s, "LIST", &line, marked, &extras);
-    Ok(())
+    // The folder's own name as a pattern: found with its children. Wildcards in a name stand for themselves at least.
+    let listed = Pattern::new(name.as_bytes())
+        .and_then(|pattern| s.namespace.list(&pattern).into_iter().find(|l| l.name == name.as_bytes()));
+    match listed {
+        Some(line) => push_line(s, "LIST", &line, Extras { acl: true, ..Extras::default() }),
+        None => Ok(()),
+    }
 }
 
 /// `\Marked` or `\Unmarked`, for INBOX, and for all folders where the setting says so.
-fn marked(s: &mut Session, name: &Name) -> Result<Option<bool>> {
-    if !name.real || !(s.options.check_all_folders || name.name == b"INBOX") {
-        return Ok(None);
+fn marked(s: &Session, name: &Listed) -> Option<bool> {
+    if !name.is_folder || !(s.options.check_all_folders || name.name == b"INBOX") {
+        return None;
     }
-    let Ok(folder) = FolderName::from_disk(&name.name) else { return Ok(None) };
-    Ok(s.place_of(folder)?.map(|place| crate::maildir::folders::marked(&place.dir)))
+    let folder = FolderName::from_disk(&name.name).ok()?;
+    s.place_of(&folder).map(|place| crate::maildir::folders::marked(&place.dir))
 }
 
-/// The names of LIST patterns among all folders, sorted: what the ACL commands are applied to (PROTOCOL 7.4).
-pub fn matching(s: &mut Session, pattern: &[u8]) -> Result<Vec<Vec<u8>>> {
-    let pattern = Pattern::new(pattern.strip_suffix(b".").unwrap_or(pattern).to_vec());
-    let names = s.folder_names(pattern.is_index())?;
-    Ok(tree::matches(names, &pattern).into_iter().filter(|n| n.real).map(|n| n.name).collect())
+/// The folders that a LIST pattern means: what the ACL commands are applied to (PROTOCOL 7.4).
+pub fn matching(s: &Session, pattern: &[u8]) -> Vec<Vec<u8>> {
+    let Some(pattern) = Pattern::new(&Pattern::join(b"", pattern)) else { return Vec::new() };
+    s.namespace.list(&pattern).into_iter().filter(|n| n.is_folder).map(|n| n.name).collect()
 }
 
 /// LIST (RFC 3501 6.3.8).
@@ -217,32 +204,17 @@ pub mod list {
 
     /// `[(options)] mailbox list-mailbox`
     pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
-        parse_arguments(s, true)
+        parse_arguments(s)
     }
 
     /// Tells the folders that match.
     pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         match resolve(&a)? {
-            Wanted::Root(reference) => push_root(s, "LIST", &reference)?,
+            Wanted::Root(reference) => push_root(s, "LIST", &reference),
             Wanted::Nothing => {}
             Wanted::Names(pattern) => {
-                let mut names = s.folder_names(pattern.is_index())?;
-                let mut failed = None;
-                names.retain(|name| {
-                    let Ok(folder) = FolderName::from_disk(name) else { return false };
-                    is_visible(s, &folder).unwrap_or_else(|e| {
-                        failed = Some(e);
-                        false
-                    })
-                });
-                if let Some(Error::End(end)) = failed {
-                    return Err(end.into());
-                }
-                for name in tree::matches(names, &pattern) {
-                    let marked = marked(s, &name)?;
-                    let extras = extra_data(s, &name.name, a.extras)?;
-                    push_line(s, "LIST", &name, marked, &extras);
-                    s.io.ease()?;
+                for name in s.namespace.list(&pattern) {
+                    push_line(s, "LIST", &name, a.extras)?;
                 }
             }
         }
@@ -256,32 +228,18 @@ pub mod lsub {
 
     /// `mailbox list-mailbox`
     pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
-        parse_arguments(s, true)
+        parse_arguments(s)
     }
 
     /// Tells the subscriptions that match; what each is follows from the subscriptions alone (Courier).
     pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         match resolve(&a)? {
-            Wanted::Root(reference) => push_root(s, "LSUB", &reference)?,
+            Wanted::Root(reference) => push_root(s, "LSUB", &reference),
             Wanted::Nothing => {}
             Wanted::Names(pattern) => {
-                let mut names = s.subscriptions()?;
-                names.retain(|name| name.starts_with(b"#") == pattern.is_index());
-                let mut seen = Vec::with_capacity(names.len());
-                for name in names {
-                    let visible = match FolderName::from_disk(&name) {
-                        Ok(folder) => is_visible(s, &folder)?,
-                        Err(_) => false,
-                    };
-                    if visible {
-                        seen.push(name);
-                    }
-                }
-                for name in tree::matches(seen, &pattern) {
-                    let marked = marked(s, &name)?;
-                    let extras = extra_data(s, &name.name, a.extras)?;
-                    push_line(s, "LSUB", &name, marked, &extras);
-                    s.io.ease()?;
+                let names = s.namespace.list_subscribed(&pattern);
+                for name in names.map_err(|e| s.io_refusal("subscriptions", &e, "LSUB failed"))? {
+                    push_line(s, "LSUB", &name, a.extras)?;
                 }
             }
         }

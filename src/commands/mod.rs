@@ -1,13 +1,20 @@
 //! The commands. One table says of each what it is called, how it is read and run, and what policy holds for it; one file per
 //! family has the parser and the handler.
 
+pub mod acl;
+pub mod append;
+pub mod args;
 pub mod basic;
+pub mod copy;
+pub mod expunge;
+pub mod flags;
 pub mod folder;
 pub mod idle;
 pub mod list;
+pub mod quota;
 pub mod select;
-pub mod args;
 pub mod status;
+pub mod store;
 
 use crate::session::{Error, Outcome, Result, Session};
 
@@ -97,23 +104,36 @@ macro_rules! row {
 
 /// THE table.
 pub static TABLE: &[Row] = &[
+    row!("ACL", acl::acl_command, Any, uid: false, writes: None, expunges: Yes),
+    row!("APPEND", append::append, Any, uid: false, writes: None, expunges: Yes),
     row!("CAPABILITY", basic::capability, Any, uid: false, writes: None, expunges: Yes),
     row!("CHECK", basic::check, Selected, uid: false, writes: None, expunges: Yes),
     row!("CLOSE", select::close, Selected, uid: false, writes: None, expunges: Never),
+    row!("COPY", copy::copy, Selected, uid: true, writes: None, expunges: Yes),
     row!("CREATE", folder::create, Any, uid: false, writes: None, expunges: Yes),
     row!("DELETE", folder::delete, Any, uid: false, writes: None, expunges: Yes),
+    row!("DELETEACL", acl::deleteacl, Any, uid: false, writes: None, expunges: Yes),
     row!("ENABLE", basic::enable, Any, uid: false, writes: None, expunges: Yes),
     row!("EXAMINE", select::examine, Any, uid: false, writes: None, expunges: Yes),
+    row!("EXPUNGE", expunge::expunge, Selected, uid: true, writes: None, expunges: Yes),
+    row!("GETACL", acl::getacl, Any, uid: false, writes: None, expunges: Yes),
+    row!("GETQUOTA", quota::getquota, Any, uid: false, writes: None, expunges: Yes),
+    row!("GETQUOTAROOT", quota::getquotaroot, Any, uid: false, writes: None, expunges: Yes),
     row!("ID", basic::id, Any, uid: false, writes: None, expunges: Yes),
     row!("IDLE", idle::idle, Any, uid: false, writes: None, expunges: Yes),
     row!("LIST", list::list, Any, uid: false, writes: None, expunges: Yes),
+    row!("LISTRIGHTS", acl::listrights, Any, uid: false, writes: None, expunges: Yes),
     row!("LOGOUT", basic::logout, Any, uid: false, writes: None, expunges: Yes),
     row!("LSUB", list::lsub, Any, uid: false, writes: None, expunges: Yes),
+    row!("MYRIGHTS", acl::myrights, Any, uid: false, writes: None, expunges: Yes),
     row!("NAMESPACE", basic::namespace, Any, uid: false, writes: None, expunges: Yes),
     row!("NOOP", basic::noop, Any, uid: false, writes: None, expunges: Yes),
     row!("RENAME", folder::rename, Any, uid: false, writes: None, expunges: Yes),
     row!("SELECT", select::select, Any, uid: false, writes: None, expunges: Yes),
+    row!("SETACL", acl::setacl, Any, uid: false, writes: None, expunges: Yes),
+    row!("SETQUOTA", quota::setquota, Any, uid: false, writes: None, expunges: Yes),
     row!("STATUS", status::status, Any, uid: false, writes: None, expunges: Yes),
+    row!("STORE", store::store, Selected, uid: true, writes: Some("Current box is selected READ-ONLY."), expunges: WithUid),
     row!("SUBSCRIBE", folder::subscribe, Any, uid: false, writes: None, expunges: Yes),
     row!("UNSELECT", select::unselect, Selected, uid: false, writes: None, expunges: Never),
     row!("UNSUBSCRIBE", folder::unsubscribe, Any, uid: false, writes: None, expunges: Yes),

@@ -3,8 +3,8 @@
 use super::args::{self, Mailbox};
 use super::{Call, expunge};
 use crate::maildir::{Mode, scan};
-use crate::session::access::Missing;
 use crate::session::options::Keywords;
+use crate::session::selected::push_rights;
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::types::{Flags, Rights};
 use crate::wire::write;
@@ -19,10 +19,10 @@ fn parse_mailbox(s: &mut Session) -> Result<Mailbox> {
 fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     // The folder that was open is closed either way, without an expunge (RFC 3501 6.3.1).
     s.selected = None;
-    let place = s.locate(mailbox, Missing::Refused)?;
-    let rights = s.require(&place, b'r', "SELECT/EXAMINE")?;
+    let place = s.locate(mailbox.name(s))?;
+    let rights = s.require(&place.name, b'r', "SELECT/EXAMINE")?;
     // Both the flags and the answer say READ-ONLY (RFC 3501 7.1), where Courier 5.0.13 says it in the answer alone.
-    let read_only = examine || !rights.intersects(Rights::WRITING) || s.is_unwritable(&place);
+    let read_only = examine || !rights.intersects(Rights::WRITING) || place.at.read_only;
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
     s.synchronise(&place)?;
     let scanned = scan::scan(&s.store, &place.dir, mode, None, Vec::new())
@@ -37,7 +37,6 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
         keywords: Vec::new(),
         copied: HashSet::new(),
         news: None,
-        last_served: None,
     };
     selected.keywords = selected.used_keywords();
     let out = &mut s.io.out;
@@ -61,13 +60,6 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     push_rights(out, rights);
     s.selected = Some(selected);
     Ok(if read_only { Outcome::ok("Ok").with_code("READ-ONLY") } else { Outcome::ok("Ok").with_code("READ-WRITE") })
-}
-
-/// Writes `* OK [MYRIGHTS "..."] ACL`.
-pub fn push_rights(out: &mut Vec<u8>, rights: Rights) {
-    out.extend_from_slice(b"* OK [MYRIGHTS \"");
-    out.extend_from_slice(&rights.shown());
-    out.extend_from_slice(b"\"] ACL\r\n");
 }
 
 /// SELECT (RFC 3501 6.3.1).

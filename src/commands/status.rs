@@ -5,7 +5,6 @@ pub mod status {
     use crate::commands::Call;
     use crate::commands::args::Mailbox;
     use crate::maildir::peek;
-    use crate::session::access::Missing;
     use crate::session::{Error, Outcome, Result, Selected, Session};
     use crate::types::Flags;
     use crate::wire::{Token, write};
@@ -61,8 +60,8 @@ pub mod status {
     /// Tells the figures; of the folder that is open, those that the client knows already.
     pub fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Outcome> {
         let Arguments { mailbox, asked } = arguments;
-        let place = s.locate(&mailbox, Missing::Refused)?;
-        s.require(&place, b'r', "STATUS")?;
+        let place = s.locate(mailbox.name(s))?;
+        s.require(&place.name, b'r', "STATUS")?;
         let figures = match &s.selected {
             Some(selected) if selected.name == place.name => of_selected(selected),
             _ => {

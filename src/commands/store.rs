@@ -5,7 +5,8 @@ pub mod store {
     use crate::commands::args::{self, Piece};
     use crate::commands::flags::{self, FlagList};
     use crate::commands::Call;
-    use crate::maildir::{self, change};
+    use crate::maildir::change::{self, Change, KeywordChange};
+    use crate::maildir;
     use crate::session::options::Keywords;
     use crate::session::{Error, Outcome, Result, Session};
     use crate::types::Flags;
@@ -45,53 +46,73 @@ pub mod store {
         Ok(Arguments { set, verb, silent, list })
     }
 
-    fn change(verb: Verb, flags: Flags) -> change::Change {
-        match verb {
-            Verb::Replace => change::Change::Set(flags),
-            Verb::Add => change::Change::Add(flags),
-            Verb::Remove => change::Change::Remove(flags),
+    /// Changes the system flags of one message; whether it is still there.
+    fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
+        let Some(selected) = &s.selected else { return Ok(false) };
+        let allowed = flags::allowed(selected.rights);
+        let was = selected.snapshot.messages.flags(index);
+        let change = match a.verb {
+            Verb::Replace => Change::Set(a.list.flags),
+            Verb::Add => Change::Add(a.list.flags),
+            Verb::Remove => Change::Remove(a.list.flags),
+        };
+        // Clearing \Deleted makes the message count again, and that may be too much (STORAGE 7.3).
+        let will = change.apply(was, allowed);
+        if was.contains(Flags::DELETED) && !will.contains(Flags::DELETED) {
+            s.charge_undeleted(index)?;
+        }
+        if will.contains(Flags::DELETED) && !was.contains(Flags::DELETED) {
+            s.refund_deleted(index);
+        }
+        let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
+        match change::store_flags(store, &selected.dir, &mut selected.snapshot.messages, index, change, allowed) {
+            Ok(_) => Ok(true),
+            Err(maildir::Error::Gone) => Ok(false),
+            Err(e) => Err(s.store_error(e, "[ALERT] Cannot store flags - no write permission or out of disk space.")),
         }
     }
 
-    /// Changes one message; the result says whether it is still there.
-    fn change_one(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
-        let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
-        let allowed = flags::allowed(selected.rights);
-        let was = selected.snapshot.messages.flags(index);
-        let wanted = match a.verb {
-            Verb::Replace => a.list.flags,
-            Verb::Add => was | a.list.flags,
-            Verb::Remove => was.without(a.list.flags),
+    /// Changes the keywords of these messages, in one go: one lock where there is one.
+    fn change_keywords(s: &mut Session, which: &[usize], a: &Arguments) -> Result<()> {
+        let Session { selected: Some(selected), store, options, .. } = s else { return Ok(()) };
+        let touched = a.verb == Verb::Replace || !a.list.keywords.is_empty();
+        if !touched || options.keywords == Keywords::Off || !selected.rights.has(b'w') {
+            return Ok(());
+        }
+        let change = match a.verb {
+            Verb::Replace => KeywordChange::Set,
+            Verb::Add => KeywordChange::Add,
+            Verb::Remove => KeywordChange::Remove,
         };
-        let toggles_deleted = allowed.contains(Flags::DELETED) && wanted.contains(Flags::DELETED) != was.contains(Flags::DELETED);
-        // Clearing \Deleted makes the message count again, and that may be too much (STORAGE 7.3).
-        if toggles_deleted && was.contains(Flags::DELETED) {
-            s.charge_message(index)?;
-        }
-        let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
-        match change::store_flags(store, &selected.dir, &mut selected.snapshot.messages, index, change(a.verb, a.list.flags), allowed) {
-            Ok(_) => {}
-            Err(maildir::Error::Gone) => return Ok(false),
-            Err(e) => return Err(s.store_error(e, "[ALERT] Unable to store flags.")),
-        }
-        if toggles_deleted && !was.contains(Flags::DELETED) {
-            s.discharge_message(index);
-        }
-        let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
-        let touches_keywords = a.verb == Verb::Replace || !a.list.keywords.is_empty();
-        if touches_keywords && s.options.keywords != Keywords::Off && selected.rights.has(b'w') {
-            let verb = match a.verb {
-                Verb::Replace => change::Verb::Set,
-                Verb::Add => change::Verb::Add,
-                Verb::Remove => change::Verb::Remove,
-            };
-            match change::store_keywords(store, &selected.dir, &mut selected.snapshot, index, verb, &a.list.keywords) {
-                Ok(()) => {}
-                Err(maildir::Error::Gone) => return Ok(false),
-                Err(e) => return Err(s.store_error(e, "An error occured while updating keywords")),
+        change::store_keywords(store, &selected.dir, &mut selected.snapshot, which, change, &a.list.keywords)
+            .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
+    }
+
+    /// Changes a stretch of messages and tells what came of it.
+    fn change_stretch(s: &mut Session, range: std::ops::Range<usize>, a: &Arguments, uid: bool, missing: &mut bool) -> Result<()> {
+        let mut changed = Vec::with_capacity(range.len());
+        let mut result = Ok(());
+        for index in range {
+            match change_flags(s, index, a) {
+                Ok(true) => changed.push(index),
+                Ok(false) => *missing = true,
+                Err(e) => {
+                    // What was changed before is told before the refusal.
+                    result = Err(e);
+                    break;
+                }
             }
         }
-        Ok(true)
+        change_keywords(s, &changed, a)?;
+        for index in changed {
+            let Some(selected) = &mut s.selected else { break };
+            selected.snapshot.messages.take_changed(index);
+            if !a.silent {
+                selected.push_fetch_flags(&mut s.io.out, index, uid);
+                s.io.ease()?;
+            }
+        }
+        result
     }
 
     /// Changes the messages one by one; a STORE that fails half-way has changed those before.
@@ -108,26 +129,11 @@ pub mod store {
         for piece in pieces {
             match piece {
                 Piece::Invalid(n) => args::invalid_number(&mut s.io.out, n),
-                Piece::Messages(range) => {
-                    for index in range {
-                        if !change_one(s, index, &a)? {
-                            missing = true;
-                            continue;
-                        }
-                        if let Some(selected) = &mut s.selected {
-                            selected.snapshot.messages.take_changed(index);
-                            if !a.silent {
-                                selected.push_fetch_flags(&mut s.io.out, index, call.uid);
-                            }
-                        }
-                        s.io.ease()?;
-                    }
-                }
+                Piece::Messages(range) => change_stretch(s, range, &a, call.uid, &mut missing)?,
             }
         }
-        if let Some(selected) = &mut s.selected
-            && !(a.list.keywords.is_empty() && a.verb != Verb::Replace)
-        {
+        let touched = a.verb == Verb::Replace || !a.list.keywords.is_empty();
+        if let Some(selected) = s.selected.as_mut().filter(|_| touched) {
             selected.forget_unused_keywords(&mut s.io.out, may_add);
         }
         if missing {

@@ -1,7 +1,9 @@
 //! From the start of the process to the greeting, in Courier's order (STORAGE 10.6): who is served, from where, and every check
 //! with its text.
 
-use crate::maildir::{Config, KeywordMode, Store, account::AccountOptions, trash};
+use crate::maildir::account::AccountOptions;
+use crate::maildir::resolve::{Namespace, Settings};
+use crate::maildir::{Config, KeywordMode, Store, trash};
 use crate::session::{Client, Counts, Options, Session, logging, options::Keywords};
 use crate::sys::stdio::Stdio;
 use crate::sys::{clock, fs, process, signals, user};
@@ -71,9 +73,19 @@ pub fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
             Keywords::Careful => KeywordMode::Careful,
         },
     };
+    let namespace = Namespace::new(Settings {
+        root: Path::new(".").to_path_buf(),
+        host: config.host.clone(),
+        user: client.user.clone(),
+        options: account.clone(),
+        index_file: options.shared_index.clone(),
+        munge: options.shared_munge,
+    });
     let mut s = Session {
         io,
         account,
+        namespace,
+        trash: trash::folder_name(Some(&options.trash)),
         store: Store::new(config),
         selected: None,
         utf8: false,
@@ -176,7 +188,7 @@ fn trace(options: &Options, io: &mut Io) {
 /// Applies `IMAP_EMPTYTRASH`: before the greeting and at LOGOUT (STORAGE 10.1).
 pub fn empty_trash(s: &Session) {
     if let Some(setting) = &s.options.empty_trash {
-        trash::purge(Path::new("."), setting, &s.options.trash, clock::now().0);
+        trash::purge(Path::new("."), &trash::rules(setting, &s.trash), &s.quota());
     }
 }
 

@@ -7,6 +7,7 @@ use crate::maildir::deliver::Delivery;
 use crate::maildir::quota::{self, By, Quota};
 use crate::maildir::{Mode, change, outbox, scan};
 use crate::types::{Flags, Uid, UidValidity};
+use std::ffi::OsString;
 use std::fs::File;
 
 const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
@@ -81,19 +82,14 @@ impl Session {
     /// Mails a message that goes into the outbox; whether the mailer took it (PROTOCOL 6.4).
     pub fn send(&self, message: &File) -> bool {
         let user = &self.client.user;
-        let sender = self.options.auth_address.as_deref().or(Some(user).map(Vec::as_slice).filter(|u| !u.is_empty()));
         let mailer = outbox::Mailer {
-            program: self.options.sendmail.as_deref(),
-            sender,
-            header: self.options.header_from.as_deref(),
+            program: self.options.sendmail.clone(),
+            sender: self.options.auth_address.clone().or_else(|| Some(user.clone())),
+            header: self.options.header_from.clone(),
+            environment: mailer_environment(),
+            user: user.clone(),
         };
-        match mailer.send(message) {
-            Ok(()) => true,
-            Err(said) => {
-                log::error!("error sending a message, user={}: {}", logging::shown(user), logging::shown(&said));
-                false
-            }
-        }
+        mailer.send(message).is_ok()
     }
 
     /// Puts messages into a folder, under its lock, all of them or none. Into the open folder that is a new look at it, which is
@@ -119,4 +115,9 @@ impl Session {
     pub fn counted(flags: Flags) -> u64 {
         u64::from(quota::counts_with(flags))
     }
+}
+
+/// What the mailer finds in its environment: a usual PATH and nothing of ours.
+fn mailer_environment() -> Vec<(OsString, OsString)> {
+    vec![("PATH".into(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())]
 }

@@ -1,6 +1,7 @@
 //! A session: its connection, its settings, the folder that it has open. The commands work on these as plain fields.
 
 pub mod access;
+pub mod intake;
 pub mod logging;
 pub mod options;
 pub mod reply;
@@ -12,7 +13,9 @@ pub use options::Options;
 pub use reply::{Error, Fatal, Outcome, Result};
 pub use selected::Selected;
 
-use crate::maildir::{Store, account::AccountOptions};
+use crate::maildir::account::AccountOptions;
+use crate::maildir::resolve::Namespace;
+use crate::maildir::Store;
 use crate::sys::clock;
 use crate::wire::Io;
 use std::time::Instant;
@@ -47,6 +50,10 @@ pub struct Session {
     pub account: AccountOptions,
     /// The store, which knows nothing of IMAP.
     pub store: Store,
+    /// Where folders are, and who may do what in them.
+    pub namespace: Namespace,
+    /// The trash folder's name on disk, without its dot.
+    pub trash: Vec<u8>,
     /// The folder that is open.
     pub selected: Option<Selected>,
     /// Whether `ENABLE UTF8=ACCEPT` was given (RFC 6855).

@@ -1,5 +1,6 @@
 //! The folder that is open, and how its messages and flags are written on the wire.
 
+use super::access::Place;
 use super::view::{Changes, List};
 use crate::maildir::{Dir, Messages, Snapshot};
 use crate::types::{FolderName, Rights, SetId, Uid};
@@ -10,7 +11,9 @@ use std::collections::HashSet;
 pub struct Selected {
     /// Its name.
     pub name: FolderName,
-    /// Where it is.
+    /// Where it is, and where new mail for it goes.
+    pub place: Place,
+    /// Its directory.
     pub dir: Dir,
     /// Opened by EXAMINE, or without any right to write.
     pub read_only: bool,
@@ -58,6 +61,21 @@ impl Selected {
         numbers.sort_unstable();
         numbers.dedup();
         numbers.iter().filter_map(|n| keywords.name(*n)).map(<[u8]>::to_vec).collect()
+    }
+
+    /// Whether the client was told of a keyword.
+    pub fn knows_keyword(&self, name: &[u8]) -> bool {
+        self.keywords.iter().any(|k| k.eq_ignore_ascii_case(name))
+    }
+
+    /// Drops keywords that no message has any more, and says so (PROTOCOL 3.5).
+    pub fn forget_unused_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
+        let used = self.used_keywords();
+        let before = self.keywords.len();
+        self.keywords.retain(|k| used.iter().any(|u| u.eq_ignore_ascii_case(k)));
+        if self.keywords.len() != before {
+            self.push_flag_lines(out, &self.keywords, may_add);
+        }
     }
 
     /// Appends `(\Seen ...)`: the flags of a message in Courier's order, \Recent, keywords (PROTOCOL 5.4).
@@ -131,4 +149,11 @@ impl Selected {
             out.extend_from_slice(word);
         }
     }
+}
+
+/// Appends `* OK [MYRIGHTS "..."] ACL`.
+pub fn push_rights(out: &mut Vec<u8>, rights: Rights) {
+    out.extend_from_slice(b"* OK [MYRIGHTS \"");
+    out.extend_from_slice(&rights.shown());
+    out.extend_from_slice(b"\"] ACL\r\n");
 }

@@ -19,7 +19,8 @@
 
 use super::view::{self, Changes};
 use super::{Error, Outcome, Result, Selected, Session, options::Keywords};
-use crate::maildir::{self, Delivery, Mode, Snapshot, scan};
+use crate::maildir::deliver::Delivery;
+use crate::maildir::{self, Mode, Snapshot, scan};
 use crate::types::{SetId, Uid};
 use std::collections::HashMap;
 
@@ -86,21 +87,22 @@ impl Session {
     /// Takes a new look at the open folder, if there is one and it is not proven unchanged.
     pub fn look_again(&mut self) -> Result<()> {
         let Some(selected) = &self.selected else { return Ok(()) };
+        self.synchronise(&selected.place)?;
         if scan::is_unchanged(&self.store, &selected.dir, &selected.snapshot) {
             return Ok(());
         }
-        self.look_with(Vec::new()).map(|_| ())
+        self.look_with(Vec::new(), "Unable to open this mailbox.").map(|_| ())
     }
 
-    /// Takes a new look at the open folder that also puts these messages into it; their UIDs.
-    pub fn look_with(&mut self, deliveries: Vec<Delivery>) -> Result<Vec<Uid>> {
+    /// Takes a new look at the open folder that also puts these messages into it; their UIDs. `text` refuses.
+    pub fn look_with(&mut self, deliveries: Vec<Delivery>, text: &'static str) -> Result<Vec<Uid>> {
         let Some(selected) = &mut self.selected else { return Ok(Vec::new()) };
         match scan::scan(&self.store, &selected.dir, selected.mode(), Some(&selected.snapshot), deliveries) {
             Ok(scanned) => {
                 selected.renew(scanned.snapshot);
                 Ok(scanned.delivered)
             }
-            Err(e) => Err(self.store_error(e, "Unable to open this mailbox.")),
+            Err(e) => Err(self.store_error(e, text)),
         }
     }
 
@@ -115,9 +117,7 @@ impl Session {
             crate::wire::write::number(out, u64::from(*n));
             out.extend_from_slice(b" EXPUNGE\r\n");
         }
-        let used = selected.used_keywords();
-        let is_in = |list: &[Vec<u8>], name: &[u8]| list.iter().any(|k| k.eq_ignore_ascii_case(name));
-        let new: Vec<Vec<u8>> = used.iter().filter(|k| !is_in(&selected.keywords, k)).cloned().collect();
+        let new: Vec<Vec<u8>> = selected.used_keywords().into_iter().filter(|k| !selected.knows_keyword(k)).collect();
         if !new.is_empty() {
             selected.keywords.extend(new);
             selected.push_flag_lines(out, &selected.keywords, may_add);
@@ -133,10 +133,7 @@ impl Session {
                 selected.push_fetch_flags(out, index, false);
             }
         }
-        if selected.keywords.iter().any(|k| !is_in(&used, k)) {
-            selected.keywords.retain(|k| is_in(&used, k));
-            selected.push_flag_lines(out, &selected.keywords, may_add);
-        }
+        selected.forget_unused_keywords(out, may_add);
     }
 
     /// A failure of the store as an answer: logged with its context, and told in the command's own words.
