@@ -227,7 +227,7 @@ pub mod acl_command {
 
     /// One folder, or a list of LIST patterns; in UTF-8.
     fn boxes(s: &mut Session) -> Result<(Vec<Vec<u8>>, bool)> {
-        let invalid = |e| if e == crate::wire::Error::Syntax { Error::Invalid } else { e.into() };
+        let invalid = |e: crate::wire::Error| if e == crate::wire::Error::Syntax { Error::Invalid } else { e.into() };
         let token = s.io.token().map_err(invalid)?;
         if token != Token::Open {
             let text = s.io.text_of(token).map_err(invalid)?;

@@ -9,7 +9,6 @@ pub mod idle {
     use crate::sys::clock;
     use crate::wire::End;
     use crate::wire::io::Wake;
-    use std::os::fd::AsFd;
     use std::time::Duration;
 
     /// No arguments.
@@ -44,7 +43,7 @@ pub mod idle {
                     return finish(s);
                 }
                 let until = inactive.map_or(next, |i| i.min(next));
-                match s.io.wait(watch.as_ref().map(AsFd::as_fd), Some(until))? {
+                match s.io.wait(watch.as_ref().map(Watch::fd), Some(until))? {
                     Wake::Input => return finish(s),
                     Wake::Watch => {
                         if watch.as_mut().is_some_and(Watch::drain) {
