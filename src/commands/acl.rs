@@ -10,7 +10,6 @@ use crate::types::folder::Place as Space;
 use crate::types::{FolderName, Rights};
 use crate::wire::{Token, write};
 
-const UNREADABLE: &str = "Cannot read existing ACLs.";
 const CANNOT: &str = "Cannot modify ACLs on this mailbox.";
 const NOT_AS_REQUESTED: &str = "Cannot modify ACLs as requested.";
 
@@ -34,11 +33,14 @@ fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Pla
     Ok(place)
 }
 
-/// Writes a changed list, and tells the rights on the open folder if they are others now.
-fn save(s: &mut Session, place: &Place, list: &Acl) -> std::result::Result<(), ChangeRefused> {
-    s.store_acl(place, list)?;
+/// What becomes of a list.
+type Edited = std::result::Result<(), ChangeRefused>;
+
+/// Changes a folder's list, and tells the rights on the open folder if they are others now.
+fn change(s: &mut Session, name: &FolderName, edit: impl FnOnce(&mut Acl) -> Edited) -> Edited {
+    s.namespace.change(&s.store, name, edit)?;
     // Looked up once more: rights on the open folder that have changed are told.
-    let _ = s.rights(&place.name);
+    let _ = s.rights(name);
     Ok(())
 }
 
@@ -48,14 +50,12 @@ fn load(s: &Session, name: &FolderName, text: &'static str) -> Result<Acl> {
 }
 
 /// How SETACL and DELETEACL tell a refusal. Owner violations are told alike in every form, as the newer releases do.
-fn refusal(s: &Session, refused: &ChangeRefused) -> Outcome {
+fn refusal(s: &Session, refused: ChangeRefused) -> Error {
     match refused {
-        ChangeRefused::Owner(_) => Outcome::no(NOT_AS_REQUESTED),
-        ChangeRefused::Failed(e) => {
-            log::error!("{}: ACL: {}", crate::session::logging::shown(&s.client.user), crate::sys::fs::error_text(e));
-            Outcome::no(CANNOT)
-        }
-        _ => Outcome::no(CANNOT),
+        ChangeRefused::Owner(_) => Outcome::no(NOT_AS_REQUESTED).into(),
+        ChangeRefused::Failed(e) => s.io_refusal("ACL", &e, CANNOT),
+        ChangeRefused::Locked(e) => s.store_error(e, CANNOT),
+        _ => Outcome::no(CANNOT).into(),
     }
 }
 
@@ -72,10 +72,7 @@ pub mod setacl {
     pub fn run(s: &mut Session, _: &Call, (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2])) -> Result<Outcome> {
         let place = administered(s, &mailbox, "SETACL")?;
         let identifier = acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
-        let mut list = load(s, &place.name, UNREADABLE)?;
-        list.change(&identifier, &rights)
-            .and_then(|()| save(s, &place, &list))
-            .map_err(|refused| refusal(s, &refused))?;
+        change(s, &place.name, |list| list.change(&identifier, &rights)).map_err(|refused| refusal(s, refused))?;
         Ok(Outcome::ok("ACLs updated."))
     }
 }
@@ -93,9 +90,11 @@ pub mod deleteacl {
     pub fn run(s: &mut Session, _: &Call, (mailbox, [who]): (Mailbox, [Vec<u8>; 1])) -> Result<Outcome> {
         let place = administered(s, &mailbox, "DELETEACL")?;
         let identifier = acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
-        let mut list = load(s, &place.name, UNREADABLE)?;
-        list.remove(&identifier);
-        save(s, &place, &list).map_err(|refused| refusal(s, &refused))?;
+        let remove = |list: &mut Acl| {
+            list.remove(&identifier);
+            Ok(())
+        };
+        change(s, &place.name, remove).map_err(|refused| refusal(s, refused))?;
         Ok(Outcome::ok("ACLs updated."))
     }
 }
@@ -281,21 +280,21 @@ pub mod acl_command {
         Ok(Arguments(Some((names, patterns, verb))))
     }
 
-    /// The new list of one folder.
-    fn changed(s: &Session, place: &Place, verb: &Verb) -> std::result::Result<Acl, ChangeRefused> {
-        let mut list = s.namespace.load(&place.name)?;
-        let result = match verb {
+    /// Makes the list of one folder the new one.
+    fn edit(list: &mut Acl, verb: &Verb) -> Edited {
+        match verb {
             Verb::Store { identifier, rights } => list.change(identifier, rights),
             Verb::Delete { identifier } => {
                 list.remove(identifier);
                 Ok(())
             }
             Verb::Set(entries) => {
-                list = Acl::new();
-                entries.iter().try_for_each(|(identifier, rights)| list.change(identifier, rights))
+                *list = Acl::new();
+                entries.iter().try_for_each(|(identifier, rights)| list.change(identifier, rights))?;
+                list.complete();
+                Ok(())
             }
-        };
-        result.map(|()| list)
+        }
     }
 
     fn failed(s: &mut Session, name: &[u8], text: &[u8]) {
@@ -326,20 +325,23 @@ pub mod acl_command {
             failed(s, &shown, b"ACLs may not be modified for special mailbox");
             return Ok(());
         }
-        let Ok(place) = s.locate(Ok(name.clone())) else { return Ok(()) };
+        if s.locate(Ok(name.clone())).is_err() {
+            return Ok(());
+        }
         if !s.rights(name)?.has(b'a') {
             let command = format!("ACL {}", verb.name());
             let text = [b"NO ", &*access::denied_text(&command, &shown, b'a')].concat();
             failed(s, &shown, &text);
             return Ok(());
         }
-        match changed(s, &place, verb).and_then(|list| save(s, &place, &list)) {
+        match change(s, name, |list| edit(list, verb)) {
             Ok(()) => {}
             Err(ChangeRefused::Owner(who)) => rights_info(s, &shown, &who, "al c e i p r s t w x"),
             Err(ChangeRefused::Administrators) => rights_info(s, &shown, b"administrators", "aceilrstwx"),
             Err(ChangeRefused::Special) => failed(s, &shown, b"ACLs may not be modified for special mailbox"),
             Err(ChangeRefused::Invalid) => failed(s, &shown, b"Invalid argument"),
             Err(ChangeRefused::Failed(e)) => failed(s, &shown, crate::sys::fs::error_text(&e).as_bytes()),
+            Err(ChangeRefused::Locked(e)) => return Err(s.store_error(e, CANNOT)),
         }
         Ok(())
     }

@@ -1,179 +1,175 @@
 //! APPEND (PROTOCOL 6.4): a message from the client into a folder, streamed, and stored only when the whole command was right.
 
-/// APPEND (RFC 3501 6.3.11, RFC 4315, RFC 6855 4).
-pub mod append {
-    use crate::commands::Call;
-    use crate::commands::args::Mailbox;
-    use crate::commands::flags::FlagList;
-    use crate::maildir::quota::By;
-    use crate::maildir::{self, deliver::Delivery};
-    use crate::mime::{date, header::EndFinder};
-    use crate::session::access::{Missing, Place};
-    use crate::session::{Error, Outcome, Result, Session};
-    use crate::sys::fs;
-    use crate::types::Rights;
-    use crate::wire::{Literal, Token};
+use crate::commands::Call;
+use crate::commands::args::Mailbox;
+use crate::commands::flags::FlagList;
+use crate::maildir::quota::By;
+use crate::maildir::{self, deliver::Delivery};
+use crate::mime::{date, header::EndFinder};
+use crate::session::access::{Missing, Place};
+use crate::session::{Error, Outcome, Result, Session};
+use crate::sys::fs;
+use crate::types::Rights;
+use crate::wire::Token;
 
-    const NO_ROOM: &str = "[ALERT] Cannot create message - no write permission or out of disk space.";
-    const NOT_UNICODE: &[u8] = b"OK [ALERT] Your IMAP client does not appear to correctly implement Unicode messages, see \
-        https://datatracker.ietf.org/doc/html/rfc6855";
+const NO_ROOM: &str = "[ALERT] Cannot create message - no write permission or out of disk space.";
+const NOT_UNICODE: &[u8] = b"OK [ALERT] Your IMAP client does not appear to correctly implement Unicode messages, see \
+    https://datatracker.ietf.org/doc/html/rfc6855";
 
-    /// Everything before the message's own octets.
-    pub struct Arguments {
-        mailbox: Mailbox,
-        list: FlagList,
-        /// Seconds since 1970.
-        date: Option<i64>,
-        literal: Literal,
-        /// The form `UTF8 (~{n}...)`.
-        utf8: bool,
+/// Everything before the message's own octets.
+pub struct Arguments {
+    mailbox: Mailbox,
+    list: FlagList,
+    /// Seconds since 1970.
+    date: Option<i64>,
+    /// The form `UTF8 (~{n}...)`.
+    utf8: bool,
+}
+
+/// `mailbox [SP flag-list] [SP date-time] SP (literal / "UTF8" SP "(" literal8 ")")`. Upper-case `NIL` stands for no flags or
+/// no date (Courier). The literal's octets stay where they are: every check comes before the continuation.
+pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+    let mailbox = Mailbox::parse(s)?;
+    let mut list = FlagList::default();
+    let mut date = None;
+    let mut token = s.io.token()?;
+    if token == Token::Open {
+        list = FlagList::parse_list(s)?;
+        token = s.io.token()?;
+    } else if token == Token::Atom(b"NIL".to_vec()) {
+        token = s.io.token()?;
     }
-
-    /// `mailbox [SP flag-list] [SP date-time] SP (literal / "UTF8" SP "(" literal8 ")")`. Upper-case `NIL` stands for no flags or
-    /// no date (Courier). The literal's octets stay where they are: every check comes before the continuation.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
-        let mailbox = Mailbox::parse(s)?;
-        let mut list = FlagList::default();
-        let mut date = None;
-        let mut token = s.io.token()?;
-        if token == Token::Open {
-            list = FlagList::parse_list(s)?;
-            token = s.io.token()?;
-        } else if token == Token::Atom(b"NIL".to_vec()) {
-            token = s.io.token()?;
-        }
-        if let Token::Quoted(text) = &token {
-            date = Some(date::parse_append(text).ok_or(Error::Syntax)?.unix());
-            token = s.io.token()?;
-        } else if token == Token::Atom(b"NIL".to_vec()) {
-            token = s.io.token()?;
-        }
-        let utf8 = s.utf8 && token.is("UTF8");
-        if utf8 {
-            if s.io.token()? != Token::Open {
-                return Err(Error::Syntax);
-            }
-            token = s.io.token()?;
-        }
-        match token {
-            Token::Literal(literal) if literal.eight == utf8 => Ok(Arguments { mailbox, list, date, literal, utf8 }),
-            _ => Err(Error::Syntax),
-        }
+    if let Token::Quoted(text) = &token {
+        date = Some(date::parse_append(text).ok_or(Error::Syntax)?.unix());
+        token = s.io.token()?;
+    } else if token == Token::Atom(b"NIL".to_vec()) {
+        token = s.io.token()?;
     }
-
-    /// Checks the folder and what may be done with it, all before the client is asked for the message.
-    fn check(s: &mut Session, a: &Arguments) -> Result<(Place, Rights)> {
-        let name = a.mailbox.name(s).map_err(|_| Outcome::no("Invalid mailbox name."))?;
-        let place = s.locate_name(name, Missing::TryCreate("Must create mailbox before append"))?;
-        let rights = s.require(&place.name, b'i', "APPEND")?;
-        if s.selected.as_ref().is_some_and(|f| f.read_only && f.name == place.name) {
-            return Outcome::no("Current box is selected READ-ONLY.").refuse();
-        }
-        Ok((place, rights))
-    }
-
-    /// Takes the message's octets: every CR goes, and the last line gets its LF (STORAGE 1.2). What cannot be written is still
-    /// taken off the wire, so that the next command is the next command.
-    struct Taker {
-        delivery: Delivery,
-        failed: Option<maildir::Error>,
-        last: u8,
-        header: EndFinder,
-        in_header: bool,
-        eight_bit_header: bool,
-        stripped: Vec<u8>,
-    }
-
-    impl Taker {
-        fn take(&mut self, piece: &[u8]) {
-            if self.failed.is_some() {
-                return;
-            }
-            self.stripped.clear();
-            let mut rest = piece;
-            while let Some(at) = memchr::memchr(b'\r', rest) {
-                let (before, after) = rest.split_at(at);
-                self.stripped.extend_from_slice(before);
-                rest = after.get(1..).unwrap_or_default();
-            }
-            self.stripped.extend_from_slice(rest);
-            if self.in_header {
-                let end = self.header.push(&self.stripped);
-                let head = end.and_then(|e| self.stripped.get(..e)).unwrap_or(&self.stripped);
-                self.eight_bit_header |= !head.is_ascii();
-                self.in_header = end.is_none();
-            }
-            if let Some(last) = self.stripped.last() {
-                self.last = *last;
-                self.failed = self.delivery.write(&self.stripped).err();
-            }
-        }
-    }
-
-    /// Receives the message. The line must end behind it, or it is not stored.
-    fn receive(s: &mut Session, a: &Arguments, delivery: Delivery) -> Result<Taker> {
-        let mut taker = Taker {
-            delivery,
-            failed: None,
-            last: 0,
-            header: EndFinder::new(),
-            in_header: true,
-            eight_bit_header: false,
-            stripped: Vec::new(),
-        };
-        let literal = s.io.accept_literal()?;
-        s.io.literal_octets(literal.length, |piece| taker.take(piece))?;
-        if taker.last != b'\n' {
-            taker.take(b"\n");
-        }
-        if a.utf8 && s.io.token()? != Token::Close {
+    let utf8 = s.utf8 && token.is("UTF8");
+    if utf8 {
+        if s.io.token()? != Token::Open {
             return Err(Error::Syntax);
         }
-        s.io.end_of_line()?;
-        Ok(taker)
+        token = s.io.token()?;
     }
+    match token {
+        Token::Literal(literal) if literal.eight == utf8 => Ok(Arguments { mailbox, list, date, utf8 }),
+        _ => Err(Error::Syntax),
+    }
+}
 
-    /// Checks, receives, stores.
-    pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
-        let (place, rights) = check(s, &a)?;
-        let delivery = Delivery::create(&s.store, &place.delivery_dir(), None).map_err(|e| s.store_error(e, NO_ROOM))?;
-        let mut taker = receive(s, &a, delivery)?;
-        if let Some(e) = taker.failed.take() {
-            s.log_failure("storing", e.errno());
-            return Outcome::no(NO_ROOM).refuse();
-        }
-        let list = a.list.limited_to(rights);
-        let size = taker.delivery.size();
-        let count = Session::counted(list.flags);
-        s.charge(&place, size, count, By::Append)?;
-        if s.is_outbox(&place) {
-            let sent = fs::open(taker.delivery.path()).is_ok_and(|(file, _)| s.send(&file));
-            if !sent {
-                s.refund(&place, size, count);
-                return Outcome::no("[ALERT] Unable to send E-mail message.").refuse();
-            }
-        }
-        let eight_bit = taker.eight_bit_header && !a.utf8;
-        let Taker { mut delivery, .. } = taker;
-        let delivered = match delivery.finish(&s.store, list.flags, list.keywords, a.date) {
-            Ok(()) => s.deliver(&place, vec![delivery], NO_ROOM),
-            Err(e) => Err(s.store_error(e, NO_ROOM)),
-        };
-        let (validity, uids) = match delivered {
-            Ok(done) => done,
-            Err(e) => {
-                s.refund(&place, size, count);
-                return Err(e);
-            }
-        };
-        if eight_bit {
-            s.untagged(NOT_UNICODE);
-        }
-        let done = Outcome::ok("APPEND Ok.");
-        // Without a UID that lasts there is none to tell (RFC 4315 3).
-        Ok(match uids.first() {
-            Some(uid) => done.with_code(format!("APPENDUID {validity} {uid}")),
-            None => done,
-        })
+/// Checks the folder and what may be done with it, all before the client is asked for the message.
+fn check(s: &mut Session, a: &Arguments) -> Result<(Place, Rights)> {
+    let name = a.mailbox.name(s).map_err(|_| Outcome::no("Invalid mailbox name."))?;
+    let place = s.locate_name(name, Missing::TryCreate("Must create mailbox before append"))?;
+    let rights = s.require(&place.name, b'i', "APPEND")?;
+    if s.selected.as_ref().is_some_and(|f| f.read_only && f.name == place.name) {
+        return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
+    Ok((place, rights))
+}
+
+/// Takes the message's octets: every CR goes, and the last line gets its LF (STORAGE 1.2). What cannot be written is still
+/// taken off the wire, so that the next command is the next command.
+struct Taker {
+    delivery: Delivery,
+    failed: Option<maildir::Error>,
+    last: u8,
+    header: EndFinder,
+    in_header: bool,
+    eight_bit_header: bool,
+    stripped: Vec<u8>,
+}
+
+impl Taker {
+    fn take(&mut self, piece: &[u8]) {
+        if self.failed.is_some() {
+            return;
+        }
+        self.stripped.clear();
+        let mut rest = piece;
+        while let Some(at) = memchr::memchr(b'\r', rest) {
+            let (before, after) = rest.split_at(at);
+            self.stripped.extend_from_slice(before);
+            rest = after.get(1..).unwrap_or_default();
+        }
+        self.stripped.extend_from_slice(rest);
+        if self.in_header {
+            let end = self.header.push(&self.stripped);
+            let head = end.and_then(|e| self.stripped.get(..e)).unwrap_or(&self.stripped);
+            self.eight_bit_header |= !head.is_ascii();
+            self.in_header = end.is_none();
+        }
+        if let Some(last) = self.stripped.last() {
+            self.last = *last;
+            self.failed = self.delivery.write(&self.stripped).err();
+        }
+    }
+}
+
+/// Receives the message. The line must end behind it, or it is not stored.
+fn receive(s: &mut Session, a: &Arguments, delivery: Delivery) -> Result<Taker> {
+    let mut taker = Taker {
+        delivery,
+        failed: None,
+        last: 0,
+        header: EndFinder::new(),
+        in_header: true,
+        eight_bit_header: false,
+        stripped: Vec::new(),
+    };
+    let literal = s.io.accept_literal()?;
+    s.io.literal_octets(literal.length, |piece| taker.take(piece))?;
+    if taker.last != b'\n' {
+        taker.take(b"\n");
+    }
+    if a.utf8 && s.io.token()? != Token::Close {
+        return Err(Error::Syntax);
+    }
+    s.io.end_of_line()?;
+    Ok(taker)
+}
+
+/// Checks, receives, stores.
+pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
+    let (place, rights) = check(s, &a)?;
+    let delivery = Delivery::create(&s.store, &place.delivery_dir(), None).map_err(|e| s.store_error(e, NO_ROOM))?;
+    let mut taker = receive(s, &a, delivery)?;
+    if let Some(e) = taker.failed.take() {
+        s.log_failure("storing", e.errno());
+        return Outcome::no(NO_ROOM).refuse();
+    }
+    let list = a.list.limited_to(rights);
+    let size = taker.delivery.size();
+    let count = Session::counted(list.flags);
+    s.charge(&place, size, count, By::Append)?;
+    if s.is_outbox(&place) {
+        let sent = fs::open(taker.delivery.path()).is_ok_and(|(file, _)| s.send(&file));
+        if !sent {
+            s.refund(&place, size, count);
+            return Outcome::no("[ALERT] Unable to send E-mail message.").refuse();
+        }
+    }
+    let eight_bit = taker.eight_bit_header && !a.utf8;
+    let Taker { mut delivery, .. } = taker;
+    let delivered = match delivery.finish(&s.store, list.flags, list.keywords, a.date) {
+        Ok(()) => s.deliver(&place, vec![delivery], NO_ROOM),
+        Err(e) => Err(s.store_error(e, NO_ROOM)),
+    };
+    let (validity, uids) = match delivered {
+        Ok(done) => done,
+        Err(e) => {
+            s.refund(&place, size, count);
+            return Err(e);
+        }
+    };
+    if eight_bit {
+        s.untagged(NOT_UNICODE);
+    }
+    let done = Outcome::ok("APPEND Ok.");
+    // Without a UID that lasts there is none to tell (RFC 4315 3).
+    Ok(match uids.first() {
+        Some(uid) => done.with_code(format!("APPENDUID {validity} {uid}")),
+        None => done,
+    })
 }

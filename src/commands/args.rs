@@ -1,7 +1,7 @@
 //! Arguments that several commands share.
 
-use crate::session::{Error, Result, Session};
 use crate::maildir::Messages;
+use crate::session::{Error, Result, Session};
 use crate::types::Uid;
 use crate::types::folder::{FolderName, NameError};
 use crate::wire::{Set, Token};

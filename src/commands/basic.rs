@@ -11,8 +11,7 @@ pub mod capability {
     use crate::session::options::Keywords;
 
     /// Words that Courier knows, announced where no setting says otherwise.
-    const COURIERS: &[u8] =
-        b"IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE";
+    const COURIERS: &[u8] = b"IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE";
     /// Words that are ours: on, unless `IMAP_EXTENSIONS=0`.
     const ADDED: &[u8] = b"LITERAL+ UNSELECT";
 

@@ -55,28 +55,23 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
     Ok(())
 }
 
-/// EXPUNGE (RFC 3501 6.4.3) and UID EXPUNGE (RFC 4315 2.1).
-pub mod expunge {
-    use super::*;
+/// `UID EXPUNGE SP sequence-set`, or no arguments.
+pub fn parse(s: &mut Session, call: &Call) -> Result<Option<Set>> {
+    let set = if call.uid { Some(args::set(s)?) } else { None };
+    s.io.end_of_line()?;
+    Ok(set)
+}
 
-    /// `UID EXPUNGE SP sequence-set`, or no arguments.
-    pub fn parse(s: &mut Session, call: &Call) -> Result<Option<Set>> {
-        let set = if call.uid { Some(args::set(s)?) } else { None };
-        s.io.end_of_line()?;
-        Ok(set)
+/// Removes and looks again.
+pub fn run(s: &mut Session, _: &Call, set: Option<Set>) -> Result<Outcome> {
+    let Some(selected) = &s.selected else { return Err(Error::Syntax) };
+    if !selected.rights.has(b'e') {
+        return Outcome::no("Access denied for EXPUNGE on current mailbox (ACL \"e\" required)").refuse();
     }
-
-    /// Removes and looks again.
-    pub fn run(s: &mut Session, _: &Call, set: Option<Set>) -> Result<Outcome> {
-        let Some(selected) = &s.selected else { return Err(Error::Syntax) };
-        if !selected.rights.has(b'e') {
-            return Outcome::no("Access denied for EXPUNGE on current mailbox (ACL \"e\" required)").refuse();
-        }
-        if selected.read_only {
-            return Outcome::no("Cannot expunge read-only mailbox.").refuse();
-        }
-        remove_deleted(s, set.as_ref())?;
-        s.look_again()?;
-        Ok(Outcome::ok("EXPUNGE completed"))
+    if selected.read_only {
+        return Outcome::no("Cannot expunge read-only mailbox.").refuse();
     }
+    remove_deleted(s, set.as_ref())?;
+    s.look_again()?;
+    Ok(Outcome::ok("EXPUNGE completed"))
 }

@@ -17,8 +17,7 @@ pub struct FlagList {
 /// The system flags that these rights let a user change: `s` \Seen, `t` \Deleted, `w` the others (STORAGE 5.1).
 pub fn allowed(rights: Rights) -> Flags {
     let mut flags = Flags::NONE;
-    for (letter, these) in
-        [(b's', Flags::SEEN), (b't', Flags::DELETED), (b'w', Flags::ANSWERED | Flags::FLAGGED | Flags::DRAFT)]
+    for (letter, these) in [(b's', Flags::SEEN), (b't', Flags::DELETED), (b'w', Flags::ANSWERED | Flags::FLAGGED | Flags::DRAFT)]
     {
         if rights.has(letter) {
             flags |= these;

@@ -1,88 +1,84 @@
 //! IDLE (RFC 2177, PROTOCOL 3.6): a loop over the client, the kernel's notice of changes, and the clock.
 
-/// IDLE.
-pub mod idle {
-    use crate::commands::basic::capability;
-    use crate::commands::{Call, args};
-    use crate::maildir::watch::Watch;
-    use crate::session::{Error, Outcome, Result, Session};
-    use crate::sys::clock;
-    use crate::wire::End;
-    use crate::wire::io::Wake;
-    use std::time::Duration;
+use crate::commands::basic::capability;
+use crate::commands::{Call, args};
+use crate::maildir::watch::Watch;
+use crate::session::{Error, Outcome, Result, Session};
+use crate::sys::clock;
+use crate::wire::End;
+use crate::wire::io::Wake;
+use std::time::Duration;
 
-    /// No arguments.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
-        args::none(s)
-    }
+/// No arguments.
+pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+    args::none(s)
+}
 
-    /// A watch on the open folder. Instances are few per user, so one is asked for here only; `None` where there is none to be
-    /// had, and then the clock alone wakes us.
-    fn watch(s: &Session) -> Option<Watch> {
-        s.selected.as_ref().and_then(|selected| Watch::new(&selected.dir).ok())
-    }
+/// A watch on the open folder. Instances are few per user, so one is asked for here only; `None` where there is none to be
+/// had, and then the clock alone wakes us.
+fn watch(s: &Session) -> Option<Watch> {
+    s.selected.as_ref().and_then(|selected| Watch::new(&selected.dir).ok())
+}
 
-    /// Idles until the client sends a line.
-    ///
-    /// A change is never missed: the watch is there before the look, and what a look does itself (it moves new mail) wakes us once
-    /// more at most, for a look that proves nothing changed.
-    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-        let mut watch = watch(s);
-        let enhanced =
-            watch.is_some() && s.options.use_locks && capability::announced(&s.options, "IDLE");
-        let words: &[u8] = if enhanced { b"+ entering ENHANCED idle mode\r\n" } else { b"+ entering idle mode\r\n" };
-        s.io.out.extend_from_slice(words);
-        let inactive = s.io.deadline;
-        let pause = Duration::from_secs(s.options.idle_seconds);
-        let mut next = clock::monotonic();
+/// Idles until the client sends a line.
+///
+/// A change is never missed: the watch is there before the look, and what a look does itself (it moves new mail) wakes us once
+/// more at most, for a look that proves nothing changed.
+pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    let mut watch = watch(s);
+    let enhanced = watch.is_some() && s.options.use_locks && capability::announced(&s.options, "IDLE");
+    let words: &[u8] = if enhanced { b"+ entering ENHANCED idle mode\r\n" } else { b"+ entering idle mode\r\n" };
+    s.io.out.extend_from_slice(words);
+    let inactive = s.io.deadline;
+    let pause = Duration::from_secs(s.options.idle_seconds);
+    let mut next = clock::monotonic();
+    loop {
+        look(s)?;
+        next = next.max(clock::monotonic()) + pause;
         loop {
-            look(s)?;
-            next = next.max(clock::monotonic()) + pause;
-            loop {
-                if s.io.has_input() {
-                    return finish(s);
-                }
-                let until = inactive.map_or(next, |i| i.min(next));
-                match s.io.wait(watch.as_ref().map(Watch::fd), Some(until))? {
-                    Wake::Input => return finish(s),
-                    Wake::Watch => {
-                        if watch.as_mut().is_some_and(Watch::drain) {
-                            next = clock::monotonic();
-                            break;
-                        }
-                    }
-                    Wake::Time if inactive.is_some_and(|i| clock::monotonic() >= i) => return Err(End::Inactive.into()),
-                    Wake::Time => {
-                        // A refusal may be over, and a folder may have been made anew under the watch.
-                        watch = self::watch(s);
+            if s.io.has_input() {
+                return finish(s);
+            }
+            let until = inactive.map_or(next, |i| i.min(next));
+            match s.io.wait(watch.as_ref().map(Watch::fd), Some(until))? {
+                Wake::Input => return finish(s),
+                Wake::Watch => {
+                    if watch.as_mut().is_some_and(Watch::drain) {
                         next = clock::monotonic();
                         break;
                     }
                 }
+                Wake::Time if inactive.is_some_and(|i| clock::monotonic() >= i) => return Err(End::Inactive.into()),
+                Wake::Time => {
+                    // A refusal may be over, and a folder may have been made anew under the watch.
+                    watch = self::watch(s);
+                    next = clock::monotonic();
+                    break;
+                }
             }
         }
     }
+}
 
-    /// Looks and tells. A folder that cannot be read now is looked at again at the next turn; the client hears of it at `DONE`.
-    fn look(s: &mut Session) -> Result<()> {
-        match s.look_again() {
-            Ok(()) | Err(Error::Refused(_)) => {}
-            Err(e) => return Err(e),
-        }
-        s.tell(true);
-        Ok(())
+/// Looks and tells. A folder that cannot be read now is looked at again at the next turn; the client hears of it at `DONE`.
+fn look(s: &mut Session) -> Result<()> {
+    match s.look_again() {
+        Ok(()) | Err(Error::Refused(_)) => {}
+        Err(e) => return Err(e),
     }
+    s.tell(true);
+    Ok(())
+}
 
-    /// The client's line: `DONE`, or something else, which is a syntax error of the IDLE command.
-    fn finish(s: &mut Session) -> Result<Outcome> {
-        s.io.begin_line();
-        let done = match s.io.token()? {
-            crate::wire::Token::Quoted(text) => text == b"DONE",
-            token => token.is("DONE"),
-        };
-        // Courier passes over what follows on the line (PROTOCOL 1.6).
-        s.look_again()?;
-        s.tell(true);
-        if done { Ok(Outcome::ok("IDLE completed")) } else { Err(Error::Syntax) }
-    }
+/// The client's line: `DONE`, or something else, which is a syntax error of the IDLE command.
+fn finish(s: &mut Session) -> Result<Outcome> {
+    s.io.begin_line();
+    let done = match s.io.token()? {
+        crate::wire::Token::Quoted(text) => text == b"DONE",
+        token => token.is("DONE"),
+    };
+    // Courier passes over what follows on the line (PROTOCOL 1.6).
+    s.look_again()?;
+    s.tell(true);
+    if done { Ok(Outcome::ok("IDLE completed")) } else { Err(Error::Syntax) }
 }

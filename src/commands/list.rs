@@ -199,6 +199,7 @@ pub fn matching(s: &Session, pattern: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// LIST (RFC 3501 6.3.8).
+#[allow(clippy::module_inception, reason = "named for the command, like its neighbours")]
 pub mod list {
     use super::*;
 

@@ -90,14 +90,14 @@ fn run<A>(
 }
 
 macro_rules! row {
-    ($name:literal, $module:ident :: $family:ident, $state:ident, uid: $uid:literal, writes: $writes:expr, expunges: $expunges:ident) => {
+    ($name:literal, $($module:ident)::+, $state:ident, uid: $uid:literal, writes: $writes:expr, expunges: $expunges:ident) => {
         Row {
             name: $name,
             state: State::$state,
             uid: $uid,
             writes: $writes,
             expunges: Expunges::$expunges,
-            run: |s, call| run(s, call, $module::$family::parse, $module::$family::run),
+            run: |s, call| run(s, call, $($module)::+::parse, $($module)::+::run),
         }
     };
 }
@@ -105,22 +105,22 @@ macro_rules! row {
 /// THE table.
 pub static TABLE: &[Row] = &[
     row!("ACL", acl::acl_command, Any, uid: false, writes: None, expunges: Yes),
-    row!("APPEND", append::append, Any, uid: false, writes: None, expunges: Yes),
+    row!("APPEND", append, Any, uid: false, writes: None, expunges: Yes),
     row!("CAPABILITY", basic::capability, Any, uid: false, writes: None, expunges: Yes),
     row!("CHECK", basic::check, Selected, uid: false, writes: None, expunges: Yes),
     row!("CLOSE", select::close, Selected, uid: false, writes: None, expunges: Never),
-    row!("COPY", copy::copy, Selected, uid: true, writes: None, expunges: Yes),
+    row!("COPY", copy, Selected, uid: true, writes: None, expunges: Yes),
     row!("CREATE", folder::create, Any, uid: false, writes: None, expunges: Yes),
     row!("DELETE", folder::delete, Any, uid: false, writes: None, expunges: Yes),
     row!("DELETEACL", acl::deleteacl, Any, uid: false, writes: None, expunges: Yes),
     row!("ENABLE", basic::enable, Any, uid: false, writes: None, expunges: Yes),
     row!("EXAMINE", select::examine, Any, uid: false, writes: None, expunges: Yes),
-    row!("EXPUNGE", expunge::expunge, Selected, uid: true, writes: None, expunges: Yes),
+    row!("EXPUNGE", expunge, Selected, uid: true, writes: None, expunges: Yes),
     row!("GETACL", acl::getacl, Any, uid: false, writes: None, expunges: Yes),
     row!("GETQUOTA", quota::getquota, Any, uid: false, writes: None, expunges: Yes),
     row!("GETQUOTAROOT", quota::getquotaroot, Any, uid: false, writes: None, expunges: Yes),
     row!("ID", basic::id, Any, uid: false, writes: None, expunges: Yes),
-    row!("IDLE", idle::idle, Any, uid: false, writes: None, expunges: Yes),
+    row!("IDLE", idle, Any, uid: false, writes: None, expunges: Yes),
     row!("LIST", list::list, Any, uid: false, writes: None, expunges: Yes),
     row!("LISTRIGHTS", acl::listrights, Any, uid: false, writes: None, expunges: Yes),
     row!("LOGOUT", basic::logout, Any, uid: false, writes: None, expunges: Yes),
@@ -132,8 +132,8 @@ pub static TABLE: &[Row] = &[
     row!("SELECT", select::select, Any, uid: false, writes: None, expunges: Yes),
     row!("SETACL", acl::setacl, Any, uid: false, writes: None, expunges: Yes),
     row!("SETQUOTA", quota::setquota, Any, uid: false, writes: None, expunges: Yes),
-    row!("STATUS", status::status, Any, uid: false, writes: None, expunges: Yes),
-    row!("STORE", store::store, Selected, uid: true, writes: Some("Current box is selected READ-ONLY."), expunges: WithUid),
+    row!("STATUS", status, Any, uid: false, writes: None, expunges: Yes),
+    row!("STORE", store, Selected, uid: true, writes: Some("Current box is selected READ-ONLY."), expunges: WithUid),
     row!("SUBSCRIBE", folder::subscribe, Any, uid: false, writes: None, expunges: Yes),
     row!("UNSELECT", select::unselect, Selected, uid: false, writes: None, expunges: Never),
     row!("UNSUBSCRIBE", folder::unsubscribe, Any, uid: false, writes: None, expunges: Yes),

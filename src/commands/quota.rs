@@ -14,12 +14,13 @@ fn push_quota(s: &mut Session, root: &[u8]) {
     write::string(out, root);
     if let Some(usage) = usage {
         let kib = |octets: u64| octets.div_ceil(1024);
-        let resources = [
-            ("STORAGE", kib(usage.bytes), kib(usage.limits.bytes)),
-            ("MESSAGE", usage.messages, usage.limits.messages),
-        ];
-        let shown: Vec<String> =
-            resources.iter().filter(|(_, _, limit)| *limit > 0).map(|(name, used, limit)| format!("{name} {used} {limit}")).collect();
+        let resources =
+            [("STORAGE", kib(usage.bytes), kib(usage.limits.bytes)), ("MESSAGE", usage.messages, usage.limits.messages)];
+        let shown: Vec<String> = resources
+            .iter()
+            .filter(|(_, _, limit)| *limit > 0)
+            .map(|(name, used, limit)| format!("{name} {used} {limit}"))
+            .collect();
         out.extend_from_slice(format!(" ({})", shown.join(" ")).as_bytes());
     }
     out.extend_from_slice(b"\r\n");

@@ -25,8 +25,8 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     let read_only = examine || !rights.intersects(Rights::WRITING) || place.at.read_only;
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
     s.synchronise(&place)?;
-    let scanned = scan::scan(&s.store, &place.dir, mode, None, Vec::new())
-        .map_err(|e| s.store_error(e, "Unable to open this mailbox."))?;
+    let scanned =
+        scan::scan(&s.store, &place.dir, mode, None, Vec::new()).map_err(|e| s.store_error(e, "Unable to open this mailbox."))?;
     let mut selected = Selected {
         name: place.name.clone(),
         dir: place.dir.clone(),
@@ -63,6 +63,7 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
 }
 
 /// SELECT (RFC 3501 6.3.1).
+#[allow(clippy::module_inception, reason = "named for the command, like its neighbours")]
 pub mod select {
     use super::*;
 

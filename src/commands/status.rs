@@ -1,97 +1,94 @@
 //! STATUS (PROTOCOL 4.4): a folder's figures, without opening it and without changing anything.
 
-/// STATUS (RFC 3501 6.3.10).
-pub mod status {
-    use crate::commands::Call;
-    use crate::commands::args::Mailbox;
-    use crate::maildir::peek;
-    use crate::session::{Error, Outcome, Result, Selected, Session};
-    use crate::types::Flags;
-    use crate::wire::{Token, write};
+use crate::commands::Call;
+use crate::commands::args::Mailbox;
+use crate::maildir::peek;
+use crate::session::{Error, Outcome, Result, Selected, Session};
+use crate::types::Flags;
+use crate::wire::{Token, write};
 
-    /// The items, in the order of the answer.
-    const ITEMS: [&str; 5] = ["MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"];
+/// The items, in the order of the answer.
+const ITEMS: [&str; 5] = ["MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"];
 
-    /// The folder and which of the items are asked for.
-    pub struct Arguments {
-        mailbox: Mailbox,
-        asked: [bool; 5],
-    }
+/// The folder and which of the items are asked for.
+pub struct Arguments {
+    mailbox: Mailbox,
+    asked: [bool; 5],
+}
 
-    /// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses and unknown ones are tolerated (Courier).
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
-        let mailbox = Mailbox::parse(s)?;
-        let mut asked = [false; 5];
-        let mut ask = |token: &Token| -> Result<()> {
-            let word = token.word().ok_or(Error::Syntax)?;
-            if token.number().is_some() {
-                return Err(Error::Syntax);
-            }
-            if let Some(slot) = ITEMS.iter().position(|i| i.as_bytes() == word).and_then(|i| asked.get_mut(i)) {
-                *slot = true;
-            }
-            Ok(())
-        };
-        match s.io.token()? {
-            Token::Open => loop {
-                match s.io.token()? {
-                    Token::Close => break,
-                    token => ask(&token)?,
-                }
-            },
-            token => ask(&token)?,
+/// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses and unknown ones are tolerated (Courier).
+pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+    let mailbox = Mailbox::parse(s)?;
+    let mut asked = [false; 5];
+    let mut ask = |token: &Token| -> Result<()> {
+        let word = token.word().ok_or(Error::Syntax)?;
+        if token.number().is_some() {
+            return Err(Error::Syntax);
         }
-        s.io.end_of_line()?;
-        Ok(Arguments { mailbox, asked })
-    }
-
-    fn of_selected(selected: &Selected) -> [u64; 5] {
-        let messages = &selected.snapshot.messages;
-        let unseen = (0..messages.len()).filter(|i| !messages.flags(*i).contains(Flags::SEEN)).count();
-        [
-            messages.len() as u64,
-            selected.recent() as u64,
-            u64::from(selected.snapshot.uid_next),
-            u64::from(selected.snapshot.uid_validity.get()),
-            unseen as u64,
-        ]
-    }
-
-    /// Tells the figures; of the folder that is open, those that the client knows already.
-    pub fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Outcome> {
-        let Arguments { mailbox, asked } = arguments;
-        let place = s.locate(mailbox.name(s))?;
-        s.require(&place.name, b'r', "STATUS")?;
-        let figures = match &s.selected {
-            Some(selected) if selected.name == place.name => of_selected(selected),
-            _ => {
-                s.synchronise(&place)?;
-                let status = peek::status(&s.store, &place.dir).map_err(|e| s.store_error(e, "[ALERT] STATUS failed"))?;
-                [
-                    status.messages as u64,
-                    status.recent as u64,
-                    u64::from(status.uid_next),
-                    u64::from(status.uid_validity.get()),
-                    status.unseen as u64,
-                ]
+        if let Some(slot) = ITEMS.iter().position(|i| i.as_bytes() == word).and_then(|i| asked.get_mut(i)) {
+            *slot = true;
+        }
+        Ok(())
+    };
+    match s.io.token()? {
+        Token::Open => loop {
+            match s.io.token()? {
+                Token::Close => break,
+                token => ask(&token)?,
             }
-        };
-        let out = &mut s.io.out;
-        out.extend_from_slice(b"* STATUS ");
-        write::string(out, &mailbox.0);
-        out.extend_from_slice(b" (");
-        let mut first = true;
-        for ((name, asked), n) in ITEMS.iter().zip(asked).zip(figures) {
-            if asked {
-                if !std::mem::take(&mut first) {
-                    out.push(b' ');
-                }
-                out.extend_from_slice(name.as_bytes());
+        },
+        token => ask(&token)?,
+    }
+    s.io.end_of_line()?;
+    Ok(Arguments { mailbox, asked })
+}
+
+fn of_selected(selected: &Selected) -> [u64; 5] {
+    let messages = &selected.snapshot.messages;
+    let unseen = (0..messages.len()).filter(|i| !messages.flags(*i).contains(Flags::SEEN)).count();
+    [
+        messages.len() as u64,
+        selected.recent() as u64,
+        u64::from(selected.snapshot.uid_next),
+        u64::from(selected.snapshot.uid_validity.get()),
+        unseen as u64,
+    ]
+}
+
+/// Tells the figures; of the folder that is open, those that the client knows already.
+pub fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Outcome> {
+    let Arguments { mailbox, asked } = arguments;
+    let place = s.locate(mailbox.name(s))?;
+    s.require(&place.name, b'r', "STATUS")?;
+    let figures = match &s.selected {
+        Some(selected) if selected.name == place.name => of_selected(selected),
+        _ => {
+            s.synchronise(&place)?;
+            let status = peek::status(&s.store, &place.dir).map_err(|e| s.store_error(e, "[ALERT] STATUS failed"))?;
+            [
+                status.messages as u64,
+                status.recent as u64,
+                u64::from(status.uid_next),
+                u64::from(status.uid_validity.get()),
+                status.unseen as u64,
+            ]
+        }
+    };
+    let out = &mut s.io.out;
+    out.extend_from_slice(b"* STATUS ");
+    write::string(out, &mailbox.0);
+    out.extend_from_slice(b" (");
+    let mut first = true;
+    for ((name, asked), n) in ITEMS.iter().zip(asked).zip(figures) {
+        if asked {
+            if !std::mem::take(&mut first) {
                 out.push(b' ');
-                write::number(out, n);
             }
+            out.extend_from_slice(name.as_bytes());
+            out.push(b' ');
+            write::number(out, n);
         }
-        out.extend_from_slice(b")\r\n");
-        Ok(Outcome::ok("STATUS Completed."))
     }
+    out.extend_from_slice(b")\r\n");
+    Ok(Outcome::ok("STATUS Completed."))
 }

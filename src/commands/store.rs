@@ -1,145 +1,142 @@
 //! STORE (PROTOCOL 6.2): flags and keywords of messages.
 
-/// STORE and UID STORE (RFC 3501 6.4.6).
-pub mod store {
-    use crate::commands::args::{self, Piece};
-    use crate::commands::flags::{self, FlagList};
-    use crate::commands::Call;
-    use crate::maildir::change::{self, Change, KeywordChange};
-    use crate::maildir;
-    use crate::session::options::Keywords;
-    use crate::session::{Error, Outcome, Result, Session};
-    use crate::types::Flags;
-    use crate::wire::Set;
+use crate::commands::Call;
+use crate::commands::args::{self, Piece};
+use crate::commands::flags::{self, FlagList};
+use crate::maildir;
+use crate::maildir::change::{self, Change, KeywordChange};
+use crate::session::options::Keywords;
+use crate::session::{Error, Outcome, Result, Session};
+use crate::types::Flags;
+use crate::wire::Set;
 
-    /// What to do with the flags.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    enum Verb {
-        Replace,
-        Add,
-        Remove,
+/// What to do with the flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verb {
+    Replace,
+    Add,
+    Remove,
+}
+
+/// The messages, the verb, whether to answer, the flags.
+pub struct Arguments {
+    set: Set,
+    verb: Verb,
+    silent: bool,
+    list: FlagList,
+}
+
+/// `sequence-set SP store-att-flags`
+pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+    let set = args::set(s)?;
+    let word = s.io.token()?.word().ok_or(Error::Syntax)?;
+    let (verb, word) = match word.split_first() {
+        Some((b'+', rest)) => (Verb::Add, rest),
+        Some((b'-', rest)) => (Verb::Remove, rest),
+        _ => (Verb::Replace, &*word),
+    };
+    let silent = match word {
+        b"FLAGS" => false,
+        b"FLAGS.SILENT" => true,
+        _ => return Err(Error::Syntax),
+    };
+    let list = FlagList::parse_to_end(s)?;
+    Ok(Arguments { set, verb, silent, list })
+}
+
+/// Changes the system flags of one message; whether it is still there.
+fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
+    let Some(selected) = &s.selected else { return Ok(false) };
+    let allowed = flags::allowed(selected.rights);
+    let was = selected.snapshot.messages.flags(index);
+    let change = match a.verb {
+        Verb::Replace => Change::Set(a.list.flags),
+        Verb::Add => Change::Add(a.list.flags),
+        Verb::Remove => Change::Remove(a.list.flags),
+    };
+    // Clearing \Deleted makes the message count again, and that may be too much (STORAGE 7.3).
+    let will = change.apply(was, allowed);
+    if was.contains(Flags::DELETED) && !will.contains(Flags::DELETED) {
+        s.charge_undeleted(index)?;
     }
-
-    /// The messages, the verb, whether to answer, the flags.
-    pub struct Arguments {
-        set: Set,
-        verb: Verb,
-        silent: bool,
-        list: FlagList,
+    if will.contains(Flags::DELETED) && !was.contains(Flags::DELETED) {
+        s.refund_deleted(index);
     }
-
-    /// `sequence-set SP store-att-flags`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
-        let set = args::set(s)?;
-        let word = s.io.token()?.word().ok_or(Error::Syntax)?;
-        let (verb, word) = match word.split_first() {
-            Some((b'+', rest)) => (Verb::Add, rest),
-            Some((b'-', rest)) => (Verb::Remove, rest),
-            _ => (Verb::Replace, &*word),
-        };
-        let silent = match word {
-            b"FLAGS" => false,
-            b"FLAGS.SILENT" => true,
-            _ => return Err(Error::Syntax),
-        };
-        let list = FlagList::parse_to_end(s)?;
-        Ok(Arguments { set, verb, silent, list })
+    let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
+    match change::store_flags(store, &selected.dir, &mut selected.snapshot.messages, index, change, allowed) {
+        Ok(_) => Ok(true),
+        Err(maildir::Error::Gone) => Ok(false),
+        Err(e) => Err(s.store_error(e, "[ALERT] Cannot store flags - no write permission or out of disk space.")),
     }
+}
 
-    /// Changes the system flags of one message; whether it is still there.
-    fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
-        let Some(selected) = &s.selected else { return Ok(false) };
-        let allowed = flags::allowed(selected.rights);
-        let was = selected.snapshot.messages.flags(index);
-        let change = match a.verb {
-            Verb::Replace => Change::Set(a.list.flags),
-            Verb::Add => Change::Add(a.list.flags),
-            Verb::Remove => Change::Remove(a.list.flags),
-        };
-        // Clearing \Deleted makes the message count again, and that may be too much (STORAGE 7.3).
-        let will = change.apply(was, allowed);
-        if was.contains(Flags::DELETED) && !will.contains(Flags::DELETED) {
-            s.charge_undeleted(index)?;
-        }
-        if will.contains(Flags::DELETED) && !was.contains(Flags::DELETED) {
-            s.refund_deleted(index);
-        }
-        let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
-        match change::store_flags(store, &selected.dir, &mut selected.snapshot.messages, index, change, allowed) {
-            Ok(_) => Ok(true),
-            Err(maildir::Error::Gone) => Ok(false),
-            Err(e) => Err(s.store_error(e, "[ALERT] Cannot store flags - no write permission or out of disk space.")),
-        }
+/// Changes the keywords of these messages, in one go: one lock where there is one.
+fn change_keywords(s: &mut Session, which: &[usize], a: &Arguments) -> Result<()> {
+    let Session { selected: Some(selected), store, options, .. } = s else { return Ok(()) };
+    let touched = a.verb == Verb::Replace || !a.list.keywords.is_empty();
+    if !touched || options.keywords == Keywords::Off || !selected.rights.has(b'w') {
+        return Ok(());
     }
+    let change = match a.verb {
+        Verb::Replace => KeywordChange::Set,
+        Verb::Add => KeywordChange::Add,
+        Verb::Remove => KeywordChange::Remove,
+    };
+    change::store_keywords(store, &selected.dir, &mut selected.snapshot, which, change, &a.list.keywords)
+        .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
+}
 
-    /// Changes the keywords of these messages, in one go: one lock where there is one.
-    fn change_keywords(s: &mut Session, which: &[usize], a: &Arguments) -> Result<()> {
-        let Session { selected: Some(selected), store, options, .. } = s else { return Ok(()) };
-        let touched = a.verb == Verb::Replace || !a.list.keywords.is_empty();
-        if !touched || options.keywords == Keywords::Off || !selected.rights.has(b'w') {
-            return Ok(());
-        }
-        let change = match a.verb {
-            Verb::Replace => KeywordChange::Set,
-            Verb::Add => KeywordChange::Add,
-            Verb::Remove => KeywordChange::Remove,
-        };
-        change::store_keywords(store, &selected.dir, &mut selected.snapshot, which, change, &a.list.keywords)
-            .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
-    }
-
-    /// Changes a stretch of messages and tells what came of it.
-    fn change_stretch(s: &mut Session, range: std::ops::Range<usize>, a: &Arguments, uid: bool, missing: &mut bool) -> Result<()> {
-        let mut changed = Vec::with_capacity(range.len());
-        let mut result = Ok(());
-        for index in range {
-            match change_flags(s, index, a) {
-                Ok(true) => changed.push(index),
-                Ok(false) => *missing = true,
-                Err(e) => {
-                    // What was changed before is told before the refusal.
-                    result = Err(e);
-                    break;
-                }
+/// Changes a stretch of messages and tells what came of it.
+fn change_stretch(s: &mut Session, range: std::ops::Range<usize>, a: &Arguments, uid: bool, missing: &mut bool) -> Result<()> {
+    let mut changed = Vec::with_capacity(range.len());
+    let mut result = Ok(());
+    for index in range {
+        match change_flags(s, index, a) {
+            Ok(true) => changed.push(index),
+            Ok(false) => *missing = true,
+            Err(e) => {
+                // What was changed before is told before the refusal.
+                result = Err(e);
+                break;
             }
         }
-        change_keywords(s, &changed, a)?;
-        for index in changed {
-            let Some(selected) = &mut s.selected else { break };
-            selected.snapshot.messages.take_changed(index);
-            if !a.silent {
-                selected.push_fetch_flags(&mut s.io.out, index, uid);
-                s.io.ease()?;
-            }
-        }
-        result
     }
+    change_keywords(s, &changed, a)?;
+    for index in changed {
+        let Some(selected) = &mut s.selected else { break };
+        selected.snapshot.messages.take_changed(index);
+        if !a.silent {
+            selected.push_fetch_flags(&mut s.io.out, index, uid);
+            s.io.ease()?;
+        }
+    }
+    result
+}
 
-    /// Changes the messages one by one; a STORE that fails half-way has changed those before.
-    pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
-        let may_add = s.options.keywords != Keywords::Off;
-        let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
-        let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
-        let new: Vec<Vec<u8>> = a.list.keywords.iter().filter(|k| !selected.knows_keyword(k)).cloned().collect();
-        if !new.is_empty() && selected.rights.has(b'w') {
-            selected.keywords.extend(new);
-            selected.push_flag_lines(&mut s.io.out, &selected.keywords, may_add);
-        }
-        let mut missing = false;
-        for piece in pieces {
-            match piece {
-                Piece::Invalid(n) => args::invalid_number(&mut s.io.out, n),
-                Piece::Messages(range) => change_stretch(s, range, &a, call.uid, &mut missing)?,
-            }
-        }
-        let touched = a.verb == Verb::Replace || !a.list.keywords.is_empty();
-        if let Some(selected) = s.selected.as_mut().filter(|_| touched) {
-            selected.forget_unused_keywords(&mut s.io.out, may_add);
-        }
-        if missing {
-            // RFC 5530 3, RFC 2180 4.2.1: the others were changed.
-            return Ok(Outcome::no("Some of the requested messages no longer exist.").with_added_code("EXPUNGEISSUED"));
-        }
-        Ok(Outcome::ok("STORE completed."))
+/// Changes the messages one by one; a STORE that fails half-way has changed those before.
+pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
+    let may_add = s.options.keywords != Keywords::Off;
+    let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
+    let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
+    let new: Vec<Vec<u8>> = a.list.keywords.iter().filter(|k| !selected.knows_keyword(k)).cloned().collect();
+    if !new.is_empty() && selected.rights.has(b'w') {
+        selected.keywords.extend(new);
+        selected.push_flag_lines(&mut s.io.out, &selected.keywords, may_add);
     }
+    let mut missing = false;
+    for piece in pieces {
+        match piece {
+            Piece::Invalid(n) => args::invalid_number(&mut s.io.out, n),
+            Piece::Messages(range) => change_stretch(s, range, &a, call.uid, &mut missing)?,
+        }
+    }
+    let touched = a.verb == Verb::Replace || !a.list.keywords.is_empty();
+    if let Some(selected) = s.selected.as_mut().filter(|_| touched) {
+        selected.forget_unused_keywords(&mut s.io.out, may_add);
+    }
+    if missing {
+        // RFC 5530 3, RFC 2180 4.2.1: the others were changed.
+        return Ok(Outcome::no("Some of the requested messages no longer exist.").with_added_code("EXPUNGEISSUED"));
+    }
+    Ok(Outcome::ok("STORE completed."))
 }

@@ -100,7 +100,8 @@ fn refresh(dir: &Dir, messages: &mut Messages) -> Result<(), Error> {
             let key = names::without_size(name.get(..names::key_length(name)).unwrap_or(name));
             let same = |i: usize| names::without_size(messages.key(i)) == key;
             // The very name goes before one that is like it.
-            let Some(i) = index.find(key, |i| same(i) && messages.base_name(i) == base(name)).or_else(|| index.find(key, same)) else {
+            let Some(i) = index.find(key, |i| same(i) && messages.base_name(i) == base(name)).or_else(|| index.find(key, same))
+            else {
                 return;
             };
             let exact = messages.base_name(i) == base(name);
@@ -150,7 +151,14 @@ pub fn path_of(dir: &Dir, messages: &Messages, i: usize) -> std::path::PathBuf {
 /// Unknown letters in the name are lost by a change (STORAGE 0, trap 6).
 ///
 /// [`Error::Gone`] if it is not there any more.
-pub fn store_flags(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize, change: Change, allowed: Flags) -> Result<Flags, Error> {
+pub fn store_flags(
+    _store: &Store,
+    dir: &Dir,
+    messages: &mut Messages,
+    i: usize,
+    change: Change,
+    allowed: Flags,
+) -> Result<Flags, Error> {
     with_name(dir, messages, i, |messages, name| {
         let old = messages.flags(i);
         let flags = change.apply(old, allowed);

@@ -150,9 +150,14 @@ impl Namespace {
         let wanted = |name: &[u8]| pattern.matches(name) || pattern.may_match_below(name);
         let mut groups = Vec::new();
         let mut accounts = Vec::new();
-        self.index().walk(&wanted, &|name| pattern.may_match_below(name), &mut |name| groups.push(name.to_vec()), &mut |name, account| {
-            accounts.push((name.to_vec(), account.root));
-        });
+        self.index().walk(
+            &wanted,
+            &|name| pattern.may_match_below(name),
+            &mut |name| groups.push(name.to_vec()),
+            &mut |name, account| {
+                accounts.push((name.to_vec(), account.root));
+            },
+        );
         for group in groups {
             for level in above(&group) {
                 found.add_level(level);

@@ -217,7 +217,9 @@ mod tests {
 
     #[test]
     fn sizes_are_set_aside() {
-        for (name, rest) in [("1.a,S=12", "1.a"), ("1.a", "1.a"), ("1.a,S=", "1.a,S="), ("1.a,S=1x", "1.a,S=1x"), ("1.a,W=3", "1.a,W=3")] {
+        for (name, rest) in
+            [("1.a,S=12", "1.a"), ("1.a", "1.a"), ("1.a,S=", "1.a,S="), ("1.a,S=1x", "1.a,S=1x"), ("1.a,W=3", "1.a,W=3")]
+        {
             assert_eq!(without_size(name.as_bytes()), rest.as_bytes());
         }
     }

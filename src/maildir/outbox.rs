@@ -119,7 +119,10 @@ mod tests {
     fn the_program_and_its_input() {
         let _alone = alone();
         let dir = tempfile::tempdir().unwrap();
-        let m = mailer(dir.path(), "printf '%s\\n' \"$*\" > args; env | sort > env; ls /proc/self/fd > fds; grep SigBlk /proc/self/status > sig; cat > in");
+        let m = mailer(
+            dir.path(),
+            "printf '%s\\n' \"$*\" > args; env | sort > env; ls /proc/self/fd > fds; grep SigBlk /proc/self/status > sig; cat > in",
+        );
         let file = message(dir.path(), 2);
         assert_eq!(m.send(&file), Ok(()));
         let read = |name: &str| stdfs::read_to_string(dir.path().join(name)).unwrap();

@@ -93,7 +93,13 @@ struct Proof {
 ///
 /// Messages met for the first time are marked recent; delivered ones are not, nor are marks carried over from `previous`, the
 /// last look of the same selection, if there was one. The UIDVALIDITY may differ from that of `previous`, if the UID file was lost.
-pub fn scan(store: &Store, dir: &Dir, mode: Mode, previous: Option<&Snapshot>, deliveries: Vec<Delivery>) -> Result<Scanned, Error> {
+pub fn scan(
+    store: &Store,
+    dir: &Dir,
+    mode: Mode,
+    previous: Option<&Snapshot>,
+    deliveries: Vec<Delivery>,
+) -> Result<Scanned, Error> {
     let lock = match Lock::acquire(store, dir) {
         Ok(lock) => Some(lock),
         Err(e) if mode == Mode::ReadOnly && deliveries.is_empty() && cannot_be_locked(&e) => None,

@@ -307,9 +307,8 @@ mod tests {
             ]
         );
         // Groups that multiply: bounded by the budget.
-        let many: Vec<(String, String)> = (0..20)
-            .map(|i| (format!("g{i}"), (0..10).map(|j| format!("n{j}\t*\tg{}\n", i + 1)).collect()))
-            .collect();
+        let many: Vec<(String, String)> =
+            (0..20).map(|i| (format!("g{i}"), (0..10).map(|j| format!("n{j}\t*\tg{}\n", i + 1)).collect())).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(a, b)| (&**a, &**b)).collect();
         let place = Place::new(&many);
         assert!(names(&place.index("g0", false)).len() <= (BUDGET + 1) * 10);

@@ -72,7 +72,9 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
 /// Equal names: an `INBOX` in front in any case, the rest octet by octet.
 fn same(a: &[u8], b: &[u8]) -> bool {
     match (a.split_at_checked(5), b.split_at_checked(5)) {
-        (Some((a5, a_rest)), Some((b5, b_rest))) if a5.eq_ignore_ascii_case(b"INBOX") => a5.eq_ignore_ascii_case(b5) && a_rest == b_rest,
+        (Some((a5, a_rest)), Some((b5, b_rest))) if a5.eq_ignore_ascii_case(b"INBOX") => {
+            a5.eq_ignore_ascii_case(b5) && a_rest == b_rest
+        }
         _ => a == b,
     }
 }

@@ -162,11 +162,7 @@ impl Parser<'_> {
 
     fn atom(&mut self) {
         let rest = self.lex.rest();
-        let len = rest
-            .iter()
-            .skip(1)
-            .position(|b| is_space(*b) || b"(\"<>,;:@.".contains(b))
-            .map_or(rest.len(), |at| at + 1);
+        let len = rest.iter().skip(1).position(|b| is_space(*b) || b"(\"<>,;:@.".contains(b)).map_or(rest.len(), |at| at + 1);
         let word = rest.get(..len).unwrap_or(rest);
         for _ in 0..len {
             self.lex.bump();

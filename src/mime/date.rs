@@ -2,8 +2,7 @@
 
 use super::params::{Lexer, is_space};
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+const MONTHS: [&[u8; 3]; 12] = [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 /// A date and time as written, with its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +40,7 @@ impl Date {
         let local = unix.saturating_add(i64::from(zone) * 60);
         let (year, month, day) = civil_from_days(local.div_euclid(86_400));
         let clock = local.rem_euclid(86_400);
-        Date {
-            year,
-            month,
-            day,
-            hour: (clock / 3600) as u8,
-            minute: (clock / 60 % 60) as u8,
-            second: (clock % 60) as u8,
-            zone,
-        }
+        Date { year, month, day, hour: (clock / 3600) as u8, minute: (clock / 60 % 60) as u8, second: (clock % 60) as u8, zone }
     }
 }
 
@@ -204,7 +195,10 @@ fn words(value: &[u8]) -> Vec<Vec<u8>> {
         if !word.is_empty() {
             // RFC 5322 4.3 allows white space around the colons of a time.
             match list.last_mut() {
-                Some(last) if last.ends_with(b":") || (word.starts_with(b":") && last.iter().all(|b| b.is_ascii_digit() || *b == b':')) => {
+                Some(last)
+                    if last.ends_with(b":")
+                        || (word.starts_with(b":") && last.iter().all(|b| b.is_ascii_digit() || *b == b':')) =>
+                {
                     last.extend(word);
                 }
                 _ => list.push(word),

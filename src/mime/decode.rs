@@ -315,11 +315,7 @@ mod tests {
             ("a  b", "a  b"),
         ] {
             for cut in 1..6 {
-                assert_eq!(
-                    String::from_utf8_lossy(&run(b"Quoted-Printable", input.as_bytes(), cut)),
-                    want,
-                    "{input:?}"
-                );
+                assert_eq!(String::from_utf8_lossy(&run(b"Quoted-Printable", input.as_bytes(), cut)), want, "{input:?}");
             }
         }
     }

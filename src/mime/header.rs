@@ -118,8 +118,7 @@ pub fn select_mime(block: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether RFC 2045 3 counts this name among the MIME header fields.
 pub fn is_mime_name(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"mime-version")
-        || name.get(..8).is_some_and(|p| p.eq_ignore_ascii_case(b"content-"))
+    name.eq_ignore_ascii_case(b"mime-version") || name.get(..8).is_some_and(|p| p.eq_ignore_ascii_case(b"content-"))
 }
 
 /// A field value without its line breaks and without blanks at either end.
@@ -226,10 +225,7 @@ mod tests {
         assert_eq!(find_all(BLOCK, b"X-DUP").count(), 2);
         let names = [b"x-dup".to_vec(), b"FROM".to_vec()];
         assert_eq!(select(BLOCK, &names).collect::<Vec<_>>().concat(), b"From: a\nX-Dup: 1\n two\nx-dup: 3\n");
-        assert_eq!(
-            select_not(BLOCK, &names).collect::<Vec<_>>().concat(),
-            b"nocolon\nSubject : s\r\n\tt\r\nContent-Type: x\n"
-        );
+        assert_eq!(select_not(BLOCK, &names).collect::<Vec<_>>().concat(), b"nocolon\nSubject : s\r\n\tt\r\nContent-Type: x\n");
         assert_eq!(select_mime(BLOCK).collect::<Vec<_>>().concat(), b"Content-Type: x\n");
         assert_eq!(header_len(BLOCK), Some(BLOCK.len() - 8));
     }

@@ -128,11 +128,7 @@ mod tests {
             ("Aw: Straße", "AW: STRAßE", false),
             ("[a [b] x", "[A [B] X", false),
         ] {
-            assert_eq!(
-                base_subject(subject.as_bytes()),
-                BaseSubject { text: want.into(), is_reply: reply },
-                "{subject:?}"
-            );
+            assert_eq!(base_subject(subject.as_bytes()), BaseSubject { text: want.into(), is_reply: reply }, "{subject:?}");
         }
     }
 

@@ -17,11 +17,7 @@ fn count_crlf(chunk: &[u8], prev_cr: bool) -> u64 {
     let mut before = chunk.chunks(128);
     for block in tail.chunks(128) {
         let left = before.next().unwrap_or_default();
-        let sum: u8 = left
-            .iter()
-            .zip(block)
-            .map(|(a, b)| u8::from(*a == b'\r') & u8::from(*b == b'\n'))
-            .sum();
+        let sum: u8 = left.iter().zip(block).map(|(a, b)| u8::from(*a == b'\r') & u8::from(*b == b'\n')).sum();
         n += u64::from(sum);
     }
     n

@@ -3,8 +3,6 @@
 
 use super::reply::{Outcome, Result};
 use super::{Error, Session, logging};
-use crate::maildir::acl::{Acl, ChangeRefused};
-use crate::maildir::lock::Lock;
 use crate::maildir::resolve::{Kind, Resolved};
 use crate::maildir::{Dir, folders, shared_link};
 use crate::sys::fs;
@@ -29,13 +27,12 @@ pub struct Place {
 
 impl Place {
     fn new(name: FolderName, at: Resolved) -> Place {
-        let dir = if at.kind == Kind::Link { Dir::of_links(&at.dir) } else { Dir::at(&at.dir) };
-        Place { name, dir, at }
+        Place { name, dir: at.dir.clone(), at }
     }
 
     /// Where new messages go: for an old-style shared folder the provider's side (STORAGE 6.2).
     pub fn delivery_dir(&self) -> Dir {
-        Dir::at(&self.at.delivery)
+        self.at.delivery.clone()
     }
 
     /// Whether it is a Maildir itself, somebody's INBOX.
@@ -116,13 +113,6 @@ impl Session {
         if rights.has(right) { Ok(rights) } else { denied(command, name.spelled(), right).refuse() }
     }
 
-    /// Makes this a folder's list, if STORAGE 5.6 allows, under the lock of its Maildir (STORAGE 8.3).
-    pub fn store_acl(&self, place: &Place, list: &Acl) -> std::result::Result<(), ChangeRefused> {
-        let root = Dir::at(&place.at.root);
-        let _lock = Lock::acquire(&self.store, &root).map_err(|e| ChangeRefused::Failed(io::Error::other(e.to_string())))?;
-        self.namespace.store(&place.name, list)
-    }
-
     /// Before a look at an old-style shared folder: our side is brought up to date with the provider's.
     pub fn synchronise(&self, place: &Place) -> Result<()> {
         if !place.is_link() {
@@ -164,11 +154,7 @@ impl Session {
     pub fn create_folder(&self, place: &Place) -> Result<()> {
         const CANNOT: &str = "Cannot create this folder.";
         folders::create(&self.store, &place.dir).map_err(|e| self.store_error(e, CANNOT))?;
-        self.namespace
-            .lists(&place.at.root)
-            .created(&place.at.sub)
-            .map(|_| ())
-            .map_err(|e| self.io_refusal("ACL", &e, CANNOT))
+        self.namespace.lists(&place.at.root).created(&place.at.sub).map(|_| ()).map_err(|e| self.io_refusal("ACL", &e, CANNOT))
     }
 
     /// Removes a folder. Its list stays where there are folders below it (STORAGE 1.1).

@@ -13,9 +13,9 @@ pub use options::Options;
 pub use reply::{Error, Fatal, Outcome, Result};
 pub use selected::Selected;
 
+use crate::maildir::Store;
 use crate::maildir::account::AccountOptions;
 use crate::maildir::resolve::Namespace;
-use crate::maildir::Store;
 use crate::sys::clock;
 use crate::wire::Io;
 use std::time::Instant;

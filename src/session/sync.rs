@@ -58,8 +58,7 @@ fn compare(old: &Snapshot, new: &mut Snapshot) -> Changes {
         if old.messages.recent(i) {
             recent.push(j);
         }
-        old.messages.flags(i) == new.messages.flags(j)
-            && keywords.same(old.messages.keywords(i), new.messages.keywords(j))
+        old.messages.flags(i) == new.messages.flags(j) && keywords.same(old.messages.keywords(i), new.messages.keywords(j))
     });
     for j in recent {
         new.messages.set_recent(j, true);

@@ -74,8 +74,11 @@ pub fn feed(
             }
             // Once its output has ended nothing wakes us at the program's end.
             let pause = Duration::from_millis(if open || stdin.is_some() { 100 } else { 5 });
-            let interest =
-                Interest { input: open.then(|| reader.as_fd()), output: stdin.as_ref().map(ChildStdin::as_fd), ..Interest::default() };
+            let interest = Interest {
+                input: open.then(|| reader.as_fd()),
+                output: stdin.as_ref().map(ChildStdin::as_fd),
+                ..Interest::default()
+            };
             let ready = poll::wait(interest, Some(pause))?;
             if ready.signal {
                 if stdin.is_some() {

@@ -41,7 +41,5 @@ pub fn hostname() -> Vec<u8> {
 /// The system's name and release, as `uname -s` and `uname -r` print them.
 pub fn system() -> (Vec<u8>, Vec<u8>) {
     use std::os::unix::ffi::OsStrExt;
-    nix::sys::utsname::uname()
-        .map(|u| (u.sysname().as_bytes().to_vec(), u.release().as_bytes().to_vec()))
-        .unwrap_or_default()
+    nix::sys::utsname::uname().map(|u| (u.sysname().as_bytes().to_vec(), u.release().as_bytes().to_vec())).unwrap_or_default()
 }

@@ -135,7 +135,19 @@ mod tests {
             assert_eq!(name.place(), place, "{wire}");
             assert_eq!(name.spelled(), wire.as_bytes());
         }
-        for bad in ["", "foo", "INBOX.", "INBOX..a", ".INBOX", "INBOX.a/b", "INBOX.&AC8-", "INBOXa", "Shared.x", "INBOX.&AC4-a", "#shared"] {
+        for bad in [
+            "",
+            "foo",
+            "INBOX.",
+            "INBOX..a",
+            ".INBOX",
+            "INBOX.a/b",
+            "INBOX.&AC8-",
+            "INBOXa",
+            "Shared.x",
+            "INBOX.&AC4-a",
+            "#shared",
+        ] {
             assert_eq!(FolderName::from_wire(bad.as_bytes(), false), Err(NameError::Invalid), "{bad}");
         }
         assert_eq!(FolderName::from_wire(b"INBOX.a&b", false), Err(NameError::Encoding));

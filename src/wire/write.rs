@@ -81,13 +81,9 @@ mod tests {
 
     #[test]
     fn strings() {
-        for (text, wire) in [
-            ("", "\"\""),
-            ("a b", "\"a b\""),
-            ("a\"b\\c", "\"a\\\"b\\\\c\""),
-            ("a\r\nb", "{4}\r\na\r\nb"),
-            ("a\0b", "{2}\r\nab"),
-        ] {
+        for (text, wire) in
+            [("", "\"\""), ("a b", "\"a b\""), ("a\"b\\c", "\"a\\\"b\\\\c\""), ("a\r\nb", "{4}\r\na\r\nb"), ("a\0b", "{2}\r\nab")]
+        {
             assert_eq!(written(|o| string(o, text.as_bytes())), wire);
         }
         assert_eq!(written(|o| nstring(o, None)), "NIL");

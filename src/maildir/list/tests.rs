@@ -24,7 +24,18 @@ fn own_folders_and_links() {
     for (pattern, expected) in [
         (
             "*",
-            &["INBOX+", "INBOX.A+", "INBOX.A.B", "INBOX.V.W", "INBOX.V/+", "shared.corp.Wr+", "shared.corp.Wr.sub.deep", "shared.corp.Wr.sub/+", "shared.corp/+", "shared/+"][..],
+            &[
+                "INBOX+",
+                "INBOX.A+",
+                "INBOX.A.B",
+                "INBOX.V.W",
+                "INBOX.V/+",
+                "shared.corp.Wr+",
+                "shared.corp.Wr.sub.deep",
+                "shared.corp.Wr.sub/+",
+                "shared.corp/+",
+                "shared/+",
+            ][..],
         ),
         ("%", &["INBOX+", "shared/+"]),
         ("INBOX.%", &["INBOX.A+", "INBOX.V/+"]),
@@ -103,7 +114,8 @@ fn subscribed() {
     let joe = world.as_user("joe", "");
     let lsub = |pattern: &str| shown(&joe.list_subscribed(&Pattern::new(pattern.as_bytes()).unwrap()).unwrap());
     assert_eq!(lsub("*"), Vec::<String>::new());
-    stdfs::write(world.at("joe/courierimapsubscribed"), "inbox.N.M\nINBOX.A\n#shared.bob.Pub\n#shared.bob\n\nbad\nINBOX.a/b\n").unwrap();
+    stdfs::write(world.at("joe/courierimapsubscribed"), "inbox.N.M\nINBOX.A\n#shared.bob.Pub\n#shared.bob\n\nbad\nINBOX.a/b\n")
+        .unwrap();
     joe.links().subscribe(b"corp.Wr").unwrap();
     assert_eq!(lsub("*"), ["INBOX.A", "INBOX.N.M", "INBOX.N/+", "INBOX/+", "shared.corp.Wr", "shared.corp/+", "shared/+"]);
     assert_eq!(lsub("%"), ["INBOX/+", "shared/+"]);

@@ -97,8 +97,12 @@ fn the_end_of_a_lock_is_noticed_at_once() {
         let f = folder();
         // A shell that holds the lock for a while.
         let script = format!("printf %s $$:{owner} > courier.lock; echo ready; sleep 0.15; rm courier.lock; sleep 5");
-        let mut child =
-            Command::new("sh").args(["-c", &script]).current_dir(f.root.path().join("tmp")).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(f.root.path().join("tmp"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut ready = [0u8; 6];
         io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
         let took = f.time().unwrap();
@@ -118,7 +122,11 @@ fn many_take_turns() {
         for n in 0..4 {
             let (path, busy) = (&path, &busy);
             scope.spawn(move || {
-                let store = Store::new(Config { lock_host: format!("h{n}").into_bytes(), host: format!("h{n}").into(), ..Config::default() });
+                let store = Store::new(Config {
+                    lock_host: format!("h{n}").into_bytes(),
+                    host: format!("h{n}").into(),
+                    ..Config::default()
+                });
                 let dir = Dir::at(path);
                 for _ in 0..20 {
                     let _lock = Lock::acquire(&store, &dir).unwrap();
@@ -153,9 +161,16 @@ fn somebody_elses_lock_stays() {
 
 #[test]
 fn contents() {
-    for (content, pid) in
-        [("12:h", Some(12)), ("12:h\n", None), (":h", None), ("0:h", None), ("x:h", None), ("12", None), ("12:hh", None), ("4294967296:h", None)]
-    {
+    for (content, pid) in [
+        ("12:h", Some(12)),
+        ("12:h\n", None),
+        (":h", None),
+        ("0:h", None),
+        ("x:h", None),
+        ("12", None),
+        ("12:hh", None),
+        ("4294967296:h", None),
+    ] {
         assert_eq!(pid_here(content.as_bytes(), b"h"), pid, "{content:?}");
     }
 }

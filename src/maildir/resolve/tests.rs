@@ -16,14 +16,32 @@ impl World {
     pub fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let at = |p: &str| dir.path().join(p);
-        for f in ["joe", "joe/.A", "joe/.A.B", "joe/.V.W", "bob", "bob/.Pub", "bob/.Pub.Sub", "bob/.Priv", "bob/.V.W", "sal", "Shr", "Shr/.Wr", "Shr/.Wr.sub.deep"] {
+        for f in [
+            "joe",
+            "joe/.A",
+            "joe/.A.B",
+            "joe/.V.W",
+            "bob",
+            "bob/.Pub",
+            "bob/.Pub.Sub",
+            "bob/.Priv",
+            "bob/.V.W",
+            "sal",
+            "Shr",
+            "Shr/.Wr",
+            "Shr/.Wr.sub.deep",
+        ] {
             folder(&at(f));
         }
         stdfs::write(at("bob/.Pub/courierimapacl"), "owner aceilrstwx\nanyone lrswit\n").unwrap();
         stdfs::write(at("bob/.Priv/courierimapacl"), "owner aceilrstwx\nuser=joe lrcx\n").unwrap();
         stdfs::write(at("sal/courierimapacl"), "owner aceilrstwx\nanyone lrc\n").unwrap();
         let root = dir.path().display();
-        stdfs::write(at("index"), format!("joe\t1\t1\t/\t{root}/joe\nbob\t1\t1\t/\t{root}/bob\nSales\t*\tsales\nGone\t*\tmissing\n")).unwrap();
+        stdfs::write(
+            at("index"),
+            format!("joe\t1\t1\t/\t{root}/joe\nbob\t1\t1\t/\t{root}/bob\nSales\t*\tsales\nGone\t*\tmissing\n"),
+        )
+        .unwrap();
         stdfs::write(at("sales"), format!("bob\t1\t1\t/\t{root}/bob\nsal\t1\t1\t/\t{root}/sal\n")).unwrap();
         stdfs::write(at("joe/shared-maildirs"), format!("corp {root}/Shr\n")).unwrap();
         World { dir }
@@ -62,10 +80,28 @@ fn places() {
     let inbox = joe.resolve(&name("INBOX")).unwrap();
     assert_eq!((inbox.dir.path().to_path_buf(), inbox.sub.len(), inbox.kind), (world.at("joe"), 0, Kind::Own));
     let own = joe.resolve(&name("INBOX.A.B")).unwrap();
-    assert_eq!((own.dir.path().to_path_buf(), own.root, own.owner), (world.at("joe/.A.B"), world.at("joe"), b"user=joe".to_vec()));
+    assert_eq!(
+        (own.dir.path().to_path_buf(), own.root, own.owner),
+        (world.at("joe/.A.B"), world.at("joe"), b"user=joe".to_vec())
+    );
     let shared = joe.resolve(&name("#shared.Sales.bob.Pub")).unwrap();
-    assert_eq!((shared.dir.path().to_path_buf(), shared.root, shared.owner, shared.kind), (world.at("bob/.Pub"), world.at("bob"), b"user=Sales".to_vec(), Kind::Index));
-    for missing in ["INBOX.V", "INBOX.x", "#shared.bob.x", "#shared.joe", "#shared.joe.A", "#shared.Sales", "#shared.nobody", "shared", "shared.corp", "shared.corp.x", "shared.nope.x"] {
+    assert_eq!(
+        (shared.dir.path().to_path_buf(), shared.root, shared.owner, shared.kind),
+        (world.at("bob/.Pub"), world.at("bob"), b"user=Sales".to_vec(), Kind::Index)
+    );
+    for missing in [
+        "INBOX.V",
+        "INBOX.x",
+        "#shared.bob.x",
+        "#shared.joe",
+        "#shared.joe.A",
+        "#shared.Sales",
+        "#shared.nobody",
+        "shared",
+        "shared.corp",
+        "shared.corp.x",
+        "shared.nope.x",
+    ] {
         assert_eq!(joe.resolve(&name(missing)), Err(NotThere), "{missing}");
     }
     assert_eq!(joe.place(&name("INBOX.new")).unwrap().dir.path(), world.at("joe/.new"));
@@ -75,7 +111,10 @@ fn places() {
     }
     assert!(!world.at("joe/shared-folders").exists());
     let link = joe.resolve(&name("shared.corp.Wr")).unwrap();
-    assert_eq!((link.dir.path().to_path_buf(), link.delivery.path().to_path_buf()), (world.at("joe/shared-folders/corp/Wr"), world.at("joe/shared-folders/corp/Wr/shared")));
+    assert_eq!(
+        (link.dir.path().to_path_buf(), link.delivery.path().to_path_buf()),
+        (world.at("joe/shared-folders/corp/Wr"), world.at("joe/shared-folders/corp/Wr/shared"))
+    );
     assert_eq!((link.kind, link.read_only, link.root), (Kind::Link, false, world.at("joe")));
     assert_eq!(stdfs::read_link(world.at("joe/shared-folders/corp/Wr/shared")).unwrap(), world.at("Shr/.Wr"));
 }
@@ -150,7 +189,9 @@ fn changes() {
     let world = World::new();
     let joe = world.as_user("joe", "");
     let store = Store::new(Default::default());
-    let change = |folder: &str, id: &str, rights: &str| joe.change(&store, &name(folder), |acl| acl.change(id.as_bytes(), rights.as_bytes()));
+    let change = |folder: &str, id: &str, rights: &str| {
+        joe.change(&store, &name(folder), |acl| acl.change(id.as_bytes(), rights.as_bytes()))
+    };
     change("INBOX.A", "user=fred", "lrs").unwrap();
     let file = world.at("joe/.A/courierimapacl");
     assert_eq!(stdfs::read_to_string(&file).unwrap(), "owner aceilrstwx\nadministrators aceilrstwx\nuser=fred lrs\n");
@@ -158,9 +199,15 @@ fn changes() {
     assert!(stdfs::read_to_string(&file).unwrap().starts_with("owner aceilrstwx\n"));
     // INBOX gets a file only now; a name without a directory has its list elsewhere.
     change("INBOX", "anyone", "l").unwrap();
-    assert_eq!(stdfs::read_to_string(world.at("joe/courierimapacl")).unwrap(), "owner aceilrstwx\nadministrators aceilrstwx\nanyone l\n");
+    assert_eq!(
+        stdfs::read_to_string(world.at("joe/courierimapacl")).unwrap(),
+        "owner aceilrstwx\nadministrators aceilrstwx\nanyone l\n"
+    );
     change("INBOX.V", "anyone", "+r").unwrap();
-    assert_eq!(stdfs::read_to_string(world.at("joe/courierimaphieracl/V")).unwrap(), "owner aceilrstwx\nadministrators aceilrstwx\nanyone lr\n");
+    assert_eq!(
+        stdfs::read_to_string(world.at("joe/courierimaphieracl/V")).unwrap(),
+        "owner aceilrstwx\nadministrators aceilrstwx\nanyone lr\n"
+    );
     for special in ["shared.corp.Wr", "#shared.Sales", "#shared.nobody"] {
         assert!(matches!(change(special, "anyone", "l"), Err(ChangeRefused::Special)), "{special}");
     }

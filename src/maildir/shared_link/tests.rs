@@ -16,7 +16,10 @@ impl Place {
         }
         stdfs::create_dir(dir.path().join("Shr/.nocur")).unwrap();
         let place = Place { dir };
-        place.write("M/shared-maildirs", &format!("# c\ncorp\t{}\nrel ../Shr\nbad\n  lead /x\na.b /x\n../.. /x\n", place.at("Shr").display()));
+        place.write(
+            "M/shared-maildirs",
+            &format!("# c\ncorp\t{}\nrel ../Shr\nbad\n  lead /x\na.b /x\n../.. /x\n", place.at("Shr").display()),
+        );
         place
     }
 

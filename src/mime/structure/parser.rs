@@ -279,8 +279,7 @@ impl Parser {
             [] => return,
         };
         // Only a multipart's direct part has the digest's default; an enclosed message has its own.
-        let digest = !top.message
-            && parent.and_then(|p| p.part.as_ref()).is_some_and(|p| p.subtype == b"digest");
+        let digest = !top.message && parent.and_then(|p| p.part.as_ref()).is_some_and(|p| p.subtype == b"digest");
         let mut part = describe(std::mem::take(&mut top.kept), top.message, digest);
         part.header = top.start.pos..end.pos;
         part.header_size = end.wire() - top.start.wire();

@@ -54,7 +54,10 @@ fn leaves() {
 fn multiparts() {
     let mp = "Content-Type: multipart/mixed; boundary=b\n\n";
     let with = |body: &str| shape(&format!("{M}{mp}{body}"));
-    assert_eq!(with("pre\n--b\n\nhi\n--b\nContent-Type: text/html\n\nyo\n\n--b--\npost\n--b\n"), "multipart/mixed[text/plain 2 0, text/html 4 1]");
+    assert_eq!(
+        with("pre\n--b\n\nhi\n--b\nContent-Type: text/html\n\nyo\n\n--b--\npost\n--b\n"),
+        "multipart/mixed[text/plain 2 0, text/html 4 1]"
+    );
     assert_eq!(with("--b\n\nhi\n"), "multipart/mixed[text/plain 4 1]");
     assert_eq!(with("--b\n\nhi\n--b--"), "multipart/mixed[text/plain 2 0]");
     assert_eq!(with("--b \t\n\nhi\n--b-- \n"), "multipart/mixed[text/plain 2 0]");
@@ -93,10 +96,7 @@ fn nested() {
             "multipart/digest[message/rfc822 16 2<text/plain 2 0>, text/html 1 0]",
         ),
         // An enclosed message needs its own MIME-Version; a multipart/digest's default goes no deeper.
-        (
-            "Content-Type: message/rfc822\n\nContent-Type: text/html\n\nhi\n",
-            "message/rfc822 31 3<text/plain 4 1>",
-        ),
+        ("Content-Type: message/rfc822\n\nContent-Type: text/html\n\nhi\n", "message/rfc822 31 3<text/plain 4 1>"),
         (
             "Content-Type: message/global\n\nMIME-Version: 1.0\nContent-Type: text/html\n\nhi\n",
             "message/global 50 4<text/html 4 1>",
@@ -213,9 +213,29 @@ fn long_lines_and_fields() {
 /// Pieces of which a message that tries the parser is made.
 fn message() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
-        "MIME-Version: 1.0\n", "Content-Type: multipart/mixed; boundary=b\n", "Content-Type: multipart/digest;\r\n boundary=\"bb\"\r\n",
-        "Content-Type: message/rfc822\n", "Content-Type: text/plain; charset=X\n", "\n", "\n", "\r\n", "--b\n", "--b", "--bb\r\n", "--b--\n", "--bb--", "-",
-        "\r", "\n--", "x", "text\n", "S: é\n", "\0", " ", "\n\n--b\n", "\n\n--bb\n",
+        "MIME-Version: 1.0\n",
+        "Content-Type: multipart/mixed; boundary=b\n",
+        "Content-Type: multipart/digest;\r\n boundary=\"bb\"\r\n",
+        "Content-Type: message/rfc822\n",
+        "Content-Type: text/plain; charset=X\n",
+        "\n",
+        "\n",
+        "\r\n",
+        "--b\n",
+        "--b",
+        "--bb\r\n",
+        "--b--\n",
+        "--bb--",
+        "-",
+        "\r",
+        "\n--",
+        "x",
+        "text\n",
+        "S: é\n",
+        "\0",
+        " ",
+        "\n\n--b\n",
+        "\n\n--bb\n",
     ]);
     (any::<bool>(), prop::collection::vec(piece, 0..60)).prop_map(|(mime, v)| {
         let head = if mime { "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" } else { "" };
