@@ -7,6 +7,7 @@ pub mod args;
 pub mod basic;
 pub mod copy;
 pub mod expunge;
+pub mod fetch;
 pub mod flags;
 pub mod folder;
 pub mod idle;
@@ -116,6 +117,7 @@ pub static TABLE: &[Row] = &[
     row!("ENABLE", basic::enable, Any, uid: false, writes: None, expunges: Yes),
     row!("EXAMINE", select::examine, Any, uid: false, writes: None, expunges: Yes),
     row!("EXPUNGE", expunge, Selected, uid: true, writes: None, expunges: Yes),
+    row!("FETCH", fetch, Selected, uid: true, writes: None, expunges: WithUid),
     row!("GETACL", acl::getacl, Any, uid: false, writes: None, expunges: Yes),
     row!("GETQUOTA", quota::getquota, Any, uid: false, writes: None, expunges: Yes),
     row!("GETQUOTAROOT", quota::getquotaroot, Any, uid: false, writes: None, expunges: Yes),

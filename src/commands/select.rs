@@ -37,6 +37,7 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
         keywords: Vec::new(),
         copied: HashSet::new(),
         news: None,
+        last_served: None,
     };
     selected.keywords = selected.used_keywords();
     let out = &mut s.io.out;

@@ -1,6 +1,7 @@
 //! A session: its connection, its settings, the folder that it has open. The commands work on these as plain fields.
 
 pub mod access;
+pub mod facts;
 pub mod intake;
 pub mod logging;
 pub mod options;

@@ -1,6 +1,7 @@
 //! The folder that is open, and how its messages and flags are written on the wire.
 
 use super::access::Place;
+use super::facts::Memory;
 use super::view::{Changes, List};
 use crate::maildir::{Dir, Messages, Snapshot};
 use crate::types::{FolderName, Rights, SetId, Uid};
@@ -27,6 +28,8 @@ pub struct Selected {
     pub copied: HashSet<Uid>,
     /// What the last look brought and the client was not yet told.
     pub news: Option<Changes>,
+    /// What is remembered of the message that was served last.
+    pub last_served: Option<Memory>,
 }
 
 impl List for Messages {

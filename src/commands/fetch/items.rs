@@ -1,0 +1,327 @@
+//! What a FETCH asks for: `fetch-att` and its sections, from tokens (RFC 3501 9, PROTOCOL 5.1, 5.7).
+
+use crate::commands::{Call, args};
+use crate::session::{Error, Result, Session};
+use crate::types::number;
+use crate::wire::{Io, Set, Token, write};
+
+/// The arguments of FETCH.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Arguments {
+    /// Which messages.
+    pub set: Set,
+    /// What of them, macros resolved, in the order asked.
+    pub items: Vec<Item>,
+}
+
+/// One `fetch-att`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Item {
+    /// `FLAGS`
+    Flags,
+    /// `UID`
+    Uid,
+    /// `INTERNALDATE`
+    InternalDate,
+    /// `RFC822.SIZE`
+    Size,
+    /// `ENVELOPE`
+    Envelope,
+    /// `BODY`
+    Body,
+    /// `BODYSTRUCTURE`
+    BodyStructure,
+    /// `BODY[...]`, `BODY.PEEK[...]`, `RFC822`, `RFC822.HEADER`, `RFC822.TEXT`
+    Section(Section),
+}
+
+/// Octets of a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Section {
+    /// How the answer names it: `BODY[1.MIME]<0>`, `RFC822`.
+    pub label: Vec<u8>,
+    /// Which part; empty for the message itself.
+    pub path: Vec<u32>,
+    /// What of the part.
+    pub what: What,
+    /// The names of HEADER.FIELDS and HEADER.FIELDS.NOT.
+    pub names: Vec<Vec<u8>>,
+    /// First octet and number of octets.
+    pub partial: Option<(u64, u64)>,
+    /// Whether \Seen stays as it is.
+    pub peek: bool,
+}
+
+/// `section-text`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// Nothing was said: the whole message, or the body of a part.
+    Whole,
+    /// `HEADER`
+    Header,
+    /// `HEADER.FIELDS`
+    Fields,
+    /// `HEADER.FIELDS.NOT`
+    FieldsNot,
+    /// `TEXT`
+    Text,
+    /// `MIME`
+    Mime,
+}
+
+/// What the items need, all together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Needs {
+    /// The message's file.
+    pub file: bool,
+    /// More of it than its header.
+    pub all: bool,
+    /// \Seen is to be set.
+    pub seen: bool,
+    /// The UID is among the items.
+    pub uid: bool,
+    /// The flags are among the items.
+    pub flags: bool,
+}
+
+impl Item {
+    /// What it needs.
+    pub fn needs(&self) -> Needs {
+        match self {
+            Item::Flags => Needs { flags: true, ..Needs::default() },
+            Item::Uid => Needs { uid: true, ..Needs::default() },
+            Item::InternalDate | Item::Envelope => Needs { file: true, ..Needs::default() },
+            Item::Size | Item::Body | Item::BodyStructure => Needs { file: true, all: true, ..Needs::default() },
+            Item::Section(section) => {
+                let head = matches!(section.what, What::Header | What::Fields | What::FieldsNot);
+                Needs { file: true, all: !head || !section.path.is_empty(), seen: !section.peek, ..Needs::default() }
+            }
+        }
+    }
+}
+
+/// What all of the items need.
+pub fn needs(items: &[Item]) -> Needs {
+    items.iter().map(Item::needs).fold(Needs::default(), |a, b| Needs {
+        file: a.file | b.file,
+        all: a.all | b.all,
+        seen: a.seen | b.seen,
+        uid: a.uid | b.uid,
+        flags: a.flags | b.flags,
+    })
+}
+
+/// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")`
+///
+/// Courier: macros may stand in the list too.
+pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+    let set = args::set(s)?;
+    let items = items(&mut s.io)?;
+    Ok(Arguments { set, items })
+}
+
+/// Everything behind the set, to the end of the line.
+pub fn items(io: &mut Io) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
+    match io.token()? {
+        Token::Open => loop {
+            match io.token()? {
+                Token::Close if !items.is_empty() => break,
+                token => item(io, &token, &mut items)?,
+            }
+        },
+        token => item(io, &token, &mut items)?,
+    }
+    io.end_of_line()?;
+    Ok(items)
+}
+
+/// `fetch-att`, or a macro.
+fn item(io: &mut Io, token: &Token, items: &mut Vec<Item>) -> Result<()> {
+    let word = token.word().ok_or(Error::Syntax)?;
+    const FAST: [Item; 3] = [Item::Flags, Item::InternalDate, Item::Size];
+    let one = match &*word {
+        b"FAST" | b"ALL" | b"FULL" => {
+            items.extend(FAST);
+            if word != b"FAST" {
+                items.push(Item::Envelope);
+            }
+            if word == b"FULL" {
+                items.push(Item::Body);
+            }
+            return Ok(());
+        }
+        b"FLAGS" => Item::Flags,
+        b"UID" => Item::Uid,
+        b"INTERNALDATE" => Item::InternalDate,
+        b"ENVELOPE" => Item::Envelope,
+        b"BODYSTRUCTURE" => Item::BodyStructure,
+        b"RFC822.SIZE" => Item::Size,
+        // RFC 3501 6.4.5: RFC822 and RFC822.TEXT set \Seen (Courier: RFC822 alone), RFC822.HEADER does not.
+        b"RFC822" => Item::Section(whole(word, What::Whole, false)),
+        b"RFC822.HEADER" => Item::Section(whole(word, What::Header, true)),
+        b"RFC822.TEXT" => Item::Section(whole(word, What::Text, false)),
+        b"BODY" | b"BODY.PEEK" => {
+            if *io.peek()? == Token::BracketOpen {
+                io.token()?;
+                Item::Section(section(io, word != b"BODY")?)
+            } else {
+                // Courier: BODY.PEEK without a section is BODY.
+                Item::Body
+            }
+        }
+        _ => return Err(Error::Syntax),
+    };
+    items.push(one);
+    Ok(())
+}
+
+fn whole(label: Vec<u8>, what: What, peek: bool) -> Section {
+    Section { label, path: Vec::new(), what, names: Vec::new(), partial: None, peek }
+}
+
+/// `section = "[" [section-spec] "]"` with what may follow it, after the opening bracket.
+fn section(io: &mut Io, peek: bool) -> Result<Section> {
+    let mut section = whole(b"BODY[".to_vec(), What::Whole, peek);
+    match io.token()? {
+        Token::BracketClose => {}
+        token => {
+            let word = token.word().ok_or(Error::Syntax)?;
+            (section.path, section.what) = section_spec(&word).ok_or(Error::Syntax)?;
+            section.label.extend_from_slice(&word);
+            if matches!(section.what, What::Fields | What::FieldsNot) {
+                section.names = header_list(io)?;
+                push_names(&mut section.label, &section.names);
+            }
+            if io.token()? != Token::BracketClose {
+                return Err(Error::Syntax);
+            }
+        }
+    }
+    section.label.push(b']');
+    let text = match io.peek()? {
+        Token::Atom(text) if text.starts_with(b"<") => text.clone(),
+        _ => return Ok(section),
+    };
+    io.token()?;
+    let (start, count) = partial(&text).ok_or(Error::Syntax)?;
+    section.partial = Some((start, count));
+    section.label.push(b'<');
+    write::number(&mut section.label, start);
+    section.label.push(b'>');
+    Ok(section)
+}
+
+/// `section-spec = section-msgtext / (section-part ["." section-text])`, in upper case.
+fn section_spec(word: &[u8]) -> Option<(Vec<u32>, What)> {
+    let mut path = Vec::new();
+    let mut rest = word;
+    while rest.first().is_some_and(u8::is_ascii_digit) {
+        let end = memchr::memchr(b'.', rest).unwrap_or(rest.len());
+        let (digits, tail) = rest.split_at(end);
+        if digits.starts_with(b"0") {
+            return None;
+        }
+        // A number beyond all parts names one that is not there.
+        let part = number::digits(digits).or_else(|| digits.iter().all(u8::is_ascii_digit).then_some(u64::MAX))?;
+        path.push(u32::try_from(part).unwrap_or(u32::MAX));
+        rest = match tail.split_first() {
+            None => return Some((path, What::Whole)),
+            Some((_, tail)) => tail,
+        };
+    }
+    let what = match rest {
+        b"HEADER" => What::Header,
+        b"HEADER.FIELDS" => What::Fields,
+        b"HEADER.FIELDS.NOT" => What::FieldsNot,
+        b"TEXT" => What::Text,
+        // RFC 3501 9: MIME only behind a part.
+        b"MIME" if !path.is_empty() => What::Mime,
+        _ => return None,
+    };
+    Some((path, what))
+}
+
+/// `header-list = "(" header-fld-name *(SP header-fld-name) ")"`. Courier: no name at all, and one name without parentheses,
+/// are taken too.
+fn header_list(io: &mut Io) -> Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    match io.token()? {
+        Token::Open => loop {
+            match io.token()? {
+                Token::Close => return Ok(names),
+                token => names.push(io.text_of(token)?),
+            }
+        },
+        token => names.push(io.text_of(token)?),
+    }
+    Ok(names)
+}
+
+/// Courier: the names as given, each quoted; nothing for an empty list.
+fn push_names(label: &mut Vec<u8>, names: &[Vec<u8>]) {
+    for (i, name) in names.iter().enumerate() {
+        label.extend_from_slice(if i == 0 { b" (" } else { b" " });
+        write::string(label, name);
+    }
+    if !names.is_empty() {
+        label.push(b')');
+    }
+}
+
+/// `"<" number "." nz-number ">"`. Courier: the count may be missing (all the rest), and what does not parse behind the numbers is
+/// passed over.
+fn partial(text: &[u8]) -> Option<(u64, u64)> {
+    let inside = text.strip_prefix(b"<")?.strip_suffix(b">")?;
+    let (start, rest) = leading_number(inside)?;
+    let count = rest.strip_prefix(b".").and_then(leading_number).map_or(u64::MAX, |(n, _)| n);
+    Some((start, count))
+}
+
+fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.is_empty() { None } else { Some((number::digits(digits).unwrap_or(u64::MAX), rest)) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections() {
+        for (text, path, what) in [
+            ("HEADER", &[][..], What::Header),
+            ("TEXT", &[], What::Text),
+            ("1", &[1], What::Whole),
+            ("1.2.3", &[1, 2, 3], What::Whole),
+            ("10.HEADER.FIELDS.NOT", &[10], What::FieldsNot),
+            ("4.HEADER.FIELDS", &[4], What::Fields),
+            ("1.MIME", &[1], What::Mime),
+            ("99999999999999999999999", &[u32::MAX], What::Whole),
+        ] {
+            assert_eq!(section_spec(text.as_bytes()), Some((path.to_vec(), what)), "{text}");
+        }
+        for bad in ["0", "1.", "1.0", "1.01", "MIME", ".1", "1..2", "1x", "1.X", "TEXT.1", "HEADER.", "FIELDS", ""] {
+            assert_eq!(section_spec(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn partials() {
+        for (text, expected) in [
+            ("<0.5>", (0, 5)),
+            ("<7>", (7, u64::MAX)),
+            ("<0,5>", (0, u64::MAX)),
+            ("<1.x>", (1, u64::MAX)),
+            ("<1.2x>", (1, 2)),
+            ("<99999999999999999999.0>", (u64::MAX, 0)),
+        ] {
+            assert_eq!(partial(text.as_bytes()), Some(expected), "{text}");
+        }
+        for bad in ["<>", "<x>", "<.5>", "<1.2", "1>", "<"] {
+            assert_eq!(partial(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Which octets of a message a section means (RFC 3501 6.4.5, PROTOCOL 5.7). Pure: a tree of parts and a path go in, ranges of the
+//! file come out.
+
+use super::items::What;
+use crate::mime::structure::{Content, Part};
+use std::ops::Range;
+
+/// A stretch of the file, with its length on the wire.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// File offsets.
+    pub range: Range<u64>,
+    /// Wire octets.
+    pub size: u64,
+}
+
+/// The part that a path names: `1.2`.
+///
+/// RFC 3501 6.4.5: the parts of an enclosed message follow the number of the message/rfc822 part; a message that is no multipart has
+/// one part, 1, its body. That holds for a message whose own type is message/rfc822 too: part 1 is the whole enclosed message, of the
+/// size that BODYSTRUCTURE tells (Courier sends the enclosed message's body).
+///
+/// Courier: below part 1 of a message that is no multipart, part 1 is that body again.
+pub fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
+    let mut part = root;
+    let mut is_message = true;
+    for (depth, number) in path.iter().enumerate() {
+        if depth > 0
+            && let Some(inner) = part.enclosed()
+        {
+            part = inner;
+            is_message = true;
+        }
+        match &part.content {
+            Content::Multipart(parts) => {
+                part = parts.get((*number as usize).checked_sub(1)?)?;
+                is_message = false;
+            }
+            _ if *number == 1 && is_message => {}
+            _ => return None,
+        }
+    }
+    Some(part)
+}
+
+fn header_of(part: &Part) -> Stretch {
+    Stretch { range: part.header.clone(), size: part.header_size }
+}
+
+fn body_of(part: &Part) -> Stretch {
+    Stretch { range: part.body.clone(), size: part.body_size }
+}
+
+/// Where the octets of a section lie; for the kinds that choose among header lines, where that header lies. `None`: there is no such
+/// part.
+pub fn locate(root: &Part, path: &[u32], what: What) -> Option<Stretch> {
+    if path.is_empty() {
+        return Some(match what {
+            What::Whole => Stretch { range: root.whole(), size: root.header_size.saturating_add(root.body_size) },
+            What::Text => body_of(root),
+            _ => header_of(root),
+        });
+    }
+    let part = find(root, path)?;
+    // Courier: HEADER and TEXT of a part that is no message are that part's own.
+    let message = part.enclosed().unwrap_or(part);
+    Some(match what {
+        What::Whole => body_of(part),
+        What::Mime => header_of(part),
+        What::Text => body_of(message),
+        What::Header | What::Fields | What::FieldsNot => header_of(message),
+    })
+}

@@ -1,0 +1,142 @@
+//! Serving one message after the other: its line, then what follows from it (\Seen, the alert for 8-bit headers).
+
+use super::contents::Contents;
+use super::items::{Item, Needs};
+use super::unreadable;
+use crate::maildir::{self, Store, change};
+use crate::session::{Result, Selected, facts};
+use crate::types::Flags;
+use crate::wire::write;
+
+/// What went wrong with messages while the others were served.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// A message is no more.
+    pub missing: bool,
+    /// A message could not be opened; the first reason.
+    pub failed: Option<maildir::Error>,
+    /// A message could not be marked \\Seen; the first reason.
+    pub unmarked: Option<maildir::Error>,
+}
+
+/// One FETCH on its way through the messages.
+pub struct Serving<'a> {
+    /// What is asked.
+    pub items: &'a [Item],
+    /// What that needs.
+    pub needs: Needs,
+    /// A UID FETCH that does not ask for the UID gets it all the same (RFC 3501 6.4.8).
+    pub with_uid: bool,
+    /// Whether messages become \Seen.
+    pub may_set_seen: bool,
+    /// The store.
+    pub store: &'a Store,
+    /// The open folder.
+    pub selected: &'a mut Selected,
+    /// The message being served, and the way out.
+    pub contents: Contents<'a>,
+    /// What went wrong so far.
+    pub ended: Ended,
+}
+
+impl Serving<'_> {
+    /// Serves the message at `index`.
+    pub fn message(&mut self, index: usize) -> Result<()> {
+        let number = (index as u64).saturating_add(1);
+        if self.needs.file {
+            match facts::open(self.store, self.selected, index, &mut self.contents.reader) {
+                Ok(()) => {}
+                Err(maildir::Error::Gone) => {
+                    self.ended.missing = true;
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.contents.io.out.extend_from_slice(b"* NO [ALERT] Cannot open message ");
+                    write::number(&mut self.contents.io.out, number);
+                    self.contents.io.out.extend_from_slice(b"\r\n");
+                    self.ended.failed.get_or_insert(error);
+                    return Ok(self.contents.io.ease()?);
+                }
+            }
+            if self.needs.all {
+                self.contents.reader.want_all().map_err(unreadable)?;
+            }
+        }
+        self.contents.io.out.extend_from_slice(b"* ");
+        write::number(&mut self.contents.io.out, number);
+        self.contents.io.out.extend_from_slice(b" FETCH (");
+        if self.with_uid {
+            self.uid(index);
+        }
+        for (i, item) in self.items.iter().enumerate() {
+            if i > 0 || self.with_uid {
+                self.contents.io.out.push(b' ');
+            }
+            self.item(index, item)?;
+        }
+        self.contents.io.out.extend_from_slice(b")\r\n");
+        self.aftermath(index);
+        Ok(self.contents.io.ease()?)
+    }
+
+    /// Gives back what outlives the command.
+    pub fn finish(self) -> Ended {
+        self.selected.last_served = Some(self.contents.memory);
+        self.ended
+    }
+
+    fn uid(&mut self, index: usize) {
+        self.contents.io.out.extend_from_slice(b"UID ");
+        let uid = self.selected.snapshot.messages.uid(index).map_or(0, |u| u.get());
+        write::number(&mut self.contents.io.out, u64::from(uid));
+    }
+
+    fn item(&mut self, index: usize, item: &Item) -> Result<()> {
+        match item {
+            Item::Flags => {
+                self.contents.io.out.extend_from_slice(b"FLAGS ");
+                self.selected.push_flags(&mut self.contents.io.out, index);
+            }
+            Item::Uid => self.uid(index),
+            item => self.contents.item(item)?,
+        }
+        Ok(())
+    }
+
+    /// What a message's line brings with it: \Seen, and the flags where they changed, here or by somebody else (then they were taken
+    /// over when the file was found). FLAGS in the line itself shows what was before.
+    fn aftermath(&mut self, index: usize) {
+        let newly_seen = self.may_set_seen && !self.selected.snapshot.messages.flags(index).contains(Flags::SEEN);
+        if newly_seen {
+            if !self.contents.utf8 && self.contents.has_8bit_header() {
+                self.alert(index);
+            }
+            let (dir, messages) = (&self.selected.dir, &mut self.selected.snapshot.messages);
+            match change::store_flags(self.store, dir, messages, index, change::Change::Add(Flags::SEEN), Flags::SEEN) {
+                Ok(_) => {}
+                // It was there a moment ago, and the client has it: the next look tells that it is gone.
+                Err(maildir::Error::Gone) => return,
+                Err(error) => {
+                    self.ended.unmarked.get_or_insert(error);
+                    return;
+                }
+            }
+        }
+        let changed = self.selected.snapshot.messages.take_changed(index);
+        if newly_seen || (changed && !self.needs.flags) {
+            // Courier: without the UID, under UID FETCH too.
+            self.selected.push_fetch_flags(&mut self.contents.io.out, index, false);
+        }
+    }
+
+    /// PROTOCOL 5.8.
+    fn alert(&mut self, index: usize) {
+        let out = &mut self.contents.io.out;
+        out.extend_from_slice(b"* OK [ALERT] Message ");
+        write::number(out, (index as u64).saturating_add(1));
+        out.extend_from_slice(
+            b" appears to be a Unicode message and your E-mail reader did not enable Unicode support. Please use an E-mail reader \
+              that supports IMAP with UTF-8 (see https://datatracker.ietf.org/doc/html/rfc6855)\r\n",
+        );
+    }
+}
