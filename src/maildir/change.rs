@@ -9,7 +9,7 @@ use super::look::Stamp;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
 use super::scan::Snapshot;
-use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock};
+use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock, shared_link};
 use crate::sys::dir::{self, Kind};
 use crate::sys::fs;
 use crate::types::{Flags, SetId};
@@ -136,9 +136,9 @@ fn base(name: &[u8]) -> &[u8] {
 /// [`Error::Gone`] if it is not there any more.
 pub fn open(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Result<(File, Metadata, bool), Error> {
     let (file, metadata) = with_name(dir, messages, i, |_, name| {
-        let path = dir.message(name);
-        if dir.is_of_links() { fs::open_through_link(&path) } else { fs::open(&path) }
-    })?;
+        if dir.is_of_links() { shared_link::open(dir.path(), name) } else { fs::open(&dir.message(name)).map(Some) }
+    })?
+    .ok_or(Error::Gone)?;
     Ok((file, metadata, messages.take_changed(i)))
 }
 
@@ -180,12 +180,15 @@ pub fn store_flags(
     })
 }
 
-/// Unlinks a message; whether it was there. One that turns out to have been changed by others, and to be without \Deleted now, stays:
+/// Unlinks a message; whether it is gone by that. Of a link, what it points at is removed, too; where that cannot be, it stays. One that turns out to have been changed by others, and to be without \Deleted now, stays:
 /// somebody has taken the flag back.
 pub fn unlink(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
     let done = with_name(dir, messages, i, |messages, name| {
         if was_taken_back(messages, i) {
             return Ok(false);
+        }
+        if dir.is_of_links() {
+            return shared_link::expunge(dir.path(), name);
         }
         fs::unlink(&dir.message(name)).map(|()| true)
     });

@@ -5,6 +5,7 @@
 use super::control;
 use crate::sys::{clock, dir, fs};
 use std::collections::HashMap;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -281,21 +282,63 @@ fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// The provider's file behind a message of the account's side (`name` in `cur`), under the name that it has now: another session may
+/// have renamed it since the last synchronisation. `None` if it is gone, or if the link leads elsewhere than into the provider's folder.
+///
+/// Errors: `NotFound` if there is no such link.
+fn locate(dir: &Path, name: &[u8]) -> io::Result<Option<PathBuf>> {
+    let target = std::fs::read_link(fs::join(&dir.join("cur"), name))?;
+    let provider = std::fs::read_link(dir.join("shared")).unwrap_or_default().join("cur");
+    if target.parent() != Some(&provider) {
+        return Ok(None);
+    }
+    match fs::lstat(&target) {
+        Ok(_) => return Ok(Some(target)),
+        Err(e) if !control::is_missing(&e) => return Err(e),
+        Err(_) => {}
+    }
+    let mut now = None;
+    let found = dir::open(&provider).and_then(|open| {
+        dir::for_each(&open, |there, _| {
+            if !there.starts_with(b".") && base(there) == base(name) {
+                now = Some(fs::join(&provider, there));
+            }
+        })
+    });
+    match found {
+        Err(e) if !control::is_missing(&e) => Err(e),
+        _ => Ok(now),
+    }
+}
+
+/// Opens the provider's file behind a message. One link is followed, the account's own: a link among the provider's files, where
+/// others can write, is not. `None` if the file is gone.
+pub fn open(dir: &Path, name: &[u8]) -> io::Result<Option<(File, Metadata)>> {
+    let Some(target) = locate(dir, name)? else { return Ok(None) };
+    match fs::open(&target) {
+        Err(e) if control::is_missing(&e) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// Expunges a message of the account's side (`name` in `cur`): the provider's file, then the link. `false` where the file cannot be
 /// removed: the link stays and loses its `T` (STORAGE 6.2).
 pub fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
     let link = fs::join(&dir.join("cur"), name);
-    let target = std::fs::read_link(&link)?;
-    // Only a file of the folder that this is a view of.
-    let provider = std::fs::read_link(dir.join("shared"))?.join("cur");
-    let removed = target.parent() == Some(&provider) && fs::unlink(&target).map_or_else(|e| control::is_missing(&e), |()| true);
+    let removed = match locate(dir, name)? {
+        Some(target) => fs::unlink(&target).map_or_else(|e| control::is_missing(&e), |()| true),
+        // Nothing is left to remove, unless the link leads elsewhere: what is there is not ours to remove.
+        None => link.metadata().is_err_and(|e| control::is_missing(&e)),
+    };
     if removed {
         fs::unlink(&link)?;
         return Ok(true);
     }
     let flags = name.get(base(name).len()..).unwrap_or_default();
     let kept: Vec<u8> = flags.iter().filter(|b| **b != b'T').copied().collect();
-    fs::rename(&link, &fs::join(&dir.join("cur"), &[base(name), &kept].concat()))?;
+    if kept.len() != flags.len() {
+        fs::rename_new(&link, &fs::join(&dir.join("cur"), &[base(name), &kept].concat()))?;
+    }
     Ok(false)
 }
 

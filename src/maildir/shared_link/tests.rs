@@ -128,12 +128,33 @@ fn expunging() {
     assert!(expunge(&dir, b"1.a:2,ST").unwrap());
     assert!(place.list("M/shared-folders/corp/Wr/cur").is_empty());
     assert!(place.list("Shr/.Wr/cur").is_empty());
+    // Renamed by somebody since; opened and removed all the same.
+    place.write("Shr/.Wr/cur/3.c:2,RS", "y");
+    std::os::unix::fs::symlink(place.at("Shr/.Wr/cur/3.c:2,"), dir.join("cur/3.c:2,T")).unwrap();
+    let (mut file, _) = open(&dir, b"3.c:2,T").unwrap().unwrap();
+    let mut text = String::new();
+    io::Read::read_to_string(&mut file, &mut text).unwrap();
+    assert_eq!(text, "y");
+    assert!(expunge(&dir, b"3.c:2,T").unwrap());
+    assert!(place.list("Shr/.Wr/cur").is_empty());
+    // Gone for good; and no such link at all.
+    std::os::unix::fs::symlink(place.at("Shr/.Wr/cur/4.d:2,"), dir.join("cur/4.d:2,T")).unwrap();
+    assert!(open(&dir, b"4.d:2,T").unwrap().is_none());
+    assert!(expunge(&dir, b"4.d:2,T").unwrap());
+    assert!(place.list("M/shared-folders/corp/Wr/cur").is_empty());
+    assert_eq!(expunge(&dir, b"4.d:2,T").unwrap_err().kind(), io::ErrorKind::NotFound);
     // A link that leads elsewhere is no reason to remove what is there.
     place.write("precious", "x");
     std::os::unix::fs::symlink(place.at("precious"), dir.join("cur/2.b:2,ST")).unwrap();
+    assert!(open(&dir, b"2.b:2,ST").unwrap().is_none());
     assert!(!expunge(&dir, b"2.b:2,ST").unwrap());
     assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,S"]);
     assert!(place.at("precious").exists());
+    // A link among the provider's files, where everybody may write, is not followed.
+    std::os::unix::fs::symlink(place.at("precious"), place.at("Shr/.Wr/cur/5.e:2,")).unwrap();
+    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, b"h").unwrap();
+    assert!(open(&dir, b"5.e:2,").is_err());
 }
 
 #[test]
