@@ -121,7 +121,7 @@ pub mod getacl {
                 out.push(b' ');
                 write::string(out, &shown);
                 out.push(b' ');
-                write::string(out, &rights.shown_without_parts());
+                write::string(out, &rights.shown());
             }
         }
         out.extend_from_slice(b"\r\n");
@@ -153,7 +153,7 @@ pub mod listrights {
     pub fn run(s: &mut Session, _: &Call, (mailbox, [who]): (Mailbox, [Vec<u8>; 1])) -> Result<Outcome> {
         let (place, _) = asked(s, &mailbox)?;
         let stored = acl::from_rfc2086(&who).unwrap_or_default();
-        let is_owner = |id: &[u8]| id == b"owner" || id == place.at.owner;
+        let is_owner = |id: &[u8]| id == place.at.owner;
         let minus = stored.strip_prefix(b"-").is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
         let rights = if is_owner(&stored) {
             "\"al\" c d i p r s w"
@@ -190,7 +190,7 @@ pub mod myrights {
         out.extend_from_slice(b"* MYRIGHTS ");
         write::string(out, &mailbox.0);
         out.push(b' ');
-        write::string(out, &rights.shown_without_parts());
+        write::string(out, &rights.shown());
         out.extend_from_slice(b"\r\n");
         Ok(Outcome::ok("MYRIGHTS completed."))
     }

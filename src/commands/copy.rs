@@ -8,6 +8,7 @@ use crate::maildir::{self, change, deliver::Delivery};
 use crate::session::access::{Missing, Place};
 use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::fs;
+use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
 use crate::wire::{Set, write};
 use std::os::unix::fs::MetadataExt;
@@ -134,8 +135,11 @@ fn send_all(s: &mut Session, sources: &[Source]) -> Result<bool> {
 
 /// Checks, copies, tells which became which.
 pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
-    // Courier: a name outside every namespace is a protocol error here (PROTOCOL 6.3).
-    let name = a.mailbox.name(s).map_err(|_| Error::Syntax)?;
+    // Courier: a name outside every namespace is a protocol error here (PROTOCOL 6.3), a malformed one is not there.
+    let name = a.mailbox.name(s).map_err(|e| match e {
+        NameError::Invalid => Error::Syntax,
+        NameError::Encoding => Outcome::no("Mailbox does not exist.").with_code("TRYCREATE").into(),
+    })?;
     let place = s.locate_name(name, Missing::TryCreate("Mailbox does not exist."))?;
     let rights = s.require(&place.name, b'i', "COPY")?;
     let Some(selected) = &s.selected else { return Err(Error::Syntax) };

@@ -6,6 +6,8 @@ use crate::maildir::shared_link::Subscribed;
 use crate::session::access;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::types::folder::{FolderName, NameError, Place as Space};
+use crate::types::utf7;
+use crate::wire::write;
 
 const INVALID: &str = "Invalid mailbox name.";
 
@@ -47,7 +49,12 @@ pub mod create {
 
     /// Makes the folder; not those above it (Courier).
     pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
-        let created = || Ok(Outcome::ok_bytes([b"\"", &*mailbox.0, b"\" created."].concat()));
+        // Courier: the name as it would write it itself, superfluous encodings gone.
+        let decoded = if s.utf8 { None } else { utf7::decode(&mailbox.0) };
+        let mut text = Vec::new();
+        write::string(&mut text, &decoded.and_then(|n| utf7::encode(&n)).unwrap_or_else(|| mailbox.0.clone()));
+        text.extend_from_slice(b" created.");
+        let created = Outcome::ok_bytes(text);
         let name = name_of(s, &mailbox.without_separator())?;
         if name.place() == Space::Inbox {
             return Outcome::no("INBOX already exists!").refuse();
@@ -57,7 +64,7 @@ pub mod create {
         }
         if mailbox.ends_in_separator() {
             // RFC 3501 6.3.3: a declaration that folders will be made below it; nothing is to be done.
-            return created();
+            return Ok(created);
         }
         if matches!(name.place(), Space::Link(_)) {
             return access::denied("CREATE", name.spelled(), b'c').refuse();
@@ -67,7 +74,7 @@ pub mod create {
         };
         require_create(s, &name, "CREATE")?;
         s.create_folder(&place)?;
-        created()
+        Ok(created)
     }
 }
 

@@ -56,11 +56,20 @@ fn parse_arguments(s: &mut Session) -> Result<Arguments> {
         loop {
             match s.io.token()? {
                 Token::Close => break,
-                word if word.is("ACL") => extras.acl = true,
-                word if word.is("MYRIGHTS") => extras.rights = true,
-                word if word.is("POSTADDRESS") => extras.address = true,
-                Token::Atom(_) => {}
-                _ => return Err(Error::Invalid),
+                // Quoted words are taken as they are, atoms in any case (PROTOCOL 1.2).
+                Token::Open | Token::BracketOpen | Token::BracketClose | Token::Eol => return Err(Error::Syntax),
+                token => {
+                    let word = match token.word() {
+                        Some(word) => word,
+                        None => s.io.text_of(token)?,
+                    };
+                    match &*word {
+                        b"ACL" => extras.acl = true,
+                        b"MYRIGHTS" => extras.rights = true,
+                        b"POSTADDRESS" => extras.address = true,
+                        _ => {}
+                    }
+                }
             }
         }
         token = s.io.token()?;
@@ -96,11 +105,9 @@ fn resolve(a: &Arguments) -> Result<Wanted> {
     }
 }
 
-/// Writes one line. Names that have no wire form are left out (STORAGE 4.3).
-fn push_line(s: &mut Session, word: &str, name: &Listed, extras: Extras) -> Result<()> {
-    let Some(wire) = folder::to_wire(&name.name, s.utf8) else { return Ok(()) };
+/// The attributes of a folder, in Courier's order.
+fn attributes(s: &Session, name: &Listed) -> String {
     let marked = marked(s, name);
-    let extra = extra_data(s, &name.name, extras)?;
     let (leaf, obsolete) = (name.is_folder && !name.has_children, s.options.obsolete_client);
     let attributes: Vec<&str> = [
         (!name.is_folder, "\\Noselect"),
@@ -113,8 +120,16 @@ fn push_line(s: &mut Session, word: &str, name: &Listed, extras: Extras) -> Resu
     .into_iter()
     .filter_map(|(there, attribute)| there.then_some(attribute))
     .collect();
+    attributes.join(" ")
+}
+
+/// Writes one line. Names that have no wire form are left out (STORAGE 4.3).
+fn push_line(s: &mut Session, word: &str, name: &Listed, extras: Extras) -> Result<()> {
+    let Some(wire) = folder::to_wire(&name.name, s.utf8) else { return Ok(()) };
+    let attributes = attributes(s, name);
+    let extra = extra_data(s, &name.name, extras)?;
     let out = &mut s.io.out;
-    out.extend_from_slice(format!("* {word} ({}) \".\" ", attributes.join(" ")).as_bytes());
+    out.extend_from_slice(format!("* {word} ({attributes}) \".\" ").as_bytes());
     write::string(out, &wire);
     if !extra.is_empty() {
         out.extend_from_slice(b" (");
@@ -125,16 +140,20 @@ fn push_line(s: &mut Session, word: &str, name: &Listed, extras: Extras) -> Resu
     Ok(s.io.ease()?)
 }
 
-/// The line for an empty pattern.
+/// The folder of exactly this name, with what LIST knows of it.
+fn find(s: &Session, name: &[u8]) -> Option<Listed> {
+    // The name as a pattern; wildcards in it stand for themselves at least.
+    let pattern = Pattern::new(&Pattern::join(name, b""))?;
+    let name = pattern.as_bytes().to_vec();
+    s.namespace.list(&pattern).into_iter().find(|l| l.name == name)
+}
+
+/// The line for an empty pattern: the attributes of the reference, if that is a folder.
 fn push_root(s: &mut Session, word: &str, reference: &[u8]) {
     let shown: &[u8] = if reference == b"#shared" || reference.starts_with(b"#shared.") { b"#shared." } else { b"" };
-    let real = FolderName::from_disk(reference).is_ok_and(|name| s.locate(Ok(name)).is_ok());
+    let attributes = find(s, reference).map_or_else(|| "\\Noselect".to_owned(), |listed| attributes(s, &listed));
     let out = &mut s.io.out;
-    out.extend_from_slice(format!("* {word} (").as_bytes());
-    if !real {
-        out.extend_from_slice(b"\\Noselect");
-    }
-    out.extend_from_slice(b") \".\" ");
+    out.extend_from_slice(format!("* {word} ({attributes}) \".\" ").as_bytes());
     write::string(out, shown);
     out.extend_from_slice(b"\r\n");
 }
@@ -174,10 +193,7 @@ fn extra_data(s: &mut Session, name: &[u8], extras: Extras) -> Result<Vec<u8>> {
 
 /// Writes the line that the ACL commands answer with, one for a folder: as `LIST (ACL)` does (PROTOCOL 7.4).
 pub fn push_acl_line(s: &mut Session, name: &FolderName) -> Result<()> {
-    // The folder's own name as a pattern: found with its children. Wildcards in a name stand for themselves at least.
-    let listed = Pattern::new(name.as_bytes())
-        .and_then(|pattern| s.namespace.list(&pattern).into_iter().find(|l| l.name == name.as_bytes()));
-    match listed {
+    match find(s, name.as_bytes()) {
         Some(line) => push_line(s, "LIST", &line, Extras { acl: true, ..Extras::default() }),
         None => Ok(()),
     }

@@ -56,7 +56,7 @@ pub struct Row {
     pub state: State,
     /// Whether it has a UID form.
     pub uid: bool,
-    /// For a command that changes messages: the text of its refusal in a folder opened read-only.
+    /// For a command that changes messages: the text of its refusal under EXAMINE.
     pub writes: Option<&'static str>,
     /// Whether untagged EXPUNGE lines may come with it.
     pub expunges: Expunges,
@@ -82,7 +82,7 @@ fn run<A>(
     if call.row.state == State::Selected {
         let Some(selected) = &s.selected else { return Err(Error::Syntax) };
         if let Some(refusal) = call.row.writes
-            && selected.read_only
+            && selected.examined
         {
             return Outcome::no(refusal).refuse();
         }

@@ -22,7 +22,8 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     let place = s.locate(mailbox.name(s))?;
     let rights = s.require(&place.name, b'r', "SELECT/EXAMINE")?;
     // Both the flags and the answer say READ-ONLY (RFC 3501 7.1), where Courier 5.0.13 says it in the answer alone.
-    let read_only = examine || !rights.intersects(Rights::WRITING) || place.at.read_only;
+    let examined = examine || place.at.read_only;
+    let read_only = examined || !rights.intersects(Rights::WRITING);
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
     s.synchronise(&place)?;
     let scanned =
@@ -32,6 +33,7 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
         dir: place.dir.clone(),
         place,
         read_only,
+        examined,
         rights,
         snapshot: scanned.snapshot,
         keywords: Vec::new(),
@@ -52,11 +54,11 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     // RFC 3501 6.3.1: the first unseen message, if there is one.
     let unseen = (0..messages.len()).find(|i| !messages.flags(*i).contains(Flags::SEEN));
     if let Some(index) = unseen.filter(|_| s.options.extensions) {
-        coded("UNSEEN", index as u64 + 1, "First unseen");
+        coded("UNSEEN", index as u64 + 1, "Ok");
     }
     coded("UIDVALIDITY", u64::from(selected.snapshot.uid_validity.get()), "Ok");
     if s.options.extensions {
-        coded("UIDNEXT", u64::from(selected.snapshot.uid_next), "Predicted next UID");
+        coded("UIDNEXT", u64::from(selected.snapshot.uid_next), "Ok");
     }
     push_rights(out, rights);
     s.selected = Some(selected);

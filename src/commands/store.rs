@@ -102,6 +102,12 @@ fn change_stretch(s: &mut Session, range: std::ops::Range<usize>, a: &Arguments,
         }
     }
     change_keywords(s, &changed, a)?;
+    if s.options.keywords == Keywords::Careful
+        && let Some(selected) = &mut s.selected
+    {
+        // What another session has added in between is merged, and new to the client.
+        selected.learn_keywords(&mut s.io.out, true);
+    }
     for index in changed {
         let Some(selected) = &mut s.selected else { break };
         selected.snapshot.messages.take_changed(index);
@@ -119,7 +125,7 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
     let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
     let new: Vec<Vec<u8>> = a.list.keywords.iter().filter(|k| !selected.knows_keyword(k)).cloned().collect();
-    if !new.is_empty() && selected.rights.has(b'w') {
+    if !new.is_empty() {
         selected.keywords.extend(new);
         selected.push_flag_lines(&mut s.io.out, &selected.keywords, may_add);
     }

@@ -18,6 +18,8 @@ pub struct Selected {
     pub dir: Dir,
     /// Opened by EXAMINE, or without any right to write.
     pub read_only: bool,
+    /// Opened by EXAMINE, or an old-style shared folder that cannot be written: no flag is ever changed.
+    pub examined: bool,
     /// The user's rights on it.
     pub rights: Rights,
     /// The last look at it; its messages are what the client knows, once `news` is told.
@@ -69,6 +71,15 @@ impl Selected {
     /// Whether the client was told of a keyword.
     pub fn knows_keyword(&self, name: &[u8]) -> bool {
         self.keywords.iter().any(|k| k.eq_ignore_ascii_case(name))
+    }
+
+    /// Takes in keywords that messages have and the client does not know, and says so (PROTOCOL 3.5).
+    pub fn learn_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
+        let new: Vec<Vec<u8>> = self.used_keywords().into_iter().filter(|k| !self.knows_keyword(k)).collect();
+        if !new.is_empty() {
+            self.keywords.extend(new);
+            self.push_flag_lines(out, &self.keywords, may_add);
+        }
     }
 
     /// Drops keywords that no message has any more, and says so (PROTOCOL 3.5).

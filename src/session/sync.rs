@@ -116,11 +116,7 @@ impl Session {
             crate::wire::write::number(out, u64::from(*n));
             out.extend_from_slice(b" EXPUNGE\r\n");
         }
-        let new: Vec<Vec<u8>> = selected.used_keywords().into_iter().filter(|k| !selected.knows_keyword(k)).collect();
-        if !new.is_empty() {
-            selected.keywords.extend(new);
-            selected.push_flag_lines(out, &selected.keywords, may_add);
-        }
+        selected.learn_keywords(out, may_add);
         if changes.resized() {
             selected.push_counts(out);
         }

@@ -72,8 +72,8 @@ impl Rights {
         (b'!'..0x7f).filter(|l| self.has(*l)).collect()
     }
 
-    /// The letters as the `[MYRIGHTS]` code and the LIST extension show them: `d` in the place of `e` where all of `e`, `t`,
-    /// `x` are there (PROTOCOL 7.1).
+    /// The letters for the wire: `d` in the place of `e` where all of `e`, `t`, `x` are there (PROTOCOL 7.1). Where only some of
+    /// them are, they are shown as they are, in GETACL and MYRIGHTS too, which in Courier hide them (RFC 4314 2.1.1).
     pub fn shown(self) -> Vec<u8> {
         const ETX: Rights = Rights::of(b"etx");
         let letters = self.letters();
@@ -83,13 +83,6 @@ impl Rights {
         let mut out: Vec<u8> = letters.into_iter().filter(|l| !matches!(l, b't' | b'x')).collect();
         out.iter_mut().filter(|l| **l == b'e').for_each(|l| *l = b'd');
         out
-    }
-
-    /// The letters as the GETACL and MYRIGHTS responses of Courier show them: as [`Rights::shown`], but single `e`, `t`, `x`
-    /// are left out (PROTOCOL 7.1).
-    pub fn shown_without_parts(self) -> Vec<u8> {
-        const ETX: Rights = Rights::of(b"etx");
-        if self.contains(ETX) { self.shown() } else { self.without(ETX).letters() }
     }
 }
 
@@ -105,12 +98,9 @@ mod tests {
 
     #[test]
     fn output_forms() {
-        for (letters, shown, without) in
-            [("aceilrstwx", "acdilrsw", "acdilrsw"), ("aeilrs", "aeilrs", "ailrs"), ("lrs", "lrs", "lrs"), ("", "", "")]
-        {
+        for (letters, shown) in [("aceilrstwx", "acdilrsw"), ("aeilrs", "aeilrs"), ("lrs", "lrs"), ("", "")] {
             let r = Rights::of(letters.as_bytes());
             assert_eq!(r.shown(), shown.as_bytes());
-            assert_eq!(r.shown_without_parts(), without.as_bytes());
         }
         assert_eq!(Rights::of_wire(b"dl").letters(), b"eltx");
     }
