@@ -1,0 +1,364 @@
+//! Does a message match? Decided step by step, from what costs nothing to what costs most (RFC 3501 6.4.4, PROTOCOL 6.6).
+//!
+//! A key is true, false or not known yet. At first only the session's list is asked; if that leaves the answer open the file is
+//! opened, then its header read, then the file measured, then its text decoded, and after each step the answer is looked for again.
+//! A file is opened once, and nothing is read that cannot change the answer. Text passes through in pieces: a message of any size is
+//! searched in a small, fixed amount of memory.
+
+use super::plan::{Level, Node, Plan};
+use crate::mime::charset::ToUtf8;
+use crate::mime::decode::Decoder;
+use crate::mime::search_text::{Matcher, Needle};
+use crate::mime::structure::{self, Content, Limits, Part};
+use crate::mime::{date, encoded_word, header};
+use crate::session::facts::{self, Memory, Reader};
+use crate::sys::clock;
+use crate::types::Flags;
+use std::io;
+
+/// The folder, as far as searching asks it.
+pub trait Folder {
+    /// The UID of the message at a place.
+    fn uid(&self, index: usize) -> u32;
+    /// Its system flags.
+    fn flags(&self, index: usize) -> Flags;
+    /// Whether it is \Recent.
+    fn recent(&self, index: usize) -> bool;
+    /// Whether it has the keyword of this number.
+    fn has_keyword(&self, index: usize, number: u32) -> bool;
+    /// Opens it; `false` if it is gone.
+    fn open(&mut self, index: usize, reader: &mut Reader) -> bool;
+}
+
+/// Whether the file of a message is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum File {
+    Unopened,
+    Open,
+    Gone,
+}
+
+/// One message being looked at: its file, opened when it is first wanted and only once. The buffers serve the next message too.
+pub struct Mail {
+    index: usize,
+    file: File,
+    reader: Reader,
+    memory: Memory,
+}
+
+impl Default for Mail {
+    fn default() -> Mail {
+        Mail { index: 0, file: File::Unopened, reader: Reader::new(), memory: Memory::default() }
+    }
+}
+
+impl Mail {
+    /// Turns to the message at a place.
+    pub fn turn_to(&mut self, index: usize) {
+        self.reader.close();
+        self.index = index;
+        self.file = File::Unopened;
+    }
+
+    /// The open file; `None` when the message is gone.
+    pub fn open(&mut self, folder: &mut impl Folder) -> Option<(&mut Reader, &mut Memory)> {
+        if self.file == File::Unopened {
+            self.file = if folder.open(self.index, &mut self.reader) { File::Open } else { File::Gone };
+        }
+        (self.file == File::Open).then_some((&mut self.reader, &mut self.memory))
+    }
+}
+
+/// What is known of a message.
+struct Known {
+    level: Level,
+    /// The file is gone or cannot be read: nothing that is asked of it holds.
+    gone: bool,
+    internal: i64,
+    /// Octets of the file: the size on the wire is no less, and at most twice as much.
+    stored: u64,
+    size: Option<u64>,
+    /// The day in the Date field.
+    sent: Option<i64>,
+    /// By header test.
+    headers: Vec<bool>,
+    /// By text test: found.
+    texts: Vec<bool>,
+}
+
+/// Criteria at work.
+pub struct Evaluation<'p> {
+    plan: &'p Plan,
+    known: Known,
+}
+
+impl<'p> Evaluation<'p> {
+    /// For these criteria.
+    pub fn new(plan: &'p Plan) -> Evaluation<'p> {
+        let known = Known {
+            level: Level::View,
+            gone: false,
+            internal: 0,
+            stored: 0,
+            size: None,
+            sent: None,
+            headers: vec![false; plan.headers.len()],
+            texts: vec![false; plan.texts.len()],
+        };
+        Evaluation { plan, known }
+    }
+
+    /// Whether the message that `mail` has turned to matches.
+    pub fn matches(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> bool {
+        self.known.level = Level::View;
+        self.known.gone = false;
+        if let Some(answer) = self.answer(folder, mail.index) {
+            return answer;
+        }
+        if self.learn(folder, mail).is_err() {
+            // A file that cannot be read is as good as gone.
+            self.known.gone = true;
+        }
+        self.answer(folder, mail.index).unwrap_or(false)
+    }
+
+    fn answer(&self, folder: &impl Folder, index: usize) -> Option<bool> {
+        self.value(&self.plan.root, folder, index)
+    }
+
+    /// Learns more and more, until the answer is there.
+    fn learn(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> io::Result<()> {
+        let index = mail.index;
+        let Some((reader, memory)) = mail.open(folder) else {
+            self.known.gone = true;
+            return Ok(());
+        };
+        let folder = &*folder;
+        let known = &mut self.known;
+        known.level = Level::File;
+        known.internal = local_day(facts::internal_date(reader));
+        known.stored = reader.len();
+        known.size = None;
+        known.texts.clear();
+        known.texts.extend(self.plan.texts.iter().map(Needle::is_empty));
+        if self.answer(folder, index).is_some() {
+            return Ok(());
+        }
+        let mut lone = None;
+        if self.plan.wants_header {
+            if !self.plan.texts.is_empty() {
+                reader.want_all()?;
+            }
+            lone = self.read_header(facts::header(reader)?);
+            self.known.level = Level::Header;
+            if self.answer(folder, index).is_some() {
+                return Ok(());
+            }
+        }
+        if self.plan.wants_size {
+            self.known.size = Some(facts::wire_size(memory, reader)?);
+            self.known.level = Level::Size;
+            if self.answer(folder, index).is_some() {
+                return Ok(());
+            }
+        }
+        match lone {
+            Some(mut part) => {
+                part.body = facts::header_len(memory, reader)?..reader.len();
+                self.read_text(&[&part], reader, folder, index)?;
+            }
+            None => {
+                let message = facts::structure(memory, reader)?;
+                let mut parts = Vec::new();
+                message.root.walk(&mut |part| parts.push(part));
+                self.read_text(&parts, reader, folder, index)?;
+            }
+        }
+        self.known.level = Level::Text;
+        Ok(())
+    }
+
+    /// All that the message's own header tells. The message as a part, where the header says that it has no others.
+    fn read_header(&mut self, block: &[u8]) -> Option<Part> {
+        let (plan, known) = (self.plan, &mut self.known);
+        known.headers.fill(false);
+        known.sent = None;
+        let mut dated = false;
+        for field in header::fields(block) {
+            if !dated && field.is(b"Date") {
+                dated = true;
+                // RFC 3501 6.4.4: "disregarding time and timezone": the day as it is written (Courier: the server's local day).
+                known.sent = date::parse(field.value).map(|d| d.days());
+            }
+            let mut text = None;
+            for (test, found) in plan.headers.iter().zip(&mut known.headers) {
+                // RFC 3501 6.4.4: the envelope's fields, the message's header: its own (Courier: any header in the message).
+                if !*found && !field.name.is_empty() && field.is(&test.name) {
+                    let text = text.get_or_insert_with(|| encoded_word::decode(field.value));
+                    *found = test.needle.is_empty() || test.needle.contains(text);
+                }
+            }
+        }
+        if plan.texts.is_empty() {
+            return None;
+        }
+        self.look_in_fields(block);
+        let root = structure::parse(block, Limits::default()).root;
+        (root.content == Content::Leaf && !matches!(root.kind.as_slice(), b"multipart" | b"message")).then_some(root)
+    }
+
+    /// Looks for strings in header fields, names and values.
+    // RFC 3501 6.4.4: TEXT is the header or the body; a match may span a field's name and value (Courier: not).
+    fn look_in_fields(&mut self, block: &[u8]) {
+        let tests = || self.plan.with_headers.iter().zip(&self.plan.texts);
+        if !tests().zip(&self.known.texts).any(|((with, _), found)| *with && !*found) {
+            return;
+        }
+        for field in header::fields(block) {
+            let text = encoded_word::decode(field.raw);
+            for ((with, needle), found) in tests().zip(&mut self.known.texts) {
+                *found = *found || (*with && needle.contains(&text));
+            }
+        }
+    }
+
+    /// Looks for strings in the text of the parts, and in the headers of all but the first; stops once the answer is there.
+    fn read_text(&mut self, parts: &[&Part], reader: &mut Reader, folder: &impl Folder, index: usize) -> io::Result<()> {
+        let plan = self.plan;
+        // Courier: the texts of the parts are one text.
+        let mut matcher = Matcher::new(&plan.texts);
+        let (mut octets, mut text) = (Vec::new(), String::new());
+        for (place, part) in parts.iter().enumerate() {
+            if place > 0 {
+                self.look_in_fields(reader.header_block(part.header.clone())?);
+                if self.answer(folder, index).is_some() {
+                    return Ok(());
+                }
+            }
+            // RFC 3501 6.4.4: parts of other types than text and message may be left out.
+            if part.content != Content::Leaf || !matches!(part.kind.as_slice(), b"text" | b"message") {
+                continue;
+            }
+            let mut decoder = Decoder::for_encoding(&part.encoding);
+            let mut to_utf8 = ToUtf8::for_body(part.param(b"charset"));
+            let mut at = part.body.start;
+            while at < part.body.end {
+                let chunk = reader.chunk(at)?;
+                let left = usize::try_from(part.body.end.saturating_sub(at)).unwrap_or(usize::MAX);
+                let chunk = chunk.get(..left).unwrap_or(chunk);
+                if chunk.is_empty() {
+                    break;
+                }
+                at = at.saturating_add(chunk.len() as u64);
+                text.clear();
+                if decoder.is_identity() {
+                    to_utf8.push(chunk, &mut text);
+                } else {
+                    octets.clear();
+                    decoder.push(chunk, &mut octets);
+                    to_utf8.push(&octets, &mut text);
+                }
+                if self.pass(&mut matcher, &text) && self.answer(folder, index).is_some() {
+                    return Ok(());
+                }
+            }
+            octets.clear();
+            decoder.finish(&mut octets);
+            text.clear();
+            to_utf8.push(&octets, &mut text);
+            to_utf8.finish(&mut text);
+            self.pass(&mut matcher, &text);
+        }
+        Ok(())
+    }
+
+    /// Passes text on; whether it brought anything.
+    fn pass(&mut self, matcher: &mut Matcher<'_>, text: &str) -> bool {
+        matcher.push(text);
+        let mut news = false;
+        for (test, found) in self.known.texts.iter_mut().enumerate() {
+            if !*found && matcher.found(test) {
+                *found = true;
+                news = true;
+            }
+        }
+        news
+    }
+
+    /// True, false, or not known yet. Recursion is bounded by the number of keys in a command.
+    fn value(&self, node: &Node, folder: &impl Folder, index: usize) -> Option<bool> {
+        let known = &self.known;
+        let from = |level: Level, value: bool| {
+            if known.gone {
+                // PROTOCOL 6.6: what is asked of a message that cannot be opened does not hold.
+                Some(false)
+            } else {
+                (known.level >= level).then_some(value)
+            }
+        };
+        match node {
+            Node::Is(known) => Some(*known),
+            Node::And(nodes) => self.list(nodes, folder, index, false),
+            Node::Or(nodes) => self.list(nodes, folder, index, true),
+            Node::Not(node) => self.value(node, folder, index).map(|value| !value),
+            Node::Numbers(ranges) => Some(u32::try_from(index).is_ok_and(|i| i.checked_add(1).is_some_and(|n| ranges.contains(n)))),
+            Node::Uids(ranges) => Some(ranges.contains(folder.uid(index))),
+            Node::Flag(flag) => Some(folder.flags(index).contains(*flag)),
+            Node::Recent => Some(folder.recent(index)),
+            Node::Keyword(number) => Some(folder.has_keyword(index, *number)),
+            // Courier: the server's local day; RFC 3501 6.4.4 disregards the zone, and INTERNALDATE is told in this one.
+            Node::Internal(when, day) => from(Level::File, when.holds(known.internal, *day)),
+            Node::Sent(when, day) => from(Level::Header, known.sent.is_some_and(|sent| when.holds(sent, *day))),
+            // RFC 3501 6.4.4: the RFC-2822 size, which is RFC822.SIZE (Courier: the size of the file).
+            Node::Larger(n) => self.size(|size| size > *n),
+            Node::Smaller(n) => self.size(|size| size < *n),
+            Node::Header(test) => from(Level::Header, known.headers.get(*test).copied().unwrap_or(false)),
+            Node::Text(test) => match known.texts.get(*test) {
+                Some(true) if known.level >= Level::File && !known.gone => Some(true),
+                _ => from(Level::Text, false),
+            },
+        }
+    }
+
+    /// Whether a comparison of the size on the wire holds; from the size of the file alone where that decides it.
+    fn size(&self, holds: impl Fn(u64) -> bool) -> Option<bool> {
+        let known = &self.known;
+        if known.gone {
+            return Some(false);
+        }
+        if known.level < Level::File {
+            return None;
+        }
+        match known.size {
+            Some(size) => Some(holds(size)),
+            None => {
+                let least = holds(known.stored);
+                (least == holds(known.stored.saturating_mul(2))).then_some(least)
+            }
+        }
+    }
+
+    /// Whether one of these has the value `decisive`; otherwise they are all the other, or some are not known.
+    fn list(&self, nodes: &[Node], folder: &impl Folder, index: usize, decisive: bool) -> Option<bool> {
+        let mut all = Some(!decisive);
+        for node in nodes {
+            match self.value(node, folder, index) {
+                Some(value) if value == decisive => return Some(decisive),
+                Some(_) => {}
+                None => all = None,
+            }
+        }
+        all
+    }
+}
+
+/// The day of a moment in the server's zone, in days since 1970-01-01.
+fn local_day(seconds: i64) -> i64 {
+    let local = clock::local(seconds);
+    let small = |n: u32| u8::try_from(n).unwrap_or(1);
+    date::days_from_civil(local.year, small(local.month), small(local.day))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

@@ -1,0 +1,284 @@
+//! Criteria made ready for one folder: sets become ranges, keywords numbers, strings patterns; what is cheap to decide stands first.
+
+use super::keys::{Key, When};
+use crate::mime::charset;
+use crate::mime::search_text::Needle;
+use crate::types::Flags;
+use crate::wire::Set;
+
+/// Numbers, as ranges in order that do not touch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ranges(Vec<(u32, u32)>);
+
+impl Ranges {
+    /// The numbers of a set in a folder whose highest number is `last`.
+    // RFC 3501 9: the ends of a range may come in either order, and `*` is the highest number in use; Courier has neither here.
+    fn of(set: &Set, last: Option<u32>) -> Ranges {
+        let top = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut list: Vec<(u32, u32)> = set.ranges(last).map(|r| (top(r.from), top(r.to))).collect();
+        list.sort_unstable();
+        let mut ranges: Vec<(u32, u32)> = Vec::with_capacity(list.len());
+        for (from, to) in list {
+            match ranges.last_mut() {
+                Some(before) if from <= before.1.saturating_add(1) => before.1 = before.1.max(to),
+                _ => ranges.push((from, to)),
+            }
+        }
+        Ranges(ranges)
+    }
+
+    /// Whether a number is in here.
+    pub fn contains(&self, n: u32) -> bool {
+        let next = self.0.partition_point(|(from, _)| *from <= n);
+        next.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, to)| n <= *to)
+    }
+}
+
+/// A key for one folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Node {
+    /// Decided already.
+    Is(bool),
+    /// All of these.
+    And(Vec<Node>),
+    /// Any of these.
+    Or(Vec<Node>),
+    /// Not this.
+    Not(Box<Node>),
+    /// By sequence number.
+    Numbers(Ranges),
+    /// By UID.
+    Uids(Ranges),
+    /// Having a system flag.
+    Flag(Flags),
+    /// \Recent.
+    Recent,
+    /// Having the keyword of this number.
+    Keyword(u32),
+    /// By the day of the internal date.
+    Internal(When, i64),
+    /// By the day in the Date field.
+    Sent(When, i64),
+    /// More wire octets than this.
+    Larger(u64),
+    /// Fewer wire octets than this.
+    Smaller(u64),
+    /// The header test of this number.
+    Header(usize),
+    /// The text test of this number.
+    Text(usize),
+}
+
+/// A string in a header field.
+#[derive(Clone, Debug)]
+pub struct HeaderTest {
+    /// The field's name.
+    pub name: Vec<u8>,
+    /// The string. An empty one is in every field of that name.
+    pub needle: Needle,
+}
+
+/// Criteria for one folder.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What must hold.
+    pub root: Node,
+    /// Strings in header fields.
+    pub headers: Vec<HeaderTest>,
+    /// Strings in the text.
+    pub texts: Vec<Needle>,
+    /// By text test: whether a string in a header counts as well.
+    pub with_headers: Vec<bool>,
+    /// Whether the header is asked about at all.
+    pub wants_header: bool,
+    /// Whether the size is.
+    pub wants_size: bool,
+}
+
+/// What a plan must know of the folder.
+pub struct Folder<'a> {
+    /// The number of messages.
+    pub count: u32,
+    /// The UID of the last.
+    pub last_uid: Option<u32>,
+    /// The number of a keyword, if there is such a one.
+    pub keyword: &'a dyn Fn(&[u8]) -> Option<u32>,
+}
+
+impl Plan {
+    /// Makes criteria ready; their strings are in `label`, a character set that is known.
+    pub fn new(key: Key, label: &[u8], folder: &Folder<'_>) -> Plan {
+        let mut plan = Plan {
+            root: Node::Is(true),
+            headers: Vec::new(),
+            texts: Vec::new(),
+            with_headers: Vec::new(),
+            wants_header: false,
+            wants_size: false,
+        };
+        plan.root = plan.node(key, label, folder);
+        // The header also says how the text is encoded.
+        plan.wants_header |= !plan.headers.is_empty() || !plan.texts.is_empty();
+        plan
+    }
+
+    // Recursion is bounded by the number of keys in a command.
+    fn node(&mut self, key: Key, label: &[u8], folder: &Folder<'_>) -> Node {
+        match key {
+            Key::All => Node::Is(true),
+            Key::And(keys) => self.list(keys, label, folder, true),
+            Key::Or(keys) => self.list(keys, label, folder, false),
+            Key::Not(key) => match self.node(*key, label, folder) {
+                Node::Is(known) => Node::Is(!known),
+                node => Node::Not(Box::new(node)),
+            },
+            Key::Numbers(set) => Node::Numbers(Ranges::of(&set, Some(folder.count).filter(|n| *n > 0))),
+            Key::Uids(set) => Node::Uids(Ranges::of(&set, folder.last_uid)),
+            Key::Flag(flag) => Node::Flag(flag),
+            Key::Recent => Node::Recent,
+            Key::Keyword(name) => (folder.keyword)(&name).map_or(Node::Is(false), Node::Keyword),
+            Key::Internal(when, day) => Node::Internal(when, day),
+            Key::Sent(when, day) => {
+                self.wants_header = true;
+                Node::Sent(when, day)
+            }
+            Key::Larger(n) => {
+                self.wants_size = true;
+                Node::Larger(n)
+            }
+            Key::Smaller(n) => {
+                self.wants_size = true;
+                Node::Smaller(n)
+            }
+            Key::Header(name, text) => match needle(label, &text) {
+                Some(needle) => {
+                    self.headers.push(HeaderTest { name, needle });
+                    Node::Header(self.headers.len().saturating_sub(1))
+                }
+                None => Node::Is(false),
+            },
+            Key::Body(text) => self.text(label, &text, false),
+            Key::Text(text) => self.text(label, &text, true),
+        }
+    }
+
+    fn text(&mut self, label: &[u8], text: &[u8], with_headers: bool) -> Node {
+        let Some(needle) = needle(label, text) else { return Node::Is(false) };
+        self.texts.push(needle);
+        self.with_headers.push(with_headers);
+        Node::Text(self.texts.len().saturating_sub(1))
+    }
+
+    /// A list of which all (`all`) or any must hold.
+    fn list(&mut self, keys: Vec<Key>, label: &[u8], folder: &Folder<'_>, all: bool) -> Node {
+        let mut nodes = Vec::with_capacity(keys.len());
+        for key in keys {
+            match self.node(key, label, folder) {
+                Node::Is(known) if known == all => {}
+                Node::Is(_) => return Node::Is(!all),
+                node => nodes.push(node),
+            }
+        }
+        // What is cheap decides first.
+        nodes.sort_by_cached_key(|node| self.cost(node));
+        match nodes.pop() {
+            None => Node::Is(all),
+            Some(only) if nodes.is_empty() => only,
+            Some(last) => {
+                nodes.push(last);
+                if all { Node::And(nodes) } else { Node::Or(nodes) }
+            }
+        }
+    }
+
+    /// How much must be known of a message before a node can be decided.
+    fn cost(&self, node: &Node) -> Level {
+        match node {
+            Node::Is(_) | Node::Numbers(_) | Node::Uids(_) | Node::Flag(_) | Node::Recent | Node::Keyword(_) => Level::View,
+            Node::Internal(..) => Level::File,
+            Node::Sent(..) | Node::Header(_) => Level::Header,
+            Node::Larger(_) | Node::Smaller(_) => Level::Size,
+            Node::Text(n) if self.texts.get(*n).is_some_and(Needle::is_empty) => Level::File,
+            Node::Text(_) => Level::Text,
+            Node::Not(node) => self.cost(node),
+            Node::And(nodes) | Node::Or(nodes) => nodes.first().map_or(Level::View, |n| self.cost(n)),
+        }
+    }
+}
+
+/// How much is known of a message, each step dearer than the one before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// What the session's list has: number, UID, flags.
+    View,
+    /// The file is open: its time, and bounds of its size.
+    File,
+    /// The header was read.
+    Header,
+    /// The whole file was read and measured.
+    Size,
+    /// The text parts were decoded.
+    Text,
+}
+
+/// The pattern of a string, `None` for one that is not valid in its character set: it matches nothing (PROTOCOL 6.6).
+fn needle(label: &[u8], text: &[u8]) -> Option<Needle> {
+    charset::decode_strict(label, text).map(|text| Needle::new(&text))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::wire::Io;
+    use crate::wire::link::Memory;
+
+    fn plan(line: &str) -> Plan {
+        let mut io = Io::new(Box::new(Memory::new(format!("{line}\r\n").as_bytes(), 0)));
+        let key = super::super::keys::parse(&mut io, None).unwrap();
+        let keyword = |name: &[u8]| name.eq_ignore_ascii_case(b"junk").then_some(7);
+        Plan::new(key, b"utf-8", &Folder { count: 4, last_uid: Some(40), keyword: &keyword })
+    }
+
+    #[test]
+    fn sets() {
+        for (line, ranges) in [
+            ("4:2", &[(2, 4)][..]),
+            ("9:*", &[(4, 9)]),
+            ("*", &[(4, 4)]),
+            ("1,3,2", &[(1, 3)]),
+            ("1,4", &[(1, 1), (4, 4)]),
+            ("99999999999", &[(u32::MAX, u32::MAX)]),
+            ("0", &[(0, 0)]),
+        ] {
+            assert_eq!(plan(line).root, Node::Numbers(Ranges(ranges.to_vec())), "{line}");
+        }
+        assert_eq!(plan("UID 50:*").root, Node::Uids(Ranges(vec![(40, 50)])));
+        let r = Ranges(vec![(1, 1), (4, 6)]);
+        assert_eq!((0..8).filter(|n| r.contains(*n)).collect::<Vec<_>>(), [1, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_is_known_is_left_out() {
+        assert_eq!(plan("ALL (ALL)").root, Node::Is(true));
+        assert_eq!(plan("KEYWORD x").root, Node::Is(false));
+        assert_eq!(plan("SUBJECT x KEYWORD y").root, Node::Is(false));
+        assert_eq!(plan("NOT KEYWORD y").root, Node::Is(true));
+        assert_eq!(plan("OR KEYWORD y SEEN").root, Node::Flag(Flags::SEEN));
+        assert_eq!(plan("OR ALL TEXT x").root, Node::Is(true));
+        assert_eq!(plan("KEYWORD junk").root, Node::Keyword(7));
+    }
+
+    #[test]
+    fn the_cheap_first() {
+        let order = |line| match plan(line).root {
+            Node::And(nodes) => nodes,
+            node => vec![node],
+        };
+        assert_eq!(
+            order("TEXT a LARGER 9 FROM x ON 1-Jan-1970 NOT SEEN"),
+            [Node::Not(Box::new(Node::Flag(Flags::SEEN))), Node::Internal(When::On, 0), Node::Header(0), Node::Larger(9), Node::Text(0)]
+        );
+        assert_eq!(order("TEXT \"\" FROM x"), [Node::Text(0), Node::Header(0)]);
+    }
+}

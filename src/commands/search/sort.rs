@@ -1,0 +1,251 @@
+//! SORT (RFC 5256 3, PROTOCOL 6.8).
+
+use super::evaluate::Mail;
+use super::{Criteria, Live, answer, criteria, find, may_sort};
+use crate::commands::Call;
+use crate::mime::{address, date, header, subject};
+use crate::session::facts;
+use crate::session::{Error, Outcome, Result, Session};
+use crate::types::number;
+use crate::wire::Token;
+use std::cmp::Ordering;
+
+/// `sort-key`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Key {
+    Arrival,
+    Cc,
+    Date,
+    From,
+    Size,
+    Subject,
+    To,
+}
+
+/// `sort-criterion`: the key, and whether it is reversed.
+type Criterion = (Key, bool);
+
+/// Keys that one command may hold. Courier: 1000 since its newest release.
+const MOST: usize = 1000;
+
+/// `sort-criteria SP search-criteria`
+pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
+    if s.io.token()? != Token::Open {
+        return Err(Error::Syntax);
+    }
+    let mut program: Vec<Criterion> = Vec::new();
+    let mut count = 0usize;
+    loop {
+        let mut reverse = false;
+        let key = loop {
+            let token = s.io.token()?;
+            if token == Token::Close {
+                // An empty list, or one that ends in REVERSE.
+                if count == 0 || reverse {
+                    return Err(Error::Syntax);
+                }
+                let criteria = criteria(s)?;
+                return Ok((Program(program), criteria));
+            }
+            count = count.saturating_add(1);
+            if count > MOST {
+                return Err(Error::Syntax);
+            }
+            match token.word().as_deref() {
+                // Courier: REVERSE may be repeated, and means it once.
+                Some(b"REVERSE") => reverse = true,
+                Some(b"ARRIVAL") => break Key::Arrival,
+                Some(b"CC") => break Key::Cc,
+                Some(b"DATE") => break Key::Date,
+                Some(b"FROM") => break Key::From,
+                Some(b"SIZE") => break Key::Size,
+                Some(b"SUBJECT") => break Key::Subject,
+                Some(b"TO") => break Key::To,
+                _ => return Err(Error::Syntax),
+            }
+        };
+        // Where a key is equal it is equal the second time too.
+        if !program.iter().any(|(known, _)| *known == key) {
+            program.push((key, reverse));
+        }
+    }
+}
+
+/// `sort-criteria`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program(Vec<Criterion>);
+
+/// Tells the messages that match, in order.
+pub fn run(s: &mut Session, call: &Call, (program, criteria): (Program, Criteria)) -> Result<Outcome> {
+    may_sort(s, &criteria)?;
+    let mut table = Table::new(program);
+    let renamed = find(s, call.uid, criteria, |number, folder, mail| table.take(number, folder, mail))?;
+    let mut line = b"* SORT".to_vec();
+    for number in table.sorted() {
+        line.push(b' ');
+        number::push(&mut line, u64::from(number));
+    }
+    line.extend_from_slice(b"\r\n");
+    answer(s, call, &line, &renamed);
+    Ok(Outcome::ok("SORT done."))
+}
+
+/// The values of one key, one of each message, in little memory.
+#[derive(Clone, Debug)]
+enum Column {
+    Numbers(Vec<i64>),
+    Texts { ends: Vec<usize>, octets: Vec<u8> },
+}
+
+impl Column {
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        match self {
+            Column::Numbers(values) => values.get(a).cmp(&values.get(b)),
+            Column::Texts { ends, octets } => {
+                let text = |at: usize| {
+                    let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+                    ends.get(at).and_then(|end| octets.get(start..*end))
+                };
+                text(a).cmp(&text(b))
+            }
+        }
+    }
+
+    fn push_number(&mut self, value: i64) {
+        if let Column::Numbers(values) = self {
+            values.push(value);
+        }
+    }
+
+    fn push_text(&mut self, value: &[u8]) {
+        if let Column::Texts { ends, octets } = self {
+            octets.extend_from_slice(value);
+            ends.push(octets.len());
+        }
+    }
+}
+
+/// The messages that match, and what they are compared by.
+struct Table {
+    numbers: Vec<u32>,
+    columns: Vec<(Criterion, Column)>,
+    wants_header: bool,
+}
+
+impl Table {
+    fn new(Program(program): Program) -> Table {
+        Table {
+            numbers: Vec::new(),
+            wants_header: program.iter().any(|(key, _)| !matches!(key, Key::Arrival | Key::Size)),
+            columns: program
+                .into_iter()
+                .map(|criterion| match criterion.0 {
+                    Key::Arrival | Key::Date | Key::Size => (criterion, Column::Numbers(Vec::new())),
+                    _ => (criterion, Column::Texts { ends: Vec::new(), octets: Vec::new() }),
+                })
+                .collect(),
+        }
+    }
+
+    /// Takes the values of a message. One that is gone has none: it is older, smaller and emptier than any other.
+    fn take(&mut self, number: u32, folder: &mut Live<'_>, mail: &mut Mail) {
+        self.numbers.push(number);
+        let mut values = Values::default();
+        if let Some((reader, memory)) = mail.open(folder) {
+            values.arrival = facts::internal_date(reader);
+            values.sent = values.arrival;
+            if self.columns.iter().any(|((key, _), _)| *key == Key::Size) {
+                // As RFC822.SIZE tells it (Courier: the size of the file).
+                values.size = facts::wire_size(memory, reader).unwrap_or(0);
+            }
+            if self.wants_header {
+                values.read(facts::header(reader).unwrap_or_default());
+            }
+        }
+        for ((key, _), column) in &mut self.columns {
+            match key {
+                Key::Arrival => column.push_number(values.arrival),
+                Key::Date => column.push_number(values.sent),
+                Key::Size => column.push_number(i64::try_from(values.size).unwrap_or(i64::MAX)),
+                Key::Cc => column.push_text(values.cc.as_deref().unwrap_or_default()),
+                Key::From => column.push_text(values.from.as_deref().unwrap_or_default()),
+                Key::To => column.push_text(values.to.as_deref().unwrap_or_default()),
+                Key::Subject => column.push_text(values.subject.as_deref().unwrap_or_default()),
+            }
+        }
+    }
+
+    /// The numbers in order. RFC 5256 3: equal messages stay in the order of the folder, REVERSE or not (Courier 5.0.13: descending).
+    fn sorted(&self) -> impl Iterator<Item = u32> + '_ {
+        let mut order: Vec<usize> = (0..self.numbers.len()).collect();
+        order.sort_unstable_by(|a, b| {
+            let by_keys = self.columns.iter().map(|((_, reverse), column)| {
+                let ordering = column.compare(*a, *b);
+                if *reverse { ordering.reverse() } else { ordering }
+            });
+            by_keys.chain([a.cmp(b)]).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+        });
+        order.into_iter().filter_map(|at| self.numbers.get(at).copied())
+    }
+}
+
+/// What a message is compared by; texts in their form for comparison.
+#[derive(Clone, Debug, Default)]
+struct Values {
+    arrival: i64,
+    sent: i64,
+    size: u64,
+    subject: Option<Vec<u8>>,
+    from: Option<Vec<u8>>,
+    to: Option<Vec<u8>>,
+    cc: Option<Vec<u8>>,
+}
+
+impl Values {
+    /// Takes the values of the header; of a repeated field the first counts.
+    fn read(&mut self, block: &[u8]) {
+        let mut dated = false;
+        for field in header::fields(block) {
+            let name = field.name.to_ascii_lowercase();
+            let slot = match name.as_slice() {
+                b"date" => {
+                    // RFC 5256 2.2: in UTC; without a usable one the internal date (Courier: first).
+                    if let Some(sent) = date::parse(field.value).filter(|_| !dated) {
+                        self.sent = sent.unix();
+                    }
+                    dated = true;
+                    continue;
+                }
+                b"subject" => {
+                    if self.subject.is_none() {
+                        self.subject = Some(subject::base_subject(field.value).text.into_bytes());
+                    }
+                    continue;
+                }
+                b"from" => &mut self.from,
+                b"to" => &mut self.to,
+                b"cc" => &mut self.cc,
+                _ => continue,
+            };
+            if slot.is_none() {
+                *slot = Some(mailbox(&field.text()));
+            }
+        }
+    }
+}
+
+/// RFC 5256 3: "[IMAP] addr-mailbox of the first address", without regard to case (RFC 5256 7). Courier: mailbox and host, as written.
+fn mailbox(value: &[u8]) -> Vec<u8> {
+    let first = address::parse(value).into_iter().next().and_then(|a| a.mailbox).unwrap_or_default();
+    let text = String::from_utf8_lossy(&first);
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // The simple mapping, as for subjects.
+        let mut upper = c.to_uppercase();
+        match (upper.next(), upper.next()) {
+            (Some(u), None) => out.push(u),
+            _ => out.push(c),
+        }
+    }
+    out.into_bytes()
+}

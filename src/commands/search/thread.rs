@@ -1,0 +1,123 @@
+//! THREAD (RFC 5256 3, PROTOCOL 6.9).
+
+use super::evaluate::Mail;
+use super::forest::{Subjects, ordered_subject};
+use super::references::{Message, References};
+use super::{Criteria, Live, answer, criteria, find, may_sort};
+use crate::commands::Call;
+use crate::mime::{date, header, msgid, subject};
+use crate::session::facts;
+use crate::session::{Error, Outcome, Result, Session};
+
+/// `thread-alg`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Algorithm {
+    /// By base subject alone.
+    OrderedSubject,
+    /// By Message-IDs, then by subject.
+    References,
+}
+
+/// `thread-alg SP search-criteria`
+pub fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> {
+    let algorithm = match s.io.token()?.word().as_deref() {
+        Some(b"ORDEREDSUBJECT") => Algorithm::OrderedSubject,
+        Some(b"REFERENCES") => Algorithm::References,
+        _ => return Err(Error::Syntax),
+    };
+    Ok((algorithm, criteria(s)?))
+}
+
+/// Tells the threads of the messages that match.
+pub fn run(s: &mut Session, call: &Call, (algorithm, criteria): (Algorithm, Criteria)) -> Result<Outcome> {
+    may_sort(s, &criteria)?;
+    let mut subjects = Subjects::default();
+    let (forest, renamed) = match algorithm {
+        Algorithm::OrderedSubject => {
+            let mut messages = Vec::new();
+            let renamed = find(s, call.uid, criteria, |number, folder, mail| {
+                let message = message(number, folder, mail, &mut subjects, false);
+                messages.push((number, message.sent, message.subject));
+            })?;
+            (ordered_subject(messages), renamed)
+        }
+        Algorithm::References => {
+            let mut references = References::default();
+            let renamed = find(s, call.uid, criteria, |number, folder, mail| {
+                references.add(message(number, folder, mail, &mut subjects, true));
+            })?;
+            (references.finish(), renamed)
+        }
+    };
+    let mut line = b"* ".to_vec();
+    forest.push_thread_data(&mut line);
+    line.extend_from_slice(b"\r\n");
+    answer(s, call, &line, &renamed);
+    Ok(Outcome::ok("THREAD done."))
+}
+
+/// What threading wants to know of a message. One that is gone stands alone, older than any other.
+fn message(number: u32, folder: &mut Live<'_>, mail: &mut Mail, subjects: &mut Subjects, ids: bool) -> Message {
+    let mut message = Message { number, ..Message::default() };
+    if let Some((reader, _)) = mail.open(folder) {
+        // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest or equal to all).
+        message.sent = facts::internal_date(reader);
+        read_header(&mut message, facts::header(reader).unwrap_or_default(), subjects, ids);
+    }
+    message
+}
+
+/// Takes what the header tells; of a repeated field the first counts.
+fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, ids: bool) {
+    let (mut sent, mut subject, mut id, mut references, mut in_reply_to) = (None, None, None, None, None);
+    for field in header::fields(block) {
+        let slot = match field.name.to_ascii_lowercase().as_slice() {
+            b"date" => &mut sent,
+            b"subject" => &mut subject,
+            b"message-id" if ids => &mut id,
+            b"references" if ids => &mut references,
+            b"in-reply-to" if ids => &mut in_reply_to,
+            _ => continue,
+        };
+        slot.get_or_insert(field.value);
+    }
+    if let Some(sent) = sent.and_then(date::parse) {
+        message.sent = sent.unix();
+    }
+    if let Some(subject) = subject {
+        let base = subject::base_subject(subject);
+        message.subject = subjects.number(base.text.as_bytes());
+        message.is_reply = base.is_reply;
+    }
+    message.id = id.and_then(msgid::message_id);
+    message.references = references.map(msgid::ids).unwrap_or_default();
+    if message.references.is_empty() {
+        // RFC 5256 3: "the first (if any) valid Message ID found in the In-Reply-To header line".
+        message.references = in_reply_to.map(msgid::ids).unwrap_or_default();
+        message.references.truncate(1);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        let read = |text: &str| {
+            let mut message = Message { sent: 7, ..Message::default() };
+            read_header(&mut message, text.as_bytes(), &mut Subjects::default(), true);
+            message
+        };
+        let ids = |list: &[&str]| list.iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>();
+        let m = read("Message-ID: <\"a\"@x>\nReferences: <r1@x>\n <r2@x>\nIn-Reply-To: <i@x>\nSubject: Re: s\nDate: 1 Jan 1970 00:00:09 +0000\n");
+        assert_eq!((m.id, m.references), (Some(b"a@x".to_vec()), ids(&["r1@x", "r2@x"])));
+        assert_eq!((m.sent, m.subject, m.is_reply), (9, 1, true));
+        let m = read("References: nothing valid\nIn-Reply-To: mail of <x@y> <i@x>\nSubject: s\nSubject: Re: t\nDate: never\n");
+        assert_eq!((m.id, m.references), (None, ids(&["x@y"])));
+        assert_eq!((m.sent, m.subject, m.is_reply), (7, 1, false));
+        let m = read("Subject: Re:\n");
+        assert_eq!((m.references, m.subject, m.is_reply), (ids(&[]), 0, true));
+    }
+}
