@@ -13,6 +13,7 @@ pub mod folder;
 pub mod idle;
 pub mod list;
 pub mod quota;
+pub mod search;
 pub mod select;
 pub mod status;
 pub mod store;
@@ -131,12 +132,15 @@ pub static TABLE: &[Row] = &[
     row!("NAMESPACE", basic::namespace, Any, uid: false, writes: None, expunges: Yes),
     row!("NOOP", basic::noop, Any, uid: false, writes: None, expunges: Yes),
     row!("RENAME", folder::rename, Any, uid: false, writes: None, expunges: Yes),
+    row!("SEARCH", search::plain, Selected, uid: true, writes: None, expunges: WithUid),
     row!("SELECT", select::select, Any, uid: false, writes: None, expunges: Yes),
     row!("SETACL", acl::setacl, Any, uid: false, writes: None, expunges: Yes),
     row!("SETQUOTA", quota::setquota, Any, uid: false, writes: None, expunges: Yes),
     row!("STATUS", status, Any, uid: false, writes: None, expunges: Yes),
     row!("STORE", store, Selected, uid: true, writes: Some("Current box is selected READ-ONLY."), expunges: WithUid),
+    row!("SORT", search::sort, Selected, uid: true, writes: None, expunges: WithUid),
     row!("SUBSCRIBE", folder::subscribe, Any, uid: false, writes: None, expunges: Yes),
+    row!("THREAD", search::thread, Selected, uid: true, writes: None, expunges: WithUid),
     row!("UNSELECT", select::unselect, Selected, uid: false, writes: None, expunges: Never),
     row!("UNSUBSCRIBE", folder::unsubscribe, Any, uid: false, writes: None, expunges: Yes),
 ];

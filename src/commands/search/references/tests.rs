@@ -126,12 +126,12 @@ fn large() {
     // Links to the end of a deep chain that each ask whether they make a loop.
     let mut all = References::default();
     (1..=N).for_each(|n| all.add(plain(n, vec![name(n - 1)])));
-    (1..1000).for_each(|n| all.add(Message { number: N + n, references: [name(0), name(N)].repeat(50), ..Message::default() }));
+    (1..1000).for_each(|n| all.add(Message { number: N + n, references: vec![[name(0), name(N)]; 50].concat(), ..Message::default() }));
     assert!(line(all).starts_with("THREAD (1 2 3 4 "));
     // A dummy with a hundred thousand children, under a chain of dummies.
     let mut all = References::default();
-    all.add(plain(1, (N..2 * N).map(name).collect()));
-    (2..=N).for_each(|n| all.add(plain(n, vec![name(2 * N - 1)])));
+    all.add(plain(1, (N + 1..=2 * N).map(name).collect()));
+    (2..=N).for_each(|n| all.add(plain(n, vec![name(2 * N)])));
     assert!(line(all).starts_with("THREAD ((1)(2)(3)"));
 }
 

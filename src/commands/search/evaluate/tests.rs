@@ -1,0 +1,287 @@
+//! Criteria against messages in files.
+
+use super::super::{keys, plan};
+use super::*;
+use crate::wire::Io;
+use crate::wire::link;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// A message and its flags; `None` for one that is gone.
+struct Message(Option<tempfile::NamedTempFile>, Flags, bool);
+
+/// A folder whose UIDs are ten times the sequence numbers. Keyword 1 is on the second message.
+#[derive(Default)]
+struct Fake {
+    messages: Vec<Message>,
+    opened: Vec<usize>,
+}
+
+impl Folder for Fake {
+    fn uid(&self, index: usize) -> u32 {
+        (index as u32 + 1) * 10
+    }
+    fn flags(&self, index: usize) -> Flags {
+        self.messages[index].1
+    }
+    fn recent(&self, index: usize) -> bool {
+        self.messages[index].2
+    }
+    fn has_keyword(&self, index: usize, number: u32) -> bool {
+        index == 1 && number == 1
+    }
+    fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
+        self.opened.push(index);
+        let Some(file) = &self.messages[index].0 else { return false };
+        let file = file.reopen().unwrap();
+        let metadata = file.metadata().unwrap();
+        reader.set(file, &metadata);
+        true
+    }
+}
+
+impl Fake {
+    fn with(mut self, octets: &[u8], flags: Flags, recent: bool) -> Fake {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(octets).unwrap();
+        // Noon of 2020-09-13, UTC: the same day nearly everywhere.
+        let time = UNIX_EPOCH + Duration::from_secs(1_599_998_400);
+        OpenOptions::new().write(true).open(file.path()).unwrap().set_modified(time).unwrap();
+        self.messages.push(Message(Some(file), flags, recent));
+        self
+    }
+
+    fn gone(mut self) -> Fake {
+        self.messages.push(Message(None, Flags::NONE, false));
+        self
+    }
+
+    fn search_as(&mut self, label: &str, line: &[u8]) -> Vec<usize> {
+        let mut io = Io::new(Box::new(link::Memory::new(&[line, b"\r\n"].concat(), 0)));
+        let key = keys::parse(&mut io, None).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(line)));
+        let count = self.messages.len();
+        let folder = plan::Folder {
+            count: count as u32,
+            last_uid: (count > 0).then(|| self.uid(count - 1)),
+            keyword: &|name| (name == b"k").then_some(1),
+        };
+        let plan = Plan::new(key, label.as_bytes(), &folder);
+        let mut evaluation = Evaluation::new(&plan);
+        let mut mail = Mail::default();
+        let mut found = Vec::new();
+        for index in 0..count {
+            mail.turn_to(index);
+            if evaluation.matches(self, &mut mail) {
+                found.push(index + 1);
+            }
+        }
+        found
+    }
+
+    fn search(&mut self, line: &str) -> Vec<usize> {
+        self.search_as("utf-8", line.as_bytes())
+    }
+}
+
+const PLAIN: &[u8] = b"From: \"Smith, J\" <js@x.example>\nTo: =?iso-8859-1?q?Ren=E9?= <r@y.example>\nSubject: Hello\n  World\n\
+Date: Sun, 13 Sep 2020 23:30:00 -0800\nX-Empty:\nX-Two: one\nX-Two: two\n\nThe body   says\ncaf\xc3\xa9.\n";
+
+const MIXED: &[u8] = b"From: a@b\nSubject: outer\nDate: junk\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\npreamble\n\
+--b\nContent-Type: text/plain; charset=koi8-r\nContent-Transfer-Encoding: base64\nX-Part: inpart\n\n8NLJ18XU\n\
+--b\nContent-Type: application/octet-stream\n\nbinary secret\n\
+--b\nContent-Type: message/rfc822\n\nSubject: inner\nMIME-Version: 1.0\nContent-Type: text/html\nContent-Transfer-Encoding: quoted-printable\n\n<b>soft=\nbreak</b> & deep\n\
+--b--\nepilogue\n";
+
+fn fake() -> Fake {
+    Fake::default().with(PLAIN, Flags::SEEN, false).with(MIXED, Flags::FLAGGED | Flags::SEEN, true).gone().with(b"\nx", Flags::NONE, true)
+}
+
+#[test]
+fn the_view_is_enough() {
+    let mut f = fake();
+    for (line, found) in [
+        ("ALL", &[1, 2, 3, 4][..]),
+        ("SEEN", &[1, 2]),
+        ("UNSEEN", &[3, 4]),
+        ("FLAGGED", &[2]),
+        ("RECENT", &[2, 4]),
+        ("NEW", &[4]),
+        ("OLD", &[1, 3]),
+        ("NOT NOT SEEN", &[1, 2]),
+        ("KEYWORD k", &[2]),
+        ("UNKEYWORD k", &[1, 3, 4]),
+        ("KEYWORD unknown", &[]),
+        ("UNKEYWORD unknown", &[1, 2, 3, 4]),
+        ("3:2", &[2, 3]),
+        ("*", &[4]),
+        ("9:*", &[4]),
+        ("9", &[]),
+        ("NOT 9", &[1, 2, 3, 4]),
+        ("UID 20:30", &[2, 3]),
+        ("UID 99:*", &[4]),
+        ("UID 11", &[]),
+        ("OR 1 4", &[1, 4]),
+        ("OR SEEN UNSEEN", &[1, 2, 3, 4]),
+        ("9 TEXT x", &[]),
+        ("OR ALL TEXT x", &[1, 2, 3, 4]),
+    ] {
+        assert_eq!(f.search(line), found, "{line}");
+        assert_eq!(f.opened, [], "{line}");
+    }
+}
+
+#[test]
+fn dates_and_sizes() {
+    let mut f = fake();
+    let wire = |octets: &[u8]| octets.len() + octets.iter().filter(|b| **b == b'\n').count();
+    let plain = wire(PLAIN);
+    for (line, found) in [
+        ("ON 13-Sep-2020", &[1, 2, 4][..]),
+        ("SINCE 13-Sep-2020", &[1, 2, 4]),
+        ("BEFORE 13-Sep-2020", &[]),
+        ("BEFORE 14-Sep-2020", &[1, 2, 4]),
+        ("NOT ON 13-Sep-2020", &[3]),
+        // As written, though it is the 14th in UTC. No usable Date: no match.
+        ("SENTON 13-Sep-2020", &[1]),
+        ("SENTSINCE 14-Sep-2020", &[]),
+        ("NOT SENTBEFORE 1-Jan-2030", &[2, 3, 4]),
+        ("LARGER 0", &[1, 2, 4]),
+        ("SMALLER 3", &[]),
+        ("SMALLER 4", &[4]),
+        ("LARGER 2", &[1, 2, 4]),
+        ("LARGER 3", &[1, 2]),
+        (&format!("1 LARGER {}", plain - 1), &[1]),
+        (&format!("1 LARGER {plain}"), &[]),
+        (&format!("1 SMALLER {plain}"), &[]),
+        (&format!("1 SMALLER {}", plain + 1), &[1]),
+    ] {
+        assert_eq!(f.search(line), found, "{line}");
+    }
+}
+
+#[test]
+fn headers() {
+    let mut f = fake();
+    for (line, found) in [
+        ("FROM smith", &[1][..]),
+        ("FROM JS@X", &[1]),
+        ("FROM \"\"", &[1, 2]),
+        ("TO \"RENÉ\"", &[1]),
+        ("TO rene", &[]),
+        ("CC \"\"", &[]),
+        ("SUBJECT \"hello world\"", &[1]),
+        ("SUBJECT \" hello\t \"", &[1]),
+        ("SUBJECT inner", &[]),
+        ("HEADER x-two two", &[1]),
+        ("HEADER X-Two one", &[1]),
+        ("HEADER X-Empty \"\"", &[1]),
+        ("HEADER X-Empty x", &[]),
+        ("HEADER X-Part \"\"", &[]),
+        ("HEADER \"\" x", &[]),
+        ("NOT FROM smith", &[2, 3, 4]),
+        ("OR FROM smith SUBJECT outer", &[1, 2]),
+    ] {
+        assert_eq!(f.search(line), found, "{line}");
+    }
+    f.opened.clear();
+    assert_eq!(f.search("FROM smith SUBJECT hello NOT SENTON 1-Jan-1970 SEEN"), [1]);
+    assert_eq!(f.opened, [0, 1]);
+}
+
+#[test]
+fn text() {
+    let mut f = fake();
+    for (line, found) in [
+        ("BODY \"body says caf\"", &[1][..]),
+        ("BODY \"CAFÉ\"", &[1]),
+        ("BODY hello", &[]),
+        ("BODY x", &[4]),
+        ("BODY \"\"", &[1, 2, 4]),
+        ("BODY \"привет\"", &[2]),
+        ("BODY softbreak", &[2]),
+        ("BODY \"& deep\"", &[2]),
+        ("BODY secret", &[]),
+        ("BODY preamble", &[]),
+        ("BODY epilogue", &[]),
+        ("BODY inner", &[]),
+        ("TEXT inner", &[2]),
+        ("TEXT inpart", &[2]),
+        ("TEXT \"привет\"", &[2]),
+        ("TEXT \"subject: hello world\"", &[1]),
+        ("TEXT \"rené\"", &[1]),
+        ("TEXT secret", &[]),
+        ("NOT TEXT inner", &[1, 3, 4]),
+        ("TEXT softbreak BODY deep TEXT outer", &[2]),
+        ("OR BODY nothing BODY deep", &[2]),
+    ] {
+        assert_eq!(f.search(line), found, "{line}");
+    }
+}
+
+#[test]
+fn patterns_in_character_sets() {
+    let mut f = fake();
+    assert_eq!(f.search_as("iso-8859-1", b"TO {4+}\r\nren\xe9"), [1]);
+    assert_eq!(f.search_as("koi8-r", b"BODY {3+}\r\n\xd0\xd2\xc9"), [2]);
+    // Broken in its character set: no match.
+    assert_eq!(f.search_as("utf-8", b"TO {4+}\r\nren\xe9"), []);
+    assert_eq!(f.search_as("us-ascii", b"NOT TO {4+}\r\nren\xe9"), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_large_message() {
+    let mut message = b"Subject: large\n\n".to_vec();
+    for n in 0..40_000 {
+        message.extend_from_slice(format!("line {n} of many\n").as_bytes());
+    }
+    message.extend_from_slice(b"the very end");
+    let mut f = Fake::default().with(&message, Flags::NONE, false);
+    assert_eq!(f.search("BODY \"39999 OF many the very END\""), [1]);
+    assert_eq!(f.search("TEXT \"line 0 of\" TEXT large"), [1]);
+    assert_eq!(f.search("BODY nothing"), []);
+}
+
+/// The tree of three values agrees with plain logic.
+mod logic {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn expression() -> impl Strategy<Value = (String, [bool; 2])> {
+        let leaf = proptest::sample::select(vec![
+            ("SEEN", [true, true]),
+            ("FLAGGED", [false, true]),
+            ("ON 13-Sep-2020", [true, true]),
+            ("FROM smith", [true, false]),
+            ("SUBJECT outer", [false, true]),
+            ("LARGER 100", [true, true]),
+            ("LARGER 100000", [false, false]),
+            ("BODY deep", [false, true]),
+            ("TEXT hello", [true, false]),
+            ("TEXT inner", [false, true]),
+        ])
+        .prop_map(|(text, value)| (text.to_string(), value));
+        leaf.prop_recursive(4, 24, 3, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|(t, v)| (format!("NOT {t}"), v.map(|b| !b))),
+                (inner.clone(), inner.clone()).prop_map(|((a, x), (b, y))| (format!("OR {a} {b}"), [x[0] || y[0], x[1] || y[1]])),
+                proptest::collection::vec(inner, 1..4).prop_map(|list| {
+                    let text = list.iter().map(|(t, _)| t.as_str()).collect::<Vec<_>>().join(" ");
+                    let value = [0, 1].map(|n| list.iter().all(|(_, v)| v[n]));
+                    (format!("({text})"), value)
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn agrees((text, value) in expression()) {
+            let mut f = Fake::default().with(PLAIN, Flags::SEEN, false).with(MIXED, Flags::FLAGGED | Flags::SEEN, true);
+            let found = f.search(&text);
+            prop_assert_eq!([found.contains(&1), found.contains(&2)], value, "{}", text);
+            prop_assert!(f.opened.len() <= 2);
+        }
+    }
+}
