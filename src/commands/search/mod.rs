@@ -19,6 +19,7 @@ use crate::session::facts::{self, Reader};
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::clock;
 use crate::types::{Flags, number};
+use crate::wire::Token;
 use crate::wire::input::Brackets;
 use evaluate::{Evaluation, Folder, Mail};
 use keys::Key;
@@ -85,15 +86,28 @@ fn criteria(s: &mut Session) -> Result<Criteria> {
     Ok(Criteria { label, key })
 }
 
-/// What comes first in SORT and THREAD, once the line is understood.
-fn may_sort(s: &Session, criteria: &Criteria) -> Result<()> {
-    if s.options.disable_thread_sort {
+/// Whether SORT and THREAD may be used. Courier says so before it reads their arguments.
+fn is_on(s: &Session) -> Result<()> {
+    if s.options.disable_thread_sort && s.selected.is_some() {
         return Outcome::no("This command is disabled by the system administrator.").refuse();
     }
+    Ok(())
+}
+
+/// Whether SORT and THREAD may have strings in this character set.
+fn may_use(s: &Session, criteria: &Criteria) -> Result<()> {
     if s.utf8 && !criteria.label.eq_ignore_ascii_case(b"UTF-8") {
         return Outcome::bad("Only UTF-8 charset is valid after enabling RFC 6855 support").with_code("BADCHARSET").refuse();
     }
     known_charset(&criteria.label)
+}
+
+/// The name of a key or an algorithm: an atom in any case, or (Courier, PROTOCOL 1.2) a quoted string in upper case.
+fn option_word(token: Token) -> Option<Vec<u8>> {
+    match token {
+        Token::Quoted(text) => Some(text),
+        token => token.word(),
+    }
 }
 
 /// The open folder, for the evaluation.
@@ -123,11 +137,12 @@ impl Folder for Live<'_> {
     }
 
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let opened = facts::open(self.store, self.selected, index, reader);
-        if matches!(opened, Ok(true)) {
+        let known = self.flags(index);
+        let opened = facts::open(self.store, self.selected, index, reader).is_ok();
+        if self.selected.snapshot.messages.take_changed(index) || self.flags(index) != known {
             self.renamed.push(index);
         }
-        opened.is_ok()
+        opened
     }
 }
 

@@ -1,7 +1,7 @@
 //! SORT (RFC 5256 3, PROTOCOL 6.8).
 
 use super::evaluate::Mail;
-use super::{Criteria, Live, answer, criteria, find, may_sort};
+use super::{Criteria, Live, answer, criteria, find, is_on, may_use, option_word};
 use crate::commands::Call;
 use crate::mime::{address, date, header, subject};
 use crate::session::facts;
@@ -30,6 +30,7 @@ const MOST: usize = 1000;
 
 /// `sort-criteria SP search-criteria`
 pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
+    is_on(s)?;
     if s.io.token()? != Token::Open {
         return Err(Error::Syntax);
     }
@@ -51,7 +52,7 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
             if count > MOST {
                 return Err(Error::Syntax);
             }
-            match token.word().as_deref() {
+            match option_word(token).as_deref() {
                 // Courier: REVERSE may be repeated, and means it once.
                 Some(b"REVERSE") => reverse = true,
                 Some(b"ARRIVAL") => break Key::Arrival,
@@ -77,7 +78,7 @@ pub struct Program(Vec<Criterion>);
 
 /// Tells the messages that match, in order.
 pub fn run(s: &mut Session, call: &Call, (program, criteria): (Program, Criteria)) -> Result<Outcome> {
-    may_sort(s, &criteria)?;
+    may_use(s, &criteria)?;
     let mut table = Table::new(program);
     let renamed = find(s, call.uid, criteria, |number, folder, mail| table.take(number, folder, mail))?;
     let mut line = b"* SORT".to_vec();

@@ -3,7 +3,7 @@
 use super::evaluate::Mail;
 use super::forest::{Subjects, ordered_subject};
 use super::references::{Message, References};
-use super::{Criteria, Live, answer, criteria, find, may_sort};
+use super::{Criteria, Live, answer, criteria, find, is_on, may_use, option_word};
 use crate::commands::Call;
 use crate::mime::{date, header, msgid, subject};
 use crate::session::facts;
@@ -20,7 +20,8 @@ pub enum Algorithm {
 
 /// `thread-alg SP search-criteria`
 pub fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> {
-    let algorithm = match s.io.token()?.word().as_deref() {
+    is_on(s)?;
+    let algorithm = match option_word(s.io.token()?).as_deref() {
         Some(b"ORDEREDSUBJECT") => Algorithm::OrderedSubject,
         Some(b"REFERENCES") => Algorithm::References,
         _ => return Err(Error::Syntax),
@@ -30,7 +31,7 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> {
 
 /// Tells the threads of the messages that match.
 pub fn run(s: &mut Session, call: &Call, (algorithm, criteria): (Algorithm, Criteria)) -> Result<Outcome> {
-    may_sort(s, &criteria)?;
+    may_use(s, &criteria)?;
     let mut subjects = Subjects::default();
     let (forest, renamed) = match algorithm {
         Algorithm::OrderedSubject => {
