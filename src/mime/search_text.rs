@@ -114,6 +114,8 @@ impl<'n> Matcher<'n> {
             if let Some(new) = self.form.get_mut(old..) {
                 new.make_ascii_lowercase();
             }
+            // Whatever comes next, its own white space counts.
+            self.space = false;
         } else {
             normalise(piece, &mut self.space, &mut self.form);
         }
@@ -161,6 +163,17 @@ mod tests {
         ] {
             assert_eq!(Needle::new(pattern).contains(text), want, "{pattern:?} in {text:?}");
         }
+    }
+
+    /// White space before an ASCII piece is not that before the piece after it.
+    #[test]
+    fn white_space_between_pieces() {
+        let needles = [Needle::new("aé")];
+        let mut m = Matcher::new(&needles);
+        for piece in ["é ", "a", " é"] {
+            m.push(piece);
+        }
+        assert!(!m.found(0));
     }
 
     proptest! {
