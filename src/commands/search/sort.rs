@@ -37,12 +37,12 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
     let mut program: Vec<Criterion> = Vec::new();
     let mut count = 0usize;
     loop {
-        let mut reverse = false;
+        let mut reverse = None;
         let key = loop {
             let token = s.io.token()?;
             if token == Token::Close {
                 // An empty list, or one that ends in REVERSE.
-                if count == 0 || reverse {
+                if count == 0 || reverse.is_some() {
                     return Err(Error::Syntax);
                 }
                 let criteria = criteria(s)?;
@@ -53,8 +53,8 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
                 return Err(Error::Syntax);
             }
             match option_word(token).as_deref() {
-                // Courier: REVERSE may be repeated, and means it once.
-                Some(b"REVERSE") => reverse = true,
+                // RFC 5256 5 has one REVERSE at most; Courier takes more, each turning the order round.
+                Some(b"REVERSE") => reverse = Some(reverse != Some(true)),
                 Some(b"ARRIVAL") => break Key::Arrival,
                 Some(b"CC") => break Key::Cc,
                 Some(b"DATE") => break Key::Date,
@@ -67,7 +67,7 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
         };
         // Where a key is equal it is equal the second time too.
         if !program.iter().any(|(known, _)| *known == key) {
-            program.push((key, reverse));
+            program.push((key, reverse == Some(true)));
         }
     }
 }
