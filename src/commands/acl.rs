@@ -290,9 +290,7 @@ pub mod acl_command {
             }
             Verb::Set(entries) => {
                 *list = Acl::new();
-                entries.iter().try_for_each(|(identifier, rights)| list.change(identifier, rights))?;
-                list.complete();
-                Ok(())
+                entries.iter().try_for_each(|(identifier, rights)| list.change(identifier, rights))
             }
         }
     }
@@ -318,32 +316,35 @@ pub mod acl_command {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Changes one folder; whether its line is to be told.
-    fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<()> {
+    /// Changes one folder; whether its list is told after that.
+    fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
         let shown = crate::types::folder::to_wire(name.as_bytes(), s.utf8).unwrap_or_default();
         if matches!(name.place(), Space::Link(_)) {
             failed(s, &shown, b"ACLs may not be modified for special mailbox");
-            return Ok(());
+            return Ok(false);
         }
         if s.locate(Ok(name.clone())).is_err() {
-            return Ok(());
+            return Ok(false);
         }
         if !s.rights(name)?.has(b'a') {
             let command = format!("ACL {}", verb.name());
             let text = [b"NO ", &*access::denied_text(&command, &shown, b'a')].concat();
             failed(s, &shown, &text);
-            return Ok(());
+            return Ok(false);
         }
         match change(s, name, |list| edit(list, verb)) {
-            Ok(()) => {}
+            Ok(()) => return Ok(true),
             Err(ChangeRefused::Owner(who)) => rights_info(s, &shown, &who, "al c e i p r s t w x"),
+            // Courier: a whole list without the administrators is no list.
+            Err(ChangeRefused::Administrators) if matches!(verb, Verb::Set(_)) => failed(s, &shown, b"Invalid argument"),
             Err(ChangeRefused::Administrators) => rights_info(s, &shown, b"administrators", "aceilrstwx"),
             Err(ChangeRefused::Special) => failed(s, &shown, b"ACLs may not be modified for special mailbox"),
             Err(ChangeRefused::Invalid) => failed(s, &shown, b"Invalid argument"),
             Err(ChangeRefused::Failed(e)) => failed(s, &shown, crate::sys::fs::error_text(&e).as_bytes()),
             Err(ChangeRefused::Locked(e)) => return Err(s.store_error(e, CANNOT)),
         }
-        Ok(())
+        // Courier: the list as it still is follows, but not after SET.
+        Ok(!matches!(verb, Verb::Set(_)))
     }
 
     /// Changes the folders, then tells the list of each.
@@ -369,10 +370,13 @@ pub mod acl_command {
             return Outcome::no_bytes(text).refuse();
         }
         let folders: Vec<FolderName> = found.iter().filter_map(|name| FolderName::from_disk(name).ok()).collect();
+        let mut told = Vec::new();
         for name in &folders {
-            change_one(s, name, &verb)?;
+            if change_one(s, name, &verb)? {
+                told.push(name);
+            }
         }
-        for name in &folders {
+        for name in told {
             if s.locate(Ok(name.clone())).is_ok() && s.rights(name)?.has(b'a') {
                 list::push_acl_line(s, name)?;
             }

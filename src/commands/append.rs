@@ -143,19 +143,14 @@ pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
     let size = taker.delivery.size();
     let count = Session::counted(list.flags);
     s.charge(&place, size, count, By::Append)?;
-    if s.is_outbox(&place) {
-        let sent = fs::open(taker.delivery.path()).is_ok_and(|(file, _)| s.send(&file));
-        if !sent {
-            s.refund(&place, size, count);
-            return Outcome::no("[ALERT] Unable to send E-mail message.").refuse();
-        }
-    }
     let eight_bit = taker.eight_bit_header && !a.utf8;
     let Taker { mut delivery, .. } = taker;
-    let delivered = match delivery.finish(&s.store, list.flags, list.keywords, a.date) {
-        Ok(()) => s.deliver(&place, vec![delivery], NO_ROOM),
-        Err(e) => Err(s.store_error(e, NO_ROOM)),
-    };
+    let finished = delivery.finish(&s.store, list.flags, list.keywords, a.date).map_err(|e| s.store_error(e, NO_ROOM));
+    let sent = finished.and_then(|()| {
+        let sent = !s.is_outbox(&place) || fs::open(delivery.path()).is_ok_and(|(file, _)| s.send(&file));
+        if sent { Ok(()) } else { Outcome::no("[ALERT] Unable to send E-mail message.").refuse() }
+    });
+    let delivered = sent.and_then(|()| s.deliver(&place, vec![delivery], NO_ROOM));
     let (validity, uids) = match delivered {
         Ok(done) => done,
         Err(e) => {

@@ -148,11 +148,8 @@ pub mod rename {
         if new.place() == Space::Inbox {
             return access::denied("RENAME", b"INBOX", b'c').refuse();
         }
-        if matches!(new.place(), Space::Link(_)) {
-            return no("Invalid new mailbox name");
-        }
-        let Some(to) = s.place_of(&new) else { return no("Invalid new mailbox name") };
         require_create(s, &new, "RENAME")?;
+        let Some(to) = s.place_of(&new) else { return no("Invalid new mailbox name") };
         if s.selected.as_ref().is_some_and(|f| old.is_at_or_above(&f.name)) {
             return no("Can't RENAME the currently-open folder");
         }

@@ -93,11 +93,11 @@ enum Wanted {
 /// PROTOCOL 4.5, "Pattern resolution".
 fn resolve(a: &Arguments) -> Result<Wanted> {
     let reference = a.reference.strip_suffix(b".").unwrap_or(&a.reference);
-    if a.pattern.is_empty() {
-        return Ok(Wanted::Root(reference.to_vec()));
-    }
     if !reference.is_empty() && FolderName::from_disk(reference).is_err() {
         return Ok(Wanted::Nothing);
+    }
+    if a.pattern.is_empty() {
+        return Ok(Wanted::Root(reference.to_vec()));
     }
     match Pattern::new(&Pattern::join(reference, &a.pattern)) {
         Some(pattern) => Ok(Wanted::Names(pattern)),

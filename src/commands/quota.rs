@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::args::Mailbox;
-use crate::session::{Error, Outcome, Result, Session};
+use crate::session::{Outcome, Result, Session};
 use crate::types::folder::Place as Space;
 use crate::wire::write;
 
@@ -74,9 +74,9 @@ pub mod getquotaroot {
 pub mod setquota {
     use super::*;
 
-    /// `astring setquota-list`: read for its form only.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
-        s.io.astring().map(|_| ()).map_err(Error::from)
+    /// Whatever comes is refused, read or not (Courier).
+    pub fn parse(_: &mut Session, _: &Call) -> Result<()> {
+        Ok(())
     }
 
     /// Refuses.

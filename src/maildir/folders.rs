@@ -101,10 +101,7 @@ fn wait_until_past(validity: Option<UidValidity>) {
 /// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is renamed.
 pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), Error> {
     let failed = |e: io::Error| Error::Io(format!("renaming in {}", root.display()), e);
-    if old == new {
-        return Err(failed(fs::error(io::ErrorKind::AlreadyExists)));
-    }
-    if new.strip_prefix(old).is_some_and(|rest| rest.starts_with(b".")) {
+    if new.strip_prefix(old).is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {
         return Err(failed(fs::error(io::ErrorKind::InvalidInput)));
     }
     let mut moves: Vec<(PathBuf, PathBuf)> = Vec::new();
@@ -119,6 +116,10 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
             return Err(failed(fs::error(io::ErrorKind::AlreadyExists)));
         }
         moves.push((from, to));
+    }
+    if moves.is_empty() {
+        // Courier: done, with nothing done. RFC 3501 6.3.5 has an error for a folder that is not there.
+        return Err(Error::Gone);
     }
     moves.sort();
     wait_until_past(moves.iter().filter_map(|(from, _)| uiddb::validity_of(&Dir::at(from))).max());

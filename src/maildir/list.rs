@@ -3,7 +3,7 @@
 use super::control;
 use super::pattern::Pattern;
 use super::resolve::Namespace;
-use crate::types::{FolderName, Rights};
+use crate::types::{FolderName, Place, Rights};
 use std::collections::HashSet;
 
 /// One line of LIST or LSUB.
@@ -81,6 +81,12 @@ impl Namespace {
         FolderName::from_disk(name).is_ok_and(|n| self.rights_or_none(&n).contains(LOOKUP))
     }
 
+    /// Whether a subscription is shown. One that leads nowhere is: it may outlive what it was for (RFC 3501 6.3.9).
+    fn may_see_subscribed(&self, name: &FolderName) -> bool {
+        let nowhere = matches!(name.place(), Place::Index(path) if self.index().find(path).is_none());
+        nowhere || self.rights_or_none(name).contains(LOOKUP)
+    }
+
     /// LIST: the folders that match, in the order of the directories, then the levels above folders that match. Folders without the
     /// right `l` are left out, and are nobody's children.
     pub fn list(&self, pattern: &Pattern) -> Vec<Listed> {
@@ -102,9 +108,7 @@ impl Namespace {
         for name in self.subscriptions().names()? {
             // `inbox.x` in the file is INBOX.x; what no client could write is passed over.
             let Ok(folder) = FolderName::from_disk(&name) else { continue };
-            if name.starts_with(b"#") == index
-                && found.is_wanted(pattern, folder.as_bytes())
-                && self.rights_or_none(&folder).contains(LOOKUP)
+            if name.starts_with(b"#") == index && found.is_wanted(pattern, folder.as_bytes()) && self.may_see_subscribed(&folder)
             {
                 found.add(folder.as_bytes().to_vec());
             }

@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::Duration;
 
 /// What of the mailer's output goes to the log.
-const KEPT: usize = 512;
+const KEPT: usize = 511;
+/// What Courier's log has behind the mailer's words.
+const FAILED: &[u8] = b"Message send FAILED.\n";
 /// A mailer that neither reads nor writes nor ends for so long is killed.
 const PATIENCE: Duration = Duration::from_secs(300);
 const PIECE: usize = 32 * 1024;
@@ -73,7 +75,12 @@ impl Mailer {
         };
         let why = match process::feed(&mut command, next, KEPT, patience) {
             Ok(fed) if fed.succeeded => return Ok(()),
-            Ok(fed) => control::shown(&fed.output),
+            // Courier: its own word follows the mailer's, within the same limit.
+            Ok(mut fed) => {
+                fed.output.extend_from_slice(FAILED);
+                fed.output.truncate(KEPT);
+                control::shown(&fed.output)
+            }
             Err(e) => format!("{}: {}", control::shown(&program), control::reason(&e)),
         };
         log::error!("error sending a message, user={}: {why}", control::shown(&self.user));

@@ -171,7 +171,7 @@ impl Session {
     pub fn rename_folder(&self, from: &Place, to: &Place) -> Result<()> {
         folders::rename(&self.store, &from.at.root, &from.at.sub, &to.at.sub).map_err(|e| match e.io() {
             Some(io) => Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).into(),
-            None => self.store_error(e, "RENAME failed: No such file or directory"),
+            None => self.store_error(e, DOES_NOT_EXIST),
         })?;
         self.quota_of(from).recalculate();
         Ok(())

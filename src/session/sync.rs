@@ -90,7 +90,17 @@ impl Session {
         if scan::is_unchanged(&self.store, &selected.dir, &selected.snapshot) {
             return Ok(());
         }
-        self.look_with(Vec::new(), "Unable to open this mailbox.").map(|_| ())
+        match scan::scan(&self.store, &selected.dir, selected.mode(), Some(&selected.snapshot), Vec::new()) {
+            Ok(scanned) => {
+                if let Some(selected) = &mut self.selected {
+                    selected.renew(scanned.snapshot);
+                }
+                Ok(())
+            }
+            // Somebody has deleted the folder: what the client knows stays as it is (RFC 2180 3.3); NOOP has no NO (RFC 3501 6.1.2).
+            Err(maildir::Error::Gone) => Ok(()),
+            Err(e) => Err(self.store_error(e, "Unable to open this mailbox.")),
+        }
     }
 
     /// Takes a new look at the open folder that also puts these messages into it; their UIDs. `text` refuses.

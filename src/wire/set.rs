@@ -28,8 +28,9 @@ impl Set {
     /// Reads a set. Numbers inside a range or a list must not begin with 0; a trailing comma is accepted (Courier); anything else
     /// outside the grammar is `None`.
     pub fn parse(text: &[u8]) -> Option<Set> {
-        if text == b"0" {
-            return Some(Set(vec![(Bound::Number(0), Bound::Number(0))]));
+        // Courier: a plain number may begin with 0, and may be 0, which names no message.
+        if let Some(n) = number::digits(text) {
+            return Some(Set(vec![(Bound::Number(n), Bound::Number(n))]));
         }
         let text = match text.strip_suffix(b",") {
             Some(rest) if !rest.is_empty() => rest,
@@ -44,8 +45,8 @@ impl Set {
     }
 
     /// The parts for a folder whose highest number is `last` (`None` when it is empty). Reversed ends are put in order: `4:2`
-    /// means `2:4`, and `9:*` where the last is 3 means `3:9` (RFC 3501 9, `seq-range`). A part with `*` is left out of an empty
-    /// folder, and never reaches past the last.
+    /// means `2:4`, and `9:*` where the last is 3 means `3:9` (RFC 3501 9, `seq-range`). A part with `*` never reaches past the last;
+    /// in an empty folder `*` alone is 0, which names no message (Courier), and a range with it is left out.
     pub fn ranges(&self, last: Option<u32>) -> impl Iterator<Item = Range> + '_ {
         self.0.iter().filter_map(move |(a, b)| {
             let value = |bound: &Bound| match bound {
@@ -53,6 +54,9 @@ impl Set {
                 Bound::Last => last.map(u64::from),
             };
             let (a_is_last, b_is_last) = (*a == Bound::Last, *b == Bound::Last);
+            if a_is_last && b_is_last && last.is_none() {
+                return Some(Range { from: 0, to: 0 });
+            }
             let (x, y) = (value(a)?, value(b)?);
             let (from, to) = (x.min(y), x.max(y));
             let to = if a_is_last || b_is_last { to.min(u64::from(last?)).max(from) } else { to };
@@ -106,13 +110,14 @@ mod tests {
             ("2:9", 3, &[(2, 9)]),
             ("1,", 3, &[(1, 1)]),
             ("0", 3, &[(0, 0)]),
-            ("*", 0, &[]),
+            ("*", 0, &[(0, 0)]),
+            ("01", 3, &[(1, 1)]),
             ("1:*", 0, &[]),
             ("99999999999999999999", 3, &[(u64::MAX, u64::MAX)]),
         ] {
             assert_eq!(ranges(text, last).as_deref(), Some(expected), "{text}");
         }
-        for bad in ["", ",1", "1:0", "0:1", "01", "1:", ":1", "a", "1:2:3", "1,,2", "**", ","] {
+        for bad in ["", ",1", "1:0", "0:1", "01,2", "1:", ":1", "a", "1:2:3", "1,,2", "**", ","] {
             assert_eq!(ranges(bad, 3), None, "{bad}");
         }
     }
