@@ -167,11 +167,7 @@ impl Contents<'_> {
         let lines = &mut self.lines;
         lines.clear();
         let mut converter = Converter::new();
-        let mut stored = 0u64;
-        let mut put = |line: &[u8]| {
-            converter.push(line, lines);
-            stored = stored.saturating_add(line.len() as u64);
-        };
+        let mut put = |line: &[u8]| converter.push(line, lines);
         match section.what {
             What::FieldsNot => header::select_not(block, &section.names).for_each(&mut put),
             What::Mime => header::select_mime(block).for_each(&mut put),
@@ -189,7 +185,9 @@ impl Contents<'_> {
         let slice = rest.get(..usize::try_from(count).unwrap_or(usize::MAX).min(rest.len())).unwrap_or_default();
         write::literal_head(&mut self.io.out, slice.len() as u64);
         self.io.out.extend_from_slice(slice);
-        self.counts.header = self.counts.header.saturating_add(stored);
+        // Courier: of chosen lines the log counts the text without line ends.
+        let text = slice.iter().filter(|b| !matches!(**b, b'\r' | b'\n')).count() as u64;
+        self.counts.header = self.counts.header.saturating_add(text);
         Ok(())
     }
 }

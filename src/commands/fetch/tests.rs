@@ -326,7 +326,8 @@ fn counts_for_the_log() {
     for (asked, header, body) in [
         ("BODY[]", 0, 28),
         ("BODY[HEADER]", 0, 22),
-        ("BODY[HEADER.FIELDS (Subject)]", 11, 0),
+        ("BODY[HEADER.FIELDS (Subject From)]", 19, 0),
+        ("BODY[HEADER.FIELDS (Subject)]<0.3>", 3, 0),
         ("BODY[TEXT]", 0, 6),
         ("RFC822.HEADER", 22, 0),
         ("BODY[]<3.25>", 0, 22),
