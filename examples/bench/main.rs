@@ -1,0 +1,202 @@
+//! Measures our server beside Courier's and Dovecot's: `scripts/bench` builds what is needed and calls it. The client, the
+//! mail, the limits of the machine and the tables have a file each.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
+mod client;
+mod idle;
+mod limits;
+mod mail;
+mod results;
+mod round;
+mod servers;
+
+use results::{Results, growth, listed};
+use servers::{Kind, Server};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+struct Plan {
+    sizes: Vec<usize>,
+    rounds: usize,
+    appends: usize,
+    servers: Vec<String>,
+    ours: PathBuf,
+    courier: PathBuf,
+    dovecot: PathBuf,
+    generator: PathBuf,
+    base: PathBuf,
+    only: Option<String>,
+    growth: bool,
+    /// KiB of address space for our sessions.
+    limit: Option<u64>,
+    idle: Option<idle::Plan>,
+}
+
+fn main() {
+    if let Err(e) = run() {
+        eprintln!("bench: {e}");
+        std::process::exit(1);
+    }
+}
+
+fn usage() -> ! {
+    eprintln!(
+        "usage: bench [--quick | --growth | --sizes N,N...] [--million] [--rounds N] [--servers ours,courier,dovecot] \
+         [--only TEXT] [--appends N] [--limit KIB]\n       bench --idle-notice [--sessions N] [--changes N] | --idle-many [--sessions N] [--seconds N]"
+    );
+    std::process::exit(2)
+}
+
+fn plan() -> Plan {
+    let mut plan = Plan {
+        sizes: vec![1000, 10_000, 100_000],
+        rounds: 5,
+        appends: 1000,
+        servers: vec!["courier".into(), "ours".into(), "dovecot".into()],
+        ours: "target/release/imapd".into(),
+        courier: "/usr/bin/imapd".into(),
+        dovecot: "/usr/lib/dovecot/imap".into(),
+        generator: "target/release/examples/gen_maildir".into(),
+        base: "target/bench".into(),
+        only: None,
+        growth: false,
+        limit: None,
+        idle: None,
+    };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().unwrap_or_else(|| usage());
+        let number = |v: String| v.replace(['_', ','], "").parse::<usize>().unwrap_or_else(|_| usage());
+        match arg.as_str() {
+            "--quick" => {
+                plan.sizes = vec![10_000];
+                plan.rounds = 3;
+                plan.appends = 200;
+            }
+            "--growth" => {
+                plan.sizes = vec![1000, 10_000, 100_000];
+                plan.growth = true;
+                plan.limit = Some(131_072);
+                plan.rounds = 3;
+            }
+            "--sizes" => plan.sizes = value().split(',').map(|v| number(v.to_owned())).collect(),
+            "--million" => plan.sizes.push(1_000_000),
+            "--rounds" => plan.rounds = number(value()),
+            "--appends" => plan.appends = number(value()),
+            "--servers" => plan.servers = value().split(',').map(str::to_owned).collect(),
+            "--only" => plan.only = Some(value()),
+            "--limit" => plan.limit = Some(number(value()) as u64),
+            "--ours" => plan.ours = value().into(),
+            "--dovecot" => plan.dovecot = value().into(),
+            "--base" => plan.base = value().into(),
+            "--idle-notice" => plan.idle = Some(idle::Plan::notice()),
+            "--idle-many" => plan.idle = Some(idle::Plan::many()),
+            "--sessions" | "--changes" | "--seconds" => match &mut plan.idle {
+                None => usage(),
+                Some(idle) => match arg.as_str() {
+                    "--sessions" => idle.sessions = number(value()),
+                    "--changes" => idle.changes = number(value()),
+                    _ => idle.seconds = number(value()) as u64,
+                },
+            },
+            _ => usage(),
+        }
+    }
+    plan
+}
+
+fn run() -> io::Result<()> {
+    let plan = plan();
+    fs::create_dir_all(&plan.base)?;
+    let base = fs::canonicalize(&plan.base)?;
+    let servers: Vec<Server> = plan.servers.iter().filter_map(|name| server(&plan, name, &base)).collect();
+    if servers.is_empty() {
+        return Err(io::Error::other("no server to measure"));
+    }
+    let text = match plan.idle {
+        Some(idle) => idle.run(&servers, &base)?,
+        None => measure(&plan, &servers, &base)?,
+    };
+    let kind = if plan.idle.is_some() { "idle" } else { "bench" };
+    let report = format!("{}\n{text}", machine());
+    let at = base.parent().unwrap_or(Path::new(".")).join(format!("{kind}.md"));
+    fs::write(&at, &report)?;
+    println!("{report}");
+    eprintln!("written to {}", at.display());
+    Ok(())
+}
+
+fn server(plan: &Plan, name: &str, base: &Path) -> Option<Server> {
+    let (kind, program) = match name {
+        "ours" => (Kind::Ours, &plan.ours),
+        "courier" => (Kind::Courier, &plan.courier),
+        "dovecot" => (Kind::Dovecot, &plan.dovecot),
+        _ => usage(),
+    };
+    let Ok(program) = fs::canonicalize(program) else {
+        eprintln!("bench: {} is not there, {name} is left out", program.display());
+        return None;
+    };
+    let mut server = Server::new(kind, program, base);
+    if kind == Kind::Ours {
+        server.limit = plan.limit;
+    }
+    Some(server)
+}
+
+fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
+    let mut runs = Vec::new();
+    let mut text = String::new();
+    for &messages in &plan.sizes {
+        let master = mail::master(base, messages, &plan.generator)?;
+        mail::account(&base.join("limit"), &master)?;
+        for server in servers {
+            fs::create_dir_all(&server.home)?;
+            mail::account(&server.maildir(), &master)?;
+            // Dovecot makes an index of the list of folders when it first sees them, which is not what SELECT costs.
+            let (mut session, _) = client::Session::start(server.command(true)?)?;
+            session.command("LIST \"\" *")?;
+            session.logout()?;
+        }
+        let results = Results { messages, rounds: plan.rounds, servers: listed(servers), ..Results::default() };
+        let samples = mail::samples(&master, plan.appends)?;
+        let mut bench = round::Bench {
+            servers: servers.to_vec(),
+            results,
+            base: base.to_owned(),
+            master,
+            samples,
+            only: plan.only.clone(),
+            few: messages > 200_000,
+            round: 0,
+        };
+        for round in 0..plan.rounds {
+            bench.round = round;
+            bench.round()?;
+            eprintln!(" {messages} messages, round {} of {}", round + 1, plan.rounds);
+        }
+        bench.results.check();
+        text.push_str(&bench.results.markdown());
+        text.push('\n');
+        runs.push(bench.results);
+    }
+    if plan.growth && runs.len() > 1 {
+        text.push_str(&growth(&runs));
+        if let Some(limit) = plan.limit {
+            text.push_str(&format!("\nAll of Postrider's sessions ran under `ulimit -v {limit}`.\n"));
+        }
+    }
+    Ok(text)
+}
+
+/// One line on the machine.
+fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|l| l.strip_prefix("model name")?.split_once(": ")).map_or("?", |p| p.1);
+    let cores = cpu.lines().filter(|l| l.starts_with("processor")).count();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let gigabytes = servers::field(&memory, "MemTotal:") / 1_000_000;
+    format!("Machine: {model}, {cores} processors, {gigabytes} GB, Linux {}; warm cache.\n", kernel.trim())
+}
