@@ -32,7 +32,11 @@ impl Plan {
     pub fn run(self, servers: &[Server], base: &Path) -> io::Result<String> {
         let mut out = String::new();
         if self.many {
-            out.push_str(&format!("### {} idle sessions of one user in one folder, {} s\n\n", group(self.sessions as u64), self.seconds));
+            out.push_str(&format!(
+                "### {} idle sessions of one user in one folder, {} s\n\n",
+                group(self.sessions as u64),
+                self.seconds
+            ));
             out.push_str("| server | sessions | enhanced | PSS each | private dirty each | wake-ups per session and minute | processor per session and minute | times 480 |\n|---|---:|---:|---:|---:|---:|---:|---:|\n");
         } else {
             out.push_str(&format!("### IDLE: notice at {} sessions, {} changes\n\n", self.sessions, self.changes));
@@ -191,7 +195,9 @@ impl Gathered {
 
     fn line(&mut self, server: &str, what: &str, out: &mut String) {
         self.times.sort_by(f64::total_cmp);
-        let at = |part: f64| self.times.get(((self.times.len().max(1) - 1) as f64 * part) as usize).map_or("–".to_owned(), |t| time(*t));
+        let at = |part: f64| {
+            self.times.get(((self.times.len().max(1) - 1) as f64 * part) as usize).map_or("–".to_owned(), |t| time(*t))
+        };
         let middle = median(&self.times).map_or("–".to_owned(), time);
         out.push_str(&format!("| {server} | {what} | {middle} | {} | {} | {} |\n", at(0.95), at(1.0), self.missed));
     }

@@ -24,7 +24,8 @@ pub fn master(base: &Path, count: usize, generator: &Path) -> io::Result<PathBuf
     if count > 200_000 {
         small(&half, count)?;
     } else {
-        let status = Command::new(generator).arg(count.to_string()).arg(&half).args(["--folders", "0"]).stdout(io::stderr()).status()?;
+        let status =
+            Command::new(generator).arg(count.to_string()).arg(&half).args(["--folders", "0"]).stdout(io::stderr()).status()?;
         if !status.success() {
             return Err(io::Error::other("gen-maildir failed"));
         }
@@ -41,7 +42,10 @@ fn small(dir: &Path, count: usize) -> io::Result<()> {
     for n in 0..count {
         let name = format!("{}.M{n}P1V000000000000FE00I{n:016X}_0.sample,S=120:2,S", 1_577_836_800 + n);
         let mut file = fs::File::create_new(dir.join("cur").join(name))?;
-        write!(file, "From: a@example.com\nTo: b@example.com\nSubject: message {n}\nDate: 1 Jan 2020 00:00:00 +0000\n\nText {n}\n")?;
+        write!(
+            file,
+            "From: a@example.com\nTo: b@example.com\nSubject: message {n}\nDate: 1 Jan 2020 00:00:00 +0000\n\nText {n}\n"
+        )?;
     }
     Ok(())
 }

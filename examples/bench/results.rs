@@ -34,8 +34,9 @@ pub struct Results {
     pub wrong: Vec<String>,
 }
 
+/// The middle one of the values that are known.
 pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
     match n {
@@ -147,7 +148,8 @@ impl Results {
     }
 
     fn memory(&self, out: &mut String) {
-        let lines: [(&str, fn(&Memory) -> u64, bool, Option<f64>); 4] = [
+        type Line = (&'static str, fn(&Memory) -> u64, bool, Option<f64>);
+        let lines: [Line; 4] = [
             ("peak RSS over all work", |m| m.peak, true, Some(0.6)),
             ("idle, folder open: PSS", |m| m.pss, false, None),
             ("idle, folder open: private dirty", |m| m.dirty, false, Some(0.5)),
@@ -167,7 +169,8 @@ impl Results {
             for (server, _) in &self.servers {
                 let _ = write!(out, " {} |", of(Some(server)).map_or("–".to_owned(), group));
             }
-            let ratio = of(self.has(Kind::Ours)).zip(of(self.has(Kind::Courier)).filter(|c| *c > 0)).map(|(a, b)| a as f64 / b as f64);
+            let ratio =
+                of(self.has(Kind::Ours)).zip(of(self.has(Kind::Courier)).filter(|c| *c > 0)).map(|(a, b)| a as f64 / b as f64);
             let mark = ratio.zip(goal).map_or("", |(r, g)| if r > g { " ✗" } else { " ✓" });
             let _ = writeln!(out, " {}{mark} | {} |", show(ratio), goal.map_or(String::new(), |g| format!("{g}")));
         }
@@ -208,7 +211,8 @@ pub fn growth(runs: &[Results]) -> String {
         let mark = factor.map_or("", |f| if f > 1.5 { " ✗" } else { " ✓" });
         let _ = writeln!(out, " {}{mark} |", show(factor));
     }
-    if let (Some(a), Some(b)) = (runs.first(), runs.iter().rfind(|r| r.messages <= 100_000)) {
+    if let Some(b) = runs.iter().rfind(|r| r.messages <= 100_000) {
+        let a = first;
         if let (Some(x), Some(y)) = (a.idle.get(ours), b.idle.get(ours)) {
             let messages = (b.messages - a.messages).max(1) as f64;
             let each = (y.dirty.saturating_sub(x.dirty) * 1024) as f64 / messages;
@@ -247,7 +251,7 @@ pub fn group(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (k, c) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k) % 3 == 0 {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

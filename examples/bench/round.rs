@@ -123,7 +123,11 @@ impl Bench {
             ("FETCH FLAGS", Some(0.3), "FLAGS"),
             ("FETCH RFC822.SIZE", Some(0.2), "RFC822.SIZE"),
             ("FETCH ENVELOPE, FLAGS, INTERNALDATE", Some(0.15), "(ENVELOPE FLAGS INTERNALDATE)"),
-            ("FETCH of header fields", Some(0.15), "(UID BODY.PEEK[HEADER.FIELDS (From To Cc Subject Date Message-ID References)])"),
+            (
+                "FETCH of header fields",
+                Some(0.15),
+                "(UID BODY.PEEK[HEADER.FIELDS (From To Cc Subject Date Message-ID References)])",
+            ),
             ("FETCH BODYSTRUCTURE", Some(0.3), "BODYSTRUCTURE"),
             ("FETCH BODY.PEEK[] of all", Some(0.2), "BODY.PEEK[]"),
         ];
@@ -135,13 +139,9 @@ impl Bench {
             self.each(name, goal, Some(total), &mut open, |_, session| Ok(Sample::lines(&need(session)?.good(&text)?)));
             match items {
                 "FLAGS" => (),
-                "RFC822.SIZE" | "BODY.PEEK[]" | "BODYSTRUCTURE" => {
-                    if self.wanted(name) {
-                        self.limit(name, "cat", limits::read(&own, usize::MAX)?);
-                    }
-                }
-                _ if self.wanted(name) => self.limit(name, "first 4 KiB of each", limits::read(&own, 4096)?),
-                _ => (),
+                _ if !self.wanted(name) => (),
+                "RFC822.SIZE" | "BODY.PEEK[]" | "BODYSTRUCTURE" => self.limit(name, "cat", limits::read(&own, usize::MAX)?),
+                _ => self.limit(name, "first 4 KiB of each", limits::read(&own, 4096)?),
             }
         }
         if self.few {
