@@ -91,6 +91,9 @@ impl Delivery {
     /// Appends octets as they are; the caller has taken out every CR. What went wrong may be told by a later call.
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         let Some(last) = data.last() else { return Ok(()) };
+        if self.file.is_none() {
+            return Err(Error::Io("writing a message".into(), io::Error::other("it is complete already")));
+        }
         self.ends_in_lf = *last == b'\n';
         self.size = self.size.saturating_add(data.len() as u64);
         if self.buffer.len().saturating_add(data.len()) > CHUNK {
@@ -112,7 +115,7 @@ impl Delivery {
     }
 
     fn put_out(&mut self, data: &[u8]) -> Result<(), Error> {
-        let Some(file) = &mut self.file else { return Err(Error::Io("writing".into(), io::Error::other("finished"))) };
+        let Some(file) = &mut self.file else { return Ok(()) };
         file.write_all(data).map_err(|e| Error::Io("writing a message".into(), e))
     }
 
@@ -257,3 +260,6 @@ impl Drop for Arrivals<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -386,3 +386,37 @@ fn courier_sees_the_same() {
     assert!(output.contains("* 0 RECENT"), "{output}");
     assert_eq!(shown, "3 1001.a:2,S Work old\n5 1002.b,S=30:2,\n9 x\n10 900.c:2,F Work $Fresh\n11 1003.d:2,\n");
 }
+
+/// `cargo test --release -- --ignored --nocapture measure`: what a look at a large folder costs, beside reading the directory.
+#[test]
+#[ignore = "a measurement"]
+fn measure() {
+    let count: usize = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
+    let f = Folder::with(Config { fsync: false, ..Config::default() });
+    for n in 0..count {
+        let name = format!("cur/{}.M{}P{}V000000000000FE00I{:016X}_0.mail.example.org,S={}:2,S", 1_700_000_000 + n, n % 1_000_000, n % 32768, n, n);
+        std::fs::write(f.path(&name), "").unwrap();
+    }
+    let time = |what: &str, act: &mut dyn FnMut()| {
+        let start = clock::monotonic();
+        act();
+        eprintln!("{what}: {:?}", start.elapsed());
+    };
+    time("directory", &mut || sys::dir::for_each(&sys::dir::open(&f.dir.cur()).unwrap(), |_, _| {}).unwrap());
+    let mut first = None;
+    time("first look", &mut || first = Some(f.scan()));
+    let mut second = None;
+    time("second look", &mut || second = Some(f.scan()));
+    f.put("new/1.x");
+    time("one new message", &mut || drop(f.try_scan(Mode::ReadWrite, second.as_ref(), vec![])));
+    f.remove(&format!("cur/{}", String::from_utf8(second.as_ref().unwrap().messages.file_name(77)).unwrap()));
+    time("one removed", &mut || drop(f.try_scan(Mode::ReadWrite, second.as_ref(), vec![])));
+    clock::sleep(Duration::from_millis(70));
+    let third = f.scan();
+    time("proven unchanged", &mut || assert!(is_unchanged(&f.store, &f.dir, &third)));
+    time("status", &mut || drop(peek::status(&f.store, &f.dir)));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    for line in status.lines().filter(|l| l.starts_with("VmPeak") || l.starts_with("VmHWM")) {
+        eprintln!("{line}");
+    }
+}
