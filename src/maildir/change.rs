@@ -13,6 +13,7 @@ use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock, share
 use crate::sys::dir::{self, Kind};
 use crate::sys::fs;
 use crate::types::{Flags, SetId};
+use std::cell::OnceCell;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -288,7 +289,7 @@ fn carefully(
     names: &[Vec<u8>],
 ) -> Result<(), Error> {
     let _lock = Lock::acquire(store, dir)?;
-    let index = snapshot.messages.index(|_| {});
+    let index = OnceCell::new();
     let mut state = keywords::read(store, dir, &snapshot.messages, &index, true)?;
     let count = snapshot.messages.len();
     for i in which.iter().copied().filter(|i| *i < count) {

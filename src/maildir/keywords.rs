@@ -14,6 +14,7 @@ use super::names::Temporary;
 use super::{CONTROL_LIMIT, Dir, Error, KeywordMode, Store};
 use crate::sys::{clock, dir, fs};
 use crate::types::{KeywordTable, SetId, number};
+use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -51,8 +52,10 @@ pub(super) fn make_directory(dir: &Dir) -> io::Result<()> {
 
 /// Reads the keywords of all messages. With `write`, merges and tidies up as every scan does; only under the folder's lock.
 ///
+/// `index` is the table of the messages, made if it is needed: most folders have no keywords.
+///
 /// Whatever goes wrong in tidying up is left to the next scan: nothing is lost by waiting.
-pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &Index, write: bool) -> Result<State, Error> {
+pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &OnceCell<Index>, write: bool) -> Result<State, Error> {
     if write {
         let _ = make_directory(dir);
     }
@@ -95,7 +98,7 @@ struct Reading<'a> {
     store: &'a Store,
     dir: &'a Dir,
     messages: &'a Messages,
-    index: &'a Index,
+    index: &'a OnceCell<Index>,
     state: State,
     found: Vec<Found>,
     /// Names of messages that are not there.
@@ -109,7 +112,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(store: &'a Store, dir: &'a Dir, messages: &'a Messages, index: &'a Index) -> Reading<'a> {
+    fn new(store: &'a Store, dir: &'a Dir, messages: &'a Messages, index: &'a OnceCell<Index>) -> Reading<'a> {
         let state = State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp: None };
         let (found, unknown, scratch) = (Vec::new(), Vec::new(), Vec::new());
         Reading { store, dir, messages, index, state, found, unknown, scratch, has_list: false, stale: false }
@@ -117,7 +120,8 @@ impl<'a> Reading<'a> {
 
     /// The message with exactly this base name.
     fn message(&self, base: &[u8]) -> Option<usize> {
-        self.messages.find(self.index, base).filter(|i| self.messages.base_name(*i) == base)
+        let index = self.index.get_or_init(|| self.messages.index(|_| {}));
+        self.messages.find(index, base).filter(|i| self.messages.base_name(*i) == base)
     }
 
     fn all(&mut self) -> io::Result<()> {

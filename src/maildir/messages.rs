@@ -4,6 +4,7 @@
 use super::index::Index;
 use super::names;
 use crate::types::{Flags, SetId, Uid};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// One message. The name's end, from the last `:` on, follows from the flags, but for the few names where it does not.
@@ -404,11 +405,16 @@ impl Messages {
         records.sort_by_key(|r| r.uid == 0);
         let first = records.len().saturating_sub(without);
         if let Some(fresh) = records.get_mut(first..) {
-            // A stable sort: deliveries stay in their order.
-            fresh.sort_by(|a, b| {
-                let rank = |r: &Record| if r.bits & bit::DELIVERED != 0 { None } else { Some(names::order(self.key_of(r))) };
-                rank(a).cmp(&rank(b))
+            // The numbers first, once each; a stable sort, so that deliveries stay in their order.
+            let rank = |r: &Record| if r.bits & bit::DELIVERED != 0 { None } else { Some(names::order(self.key_of(r)).0) };
+            let mut ranked: Vec<(Option<i64>, Record)> = fresh.iter().map(|r| (rank(r), *r)).collect();
+            ranked.sort_by(|(a, x), (b, y)| {
+                let names = || if a.is_some() { self.key_of(x).cmp(self.key_of(y)) } else { Ordering::Equal };
+                a.cmp(b).then_with(names)
             });
+            for (slot, (_, record)) in fresh.iter_mut().zip(ranked) {
+                *slot = record;
+            }
             for (record, uid) in fresh.iter_mut().zip(next..) {
                 record.uid = uid;
             }
@@ -474,12 +480,9 @@ fn length(n: usize) -> u16 {
 /// Whether a name's end is `:2,` and the letters of these flags in order.
 fn is_usual(suffix: &[u8], flags: Flags) -> bool {
     let Some(letters) = suffix.strip_prefix(b":2,") else { return false };
-    let mut usual = Vec::new();
-    if letters.is_empty() {
-        return flags.is_empty();
-    }
-    flags.push_letters(&mut usual);
-    letters == usual
+    letters.len() == flags.bits().count_ones() as usize
+        && letters.is_sorted()
+        && Flags::of_letters(letters) == flags
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ use super::uiddb::{self, UidFile};
 use super::{Dir, Error, Store, keywords};
 use crate::sys::{self, clock, fs};
 use crate::types::{KeywordTable, Uid, UidValidity};
+use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -142,7 +143,7 @@ pub fn scan(
     } else {
         look.list_new()?;
     }
-    let Look { mut messages, cur, new_mail, stale, .. } = look;
+    let Look { mut messages, index, cur, new_mail, stale, .. } = look;
     let mut stale = stale || file.stale;
     let met = messages.len();
     messages.keep(bit::FOUND);
@@ -169,7 +170,8 @@ pub fn scan(
     messages.settle_marks();
     messages.shrink();
     let uid_file = uid_file_stamp(dir);
-    let index = messages.index(|_| {});
+    // The table still fits if no message has another place than it had.
+    let index = if messages.len() == met && !news { OnceCell::from(index) } else { OnceCell::new() };
     let state = keywords::read(store, dir, &messages, &index, writable)?;
     drop(index);
     arrivals.stay();

@@ -208,7 +208,7 @@ fn keywords_the_careful_way() {
     d.write("courierimapkeywords/:list", "Theirs\n\n2.b:0\n");
     d.write("courierimapkeywords/1.a", "Theirs\n");
     store_keywords(&d.store, &d.dir, &mut s, &[0, 1, 2], KeywordChange::Add, &[b"Ours".to_vec()]).unwrap();
-    assert_eq!(show(&s), "1 1.a:2, * Ours Theirs\n2 2.b:2, * Ours Theirs\n3 3.c:2, * Ours\n".replace("Ours Theirs", "Theirs Ours"));
+    assert_eq!(show(&s), "1 1.a:2, * Theirs Ours\n2 2.b:2, * Theirs Ours\n3 3.c:2, * Ours\n");
     for (name, content) in [("1.a", "Theirs\nOurs\n"), ("2.b", "Theirs\nOurs\n"), ("3.c", "Ours\n")] {
         assert_eq!(d.read(&format!("courierimapkeywords/{name}")), content);
     }
