@@ -480,9 +480,7 @@ fn length(n: usize) -> u16 {
 /// Whether a name's end is `:2,` and the letters of these flags in order.
 fn is_usual(suffix: &[u8], flags: Flags) -> bool {
     let Some(letters) = suffix.strip_prefix(b":2,") else { return false };
-    letters.len() == flags.bits().count_ones() as usize
-        && letters.is_sorted()
-        && Flags::of_letters(letters) == flags
+    letters.len() == flags.bits().count_ones() as usize && letters.is_sorted() && Flags::of_letters(letters) == flags
 }
 
 #[cfg(test)]

@@ -99,7 +99,9 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
         let start = at;
         at = at.saturating_add(length).saturating_add(1);
         let Some((uid, rest)) = leading_number(line) else { continue };
-        let Some(space) = memchr::memchr(b' ', rest).map(|at| at.saturating_add(line.len()).saturating_sub(rest.len())) else { continue };
+        let Some(space) = memchr::memchr(b' ', rest).map(|at| at.saturating_add(line.len()).saturating_sub(rest.len())) else {
+            continue;
+        };
         let name = space.saturating_add(1);
         let name_length = length.saturating_sub(name);
         let Ok(uid) = u32::try_from(uid) else {
@@ -142,7 +144,14 @@ pub(super) fn fresh_validity(seconds: i64, before: Option<UidValidity>) -> UidVa
 
 /// Replaces the UID file: written beside it, synced, renamed; the directory is synced too if the file has news that a client will be
 /// told. The old file stays when any of this fails, but for the last step.
-pub(super) fn write(store: &Store, dir: &Dir, validity: UidValidity, next: u32, messages: &Messages, news: bool) -> io::Result<()> {
+pub(super) fn write(
+    store: &Store,
+    dir: &Dir,
+    validity: UidValidity,
+    next: u32,
+    messages: &Messages,
+    news: bool,
+) -> io::Result<()> {
     let temporary = Temporary::create(store, &dir.tmp(), &Temporary::uid_tag(store), 0o644)?;
     let mut out = Vec::with_capacity(CHUNK.saturating_add(512));
     out.extend_from_slice(b"1 ");
@@ -199,7 +208,17 @@ mod tests {
     #[test]
     fn absent() {
         for text in [
-            "", "1 5", "1 5\n", "2 5 6\n1 a\n", "x\n", "1 5 6", "1 5 x\n", "1 0 6\n", "1 4294967296 5\n", "1 5 4294967296\n", "\n1 5 6\n",
+            "",
+            "1 5",
+            "1 5\n",
+            "2 5 6\n1 a\n",
+            "x\n",
+            "1 5 6",
+            "1 5 x\n",
+            "1 0 6\n",
+            "1 4294967296 5\n",
+            "1 5 4294967296\n",
+            "\n1 5 6\n",
         ] {
             let (validity, next, all, stale) = lines(text);
             assert_eq!((validity, next, all.len(), stale), (None, 1, 0, true), "{text:?}");
@@ -231,7 +250,11 @@ mod tests {
         assert_eq!(one("7 a\n3 a\n"), (Some(5), 10, vec![(7, "a".to_owned())], true), "doubled name");
         assert_eq!(one("7 a\n3 b\n").2, [(3, "b".to_owned()), (7, "a".to_owned())]);
         assert_eq!(one("12 a\n"), (Some(5), 13, vec![(12, "a".to_owned())], true), "next UID too low");
-        assert_eq!(one("3 a\n4 c\n3 b\n"), (Some(5), 10, vec![(3, "a".into()), (0, "b".into()), (4, "c".into())], true), "doubled UID");
+        assert_eq!(
+            one("3 a\n4 c\n3 b\n"),
+            (Some(5), 10, vec![(3, "a".into()), (0, "b".into()), (4, "c".into())], true),
+            "doubled UID"
+        );
     }
 
     #[test]

@@ -50,7 +50,10 @@ fn a_known_size_is_in_both_names() {
 fn nowhere_to_go() {
     let f = Folder::new();
     assert!(matches!(Delivery::create(&f.store, &f.sub("None").dir, None), Err(Error::Gone)));
-    assert!(matches!(Delivery::link_of(&f.store, &f.sub("None").dir, Path::new("/etc/passwd"), 1, Flags::NONE, vec![]), Err(Error::Gone)));
+    assert!(matches!(
+        Delivery::link_of(&f.store, &f.sub("None").dir, Path::new("/etc/passwd"), 1, Flags::NONE, vec![]),
+        Err(Error::Gone)
+    ));
 }
 
 #[test]
@@ -106,10 +109,14 @@ fn courier_takes_up_what_was_delivered() {
     let before = (f.uids(), f.list("cur"), f.list("courierimapkeywords"));
     let Some(output) = f.courier(&["SELECT INBOX", "FETCH 1 (UID FLAGS)"]) else { return };
     assert!(output.contains("* 1 FETCH (UID 1 FLAGS (\\Seen Work))"), "{output}");
-    assert!(output.contains(&format!("UIDVALIDITY {}", scanned.snapshot.uid_validity)) && output.contains("* 0 RECENT"), "{output}");
+    assert!(
+        output.contains(&format!("UIDVALIDITY {}", scanned.snapshot.uid_validity)) && output.contains("* 0 RECENT"),
+        "{output}"
+    );
     assert_eq!((f.uids(), f.list("cur"), f.list("courierimapkeywords")), before);
     // And the other way: what Courier appends and marks is what we see.
-    let output = f.courier(&["SELECT INBOX", "STORE 1 +FLAGS (\\Flagged Extra)", "APPEND INBOX (\\Answered) {3}\r\nabc"]).unwrap();
+    let output =
+        f.courier(&["SELECT INBOX", "STORE 1 +FLAGS (\\Flagged Extra)", "APPEND INBOX (\\Answered) {3}\r\nabc"]).unwrap();
     assert!(output.contains("APPENDUID"), "{output}");
     let s = f.scan();
     assert_eq!(s.messages.len(), 2);

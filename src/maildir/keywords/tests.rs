@@ -36,7 +36,8 @@ fn run(case: &Case) {
     assert_eq!(shown, case.shown, "{}", case.name);
     let mut want: Vec<_> = case.after.iter().map(|(name, content)| (filled(name, period), (*content).to_owned())).collect();
     want.sort();
-    let got: Vec<_> = f.list("courierimapkeywords").into_iter().map(|n| (n.clone(), f.read(&format!("courierimapkeywords/{n}")))).collect();
+    let got: Vec<_> =
+        f.list("courierimapkeywords").into_iter().map(|n| (n.clone(), f.read(&format!("courierimapkeywords/{n}")))).collect();
     assert_eq!(got, want, "{}", case.name);
     assert!(f.list("tmp").is_empty());
     assert_eq!(show(&f.scan()), show(&snapshot), "{}: again", case.name);
@@ -82,9 +83,19 @@ fn as_courier_does_it() {
         },
         Case {
             name: "the highest period counts",
-            before: &[(":list", "Work\n\n1001.a:0\n"), (".T+1.1001.a", "next\n"), (".T.1001.a", "now\n"), (".T-1.1001.a", "before\n")],
+            before: &[
+                (":list", "Work\n\n1001.a:0\n"),
+                (".T+1.1001.a", "next\n"),
+                (".T.1001.a", "now\n"),
+                (".T-1.1001.a", "before\n"),
+            ],
             shown: ["next", "", ""],
-            after: &[(":list", "next\n\n1001.a:0\n"), (".T+1.1001.a", "next\n"), (".T.1001.a", "now\n"), (".T-1.1001.a", "before\n")],
+            after: &[
+                (":list", "next\n\n1001.a:0\n"),
+                (".T+1.1001.a", "next\n"),
+                (".T.1001.a", "now\n"),
+                (".T-1.1001.a", "before\n"),
+            ],
         },
         Case {
             name: "of two old ones the lower goes",
@@ -128,7 +139,12 @@ fn as_courier_does_it() {
             shown: ["a", "", ""],
             after: &[(":list", "a\n\n1001.a:0 7\n1002.b:7\n1003.c:\n")],
         },
-        Case { name: "no LF at the end", before: &[(":list", "a\n\n1001.a:0\n1002.b:0")], shown: ["a", "a", ""], after: &[(":list", "a\n\n1001.a:0\n1002.b:0")] },
+        Case {
+            name: "no LF at the end",
+            before: &[(":list", "a\n\n1001.a:0\n1002.b:0")],
+            shown: ["a", "a", ""],
+            after: &[(":list", "a\n\n1001.a:0\n1002.b:0")],
+        },
         Case { name: "no lines", before: &[(":list", "a\nb\n")], shown: ["", "", ""], after: &[(":list", "a\nb\n")] },
         Case {
             name: "of two lines the later counts",

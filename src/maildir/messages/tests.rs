@@ -10,7 +10,8 @@ fn records_are_small() {
 
 #[test]
 fn names_come_back_as_they_were() {
-    let names = ["1.a:2,S", "2.a:2,", "3.a", "4.a:2,SF", "5.a:2,Sab", "6.a:1,x", "7.a:2,S:2,F", ":2,S", "8.a:", "9.a,S=5:2,DFRST"];
+    let names =
+        ["1.a:2,S", "2.a:2,", "3.a", "4.a:2,SF", "5.a:2,Sab", "6.a:1,x", "7.a:2,S:2,F", ":2,S", "8.a:", "9.a,S=5:2,DFRST"];
     let mut all = Messages::default();
     for name in names {
         all.push_named(name.as_bytes(), 0);

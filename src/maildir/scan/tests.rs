@@ -127,7 +127,8 @@ fn one_name_two_messages() {
     let s = f.scan();
     assert_eq!(s.messages.len(), 3);
     assert_eq!(s.messages.base_name(0), b"1.a");
-    let mut contents: Vec<_> = (0..3).map(|i| f.read(&format!("cur/{}", String::from_utf8(s.messages.file_name(i)).unwrap()))).collect();
+    let mut contents: Vec<_> =
+        (0..3).map(|i| f.read(&format!("cur/{}", String::from_utf8(s.messages.file_name(i)).unwrap()))).collect();
     contents.sort();
     assert_eq!(contents, ["Subject: cur/1.a\n\ntext\n", "Subject: cur/1.a:2,F\n\ntext\n", "Subject: cur/1.a:2,S\n\ntext\n"]);
     assert_eq!(show(&f.scan()), show(&s).replace(" *", ""));
@@ -220,8 +221,10 @@ fn unsaved_uids() {
         for name in fresh {
             m.push_named(name.as_bytes(), bit::FRESH);
         }
-        let (validity, next, saved) = number_unsaved(&mut m, file.and_then(UidValidity::new), next, go_on, hide, 1_000_000_777).unwrap();
-        let all: Vec<_> = (0..m.len()).map(|i| (m.uid(i).unwrap().get(), String::from_utf8(m.base_name(i).to_vec()).unwrap())).collect();
+        let (validity, next, saved) =
+            number_unsaved(&mut m, file.and_then(UidValidity::new), next, go_on, hide, 1_000_000_777).unwrap();
+        let all: Vec<_> =
+            (0..m.len()).map(|i| (m.uid(i).unwrap().get(), String::from_utf8(m.base_name(i).to_vec()).unwrap())).collect();
         (validity.get(), next, saved, all)
     };
     let own = |list: &[(u32, &str)]| list.iter().map(|(n, s)| (*n, (*s).to_owned())).collect::<Vec<_>>();
@@ -394,7 +397,14 @@ fn measure() {
     let count: usize = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
     let f = Folder::with(Config { fsync: false, ..Config::default() });
     for n in 0..count {
-        let name = format!("cur/{}.M{}P{}V000000000000FE00I{:016X}_0.mail.example.org,S={}:2,S", 1_700_000_000 + n, n % 1_000_000, n % 32768, n, n);
+        let name = format!(
+            "cur/{}.M{}P{}V000000000000FE00I{:016X}_0.mail.example.org,S={}:2,S",
+            1_700_000_000 + n,
+            n % 1_000_000,
+            n % 32768,
+            n,
+            n
+        );
         std::fs::write(f.path(&name), "").unwrap();
     }
     // The best of several, for other work on the machine disturbs.
