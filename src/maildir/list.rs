@@ -3,6 +3,7 @@
 use super::control;
 use super::pattern::Pattern;
 use super::resolve::Namespace;
+use crate::sys::fs;
 use crate::types::{FolderName, Place, Rights};
 use std::collections::HashSet;
 
@@ -127,7 +128,7 @@ impl Namespace {
             return;
         }
         let subs = control::folders(root).unwrap_or_else(|e| {
-            log::error!("{}: {}", control::shown(root.as_os_str().as_encoded_bytes()), control::reason(&e));
+            log::error!("{}: {}", control::shown(root.as_os_str().as_encoded_bytes()), fs::error_text(&e));
             Vec::new()
         });
         if pattern.matches(top) && self.may_see(top) {

@@ -81,7 +81,7 @@ impl Mailer {
                 fed.output.truncate(KEPT);
                 control::shown(&fed.output)
             }
-            Err(e) => format!("{}: {}", control::shown(&program), control::reason(&e)),
+            Err(e) => format!("{}: {}", control::shown(&program), fs::error_text(&e)),
         };
         log::error!("error sending a message, user={}: {why}", control::shown(&self.user));
         Err(NotSent)

@@ -11,6 +11,7 @@ use super::shared_index::{self, SharedIndex, Spot};
 use super::shared_link::{self, SharedLinks};
 use super::subscriptions::Subscriptions;
 use super::{Dir, Store, lock::Lock};
+use crate::sys::fs;
 use crate::types::{FolderName, Place, Rights};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -171,7 +172,7 @@ impl Namespace {
         };
         let link = self.links().find(path).filter(shared_link::Link::is_there).ok_or(NotThere)?;
         if let Err(e) = self.links().subscribe(path) {
-            log::error!("{}: {}", control::shown(link.dir.as_os_str().as_encoded_bytes()), control::reason(&e));
+            log::error!("{}: {}", control::shown(link.dir.as_os_str().as_encoded_bytes()), fs::error_text(&e));
             return Err(NotThere);
         }
         Ok(Resolved {
@@ -209,7 +210,7 @@ impl Namespace {
     /// As [`Namespace::rights`]; a list that cannot be read is logged and gives no rights.
     pub fn rights_or_none(&self, name: &FolderName) -> Rights {
         self.rights(name).unwrap_or_else(|e| {
-            log::error!("Error reading ACLs for {}: {}", control::shown(name.as_bytes()), control::reason(&e));
+            log::error!("Error reading ACLs for {}: {}", control::shown(name.as_bytes()), fs::error_text(&e));
             Rights::NONE
         })
     }

@@ -28,7 +28,21 @@ pub struct SharedIndex {
     munge: bool,
     /// Device and inode of the session's own Maildir, which the index leaves out.
     own: Option<(u64, u64)>,
-    files: RefCell<HashMap<PathBuf, Rc<Vec<Entry>>>>,
+    files: RefCell<HashMap<PathBuf, Rc<Entries>>>,
+}
+
+/// One file.
+#[derive(Debug, Default)]
+struct Entries {
+    list: Vec<Entry>,
+    /// The first entry of each name: a level of a hundred thousand accounts is asked for each of them.
+    by_name: HashMap<Box<[u8]>, usize>,
+}
+
+impl Entries {
+    fn find(&self, name: &[u8]) -> Option<&Entry> {
+        self.list.get(*self.by_name.get(name)?)
+    }
 }
 
 #[derive(Debug)]
@@ -76,24 +90,27 @@ impl SharedIndex {
     }
 
     /// Reads an index file, or remembers what it said.
-    fn entries(&self, file: &Path) -> Rc<Vec<Entry>> {
+    fn entries(&self, file: &Path) -> Rc<Entries> {
         if let Some(known) = self.files.borrow().get(file) {
             return Rc::clone(known);
         }
         let shown = control::shown(file.as_os_str().as_encoded_bytes());
         let read = fs::open_through_link(file).and_then(|(open, metadata)| fs::read_all(&open, &metadata, SIZE_LIMIT));
         let text = read.unwrap_or_else(|e| {
-            log::error!("{shown}: {}", control::reason(&e));
+            log::error!("{shown}: {}", fs::error_text(&e));
             Vec::new()
         });
-        let mut entries = Vec::new();
+        let mut entries = Entries::default();
         for (n, line) in (1u64..).zip(text.split(|b| *b == b'\n')) {
             let line = line.split(|b| *b == b'#').next().unwrap_or_default();
             if line.is_empty() {
                 continue;
             }
             match self.entry(line, file) {
-                Some(entry) => entries.push(entry),
+                Some(entry) => {
+                    entries.by_name.entry(entry.name.clone()).or_insert(entries.list.len());
+                    entries.list.push(entry);
+                }
                 None => log::error!("{shown}({n}): syntax error."),
             }
         }
@@ -142,7 +159,7 @@ impl SharedIndex {
             let (level, below) = rest.split_at_checked(end)?;
             rest = below.strip_prefix(b".").unwrap_or(below);
             let entries = self.entries(&file);
-            match &entries.iter().find(|e| *e.name == *level)?.target {
+            match &entries.find(level)?.target {
                 Target::Group(group, user) => (file, owner) = (group.clone(), user.clone()),
                 Target::Account(root) => {
                     let account = Account { root: root.clone(), sub: rest.to_vec(), owner: owner.into() };
@@ -167,7 +184,7 @@ impl SharedIndex {
         let mut waiting = vec![(file.clone(), b"#shared".to_vec(), NOBODY.to_vec(), Vec::new())];
         while let Some((file, prefix, owner, above)) = waiting.pop() {
             let mut found = Vec::new();
-            for entry in self.entries(&file).iter() {
+            for entry in &self.entries(&file).list {
                 let name = [&prefix, &b"."[..], &entry.name].concat();
                 if !wanted(&name) {
                     continue;

@@ -59,7 +59,7 @@ impl SharedLinks<'_> {
                 Ok(text) => text,
                 Err(e) if control::is_missing(&e) => continue,
                 Err(e) => {
-                    log::error!("{}: {}", control::shown(path.as_os_str().as_bytes()), control::reason(&e));
+                    log::error!("{}: {}", control::shown(path.as_os_str().as_bytes()), fs::error_text(&e));
                     continue;
                 }
             };

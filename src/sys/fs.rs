@@ -223,10 +223,8 @@ pub fn set_umask(mask: u32) -> u32 {
     nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits()
 }
 
-/// The system's words for an error, without Rust's number: `No such file or directory`.
+/// The system's words for an error, those of `strerror` without Rust's number: `No such file or directory`.
 pub fn error_text(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(code) => nix::errno::Errno::from_raw(code).desc().to_owned(),
-        None => error.to_string(),
-    }
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
