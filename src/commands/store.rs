@@ -125,7 +125,7 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
     let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
     let new: Vec<Vec<u8>> = a.list.keywords.iter().filter(|k| !selected.knows_keyword(k)).cloned().collect();
-    if !new.is_empty() {
+    if !new.is_empty() && selected.rights.has(b'w') {
         selected.keywords.extend(new);
         selected.push_flag_lines(&mut s.io.out, &selected.keywords, may_add);
     }

@@ -87,6 +87,7 @@ pub struct Parser {
     limits: Limits,
     now: Mark,
     last_cr: bool,
+    last_lf: bool,
     /// Octets of the line break that ended the last line: 0 at the beginning, 1 or 2.
     last_break: u64,
     at: At,
@@ -112,6 +113,7 @@ impl Parser {
             limits,
             now: Mark::default(),
             last_cr: false,
+            last_lf: false,
             last_break: 0,
             at: At::Header,
             line: Vec::new(),
@@ -158,9 +160,13 @@ impl Parser {
             _ => {}
         }
         let end = self.now;
+        // A part whose boundary never came ends as if it had come behind the last line (Courier): that line's break is not its own.
+        let inner = if self.last_lf { self.before_break(end, self.last_break) } else { end };
+        let waiting = self.stack.iter().position(|open| open.boundary.is_some() && !open.closed).filter(|_| !self.limited);
         let mut root = None;
-        while !self.stack.is_empty() {
-            root = self.close_top(end);
+        while let Some(level) = self.stack.len().checked_sub(1) {
+            let at = if waiting.is_some_and(|outer| level > outer) { inner } else { end };
+            root = self.close_top(at);
         }
         let root = root.unwrap_or_else(|| describe(Kept::default(), true, false));
         Message {
@@ -179,7 +185,8 @@ impl Parser {
             return;
         };
         let (lf, bare) = line_ends(bytes, self.last_cr);
-        if *last == b'\n' {
+        self.last_lf = *last == b'\n';
+        if self.last_lf {
             let cr = before.last().map_or(self.last_cr, |b| *b == b'\r');
             self.last_break = if cr { 2 } else { 1 };
         }
@@ -187,6 +194,16 @@ impl Parser {
         self.now.lf += lf;
         self.now.bare += bare;
         self.last_cr = *last == b'\r';
+    }
+
+    /// The place before the line break of these octets that ends at `mark`.
+    fn before_break(&self, mut mark: Mark, octets: u64) -> Mark {
+        if octets > 0 {
+            mark.pos -= octets;
+            mark.lf -= 1;
+            mark.bare -= u64::from(octets == 1);
+        }
+        mark
     }
 
     fn start_line(&mut self) {
@@ -404,12 +421,7 @@ impl Parser {
     /// The current line is a delimiter of the multipart at `level`.
     fn delimit(&mut self, level: usize, close: bool) {
         // The line break before a boundary belongs to the boundary.
-        let mut end = self.line_start;
-        if self.line_break > 0 {
-            end.pos -= self.line_break;
-            end.lf -= 1;
-            end.bare -= u64::from(self.line_break == 1);
-        }
+        let end = self.before_break(self.line_start, self.line_break);
         self.close_above(level + 1, end);
         self.line.clear();
         if close {

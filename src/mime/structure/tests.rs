@@ -58,7 +58,8 @@ fn multiparts() {
         with("pre\n--b\n\nhi\n--b\nContent-Type: text/html\n\nyo\n\n--b--\npost\n--b\n"),
         "multipart/mixed[text/plain 2 0, text/html 4 1]"
     );
-    assert_eq!(with("--b\n\nhi\n"), "multipart/mixed[text/plain 4 1]");
+    assert_eq!(with("--b\n\nhi\n"), "multipart/mixed[text/plain 2 0]");
+    assert_eq!(with("--b\n\nhi"), "multipart/mixed[text/plain 2 0]");
     assert_eq!(with("--b\n\nhi\n--b--"), "multipart/mixed[text/plain 2 0]");
     assert_eq!(with("--b \t\n\nhi\n--b-- \n"), "multipart/mixed[text/plain 2 0]");
     assert_eq!(with("--b\n--b\n\n--b\n\n\n--b--\n"), "multipart/mixed[text/plain 0 0, text/plain 0 0, text/plain 0 0]");
@@ -69,7 +70,7 @@ fn multiparts() {
     assert_eq!(with("pre\n--b--\n"), "multipart/mixed 12 2");
     assert_eq!(with("--B\n\nhi\n"), "multipart/mixed 11 3");
     assert_eq!(shape(&format!("{M}Content-Type: multipart/x\n\n--\n")), "multipart/x 4 1");
-    assert_eq!(shape(&format!("{M}Content-Type: multipart/x; boundary=\"b \"\n\n--b\n\nhi\n")), "multipart/x[text/plain 4 1]");
+    assert_eq!(shape(&format!("{M}Content-Type: multipart/x; boundary=\"b \"\n\n--b\n\nhi\n")), "multipart/x[text/plain 2 0]");
     // RFC 2046 5.1.1: the boundary at the start of the line is enough.
     assert_eq!(with("--bla\n\nhi\n--b--\n"), "multipart/mixed[text/plain 2 0]");
 }
