@@ -58,7 +58,8 @@ impl Found {
         pattern.matches(name) || above(name).any(|level| !self.known_levels.contains(level) && pattern.matches(level))
     }
 
-    fn into_list(self, pattern: &Pattern) -> Vec<Listed> {
+    /// `all`: the namespace `#shared` is a level as well. Courier shows it in LSUB, not in LIST.
+    fn into_list(self, pattern: &Pattern, all: bool) -> Vec<Listed> {
         let names: HashSet<&[u8]> = self.names.iter().map(|n| &**n).collect();
         let mut seen = HashSet::new();
         let mut list = Vec::new();
@@ -68,8 +69,7 @@ impl Found {
             }
         }
         for level in &self.levels {
-            // Courier: the namespace itself is not a level that is shown; `shared` is.
-            if level != b"#shared" && !names.contains(&**level) && pattern.matches(level) {
+            if (all || level != b"#shared") && !names.contains(&**level) && pattern.matches(level) {
                 list.push(Listed { name: level.clone(), is_folder: false, has_children: true });
             }
         }
@@ -98,7 +98,7 @@ impl Namespace {
             self.find_folders_of(self.root(), b"INBOX", pattern, &mut found);
             self.find_links(pattern, &mut found);
         }
-        found.into_list(pattern)
+        found.into_list(pattern, false)
     }
 
     /// LSUB: the subscriptions that match, in the order of the file, then the levels above them. Whether the folders are there is not
@@ -119,7 +119,7 @@ impl Namespace {
                 found.add([b"shared.", &*path].concat());
             }
         }
-        Ok(found.into_list(pattern))
+        Ok(found.into_list(pattern, true))
     }
 
     /// A Maildir's INBOX, called `top`, and its folders.
