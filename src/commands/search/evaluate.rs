@@ -72,8 +72,6 @@ impl Mail {
 /// What is known of a message.
 struct Known {
     level: Level,
-    /// The file is gone or cannot be read: nothing that is asked of it holds.
-    gone: bool,
     internal: i64,
     /// Octets of the file: the size on the wire is no less, and at most twice as much.
     stored: u64,
@@ -97,7 +95,6 @@ impl<'p> Evaluation<'p> {
     pub fn new(plan: &'p Plan) -> Evaluation<'p> {
         let known = Known {
             level: Level::View,
-            gone: false,
             internal: 0,
             stored: 0,
             size: None,
@@ -109,17 +106,13 @@ impl<'p> Evaluation<'p> {
     }
 
     /// Whether the message that `mail` has turned to matches.
+    // Courier: a message whose file is gone when it is wanted matches nothing, not even a NOT (PROTOCOL 6.6).
     pub fn matches(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> bool {
         self.known.level = Level::View;
-        self.known.gone = false;
         if let Some(answer) = self.answer(folder, mail.index) {
             return answer;
         }
-        if self.learn(folder, mail).is_err() {
-            // A file that cannot be read is as good as gone.
-            self.known.gone = true;
-        }
-        self.answer(folder, mail.index).unwrap_or(false)
+        self.learn(folder, mail).is_ok() && self.answer(folder, mail.index).unwrap_or(false)
     }
 
     fn answer(&self, folder: &impl Folder, index: usize) -> Option<bool> {
@@ -127,12 +120,12 @@ impl<'p> Evaluation<'p> {
     }
 
     /// Learns more and more, until the answer is there.
+    ///
+    /// # Errors
+    /// The file is gone or cannot be read.
     fn learn(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> io::Result<()> {
         let index = mail.index;
-        let Some((reader, memory)) = mail.open(folder) else {
-            self.known.gone = true;
-            return Ok(());
-        };
+        let (reader, memory) = mail.open(folder).ok_or(io::ErrorKind::NotFound)?;
         let folder = &*folder;
         let known = &mut self.known;
         known.level = Level::File;
@@ -288,14 +281,7 @@ impl<'p> Evaluation<'p> {
     /// True, false, or not known yet. Recursion is bounded by the number of keys in a command.
     fn value(&self, node: &Node, folder: &impl Folder, index: usize) -> Option<bool> {
         let known = &self.known;
-        let from = |level: Level, value: bool| {
-            if known.gone {
-                // PROTOCOL 6.6: what is asked of a message that cannot be opened does not hold.
-                Some(false)
-            } else {
-                (known.level >= level).then_some(value)
-            }
-        };
+        let from = |level: Level, value: bool| (known.level >= level).then_some(value);
         match node {
             Node::Is(known) => Some(*known),
             Node::And(nodes) => self.list(nodes, folder, index, false),
@@ -314,7 +300,7 @@ impl<'p> Evaluation<'p> {
             Node::Smaller(n) => self.size(|size| size < *n),
             Node::Header(test) => from(Level::Header, known.headers.get(*test).copied().unwrap_or(false)),
             Node::Text(test) => match known.texts.get(*test) {
-                Some(true) if known.level >= Level::File && !known.gone => Some(true),
+                Some(true) if known.level >= Level::File => Some(true),
                 _ => from(Level::Text, false),
             },
         }
@@ -323,9 +309,6 @@ impl<'p> Evaluation<'p> {
     /// Whether a comparison of the size on the wire holds; from the size of the file alone where that decides it.
     fn size(&self, holds: impl Fn(u64) -> bool) -> Option<bool> {
         let known = &self.known;
-        if known.gone {
-            return Some(false);
-        }
         if known.level < Level::File {
             return None;
         }

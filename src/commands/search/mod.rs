@@ -66,7 +66,7 @@ pub mod plain {
             number::push(&mut line, u64::from(number));
         })?;
         line.extend_from_slice(b"\r\n");
-        answer(s, call, &line, &renamed);
+        answer(s, &line, &renamed);
         Ok(Outcome::ok("SEARCH done."))
     }
 }
@@ -186,11 +186,11 @@ fn find(
 }
 
 /// Writes the result, then the FETCH lines of messages found renamed (PROTOCOL 6.5).
-fn answer(s: &mut Session, call: &Call, line: &[u8], renamed: &[usize]) {
+fn answer(s: &mut Session, line: &[u8], renamed: &[usize]) {
     s.io.out.extend_from_slice(line);
     if let Some(selected) = &s.selected {
         for index in renamed {
-            selected.push_fetch_flags(&mut s.io.out, *index, call.uid);
+            selected.push_fetch_flags(&mut s.io.out, *index, false);
         }
     }
 }

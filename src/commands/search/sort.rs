@@ -87,7 +87,7 @@ pub fn run(s: &mut Session, call: &Call, (program, criteria): (Program, Criteria
         number::push(&mut line, u64::from(number));
     }
     line.extend_from_slice(b"\r\n");
-    answer(s, call, &line, &renamed);
+    answer(s, &line, &renamed);
     Ok(Outcome::ok("SORT done."))
 }
 
@@ -131,12 +131,14 @@ struct Table {
     numbers: Vec<u32>,
     columns: Vec<(Criterion, Column)>,
     wants_header: bool,
+    wants_size: bool,
 }
 
 impl Table {
     fn new(Program(program): Program) -> Table {
         Table {
             numbers: Vec::new(),
+            wants_size: program.iter().any(|(key, _)| *key == Key::Size),
             wants_header: program.iter().any(|(key, _)| !matches!(key, Key::Arrival | Key::Size)),
             columns: program
                 .into_iter()
@@ -148,20 +150,18 @@ impl Table {
         }
     }
 
-    /// Takes the values of a message. One that is gone has none: it is older, smaller and emptier than any other.
+    /// Takes the values of a message. Courier: one that is gone is left out.
     fn take(&mut self, number: u32, folder: &mut Live<'_>, mail: &mut Mail) {
+        let Some((reader, memory)) = mail.open(folder) else { return };
         self.numbers.push(number);
-        let mut values = Values::default();
-        if let Some((reader, memory)) = mail.open(folder) {
-            values.arrival = facts::internal_date(reader);
-            values.sent = values.arrival;
-            if self.columns.iter().any(|((key, _), _)| *key == Key::Size) {
-                // As RFC822.SIZE tells it (Courier: the size of the file).
-                values.size = facts::wire_size(memory, reader).unwrap_or(0);
-            }
-            if self.wants_header {
-                values.read(facts::header(reader).unwrap_or_default());
-            }
+        let arrival = facts::internal_date(reader);
+        let mut values = Values { arrival, sent: arrival, ..Values::default() };
+        if self.wants_size {
+            // As RFC822.SIZE tells it (Courier: the size of the file).
+            values.size = facts::wire_size(memory, reader).unwrap_or(0);
+        }
+        if self.wants_header {
+            values.read(facts::header(reader).unwrap_or_default());
         }
         for ((key, _), column) in &mut self.columns {
             match key {

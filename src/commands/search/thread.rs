@@ -37,15 +37,18 @@ pub fn run(s: &mut Session, call: &Call, (algorithm, criteria): (Algorithm, Crit
         Algorithm::OrderedSubject => {
             let mut messages = Vec::new();
             let renamed = find(s, call.uid, criteria, |number, folder, mail| {
-                let message = message(number, folder, mail, &mut subjects, false);
-                messages.push((number, message.sent, message.subject));
+                if let Some(message) = message(number, folder, mail, &mut subjects, false) {
+                    messages.push((number, message.sent, message.subject));
+                }
             })?;
             (ordered_subject(messages), renamed)
         }
         Algorithm::References => {
             let mut references = References::default();
             let renamed = find(s, call.uid, criteria, |number, folder, mail| {
-                references.add(message(number, folder, mail, &mut subjects, true));
+                if let Some(message) = message(number, folder, mail, &mut subjects, true) {
+                    references.add(message);
+                }
             })?;
             (references.finish(), renamed)
         }
@@ -53,19 +56,17 @@ pub fn run(s: &mut Session, call: &Call, (algorithm, criteria): (Algorithm, Crit
     let mut line = b"* ".to_vec();
     forest.push_thread_data(&mut line);
     line.extend_from_slice(b"\r\n");
-    answer(s, call, &line, &renamed);
+    answer(s, &line, &renamed);
     Ok(Outcome::ok("THREAD done."))
 }
 
-/// What threading wants to know of a message. One that is gone stands alone, older than any other.
-fn message(number: u32, folder: &mut Live<'_>, mail: &mut Mail, subjects: &mut Subjects, ids: bool) -> Message {
-    let mut message = Message { number, ..Message::default() };
-    if let Some((reader, _)) = mail.open(folder) {
-        // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest or equal to all).
-        message.sent = facts::internal_date(reader);
-        read_header(&mut message, facts::header(reader).unwrap_or_default(), subjects, ids);
-    }
-    message
+/// What threading wants to know of a message. Courier: one that is gone is left out.
+fn message(number: u32, folder: &mut Live<'_>, mail: &mut Mail, subjects: &mut Subjects, ids: bool) -> Option<Message> {
+    let (reader, _) = mail.open(folder)?;
+    // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest or equal to all).
+    let mut message = Message { number, sent: facts::internal_date(reader), ..Message::default() };
+    read_header(&mut message, facts::header(reader).unwrap_or_default(), subjects, ids);
+    Some(message)
 }
 
 /// Takes what the header tells; of a repeated field the first counts.
