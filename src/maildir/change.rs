@@ -132,7 +132,8 @@ fn base(name: &[u8]) -> &[u8] {
     name.get(..names::base_length(name)).unwrap_or(name)
 }
 
-/// Opens a message. The last value: whether its flags were found changed by somebody else, now or before; they are adopted.
+/// Opens a message. The last value: whether its flags were found changed by somebody else, now or before, and not told yet; they are
+/// adopted, and the mark stays until it is taken ([`Messages::take_changed`]).
 ///
 /// [`Error::Gone`] if it is not there any more.
 pub fn open(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Result<(File, Metadata, bool), Error> {
@@ -140,7 +141,7 @@ pub fn open(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Res
         if dir.is_of_links() { shared_link::open(dir.path(), name) } else { fs::open(&dir.message(name)).map(Some) }
     })?
     .ok_or(Error::Gone)?;
-    Ok((file, metadata, messages.take_changed(i)))
+    Ok((file, metadata, messages.is_changed(i)))
 }
 
 /// Where a message's file lies, as last seen: for a hard link to it.

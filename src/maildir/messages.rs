@@ -118,6 +118,12 @@ impl Messages {
         changed
     }
 
+    /// Whether somebody else changed its flags, and the session has not taken note ([`Messages::take_changed`]). Who compares two looks has
+    /// to ask this of the older one: its flags may be the new ones already.
+    pub fn is_changed(&self, index: usize) -> bool {
+        self.has(index, bit::CHANGED)
+    }
+
     /// The place of a UID, or where it would be.
     pub fn position(&self, uid: Uid) -> Result<usize, usize> {
         self.records.binary_search_by_key(&uid.get(), |r| r.uid)

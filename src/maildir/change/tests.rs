@@ -96,6 +96,7 @@ fn opening_follows_renames() {
     d.rename("cur/3.c:2,", "cur/3.c,S=7:2,");
     d.remove("cur/4.d:2,");
     assert_eq!(read(&mut m, 0).unwrap(), ("Subject: cur/1.a:2,".to_owned(), true));
+    assert!(m.is_changed(0) && m.take_changed(0) && !m.is_changed(0));
     assert_eq!(read(&mut m, 0).unwrap(), ("Subject: cur/1.a:2,".to_owned(), false));
     assert_eq!(read(&mut m, 1).unwrap(), ("Subject: cur/2.b,S=5:2,".to_owned(), true));
     assert_eq!(read(&mut m, 2).unwrap(), ("Subject: cur/3.c:2,".to_owned(), false));
