@@ -290,4 +290,6 @@ fn purge(store: &Store, dir: &Dir, now: i64) {
 }
 
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod tests;

@@ -323,37 +323,6 @@ fn status_changes_nothing() {
 }
 
 #[test]
-fn no_uid_is_lost_to_a_rename_in_between() {
-    // Another session flips flags as fast as it can; the directory is large enough for a rename to get in between two pieces.
-    let f = Folder::with(Config { fsync: false, ..Config::default() });
-    for n in 0..4000 {
-        std::fs::write(f.path(&format!("cur/{n}.a:2,")), "").unwrap();
-    }
-    let first = f.scan();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let cur = f.path("cur");
-        let stop = &stop;
-        scope.spawn(move || {
-            let names = |n: usize| (cur.join(format!("{n}.a:2,")), cur.join(format!("{n}.a:2,S")));
-            for n in (0..4000).cycle().step_by(7) {
-                let (a, b) = names(n);
-                let _ = std::fs::rename(&a, &b).or_else(|_| std::fs::rename(&b, &a));
-                if stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    break;
-                }
-            }
-        });
-        for _ in 0..20 {
-            let s = f.scan();
-            assert_eq!(s.messages.len(), 4000);
-            assert_eq!((s.uid_validity, s.uid_next), (first.uid_validity, 4001));
-        }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    });
-}
-
-#[test]
 fn courier_sees_the_same() {
     let uids = "1 700000000 9\n3 1001.a\n5 1002.b,S=30\n";
     let make = || {
