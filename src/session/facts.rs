@@ -67,13 +67,13 @@ pub struct Reader {
     header_end: Option<u64>,
 }
 
-/// Opens the message at `index` of the open folder. If another session renamed it, its new flags are taken over
-/// (`messages.take_changed` tells). [`maildir::Error::Gone`]: the message is no more.
-pub fn open(store: &Store, selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
+/// Opens the message at `index` of the open folder. If another session renamed it, its new flags are taken over; true: they were,
+/// now or before, and the client is to be told. [`maildir::Error::Gone`]: the message is no more.
+pub fn open(store: &Store, selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<bool, maildir::Error> {
     reader.close();
-    let (file, metadata, _) = change::open(store, &selected.dir, &mut selected.snapshot.messages, index)?;
+    let (file, metadata, changed) = change::open(store, &selected.dir, &mut selected.snapshot.messages, index)?;
     reader.set(file, &metadata);
-    Ok(())
+    Ok(changed)
 }
 
 /// RFC822.SIZE: the exact length on the wire, in octets (RFC 3501 2.3.4). Never from the file's name: that counts stored octets, or lies.
