@@ -58,7 +58,8 @@ fn compare(old: &Snapshot, new: &mut Snapshot) -> Changes {
         if old.messages.recent(i) {
             recent.push(j);
         }
-        old.messages.flags(i) == new.messages.flags(j) && keywords.same(old.messages.keywords(i), new.messages.keywords(j))
+        // Flags that were taken over when a renamed file was found are in the old look already, but the client may not know.
+        !old.messages.is_changed(i) && old.messages.flags(i) == new.messages.flags(j) && keywords.same(old.messages.keywords(i), new.messages.keywords(j))
     });
     for j in recent {
         new.messages.set_recent(j, true);

@@ -43,10 +43,9 @@ impl Serving<'_> {
     /// Serves the message at `index`.
     pub fn message(&mut self, index: usize) -> Result<()> {
         let number = (index as u64).saturating_add(1);
-        let mut changed = false;
         if self.needs.file {
             match facts::open(self.store, self.selected, index, &mut self.contents.reader) {
-                Ok(by_others) => changed = by_others,
+                Ok(_) => {}
                 Err(maildir::Error::Gone) => {
                     self.ended.missing = true;
                     return Ok(());
@@ -76,7 +75,7 @@ impl Serving<'_> {
             self.item(index, item)?;
         }
         self.contents.io.out.extend_from_slice(b")\r\n");
-        self.aftermath(index, changed);
+        self.aftermath(index);
         Ok(self.contents.io.ease()?)
     }
 
@@ -106,7 +105,7 @@ impl Serving<'_> {
 
     /// What a message's line brings with it: \Seen, and the flags where they changed, here or by somebody else (then they were taken
     /// over when the file was found). FLAGS in the line itself shows what was before.
-    fn aftermath(&mut self, index: usize, changed: bool) {
+    fn aftermath(&mut self, index: usize) {
         let newly_seen = self.may_set_seen && !self.selected.snapshot.messages.flags(index).contains(Flags::SEEN);
         if newly_seen {
             if !self.contents.utf8 && self.contents.has_8bit_header() {
@@ -123,7 +122,7 @@ impl Serving<'_> {
                 }
             }
         }
-        let changed = self.selected.snapshot.messages.take_changed(index) || changed;
+        let changed = self.selected.snapshot.messages.take_changed(index);
         if newly_seen || (changed && !self.needs.flags) {
             // Courier: without the UID, under UID FETCH too.
             self.selected.push_fetch_flags(&mut self.contents.io.out, index, false);
