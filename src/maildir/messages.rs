@@ -111,11 +111,6 @@ impl Messages {
         }
     }
 
-    /// Whether somebody else changed its flags and the client was not told yet.
-    pub fn is_changed(&self, index: usize) -> bool {
-        self.has(index, bit::CHANGED)
-    }
-
     /// Whether somebody else changed its flags since this was last asked; then they are already in [`Messages::flags`].
     pub fn take_changed(&mut self, index: usize) -> bool {
         let changed = self.has(index, bit::CHANGED);
