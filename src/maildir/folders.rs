@@ -70,27 +70,34 @@ pub fn delete(_store: &Store, dir: &Dir) -> Result<(), Error> {
             Err(_) => tries += 1,
         }
     }
-    wait_until_past(validity);
+    wait_until_past(validity, path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
     Ok(())
 }
 
-/// Waits until a new UIDVALIDITY will be greater. Not for a value from a future that is further away than Courier's pause.
-fn wait_until_past(validity: Option<UidValidity>) {
+/// Waits until a new UIDVALIDITY will be greater. `parent` is a directory that was changed a moment ago: its time is that of the file
+/// system, from which the next UIDVALIDITY will be taken. For a value from a future that is further away than Courier's pause there is no
+/// waiting.
+fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
     const LONGEST: i128 = 2_000_000_000;
     let Some(validity) = validity else { return };
     let past = (i128::from(validity.get()) + 1_000_000_001) * 1_000_000_000;
-    let start = clock::now_nanos();
-    if past.saturating_sub(start) > LONGEST {
+    let now = std::fs::metadata(parent).map_or_else(|_| clock::now_nanos(), |m| fs::mtime_nanos(&m));
+    let left = past.saturating_sub(now);
+    if left > LONGEST {
         return;
     }
+    // The clock of file times may be a tick behind.
+    let Ok(left) = u64::try_from(left.saturating_add(20_000_000)) else { return };
+    let end = clock::monotonic() + Duration::from_nanos(left);
     loop {
-        // Also past what file systems take for now, which lags behind by a tick.
-        let left = past.saturating_add(20_000_000).saturating_sub(clock::now_nanos());
-        let Ok(left) = u64::try_from(left) else { return };
-        match poll::pause(Duration::from_nanos(left), None) {
+        let left = end.saturating_duration_since(clock::monotonic());
+        match poll::pause(left, None) {
             Ok(ready) if ready.signal || ready.hangup => return,
             Ok(_) => {}
-            Err(_) => clock::sleep(Duration::from_nanos(left)),
+            Err(_) => clock::sleep(left),
+        }
+        if left.is_zero() {
+            return;
         }
     }
 }
@@ -122,15 +129,16 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
         return Err(Error::Gone);
     }
     moves.sort();
-    wait_until_past(moves.iter().filter_map(|(from, _)| uiddb::validity_of(&Dir::at(from))).max());
+    let validity = moves.iter().filter_map(|(from, _)| uiddb::validity_of(&Dir::at(from))).max();
     for (at, (from, to)) in moves.iter().enumerate() {
-        if let Err(e) = rename_folder(from, to) {
+        if let Err(e) = fs::rename_new(from, to) {
             for (from, to) in moves.iter().take(at).rev() {
-                let _ = rename_folder(to, from);
+                let _ = fs::rename_new(to, from);
             }
             return Err(failed(e));
         }
     }
+    wait_until_past(validity, root);
     for (_, to) in &moves {
         let dir = Dir::at(to);
         match fs::unlink(&dir.uid_file()) {
@@ -143,15 +151,6 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
     }
     rename_kept_rights(root, old, new);
     Ok(())
-}
-
-/// rename(2) of a directory, never over another: an empty directory would be replaced without a word.
-fn rename_folder(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::rename_new(from, to) {
-        // Without RENAME_NOREPLACE, rename_new links, which no directory can be.
-        Err(e) if fs::no_hard_links(&e) && fs::lstat(to).is_err() => fs::rename(from, to),
-        other => other,
-    }
 }
 
 /// `courierimaphieracl`, the rights of names that have no directory, goes along, replacing what is there (STORAGE 1.1).

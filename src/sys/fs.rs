@@ -96,15 +96,17 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
-/// renameat2(2) with RENAME_NOREPLACE; where the file system does not know that, a link and an unlink.
+/// renameat2(2) with RENAME_NOREPLACE; where the file system does not know that, a link and an unlink; where there are no links
+/// either (or for a directory), a look and a rename.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{RenameFlags, renameat2};
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
-            link(from, to)?;
-            unlink(from)
-        }
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => match link(from, to) {
+            Err(e) if no_hard_links(&e) && lstat(to).is_ok() => Err(error(io::ErrorKind::AlreadyExists)),
+            Err(e) if no_hard_links(&e) => rename(from, to),
+            linked => linked.and_then(|()| unlink(from)),
+        },
         other => Ok(other?),
     }
 }
