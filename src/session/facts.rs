@@ -67,13 +67,26 @@ pub struct Reader {
     header_end: Option<u64>,
 }
 
-/// Opens the message at `index` of the open folder. If another session renamed it, its new flags are taken over; true: they were,
-/// now or before, and the client is to be told. [`maildir::Error::Gone`]: the message is no more.
-pub fn open(store: &Store, selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<bool, maildir::Error> {
+/// Opens the message at `index` of the open folder. If another session renamed it, its new flags are taken over, and
+/// `messages.take_changed` tells so. [`maildir::Error::Gone`]: the message is no more.
+pub fn open(store: &Store, selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
     reader.close();
-    let (file, metadata, changed) = change::open(store, &selected.dir, &mut selected.snapshot.messages, index)?;
+    let (file, metadata, _) = change::open(store, &selected.dir, &mut selected.snapshot.messages, index)?;
     reader.set(file, &metadata);
-    Ok(changed)
+    Ok(())
+}
+
+/// As [`open`], for who wants [`internal_date`] alone: where the file has the name that we know, looking at it is enough.
+pub fn look(store: &Store, selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
+    if !selected.dir.is_of_links()
+        && let Ok(metadata) = fs::lstat(&selected.dir.message(&selected.snapshot.messages.file_name(index)))
+        && metadata.is_file()
+    {
+        reader.close();
+        reader.modified = metadata.mtime();
+        return Ok(());
+    }
+    open(store, selected, index, reader)
 }
 
 /// RFC822.SIZE: the exact length on the wire, in octets (RFC 3501 2.3.4). Never from the file's name: that counts stored octets, or lies.

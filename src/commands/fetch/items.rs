@@ -72,8 +72,10 @@ pub enum What {
 /// What the items need, all together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Needs {
-    /// The message's file.
+    /// The message's file, if only to look at it.
     pub file: bool,
+    /// What is in the file.
+    pub octets: bool,
     /// More of it than its header.
     pub all: bool,
     /// \Seen is to be set.
@@ -90,11 +92,13 @@ impl Item {
         match self {
             Item::Flags => Needs { flags: true, ..Needs::default() },
             Item::Uid => Needs { uid: true, ..Needs::default() },
-            Item::InternalDate | Item::Envelope => Needs { file: true, ..Needs::default() },
-            Item::Size | Item::Body | Item::BodyStructure => Needs { file: true, all: true, ..Needs::default() },
+            Item::InternalDate => Needs { file: true, ..Needs::default() },
+            Item::Envelope => Needs { file: true, octets: true, ..Needs::default() },
+            Item::Size | Item::Body | Item::BodyStructure => Needs { file: true, octets: true, all: true, ..Needs::default() },
             Item::Section(section) => {
                 let head = matches!(section.what, What::Header | What::Fields | What::FieldsNot);
-                Needs { file: true, all: !head || !section.path.is_empty(), seen: !section.peek, ..Needs::default() }
+                let all = !head || !section.path.is_empty();
+                Needs { file: true, octets: true, all, seen: !section.peek, ..Needs::default() }
             }
         }
     }
@@ -104,6 +108,7 @@ impl Item {
 pub fn needs(items: &[Item]) -> Needs {
     items.iter().map(Item::needs).fold(Needs::default(), |a, b| Needs {
         file: a.file | b.file,
+        octets: a.octets | b.octets,
         all: a.all | b.all,
         seen: a.seen | b.seen,
         uid: a.uid | b.uid,

@@ -44,8 +44,9 @@ impl Serving<'_> {
     pub fn message(&mut self, index: usize) -> Result<()> {
         let number = (index as u64).saturating_add(1);
         if self.needs.file {
-            match facts::open(self.store, self.selected, index, &mut self.contents.reader) {
-                Ok(_) => {}
+            let find = if self.needs.octets { facts::open } else { facts::look };
+            match find(self.store, self.selected, index, &mut self.contents.reader) {
+                Ok(()) => {}
                 Err(maildir::Error::Gone) => {
                     self.ended.missing = true;
                     return Ok(());
