@@ -110,8 +110,8 @@ fn change_stretch(s: &mut Session, range: std::ops::Range<usize>, a: &Arguments,
     }
     for index in changed {
         let Some(selected) = &mut s.selected else { break };
-        selected.snapshot.messages.take_changed(index);
-        if !a.silent {
+        // RFC 3501 6.4.6: .SILENT keeps back what the client knows, not what others have changed meanwhile.
+        if selected.snapshot.messages.take_changed(index) || !a.silent {
             selected.push_fetch_flags(&mut s.io.out, index, uid);
             s.io.ease()?;
         }

@@ -150,7 +150,8 @@ pub fn path_of(dir: &Dir, messages: &Messages, i: usize) -> std::path::PathBuf {
 }
 
 /// Changes a message's flags, starting from those that it has on disk; the flags after that. Flags outside of `allowed` stay as they are.
-/// Unknown letters in the name are lost by a change (STORAGE 0, trap 6).
+/// What others have changed stays to be told ([`Messages::take_changed`]): a silent change has no reply that would. Unknown letters in the
+/// name are lost by a change (STORAGE 0, trap 6).
 ///
 /// [`Error::Gone`] if it is not there any more.
 pub fn store_flags(
@@ -168,7 +169,6 @@ pub fn store_flags(
         if flags == old {
             // Nothing to do, if those are the flags that it still has.
             fs::lstat(&path)?;
-            messages.unmark(i, bit::CHANGED);
             return Ok(flags);
         }
         let mut target = base(name).to_vec();
@@ -176,8 +176,6 @@ pub fn store_flags(
         flags.push_letters(&mut target);
         fs::rename_new(&path, &dir.message(&target))?;
         messages.set_file_name(i, &target);
-        // The reply to the change tells all of them.
-        messages.unmark(i, bit::CHANGED);
         Ok(flags)
     })
 }
