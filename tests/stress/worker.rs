@@ -1,0 +1,596 @@
+//! A client that does anything at any moment, and holds every answer against the ledger.
+
+use crate::client::{Allow, Client, Entry, Reply, Result, Stop};
+use crate::ledger::{FOLDERS, Ledger, Random, content, flags_of, id_of, on_the_wire, truth};
+use crate::{Plan, World};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const FLAGS: &[&str] = &["\\Seen", "\\Flagged", "\\Answered", "\\Draft"];
+const KEYWORDS: &[&str] = &["Work", "$Forwarded", "later"];
+
+/// What an acknowledgement that never came may have brought about.
+enum Open {
+    Nothing,
+    Append(usize, u64),
+    Copy(usize, Vec<u64>),
+}
+
+pub struct Worker<'a> {
+    pub world: &'a World,
+    pub number: usize,
+    pub r: Random,
+    client: Option<Client>,
+    selected: Option<usize>,
+    open: Open,
+    /// Commands of processes that have ended.
+    pub commands: u64,
+}
+
+/// A set for a few places: as numbers or UIDs. `None` if a UID is not known.
+fn set(client: &Client, places: &[usize], uid: bool) -> Option<String> {
+    let words: Option<Vec<String>> = places
+        .iter()
+        .map(|i| if uid { client.picture.get(*i)?.uid.map(|u| u.to_string()) } else { Some((i + 1).to_string()) })
+        .collect();
+    words.map(|w| w.join(",")).filter(|w| !w.is_empty())
+}
+
+impl<'a> Worker<'a> {
+    pub fn new(world: &'a World, number: usize) -> Worker<'a> {
+        let r = Random(world.plan.seed.wrapping_mul(1_000).wrapping_add(number as u64));
+        Worker { world, number, r, client: None, selected: None, open: Open::Nothing, commands: 0 }
+    }
+
+    fn ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
+        work(&mut self.world.ledger.lock().unwrap())
+    }
+
+    fn complain(&self, what: std::result::Result<(), String>) {
+        if let Err(what) = what {
+            let story = self.client.as_ref().map(Client::story).unwrap_or_default();
+            self.world.complain(format!("{what}\n{story}"));
+        }
+    }
+
+    /// Until the time is up; at a pause everybody compares.
+    pub fn run(&mut self) {
+        while !self.world.gate.over() {
+            if self.world.gate.pausing() {
+                self.quiet();
+                continue;
+            }
+            let done = self.turn();
+            self.settle(done);
+        }
+        self.end(true);
+    }
+
+    /// Sees to a session that has ended, or done wrong.
+    fn settle(&mut self, done: Result<()>) {
+        match done {
+            Ok(()) => {}
+            Err(Stop::Dead) => {
+                match std::mem::replace(&mut self.open, Open::Nothing) {
+                    Open::Nothing => {}
+                    Open::Append(folder, id) => self.ledger(|l| l.perhaps(folder, id)),
+                    Open::Copy(folder, ids) => self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id))),
+                }
+                self.end(false);
+            }
+            Err(Stop::Wrong(what)) => {
+                self.world.complain(what);
+                self.end(true);
+            }
+        }
+    }
+
+    /// Ends the session; `asked` by us, else it must have been killed.
+    fn end(&mut self, asked: bool) {
+        let Some(mut client) = self.client.take() else { return };
+        self.selected = None;
+        self.commands += client.commands;
+        let killed = self.world.slots[self.number].release();
+        if !asked && !killed {
+            self.world.complain(format!("a session ended by itself\n{}", client.story()));
+        }
+        client.hang_up();
+        if self.world.plan.kills {
+            // A session that goes on for no one would hold nobody up, but tests end.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let start = std::time::Instant::now();
+        loop {
+            if let Ok(Some(_)) = client.child.try_wait() {
+                return;
+            }
+            if start.elapsed() > Duration::from_secs(60) {
+                self.world.complain(format!("a session whose client has gone lives on\n{}", client.story()));
+                let _ = client.child.kill();
+                let _ = client.child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let Plan { mixed, courier_only, .. } = self.world.plan;
+        let courier = courier_only || mixed && self.number % 2 == 1;
+        let program = if courier { &self.world.plan.courier } else { &self.world.plan.ours };
+        let client = Client::start(program, courier, &self.world.home, &self.world.env, &self.world.log)?;
+        self.world.slots[self.number].take(client.child.id());
+        self.client = Some(client);
+        let client = self.client.as_mut().unwrap();
+        match client.response(crate::client::PATIENCE)? {
+            Some(line) if line.starts_with(b"* PREAUTH") => Ok(()),
+            _ => client.wrong("no greeting"),
+        }
+    }
+
+    fn turn(&mut self) -> Result<()> {
+        if self.client.is_none() {
+            self.start()?;
+        }
+        let Some(folder) = self.selected else {
+            let folder = self.r.below(FOLDERS.len());
+            return self.select(folder);
+        };
+        let dice = self.r.below(100);
+        match dice {
+            0..14 => self.append(),
+            14..30 => self.fetch(folder),
+            30..46 => self.store(folder),
+            46..54 => self.delete(folder),
+            54..61 => self.copy(folder),
+            61..69 => self.expunge(folder),
+            69..78 => self.simple("NOOP"),
+            78..80 => self.simple("CHECK"),
+            80..86 => self.idle(),
+            86..90 => self.search(),
+            90..93 => self.status(),
+            93..97 => {
+                let folder = self.r.below(FOLDERS.len());
+                self.select(folder)
+            }
+            97..99 => {
+                self.cmd("CLOSE", Allow::Expunge)?;
+                self.selected = None;
+                Ok(())
+            }
+            _ => {
+                if self.r.percent(50) {
+                    let client = self.client.as_mut().unwrap();
+                    client.send(b"bye LOGOUT\r\n")?;
+                }
+                self.end(true);
+                Ok(())
+            }
+        }
+    }
+
+    fn client(&mut self) -> &mut Client {
+        self.client.as_mut().unwrap()
+    }
+
+    /// One command; its FETCH lines go into the ledger, and what is new is asked for.
+    fn cmd(&mut self, command: &str, allow: Allow) -> Result<Reply> {
+        let reply = self.client().cmd(command, allow)?;
+        self.note(&reply);
+        Ok(reply)
+    }
+
+    /// Holds what was fetched against the ledger.
+    fn note(&mut self, reply: &Reply) {
+        let Some(folder) = self.selected else { return };
+        let client = self.client.as_mut().unwrap();
+        let session = client.child.id();
+        let mut complaints = Vec::new();
+        let mut ledger = self.world.ledger.lock().unwrap();
+        for fetched in &reply.fetched {
+            let Some(entry) = client.picture.get_mut(fetched.index) else { continue };
+            if let Some(body) = &fetched.body
+                && let Some(id) = id_of(body)
+            {
+                if entry.id.is_some_and(|known| known != id) {
+                    complaints.push(format!("a message became another one: {:?} {id}", entry.id));
+                }
+                entry.id = Some(id);
+            }
+            let Some(uid) = entry.uid else { continue };
+            if let Some(id) = entry.id {
+                complaints.extend(ledger.learn(folder, uid, id).err());
+            }
+            if let Some(flags) = &fetched.flags {
+                if flags.contains("\\Deleted") {
+                    ledger.doom(folder, uid);
+                }
+                if flags.contains("\\Recent") {
+                    complaints.extend(ledger.recent(folder, uid, session).err());
+                }
+            }
+        }
+        drop(ledger);
+        for what in complaints {
+            self.complain(Err(what));
+        }
+    }
+
+    /// Asks for what the picture lacks.
+    fn learn(&mut self) -> Result<()> {
+        let client = self.client.as_ref().unwrap();
+        let unknown = |e: &Entry| e.uid.is_none() || e.flags.is_none();
+        let Some(first) = client.picture.iter().position(unknown) else { return Ok(()) };
+        let last = client.picture.iter().rposition(unknown).unwrap_or(first);
+        let range = format!("FETCH {}:{} (UID FLAGS BODY.PEEK[HEADER.FIELDS (X-ID)])", first + 1, last + 1);
+        self.cmd(&range, Allow::Fixed)?;
+        let client = self.client.as_ref().unwrap();
+        let uids: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
+        if !uids.is_sorted_by(|a, b| a < b) {
+            return client.wrong("UIDs do not ascend");
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, folder: usize) -> Result<()> {
+        self.selected = None;
+        self.client().picture.clear();
+        let reply = self.client().cmd(&format!("SELECT {}", FOLDERS[folder]), Allow::Expunge)?;
+        let (Some(validity), "OK") = (reply.validity, &*reply.word) else { return self.client().wrong("SELECT failed") };
+        let told = self.ledger(|l| l.validity(folder, validity));
+        self.complain(told);
+        self.selected = Some(folder);
+        self.learn()
+    }
+
+    fn simple(&mut self, command: &str) -> Result<()> {
+        if self.cmd(command, Allow::Expunge)?.word != "OK" {
+            return self.client().wrong("failed");
+        }
+        self.learn()
+    }
+
+    /// A few neighbours.
+    fn places(&mut self, most: usize) -> Vec<usize> {
+        let n = self.client().picture.len();
+        if n == 0 {
+            return Vec::new();
+        }
+        let from = self.r.below(n);
+        let count = 1 + self.r.below(most);
+        (from..n.min(from + count)).collect()
+    }
+
+    /// An answer that is neither OK nor said of messages that are gone.
+    fn expect(&mut self, reply: &Reply) -> Result<()> {
+        if reply.word == "OK" || reply.text.contains("no longer exist") || self.client().courier {
+            return Ok(());
+        }
+        self.client().wrong("refused")
+    }
+
+    fn append(&mut self) -> Result<()> {
+        let crowded = self.client().picture.len() > 150;
+        if crowded && !self.r.percent(15) {
+            return Ok(());
+        }
+        let folder = self.r.below(FOLDERS.len());
+        let mut r = self.r.clone();
+        let id = self.ledger(|l| l.new_id(&mut r));
+        self.r = r;
+        let mut flags: Vec<&str> = FLAGS.iter().copied().filter(|_| self.r.percent(25)).collect();
+        if self.r.percent(20) {
+            flags.push(KEYWORDS[self.r.below(KEYWORDS.len())]);
+        }
+        let plus = self.r.percent(50) && !self.client().courier;
+        let text = on_the_wire(&content(id));
+        self.open = Open::Append(folder, id);
+        let command = format!("APPEND {} ({})", FOLDERS[folder], flags.join(" "));
+        let reply = self.client().cmd_literal(&command, &text, plus)?;
+        self.open = Open::Nothing;
+        self.note(&reply);
+        if reply.word != "OK" {
+            return self.client().wrong("APPEND refused");
+        }
+        self.world.count(|f| f.appends += 1);
+        let told =
+            code(&reply.text, "APPENDUID").and_then(|words| Some((words.first()?.parse().ok()?, words.get(1)?.parse().ok()?)));
+        let result = self.ledger(|l| {
+            l.arrived(folder, id);
+            match told {
+                Some((validity, uid)) => l.validity(folder, validity).and_then(|()| l.learn(folder, uid, id)),
+                None => Ok(()),
+            }
+        });
+        self.complain(result);
+        self.learn()
+    }
+
+    fn fetch(&mut self, folder: usize) -> Result<()> {
+        let whole = self.r.percent(40);
+        let places = self.places(if whole { 3 } else { 30 });
+        let uid = self.r.percent(50);
+        let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
+        let word = if uid { "UID FETCH" } else { "FETCH" };
+        let items = match whole {
+            true if self.r.percent(50) => "(UID RFC822.SIZE BODY.PEEK[])",
+            true => "(UID RFC822.SIZE BODY[])",
+            false => "(UID FLAGS)",
+        };
+        let allow = if uid { Allow::Expunge } else { Allow::Fixed };
+        let reply = self.cmd(&format!("{word} {set} {items}"), allow)?;
+        self.expect(&reply)?;
+        for fetched in reply.fetched.iter().filter(|f| f.body.is_some()) {
+            let body = fetched.body.as_deref().unwrap_or_default();
+            if body.is_empty() && self.client().courier {
+                continue;
+            }
+            let known = self.client().picture[fetched.index].id;
+            let Some(id) = id_of(body).or(known) else { continue };
+            let wire = on_the_wire(&content(id));
+            if body != wire || fetched.size.is_some_and(|s| s != wire.len()) {
+                let (is, due) = (body.len(), wire.len());
+                return self
+                    .client()
+                    .wrong(&format!("message {id} in {folder} was served with {is} octets of {due}, size {:?}", fetched.size));
+            }
+            self.world.count(|f| f.served += 1);
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, folder: usize) -> Result<()> {
+        let places = self.places(6);
+        let uid = self.r.percent(50);
+        let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
+        let mut names: BTreeSet<String> = FLAGS.iter().filter(|_| self.r.percent(35)).map(|f| (*f).to_owned()).collect();
+        if self.r.percent(25) {
+            names.insert(KEYWORDS[self.r.below(KEYWORDS.len())].to_owned());
+        }
+        let sign = ["+", "-", ""][self.r.below(3)];
+        if sign == "-" && self.r.percent(30) {
+            names.insert("\\Deleted".to_owned());
+        }
+        self.change(folder, &places, &set, uid, sign, &names)
+    }
+
+    /// STORE, and what the client believes after it.
+    fn change(&mut self, _: usize, places: &[usize], set: &str, uid: bool, sign: &str, names: &BTreeSet<String>) -> Result<()> {
+        let silent = self.r.percent(40);
+        let word = if uid { "UID STORE" } else { "STORE" };
+        let item = if silent { "FLAGS.SILENT" } else { "FLAGS" };
+        let list: Vec<&str> = names.iter().map(String::as_str).collect();
+        let uids: Vec<Option<u32>> = places.iter().map(|i| self.client().picture[*i].uid).collect();
+        let allow = if uid { Allow::Expunge } else { Allow::Fixed };
+        let reply = self.cmd(&format!("{word} {set} {sign}{item} ({})", list.join(" ")), allow)?;
+        self.world.count(|f| f.stores += 1);
+        self.expect(&reply)?;
+        let whole = reply.word == "OK";
+        if silent {
+            // A UID command may have moved the numbers.
+            for uid in uids {
+                let Some(entry) = self.client().picture.iter_mut().find(|e| e.uid == uid) else { continue };
+                match &mut entry.flags {
+                    _ if !whole => entry.flags = None,
+                    Some(flags) if sign == "+" => flags.extend(names.iter().cloned()),
+                    Some(flags) if sign == "-" => flags.retain(|f| !names.contains(f)),
+                    Some(flags) => {
+                        let recent = flags.contains("\\Recent");
+                        flags.clone_from(names);
+                        if recent {
+                            flags.insert("\\Recent".to_owned());
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        if whole { Ok(()) } else { self.learn() }
+    }
+
+    fn delete(&mut self, folder: usize) -> Result<()> {
+        let most = if self.client().picture.len() > 120 { 25 } else { 4 };
+        let mut places = self.places(most);
+        let client = self.client.as_ref().unwrap();
+        let free = |i: &usize| client.picture[*i].uid.is_some() && client.picture[*i].id.is_some_and(|id| !Ledger::is_keeper(id));
+        places.retain(free);
+        let uid = self.r.percent(50);
+        let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
+        let uids: Vec<u32> = places.iter().filter_map(|i| self.client().picture[*i].uid).collect();
+        self.ledger(|l| uids.iter().for_each(|uid| l.doom(folder, *uid)));
+        self.change(folder, &places, &set, uid, "+", &BTreeSet::from(["\\Deleted".to_owned()]))
+    }
+
+    fn expunge(&mut self, folder: usize) -> Result<()> {
+        self.world.count(|f| f.expunges += 1);
+        if self.r.percent(60) {
+            return self.simple("EXPUNGE");
+        }
+        let _ = folder;
+        let places = self.places(40);
+        match set(self.client(), &places, true) {
+            Some(set) => self.simple(&format!("UID EXPUNGE {set}")),
+            None => Ok(()),
+        }
+    }
+
+    fn copy(&mut self, folder: usize) -> Result<()> {
+        let crowded = self.client().picture.len() > 150;
+        let mut places = self.places(3);
+        let mut r = self.r.clone();
+        let client = self.client.as_ref().unwrap();
+        places.retain(|i| {
+            client.picture[*i].uid.is_some()
+                && client.picture[*i]
+                    .id
+                    .is_some_and(|id| if Ledger::is_keeper(id) { r.percent(2) } else { !crowded || r.percent(10) })
+        });
+        self.r = r;
+        let uid = self.r.percent(50);
+        let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
+        let target = self.r.below(FOLDERS.len());
+        let sources: Vec<(u32, u64)> =
+            places.iter().filter_map(|i| self.client().picture[*i].uid.zip(self.client().picture[*i].id)).collect();
+        let word = if uid { "UID COPY" } else { "COPY" };
+        self.open = Open::Copy(target, sources.iter().map(|s| s.1).collect());
+        let reply = self.cmd(&format!("{word} {set} {}", FOLDERS[target]), Allow::Expunge)?;
+        let cut_off = std::mem::replace(&mut self.open, Open::Nothing);
+        self.expect(&reply)?;
+        self.world.count(|f| f.copies += 1);
+        let told = code(&reply.text, "COPYUID").map(|words| words.iter().map(|w| uids_of(w)).collect::<Vec<_>>());
+        let (Some([_, from, to]), "OK") = (told.as_deref(), &*reply.word) else {
+            // None were there any more; or Courier, which may stop half-way.
+            if let (Open::Copy(folder, ids), true) = (cut_off, self.client().courier || reply.word == "OK") {
+                self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)));
+            }
+            return self.learn();
+        };
+        if from.len() != to.len() {
+            return self.client().wrong("COPYUID of two lengths");
+        }
+        let mut results = Vec::new();
+        self.ledger(|l| {
+            for (from, to) in from.iter().zip(to) {
+                let Some(id) = sources.iter().find(|s| s.0 == *from).map(|s| s.1) else {
+                    results.push(Err(format!("COPYUID names {from}, which was not copied")));
+                    continue;
+                };
+                l.arrived(target, id);
+                results.push(l.learn(target, *to, id));
+                if l.is_tainted(id) || l.doomed.contains(&(folder, *from)) {
+                    l.doom(target, *to);
+                }
+            }
+        });
+        for result in results {
+            self.complain(result);
+        }
+        self.learn()
+    }
+
+    fn idle(&mut self) -> Result<()> {
+        let tag = self.client().tag();
+        let client = self.client.as_mut().unwrap();
+        client.send(format!("{tag} IDLE\r\n").as_bytes())?;
+        let mut all = Reply::default();
+        let until = std::time::Instant::now() + Duration::from_millis(self.r.below(400) as u64);
+        let client = self.client.as_mut().unwrap();
+        let mut begun = false;
+        loop {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if begun && left.is_zero() {
+                break;
+            }
+            let patience = if begun { left } else { crate::client::PATIENCE };
+            match client.response(patience)? {
+                Some(line) if line.starts_with(b"+ ") => begun = true,
+                Some(line) => client.take(&line, Allow::Expunge, &mut all)?,
+                None if begun => break,
+                None => return client.wrong("IDLE is not entered"),
+            }
+        }
+        client.send(b"DONE\r\n")?;
+        let reply = client.finish(&tag, Allow::Expunge)?;
+        if reply.word != "OK" {
+            return client.wrong("IDLE failed");
+        }
+        // Numbers may have moved since: only the picture counts, and that was kept.
+        self.world.count(|f| f.idles += 1);
+        self.learn()
+    }
+
+    fn search(&mut self) -> Result<()> {
+        let keys = ["SEEN", "DELETED", "UNFLAGGED LARGER 500", "SUBJECT stress", "KEYWORD Work"];
+        let key = keys[self.r.below(keys.len())];
+        let reply = self.cmd(&format!("SEARCH {key}"), Allow::Fixed)?;
+        self.expect(&reply)
+    }
+
+    fn status(&mut self) -> Result<()> {
+        let folder = self.r.below(FOLDERS.len());
+        let reply = self.cmd(&format!("STATUS {} (MESSAGES UIDNEXT UIDVALIDITY)", FOLDERS[folder]), Allow::Expunge)?;
+        self.expect(&reply)?;
+        let status = reply.status.unwrap_or_default();
+        let words: Vec<&str> = status.split([' ', '(', ')']).collect();
+        let told = words.iter().position(|w| *w == "UIDVALIDITY").and_then(|at| words.get(at + 1)?.parse().ok());
+        let Some(validity) = told else { return self.client().wrong("STATUS without UIDVALIDITY") };
+        let told = self.ledger(|l| l.validity(folder, validity));
+        self.complain(told);
+        Ok(())
+    }
+
+    /// All is quiet: every client looks twice, and then its picture is the Maildir.
+    fn quiet(&mut self) {
+        let gate = &self.world.gate;
+        gate.meet();
+        for _ in 0..2 {
+            if self.selected.is_some() {
+                let done = self.simple("NOOP");
+                self.settle(done);
+            }
+            self.world.gate.meet();
+        }
+        if self.selected.is_some() {
+            let done = self.compare();
+            self.settle(done);
+        }
+        self.world.gate.meet();
+    }
+
+    fn compare(&mut self) -> Result<()> {
+        let Some(folder) = self.selected else { return Ok(()) };
+        let mut wrong = Vec::new();
+        let truth = truth(&self.world.root, folder, false, &mut wrong);
+        let client = self.client.as_ref().unwrap();
+        let believed: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
+        let real: Vec<u32> = truth.keys().copied().collect();
+        if believed != real {
+            return client.wrong(&format!("FALSE PICTURE of {}: {believed:?}\nthe truth: {real:?}", FOLDERS[folder]));
+        }
+        let system = |flags: &BTreeSet<String>| {
+            flags.iter().filter(|f| f.starts_with('\\') && *f != "\\Recent").cloned().collect::<BTreeSet<_>>()
+        };
+        for (entry, (uid, (_, letters))) in client.picture.iter().zip(&truth) {
+            let Some(flags) = &entry.flags else { continue };
+            if system(flags) != flags_of(letters) {
+                return client
+                    .wrong(&format!("FALSE FLAGS of UID {uid} in {}: {flags:?}, the file has {letters}", FOLDERS[folder]));
+            }
+        }
+        // Keywords, by a client that has just come.
+        let all = self.world.keywords(folder);
+        let client = self.client.as_ref().unwrap();
+        for entry in &client.picture {
+            let (Some(uid), Some(flags)) = (entry.uid, &entry.flags) else { continue };
+            let words: BTreeSet<String> = flags.iter().filter(|f| !f.starts_with('\\')).cloned().collect();
+            if all.as_ref().is_some_and(|all| all.get(&uid) != Some(&words)) {
+                let real = all.as_ref().and_then(|all| all.get(&uid));
+                return client.wrong(&format!(
+                    "FALSE KEYWORDS of UID {uid} in {}: {words:?}, a new session has {real:?}",
+                    FOLDERS[folder]
+                ));
+            }
+        }
+        self.world.count(|f| f.pictures += 1);
+        Ok(())
+    }
+}
+
+/// The words of a response code.
+fn code<'t>(text: &'t str, name: &str) -> Option<Vec<&'t str>> {
+    let rest = text.strip_prefix('[')?.strip_prefix(name)?;
+    let (words, _) = rest.split_once(']')?;
+    Some(words.split_ascii_whitespace().collect())
+}
+
+/// `3,5:7` as numbers.
+fn uids_of(set: &str) -> Vec<u32> {
+    let mut uids = Vec::new();
+    for piece in set.split(',') {
+        let (from, to) = piece.split_once(':').unwrap_or((piece, piece));
+        if let (Ok(from), Ok(to)) = (from.parse::<u32>(), to.parse::<u32>()) {
+            uids.extend(from..=to);
+        }
+    }
+    uids
+}
