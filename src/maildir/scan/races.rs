@@ -77,7 +77,14 @@ fn many_sessions() {
                             }
                         }
                         4 => {
-                            let _ = change::store_flags(&store, dir, &mut snapshot.messages, i, Change::Add(Flags::DELETED), Flags::ALL);
+                            let _ = change::store_flags(
+                                &store,
+                                dir,
+                                &mut snapshot.messages,
+                                i,
+                                Change::Add(Flags::DELETED),
+                                Flags::ALL,
+                            );
                             if change::unlink(&store, dir, &mut snapshot.messages, i).unwrap() {
                                 went.fetch_add(1, Ordering::Relaxed);
                             }
@@ -136,7 +143,12 @@ fn beside_courier() {
     f.scan();
     let mut commands = vec!["SELECT INBOX"];
     for _ in 0..6 {
-        commands.extend(["APPEND INBOX (\\Seen) {3}\r\nabc", "NOOP", "STORE 1 +FLAGS (\\Flagged)", "STORE 1 -FLAGS (\\Flagged Word)"]);
+        commands.extend([
+            "APPEND INBOX (\\Seen) {3}\r\nabc",
+            "NOOP",
+            "STORE 1 +FLAGS (\\Flagged)",
+            "STORE 1 -FLAGS (\\Flagged Word)",
+        ]);
     }
     let (dir, seen, done) = (&f.dir, &Seen::default(), &AtomicBool::new(false));
     let output = std::thread::scope(|scope| {
@@ -152,7 +164,8 @@ fn beside_courier() {
                 snapshot = scanned.snapshot;
                 seen.check(&snapshot);
                 count += 1;
-                let _ = change::store_flags(&store, dir, &mut snapshot.messages, 0, Change::Add(Flags::ANSWERED), Flags::ALL).unwrap();
+                let _ = change::store_flags(&store, dir, &mut snapshot.messages, 0, Change::Add(Flags::ANSWERED), Flags::ALL)
+                    .unwrap();
                 clock::sleep(Duration::from_millis(3));
             }
             count
