@@ -38,6 +38,7 @@ pub use messages::Messages;
 pub use scan::{Mode, Scanned, Snapshot};
 
 use crate::sys;
+use crate::types::UidValidity;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
@@ -98,6 +99,8 @@ pub struct Store {
     host: Vec<u8>,
     messages: Cell<u64>,
     uid_files: Cell<u64>,
+    /// The last UIDVALIDITY that was given without being saved.
+    unsaved_validity: Cell<Option<UidValidity>>,
     /// When each folder's `tmp` was last purged.
     purged: RefCell<HashMap<PathBuf, Instant>>,
 }
@@ -116,6 +119,7 @@ impl Store {
             timing: Cell::new(timing),
             messages: Cell::new(0),
             uid_files: Cell::new(0),
+            unsaved_validity: Cell::new(None),
             purged: RefCell::default(),
         }
     }

@@ -151,8 +151,14 @@ pub fn scan(
     let news = messages.count(bit::FRESH) > 0 || messages.count(bit::DOUBLED) > 0 || file.validity.is_none();
     let (uid_validity, uid_next, saved) = if unsaved.is_some() || !writable {
         let hide = previous.is_some_and(|p| p.saved);
-        let unsaved = number_unsaved(&mut messages, file.validity, file.next, unsaved.is_some(), hide, time.seconds);
-        unsaved.ok_or_else(too_many)?
+        // Never one that this session has used before, not even in the same second.
+        let fresh = uiddb::fresh_validity(time.seconds, file.validity.max(store.unsaved_validity.get()));
+        let numbered =
+            number_unsaved(&mut messages, file.validity, file.next, unsaved.is_some(), hide, fresh).ok_or_else(too_many)?;
+        if !numbered.2 {
+            store.unsaved_validity.set(Some(numbered.0));
+        }
+        numbered
     } else {
         let validity = file.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, file.before));
         let (validity, next) = number(&mut messages, validity, file.next, time.seconds).ok_or_else(too_many)?;
@@ -218,7 +224,7 @@ fn number_unsaved(
     next: u32,
     go_on: bool,
     hide: bool,
-    seconds: i64,
+    fresh: UidValidity,
 ) -> Option<(UidValidity, u32, bool)> {
     match validity {
         Some(validity) if go_on => Some((validity, messages.number(next)?, false)),
@@ -228,7 +234,7 @@ fn number_unsaved(
         }
         _ => {
             messages.forget_uids();
-            Some((uiddb::fresh_validity(seconds, validity), messages.number(1)?, false))
+            Some((fresh, messages.number(1)?, false))
         }
     }
 }

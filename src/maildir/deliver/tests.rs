@@ -3,7 +3,7 @@
 
 use super::super::testing::Folder;
 use super::*;
-use crate::maildir::{Mode, change};
+use crate::maildir::{Config, Mode, change};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -102,7 +102,7 @@ fn two_processes_never_share_a_name() {
 
 #[test]
 fn courier_takes_up_what_was_delivered() {
-    let f = Folder::new();
+    let f = Folder::with(Config::default());
     f.scan();
     let one = f.delivery("Subject: one\n\ntext\n", Flags::SEEN, &["Work"]);
     let scanned = f.try_scan(Mode::ReadWrite, None, vec![one]).unwrap();

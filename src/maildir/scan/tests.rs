@@ -222,7 +222,7 @@ fn unsaved_uids() {
             m.push_named(name.as_bytes(), bit::FRESH);
         }
         let (validity, next, saved) =
-            number_unsaved(&mut m, file.and_then(UidValidity::new), next, go_on, hide, 1_000_000_777).unwrap();
+            number_unsaved(&mut m, file.and_then(UidValidity::new), next, go_on, hide, UidValidity::new(777).unwrap()).unwrap();
         let all: Vec<_> =
             (0..m.len()).map(|i| (m.uid(i).unwrap().get(), String::from_utf8(m.base_name(i).to_vec()).unwrap())).collect();
         (validity.get(), next, saved, all)
@@ -293,6 +293,8 @@ fn a_folder_that_is_not_there() {
     f.put("cur/1.a:2,S");
     let s = f.try_scan(Mode::ReadOnly, None, vec![]).unwrap().snapshot;
     assert_eq!((show(&s).as_str(), s.is_saved()), ("1 1.a:2,S *\n", false));
+    let other = f.try_scan(Mode::ReadOnly, None, vec![]).unwrap().snapshot;
+    assert!(other.uid_validity > s.uid_validity);
     f.put("cur/0.b:2,");
     let next = f.try_scan(Mode::ReadOnly, Some(&s), vec![]).unwrap().snapshot;
     assert_eq!((show(&next).as_str(), next.uid_validity), ("1 1.a:2,S\n2 0.b:2, *\n", s.uid_validity));
