@@ -153,7 +153,6 @@ impl Table {
     /// Takes the values of a message. Courier: one that is gone is left out.
     fn take(&mut self, number: u32, folder: &mut Live<'_>, mail: &mut Mail) {
         let Some((reader, memory)) = mail.open(folder) else { return };
-        self.numbers.push(number);
         let arrival = facts::internal_date(reader);
         let mut values = Values { arrival, sent: arrival, ..Values::default() };
         if self.wants_size {
@@ -163,6 +162,11 @@ impl Table {
         if self.wants_header {
             values.read(facts::header(reader).unwrap_or_default());
         }
+        self.add(number, &values);
+    }
+
+    fn add(&mut self, number: u32, values: &Values) {
+        self.numbers.push(number);
         for ((key, _), column) in &mut self.columns {
             match key {
                 Key::Arrival => column.push_number(values.arrival),
@@ -249,4 +253,67 @@ fn mailbox(value: &[u8]) -> Vec<u8> {
         }
     }
     out.into_bytes()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn mailboxes() {
+        for (value, text) in [
+            ("Zoe <bob@x>", "BOB"),
+            ("bob", "BOB"),
+            ("<Bob@y>, a@b", "BOB"),
+            ("A group: a@b;", "A GROUP"),
+            ("José@x", "JOSÉ"),
+            ("\"q p\"@x", "\"Q P\""),
+            ("", ""),
+            (" , ", ""),
+        ] {
+            assert_eq!(mailbox(value.as_bytes()), text.as_bytes(), "{value}");
+        }
+    }
+
+    #[test]
+    fn headers() {
+        let mut v = Values { sent: 5, ..Values::default() };
+        v.read(b"Subject: Re: [l] a\n b\nSubject: c\nFROM: a@x\nTo:\nTo: b@x\nDate: 1 Jan 1970 00:00:07 +0000\nDate: 1 Jan 1970 00:00:08 +0000\n");
+        assert_eq!((v.subject.as_deref(), v.from.as_deref()), (Some(&b"A B"[..]), Some(&b"A"[..])));
+        assert_eq!((v.to.as_deref(), v.cc, v.sent), (Some(&b""[..]), None, 7));
+        let mut v = Values { sent: 5, ..Values::default() };
+        v.read(b"Date: never\nDate: 1 Jan 1970 00:00:08 +0000\n");
+        assert_eq!(v.sent, 5);
+    }
+
+    proptest! {
+        #[test]
+        fn a_stable_permutation(
+            rows in proptest::collection::vec((0i64..4, 0u64..3, "[a-c]{0,2}"), 0..30),
+            program in proptest::collection::vec((proptest::sample::select(vec![Key::Arrival, Key::Size, Key::Subject]), any::<bool>()), 1..4),
+        ) {
+            let mut table = Table::new(Program(program.clone()));
+            for (number, (arrival, size, subject)) in (1..).zip(&rows) {
+                let subject = Some(subject.clone().into_bytes()).filter(|s| !s.is_empty());
+                table.add(number, &Values { arrival: *arrival, size: *size, subject, ..Values::default() });
+            }
+            let sorted: Vec<u32> = table.sorted().collect();
+            // The plain way: stable sorts, the least important key first.
+            let mut expected: Vec<u32> = (1..=rows.len() as u32).collect();
+            for (key, reverse) in program.iter().rev() {
+                expected.sort_by(|a, b| {
+                    let (a, b) = (&rows[*a as usize - 1], &rows[*b as usize - 1]);
+                    let order = match key {
+                        Key::Arrival => a.0.cmp(&b.0),
+                        Key::Size => a.1.cmp(&b.1),
+                        _ => a.2.cmp(&b.2),
+                    };
+                    if *reverse { order.reverse() } else { order }
+                });
+            }
+            prop_assert_eq!(sorted, expected);
+        }
+    }
 }
