@@ -41,6 +41,7 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
         let mut serving = Serving {
             may_set_seen: needs.seen && !selected.read_only && selected.rights.has(b's'),
             with_uid: call.uid && !needs.uid,
+            by_uid: call.uid,
             items: &a.items,
             needs,
             store: &s.store,

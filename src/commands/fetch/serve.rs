@@ -27,6 +27,8 @@ pub struct Serving<'a> {
     pub needs: Needs,
     /// A UID FETCH that does not ask for the UID gets it all the same (RFC 3501 6.4.8).
     pub with_uid: bool,
+    /// It is a UID FETCH.
+    pub by_uid: bool,
     /// Whether messages become \Seen.
     pub may_set_seen: bool,
     /// The store.
@@ -125,8 +127,8 @@ impl Serving<'_> {
         }
         let changed = self.selected.snapshot.messages.take_changed(index);
         if newly_seen || (changed && !self.needs.flags) {
-            // Courier: without the UID, under UID FETCH too.
-            self.selected.push_fetch_flags(&mut self.contents.io.out, index, false);
+            // RFC 3501 6.4.8: every FETCH response of a UID command has the UID. Courier leaves it out here.
+            self.selected.push_fetch_flags(&mut self.contents.io.out, index, self.by_uid);
         }
     }
 
