@@ -162,21 +162,29 @@ service() {
 
 # deliver NAME FOLDER N [SIZE]: message number N of that user, as a delivery program does it. FOLDER is a directory's name, . for the inbox.
 deliver() {
-    local dir=$W/home/$1/Maildir/$2 uid
+    local dir=$W/home/$1/Maildir/$2 uid name
     uid=$(stat -c %u "$W/home/$1")
-    if [ ! -d "$dir" ]; then
-        maildirmake.courier "$dir" && touch "$dir/maildirfolder" && chown -R "$uid:$uid" "$dir"
-    fi
-    local name file
+    folder "$dir" "$uid"
     name=$((1700000000 + $3)).M$3P1_0.chain
-    file=$dir/tmp/$name
-    {
-        printf 'From: Sender %s <sender%s@example.com>\nTo: %s@example.com\nSubject: message %s\nMessage-ID: <%s@chain.example>\nDate: Tue, 14 Nov 2023 22:%02d:00 +0000\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\nThis is message number %s.\nWith a second line.\n' \
-            "$3" "$3" "$1" "$3" "$3" $(($3 % 60)) "$3"
-        [ -z "${4:-}" ] || { head -c "$4" /dev/zero | tr '\0' x | fold -w 70; echo; }
-    } >"$file"
-    chown "$uid:$uid" "$file"
-    mv "$file" "$dir/new/$name"
+    message "$1" "$3" >"$dir/tmp/$name"
+    [ -z "${4:-}" ] || { head -c "$4" /dev/zero | tr '\0' x | fold -w 70; echo; } >>"$dir/tmp/$name"
+    chown "$uid:$uid" "$dir/tmp/$name"
+    mv "$dir/tmp/$name" "$dir/new/$name"
+}
+# fill NAME FOLDER FIRST LAST: the same for many messages, quickly, in a folder that nobody looks at yet
+fill() {
+    local dir=$W/home/$1/Maildir/$2 uid n
+    uid=$(stat -c %u "$W/home/$1")
+    folder "$dir" "$uid"
+    for ((n = $3; n <= $4; n++)); do message "$1" "$n" >"$dir/new/$((1700000000 + n)).M${n}P1_0.chain"; done
+    chown -R "$uid:$uid" "$dir/new"
+}
+folder() { # folder DIR UID
+    [ -d "$1" ] || { maildirmake.courier "$1" && touch "$1/maildirfolder" && chown -R "$2:$2" "$1"; }
+}
+message() { # message NAME N
+    printf 'From: Sender %s <sender%s@example.com>\nTo: %s@example.com\nSubject: message %s\nMessage-ID: <%s@chain.example>\nDate: Tue, 14 Nov 2023 22:%02d:00 +0000\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\nThis is message number %s.\nWith a second line.\n' \
+        "$2" "$2" "$1" "$2" "$2" $(($2 % 60)) "$2"
 }
 
 # --- conversations -----------------------------------------------------------------------------------------------------------------

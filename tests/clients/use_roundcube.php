@@ -1,0 +1,37 @@
+<?php
+// Roundcube's IMAP library (rcube_imap_generic), called as its webmail calls it. ROUNDCUBE: the directory of its classes.
+error_reporting(E_ALL & ~E_DEPRECATED & ~E_WARNING & ~E_NOTICE);
+$lib = getenv('ROUNDCUBE');
+require_once "$lib/bootstrap.php";
+function check($what, $good) { global $box; if (!$good) { fwrite(STDERR, "$what: " . var_export($good, true) . ' ' . $box->error . "\n"); exit(1); } }
+$box = new rcube_imap_generic();
+check('connect', $box->connect('localhost', getenv('MAILUSER'), getenv('MAILPASS'), ['port' => (int) getenv('PORT'), 'ssl_mode' => null, 'auth_type' => 'CHECK', 'timeout' => 30, 'ident' => ['name' => 'Roundcube']]));
+check('namespace', is_array($box->getNamespace()));
+check('list', in_array('INBOX.Work', $box->listMailboxes('', '*')));
+check('subscribed', is_array($box->listSubscribed('', '*')));
+check('status', $box->status('INBOX', ['UNSEEN'])['MESSAGES'] == 20);
+check('select', $box->select('INBOX'));
+check('count', $box->data['EXISTS'] == 20);
+check('search', $box->search('INBOX', 'ALL SUBJECT "message 7"', true)->get() == [7]);
+check('sort', $box->sort('INBOX', 'date', 'ALL UNDELETED', true)->count() == 20);
+check('thread', $box->thread('INBOX', 'REFERENCES', 'UNDELETED', true)->count_messages() == 20);
+$headers = $box->fetchHeaders('INBOX', '1:20', true, true, ['list-id', 'x-priority']);
+check('headers', count($headers) == 20 && strpos($headers[7]->subject, 'message 7') !== false);
+check('structure', is_array($headers[5]->bodystructure) && is_array($headers[5]->bodystructure[0]));
+check('part', $box->handlePartBody('INBOX', 7, true, '1') !== false);
+check('part text', strpos($box->handlePartBody('INBOX', 7, true, '1'), 'This is message number 7.') !== false);
+check('attachment', $box->handlePartBody('INBOX', 5, true, '2', 'base64') === "\0\1\2\3\4\5");
+check('flag', $box->flag('INBOX', '7', 'FLAGGED'));
+check('unflag', $box->unflag('INBOX', '7', 'SEEN'));
+check('copy', $box->copy('7', 'INBOX', 'INBOX.Work'));
+check('move', $box->move('8', 'INBOX', 'INBOX.Work'));
+check('expunge', $box->expunge('INBOX', '8'));
+$message = "Subject: appended\r\n\r\nbody\r\n";
+check('append', $box->append('INBOX.Work', $message, ['SEEN']) !== false);
+check('counted', $box->countMessages('INBOX.Work') == 13);
+check('create', $box->createFolder('INBOX.Made') && $box->renameFolder('INBOX.Made', 'INBOX.Renamed') && $box->subscribe('INBOX.Renamed'));
+check('delete', $box->deleteFolder('INBOX.Renamed'));
+check('quota', $box->getQuota('INBOX') !== null);
+check('rights', is_array($box->myRights('INBOX')));
+$box->closeConnection();
+echo "Roundcube: all is well\n";
