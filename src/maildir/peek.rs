@@ -1,10 +1,11 @@
-//! STATUS of a folder that is not selected: what a scan would find, without changing anything (STORAGE 0, trap 5).
+//! STATUS of a folder that is not selected: what a scan would find, without moving a message or giving a UID
+//! (STORAGE 0, trap 5).
 
 use super::lock::Lock;
 use super::look::Look;
 use super::messages::bit;
 use super::scan::Time;
-use super::{Dir, Error, Store, uiddb};
+use super::{Dir, Error, Store, keywords, uiddb};
 use crate::sys::fs;
 use crate::types::{Flags, UidValidity};
 
@@ -31,6 +32,10 @@ pub fn status(store: &Store, dir: &Dir) -> Result<Status, Error> {
         Err(e) => return Err(e),
     };
     let time = Time::of(lock.as_ref());
+    if lock.is_some() {
+        // Courier: every look makes it, for IDLE watches it (STORAGE 3.1). Without it nothing here is wrong.
+        let _ = keywords::make_directory(dir);
+    }
     let file = uiddb::read(dir)?;
     let mut look = Look::new(store, dir, file.messages);
     look.read_cur(time.nanos)?;
