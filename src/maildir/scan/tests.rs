@@ -301,17 +301,17 @@ fn a_folder_that_is_not_there() {
 }
 
 #[test]
-fn status_changes_nothing() {
+fn status_moves_nothing() {
     let f = Folder::of(&["1.a:2,S", "2.b:2,", "3.c:2,S"]);
     f.put("new/4.d");
     f.put("new/5.e:2,S");
     f.put("new/.no");
     f.set_uids("1 5 9\n3 1.a\n4 2.b\n5 9.gone\n");
-    let before = (f.uids(), f.list("cur"), f.list("new"), f.list("."));
+    let before = (f.uids(), f.list("cur"), f.list("new"), f.list("tmp"));
     let status = peek::status(&f.store, &f.dir).unwrap();
     let want = peek::Status { messages: 5, recent: 3, uid_next: 12, uid_validity: UidValidity::new(5).unwrap(), unseen: 2 };
     assert_eq!(status, want);
-    assert_eq!((f.uids(), f.list("cur"), f.list("new"), f.list(".")), before);
+    assert_eq!((f.uids(), f.list("cur"), f.list("new"), f.list("tmp")), before);
     let s = f.scan();
     assert_eq!((s.messages.len(), s.uid_next), (5, 12));
     let status = peek::status(&f.store, &f.dir).unwrap();
