@@ -28,12 +28,16 @@ pub trait Folder {
     fn has_keyword(&self, index: usize, number: u32) -> bool;
     /// Opens it; `false` if it is gone.
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool;
+    /// Looks at its internal date, for which it need not be opened; `false` if it is gone.
+    fn look(&mut self, index: usize, reader: &mut Reader) -> bool;
 }
 
-/// Whether the file of a message is open.
+/// What was done with the file of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum File {
-    Unopened,
+    Untouched,
+    /// Its internal date is known, no more.
+    LookedAt,
     Open,
     Gone,
 }
@@ -48,7 +52,7 @@ pub struct Mail {
 
 impl Default for Mail {
     fn default() -> Mail {
-        Mail { index: 0, file: File::Unopened, reader: Reader::new(), memory: Memory::default() }
+        Mail { index: 0, file: File::Untouched, reader: Reader::new(), memory: Memory::default() }
     }
 }
 
@@ -57,15 +61,23 @@ impl Mail {
     pub fn turn_to(&mut self, index: usize) {
         self.reader.close();
         self.index = index;
-        self.file = File::Unopened;
+        self.file = File::Untouched;
     }
 
     /// The open file; `None` when the message is gone.
     pub fn open(&mut self, folder: &mut impl Folder) -> Option<(&mut Reader, &mut Memory)> {
-        if self.file == File::Unopened {
+        if matches!(self.file, File::Untouched | File::LookedAt) {
             self.file = if folder.open(self.index, &mut self.reader) { File::Open } else { File::Gone };
         }
         (self.file == File::Open).then_some((&mut self.reader, &mut self.memory))
+    }
+
+    /// The internal date; `None` when the message is gone.
+    pub fn internal_date(&mut self, folder: &mut impl Folder) -> Option<i64> {
+        if self.file == File::Untouched {
+            self.file = if folder.look(self.index, &mut self.reader) { File::LookedAt } else { File::Gone };
+        }
+        (self.file != File::Gone).then(|| facts::internal_date(&self.reader))
     }
 }
 
@@ -125,7 +137,13 @@ impl<'p> Evaluation<'p> {
     /// The file is gone or cannot be read.
     fn learn(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> io::Result<()> {
         let index = mail.index;
-        let (reader, memory) = mail.open(folder).ok_or(io::ErrorKind::NotFound)?;
+        let gone = io::ErrorKind::NotFound;
+        if !self.plan.wants_header && !self.plan.wants_size {
+            self.known.internal = local_day(mail.internal_date(folder).ok_or(gone)?);
+            self.known.level = Level::Text;
+            return Ok(());
+        }
+        let (reader, memory) = mail.open(folder).ok_or(gone)?;
         let folder = &*folder;
         let known = &mut self.known;
         known.level = Level::File;

@@ -137,12 +137,24 @@ impl Folder for Live<'_> {
     }
 
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let known = self.flags(index);
         let opened = facts::open(self.store, self.selected, index, reader).is_ok();
-        if self.selected.snapshot.messages.take_changed(index) || self.flags(index) != known {
+        self.note(index);
+        opened
+    }
+
+    fn look(&mut self, index: usize, reader: &mut Reader) -> bool {
+        let seen = facts::look(self.store, self.selected, index, reader).is_ok();
+        self.note(index);
+        seen
+    }
+}
+
+impl Live<'_> {
+    /// Notes whether the message turned out to have other flags.
+    fn note(&mut self, index: usize) {
+        if self.selected.snapshot.messages.take_changed(index) {
             self.renamed.push(index);
         }
-        opened
     }
 }
 

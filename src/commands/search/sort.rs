@@ -152,15 +152,21 @@ impl Table {
 
     /// Takes the values of a message. Courier: one that is gone is left out.
     fn take(&mut self, number: u32, folder: &mut Live<'_>, mail: &mut Mail) {
-        let Some((reader, memory)) = mail.open(folder) else { return };
-        let arrival = facts::internal_date(reader);
-        let mut values = Values { arrival, sent: arrival, ..Values::default() };
-        if self.wants_size {
-            // As RFC822.SIZE tells it (Courier: the size of the file).
-            values.size = facts::wire_size(memory, reader).unwrap_or(0);
-        }
-        if self.wants_header {
-            values.read(facts::header(reader).unwrap_or_default());
+        let mut values = Values::default();
+        if self.wants_size || self.wants_header {
+            let Some((reader, memory)) = mail.open(folder) else { return };
+            values.arrival = facts::internal_date(reader);
+            values.sent = values.arrival;
+            if self.wants_size {
+                // As RFC822.SIZE tells it (Courier: the size of the file).
+                values.size = facts::wire_size(memory, reader).unwrap_or(0);
+            }
+            if self.wants_header {
+                values.read(facts::header(reader).unwrap_or_default());
+            }
+        } else {
+            let Some(arrival) = mail.internal_date(folder) else { return };
+            values.arrival = arrival;
         }
         self.add(number, &values);
     }

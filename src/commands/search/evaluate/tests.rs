@@ -39,6 +39,9 @@ impl Folder for Fake {
         reader.set(file, &metadata);
         true
     }
+    fn look(&mut self, index: usize, reader: &mut Reader) -> bool {
+        self.open(index, reader)
+    }
 }
 
 impl Fake {
