@@ -104,7 +104,7 @@ fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> R
                     break Err(e);
                 }
             }
-            Err(e) => break Err(maildir::Error::Io("reading a message".to_owned(), e)),
+            Err(e) => break Err(maildir::Error::failed("reading a message", e)),
         }
     };
     if let Err(e) = copied {

@@ -305,7 +305,7 @@ fn carefully(
                 break;
             }
             if tries >= TRIES {
-                return Err(Error::Io("updating keywords".into(), fs::error(io::ErrorKind::AlreadyExists)));
+                return Err(Error::failed("updating keywords", fs::error(io::ErrorKind::AlreadyExists)));
             }
             tries += 1;
             // Somebody without a lock was faster: the reading takes that in, and out of the way.

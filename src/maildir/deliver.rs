@@ -92,7 +92,7 @@ impl Delivery {
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         let Some(last) = data.last() else { return Ok(()) };
         if self.file.is_none() {
-            return Err(Error::Io("writing a message".into(), io::Error::other("it is complete already")));
+            return Err(Error::failed("writing a message", io::Error::other("it is complete already")));
         }
         self.ends_in_lf = *last == b'\n';
         self.size = self.size.saturating_add(data.len() as u64);
@@ -116,7 +116,7 @@ impl Delivery {
 
     fn put_out(&mut self, data: &[u8]) -> Result<(), Error> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(data).map_err(|e| Error::Io("writing a message".into(), e))
+        file.write_all(data).map_err(|e| Error::failed("writing a message", e))
     }
 
     /// The octets so far, as they are on disk.
@@ -146,7 +146,7 @@ impl Delivery {
             }
             fs::close(file)
         };
-        complete().map_err(|e| Error::Io("writing a message".into(), e))
+        complete().map_err(|e| Error::failed("writing a message", e))
     }
 
     /// The file, for whoever has to read it before it is delivered (the outbox); nothing once it is delivered.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it fails half-way, nothing stays.
 pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
-    make(dir).map_err(|e| Error::Io(format!("creating {}", dir.path().display()), e))?;
+    make(dir).map_err(|e| Error::failed(format!("creating {}", dir.path().display()), e))?;
     match scan(store, dir, Mode::ReadWrite, None, Vec::new()) {
         Ok(_) => Ok(()),
         Err(e) => {
@@ -56,7 +56,7 @@ pub fn delete(_store: &Store, dir: &Dir) -> Result<(), Error> {
     let path = dir.path();
     let metadata = fs::lstat(path).map_err(Error::about("removing", path))?;
     if !metadata.is_dir() {
-        return Err(Error::Io(format!("removing {}", path.display()), fs::error(io::ErrorKind::NotADirectory)));
+        return Err(Error::failed(format!("removing {}", path.display()), fs::error(io::ErrorKind::NotADirectory)));
     }
     let validity = uiddb::validity_of(dir);
     let mut tries = 0;
@@ -65,7 +65,7 @@ pub fn delete(_store: &Store, dir: &Dir) -> Result<(), Error> {
             Ok(()) => break,
             Err(e) if e.kind() == io::ErrorKind::NotFound && fs::lstat(path).is_err() => break,
             Err(e) if tries >= TRIES || !matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
-                return Err(Error::Io(format!("removing {}", path.display()), e));
+                return Err(Error::failed(format!("removing {}", path.display()), e));
             }
             Err(_) => tries += 1,
         }
@@ -107,7 +107,7 @@ fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
 ///
 /// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is renamed.
 pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), Error> {
-    let failed = |e: io::Error| Error::Io(format!("renaming in {}", root.display()), e);
+    let failed = |e: io::Error| Error::failed(format!("renaming in {}", root.display()), e);
     if new.strip_prefix(old).is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {
         return Err(failed(fs::error(io::ErrorKind::InvalidInput)));
     }

@@ -68,7 +68,7 @@ pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &OnceCe
         let mut reading = Reading::new(store, dir, messages, index);
         match reading.all() {
             Err(e) if e.kind() == io::ErrorKind::NotFound && restarts < RESTARTS => restarts += 1,
-            Err(e) => return Err(Error::Io(format!("reading {}", dir.keywords().display()), e)),
+            Err(e) => return Err(Error::failed(format!("reading {}", dir.keywords().display()), e)),
             Ok(()) => {
                 if write && let Err(e) = reading.tidy() {
                     log::error!("{}: {e}", dir.keywords().display());
@@ -340,7 +340,7 @@ pub(super) fn write_set(store: &Store, dir: &Dir, base: &[u8], names: &[&[u8]]) 
         }
         other => other,
     };
-    write().map_err(|e| Error::Io(format!("writing {}", target.display()), e))
+    write().map_err(|e| Error::failed(format!("writing {}", target.display()), e))
 }
 
 /// Writes one message's whole set if nobody has written one since the last reading: `false` if somebody has (STORAGE 3.4).
@@ -365,7 +365,7 @@ pub(super) fn write_set_carefully(store: &Store, dir: &Dir, base: &[u8], names: 
             other => other.map(|()| true),
         }
     };
-    write().map_err(|e| Error::Io(format!("writing {}", target.display()), e))
+    write().map_err(|e| Error::failed(format!("writing {}", target.display()), e))
 }
 
 #[cfg(test)]

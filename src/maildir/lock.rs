@@ -143,7 +143,7 @@ impl Ticket {
     fn make(store: &Store, dir: &Dir) -> Result<Ticket, Error> {
         let tmp = dir.tmp();
         let failed = |e: io::Error| match e.kind() {
-            io::ErrorKind::NotFound if dir.cur().is_dir() => Error::Io(format!("locking {}", dir.path().display()), e),
+            io::ErrorKind::NotFound if dir.cur().is_dir() => Error::failed(format!("locking {}", dir.path().display()), e),
             _ => Error::about("locking", dir.path())(e),
         };
         let mut file = Temporary::create(store, &tmp, b"_courierlock", 0o644).map_err(failed)?;

@@ -206,14 +206,14 @@ pub enum Error {
     /// A signal asked the session to stop, or its client went away, while it waited.
     Stopped,
     /// The system refused; with what was tried.
-    Io(String, io::Error),
+    Io(anyhow::Error),
 }
 
 impl Error {
     /// The system's reason, where there is one.
     pub fn io(&self) -> Option<&io::Error> {
         match self {
-            Error::Io(_, e) => Some(e),
+            Error::Io(e) => e.downcast_ref(),
             _ => None,
         }
     }
@@ -223,12 +223,17 @@ impl Error {
         self.io().and_then(io::Error::raw_os_error)
     }
 
+    /// What the system said, with what was tried.
+    pub(crate) fn failed(context: impl Into<String>, e: io::Error) -> Error {
+        Error::Io(anyhow::Error::new(e).context(context.into()))
+    }
+
     /// Wraps what the system said about a path; a missing file or directory becomes [`Error::Gone`].
     pub(crate) fn about(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let context = format!("{what} {}", path.display());
         move |e| match e.kind() {
             io::ErrorKind::NotFound => Error::Gone,
-            _ => Error::Io(context, e),
+            _ => Error::failed(context, e),
         }
     }
 }
@@ -239,7 +244,7 @@ impl fmt::Display for Error {
             Error::Gone => f.write_str("No such file or directory"),
             Error::Locked => f.write_str("The folder is locked"),
             Error::Stopped => f.write_str("Interrupted"),
-            Error::Io(context, e) => write!(f, "{context}: {e}"),
+            Error::Io(e) => write!(f, "{e}: {}", self.io().map_or_else(String::new, sys::fs::error_text)),
         }
     }
 }

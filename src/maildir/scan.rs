@@ -167,7 +167,7 @@ pub fn scan(
                 Ok(()) => {}
                 // Lines of messages that are gone do no harm: an account that is full can still be opened and emptied.
                 Err(e) if !news => log::error!("{}: {e}", dir.uid_file().display()),
-                Err(e) => return Err(Error::Io(format!("writing {}", dir.uid_file().display()), e)),
+                Err(e) => return Err(Error::failed(format!("writing {}", dir.uid_file().display()), e)),
             }
         }
         (validity, next, true)
@@ -192,7 +192,7 @@ pub fn scan(
 }
 
 fn too_many() -> Error {
-    Error::Io("giving UIDs".into(), std::io::Error::other("too many messages"))
+    Error::failed("giving UIDs", std::io::Error::other("too many messages"))
 }
 
 fn cannot_be_locked(e: &Error) -> bool {

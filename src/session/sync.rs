@@ -149,8 +149,8 @@ impl Session {
             // RFC 5530 3: another session holds the folder for longer than anybody should.
             maildir::Error::Locked => Outcome::no(text).with_added_code("INUSE").into(),
             maildir::Error::Stopped => self.stopped(),
-            maildir::Error::Io(what, e) => {
-                log::error!("{}: {what}: {}", super::logging::shown(&self.client.user), crate::sys::fs::error_text(&e));
+            error @ maildir::Error::Io(_) => {
+                log::error!("{}: {error}", super::logging::shown(&self.client.user));
                 Outcome::no(text).into()
             }
         }
