@@ -17,7 +17,10 @@ fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<f64> {
 pub fn exec() -> io::Result<f64> {
     let mut command = Command::new("/bin/true");
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
-    timed(|| command.status().map(drop))
+    // The work is done in the child: always by the clock.
+    let begin = std::time::Instant::now();
+    command.status()?;
+    Ok(begin.elapsed().as_secs_f64())
 }
 
 /// A directory read of cur and new.
