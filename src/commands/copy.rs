@@ -135,9 +135,9 @@ fn send_all(s: &mut Session, sources: &[Source]) -> Result<bool> {
 
 /// Checks, copies, tells which became which.
 pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
-    // Courier: a name outside every namespace is a protocol error here (PROTOCOL 6.3), a malformed one is not there.
+    // RFC 3501 6.4.7: "can't copy to that name" is NO, as it is to Courier, though in the words of its protocol error (PROTOCOL 6.3).
     let name = a.mailbox.name(s).map_err(|e| match e {
-        NameError::Invalid => Error::Syntax,
+        NameError::Invalid => Error::from(Outcome::no("Error in IMAP command received by server.")),
         NameError::Encoding => Outcome::no("Mailbox does not exist.").with_code("TRYCREATE").into(),
     })?;
     let place = s.locate_name(name, Missing::TryCreate("Mailbox does not exist."))?;

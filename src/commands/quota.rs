@@ -6,23 +6,22 @@ use crate::session::{Outcome, Result, Session};
 use crate::types::folder::Place as Space;
 use crate::wire::write;
 
-/// Writes `* QUOTA "<root>" (...)`; a root without limits has no list (Courier).
+/// Writes `* QUOTA "<root>" (...)`; the list is empty for a root without limits
+/// (RFC 2087 5.1, `quota_list`; Courier leaves it out, which is more than some parsers take).
 fn push_quota(s: &mut Session, root: &[u8]) {
     let usage = if root == b"ROOT" { s.quota().usage() } else { None };
     let out = &mut s.io.out;
     out.extend_from_slice(b"* QUOTA ");
     write::string(out, root);
+    let mut shown: Vec<String> = Vec::new();
     if let Some(usage) = usage {
         let kib = |octets: u64| octets.div_ceil(1024);
         let resources =
             [("STORAGE", kib(usage.bytes), kib(usage.limits.bytes)), ("MESSAGE", usage.messages, usage.limits.messages)];
-        let shown: Vec<String> = resources
-            .iter()
-            .filter(|(_, _, limit)| *limit > 0)
-            .map(|(name, used, limit)| format!("{name} {used} {limit}"))
-            .collect();
-        out.extend_from_slice(format!(" ({})", shown.join(" ")).as_bytes());
+        let limited = resources.iter().filter(|(_, _, limit)| *limit > 0);
+        shown.extend(limited.map(|(name, used, limit)| format!("{name} {used} {limit}")));
     }
+    out.extend_from_slice(format!(" ({})", shown.join(" ")).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 

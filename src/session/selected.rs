@@ -155,6 +155,13 @@ impl Selected {
         out.extend_from_slice(b"\\Draft \\Answered \\Flagged \\Deleted \\Seen)] Limited\r\n");
     }
 
+    /// Appends `* OK [UIDVALIDITY <n>] Ok`.
+    pub fn push_validity(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"* OK [UIDVALIDITY ");
+        write::number(out, u64::from(self.snapshot.uid_validity.get()));
+        out.extend_from_slice(b"] Ok\r\n");
+    }
+
     /// Appends the EXISTS and RECENT lines, always a pair.
     pub fn push_counts(&self, out: &mut Vec<u8>) {
         for (n, word) in [(self.snapshot.messages.len(), &b" EXISTS\r\n"[..]), (self.recent(), b" RECENT\r\n")] {

@@ -127,6 +127,10 @@ impl Session {
             crate::wire::write::number(out, u64::from(*n));
             out.extend_from_slice(b" EXPUNGE\r\n");
         }
+        if changes.replaced {
+            // RFC 3501 2.3.1.1: whoever goes on with the old UIDs would speak of other messages.
+            selected.push_validity(out);
+        }
         selected.learn_keywords(out, may_add);
         if changes.resized() {
             selected.push_counts(out);

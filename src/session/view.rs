@@ -27,6 +27,8 @@ pub struct Changes {
     pub added: usize,
     /// Places (from 0, in the new list) of kept messages whose state is another.
     pub changed: Vec<usize>,
+    /// Whether it is another folder under the same name: its UIDs say nothing about those before.
+    pub replaced: bool,
 }
 
 impl Changes {
@@ -74,7 +76,7 @@ pub fn compare(old: &impl List, new: &impl List, mut same: impl FnMut(usize, usi
 
 /// Compares by nothing: the folder became another one under its name (its UIDVALIDITY changed), so all that was known is gone.
 pub fn replaced(old: &impl List, new: &impl List) -> Changes {
-    Changes { expunged: vec![1; old.len()], kept: 0, added: new.len(), changed: Vec::new() }
+    Changes { expunged: vec![1; old.len()], added: new.len(), replaced: true, ..Changes::default() }
 }
 
 #[cfg(test)]

@@ -2,11 +2,18 @@
 
 use crate::types::utf7;
 
-/// A name that follows the rules, with the folder it means.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A name that follows the rules, with the folder it means. Two names are equal when they mean the same folder, however they are
+/// spelled: `inbox` is `INBOX` (RFC 3501 5.1).
+#[derive(Clone, Eq, Debug)]
 pub struct FolderName {
     spelled: Vec<u8>,
     name: Vec<u8>,
+}
+
+impl PartialEq for FolderName {
+    fn eq(&self, other: &FolderName) -> bool {
+        self.name == other.name
+    }
 }
 
 /// Which folder a name means. The texts are UTF-8 (or the client's octets under UTF8=ACCEPT) without the namespace's prefix.
@@ -152,6 +159,9 @@ mod tests {
         }
         assert_eq!(FolderName::from_wire(b"INBOX.a&b", false), Err(NameError::Encoding));
         assert_eq!(FolderName::from_wire(b"INBOX.a&b", true).unwrap().place(), Place::Own(b"a&b"));
+        let f = |wire: &[u8], utf8| FolderName::from_wire(wire, utf8).unwrap();
+        assert_eq!(f(b"inbox.&AOk-", false), f("INBOX.\u{e9}".as_bytes(), true));
+        assert_ne!(f(b"INBOX.A", false), f(b"INBOX.a", false));
     }
 
     #[test]
