@@ -2,6 +2,7 @@
 //! no change on disk is cut in two (PROTOCOL 1.8).
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED_TO_STOP: AtomicBool = AtomicBool::new(false);
@@ -37,13 +38,16 @@ pub fn asked_to_stop() -> bool {
     ASKED_TO_STOP.load(Ordering::Relaxed)
 }
 
-/// The signals blocked inside a wait: none of ours.
+/// The signals blocked inside a wait: what was blocked when the process began, but none of ours.
 pub(super) fn open_mask() -> SigSet {
-    let mut mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
-    for signal in &ours() {
-        mask.remove(signal);
-    }
-    mask
+    static MASK: OnceLock<SigSet> = OnceLock::new();
+    *MASK.get_or_init(|| {
+        let mut mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+        for signal in &ours() {
+            mask.remove(signal);
+        }
+        mask
+    })
 }
 
 /// In a child between fork and exec: gives the signals back their usual meaning.
