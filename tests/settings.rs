@@ -66,12 +66,7 @@ const CASES: &[Case] = &[
     case("MAILDIRQUOTA", [None, Some("5S")], "a APPEND INBOX {9+}\r\nlong text\r\n"),
     case("OPTIONS", [None, Some("disableimap=1")], ""),
     case_with("OUTBOX", [None, Some(".Outbox")], &[("SENDMAIL", "%MAILER")], APPEND),
-    case_with(
-        "OUTBOX_MULTIPLE_SEND",
-        [None, Some("1")],
-        OUTBOX,
-        "a SELECT INBOX\r\nb COPY 1:2 INBOX.Outbox\r\n",
-    ),
+    case_with("OUTBOX_MULTIPLE_SEND", [None, Some("1")], OUTBOX, "a SELECT INBOX\r\nb COPY 1:2 INBOX.Outbox\r\n"),
     case("PROTOCOL", [None, Some("SMAP1")], ""),
     case_with("SENDMAIL", [Some("/bin/false"), Some("%MAILER")], &[("OUTBOX", ".Outbox")], APPEND),
     case("SMAP_CAPABILITY", [None, Some("SMAP1")], "a CAPABILITY\r\n"),
@@ -139,7 +134,8 @@ fn shown(case: &Case, value: Option<&str>) -> String {
     for name in maildir.files() {
         // A unique name is told apart by its host alone.
         let unique = name.rsplit('/').next().unwrap_or_default();
-        let kept = if unique.contains(".M") && unique.contains('P') { name.split_once("host").map_or("", |x| x.1) } else { &name };
+        let kept =
+            if unique.contains(".M") && unique.contains('P') { name.split_once("host").map_or("", |x| x.1) } else { &name };
         let kept = if unique.contains("two.example") { "two.example" } else { kept };
         all.push_str(&format!("{kept}\n"));
     }

@@ -59,7 +59,9 @@ fn compare(old: &Snapshot, new: &mut Snapshot) -> Changes {
             recent.push(j);
         }
         // Flags that were taken over when a renamed file was found are in the old look already, but the client may not know.
-        !old.messages.is_changed(i) && old.messages.flags(i) == new.messages.flags(j) && keywords.same(old.messages.keywords(i), new.messages.keywords(j))
+        !old.messages.is_changed(i)
+            && old.messages.flags(i) == new.messages.flags(j)
+            && keywords.same(old.messages.keywords(i), new.messages.keywords(j))
     });
     for j in recent {
         new.messages.set_recent(j, true);

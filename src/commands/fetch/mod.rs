@@ -15,8 +15,8 @@ mod tests;
 
 pub use items::{Arguments, parse};
 
-use super::args::{self, Piece};
 use super::Call;
+use super::args::{self, Piece};
 use crate::session::facts::Reader;
 use crate::session::{Error, Fatal, Outcome, Result, Session};
 use contents::Contents;

@@ -6,8 +6,8 @@ use super::items::{Item, items, needs};
 use crate::mime::wire_form::to_wire;
 use crate::session::Counts;
 use crate::session::facts::{Memory, Reader};
-use crate::wire::link;
 use crate::wire::Io;
+use crate::wire::link;
 use proptest::prelude::*;
 use std::io::Write;
 
@@ -200,10 +200,33 @@ fn check_all(message: &[u8]) {
 /// Messages made of pieces that matter to the structure.
 fn message() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
-        "MIME-Version: 1.0\n", "Content-Type: multipart/mixed; boundary=b\n", "Content-Type: multipart/digest;\r\n boundary=\"bb\"\r\n",
-        "Content-Type: message/rfc822\n", "Content-Type: text/plain; charset=\"a\\\"b\"\n", "\n", "\n", "\r\n", "--b\n", "--b", "--bb\r\n",
-        "--b--\n", "--bb--", "-", "\r", "\n--", "x", "text\n", "Subject: é\n", "\0", " ", "\n\n--b\n", "\n\n--bb\n", "From: a@b, c: d;\n",
-        "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n", "Content-Disposition: x; y=\"é\"\n", "Content-Type: text\n",
+        "MIME-Version: 1.0\n",
+        "Content-Type: multipart/mixed; boundary=b\n",
+        "Content-Type: multipart/digest;\r\n boundary=\"bb\"\r\n",
+        "Content-Type: message/rfc822\n",
+        "Content-Type: text/plain; charset=\"a\\\"b\"\n",
+        "\n",
+        "\n",
+        "\r\n",
+        "--b\n",
+        "--b",
+        "--bb\r\n",
+        "--b--\n",
+        "--bb--",
+        "-",
+        "\r",
+        "\n--",
+        "x",
+        "text\n",
+        "Subject: é\n",
+        "\0",
+        " ",
+        "\n\n--b\n",
+        "\n\n--bb\n",
+        "From: a@b, c: d;\n",
+        "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n",
+        "Content-Disposition: x; y=\"é\"\n",
+        "Content-Type: text\n",
     ]);
     (0u8..3, prop::collection::vec(piece, 0..40)).prop_map(|(kind, v)| {
         let head = match kind {
@@ -296,7 +319,12 @@ fn sections_of_messages_in_messages() {
     }
     // A message that is one.
     let mut m = Asked::new(b"MIME-Version: 1.0\nContent-Type: message/rfc822\n\nSubject: in\n\nbody\n");
-    for (section, expected) in [("1", "Subject: in\r\n\r\nbody\r\n"), ("1.1", "body\r\n"), ("1.HEADER", "Subject: in\r\n\r\n"), ("HEADER.FIELDS (Subject)", "\r\n")] {
+    for (section, expected) in [
+        ("1", "Subject: in\r\n\r\nbody\r\n"),
+        ("1.1", "body\r\n"),
+        ("1.HEADER", "Subject: in\r\n\r\n"),
+        ("HEADER.FIELDS (Subject)", "\r\n"),
+    ] {
         assert_eq!(String::from_utf8_lossy(&m.literal(&format!("BODY[{section}]"))), expected, "{section}");
     }
 }
@@ -342,12 +370,32 @@ fn counts_for_the_log() {
 #[test]
 fn what_is_refused() {
     for bad in [
-        "", "()", "(UID", "UID FLAGS", "(UID))", "((UID))", "\"UID\"", "NONSENSE", "RFC822.PEEK", "BODY[", "BODY[0]", "BODY[1.]", "BODY[MIME]",
-        "BODY[1]x", "BODY[HEADER.FIELDS]", "BODY[HEADER.FIELDS (a b]", "BODY[TEXT]<x>", "BODY[TEXT]<>", "BODY[TEXT]<1.2", "BODY[\"1\"]",
+        "",
+        "()",
+        "(UID",
+        "UID FLAGS",
+        "(UID))",
+        "((UID))",
+        "\"UID\"",
+        "NONSENSE",
+        "RFC822.PEEK",
+        "BODY[",
+        "BODY[0]",
+        "BODY[1.]",
+        "BODY[MIME]",
+        "BODY[1]x",
+        "BODY[HEADER.FIELDS]",
+        "BODY[HEADER.FIELDS (a b]",
+        "BODY[TEXT]<x>",
+        "BODY[TEXT]<>",
+        "BODY[TEXT]<1.2",
+        "BODY[\"1\"]",
     ] {
         assert_eq!(parsed(bad), None, "{bad}");
     }
-    for (good, n) in [("ALL", 4), ("(FAST UID)", 4), ("full", 5), ("BODY.PEEK", 1), ("BODY [1] <0.1>", 1), ("(BODY[1]BODY[2])", 2)] {
+    for (good, n) in
+        [("ALL", 4), ("(FAST UID)", 4), ("full", 5), ("BODY.PEEK", 1), ("BODY [1] <0.1>", 1), ("(BODY[1]BODY[2])", 2)]
+    {
         assert_eq!(parsed(good).map(|items| items.len()), Some(n), "{good}");
     }
 }

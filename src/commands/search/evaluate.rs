@@ -305,7 +305,9 @@ impl<'p> Evaluation<'p> {
             Node::And(nodes) => self.list(nodes, folder, index, false),
             Node::Or(nodes) => self.list(nodes, folder, index, true),
             Node::Not(node) => self.value(node, folder, index).map(|value| !value),
-            Node::Numbers(ranges) => Some(u32::try_from(index).is_ok_and(|i| i.checked_add(1).is_some_and(|n| ranges.contains(n)))),
+            Node::Numbers(ranges) => {
+                Some(u32::try_from(index).is_ok_and(|i| i.checked_add(1).is_some_and(|n| ranges.contains(n))))
+            }
             Node::Uids(ranges) => Some(ranges.contains(folder.uid(index))),
             Node::Flag(flag) => Some(folder.flags(index).contains(*flag)),
             Node::Recent => Some(folder.recent(index)),

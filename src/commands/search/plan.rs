@@ -277,7 +277,13 @@ mod tests {
         };
         assert_eq!(
             order("TEXT a LARGER 9 FROM x ON 1-Jan-1970 NOT SEEN"),
-            [Node::Not(Box::new(Node::Flag(Flags::SEEN))), Node::Internal(When::On, 0), Node::Header(0), Node::Larger(9), Node::Text(0)]
+            [
+                Node::Not(Box::new(Node::Flag(Flags::SEEN))),
+                Node::Internal(When::On, 0),
+                Node::Header(0),
+                Node::Larger(9),
+                Node::Text(0)
+            ]
         );
         assert_eq!(order("TEXT \"\" FROM x"), [Node::Text(0), Node::Header(0)]);
     }

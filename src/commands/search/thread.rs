@@ -113,7 +113,9 @@ mod tests {
             message
         };
         let ids = |list: &[&str]| list.iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>();
-        let m = read("Message-ID: <\"a\"@x>\nReferences: <r1@x>\n <r2@x>\nIn-Reply-To: <i@x>\nSubject: Re: s\nDate: 1 Jan 1970 00:00:09 +0000\n");
+        let m = read(
+            "Message-ID: <\"a\"@x>\nReferences: <r1@x>\n <r2@x>\nIn-Reply-To: <i@x>\nSubject: Re: s\nDate: 1 Jan 1970 00:00:09 +0000\n",
+        );
         assert_eq!((m.id, m.references), (Some(b"a@x".to_vec()), ids(&["r1@x", "r2@x"])));
         assert_eq!((m.sent, m.subject, m.is_reply), (9, 1, true));
         let m = read("References: nothing valid\nIn-Reply-To: mail of <x@y> <i@x>\nSubject: s\nSubject: Re: t\nDate: never\n");

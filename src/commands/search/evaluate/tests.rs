@@ -97,7 +97,11 @@ const MIXED: &[u8] = b"From: a@b\nSubject: outer\nDate: junk\nMIME-Version: 1.0\
 --b--\nepilogue\n";
 
 fn fake() -> Fake {
-    Fake::default().with(PLAIN, Flags::SEEN, false).with(MIXED, Flags::FLAGGED | Flags::SEEN, true).gone().with(b"\nx", Flags::NONE, true)
+    Fake::default().with(PLAIN, Flags::SEEN, false).with(MIXED, Flags::FLAGGED | Flags::SEEN, true).gone().with(
+        b"\nx",
+        Flags::NONE,
+        true,
+    )
 }
 
 #[test]

@@ -92,8 +92,10 @@ fn by_subjects() {
         (&["a | Re: x", "b | Re: x", "c | x"], "THREAD (3 (1)(2))"),
         (&["a | x", "b | x", "c | x"], "THREAD ((1)(2)(3))"),
         // PROTOCOL 6.9's example of a common dummy.
-        (&["a | x @2", "b | x @4", "c < b | y @5", "d | x @3", "e | q @9", "f | q2 @9", "g | q3 @9", "h | x @1"],
-            "THREAD ((8)(1)(4)(2 3))(5)(6)(7)"),
+        (
+            &["a | x @2", "b | x @4", "c < b | y @5", "d | x @3", "e | q @9", "f | q2 @9", "g | q3 @9", "h | x @1"],
+            "THREAD ((8)(1)(4)(2 3))(5)(6)(7)",
+        ),
         // Empty subjects are not gathered, nor are those that nothing is left of.
         (&["a", "b"], "THREAD (1)(2)"),
         (&["a | Re:", "b | Fwd:"], "THREAD (1)(2)"),
@@ -126,7 +128,9 @@ fn large() {
     // Links to the end of a deep chain that each ask whether they make a loop.
     let mut all = References::default();
     (1..=N).for_each(|n| all.add(plain(n, vec![name(n - 1)])));
-    (1..200).for_each(|n| all.add(Message { number: N + n, references: vec![[name(0), name(N)]; 50].concat(), ..Message::default() }));
+    (1..200).for_each(|n| {
+        all.add(Message { number: N + n, references: vec![[name(0), name(N)]; 50].concat(), ..Message::default() })
+    });
     assert!(line(all).starts_with("THREAD (1 2 3 4 "));
     // A dummy with a hundred thousand children, under a chain of dummies.
     let mut all = References::default();

@@ -1,0 +1,215 @@
+//! The differences that README.md's table declares, recognised by what differs and by the message itself. Anything else is a finding.
+
+use crate::server::Value;
+
+/// One place where two answers differ.
+pub struct Difference<'a> {
+    /// The item that was asked for: `ENVELOPE`, `BODY[1]`, ...
+    pub item: &'a str,
+    /// What Courier's imapd says there.
+    pub courier: &'a Value,
+    /// What ours says there.
+    pub ours: &'a Value,
+}
+
+/// Walks two values side by side and calls `see` for the smallest parts that differ.
+pub fn walk<'a>(item: &'a str, courier: &'a Value, ours: &'a Value, see: &mut dyn FnMut(Difference<'a>)) {
+    match (courier, ours) {
+        _ if courier == ours => {}
+        (Value::List(c), Value::List(o)) if c.len() == o.len() => c.iter().zip(o).for_each(|(c, o)| walk(item, c, o, see)),
+        _ => see(Difference { item, courier, ours }),
+    }
+}
+
+/// A message as it lies on disk, and what its form makes possible.
+pub struct Message<'a> {
+    /// Its octets.
+    pub raw: &'a [u8],
+    /// Its file's name.
+    pub name: &'a [u8],
+}
+
+impl Message<'_> {
+    fn contains(&self, needle: &[u8]) -> bool {
+        self.raw.windows(needle.len()).any(|w| w.eq_ignore_ascii_case(needle))
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.raw.split(|&b| b == b'\n')
+    }
+
+    /// Lines that look like header fields, anywhere: parts have headers too.
+    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines().filter_map(|l| {
+            let colon = l.iter().position(|&b| b == b':')?;
+            let name = l.get(..colon)?;
+            (!name.is_empty() && name.iter().all(|b| (33..127).contains(b) || *b == b' ' || *b == b'\t'))
+                .then(|| (name, &l[colon + 1..]))
+        })
+    }
+
+    fn has_crlf(&self) -> bool {
+        self.raw.windows(2).any(|w| w == b"\r\n")
+    }
+
+    /// A header, the message's or a part's, may lack its end.
+    fn unended_header(&self) -> bool {
+        let blank = self.raw.first() == Some(&b'\n') || self.raw.windows(2).any(|w| w == b"\n\n");
+        !blank || self.contains(b"content-type: multipart/") || self.contains(b"message/rfc822")
+    }
+
+    fn boundary_never_comes(&self) -> bool {
+        self.fields_text("boundary").is_some_and(|b| {
+            let line = [b"--", b.as_slice()].concat();
+            !self.lines().any(|l| l.starts_with(&line))
+        }) || (self.contains(b"content-type: multipart/") && self.fields_text("boundary").is_none())
+    }
+
+    fn fields_text(&self, name: &str) -> Option<Vec<u8>> {
+        let needle = format!("{name}=");
+        let at = self.raw.windows(needle.len()).position(|w| w.eq_ignore_ascii_case(needle.as_bytes()))?;
+        let rest = self.raw.get(at + needle.len()..)?;
+        Some(match rest.strip_prefix(b"\"") {
+            Some(quoted) => quoted.iter().copied().take_while(|&b| b != b'"').collect(),
+            None => rest.iter().copied().take_while(|b| !b.is_ascii_whitespace() && *b != b';').collect(),
+        })
+    }
+}
+
+fn text(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::Text(t) | Value::Atom(t) => Some(t),
+        Value::Nil => Some(b""),
+        Value::Big(..) | Value::List(_) => None,
+    }
+}
+
+fn count(value: &Value) -> Option<i64> {
+    match value {
+        Value::Atom(a) => std::str::from_utf8(a).ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
+fn without(text: &[u8], unwanted: impl Fn(u8) -> bool) -> Vec<u8> {
+    text.iter().copied().filter(|&b| !unwanted(b)).collect()
+}
+
+/// A text without its 8-bit octets and encoded words.
+fn plain(text: &[u8]) -> Vec<u8> {
+    let text = without(text, |b| b >= 128);
+    let find = |from: usize, what: &[u8]| text.get(from..)?.windows(what.len()).position(|w| w == what).map(|at| from + at);
+    let (mut out, mut at) = (Vec::new(), 0);
+    while let Some(start) = find(at, b"=?") {
+        let Some(end) = find(start, b"?Q?").or(find(start, b"?B?")).and_then(|b| find(b + 3, b"?=")) else { break };
+        out.extend_from_slice(&text[at..start]);
+        at = end + 2;
+    }
+    out.extend_from_slice(&text[at..]);
+    out
+}
+
+/// The row of README.md's table that a difference belongs to.
+pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
+    let (c, o) = (text(d.courier), text(d.ours));
+    let structure = d.item == "BODY" || d.item == "BODYSTRUCTURE";
+    let section = d.item.starts_with("BODY[");
+    if let (true, Some(c), Some(o)) = (structure, c, o) {
+        let encodings: [&[u8]; 5] = [b"8bit", b"7bit", b"quoted-printable", b"base64", b"binary"];
+        if o == b"7bit" && encodings.iter().any(|e| c.eq_ignore_ascii_case(e)) {
+            return Some("encoding-7bit");
+        }
+        if o != c && without(o, |b| b == b'\\') == without(c, |b| b == b'\\') {
+            return Some("parameter-backslash");
+        }
+    }
+    if structure && without_charset(d.courier) == Some(as_list(d.ours)) {
+        return Some("inherited-charset");
+    }
+    if d.item == "FLAGS" {
+        let bare = !m.name.windows(3).any(|w| w == b":2,");
+        return (bare && without_recent(d.courier) == without_recent(d.ours)).then_some("recent-without-info");
+    }
+    if d.item == "ENVELOPE" {
+        return envelope(d, m);
+    }
+    if m.has_crlf() && (structure || section || d.item == "RFC822.SIZE") {
+        return Some("crlf-files");
+    }
+    if m.boundary_never_comes() && (structure || section) {
+        return Some("boundary-never-comes");
+    }
+    if structure || section {
+        // An octet or two at the end of a part, or a count of them.
+        let near = match (count(d.courier), count(d.ours), c, o) {
+            (Some(c), Some(o), _, _) => (c - o).abs() <= 2,
+            (_, _, Some(c), Some(o)) if section => {
+                let (c, o) = (c.trim_ascii_end(), o.trim_ascii_end());
+                c == o
+            }
+            _ => false,
+        };
+        let nested = m.contains(b"message/rfc822") || m.contains(b"multipart/digest");
+        if near && nested {
+            return Some("nested-message-size");
+        }
+        if near && m.unended_header() {
+            return Some("unended-header");
+        }
+        let own = m.fields().any(|(n, v)| {
+            n.eq_ignore_ascii_case(b"content-type") && v.trim_ascii().to_ascii_lowercase().starts_with(b"message/rfc822")
+        });
+        if own && section && d.item.starts_with("BODY[1") {
+            return Some("rfc822-part-one");
+        }
+        if m.fields().any(|(n, _)| n.ends_with(b" ") || n.ends_with(b"\t")) {
+            return Some("blank-before-colon");
+        }
+    }
+    None
+}
+
+fn envelope(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
+    let (c, o) = (text(d.courier), text(d.ours));
+    let addresses = |v: &[u8]| without(v, |b| b.is_ascii_whitespace());
+    if let (Some(c), Some(o)) = (c, o) {
+        if addresses(c) == addresses(o) && o.contains(&b',') {
+            return Some("repeated-header");
+        }
+        // Shown as an encoded word here, left out there.
+        if without(&plain(c), |b| b == b' ') == without(&plain(o), |b| b == b' ') && plain(o) != o {
+            return Some("undecodable-octets");
+        }
+    }
+    let is_address = |n: &[u8]| {
+        ["from", "to", "cc", "bcc", "sender", "reply-to"].iter().any(|f| n.trim_ascii().eq_ignore_ascii_case(f.as_bytes()))
+    };
+    if m.fields().any(|(n, v)| is_address(n) && v.iter().filter(|&&b| b == b'"').count() % 2 == 1) {
+        return Some("unclosed-quote");
+    }
+    if m.fields().any(|(n, v)| is_address(n) && v.contains(&b':')) {
+        return Some("envelope-groups");
+    }
+    if m.fields().any(|(n, _)| n.ends_with(b" ") || n.ends_with(b"\t")) {
+        return Some("blank-before-colon");
+    }
+    None
+}
+
+fn as_list(value: &Value) -> Vec<Value> {
+    match value {
+        Value::List(l) => l.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Courier's list of parameters without the inherited `charset`; `None` where there is none.
+fn without_charset(value: &Value) -> Option<Vec<Value>> {
+    let list = as_list(value);
+    let at = list.iter().position(|v| text(v).is_some_and(|t| t.eq_ignore_ascii_case(b"charset")))?;
+    (at % 2 == 0).then(|| list.iter().enumerate().filter(|(n, _)| *n != at && *n != at + 1).map(|(_, v)| v.clone()).collect())
+}
+
+fn without_recent(value: &Value) -> Vec<Value> {
+    as_list(value).into_iter().filter(|v| *v != Value::Atom(b"\\Recent".to_vec())).collect()
+}
