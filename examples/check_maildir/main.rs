@@ -5,18 +5,19 @@
 
 mod known;
 mod listing;
+mod progress;
 mod server;
+mod views;
 
 use known::{Difference, Message};
 use listing::LeftOut;
+use progress::Progress;
 use server::{Answer, Items, Server, Setting, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::io::{IsTerminal, Write as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
 
 const USAGE: &str = "usage: check-maildir [--courier PROGRAM] [--ours PROGRAM] [--work DIR] [--env NAME=VALUE]... [--user NAME]
                      [--show N] [--copy] [--keep] MAILDIR
@@ -145,14 +146,14 @@ fn check(o: &Options) -> Result<bool, String> {
     let home = o.work.join(format!("{}", std::process::id()));
     fs::create_dir(&home).map_err(disk)?;
     let mut left_out = LeftOut::default();
-    let result = prepare(o, &home, &mut left_out).and_then(|how| {
+    let result = views::prepare(o, &home, &mut left_out).and_then(|how| {
         println!("each server has its own {how} in {}", home.display());
         let mut report = Report::default();
         compare(o, &home, &mut report)?;
         Ok(report)
     });
     if !o.keep {
-        clean(o, &home);
+        views::clean(o, &home);
     }
     let report = result?;
     let changes = listing::changes(&before, &listing::listing(&o.maildir).map_err(disk)?);
@@ -188,57 +189,6 @@ fn check(o: &Options) -> Result<bool, String> {
         report.findings.len()
     );
     Ok(report.findings.is_empty() && changes.is_empty())
-}
-
-const SIDES: [&str; 2] = ["courier", "ours"];
-
-/// Two homes, each with its `Maildir`.
-fn prepare(o: &Options, home: &Path, left_out: &mut LeftOut) -> Result<&'static str, String> {
-    let owner = fs::metadata(&o.maildir).map_err(|e| e.to_string())?;
-    let mut how = "copy";
-    for side in SIDES {
-        let place = home.join(side);
-        let view = place.join("Maildir");
-        fs::create_dir(&place).map_err(|e| e.to_string())?;
-        let path = o.maildir.to_string_lossy();
-        if o.overlay && !path.contains([':', ',', '\\']) && overlay(&path, &place) {
-            listing::tidy(&view, &o.maildir, left_out).map_err(|e| e.to_string())?;
-            how = "overlay";
-        } else {
-            listing::copy(&o.maildir, &view, left_out).map_err(|e| format!("while copying: {e}"))?;
-        }
-        let _ = std::os::unix::fs::chown(&place, Some(owner.uid()), Some(owner.gid()));
-    }
-    Ok(how)
-}
-
-/// Mounts a view of the Maildir whose changes go elsewhere. Only in the private table of mounts that the script makes.
-fn overlay(maildir: &str, place: &Path) -> bool {
-    let dirs = ["Maildir", "upper", "work"].map(|d| place.join(d));
-    if dirs.iter().any(|d| fs::create_dir(d).is_err()) {
-        return false;
-    }
-    let options = format!("lowerdir={maildir},upperdir={},workdir={}", dirs[1].display(), dirs[2].display());
-    let done = Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(&dirs[0]).output();
-    let done = done.is_ok_and(|out| out.status.success());
-    if !done {
-        for dir in &dirs {
-            let _ = fs::remove_dir_all(dir);
-        }
-    }
-    done
-}
-
-fn clean(o: &Options, home: &Path) {
-    if o.overlay {
-        for side in SIDES {
-            let _ = Command::new("umount").arg(home.join(side).join("Maildir")).output();
-        }
-    }
-    if let Err(e) = fs::remove_dir_all(home) {
-        eprintln!("{}: {e}", home.display());
-    }
-    let _ = fs::remove_dir(&o.work);
 }
 
 /// The two sessions, asked the same things.
@@ -289,7 +239,7 @@ fn compare(o: &Options, home: &Path, report: &mut Report) -> Result<(), String> 
     for line in log.split(|&b| b == b'\n').filter(|l| l.starts_with(b"ERR") || l.starts_with(b"CRIT")) {
         report.find(format!("the log of our imapd: {}", line.escape_ascii()));
     }
-    compare_disk(home, report)
+    views::compare_disk(home, report)
 }
 
 /// The name at the end of a LIST line, as it can be sent back.
@@ -482,71 +432,4 @@ fn neighbourhood(c: &Value, o: &Value) -> String {
     let cut = |s: &str| s.chars().skip(from).take(300).collect::<String>();
     let dots = if from > 0 { "..." } else { "" };
     format!("    Courier: {dots}{}\n    ours:    {dots}{}", cut(&c), cut(&o))
-}
-
-/// What both servers left behind: which message files, under which UIDs.
-fn compare_disk(home: &Path, report: &mut Report) -> Result<(), String> {
-    let view = |side: &str| -> Result<BTreeMap<String, Vec<u8>>, String> {
-        let root = home.join(side).join("Maildir");
-        let mut found = BTreeMap::new();
-        for path in listing::listing(&root).map_err(|e| e.to_string())?.into_keys() {
-            let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
-            if name.ends_with("courierimapuiddb") {
-                let content = fs::read(&path).unwrap_or_default();
-                // The first line holds a UIDVALIDITY that may have been made just now; SELECT has compared the old ones.
-                let mut lines: Vec<&[u8]> = content.split(|&b| b == b'\n').skip(1).collect();
-                lines.sort_unstable();
-                found.insert(name, lines.join(&b'\n'));
-            } else if name.contains("/cur/") || name.contains("/new/") || name.starts_with("cur/") || name.starts_with("new/") {
-                found.insert(name, Vec::new());
-            }
-        }
-        Ok(found)
-    };
-    let (c, o) = (view("courier")?, view("ours")?);
-    for name in c.keys().chain(o.keys()).collect::<BTreeSet<_>>() {
-        report.values += 1;
-        match (c.get(name), o.get(name)) {
-            (Some(a), Some(b)) if a == b => {}
-            (Some(_), Some(_)) => report.find(format!("on disk: {name} has other contents")),
-            (Some(_), None) => report.find(format!("on disk: only Courier has {name}")),
-            (None, _) => report.find(format!("on disk: only ours has {name}")),
-        }
-    }
-    Ok(())
-}
-
-/// Words on long work: a line that is written over on a terminal, a line every ten seconds elsewhere.
-struct Progress<'a> {
-    what: &'a str,
-    count: u64,
-    last: Instant,
-    terminal: bool,
-}
-
-impl<'a> Progress<'a> {
-    fn new(what: &'a str, count: u64) -> Self {
-        Self { what, count, last: Instant::now(), terminal: std::io::stderr().is_terminal() }
-    }
-
-    fn tell(&mut self, at: u64, report: &Report) {
-        let pause = if self.terminal { Duration::from_millis(300) } else { Duration::from_secs(10) };
-        if self.last.elapsed() < pause {
-            return;
-        }
-        self.last = Instant::now();
-        let line = format!("{}: {at}/{} messages, {} findings", self.what, self.count, report.findings.len());
-        if self.terminal {
-            eprint!("\r{line}\x1b[K");
-            let _ = std::io::stderr().flush();
-        } else {
-            eprintln!("{line}");
-        }
-    }
-
-    fn end(&self) {
-        if self.terminal {
-            eprint!("\r\x1b[K");
-        }
-    }
 }
