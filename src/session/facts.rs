@@ -363,7 +363,11 @@ impl Walk {
         let chunk_end = wire.saturating_add(length);
         let mut sent = 0;
         let before = out.len();
-        if chunk_end > self.skip {
+        if wire >= self.skip && chunk_end <= slice_end {
+            wire_form::append(chunk, after_cr, out);
+            // Octets of the file: for the log, which does not count the CRs that were put in.
+            sent = chunk.len() as u64;
+        } else if chunk_end > self.skip {
             // The converter learns of a CR before the chunk by being given one, which it then leaves out.
             let lead = u64::from(after_cr);
             let skip = self.skip.saturating_sub(wire);
@@ -375,10 +379,7 @@ impl Walk {
             converter.push(chunk, out);
             let made = out.get(before..).unwrap_or_default();
             sent = made.len() as u64;
-            // Octets of the file: for the log, which does not count the CRs that were put in.
-            if sent == length {
-                sent = chunk.len() as u64;
-            } else if memchr::memchr(b'\r', chunk).is_none() {
+            if memchr::memchr(b'\r', chunk).is_none() {
                 sent = sent.saturating_sub(memchr::memchr_iter(b'\r', made).count() as u64);
             }
         }
