@@ -18,7 +18,7 @@ fn parse_mailbox(s: &mut Session) -> Result<Mailbox> {
 
 fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     // The folder that was open is closed either way, without an expunge (RFC 3501 6.3.1).
-    s.selected = None;
+    let before = s.selected.take();
     let place = s.locate(mailbox.name(s))?;
     let rights = s.require(&place.name, b'r', "SELECT/EXAMINE")?;
     // Both the flags and the answer say READ-ONLY (RFC 3501 7.1), where Courier 5.0.13 says it in the answer alone.
@@ -26,8 +26,21 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     let read_only = examined || !rights.intersects(Rights::WRITING);
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
     s.synchronise(&place)?;
-    let scanned =
-        scan::scan(&s.store, &place.dir, mode, None, Vec::new()).map_err(|e| s.store_error(e, "Unable to open this mailbox."))?;
+    // The same folder again, and nothing has changed in it: the last look is as good as a new one.
+    let unchanged = before.filter(|old| {
+        old.dir == place.dir
+            && old.mode() == mode
+            && !place.is_link()
+            && old.snapshot.is_saved()
+            && scan::is_unchanged(&s.store, &old.dir, &old.snapshot)
+    });
+    let snapshot = match unchanged {
+        Some(old) => old.snapshot.selected_again(),
+        None => {
+            let scanned = scan::scan(&s.store, &place.dir, mode, None, Vec::new());
+            scanned.map_err(|e| s.store_error(e, "Unable to open this mailbox."))?.snapshot
+        }
+    };
     let mut selected = Selected {
         name: place.name.clone(),
         dir: place.dir.clone(),
@@ -35,7 +48,7 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
         read_only,
         examined,
         rights,
-        snapshot: scanned.snapshot,
+        snapshot,
         keywords: Vec::new(),
         copied: HashSet::new(),
         news: None,

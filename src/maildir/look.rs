@@ -129,7 +129,11 @@ impl<'a> Look<'a> {
             }
             return;
         }
-        self.found(i, name, bit::THIS_TIME);
+        if self.messages.adopt_usual(i, name, names::key_length(name)) {
+            self.messages.mark(i, bit::FOUND | bit::THIS_TIME);
+        } else {
+            self.found(i, name, bit::THIS_TIME);
+        }
     }
 
     /// The file of a known message.

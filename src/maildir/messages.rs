@@ -291,6 +291,26 @@ impl Messages {
         name.strip_prefix(self.base_of(record)).is_some_and(|suffix| is_usual(suffix, record.flags))
     }
 
+    /// Takes over the flags in a file name of this message, the way nearly every name is: the base name that we know, `:2,` and the letters
+    /// in order. `known` octets of the name are known to be the message's. `false`: the name is another, or needs a closer look.
+    pub(super) fn adopt_usual(&mut self, index: usize, name: &[u8], known: usize) -> bool {
+        if !self.odd.is_empty() {
+            return false;
+        }
+        let Some(record) = self.records.get_mut(index) else { return false };
+        if usize::from(record.base_length) != known || usize::from(record.key_length) != known {
+            return false;
+        }
+        let suffix = name.get(known..).and_then(|s| s.strip_prefix(b":2,"));
+        match suffix.and_then(Flags::of_usual_letters) {
+            Some(flags) => {
+                record.flags = flags;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Whether any of these marks is set.
     pub(super) fn has(&self, index: usize, bits: u8) -> bool {
         self.records.get(index).is_some_and(|r| r.bits & bits != 0)
@@ -485,8 +505,7 @@ fn length(n: usize) -> u16 {
 
 /// Whether a name's end is `:2,` and the letters of these flags in order.
 fn is_usual(suffix: &[u8], flags: Flags) -> bool {
-    let Some(letters) = suffix.strip_prefix(b":2,") else { return false };
-    letters.len() == flags.bits().count_ones() as usize && letters.is_sorted() && Flags::of_letters(letters) == flags
+    suffix.strip_prefix(b":2,").and_then(Flags::of_usual_letters) == Some(flags)
 }
 
 #[cfg(test)]

@@ -69,6 +69,12 @@ impl Snapshot {
     pub fn is_saved(&self) -> bool {
         self.saved
     }
+
+    /// The same look for a new selection: nothing is recent any more, for a selection before it has been told.
+    pub fn selected_again(mut self) -> Snapshot {
+        self.messages.unmark_all(bit::RECENT | bit::CHANGED);
+        self
+    }
 }
 
 /// What a scan gives.
@@ -288,6 +294,11 @@ fn purge(store: &Store, dir: &Dir, now: i64) {
     }
     let tmp = dir.tmp();
     for name in sys::dir::names(&tmp).unwrap_or_default() {
+        // A name begins with the second it was given in: what says that it is young needs no look.
+        let given = crate::types::number::atoi(&name);
+        if given > now.saturating_sub(TMP_STAYS) && given <= now {
+            continue;
+        }
         let path = fs::join(&tmp, &name);
         if !name.starts_with(b".") && fs::lstat(&path).is_ok_and(|m| m.ctime() < now.saturating_sub(TMP_STAYS)) {
             let _ = fs::unlink(&path);

@@ -53,7 +53,15 @@ pub fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<
     if metadata.len() > limit {
         return Err(too_large());
     }
-    let mut data = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1));
+    // Control files are replaced, not changed: what the file had when it was opened is all of it, and no second read has to find its end.
+    let size = usize::try_from(metadata.len()).unwrap_or(0);
+    if size > 0 {
+        let mut data = vec![0; size];
+        let got = read_at(file, &mut data, 0)?;
+        data.truncate(got);
+        return Ok(data);
+    }
+    let mut data = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut data)?;
     if data.len() as u64 > limit { Err(too_large()) } else { Ok(data) }
 }

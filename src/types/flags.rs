@@ -77,6 +77,19 @@ impl Flags {
         TABLE.iter().filter(|(_, l, _)| letters.contains(l)).fold(Flags::NONE, |all, (f, _, _)| all | *f)
     }
 
+    /// The flags of letters that are written as [`Flags::push_letters`] writes them: known, each once, in order. `None` for others.
+    pub fn of_usual_letters(letters: &[u8]) -> Option<Flags> {
+        let mut rest = letters;
+        let mut flags = Flags::NONE;
+        for (flag, letter, _) in TABLE {
+            if let Some((_, tail)) = rest.split_first().filter(|(first, _)| **first == letter) {
+                flags |= flag;
+                rest = tail;
+            }
+        }
+        rest.is_empty().then_some(flags)
+    }
+
     /// Appends the Maildir letters in the order of a file name, `DFRST`.
     pub fn push_letters(self, out: &mut Vec<u8>) {
         out.extend(TABLE.iter().filter(|(f, _, _)| self.contains(*f)).map(|(_, l, _)| *l));
@@ -133,6 +146,10 @@ mod tests {
             let mut out = Vec::new();
             Flags::of_file_name(name.as_bytes()).push_letters(&mut out);
             assert_eq!(out, letters.as_bytes(), "{name}");
+            assert_eq!(Flags::of_usual_letters(&out), Some(Flags::of_file_name(name.as_bytes())));
+        }
+        for unusual in ["SD", "SS", "P", "aS", "S:2,", "Sx"] {
+            assert_eq!(Flags::of_usual_letters(unusual.as_bytes()), None, "{unusual}");
         }
     }
 }
