@@ -8,6 +8,7 @@ use crate::session::access::{self, Place};
 use crate::session::{Error, Outcome, Result, Session};
 use crate::types::folder::Place as Space;
 use crate::types::{FolderName, Rights};
+use crate::wire::input::Brackets;
 use crate::wire::{Token, write};
 
 const CANNOT: &str = "Cannot modify ACLs on this mailbox.";
@@ -227,14 +228,14 @@ pub mod acl_command {
     /// One folder, or a list of LIST patterns; in UTF-8.
     fn boxes(s: &mut Session) -> Result<(Vec<Vec<u8>>, bool)> {
         let invalid = |e: crate::wire::Error| if e == crate::wire::Error::Syntax { Error::Invalid } else { e.into() };
-        let token = s.io.token().map_err(invalid)?;
+        let token = s.io.token_as(Brackets::Text).map_err(invalid)?;
         if token != Token::Open {
             let text = s.io.text_of(token).map_err(invalid)?;
             return Ok((vec![decoded(s, text)?], false));
         }
         let mut patterns = Vec::new();
         loop {
-            match s.io.token().map_err(invalid)? {
+            match s.io.token_as(Brackets::Text).map_err(invalid)? {
                 Token::Close => return Ok((patterns, true)),
                 token => {
                     let text = s.io.text_of(token).map_err(invalid)?;
@@ -248,7 +249,7 @@ pub mod acl_command {
     fn words(s: &mut Session) -> Result<Vec<Vec<u8>>> {
         let mut words = Vec::new();
         loop {
-            match s.io.token()? {
+            match s.io.token_as(Brackets::Text)? {
                 Token::Eol => return Ok(words),
                 token => words.push(s.io.text_of(token)?),
             }

@@ -7,6 +7,7 @@ use crate::session::{Error, Outcome, Result, Session};
 use crate::types::Rights;
 use crate::types::folder::{self, FolderName};
 use crate::types::utf7;
+use crate::wire::input::Brackets;
 use crate::wire::{Token, write};
 
 /// What `LIST (...)` asks for beside the names; unknown words are passed over (Courier).
@@ -38,7 +39,7 @@ fn text(s: &mut Session, token: Token) -> Result<Vec<u8>> {
 }
 
 fn next_text(s: &mut Session) -> Result<Vec<u8>> {
-    match s.io.token() {
+    match s.io.token_as(Brackets::Text) {
         Ok(token) => text(s, token),
         Err(crate::wire::Error::Syntax) => Err(Error::Invalid),
         Err(e) => Err(e.into()),
@@ -47,7 +48,7 @@ fn next_text(s: &mut Session) -> Result<Vec<u8>> {
 
 fn parse_arguments(s: &mut Session) -> Result<Arguments> {
     let mut extras = Extras::default();
-    let mut token = match s.io.token() {
+    let mut token = match s.io.token_as(Brackets::Text) {
         Ok(token) => token,
         Err(crate::wire::Error::Syntax) => return Err(Error::Invalid),
         Err(e) => return Err(e.into()),
@@ -72,7 +73,7 @@ fn parse_arguments(s: &mut Session) -> Result<Arguments> {
                 }
             }
         }
-        token = s.io.token()?;
+        token = s.io.token_as(Brackets::Text)?;
     }
     let reference = text(s, token)?;
     let pattern = next_text(s)?;

@@ -10,20 +10,20 @@ pub const MAX_STRING: usize = 64 * 1024;
 /// The longest command, its literals included (APPEND's message is not counted).
 pub const MAX_COMMAND: usize = 1024 * 1024;
 
-/// What `[` and `]` are: tokens of their own, or part of an atom (PROTOCOL 1.2: in SEARCH).
+/// What `[` and `]` are, `~` and `}` too: tokens of their own or errors, or part of an atom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Brackets {
-    /// Tokens.
+    /// Tokens, errors.
     Tokens,
-    /// Atom characters.
+    /// Atom characters: where an astring belongs (RFC 3501 9, `ASTRING-CHAR`; Courier: the brackets, and in SEARCH only).
     Text,
 }
 
 /// Octets of an atom. Courier: everything but blanks, controls, 8-bit and `\ " ( ) ~ { } [ ]`.
 fn is_atom_octet(b: u8, brackets: Brackets) -> bool {
     match b {
-        b'[' | b']' => brackets == Brackets::Text,
-        b'\\' | b'"' | b'(' | b')' | b'~' | b'{' | b'}' => false,
+        b'[' | b']' | b'~' | b'}' => brackets == Brackets::Text,
+        b'\\' | b'"' | b'(' | b')' | b'{' => false,
         _ => b.is_ascii_graphic(),
     }
 }
@@ -94,6 +94,7 @@ impl Io {
             }
         }
         let first = self.peek_octet()?;
+        let mut text = Vec::new();
         match (first, brackets) {
             (b'\n', _) => {
                 self.take_octet();
@@ -111,15 +112,17 @@ impl Io {
                 if self.peek_octet()? == b'{' {
                     return self.literal(true);
                 }
-                return Err(Error::Syntax);
+                if brackets == Brackets::Tokens {
+                    return Err(Error::Syntax);
+                }
+                text.push(first);
+            }
+            // A backslash may begin an atom (a flag), nowhere else.
+            (b'\\', _) => {
+                self.take_octet();
+                text.push(first);
             }
             _ => {}
-        }
-        // A backslash may begin an atom (a flag), nowhere else.
-        let mut text = Vec::new();
-        if first == b'\\' {
-            self.take_octet();
-            text.push(first);
         }
         loop {
             // As much as is there at once.
@@ -257,9 +260,9 @@ impl Io {
         Ok(text)
     }
 
-    /// `astring` (with `NIL` among the atoms).
+    /// `astring` (with `NIL` among the atoms, and with brackets in them).
     pub fn astring(&mut self) -> Result<Vec<u8>> {
-        let token = self.token()?;
+        let token = self.token_as(Brackets::Text)?;
         self.text_of(token)
     }
 

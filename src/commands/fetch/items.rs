@@ -3,6 +3,7 @@
 use crate::commands::{Call, args};
 use crate::session::{Error, Result, Session};
 use crate::types::number;
+use crate::wire::input::Brackets;
 use crate::wire::{Io, Set, Token, write};
 
 /// The arguments of FETCH.
@@ -253,7 +254,7 @@ fn header_list(io: &mut Io) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     match io.token()? {
         Token::Open => loop {
-            match io.token()? {
+            match io.token_as(Brackets::Text)? {
                 Token::Close => return Ok(names),
                 token => names.push(io.text_of(token)?),
             }

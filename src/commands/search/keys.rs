@@ -3,7 +3,6 @@
 
 use crate::mime::date;
 use crate::types::Flags;
-use crate::wire::input::Brackets;
 use crate::wire::{Error, Io, Result, Set, Token};
 
 /// Keys, lists, NOTs and ORs that one command may hold. Courier: 1000 since its newest release, no limit before.
@@ -239,10 +238,9 @@ fn step(io: &mut Io, token: Token) -> Result<Step> {
     Ok(Step::Key(key))
 }
 
-/// `astring`, in which brackets are text (PROTOCOL 1.2) and NIL is a word like any other (RFC 3501 9).
+/// `astring`
 fn string(io: &mut Io) -> Result<Vec<u8>> {
-    let token = io.token_as(Brackets::Text)?;
-    io.text_of(token)
+    io.astring()
 }
 
 /// `date`, quoted or not. RFC 3501 9: what is no date is outside the grammar (Courier: it matches nothing).

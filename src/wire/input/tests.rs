@@ -63,10 +63,12 @@ fn table() {
 }
 
 #[test]
-fn brackets_in_search() {
-    let mut io = io(b"a[b] [c\n", 0);
-    assert_eq!(io.token_as(Brackets::Text), Ok(Token::Atom(b"a[b]".to_vec())));
-    assert_eq!(io.token(), Ok(Token::BracketOpen));
+fn brackets_in_strings() {
+    let mut strings = io(b"a[b] ~c} ~ ~{2}\r\nde [c\n", 1);
+    for text in ["a[b]", "~c}", "~", "de"] {
+        assert_eq!(strings.astring().as_deref(), Ok(text.as_bytes()));
+    }
+    assert_eq!(strings.token(), Ok(Token::BracketOpen));
 }
 
 /// What follows a bad line is the next command, whatever the bad line held.
