@@ -79,14 +79,19 @@ pub struct Client {
 impl Client {
     /// Starts a process over the Maildir in `home`.
     pub fn start(program: &Path, courier: bool, home: &Path, env: &[(String, String)], log: &Path) -> Result<Client> {
-        let failed = |e: std::io::Error| Stop::Wrong(format!("{}: {e}", program.display()));
+        let mut command = Command::new(program);
+        command.arg("./Maildir").current_dir(home).env_clear().envs(env.iter().map(|(a, b)| (a, b)));
+        Client::spawn(command, courier, log)
+    }
+
+    /// Starts a process, its standard input and output on a socket, as under couriertcpd.
+    pub fn spawn(mut command: Command, courier: bool, log: &Path) -> Result<Client> {
+        let failed = |e: std::io::Error| Stop::Wrong(format!("{command:?}: {e}"));
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         let log = std::fs::File::options().append(true).create(true).open(log).map_err(failed)?;
         let input = OwnedFd::from(theirs.try_clone().map_err(failed)?);
-        let mut command = Command::new(program);
-        command.arg("./Maildir").current_dir(home).env_clear().envs(env.iter().map(|(a, b)| (a, b)));
         command.stdin(Stdio::from(input)).stdout(Stdio::from(OwnedFd::from(theirs))).stderr(Stdio::from(log));
-        let child = command.spawn().map_err(failed)?;
+        let child = command.spawn().map_err(|e| Stop::Wrong(format!("{command:?}: {e}")))?;
         drop(command);
         let (buffer, story, picture) = (Vec::new(), VecDeque::new(), Vec::new());
         Ok(Client { child, courier, stream: Some(ours), buffer, story, tags: 0, picture, commands: 0 })

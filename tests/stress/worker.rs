@@ -322,7 +322,8 @@ impl<'a> Worker<'a> {
         self.expect(&reply)?;
         for fetched in reply.fetched.iter().filter(|f| f.body.is_some()) {
             let body = fetched.body.as_deref().unwrap_or_default();
-            if body.is_empty() && self.client().courier {
+            // What Courier serves of a message that is gone; we answer NO.
+            if self.client().courier && (body.is_empty() || crate::support::find(body, b"message unavailable").is_some()) {
                 continue;
             }
             let known = self.client().picture[fetched.index].id;
