@@ -214,7 +214,13 @@ pub fn move_to(store: &Store, dir: &Dir, messages: &mut Messages, i: usize, targ
             flags.without(drop).push_letters(&mut to);
             match fs::rename_new(&path, &target.message(&to)) {
                 Ok(()) => return Ok(true),
-                Err(e) if e.kind() == io::ErrorKind::NotFound && !target.cur().is_dir() && tries == 0 => folders::make(target)?,
+                Err(e) if e.kind() == io::ErrorKind::NotFound && !target.cur().is_dir() && tries == 0 => {
+                    match folders::make(store, target) {
+                        // Another session was first.
+                        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                        other => other?,
+                    }
+                }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < 3 => {
                     let m = fs::lstat(&path)?;
                     new = Stem::next(store).base(store, m.dev(), m.ino(), m.len());

@@ -4,6 +4,7 @@
 //! whoever removes or renames a folder waits until the clock has passed the UIDVALIDITY that goes away: nothing, but for a folder that was
 //! made in this very second.
 
+use super::names::Stem;
 use super::scan::{Mode, scan};
 use super::{Dir, Error, Store, uiddb};
 use crate::sys::{clock, dir, fs, poll};
@@ -14,20 +15,55 @@ use std::time::Duration;
 
 /// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it fails half-way, nothing stays.
 pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
-    make(dir).map_err(|e| Error::failed(format!("creating {}", dir.path().display()), e))?;
-    match scan(store, dir, Mode::ReadWrite, None, Vec::new()) {
-        Ok(_) => Ok(()),
+    make(store, dir).map_err(|e| Error::failed(format!("creating {}", dir.path().display()), e))?;
+    scan(store, dir, Mode::ReadWrite, None, Vec::new()).map(drop).inspect_err(|_| {
+        let _ = remove(store, dir.path());
+    })
+}
+
+/// What the name of a folder in `tmp`, on its way in or out, ends in.
+const ASIDE: &[u8] = b"_folder";
+
+/// A new name in the `tmp` of the Maildir that the folder at `path` is in. A folder comes and goes by a rename from or to there: half of
+/// one would be neither to be opened nor to be made again.
+fn aside(store: &Store, path: &Path) -> PathBuf {
+    let mut name = Stem::next(store).temporary(store, None);
+    name.extend_from_slice(ASIDE);
+    fs::join(&parent(path).join("tmp"), &name)
+}
+
+/// The Maildir that the folder at `path` is in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a name in `tmp` is that of a folder on its way.
+pub(super) fn is_aside(name: &[u8]) -> bool {
+    name.ends_with(ASIDE)
+}
+
+/// Makes a folder's directories and its mark, in Courier's order and with its modes.
+pub(super) fn make(store: &Store, dir: &Dir) -> io::Result<()> {
+    if fs::lstat(dir.path()).is_ok() {
+        return Err(fs::error(io::ErrorKind::AlreadyExists));
+    }
+    let new = Dir::at(aside(store, dir.path()));
+    match make_at(&new) {
+        Ok(()) => {}
+        // A Maildir whose `tmp` cannot be used: in its place, then.
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => return make_at(dir),
+        Err(e) => return Err(e),
+    }
+    match fs::rename_new(new.path(), dir.path()) {
+        Ok(()) => Ok(()),
         Err(e) => {
-            unmake(dir);
-            let _ = fs::remove_tree(&dir.keywords());
-            let _ = fs::rmdir(dir.path());
-            Err(e)
+            unmake(&new);
+            if e.kind() == io::ErrorKind::CrossesDevices { make_at(dir) } else { Err(e) }
         }
     }
 }
 
-/// Makes a folder's directories and its mark, in Courier's order and with its modes.
-pub(super) fn make(dir: &Dir) -> io::Result<()> {
+fn make_at(dir: &Dir) -> io::Result<()> {
     fs::mkdir(dir.path(), 0o700)?;
     let inside = || {
         for sub in [dir.tmp(), dir.new_mail(), dir.cur()] {
@@ -38,7 +74,7 @@ pub(super) fn make(dir: &Dir) -> io::Result<()> {
     inside().inspect_err(|_| unmake(dir))
 }
 
-/// Takes back what [`make`] did; nothing that holds anything is removed.
+/// Takes back what [`make_at`] did; nothing that holds anything is removed.
 fn unmake(dir: &Dir) {
     let _ = fs::unlink(&dir.path().join("maildirfolder"));
     for sub in [dir.cur(), dir.new_mail(), dir.tmp()] {
@@ -52,26 +88,39 @@ const TRIES: u32 = 10;
 
 /// Removes a folder and everything in it; folders below it are directories of their own and stay. A symbolic link is not a folder to be
 /// removed (ENOTDIR).
-pub fn delete(_store: &Store, dir: &Dir) -> Result<(), Error> {
+pub fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
     let path = dir.path();
     let metadata = fs::lstat(path).map_err(Error::about("removing", path))?;
     if !metadata.is_dir() {
         return Err(Error::failed(format!("removing {}", path.display()), fs::error(io::ErrorKind::NotADirectory)));
     }
     let validity = uiddb::validity_of(dir);
+    remove(store, path)?;
+    wait_until_past(validity, parent(path));
+    Ok(())
+}
+
+/// Removes a directory with all that is in it: in one step out of sight, then piece by piece. What is left after the first step is swept
+/// out of `tmp` one day.
+fn remove(store: &Store, path: &Path) -> Result<(), Error> {
+    let gone = aside(store, path);
+    let moved = fs::rename(path, &gone).is_ok();
+    let at = if moved { &*gone } else { path };
     let mut tries = 0;
     loop {
-        match fs::remove_tree(path) {
-            Ok(()) => break,
-            Err(e) if e.kind() == io::ErrorKind::NotFound && fs::lstat(path).is_err() => break,
+        match fs::remove_tree(at) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && fs::lstat(at).is_err() => return Ok(()),
             Err(e) if tries >= TRIES || !matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
+                if moved {
+                    log::error!("{}: {}", at.display(), fs::error_text(&e));
+                    return Ok(());
+                }
                 return Err(Error::failed(format!("removing {}", path.display()), e));
             }
             Err(_) => tries += 1,
         }
     }
-    wait_until_past(validity, path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
-    Ok(())
 }
 
 /// Waits until a new UIDVALIDITY will be greater. `parent` is a directory that was changed a moment ago: its time is that of the file

@@ -33,7 +33,7 @@ use super::lock::Lock;
 use super::look::{Look, Stamp};
 use super::messages::{Messages, bit};
 use super::uiddb::{self, UidFile};
-use super::{Dir, Error, Store, keywords};
+use super::{Dir, Error, Store, folders, keywords};
 use crate::sys::{self, clock, fs};
 use crate::types::{KeywordTable, Uid, UidValidity};
 use std::cell::OnceCell;
@@ -300,8 +300,9 @@ fn purge(store: &Store, dir: &Dir, now: i64) {
             continue;
         }
         let path = fs::join(&tmp, &name);
-        if !name.starts_with(b".") && fs::lstat(&path).is_ok_and(|m| m.ctime() < now.saturating_sub(TMP_STAYS)) {
-            let _ = fs::unlink(&path);
+        let Some(metadata) = fs::lstat(&path).ok().filter(|_| !name.starts_with(b".")) else { continue };
+        if metadata.ctime() < now.saturating_sub(TMP_STAYS) {
+            let _ = if metadata.is_dir() && folders::is_aside(&name) { fs::remove_tree(&path) } else { fs::unlink(&path) };
         }
     }
 }

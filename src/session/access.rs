@@ -104,6 +104,7 @@ impl Session {
     }
 
     fn no_list(&self, name: &FolderName, e: &io::Error) -> Error {
+        log::error!("{}: ACL of {}: {}", logging::shown(&self.client.user), logging::shown(name.spelled()), fs::error_text(e));
         Outcome::no(format!("Unable to read ACLs for {}: {}", logging::shown(name.spelled()), fs::error_text(e))).into()
     }
 
@@ -154,7 +155,13 @@ impl Session {
     pub fn create_folder(&self, place: &Place) -> Result<()> {
         const CANNOT: &str = "Cannot create this folder.";
         folders::create(&self.store, &place.dir).map_err(|e| self.store_error(e, CANNOT))?;
-        self.namespace.lists(&place.at.root).created(&place.at.sub).map(|_| ()).map_err(|e| self.io_refusal("ACL", &e, CANNOT))
+        match self.namespace.lists(&place.at.root).created(&place.at.sub) {
+            Ok(_) => Ok(()),
+            Err(e) => {
+                let _ = folders::delete(&self.store, &place.dir);
+                Err(self.io_refusal("ACL", &e, CANNOT))
+            }
+        }
     }
 
     /// Removes a folder. Its list stays where there are folders below it (STORAGE 1.1).
@@ -170,7 +177,13 @@ impl Session {
     /// Renames a folder and those below it.
     pub fn rename_folder(&self, from: &Place, to: &Place) -> Result<()> {
         folders::rename(&self.store, &from.at.root, &from.at.sub, &to.at.sub).map_err(|e| match e.io() {
-            Some(io) => Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).into(),
+            Some(io) => {
+                // A name that is taken is the client's affair, all else the administrator's.
+                if !matches!(io.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput) {
+                    log::error!("{}: {e}", logging::shown(&self.client.user));
+                }
+                Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).into()
+            }
             None => self.store_error(e, DOES_NOT_EXIST),
         })?;
         self.quota_of(from).recalculate();
