@@ -208,6 +208,10 @@ pub fn move_to(store: &Store, dir: &Dir, messages: &mut Messages, i: usize, targ
         let path = dir.message(name);
         let mut new = base(name).to_vec();
         let mut tries = 0;
+        match dir::open(&target.cur()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
         loop {
             let mut to = new.clone();
             to.extend_from_slice(b":2,");

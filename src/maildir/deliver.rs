@@ -3,7 +3,7 @@
 
 use super::names::{self, Stem};
 use super::{Dir, Error, KeywordMode, Store, keywords};
-use crate::sys::{fs, user};
+use crate::sys::{dir, fs, user};
 use crate::types::Flags;
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
@@ -65,7 +65,7 @@ impl Delivery {
         keywords: Vec<Vec<u8>>,
     ) -> Result<Option<Delivery>, Error> {
         let tmp = target.tmp();
-        let folder = std::fs::metadata(&tmp).map_err(Error::about("copying to", &tmp))?;
+        let folder = dir::open(&tmp).and_then(|tmp| tmp.metadata()).map_err(Error::about("copying to", &tmp))?;
         let made = with_new_name(store, &tmp, Some(size), |path| fs::link(source, path));
         let (stem, path, ()) = match made {
             Ok(made) => made,

@@ -82,6 +82,9 @@ impl Lock {
                     },
                 },
                 Holder::Elsewhere => wait = backed_off(wait, left)?,
+                Holder::Directory => {
+                    return Err(Error::Io(format!("locking {}", path.display()), fs::error(io::ErrorKind::IsADirectory)));
+                }
             }
         }
     }
@@ -200,6 +203,8 @@ enum Holder {
     Here(Id),
     /// Another host, or there is no telling.
     Elsewhere,
+    /// Nobody: a directory is in its place, and will be.
+    Directory,
 }
 
 fn judge(store: &Store, path: &Path, ticket: &Ticket) -> Holder {
@@ -213,6 +218,9 @@ fn judge(store: &Store, path: &Path, ticket: &Ticket) -> Holder {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Holder::None,
         // Not readable, or no file: only its age counts.
         Err(_) => match fs::lstat(path) {
+            Ok(metadata) if metadata.is_dir() => return Holder::Directory,
+            // Nobody locks with a link or a FIFO.
+            Ok(metadata) if !metadata.is_file() => return Holder::Stale(id(&metadata)),
             Ok(metadata) => (metadata, Vec::new()),
             Err(_) => return Holder::None,
         },

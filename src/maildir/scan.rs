@@ -133,6 +133,10 @@ pub fn scan(
     let mut look = Look::new(store, dir, file.messages);
     let mut arrivals = Arrivals::new(dir);
     let deliver = !deliveries.is_empty();
+    if deliver {
+        // Never through a link.
+        sys::dir::open(&dir.cur()).map_err(Error::about("opening", &dir.cur()))?;
+    }
     for mut delivery in deliveries {
         let name = delivery.put(store, dir)?;
         look.add(&name, bit::DELIVERED);

@@ -46,6 +46,9 @@ pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>) -> u64 {
     let mut gone = 0u64;
     for rule in rules {
         let folder = control::folder(root, &rule.folder);
+        if dir::open(&folder.join("cur")).is_err() {
+            continue;
+        }
         for name in dir::names(&folder.join("new")).unwrap_or_default() {
             if !name.starts_with(b".") {
                 let suffix: &[u8] = if name.contains(&b':') { b"" } else { b":2," };

@@ -179,7 +179,7 @@ fn check_owner(options: &Options, client: &Client, io: &mut Io) -> Result<(), Ex
 fn trace(options: &Options, io: &mut Io) {
     use std::io::Write;
     let Some(name) = &options.debug_file else { return };
-    let Ok((mut file, _)) = fs::open_append(fs::path(name)) else { return };
+    let Ok((mut file, _)) = fs::open_append_anywhere(fs::path(name)) else { return };
     io.set_trace(Box::new(move |text| {
         let _ = file.write_all(text);
     }));

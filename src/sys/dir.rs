@@ -1,6 +1,7 @@
 //! Reading directories in large pieces: a scan of a folder costs what this costs.
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -24,8 +25,11 @@ pub enum Kind {
 
 const BUFFER: usize = 128 * 1024;
 
-/// Opens a directory; a symbolic link in its last component is followed (folders may be links).
+/// Opens a directory. A folder's own may be a link; `cur`, `new` and the like in it may not (ELOOP; see [`super::beneath`]).
 pub fn open(path: &Path) -> io::Result<File> {
+    if super::beneath::is_part(path) {
+        return super::beneath::open(path, OFlag::O_DIRECTORY | OFlag::O_NONBLOCK, 0);
+    }
     File::options().read(true).custom_flags(libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK).open(path)
 }
 

@@ -1,6 +1,7 @@
 //! File calls. Everything in a Maildir is opened so that a link, a FIFO or a device in a file's place costs nothing
 //! (DESIGN, "The store"), and every change on disk is one of the few functions here.
 
+use super::beneath;
 use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
 use nix::sys::time::{TimeSpec, TimeValLike};
@@ -25,20 +26,22 @@ fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
-fn open_as(path: &Path, extra: i32) -> io::Result<(File, Metadata)> {
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY | extra).open(path)?;
+/// A FIFO or a device in a file's place neither blocks nor takes us over.
+const CAREFULLY: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_CLOEXEC).union(OFlag::O_NOCTTY);
+
+fn regular(file: File) -> io::Result<(File, Metadata)> {
     let metadata = file.metadata()?;
     if metadata.is_file() { Ok((file, metadata)) } else { Err(not_regular()) }
 }
 
-/// Opens a regular file for reading; a symbolic link in the last component is refused (ELOOP).
+/// Opens a regular file of a folder for reading; a symbolic link is refused (ELOOP; see [`super::beneath`]).
 pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    open_as(path, libc::O_NOFOLLOW)
+    regular(beneath::open(path, CAREFULLY, 0)?)
 }
 
-/// Opens a regular file for reading, through a symbolic link if need be: for the features that live by links.
+/// Opens a regular file for reading, through symbolic links if need be: for what an administrator names.
 pub fn open_through_link(path: &Path) -> io::Result<(File, Metadata)> {
-    open_as(path, 0)
+    regular(File::options().read(true).custom_flags(CAREFULLY.bits()).open(path)?)
 }
 
 /// The whole of a control file, no more than `limit` octets; a larger one is an error (`InvalidData`).
@@ -68,18 +71,17 @@ pub fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<
 
 /// Makes a new file for reading and writing; one that exists already, even as a dangling link, is an error.
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
-    File::options().read(true).write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
+    beneath::open(path, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL, mode)
 }
 
-/// Opens an existing regular file for appending (maildirsize); a symbolic link is refused.
+/// Opens an existing regular file of a folder for appending (maildirsize); a symbolic link is refused.
 pub fn open_append(path: &Path) -> io::Result<(File, Metadata)> {
-    let file = File::options()
-        .read(true)
-        .append(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY)
-        .open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_file() { Ok((file, metadata)) } else { Err(not_regular()) }
+    regular(beneath::open(path, OFlag::O_RDWR | OFlag::O_APPEND | CAREFULLY, 0)?)
+}
+
+/// Opens an existing regular file that an administrator names, for appending; only a link in the last component is refused.
+pub fn open_append_anywhere(path: &Path) -> io::Result<(File, Metadata)> {
+    regular(File::options().append(true).custom_flags((CAREFULLY | OFlag::O_NOFOLLOW).bits()).open(path)?)
 }
 
 /// Reads at an offset until the buffer is full or the file ends; how much was read.
@@ -199,6 +201,7 @@ pub fn is_full(error: &io::Error) -> bool {
 pub fn error(kind: io::ErrorKind) -> io::Error {
     match kind {
         io::ErrorKind::AlreadyExists => io::Error::from_raw_os_error(libc::EEXIST),
+        io::ErrorKind::IsADirectory => io::Error::from_raw_os_error(libc::EISDIR),
         io::ErrorKind::InvalidInput => io::Error::from_raw_os_error(libc::EINVAL),
         io::ErrorKind::NotADirectory => io::Error::from_raw_os_error(libc::ENOTDIR),
         io::ErrorKind::NotFound => io::Error::from_raw_os_error(libc::ENOENT),
@@ -213,8 +216,7 @@ pub fn sync_file(file: &File) -> io::Result<()> {
 
 /// Waits until a directory's entries are on disk.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    File::options().read(true).custom_flags(flags.bits()).open(path)?.sync_all()
+    super::dir::open(path)?.sync_all()
 }
 
 /// Whether the process may write to a path, by its effective ids.

@@ -1,6 +1,7 @@
 //! The system: the only place for `unsafe`, libc and nix. Everything above asks the kernel through here.
 
 pub mod alloc;
+mod beneath;
 pub mod clock;
 pub mod dir;
 pub mod fs;
