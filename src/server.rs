@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
         }
         _ => {}
     }
+    crate::sys::panic::end_in_order();
     logging::start();
     match start::open(argument) {
         Ok(session) => serve(session),

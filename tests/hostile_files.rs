@@ -103,9 +103,8 @@ impl Scene {
         for folder in ["INBOX.box", "INBOX.other", "INBOX.Trash"] {
             maildir.folder(folder);
         }
-        for at in ["cur/1001.good:2,", ".box/cur/1001.good:2,"] {
-            maildir.write(at, GOOD.as_bytes());
-        }
+        maildir.write("cur/1001.good:2,", GOOD.as_bytes());
+        maildir.write(".box/cur/1001.boxed:2,", b"From: a@example.com\nSubject: boxed\n\na boxed body\n");
         // UIDVALIDITY of long ago: neither RENAME nor DELETE waits for a second to pass.
         for at in [".box/courierimapuiddb", ".other/courierimapuiddb"] {
             maildir.write(at, b"1 1000000000 1\n");
@@ -212,7 +211,7 @@ const COMMANDS: &[&str] = &[
     "EXPUNGE",
     "CLOSE",
     "EXAMINE INBOX",
-    "FETCH 1:* (BODY[TEXT])",
+    "FETCH 1 (BODY[TEXT])",
     "GETACL INBOX",
     "MYRIGHTS INBOX.box",
     "SETACL INBOX bob lr",

@@ -145,7 +145,7 @@ fn enter(options: &Options, argument: Option<OsString>, client: &Client, io: &mu
 }
 
 /// Runs `loginexec` if it is there and executable, and takes it away when it succeeds (STORAGE 10.3). It has the connection for
-/// itself, and our environment without what only concerns us.
+/// itself, no other descriptor of ours, and (Courier) our environment as it is: it runs as the user, who may read it anyway.
 fn login_program() {
     let path = Path::new("loginexec");
     let executable = path.symlink_metadata().is_ok_and(|m| m.is_file() && m.mode() & 0o100 != 0);

@@ -153,15 +153,18 @@ fn only_standard_descriptors(command: &mut Command) -> &mut Command {
     }
 }
 
-/// Runs a command to its end; whether it exited with 0.
+/// Runs a command to its end; whether it exited with 0. It gets descriptors 0, 1 and 2 and no other.
 pub fn succeeds(command: &mut Command) -> io::Result<bool> {
-    Ok(ordinary_signals(command).status()?.success())
+    Ok(only_standard_descriptors(ordinary_signals(command)).status()?.success())
 }
 
-/// No core file: it would hold mail.
+/// No core file: it would hold mail. A limit of 1 is too small for a file, and also tells the kernel not to hand the core to a program
+/// (systemd-coredump, apport), which a limit of 0 does not. PR_SET_DUMPABLE would do so too, but would take /proc/self and the
+/// debugger away from the user himself.
 pub fn no_core_files() {
-    use nix::sys::resource::{Resource, setrlimit};
-    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let hard = getrlimit(Resource::RLIMIT_CORE).map_or(0, |(_, hard)| hard);
+    let _ = setrlimit(Resource::RLIMIT_CORE, hard.min(1), hard.min(1));
 }
 
 /// The working directory of the process, for good.

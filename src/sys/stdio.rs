@@ -98,6 +98,17 @@ impl Stdio {
     }
 }
 
+/// Writes to a descriptor what it takes at once, if it takes anything: for a process that is about to end.
+pub(super) fn last_words(fd: i32, text: &[u8]) {
+    // SAFETY: a descriptor that is not open makes poll and write fail, no more; it is not closed here.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let mut room = [nix::poll::PollFd::new(fd, nix::poll::PollFlags::POLLOUT)];
+    let ready = nix::poll::poll(&mut room, nix::poll::PollTimeout::ZERO);
+    if ready.is_ok_and(|n| n > 0) {
+        let _ = nix::unistd::write(fd, text);
+    }
+}
+
 /// Whether a descriptor is a terminal, for the friendliness of `--help` and the like.
 pub fn is_terminal(fd: &impl AsRawFd) -> bool {
     // SAFETY: isatty takes any number.
