@@ -70,7 +70,10 @@ pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &OnceCe
             Err(e) if e.kind() == io::ErrorKind::NotFound && restarts < RESTARTS => restarts += 1,
             Err(e) => return Err(Error::failed(format!("reading {}", dir.keywords().display()), e)),
             Ok(()) => {
-                if write && let Err(e) = reading.tidy() {
+                if write
+                    && !reading.partial
+                    && let Err(e) = reading.tidy()
+                {
                     log::error!("{}: {e}", dir.keywords().display());
                 }
                 return Ok(reading.state);
@@ -109,13 +112,15 @@ struct Reading<'a> {
     has_list: bool,
     /// Whether `:list` is to be written anew.
     stale: bool,
+    /// Something could not be read: what is there must not be replaced by what we know.
+    partial: bool,
 }
 
 impl<'a> Reading<'a> {
     fn new(store: &'a Store, dir: &'a Dir, messages: &'a Messages, index: &'a OnceCell<Index>) -> Reading<'a> {
         let state = State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp: None };
         let (found, unknown, scratch) = (Vec::new(), Vec::new(), Vec::new());
-        Reading { store, dir, messages, index, state, found, unknown, scratch, has_list: false, stale: false }
+        Reading { store, dir, messages, index, state, found, unknown, scratch, has_list: false, stale: false, partial: false }
     }
 
     /// The message with exactly this base name.
@@ -129,11 +134,21 @@ impl<'a> Reading<'a> {
         let directory = match dir::open(&path) {
             // Nobody ever had a keyword here, and we could not make it.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // Mail without keywords is better than no mail.
+            Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
+                log::error!("{}: {}", path.display(), fs::error_text(&e));
+                self.partial = true;
+                return Ok(());
+            }
             other => other?,
         };
         self.state.stamp = Some(Stamp::of(&directory.metadata()?));
         match fs::read_control(&path.join(":list"), CONTROL_LIMIT) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
+                log::error!("{}/:list: {}", path.display(), fs::error_text(&e));
+                self.partial = fs::is_unreadable(&e);
+            }
             list => self.list(&list?),
         }
         dir::for_each(&directory, |name, _| self.entry(name))?;
@@ -327,18 +342,23 @@ fn written(store: &Store, dir: &Dir, names: &[&[u8]]) -> io::Result<Temporary> {
     Ok(temporary)
 }
 
+/// Sees to it that the directory is there, and is one.
+fn there(dir: &Dir) -> io::Result<()> {
+    match dir::open(&dir.keywords()) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => make_directory(dir),
+        other => other.map(drop),
+    }
+}
+
 /// Writes one message's whole set: the fast way, the last writer wins (STORAGE 3.3).
 pub(super) fn write_set(store: &Store, dir: &Dir, base: &[u8], names: &[&[u8]]) -> Result<(), Error> {
     if !can_be_stored(base) {
         return Ok(());
     }
     let target = fs::join(&dir.keywords(), base);
-    let write = || match written(store, dir, names)?.rename_to(&target) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            make_directory(dir)?;
-            written(store, dir, names)?.rename_to(&target)
-        }
-        other => other,
+    let write = || -> io::Result<()> {
+        there(dir)?;
+        written(store, dir, names)?.rename_to(&target)
     };
     write().map_err(|e| Error::failed(format!("writing {}", target.display()), e))
 }
@@ -351,6 +371,7 @@ pub(super) fn write_set_carefully(store: &Store, dir: &Dir, base: &[u8], names: 
     let path = dir.keywords();
     let target = fs::join(&path, base);
     let write = || -> io::Result<bool> {
+        there(dir)?;
         let mut temporary = written(store, dir, names)?;
         let own = temporary.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
         let scratch = fs::join(&path, &[b".tmp.", clock::now().0.to_string().as_bytes(), &*own].concat());

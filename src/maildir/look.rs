@@ -183,6 +183,11 @@ impl<'a> Look<'a> {
         let opened = match dir::open(&path) {
             Ok(opened) => opened,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(names),
+            // Courier too: what is in `cur` is served.
+            Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
+                log::error!("{}: {}", path.display(), fs::error_text(&e));
+                return Ok(names);
+            }
             Err(e) => return Err(Error::about("opening", &path)(e)),
         };
         self.new_mail = opened.metadata().ok().map(|m| Stamp::of(&m));

@@ -192,6 +192,17 @@ pub fn is_unwritable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
 }
 
+/// Whether an error says that something stands in a file's or directory's place that is none: a link, a FIFO, a device, the other kind.
+pub fn is_out_of_place(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENOTDIR | libc::EISDIR | libc::ENXIO | libc::ENODEV))
+        || (error.raw_os_error().is_none() && error.kind() == io::ErrorKind::InvalidInput)
+}
+
+/// Whether an error says that a control file is there and cannot be taken in: too large, or not ours to read.
+pub fn is_unreadable(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied || error.kind() == io::ErrorKind::InvalidData
+}
+
 /// Whether an error says that the disk, or the user's share of it, is full.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
