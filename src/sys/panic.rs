@@ -14,7 +14,8 @@ pub fn end_in_order() {
 }
 
 fn log_line(info: &PanicHookInfo<'_>) -> String {
-    let what = info.payload_as_str().unwrap_or("(no message)");
+    let text = info.payload().downcast_ref::<&str>().copied().or(info.payload().downcast_ref::<String>().map(String::as_str));
+    let what = text.unwrap_or("(no message)");
     let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
     let line: String = format!("internal error: {what}{place}").chars().map(|c| if c.is_control() { '/' } else { c }).collect();
     format!("ERR: {line}\n")
