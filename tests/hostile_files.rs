@@ -521,7 +521,7 @@ fn files_that_may_not_be_read() {
         assert!(run("chown", &["-R".as_ref(), NOBODY.to_string().as_ref(), home.as_os_str()]));
         fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(run("chown", &["0".as_ref(), at.as_os_str()]));
-        fs::set_permissions(&at, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o000)).unwrap();
         scene.before = listing(&scene.outside);
         // The lock of another host's process is waited for, and that too long for a test.
         if place != "tmp/courier.lock" {

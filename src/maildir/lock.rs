@@ -83,7 +83,7 @@ impl Lock {
                 },
                 Holder::Elsewhere => wait = backed_off(wait, left)?,
                 Holder::Directory => {
-                    return Err(Error::Io(format!("locking {}", path.display()), fs::error(io::ErrorKind::IsADirectory)));
+                    return Err(Error::about("locking", &path)(fs::error(io::ErrorKind::IsADirectory)));
                 }
             }
         }
