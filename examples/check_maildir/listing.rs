@@ -141,6 +141,13 @@ fn unless_root(error: io::Error) -> io::Result<()> {
 
 /// Takes what must not be served out of a view of the original that is no copy (an overlay): writes go to the view only.
 pub fn tidy(view: &Path, original: &Path, left_out: &mut LeftOut) -> io::Result<()> {
+    // Neither file nor directory nor link: a session might wait for it for ever.
+    for (path, entry) in listing(view)? {
+        if ![libc::S_IFREG, libc::S_IFDIR, libc::S_IFLNK].contains(&(entry.mode & libc::S_IFMT)) {
+            left_out.0.push(format!("{} (not a file)", original.join(path.strip_prefix(view).unwrap_or(&path)).display()));
+            fs::remove_file(path)?;
+        }
+    }
     for entry in fs::read_dir(view)? {
         let entry = entry?;
         let name = entry.file_name();

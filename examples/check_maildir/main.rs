@@ -216,10 +216,10 @@ fn compare(o: &Options, home: &Path, report: &mut Report) -> Result<(), String> 
     // Nothing on the wire that Courier would not say.
     env.push(("IMAP_EXTENSIONS".to_owned(), "0".to_owned()));
     env.extend(o.env.iter().cloned());
-    let setting = Setting { ids: (owner.uid() != me).then(|| (owner.uid(), owner.gid())), env };
+    let setting = Setting { ids: (me == 0 && owner.uid() != 0).then(|| (owner.uid(), owner.gid())), env };
     let mut pair = Pair {
         courier: Server::start("Courier's imapd", &o.courier, &home.join("courier"), &setting)?,
-        ours: Server::start("our imapd", &o.ours, &home.join("ours"), &setting)?,
+        ours: Server::start("our imapd", &home.join("imapd"), &home.join("ours"), &setting)?,
     };
     let (c, p) = pair.ask(b"LIST \"\" \"*\"")?;
     let sorted = |a: &Answer| a.lines.iter().cloned().collect::<BTreeSet<_>>();

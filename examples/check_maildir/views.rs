@@ -4,7 +4,7 @@ use crate::listing::{self, LeftOut};
 use crate::{Options, Report};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
@@ -14,12 +14,21 @@ const SIDES: [&str; 2] = ["courier", "ours"];
 pub fn prepare(o: &Options, home: &Path, left_out: &mut LeftOut) -> Result<&'static str, String> {
     let owner = fs::metadata(&o.maildir).map_err(|e| e.to_string())?;
     let mut how = "copy";
+    // The Maildir's owner must get there, and need not get to where the program was built.
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|e| e.to_string());
+    open(&o.work, 0o711)?;
+    open(home, 0o711)?;
+    fs::copy(&o.ours, home.join("imapd")).map_err(|e| e.to_string())?;
+    open(&home.join("imapd"), 0o755)?;
     for side in SIDES {
         let place = home.join(side);
         let view = place.join("Maildir");
         fs::create_dir(&place).map_err(|e| e.to_string())?;
         let path = o.maildir.to_string_lossy();
         if o.overlay && !path.contains([':', ',', '\\']) && overlay(&path, &place) {
+            // The top directory of an overlay is as its upper one was made.
+            std::os::unix::fs::chown(&view, Some(owner.uid()), Some(owner.gid())).map_err(|e| e.to_string())?;
+            open(&view, owner.mode() & 0o7777)?;
             listing::tidy(&view, &o.maildir, left_out).map_err(|e| e.to_string())?;
             how = "overlay";
         } else {
@@ -51,7 +60,8 @@ fn overlay(maildir: &str, place: &Path) -> bool {
 pub fn clean(o: &Options, home: &Path) {
     if o.overlay {
         for side in SIDES {
-            let _ = Command::new("umount").arg(home.join(side).join("Maildir")).output();
+            // Lazily: Courier's notification library may leave a helper that looks at it a little longer.
+            let _ = Command::new("umount").arg("-l").arg(home.join(side).join("Maildir")).output();
         }
     }
     if let Err(e) = fs::remove_dir_all(home) {
