@@ -50,8 +50,8 @@ pub mod plain {
             return Err(Error::Syntax);
         }
         if s.utf8 {
-            // RFC 6855 3: "the server MUST reject".
-            return Outcome::no("CHARSET is not valid in UTF8 mode as per RFC 6855").refuse();
+            // RFC 6855 3: "it SHOULD reject the command with a BAD response". Courier: NO.
+            return Outcome::bad("CHARSET is not valid in UTF8 mode as per RFC 6855").refuse();
         }
         known_charset(&label)?;
         let key = keys::parse(&mut s.io, None)?;
