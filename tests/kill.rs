@@ -132,7 +132,8 @@ fn template(scenario: &Scenario) -> tempfile::TempDir {
 }
 
 fn client(program: &Path, home: &Path, env: &[(String, String)]) -> Client {
-    let mut c = Client::start(program, program == Path::new(COURIER), home, env, &home.join("log")).unwrap_or_else(|e| panic!("{e:?}"));
+    let mut c =
+        Client::start(program, program == Path::new(COURIER), home, env, &home.join("log")).unwrap_or_else(|e| panic!("{e:?}"));
     let greeting = c.response(client::PATIENCE);
     assert!(greeting.as_ref().is_ok_and(|g| g.as_ref().is_some_and(|g| g.starts_with(b"* PREAUTH"))), "{greeting:?}");
     c
@@ -307,7 +308,8 @@ fn strangers(root: &Path) -> Vec<String> {
                 &*name,
                 "cur" | "new" | "tmp" | "courierimapuiddb" | "courierimapkeywords" | "maildirfolder" | "courierimapacl"
             );
-            let of_root = prefix.is_empty() && (name.starts_with('.') || name == "courierimapsubscribed" || name == "courierimaphieracl");
+            let of_root =
+                prefix.is_empty() && (name.starts_with('.') || name == "courierimapsubscribed" || name == "courierimaphieracl");
             if !known && !of_root {
                 strange.push(format!("{prefix}{name}"));
             }
@@ -394,7 +396,8 @@ fn disturb(scenario: &Scenario, expected: &(State, State), point: &Point, error:
     let options = ["-qqq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
     let played = play(home.path(), scenario, &options);
     let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
-    let tell = |what: String| Err(format!("{}: {inject}\n  at {}\n{what}\n{}\nlog:\n{log}", scenario.name, point.line, played.story));
+    let tell =
+        |what: String| Err(format!("{}: {inject}\n  at {}\n{what}\n{}\nlog:\n{log}", scenario.name, point.line, played.story));
     let word = played.reply.as_ref().map(|r| r.word.clone());
     KILLED.fetch_add(usize::from(word.is_none()), Ordering::SeqCst);
     if let Some(error) = error {
@@ -580,4 +583,3 @@ fn refused_at_every_step() {
     }
     run(cases, 60);
 }
-

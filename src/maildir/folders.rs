@@ -26,10 +26,14 @@ const ASIDE: &[u8] = b"_folder";
 
 /// A new name in the `tmp` of the Maildir that the folder at `path` is in. A folder comes and goes by a rename from or to there: half of
 /// one would be neither to be opened nor to be made again.
-fn aside(store: &Store, path: &Path) -> PathBuf {
+///
+/// An error if that `tmp` is no directory, but a link, say.
+fn aside(store: &Store, path: &Path) -> io::Result<PathBuf> {
+    let tmp = parent(path).join("tmp");
+    dir::open(&tmp)?;
     let mut name = Stem::next(store).temporary(store, None);
     name.extend_from_slice(ASIDE);
-    fs::join(&parent(path).join("tmp"), &name)
+    Ok(fs::join(&tmp, &name))
 }
 
 /// The Maildir that the folder at `path` is in.
@@ -47,13 +51,13 @@ pub(super) fn make(store: &Store, dir: &Dir) -> io::Result<()> {
     if fs::lstat(dir.path()).is_ok() {
         return Err(fs::error(io::ErrorKind::AlreadyExists));
     }
-    let new = Dir::at(aside(store, dir.path()));
-    match make_at(&new) {
-        Ok(()) => {}
+    let new = match aside(store, dir.path()).map(Dir::at).and_then(|new| make_at(&new).map(|()| new)) {
+        Ok(new) => new,
         // A Maildir whose `tmp` cannot be used: in its place, then.
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => return make_at(dir),
+        Err(e) if fs::is_out_of_place(&e) => return make_at(dir),
         Err(e) => return Err(e),
-    }
+    };
     match fs::rename_new(new.path(), dir.path()) {
         Ok(()) => Ok(()),
         Err(e) => {
@@ -103,9 +107,9 @@ pub fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
 /// Removes a directory with all that is in it: in one step out of sight, then piece by piece. What is left after the first step is swept
 /// out of `tmp` one day.
 fn remove(store: &Store, path: &Path) -> Result<(), Error> {
-    let gone = aside(store, path);
-    let moved = fs::rename(path, &gone).is_ok();
-    let at = if moved { &*gone } else { path };
+    let gone = aside(store, path).and_then(|gone| fs::rename(path, &gone).map(|()| gone));
+    let moved = gone.is_ok();
+    let at = gone.as_deref().unwrap_or(path);
     let mut tries = 0;
     loop {
         match fs::remove_tree(at) {
