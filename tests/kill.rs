@@ -346,7 +346,7 @@ fn judge(scenario: &Scenario, before: &State, after: &State, is: &State, word: O
             return fail(&format!("UIDVALIDITY {validity} of {name}"));
         }
     }
-    if !(is.1 == before.1 || is.1 == after.1) || word == Some("OK") && is.1 != after.1 {
+    if is.1 != after.1 && (word == Some("OK") || is.1 != before.1) {
         return fail("subscriptions");
     }
     match scenario.rule {
