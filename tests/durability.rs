@@ -1,0 +1,243 @@
+//! The order of system calls: what an answer promises is on disk before the answer is written (DESIGN: APPEND and COPY sync message and
+//! directory, a UID is on disk before it is told), the lock is never held across a wait for the client, and no lock of the kernel's is
+//! ever taken.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod support;
+
+use std::path::Path;
+use support::{Maildir, Session, is_program, postrider};
+
+/// One system call: its name, and the line of the trace.
+struct Call {
+    name: String,
+    line: String,
+}
+
+struct Trace {
+    calls: Vec<Call>,
+}
+
+impl Trace {
+    /// The place of the first call from `from` on that has all these words.
+    fn find(&self, from: usize, name: &str, words: &[&str]) -> Option<usize> {
+        let right = |c: &Call| c.name == name && words.iter().all(|w| c.line.contains(w));
+        self.calls.iter().skip(from).position(right).map(|at| at + from)
+    }
+
+    /// These calls come in this order, the first one behind `from`; the place of the last.
+    #[track_caller]
+    fn order(&self, mut from: usize, steps: &[(&str, &[&str])]) -> usize {
+        for (name, words) in steps {
+            match self.find(from, name, words) {
+                Some(at) => from = at + 1,
+                None => panic!("no {name} {words:?} behind line {from}\n{}", self.text(from)),
+            }
+        }
+        from
+    }
+
+    fn text(&self, from: usize) -> String {
+        self.calls.iter().skip(from).map(|c| format!("{}\n", c.line)).collect()
+    }
+
+    /// Where the command is read.
+    #[track_caller]
+    fn command(&self, text: &str) -> usize {
+        self.find(0, "read", &["read(0<", text]).unwrap_or_else(|| panic!("{text} is not read"))
+    }
+}
+
+fn strace() -> Option<&'static Path> {
+    let strace = Path::new("/usr/bin/strace");
+    if is_program(strace) {
+        return Some(strace);
+    }
+    eprintln!("left out: strace is not here");
+    None
+}
+
+/// Plays a session under strace.
+fn traced(maildir: &Maildir, env: &[(&str, &str)], play: impl FnOnce(&mut Session)) -> Trace {
+    let file = maildir.home().join("trace");
+    let ours = postrider();
+    let args = ["-f", "-y", "-s", "300", "-o", file.to_str().unwrap(), ours.to_str().unwrap(), "./Maildir"];
+    let mut s = maildir.start(strace().unwrap(), env, &args);
+    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    play(&mut s);
+    s.cmd("LOGOUT").ok("LOGOUT completed");
+    s.wait().unwrap();
+    let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+    let call = |line: &str| {
+        let rest = line.split_once(' ')?.1.trim_start();
+        let (name, _) = rest.split_once('(')?;
+        Some(Call { name: name.to_owned(), line: rest.to_owned() })
+    };
+    Trace { calls: text.lines().filter_map(call).collect() }
+}
+
+const MESSAGE: &[u8] = b"Subject: x\r\n\r\nx\r\n";
+const UIDPLUS: (&str, &str) = ("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS IDLE");
+
+#[test]
+fn nothing_is_answered_before_it_is_on_disk() {
+    if strace().is_none() {
+        return;
+    }
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.box");
+    maildir.deliver("INBOX", "1000.x", b"Subject: delivered\n\nx\n");
+    let trace = traced(&maildir, &[UIDPLUS], |s| {
+        s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");
+        s.cmd_literal("APPEND INBOX (\\Seen Work)", MESSAGE, "");
+        s.cmd("COPY 1:2 INBOX.box");
+        maildir.deliver("INBOX", "1001.y", b"Subject: delivered\n\ny\n");
+        s.cmd("NOOP").has("* 3 EXISTS");
+    });
+    let database: &[(&str, &[&str])] =
+        &[("fsync", &["_imapuid_"]), ("rename", &["_imapuid_", "courierimapuiddb"]), ("fsync", &["/Maildir>"])];
+    // SELECT: the UIDs are on disk before they are told.
+    let from = trace.command("SELECT INBOX");
+    let at = trace.order(from, &[("renameat2", &["new/1000.x", "cur/1000.x"])]);
+    trace.order(trace.order(at, database), &[("write", &["* 1 EXISTS"])]);
+    // APPEND: the text, the name, the UID, and only then the answer.
+    let from = trace.command("APPEND INBOX");
+    let at = trace.order(
+        from,
+        &[("fsync", &["/tmp/", "_0.host.example"]), ("renameat2", &["_0.host.example", "./cur/"]), ("fsync", &["/cur>"])],
+    );
+    trace.order(trace.order(at, database), &[("write", &["OK [APPENDUID"])]);
+    assert!(trace.find(from, "write", &["APPENDUID"]) > trace.find(from, "fsync", &["/Maildir>"]));
+    // The keyword list, where it was merged.
+    trace.order(
+        from,
+        &[
+            ("fsync", &["/tmp/"]),
+            ("rename", &["courierimapkeywords/:list"]),
+            ("fsync", &["courierimapkeywords>"]),
+            ("write", &["APPENDUID"]),
+        ],
+    );
+    // COPY: two links and their directory.
+    let from = trace.command("COPY 1:2");
+    let at = trace.order(
+        from,
+        &[
+            ("linkat", &["cur/", ".box/tmp/"]),
+            ("linkat", &["cur/", ".box/tmp/"]),
+            ("renameat2", &[".box/cur/"]),
+            ("fsync", &[".box/cur>"]),
+        ],
+    );
+    trace.order(
+        at,
+        &[("fsync", &["_imapuid_"]), ("rename", &[".box/courierimapuiddb"]), ("fsync", &["/.box>"]), ("write", &["COPYUID"])],
+    );
+    // A delivery that NOOP finds.
+    let from = trace.command("NOOP");
+    trace.order(trace.order(from, database), &[("write", &["* 3 EXISTS"])]);
+}
+
+#[test]
+fn a_copy_where_linking_fails_is_synced() {
+    if strace().is_none() {
+        return;
+    }
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.box");
+    // Others may read the folder and not the message: a link would not do.
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    maildir.write("cur/1000.x:2,", b"Subject: x\n\nx\n");
+    mode(&maildir.path().join("cur/1000.x:2,"), 0o600);
+    mode(&maildir.path().join(".box/tmp"), 0o755);
+    let trace = traced(&maildir, &[UIDPLUS], |s| {
+        s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");
+        s.cmd("COPY 1 INBOX.box");
+    });
+    let from = trace.command("COPY 1");
+    trace.order(
+        from,
+        &[
+            ("openat", &[".box/tmp/", "O_CREAT", "S=14"]),
+            ("fsync", &["S=14"]),
+            ("renameat2", &["S=14", ".box/cur/"]),
+            ("fsync", &[".box/cur>"]),
+            ("fsync", &["_imapuid_"]),
+            ("rename", &[".box/courierimapuiddb"]),
+            ("fsync", &["/.box>"]),
+            ("write", &["COPYUID"]),
+        ],
+    );
+}
+
+/// A session that does everything once.
+fn everything(maildir: &Maildir, env: &[(&str, &str)]) -> Trace {
+    maildir.deliver("INBOX", "1000.x", b"Subject: delivered\n\nx\n");
+    traced(maildir, env, |s| {
+        s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");
+        s.cmd("CREATE INBOX.box");
+        s.cmd_literal("APPEND INBOX (\\Seen Work)", MESSAGE, "");
+        s.cmd("COPY 1:2 INBOX.box");
+        s.cmd("STORE 1 +FLAGS (\\Flagged Fresh)").ok("STORE completed.");
+        s.cmd("FETCH 1:2 (FLAGS BODY[])").ok("FETCH completed.");
+        s.cmd("SUBSCRIBE INBOX.box");
+        s.cmd("SETACL INBOX.box anyone lr");
+        s.cmd("STATUS INBOX.box (MESSAGES)");
+        s.cmd("STORE 1 +FLAGS (\\Deleted)");
+        s.cmd("EXPUNGE").ok("EXPUNGE completed").has("* 1 EXPUNGE");
+        s.send(b"i IDLE\r\n");
+        s.line();
+        maildir.deliver("INBOX", "1001.y", b"Subject: delivered\n\ny\n");
+        s.line();
+        s.send(b"DONE\r\n");
+        s.finish("i");
+        s.cmd("RENAME INBOX.box INBOX.moved");
+        s.cmd("DELETE INBOX.moved");
+        s.cmd("LIST \"\" *");
+    })
+}
+
+#[test]
+fn nothing_is_synced_where_that_is_not_wanted() {
+    if strace().is_none() {
+        return;
+    }
+    let trace = everything(&Maildir::new(), &[UIDPLUS, ("IMAP_FSYNC", "0")]);
+    for call in ["fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"] {
+        assert!(trace.find(0, call, &[]).is_none(), "{call}");
+    }
+    assert!(trace.find(0, "write", &["OK [APPENDUID"]).is_some());
+}
+
+#[test]
+fn locks_are_files_and_never_held_while_waiting() {
+    if strace().is_none() {
+        return;
+    }
+    for keywords in ["1", "2"] {
+        let trace = everything(&Maildir::new(), &[UIDPLUS, ("IMAP_KEYWORDS", keywords)]);
+        let mut held: Option<usize> = None;
+        let mut taken = 0;
+        for (at, call) in trace.calls.iter().enumerate() {
+            assert_ne!(call.name, "flock", "{}", call.line);
+            assert!(!(call.name == "fcntl" && (call.line.contains("F_SETLK") || call.line.contains("F_OFD"))), "{}", call.line);
+            let lock = call.line.contains("/courier.lock\"") && call.line.ends_with(" = 0");
+            match &*call.name {
+                "linkat" | "link" if lock => {
+                    assert!(held.is_none(), "two locks at once: {}", trace.text(held.unwrap_or(0)));
+                    held = Some(at);
+                    taken += 1;
+                }
+                "unlink" | "unlinkat" if lock => held = None,
+                // The whole time between is without a word to or from the client.
+                "read" | "write" | "recvfrom" | "sendto" | "ppoll" | "poll" | "pause" | "clock_nanosleep" => {
+                    let with_client = !matches!(&*call.name, "read" | "write") || call.line.contains("<pipe:");
+                    assert!(held.is_none() || !with_client, "with the lock held: {}", call.line);
+                }
+                _ => {}
+            }
+        }
+        assert!(held.is_none());
+        assert!(taken >= 8, "{taken} locks");
+    }
+}
