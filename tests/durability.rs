@@ -241,3 +241,34 @@ fn locks_are_files_and_never_held_while_waiting() {
         assert!(taken >= 8, "{taken} locks");
     }
 }
+
+/// Courier removes a dead session's lock by its name, twice in a row: whoever takes the lock in between loses it, and two look at the
+/// folder at once. The one that has lost its lock gives no UIDs.
+#[test]
+fn who_has_lost_the_lock_gives_no_uids() {
+    let Some(strace) = strace() else { return };
+    let maildir = Maildir::new();
+    maildir.session(&[]).cmd("SELECT INBOX").has("* 0 EXISTS");
+    let ours = postrider();
+    // The eleventh reading of a directory is that of `new`, when the session looks again: by then it has seen `cur`.
+    let inject = "inject=getdents64:delay_enter=1500000:when=11";
+    let args = ["-o", "/dev/null", "-e", "trace=getdents64", "-e", inject, ours.to_str().unwrap(), "./Maildir"];
+    let mut slow = maildir.start(strace, &[], &args);
+    assert_eq!(slow.line(), "* PREAUTH Ready.", "{}", slow.story());
+    slow.cmd("SELECT INBOX").has("* 0 EXISTS");
+    let mut quick = maildir.session(&[]);
+    quick.cmd("SELECT INBOX").has("* 0 EXISTS");
+    maildir.write("cur/1001.y:2,", b"Subject: y\n\ny\n");
+    slow.send(b"a NOOP\r\n");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    std::fs::remove_file(maildir.path().join("tmp/courier.lock")).unwrap();
+    // This one gets UID 1 first, and 1001.y UID 2: the slow one would give UID 1 to 1001.y.
+    maildir.write("cur/1000.x:2,", b"Subject: x\n\nx\n");
+    quick.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS").has("* 2 RECENT");
+    let reply = slow.finish("a");
+    assert_eq!(reply.responses, [b"a NO Unable to open this mailbox."], "{}", slow.story());
+    slow.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS").has("* 0 RECENT");
+    for s in [&mut slow, &mut quick] {
+        s.cmd("FETCH 1:2 (UID BODY.PEEK[TEXT])").has("* 1 FETCH (UID 1 BODY[TEXT] {3}\r\nx\r\n)").has("* 2 FETCH (UID 2 BODY[TEXT] {3}\r\ny\r\n)");
+    }
+}

@@ -89,6 +89,12 @@ impl Lock {
         }
     }
 
+    /// Whether the lock is still ours. Courier removes a dead session's lock by its name alone, and twice: whoever takes the lock between its
+    /// look and that may lose it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.held.as_ref().is_none_or(|(path, ours)| fs::lstat(path).is_ok_and(|m| id(&m) == *ours))
+    }
+
     /// The file system's own time when the lock was taken, in nanoseconds; `None` without a lock.
     pub(super) fn time(&self) -> Option<i128> {
         self.time

@@ -23,8 +23,10 @@
 //! - **Delivery**: the file in `tmp` is complete and synced when it is moved into `cur`, under the lock; `cur` is synced before
 //!   the UID is written down; the UID is written down before anybody is told. A crash between any two of these leaves a
 //!   message without a UID, never a UID without its message.
-//! - **A lock that was taken from us** (another host thought us dead) may mean that another scan wrote its UID file in between. Scans
-//!   take milliseconds and the limit is two minutes, so this is a stopped machine; nothing can be done about it with dot-locks.
+//! - **A lock that was taken from us**: another host thought us dead, or another session that found a dead one's lock removed ours in its
+//!   place (Courier does that by the name alone). Then another scan may be giving UIDs of its own, so before the UID file is replaced the
+//!   lock is looked at once more; if it is not ours any more the scan fails, and what it has delivered is taken back. What is left is the
+//!   moment between that look and the rename.
 //! - **Nothing has changed?** [`is_unchanged`] compares the times of the directories with those that were read *before* the entries
 //!   were, and trusts them only if they lay further back than file times are coarse: two changes in one tick of the clock look like one.
 
@@ -173,6 +175,10 @@ pub fn scan(
         let validity = file.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, file.before));
         let (validity, next) = number(&mut messages, validity, file.next, time.seconds).ok_or_else(too_many)?;
         if stale || news {
+            if lock.as_ref().is_some_and(|lock| !lock.is_ours()) {
+                // Another scan is under way, and gives UIDs of its own: ours are told to nobody.
+                return Err(Error::Locked);
+            }
             match uiddb::write(store, dir, validity, next, &messages, news || validity != file.validity.unwrap_or(validity)) {
                 Ok(()) => {}
                 // Lines of messages that are gone do no harm: an account that is full can still be opened and emptied.

@@ -174,3 +174,18 @@ fn contents() {
         assert_eq!(pid_here(content.as_bytes(), b"h"), pid, "{content:?}");
     }
 }
+
+#[test]
+fn a_lock_that_was_taken_away_is_not_ours() {
+    let f = folder();
+    let lock = Lock::acquire(&f.store, &f.dir).unwrap();
+    assert!(lock.is_ours());
+    std::fs::remove_file(f.lock()).unwrap();
+    assert!(!lock.is_ours());
+    f.put("1:elsewhere", 0);
+    assert!(!lock.is_ours());
+    drop(lock);
+    assert!(f.lock().exists(), "somebody else's");
+    let off = Store::new(Config { use_locks: false, ..Config::default() });
+    assert!(Lock::acquire(&off, &f.dir).unwrap().is_ours());
+}
