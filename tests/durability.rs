@@ -269,6 +269,8 @@ fn who_has_lost_the_lock_gives_no_uids() {
     assert_eq!(reply.responses, [b"a NO Unable to open this mailbox."], "{}", slow.story());
     slow.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS").has("* 0 RECENT");
     for s in [&mut slow, &mut quick] {
-        s.cmd("FETCH 1:2 (UID BODY.PEEK[TEXT])").has("* 1 FETCH (UID 1 BODY[TEXT] {3}\r\nx\r\n)").has("* 2 FETCH (UID 2 BODY[TEXT] {3}\r\ny\r\n)");
+        s.cmd("FETCH 1:2 (UID BODY.PEEK[TEXT])")
+            .has("* 1 FETCH (UID 1 BODY[TEXT] {3}\r\nx\r\n)")
+            .has("* 2 FETCH (UID 2 BODY[TEXT] {3}\r\ny\r\n)");
     }
 }

@@ -79,7 +79,7 @@ pub struct Ledger {
     /// Instances that may have come into being: the answer was cut off.
     loose: HashMap<(usize, u64), u32>,
     /// Which session was told \Recent.
-    recent: HashMap<(usize, u32), u32>,
+    recent: HashMap<(usize, u32), (u32, bool)>,
 }
 
 /// What lies in a folder when all is quiet: by UID, which message, and the flag letters of its name.
@@ -139,12 +139,13 @@ impl Ledger {
         self.tainted.contains(&id)
     }
 
-    /// \Recent was told for a UID by a session (its process).
-    pub fn recent(&mut self, folder: usize, uid: u32, session: u32) -> Result<(), String> {
+    /// \Recent was told for a UID by a session (its process, and whether it is Courier's).
+    pub fn recent(&mut self, folder: usize, uid: u32, session: (u32, bool)) -> Result<(), String> {
         match self.recent.insert((folder, uid), session) {
-            Some(other) if other != session => {
-                Err(format!("\\Recent of UID {uid} in {} was told to {other} and to {session}", FOLDERS[folder]))
-            }
+            Some(other) if other != session => Err(format!(
+                "\\Recent of UID {uid} in {} was told to {other:?} and to {session:?} (true: Courier's)",
+                FOLDERS[folder]
+            )),
             _ => Ok(()),
         }
     }

@@ -114,12 +114,19 @@ pub struct World {
     pub slots: Vec<Slot>,
     pub gate: Gate,
     complaints: Mutex<Vec<String>>,
+    /// What a session of Courier's did wrong all by itself: counted, not held against us.
+    theirs: Mutex<Vec<String>>,
     figures: Mutex<Figures>,
     fresh: Mutex<BTreeMap<(u32, usize), Option<BTreeMap<u32, BTreeSet<String>>>>>,
 }
 
 impl World {
     pub fn complain(&self, what: String) {
+        // Courier removes a dead session's lock by name, and so at times a living one's; then two sessions see a message first.
+        let raced = self.plan.kills && what.starts_with("\\Recent") && what.lines().next().is_some_and(|l| l.contains(", true)"));
+        if !self.plan.courier_only && (raced || what.contains("(Courier, pid")) {
+            return self.theirs.lock().unwrap().push(what);
+        }
         let mut complaints = self.complaints.lock().unwrap();
         if complaints.len() < 20 {
             eprintln!("stress: {what}");
@@ -403,6 +410,7 @@ fn main() -> ExitCode {
             round: AtomicU32::new(0),
         },
         complaints: Mutex::default(),
+        theirs: Mutex::default(),
         figures: Mutex::default(),
         fresh: Mutex::default(),
         plan,
@@ -434,6 +442,11 @@ fn report(world: &World, time: Duration, log: &Path) -> usize {
     let complaints = world.complaints.lock().unwrap();
     let of = |word: &str| complaints.iter().filter(|c| c.contains(word)).count();
     let (plan, ledger) = (&world.plan, world.ledger.lock().unwrap());
+    let theirs = world.theirs.lock().unwrap();
+    for what in theirs.iter().take(5) {
+        println!("Courier's own: {}", what.lines().next().unwrap_or_default());
+    }
+    let theirs = if theirs.is_empty() { String::new() } else { format!(", and {} of Courier's own", theirs.len()) };
     let who = match (plan.courier_only, plan.mixed) {
         (true, _) => "Courier's",
         (_, true) => "half of them Courier's",
@@ -442,7 +455,7 @@ fn report(world: &World, time: Duration, log: &Path) -> usize {
     println!(
         "stress: seed {}, {:.0} s, {} sessions ({who}), {} commands: {} appends, {} deliveries, {} copies, {} stores, {} expunges, \
          {} idles, {} messages served whole, {} changes by hand, {} kills; {} UIDs, {} pictures compared: {} lost, {} doubled, \
-         {} false pictures, {} complaints",
+         {} false pictures, {} complaints{theirs}",
         plan.seed,
         time.as_secs_f64(),
         plan.sessions,

@@ -184,7 +184,7 @@ impl<'a> Worker<'a> {
     fn note(&mut self, reply: &Reply) {
         let Some(folder) = self.selected else { return };
         let client = self.client.as_mut().unwrap();
-        let session = client.child.id();
+        let session = (client.child.id(), client.courier);
         let mut complaints = Vec::new();
         let mut ledger = self.world.ledger.lock().unwrap();
         for fetched in &reply.fetched {
