@@ -21,7 +21,8 @@ struct Trace {
 impl Trace {
     /// The place of the first call from `from` on that has all these words.
     fn find(&self, from: usize, name: &str, words: &[&str]) -> Option<usize> {
-        let right = |c: &Call| c.name == name && words.iter().all(|w| c.line.contains(w));
+        let right =
+            |c: &Call| (c.name == name || c.name == "openat2" && name == "openat") && words.iter().all(|w| c.line.contains(w));
         self.calls.iter().skip(from).position(right).map(|at| at + from)
     }
 

@@ -25,7 +25,7 @@ use support::{is_program, postrider};
 const STRACE: &str = "/usr/bin/strace";
 const COURIER: &str = "/usr/bin/imapd";
 /// The calls that change files, and those without which nothing can be changed.
-const CALLS: &str = "openat,write,fsync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,chmod,fchmod,\
+const CALLS: &str = "openat,openat2,write,fsync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,chmod,fchmod,\
     utimensat,ftruncate,symlink,symlinkat,getdents64";
 
 /// What is done, and what may become of it.
@@ -273,8 +273,8 @@ fn points(scenario: &Scenario) -> Vec<Point> {
         *n += 1;
         if begun {
             let errors: &[&str] = match call {
-                "openat" if rest.contains("O_CREAT") => &["ENOSPC", "EIO", "EDQUOT", "EMFILE", "EACCES"],
-                "openat" => &["EIO", "EMFILE", "EACCES"],
+                "openat" | "openat2" if rest.contains("O_CREAT") => &["ENOSPC", "EIO", "EDQUOT", "EMFILE", "EACCES"],
+                "openat" | "openat2" => &["EIO", "EMFILE", "EACCES"],
                 "write" if rest.starts_with("2<") => continue,
                 "write" | "ftruncate" => &["ENOSPC", "EIO", "EDQUOT"],
                 "fsync" => &["EIO", "ENOSPC", "EDQUOT"],
@@ -563,7 +563,7 @@ fn killed_at_every_step() {
     let mut cases = Vec::new();
     for scenario in SCENARIOS.iter().filter(|s| wanted(s)) {
         // A kill at a call that only reads is one at the next that writes.
-        let changes = |p: &&Point| p.call != "getdents64" && (p.call != "openat" || p.line.contains("O_CREAT"));
+        let changes = |p: &&Point| p.call != "getdents64" && (!p.call.starts_with("openat") || p.line.contains("O_CREAT"));
         let points = prepared()[scenario.name].1.iter().filter(changes);
         cases.extend(points.map(|point| Case { scenario, point: point.clone(), error: None }));
     }
