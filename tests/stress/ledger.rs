@@ -108,6 +108,12 @@ impl Ledger {
         *self.loose.entry((folder, id)).or_default() += 1;
     }
 
+    /// A message that was refused after it had been in the folder for a moment: others may have seen it.
+    pub fn taken_back(&mut self, folder: usize, id: u64) {
+        self.perhaps(folder, id);
+        *self.by_hand.entry((folder, id)).or_default() += 1;
+    }
+
     /// A UID was told to name this message.
     pub fn learn(&mut self, folder: usize, uid: u32, id: u64) -> Result<(), String> {
         match self.uids.insert((folder, uid), id) {

@@ -55,6 +55,7 @@ pub struct Figures {
     pub expunges: u64,
     pub idles: u64,
     pub kills: u64,
+    pub lost_locks: u64,
     pub hands: u64,
     pub pictures: u64,
     pub commands: u64,
@@ -454,7 +455,7 @@ fn report(world: &World, time: Duration, log: &Path) -> usize {
     };
     println!(
         "stress: seed {}, {:.0} s, {} sessions ({who}), {} commands: {} appends, {} deliveries, {} copies, {} stores, {} expunges, \
-         {} idles, {} messages served whole, {} changes by hand, {} kills; {} UIDs, {} pictures compared: {} lost, {} doubled, \
+         {} idles, {} messages served whole, {} changes by hand, {} kills, {} refused for a lost lock; {} UIDs, {} pictures compared: {} lost, {} doubled, \
          {} false pictures, {} complaints{theirs}",
         plan.seed,
         time.as_secs_f64(),
@@ -469,6 +470,7 @@ fn report(world: &World, time: Duration, log: &Path) -> usize {
         f.served,
         f.hands,
         f.kills,
+        f.lost_locks,
         ledger.known(),
         f.pictures,
         of("LOST"),

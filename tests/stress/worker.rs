@@ -236,6 +236,9 @@ impl<'a> Worker<'a> {
         self.selected = None;
         self.client().picture.clear();
         let reply = self.client().cmd(&format!("SELECT {}", FOLDERS[folder]), Allow::Expunge)?;
+        if self.has_lost_its_lock(&reply) {
+            return Ok(());
+        }
         let (Some(validity), "OK") = (reply.validity, &*reply.word) else { return self.client().wrong("SELECT failed") };
         let told = self.ledger(|l| l.validity(folder, validity));
         self.complain(told);
@@ -244,7 +247,8 @@ impl<'a> Worker<'a> {
     }
 
     fn simple(&mut self, command: &str) -> Result<()> {
-        if self.cmd(command, Allow::Expunge)?.word != "OK" {
+        let reply = self.cmd(command, Allow::Expunge)?;
+        if reply.word != "OK" && !self.has_lost_its_lock(&reply) {
             return self.client().wrong("failed");
         }
         self.learn()
@@ -261,9 +265,17 @@ impl<'a> Worker<'a> {
         (from..n.min(from + count)).collect()
     }
 
+    /// Refused because the lock was taken away: by Courier, where it finds a dead session's and removes ours with it.
+    fn has_lost_its_lock(&self, reply: &Reply) -> bool {
+        let plan = &self.world.plan;
+        let lost = plan.kills && plan.mixed && reply.word == "NO" && reply.text.contains("[INUSE]");
+        self.world.count(|f| f.lost_locks += u64::from(lost));
+        lost
+    }
+
     /// An answer that is neither OK nor said of messages that are gone.
     fn expect(&mut self, reply: &Reply) -> Result<()> {
-        if reply.word == "OK" || reply.text.contains("no longer exist") || self.client().courier {
+        if self.has_lost_its_lock(reply) || reply.word == "OK" || reply.text.contains("no longer exist") || self.client().courier {
             return Ok(());
         }
         self.client().wrong("refused")
@@ -289,6 +301,10 @@ impl<'a> Worker<'a> {
         let reply = self.client().cmd_literal(&command, &text, plus)?;
         self.open = Open::Nothing;
         self.note(&reply);
+        if self.has_lost_its_lock(&reply) {
+            self.ledger(|l| l.taken_back(folder, id));
+            return Ok(());
+        }
         if reply.word != "OK" {
             return self.client().wrong("APPEND refused");
         }
@@ -440,6 +456,11 @@ impl<'a> Worker<'a> {
         self.world.count(|f| f.copies += 1);
         let told = code(&reply.text, "COPYUID").map(|words| words.iter().map(|w| uids_of(w)).collect::<Vec<_>>());
         let (Some([_, from, to]), "OK") = (told.as_deref(), &*reply.word) else {
+            if self.has_lost_its_lock(&reply)
+                && let Open::Copy(folder, ids) = &cut_off
+            {
+                self.ledger(|l| ids.iter().for_each(|id| l.taken_back(*folder, *id)));
+            }
             // None were there any more; or Courier, which may stop half-way.
             if let (Open::Copy(folder, ids), true) = (cut_off, self.client().courier || reply.word == "OK") {
                 self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)));
@@ -492,8 +513,8 @@ impl<'a> Worker<'a> {
         }
         client.send(b"DONE\r\n")?;
         let reply = client.finish(&tag, Allow::Expunge)?;
-        if reply.word != "OK" {
-            return client.wrong("IDLE failed");
+        if reply.word != "OK" && !self.has_lost_its_lock(&reply) {
+            return self.client().wrong("IDLE failed");
         }
         // Numbers may have moved since: only the picture counts, and that was kept.
         self.world.count(|f| f.idles += 1);
