@@ -275,7 +275,8 @@ impl<'a> Worker<'a> {
 
     /// An answer that is neither OK nor said of messages that are gone.
     fn expect(&mut self, reply: &Reply) -> Result<()> {
-        if self.has_lost_its_lock(reply) || reply.word == "OK" || reply.text.contains("no longer exist") || self.client().courier {
+        if self.has_lost_its_lock(reply) || reply.word == "OK" || reply.text.contains("no longer exist") || self.client().courier
+        {
             return Ok(());
         }
         self.client().wrong("refused")

@@ -406,3 +406,18 @@ fn measure() {
         eprintln!("{line}");
     }
 }
+
+#[test]
+fn what_is_left_of_folders_is_swept_out_of_tmp() {
+    let f = Folder::new();
+    for dir in ["tmp/1.x_folder/cur", "tmp/1.other"] {
+        std::fs::create_dir_all(f.path(dir)).unwrap();
+    }
+    f.put("tmp/1.x_folder/cur/1.a:2,");
+    f.put("tmp/1.y");
+    purge(&f.store, &f.dir, clock::now().0 + 35 * 3600);
+    assert_eq!(f.list("tmp"), ["1.other", "1.x_folder", "1.y"]);
+    f.store.purged.borrow_mut().clear();
+    purge(&f.store, &f.dir, clock::now().0 + 37 * 3600);
+    assert_eq!(f.list("tmp"), ["1.other"]);
+}
