@@ -121,6 +121,7 @@ fn template(scenario: &Scenario) -> tempfile::TempDir {
     };
     folder("", &[("1001.a", ""), ("1002.b", "T"), ("1003.c", "F"), ("1004.d", "ST")]);
     fs::write(root.join("courierimapkeywords/:list"), "Work\n\n1003.c:0\n").unwrap();
+    fs::write(root.join("courierimapkeywords/1002.b"), "Work\n").unwrap();
     folder(".box", &[("2001.e", ""), ("2002.f", "S")]);
     folder(".box.sub", &[("3001.g", "")]);
     fs::write(root.join("courierimapsubscribed"), "INBOX\nINBOX.box\n").unwrap();

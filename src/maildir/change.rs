@@ -261,6 +261,8 @@ pub fn store_keywords(
 ) -> Result<(), Error> {
     match store.config.keywords {
         KeywordMode::Off => Ok(()),
+        // What was not read would be lost.
+        KeywordMode::Fast if change != KeywordChange::Set && snapshot.partial => Err(unread(dir)),
         KeywordMode::Careful if change != KeywordChange::Set => carefully(store, dir, snapshot, which, change, names),
         _ => {
             let numbers: Vec<u32> = names.iter().filter_map(|n| snapshot.keywords.intern(n)).collect();
@@ -289,6 +291,11 @@ fn changed(table: &mut crate::types::KeywordTable, old: SetId, change: KeywordCh
     table.set(members)
 }
 
+/// Keywords cannot be added to those that could not be read.
+fn unread(dir: &Dir) -> Error {
+    Error::failed(format!("changing {}", dir.keywords().display()), fs::error(io::ErrorKind::PermissionDenied))
+}
+
 fn carefully(
     store: &Store,
     dir: &Dir,
@@ -300,6 +307,9 @@ fn carefully(
     let _lock = Lock::acquire(store, dir)?;
     let index = OnceCell::new();
     let mut state = keywords::read(store, dir, &snapshot.messages, &index, true)?;
+    if state.partial {
+        return Err(unread(dir));
+    }
     let count = snapshot.messages.len();
     for i in which.iter().copied().filter(|i| *i < count) {
         let mut tries = 0;
@@ -320,6 +330,9 @@ fn carefully(
             tries += 1;
             // Somebody without a lock was faster: the reading takes that in, and out of the way.
             state = keywords::read(store, dir, &snapshot.messages, &index, true)?;
+            if state.partial {
+                return Err(unread(dir));
+            }
         }
     }
     Ok(())

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) sets: Vec<SetId>,
     /// The directory before it was read.
     pub(super) stamp: Option<Stamp>,
+    /// Something could not be read: what is there must not be replaced by what is known.
+    pub(super) partial: bool,
 }
 
 /// The seconds of one period of `.<N>.` names.
@@ -61,7 +63,7 @@ pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &OnceCe
     }
     if store.config.keywords == KeywordMode::Off {
         let stamp = Stamp::of_directory(&dir.keywords());
-        return Ok(State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp });
+        return Ok(State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp, partial: false });
     }
     let mut restarts = 0;
     loop {
@@ -71,7 +73,7 @@ pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &OnceCe
             Err(e) => return Err(Error::failed(format!("reading {}", dir.keywords().display()), e)),
             Ok(()) => {
                 if write
-                    && !reading.partial
+                    && !reading.state.partial
                     && let Err(e) = reading.tidy()
                 {
                     log::error!("{}: {e}", dir.keywords().display());
@@ -112,15 +114,13 @@ struct Reading<'a> {
     has_list: bool,
     /// Whether `:list` is to be written anew.
     stale: bool,
-    /// Something could not be read: what is there must not be replaced by what we know.
-    partial: bool,
 }
 
 impl<'a> Reading<'a> {
     fn new(store: &'a Store, dir: &'a Dir, messages: &'a Messages, index: &'a OnceCell<Index>) -> Reading<'a> {
-        let state = State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp: None };
+        let state = State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp: None, partial: false };
         let (found, unknown, scratch) = (Vec::new(), Vec::new(), Vec::new());
-        Reading { store, dir, messages, index, state, found, unknown, scratch, has_list: false, stale: false, partial: false }
+        Reading { store, dir, messages, index, state, found, unknown, scratch, has_list: false, stale: false }
     }
 
     /// The message with exactly this base name.
@@ -137,7 +137,7 @@ impl<'a> Reading<'a> {
             // Mail without keywords is better than no mail.
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
                 log::error!("{}: {}", path.display(), fs::error_text(&e));
-                self.partial = true;
+                self.state.partial = true;
                 return Ok(());
             }
             other => other?,
@@ -147,7 +147,7 @@ impl<'a> Reading<'a> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
                 log::error!("{}/:list: {}", path.display(), fs::error_text(&e));
-                self.partial = fs::is_unreadable(&e);
+                self.state.partial = fs::is_unreadable(&e);
             }
             list => self.list(&list?),
         }
@@ -207,8 +207,14 @@ impl<'a> Reading<'a> {
     fn file(&mut self, path: &Path) -> io::Result<SetId> {
         let data = match fs::read_control(path, FILE_LIMIT) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
-            // A directory, a link, somebody else's: as if it were empty.
-            Err(_) => return Ok(SetId::EMPTY),
+            // A directory, a link, something endless: as if it were empty.
+            Err(e) if fs::is_out_of_place(&e) || e.kind() == io::ErrorKind::InvalidData => return Ok(SetId::EMPTY),
+            Err(e) if fs::is_unreadable(&e) => {
+                log::error!("{}: {}", path.display(), fs::error_text(&e));
+                self.state.partial = true;
+                return Ok(SetId::EMPTY);
+            }
+            Err(e) => return Err(e),
             Ok(data) => data,
         };
         let numbers = data.split(|b| *b == b'\n').filter(|l| !l.is_empty()).filter_map(|l| self.intern(l)).collect();

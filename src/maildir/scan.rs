@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub messages: Messages,
     /// Their keywords.
     pub keywords: KeywordTable,
+    /// Some keywords could not be read: none may be written on top of them.
+    pub(super) partial: bool,
     saved: bool,
     proof: Proof,
 }
@@ -200,10 +202,10 @@ pub fn scan(
     for (i, set) in state.sets.iter().enumerate() {
         messages.set_keywords(i, *set);
     }
-    let settled = [cur, new_mail, state.stamp].iter().flatten().all(|stamp| stamp.is_settled(time.nanos));
+    let settled = [cur, new_mail, state.stamp].iter().flatten().all(|stamp| stamp.is_settled(time.nanos)) && !state.partial;
     let proof = Proof { cur, new_mail, keywords: state.stamp, uid_file, settled };
     log::trace!("{}: {known} known, {} there", dir.path().display(), messages.len());
-    let snapshot = Snapshot { uid_validity, uid_next, messages, keywords: state.table, saved, proof };
+    let snapshot = Snapshot { uid_validity, uid_next, messages, keywords: state.table, partial: state.partial, saved, proof };
     Ok(Scanned { snapshot, delivered })
 }
 

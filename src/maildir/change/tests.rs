@@ -239,3 +239,24 @@ fn ten_thousand_gone_messages_are_found_out_by_one_reading() {
     assert_eq!(gone, 2999);
     assert!(start.elapsed().as_millis() < 1000);
 }
+
+/// What could not be read is not overwritten by what is known.
+#[test]
+fn keywords_are_not_added_to_unread_ones() {
+    use std::os::unix::fs::PermissionsExt;
+    for mode in [KeywordMode::Fast, KeywordMode::Careful] {
+        let d = Folder::with(Config { fsync: false, keywords: mode, ..Config::default() });
+        d.put("cur/1.a:2,");
+        d.write("courierimapkeywords/:list", "Theirs\n\n1.a:0\n");
+        let mut s = d.scan();
+        // Root may read everything: too large does as well as forbidden.
+        std::fs::File::options().write(true).open(d.path("courierimapkeywords/:list")).unwrap().set_len(1 << 40).unwrap();
+        std::fs::set_permissions(d.path("courierimapkeywords/:list"), std::fs::Permissions::from_mode(0)).unwrap();
+        let mut unread = d.scan();
+        let add = |s: &mut Snapshot| store_keywords(&d.store, &d.dir, s, &[0], KeywordChange::Add, &[b"Ours".to_vec()]);
+        assert!(add(&mut unread).is_err(), "{mode:?}");
+        assert!(!d.path("courierimapkeywords/1.a").exists());
+        // The careful way reads anew; the fast way goes by what the session knows.
+        assert_eq!(add(&mut s).is_ok(), mode == KeywordMode::Fast);
+    }
+}
