@@ -31,10 +31,15 @@ pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
     s.io.out.extend_from_slice(words);
     let inactive = s.io.deadline;
     let pause = Duration::from_secs(s.options.idle_seconds);
-    let mut next = clock::monotonic();
+    let mut by_clock = false;
     loop {
-        look(s)?;
-        next = next.max(clock::monotonic()) + pause;
+        let changed = look(s)?;
+        if std::mem::take(&mut by_clock) && changed {
+            // What the clock alone has found shows that the folder is another one than the watch is on.
+            watch = self::watch(s);
+            continue;
+        }
+        let next = clock::monotonic() + pause;
         loop {
             if s.io.has_input() {
                 return finish(s);
@@ -44,30 +49,35 @@ pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
                 Wake::Input => return finish(s),
                 Wake::Watch => {
                     if watch.as_mut().is_some_and(Watch::drain) {
-                        next = clock::monotonic();
                         break;
                     }
                 }
                 Wake::Time if inactive.is_some_and(|i| clock::monotonic() >= i) => return Err(End::Inactive.into()),
                 Wake::Time => {
-                    // A refusal may be over, and a folder may have been made anew under the watch.
-                    watch = self::watch(s);
-                    next = clock::monotonic();
+                    by_clock = true;
                     break;
                 }
             }
         }
+        // A refusal may be over, and what was removed may be there again: before the look, so that nothing is missed. A watch that works
+        // is kept; to make one and to let one go takes longer than to look.
+        if !watch.as_ref().is_some_and(Watch::is_whole) {
+            watch = self::watch(s);
+        }
     }
 }
 
-/// Looks and tells. A folder that cannot be read now is looked at again at the next turn; the client hears of it at `DONE`.
-fn look(s: &mut Session) -> Result<()> {
+/// Looks and tells; whether there was something to tell. A folder that cannot be read now is looked at again at the next turn; the
+/// client hears of it at `DONE`.
+fn look(s: &mut Session) -> Result<bool> {
     match s.look_again() {
         Ok(()) | Err(Error::Refused(_)) => {}
         Err(e) => return Err(e),
     }
+    let news = s.selected.as_ref().and_then(|f| f.news.as_ref());
+    let changed = news.is_some_and(|c| c.resized() || !c.changed.is_empty());
     s.tell(true);
-    Ok(())
+    Ok(changed)
 }
 
 /// The client's line: `DONE`, or something else, which is a syntax error of the IDLE command.

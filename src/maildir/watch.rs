@@ -2,7 +2,7 @@
 //! account's limit of watches is small and sessions are many.
 
 use super::Dir;
-use inotify::{Inotify, WatchMask};
+use inotify::{EventMask, Inotify, WatchMask};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -10,6 +10,8 @@ use std::path::Path;
 /// A notification of changes in a folder, or of a file's end.
 pub struct Watch {
     inotify: Inotify,
+    /// Nothing that is watched was removed.
+    whole: bool,
 }
 
 impl Watch {
@@ -35,7 +37,7 @@ impl Watch {
             Err(e) => return Err(e),
             Ok(_) => {}
         }
-        Ok(Watch { inotify })
+        Ok(Watch { inotify, whole: true })
     }
 
     /// Watches for one file to lose its name (a lock that is let go).
@@ -43,12 +45,17 @@ impl Watch {
         let inotify = Inotify::init()?;
         let mask = WatchMask::DELETE_SELF | WatchMask::MOVE_SELF | WatchMask::ATTRIB | WatchMask::DONT_FOLLOW;
         inotify.watches().add(path, mask)?;
-        Ok(Watch { inotify })
+        Ok(Watch { inotify, whole: true })
     }
 
     /// The descriptor to wait on for input.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.inotify.as_fd()
+    }
+
+    /// Whether everything is still watched that was: a directory that was removed and made anew is another one.
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Takes all notices; whether there was any.
@@ -58,7 +65,12 @@ impl Watch {
         loop {
             match self.inotify.read_events(&mut buffer) {
                 Ok(events) => {
-                    if events.count() == 0 {
+                    let mut count = 0usize;
+                    for event in events {
+                        count = count.saturating_add(1);
+                        self.whole &= !event.mask.contains(EventMask::IGNORED);
+                    }
+                    if count == 0 {
                         return any;
                     }
                     any = true;
@@ -102,6 +114,10 @@ mod tests {
         }
         std::fs::write(root.path().join("tmp/a"), "").unwrap();
         assert!(!watch.drain());
+        assert!(watch.is_whole());
+        std::fs::remove_dir(root.path().join("new")).unwrap();
+        assert!(watch.drain() && !watch.is_whole());
+        std::fs::create_dir(root.path().join("new")).unwrap();
         assert!(Watch::new(&Dir::at(root.path().join("nowhere"))).is_err());
         std::fs::write(root.path().join("lock"), "").unwrap();
         let mut lock = Watch::of_file(&root.path().join("lock")).unwrap();

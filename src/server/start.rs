@@ -6,7 +6,7 @@ use crate::maildir::resolve::{Namespace, Settings};
 use crate::maildir::{Config, KeywordMode, Store, trash};
 use crate::session::{Client, Counts, Options, Session, logging, options::Keywords};
 use crate::sys::stdio::Stdio;
-use crate::sys::{clock, fs, process, signals, user};
+use crate::sys::{alloc, clock, fs, process, signals, user};
 use crate::wire::{Io, io::STALL};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -33,6 +33,7 @@ const SKEW: i64 = 30;
 
 /// Everything before the first command: a session, or the exit status of a process that has said why not.
 pub fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
+    alloc::give_back_large_buffers();
     signals::install();
     process::no_core_files();
     clock::read_time_zone();

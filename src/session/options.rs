@@ -187,8 +187,8 @@ impl Options {
             check_all_folders: on("IMAP_CHECK_ALL_FOLDERS"),
             disable_thread_sort: get("IMAP_DISABLETHREADSORT").is_some_and(|v| atoi(&v) > 0),
             empty_trash: get("IMAP_EMPTYTRASH"),
-            // Courier spins at 0; a second is the least.
-            idle_seconds: get("IMAP_IDLE_TIMEOUT").map_or(60, |v| u64::try_from(atoi(&v)).unwrap_or(0).max(1)),
+            // Courier spins at 0; a second is the least, and nothing idles for longer than a day.
+            idle_seconds: get("IMAP_IDLE_TIMEOUT").map_or(60, |v| u64::try_from(atoi(&v)).unwrap_or(0).clamp(1, 86_400)),
             id_fields: get("IMAP_ID_FIELDS").map(|v| atoi(&v)),
             keywords: match get("IMAP_KEYWORDS").map_or(0, |v| atoi(&v)) {
                 0 => Keywords::Off,
@@ -243,6 +243,9 @@ mod tests {
         assert_eq!(read(&[("MAILDIR", "")]).maildir, None);
         assert_eq!(read(&[("IMAP_KEYWORDS", "2")]).keywords, Keywords::Careful);
         assert_eq!(read(&[("IMAP_ID_FIELDS", "")]).id_fields, Some(0));
+        for (value, seconds) in [("0", 1), ("-5", 1), ("7", 7), ("99999999999999999999", 86_400)] {
+            assert_eq!(read(&[("IMAP_IDLE_TIMEOUT", value)]).idle_seconds, seconds);
+        }
     }
 
     /// Each variable of the table is asked for, and nothing else is.

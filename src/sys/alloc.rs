@@ -6,6 +6,17 @@ use std::alloc::{GlobalAlloc, Layout, System};
 /// The system's allocator; an allocation that fails ends the session in order.
 pub struct Allocator;
 
+/// Has large buffers given back to the system when they are freed: a session works on a folder for a moment and then idles for hours.
+/// (glibc would raise this limit by itself at the first large buffer that is freed, and keep what comes after.)
+pub fn give_back_large_buffers() {
+    const LARGE: libc::c_int = 256 * 1024;
+    // SAFETY: mallopt only sets numbers of the allocator; called before there is anything of ours to allocate.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE);
+    }
+}
+
 #[cold]
 fn out_of_memory() -> ! {
     const BYE: &[u8] = b"\r\n* BYE [ALERT] Fatal error: Cannot allocate memory: Cannot allocate memory\r\n";
