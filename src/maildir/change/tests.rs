@@ -251,7 +251,7 @@ fn keywords_are_not_added_to_unread_ones() {
         let mut s = d.scan();
         // Root may read everything: too large does as well as forbidden.
         std::fs::File::options().write(true).open(d.path("courierimapkeywords/:list")).unwrap().set_len(1 << 40).unwrap();
-        std::fs::set_permissions(d.path("courierimapkeywords/:list"), std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(d.path("courierimapkeywords/:list"), std::fs::Permissions::from_mode(0o000)).unwrap();
         let mut unread = d.scan();
         let add = |s: &mut Snapshot| store_keywords(&d.store, &d.dir, s, &[0], KeywordChange::Add, &[b"Ours".to_vec()]);
         assert!(add(&mut unread).is_err(), "{mode:?}");
