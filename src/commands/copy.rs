@@ -170,7 +170,8 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
             return Err(e);
         }
     };
-    if to.is_empty() {
+    // None that lasts; or one was removed before it could be told (RFC 4315 3: the two sets have one length).
+    if to.len() != from.len() {
         return Ok(Outcome::ok("COPY completed."));
     }
     if let Some(selected) = &mut s.selected {

@@ -244,6 +244,11 @@ impl<'a> Arrivals<'a> {
         self.names.push(name);
     }
 
+    /// All, in their order.
+    pub(super) fn names(&self) -> &[Vec<u8>] {
+        &self.names
+    }
+
     /// They are there to stay.
     pub(super) fn stay(mut self) {
         self.names.clear();

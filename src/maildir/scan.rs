@@ -25,8 +25,8 @@
 //!   message without a UID, never a UID without its message.
 //! - **A lock that was taken from us**: another host thought us dead, or another session that found a dead one's lock removed ours in its
 //!   place (Courier does that by the name alone). Then another scan may be giving UIDs of its own, so before the UID file is replaced the
-//!   lock is looked at once more; if it is not ours any more the scan fails, and what it has delivered is taken back. What is left is the
-//!   moment between that look and the rename.
+//!   lock is looked at once more; if it is not ours any more the scan begins anew. What is left is the moment between that look and the
+//!   rename.
 //! - **Nothing has changed?** [`is_unchanged`] compares the times of the directories with those that were read *before* the entries
 //!   were, and trusts them only if they lay further back than file times are coarse: two changes in one tick of the clock look like one.
 
@@ -35,7 +35,7 @@ use super::lock::Lock;
 use super::look::{Look, Stamp};
 use super::messages::{Messages, bit};
 use super::uiddb::{self, UidFile};
-use super::{Dir, Error, Store, folders, keywords};
+use super::{Dir, Error, Store, folders, keywords, names};
 use crate::sys::{self, clock, fs};
 use crate::types::{KeywordTable, Uid, UidValidity};
 use std::cell::OnceCell;
@@ -109,11 +109,34 @@ pub fn scan(
     dir: &Dir,
     mode: Mode,
     previous: Option<&Snapshot>,
-    deliveries: Vec<Delivery>,
+    mut deliveries: Vec<Delivery>,
 ) -> Result<Scanned, Error> {
+    let mut arrivals = Arrivals::new(dir);
+    for _ in 0..TRIES {
+        if let Some(scanned) = scan_once(store, dir, mode, previous, &mut deliveries, &mut arrivals)? {
+            arrivals.stay();
+            return Ok(scanned);
+        }
+    }
+    Err(Error::Locked)
+}
+
+/// The most scans that are begun anew because their lock was taken from them.
+const TRIES: u32 = 10;
+
+/// One try, with the deliveries that are not in `cur` yet; `None`: the lock was taken from us, and no UID was given.
+fn scan_once(
+    store: &Store,
+    dir: &Dir,
+    mode: Mode,
+    previous: Option<&Snapshot>,
+    deliveries: &mut Vec<Delivery>,
+    arrivals: &mut Arrivals<'_>,
+) -> Result<Option<Scanned>, Error> {
+    let again = !arrivals.names().is_empty();
     let lock = match Lock::acquire(store, dir) {
         Ok(lock) => Some(lock),
-        Err(e) if mode == Mode::ReadOnly && deliveries.is_empty() && cannot_be_locked(&e) => None,
+        Err(e) if mode == Mode::ReadOnly && deliveries.is_empty() && !again && cannot_be_locked(&e) => None,
         Err(e) => return Err(e),
     };
     let time = Time::of(lock.as_ref());
@@ -135,16 +158,16 @@ pub fn scan(
     };
     let known = file.messages.len();
     let mut look = Look::new(store, dir, file.messages);
-    let mut arrivals = Arrivals::new(dir);
     let deliver = !deliveries.is_empty();
     if deliver {
         // Never through a link.
         sys::dir::open(&dir.cur()).map_err(Error::about("opening", &dir.cur()))?;
     }
-    for mut delivery in deliveries {
-        let name = delivery.put(store, dir)?;
-        look.add(&name, bit::DELIVERED);
-        arrivals.add(name);
+    for mut delivery in deliveries.drain(..) {
+        arrivals.add(delivery.put(store, dir)?);
+    }
+    for name in arrivals.names() {
+        look.add(name, bit::DELIVERED);
     }
     if deliver && store.config.fsync {
         let cur = dir.cur();
@@ -179,7 +202,7 @@ pub fn scan(
         if stale || news {
             if lock.as_ref().is_some_and(|lock| !lock.is_ours()) {
                 // Another scan is under way, and gives UIDs of its own: ours are told to nobody.
-                return Err(Error::Locked);
+                return Ok(None);
             }
             match uiddb::write(store, dir, validity, next, &messages, news || validity != file.validity.unwrap_or(validity)) {
                 Ok(()) => {}
@@ -190,7 +213,12 @@ pub fn scan(
         }
         (validity, next, true)
     };
-    let delivered = if saved { messages.with(bit::DELIVERED) } else { Vec::new() };
+    let delivered = match saved {
+        // Another scan may have numbered them, in whatever order.
+        true if again => arrivals.names().iter().filter_map(|name| uid_by_name(&messages, name)).collect(),
+        true => messages.with(bit::DELIVERED),
+        false => Vec::new(),
+    };
     messages.settle_marks();
     messages.shrink();
     let uid_file = uid_file_stamp(dir);
@@ -198,7 +226,6 @@ pub fn scan(
     let index = if messages.len() == met && !news { OnceCell::from(index) } else { OnceCell::new() };
     let state = keywords::read(store, dir, &messages, &index, writable)?;
     drop(index);
-    arrivals.stay();
     for (i, set) in state.sets.iter().enumerate() {
         messages.set_keywords(i, *set);
     }
@@ -206,7 +233,13 @@ pub fn scan(
     let proof = Proof { cur, new_mail, keywords: state.stamp, uid_file, settled };
     log::trace!("{}: {known} known, {} there", dir.path().display(), messages.len());
     let snapshot = Snapshot { uid_validity, uid_next, messages, keywords: state.table, partial: state.partial, saved, proof };
-    Ok(Scanned { snapshot, delivered })
+    Ok(Some(Scanned { snapshot, delivered }))
+}
+
+/// The UID of a message that was delivered under this name; its flags may be others by now.
+fn uid_by_name(messages: &Messages, name: &[u8]) -> Option<Uid> {
+    let base = name.get(..names::base_length(name))?;
+    messages.iter().find(|m| messages.base_name(m.index) == base).map(|m| m.uid)
 }
 
 fn too_many() -> Error {
