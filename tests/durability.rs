@@ -300,7 +300,8 @@ fn an_append_that_has_lost_the_lock_tells_the_uid_that_others_gave() {
     quick.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS");
     // A third message, so that the slow one has something to write down.
     maildir.write("cur/3000000000.z:2,", b"Subject: z\n\nz\n");
-    let validity = std::fs::read_to_string(maildir.path().join("courierimapuiddb")).unwrap().split(' ').nth(1).unwrap().to_owned();
+    let validity =
+        std::fs::read_to_string(maildir.path().join("courierimapuiddb")).unwrap().split(' ').nth(1).unwrap().to_owned();
     assert_eq!(slow.line(), format!("a OK [APPENDUID {validity} 2] APPEND Ok."), "{}", slow.story());
     quick.cmd("NOOP").ok("NOOP completed").has("* 3 EXISTS");
     quick.cmd("FETCH 1:3 (UID RFC822.SIZE)").has("* 2 FETCH (UID 2 RFC822.SIZE 17)").has("* 3 FETCH (UID 3 RFC822.SIZE 17)");
