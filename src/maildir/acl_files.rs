@@ -52,6 +52,15 @@ impl AclFiles<'_> {
         Ok(acl)
     }
 
+    /// The octets of the folder's own file; `None` where there is none, though [`AclFiles::load`] may know a list.
+    pub fn text(&self, sub: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        match fs::read_control(&self.file(sub), SIZE_LIMIT) {
+            Ok(data) => Ok(Some(data)),
+            Err(e) if control::is_missing(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     fn read(&self, sub: &[u8]) -> io::Result<Option<Acl>> {
         let file = self.file(sub);
         if let Some(acl) = read_file(&file)? {

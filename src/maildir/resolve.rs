@@ -13,6 +13,7 @@ use super::subscriptions::Subscriptions;
 use super::{Dir, Store, lock::Lock};
 use crate::sys::fs;
 use crate::types::{FolderName, Place, Rights};
+use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,20 @@ pub struct Namespace {
     no_lists: bool,
     index: SharedIndex,
     global: PathBuf,
+    /// What the last list gave: nearly all folders have the same one.
+    last: RefCell<Last>,
 }
+
+/// A list's file, its folder's owner, and the user's rights by it.
+#[derive(Debug, Default)]
+struct Last {
+    text: Vec<u8>,
+    owner: Vec<u8>,
+    rights: Option<Rights>,
+}
+
+/// The octets of a list that is remembered.
+const REMEMBERED: usize = 4096;
 
 /// The settings behind a [`Namespace`].
 #[derive(Clone, Debug, Default)]
@@ -92,6 +106,7 @@ impl Namespace {
             host: settings.host,
             no_lists,
             global: PathBuf::from(shared_link::GLOBAL),
+            last: RefCell::default(),
         }
     }
 
@@ -203,8 +218,32 @@ impl Namespace {
         match name.place() {
             Place::Inbox | Place::Own(_) if self.no_lists => Ok(Rights::ALL.without(Rights::of(b"a"))),
             Place::Link(path) => Ok(self.link_rights(path)),
-            _ => Ok(self.list_of(name)?.map_or(Rights::NONE, |(acl, owner)| acl.rights(&self.who, &owner))),
+            Place::Inbox => self.rights_by_list(&self.root, b"", self.who.user()),
+            Place::Own(sub) => self.rights_by_list(&self.root, sub, self.who.user()),
+            Place::Index(path) => match self.index.find(path) {
+                Some(Spot::Level) => Ok(Acl::of_level().rights(&self.who, b"")),
+                Some(Spot::Account(account)) => self.rights_by_list(&account.root, &account.sub, &account.owner),
+                None => Ok(Rights::NONE),
+            },
         }
+    }
+
+    fn rights_by_list(&self, root: &Path, sub: &[u8], owner: &[u8]) -> io::Result<Rights> {
+        let lists = self.lists(root);
+        let Some(text) = lists.text(sub)? else {
+            return Ok(lists.load(sub)?.rights(&self.who, owner));
+        };
+        let mut last = self.last.borrow_mut();
+        if let Some(rights) = last.rights.filter(|_| last.text == text && last.owner == owner) {
+            return Ok(rights);
+        }
+        let mut acl = Acl::parse(&text);
+        acl.complete();
+        let rights = acl.rights(&self.who, owner);
+        if text.len() <= REMEMBERED {
+            *last = Last { text, owner: owner.to_vec(), rights: Some(rights) };
+        }
+        Ok(rights)
     }
 
     /// As [`Namespace::rights`]; a list that cannot be read is logged and gives no rights.
