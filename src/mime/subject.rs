@@ -49,6 +49,19 @@ pub fn base_subject(value: &[u8]) -> BaseSubject {
 fn normal(value: &[u8]) -> String {
     let decoded = encoded_word::decode(value);
     let mut out = String::with_capacity(decoded.len());
+    if decoded.is_ascii() {
+        let mut blank = false;
+        for b in decoded.bytes() {
+            let is_blank = matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+            if !is_blank {
+                out.push(char::from(b.to_ascii_uppercase()));
+            } else if !blank {
+                out.push(' ');
+            }
+            blank = is_blank;
+        }
+        return out;
+    }
     for c in decoded.chars() {
         if matches!(c, ' ' | '\t' | '\r' | '\n') {
             if !out.ends_with(' ') {
