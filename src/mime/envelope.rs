@@ -5,33 +5,52 @@
 
 use super::address::{self, Address};
 use super::header::{fields, unfold};
+use std::borrow::Cow;
 
 /// Of each field, all its repetitions together, this many octets count (PROTOCOL 5.5).
 pub const MAX_FIELD: usize = 8192;
 
-/// RFC 3501 7.4.2, ENVELOPE. None and empty lists are NIL.
+/// RFC 3501 7.4.2, ENVELOPE: the values; address lists are parsed when asked for. None and empty lists are NIL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Envelope {
-    /// Date, as written.
-    pub date: Option<Vec<u8>>,
-    /// Subject, as written.
-    pub subject: Option<Vec<u8>>,
-    /// From.
-    pub from: Vec<Address>,
-    /// Sender; From where it is missing or empty.
-    pub sender: Vec<Address>,
-    /// Reply-To; From where it is missing or empty.
-    pub reply_to: Vec<Address>,
-    /// To.
-    pub to: Vec<Address>,
-    /// Cc.
-    pub cc: Vec<Address>,
-    /// Bcc.
-    pub bcc: Vec<Address>,
-    /// In-Reply-To, as written.
-    pub in_reply_to: Option<Vec<u8>>,
-    /// Message-ID, as written.
-    pub message_id: Option<Vec<u8>>,
+pub struct Envelope<'a> {
+    values: [Cow<'a, [u8]>; NAMES.len()],
+    /// Which of them were longer than [`MAX_FIELD`].
+    cut: [bool; NAMES.len()],
+}
+
+/// The fields of an envelope that are text; the numbers are their places in [`field_names`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Text {
+    Date = 0,
+    Subject = 1,
+    InReplyTo = 8,
+    MessageId = 9,
+}
+
+/// The fields of an envelope that are address lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum List {
+    From = 2,
+    Sender = 3,
+    ReplyTo = 4,
+    To = 5,
+    Cc = 6,
+    Bcc = 7,
+}
+
+impl Envelope<'_> {
+    /// A text, as written.
+    pub fn text(&self, which: Text) -> Option<&[u8]> {
+        self.values.get(which as usize).map(|v| &**v).filter(|v| !v.is_empty())
+    }
+
+    /// The addresses of a field's own value. That an empty Sender or Reply-To stands for From is for the writer to say.
+    pub fn addresses(&self, which: List) -> Vec<Address<'_>> {
+        let value = self.values.get(which as usize).map(|v| &**v).unwrap_or_default();
+        addresses(value, self.cut.get(which as usize).copied().unwrap_or(false))
+    }
 }
 
 const NAMES: [&[u8]; 10] =
@@ -43,14 +62,13 @@ pub fn field_names() -> &'static [&'static [u8]] {
 }
 
 /// The envelope of the message whose header is `block` (with or without the final empty line).
-pub fn envelope(block: &[u8]) -> Envelope {
-    let mut values: [Vec<u8>; NAMES.len()] = Default::default();
-    let mut cut = [false; NAMES.len()];
+pub fn envelope(block: &[u8]) -> Envelope<'_> {
+    let mut found = Envelope::default();
     for field in fields(block) {
         let Some(slot) = NAMES.iter().position(|n| n.eq_ignore_ascii_case(field.name)) else {
             continue;
         };
-        let (Some(value), Some(cut)) = (values.get_mut(slot), cut.get_mut(slot)) else {
+        let (Some(value), Some(cut)) = (found.values.get_mut(slot), found.cut.get_mut(slot)) else {
             continue;
         };
         let text = unfold(field.value);
@@ -58,39 +76,27 @@ pub fn envelope(block: &[u8]) -> Envelope {
             continue;
         }
         // Courier: the values of a repeated field, joined with a comma (the newest release's form).
-        if !value.is_empty() {
+        if value.is_empty() {
+            *value = text;
+        } else {
+            let value = value.to_mut();
             value.push(b',');
+            value.extend_from_slice(&text);
         }
-        value.extend_from_slice(&text);
         if value.len() > MAX_FIELD {
-            value.truncate(MAX_FIELD);
+            match value {
+                Cow::Borrowed(text) => *text = text.get(..MAX_FIELD).unwrap_or(text),
+                Cow::Owned(text) => text.truncate(MAX_FIELD),
+            }
             *cut = true;
         }
     }
-    let [date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id] = values;
-    let [_, _, from_cut, sender_cut, reply_cut, to_cut, cc_cut, bcc_cut, _, _] = cut;
-    let text = |v: Vec<u8>| (!v.is_empty()).then_some(v);
-    let from = addresses(&from, from_cut);
-    // RFC 3501 7.4.2: "If the Sender or Reply-To lines are absent in the [RFC-2822] header, or are present but
-    // empty, the server sets the corresponding member of the envelope to be the same value as the from member".
-    let or_from = |list: Vec<Address>| if list.is_empty() { from.clone() } else { list };
-    Envelope {
-        date: text(date),
-        subject: text(subject),
-        sender: or_from(addresses(&sender, sender_cut)),
-        reply_to: or_from(addresses(&reply_to, reply_cut)),
-        to: addresses(&to, to_cut),
-        cc: addresses(&cc, cc_cut),
-        bcc: addresses(&bcc, bcc_cut),
-        in_reply_to: text(in_reply_to),
-        message_id: text(message_id),
-        from,
-    }
+    found
 }
 
 /// The addresses of a value. Of a value that was cut, the address that the cut went through is left out: half a host
 /// name would be somebody else's.
-fn addresses(value: &[u8], cut: bool) -> Vec<Address> {
+fn addresses(value: &[u8], cut: bool) -> Vec<Address<'_>> {
     let mut list = address::parse(value);
     if cut {
         let grouped = list.last().is_some_and(Address::is_group_end);
@@ -107,28 +113,30 @@ fn addresses(value: &[u8], cut: bool) -> Vec<Address> {
 mod tests {
     use super::*;
 
-    fn who(list: &[Address]) -> Vec<String> {
-        list.iter().map(|a| String::from_utf8(a.addr_spec()).unwrap()).collect()
+    fn who(e: &Envelope<'_>, list: List) -> Vec<String> {
+        e.addresses(list).iter().map(|a| String::from_utf8(a.addr_spec()).unwrap()).collect()
     }
 
     #[test]
     fn defaults_and_repetitions() {
         let e = envelope(b"From: a@b\nFROM: c@d\nSender: \n\t\nSubject:  a\n\t\tb \nSubject: \nsubject: c\nMessage-ID: <x>\nIn-Reply-To:\n\nTo: body\n");
-        assert_eq!(who(&e.from), ["a@b", "c@d"]);
-        assert_eq!((who(&e.sender), who(&e.reply_to)), (who(&e.from), who(&e.from)));
-        assert_eq!(e.subject.as_deref(), Some(&b"a\t\tb,c"[..]));
-        assert_eq!(e.message_id.as_deref(), Some(&b"<x>"[..]));
-        assert_eq!((e.in_reply_to, e.date, e.to.len()), (None, None, 0));
+        assert_eq!(who(&e, List::From), ["a@b", "c@d"]);
+        assert_eq!((who(&e, List::Sender).len(), who(&e, List::ReplyTo).len()), (0, 0));
+        assert_eq!(e.text(Text::Subject), Some(&b"a\t\tb,c"[..]));
+        assert_eq!(e.text(Text::MessageId), Some(&b"<x>"[..]));
+        assert_eq!((e.text(Text::InReplyTo), e.text(Text::Date), e.addresses(List::To).len()), (None, None, 0));
         let e = envelope(b"From: a@b\nReply-To: r@x\nSender: s@x\n");
-        assert_eq!((who(&e.sender), who(&e.reply_to)), (vec!["s@x".to_string()], vec!["r@x".to_string()]));
+        assert_eq!((who(&e, List::Sender), who(&e, List::ReplyTo)), (vec!["s@x".to_string()], vec!["r@x".to_string()]));
     }
 
     #[test]
     fn fields_are_cut() {
         let list: Vec<String> = (0..600).map(|n| format!("user{n}@example.com")).collect();
-        let e = envelope(format!("To: {}\nSubject: {}\n\n", list.join(","), "x".repeat(9000)).as_bytes());
-        assert_eq!(e.subject.unwrap().len(), MAX_FIELD);
-        assert_eq!(who(&e.to), list[..e.to.len()]);
-        assert!(e.to.len() > 400);
+        let block = format!("To: {}\nSubject: {}\n\n", list.join(","), "x".repeat(9000));
+        let e = envelope(block.as_bytes());
+        assert_eq!(e.text(Text::Subject).unwrap().len(), MAX_FIELD);
+        let to = who(&e, List::To);
+        assert_eq!(to, list[..to.len()]);
+        assert!(to.len() > 400);
     }
 }

@@ -131,15 +131,16 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(value);
     }
     let mut out = Vec::with_capacity(value.len());
-    let mut it = value.iter().copied().peekable();
-    while let Some(b) = it.next() {
-        match b {
-            b'\n' => {}
-            b'\r' if it.peek() == Some(&b'\n') => {}
-            b'\r' => out.push(b' '),
-            _ => out.push(b),
+    let mut rest = value;
+    while let Some(at) = memchr2(b'\r', b'\n', rest) {
+        let (plain, end) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        if end.first() == Some(&b'\r') && end.get(1) != Some(&b'\n') {
+            out.push(b' ');
         }
+        rest = end.get(1..).unwrap_or_default();
     }
+    out.extend_from_slice(rest);
     Cow::Owned(out)
 }
 

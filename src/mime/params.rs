@@ -43,6 +43,11 @@ impl<'a> Lexer<'a> {
         Some(*first)
     }
 
+    /// Goes on at `rest`, an end of what is left.
+    pub(crate) fn skip_to(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }

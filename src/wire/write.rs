@@ -4,7 +4,7 @@ pub use crate::types::number::push as number;
 
 /// Appends a string: quoted, or as a literal where it holds CR, LF or NUL (NULs left out: RFC 3501 9, CHAR8 has none).
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
-    if text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+    if memchr::memchr3(b'\r', b'\n', 0, text).is_some() {
         let whole: Vec<u8> = text.iter().copied().filter(|b| *b != 0).collect();
         literal_head(out, whole.len() as u64);
         out.extend_from_slice(&whole);

@@ -2,7 +2,7 @@
 
 use crate::mime::address::Address;
 use crate::mime::encoded_word;
-use crate::mime::envelope::envelope;
+use crate::mime::envelope::{List, Text, envelope};
 use crate::wire::write;
 
 /// Appends text from a message as a string. Without UTF8=ACCEPT a client takes no 8-bit text (RFC 6855 3): it gets encoded words.
@@ -26,22 +26,33 @@ pub fn push_optional(out: &mut Vec<u8>, text: Option<&[u8]>, utf8: bool) {
 pub fn push_envelope(out: &mut Vec<u8>, block: &[u8], utf8: bool) {
     let e = envelope(block);
     out.push(b'(');
-    push_optional(out, e.date.as_deref(), utf8);
+    push_optional(out, e.text(Text::Date), utf8);
     out.push(b' ');
-    push_optional(out, e.subject.as_deref(), utf8);
-    for list in [&e.from, &e.sender, &e.reply_to, &e.to, &e.cc, &e.bcc] {
+    push_optional(out, e.text(Text::Subject), utf8);
+    out.push(b' ');
+    let start = out.len();
+    push_addresses(out, &e.addresses(List::From), utf8);
+    let from = start..out.len();
+    for list in [List::Sender, List::ReplyTo, List::To, List::Cc, List::Bcc] {
         out.push(b' ');
-        push_addresses(out, list, utf8);
+        let addresses = e.addresses(list);
+        // RFC 3501 7.4.2: "If the Sender or Reply-To lines are absent in the [RFC-2822] header, or are present but empty, the
+        // server sets the corresponding member of the envelope to be the same value as the from member".
+        if addresses.is_empty() && matches!(list, List::Sender | List::ReplyTo) {
+            out.extend_from_within(from.clone());
+        } else {
+            push_addresses(out, &addresses, utf8);
+        }
     }
     out.push(b' ');
-    push_optional(out, e.in_reply_to.as_deref(), utf8);
+    push_optional(out, e.text(Text::InReplyTo), utf8);
     out.push(b' ');
-    push_optional(out, e.message_id.as_deref(), utf8);
+    push_optional(out, e.text(Text::MessageId), utf8);
     out.push(b')');
 }
 
 /// `"(" 1*address ")" / nil`, no blanks between addresses.
-fn push_addresses(out: &mut Vec<u8>, list: &[Address], utf8: bool) {
+fn push_addresses(out: &mut Vec<u8>, list: &[Address<'_>], utf8: bool) {
     if list.is_empty() {
         out.extend_from_slice(b"NIL");
         return;
@@ -99,5 +110,12 @@ mod tests {
         assert_eq!(shown(header, true), format!("(NIL \"raw \u{e9} 8bit\" {raw} {raw} {raw} NIL NIL NIL NIL NIL)"));
         // A NUL cannot be quoted.
         assert_eq!(shown("Subject: a\0b\"\n\n", false), "(NIL {3}\r\nab\" NIL NIL NIL NIL NIL NIL NIL NIL)");
+    }
+
+    #[test]
+    fn empty_members_are_from() {
+        let from = r#"((NIL NIL "a" "b")(NIL NIL "c" "d"))"#;
+        let header = "From: a@b\nFROM: c@d\nSender: \n\t\nReply-To: ,\n\n";
+        assert_eq!(shown(header, false), format!("(NIL NIL {from} {from} {from} NIL NIL NIL NIL NIL)"));
     }
 }

@@ -217,26 +217,27 @@ impl Values {
     fn read(&mut self, block: &[u8]) {
         let mut dated = false;
         for field in header::fields(block) {
-            let name = field.name.to_ascii_lowercase();
-            let slot = match name.as_slice() {
-                b"date" => {
-                    // RFC 5256 2.2: in UTC; without a usable one the internal date (Courier: first).
-                    if let Some(sent) = date::parse(field.value).filter(|_| !dated) {
-                        self.sent = sent.unix();
-                    }
-                    dated = true;
-                    continue;
+            let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
+            let slot = if is(b"date") {
+                // RFC 5256 2.2: in UTC; without a usable one the internal date (Courier: first).
+                if let Some(sent) = (!dated).then(|| date::parse(field.value)).flatten() {
+                    self.sent = sent.unix();
                 }
-                b"subject" => {
-                    if self.subject.is_none() {
-                        self.subject = Some(subject::base_subject(field.value).text.into_bytes());
-                    }
-                    continue;
+                dated = true;
+                continue;
+            } else if is(b"subject") {
+                if self.subject.is_none() {
+                    self.subject = Some(subject::base_subject(field.value).text.into_bytes());
                 }
-                b"from" => &mut self.from,
-                b"to" => &mut self.to,
-                b"cc" => &mut self.cc,
-                _ => continue,
+                continue;
+            } else if is(b"from") {
+                &mut self.from
+            } else if is(b"to") {
+                &mut self.to
+            } else if is(b"cc") {
+                &mut self.cc
+            } else {
+                continue;
             };
             if slot.is_none() {
                 *slot = Some(mailbox(&field.text()));
@@ -247,7 +248,10 @@ impl Values {
 
 /// RFC 5256 3: "[IMAP] addr-mailbox of the first address", without regard to case (RFC 5256 7). Courier: mailbox and host, as written.
 fn mailbox(value: &[u8]) -> Vec<u8> {
-    let first = address::parse(value).into_iter().next().and_then(|a| a.mailbox).unwrap_or_default();
+    let first = address::first(value).and_then(|a| a.mailbox).unwrap_or_default();
+    if first.is_ascii() {
+        return first.to_ascii_uppercase();
+    }
     let text = String::from_utf8_lossy(&first);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
