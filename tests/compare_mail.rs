@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use support::pattern::show;
-use support::{Maildir, Session};
+use support::{Maildir, Random, Session};
 
 const USAGE: &str =
     "usage: compare-mail [--courier PROGRAM] [--ours PROGRAM] [--mutate] [--seed N] [--limit N] [--show N] MAILDIR";
@@ -63,19 +63,6 @@ const FOLDER: &[&str] = &[
     "SEARCH SINCE 1-Jan-2022",
     "SEARCH LARGER 5000",
 ];
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as usize % n.max(1)
-    }
-}
 
 /// Damages a message: lines go, come twice, change places, lose their ends; octets change.
 fn mutate(content: &[u8], random: &mut Random) -> Vec<u8> {

@@ -12,7 +12,7 @@ use postrider::commands::TABLE;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
-use support::{Maildir, PATIENCE, Session, find};
+use support::{Maildir, PATIENCE, Random, Session, find};
 
 /// At least one line for every row of the table, together with every kind of argument.
 const LINES: &[&str] = &[
@@ -68,26 +68,10 @@ fn rounds() -> usize {
     std::env::var("HOSTILE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn new(kind: u64) -> Random {
-        let seed: u64 = std::env::var("HOSTILE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-        Random(seed.wrapping_mul(1_000_003).wrapping_add(kind))
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as usize % n.max(1)
-    }
-
-    fn of<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
-        all[self.below(all.len())]
-    }
+/// Another series of numbers for each kind of test, and for each seed.
+fn random(kind: u64) -> Random {
+    let seed: u64 = std::env::var("HOSTILE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    Random(seed.wrapping_mul(1_000_003).wrapping_add(kind))
 }
 
 const MESSAGES: &[&[u8]] = &[
@@ -223,7 +207,7 @@ fn commands_cut_at_each_octet() {
 #[test]
 fn clients_that_go_away_at_each_octet() {
     let maildir = victim();
-    let mut random = Random::new(1);
+    let mut random = random(1);
     let lines = LINES.iter().chain(&["IDLE\r\nDONE", "LOGOUT", "APPEND INBOX {10}\r\nhalf"]);
     for line in lines {
         for _ in 0..4 * rounds() {
@@ -356,7 +340,7 @@ fn arguments_wrong_missing_and_too_many() {
 #[test]
 fn octets_by_chance() {
     let maildir = victim();
-    let mut random = Random::new(2);
+    let mut random = random(2);
     let mut v = Victim::new(&maildir, &[], "SELECT INBOX");
     for _ in 0..400 * rounds() {
         let octets: Vec<u8> = match random.below(3) {
@@ -435,7 +419,7 @@ fn tokens_by_chance() {
         "lrswipte",
     ];
     let maildir = victim();
-    let mut random = Random::new(3);
+    let mut random = random(3);
     let mut v = Victim::new(&maildir, &[("IMAP_ACL", "1"), ("IMAP_EXTENSIONS", "1")], "SELECT INBOX");
     for _ in 0..600 * rounds() {
         let mut line = format!("x {}", TABLE[random.below(TABLE.len())].name);

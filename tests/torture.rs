@@ -7,24 +7,11 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use support::{Maildir, Reply, Session};
+use support::{Maildir, Random, Reply, Session};
 
 const SESSIONS: usize = 4;
 const STEPS: usize = 120;
 const DELIVERIES: usize = 60;
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as usize % n.max(1)
-    }
-}
 
 /// What all sessions together know: which message a UID names; and which messages were removed on purpose.
 #[derive(Default)]

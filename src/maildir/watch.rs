@@ -82,11 +82,6 @@ impl Watch {
     }
 }
 
-/// Whether notification works at all on this system: for the choice of IDLE's words.
-pub fn works() -> bool {
-    Inotify::init().is_ok()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

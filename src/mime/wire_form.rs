@@ -90,11 +90,6 @@ impl Converter {
         Converter { prev_cr: false, skip, take }
     }
 
-    /// True when nothing more will come out, whatever is pushed.
-    pub fn is_done(&self) -> bool {
-        self.take == 0
-    }
-
     /// Appends the wire form of `chunk` to `out`.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         if self.take == 0 {

@@ -150,11 +150,6 @@ impl Memory {
     pub fn known_structure(&mut self, reader: &Reader) -> Option<Rc<structure::Message>> {
         self.about(reader).structure.clone()
     }
-
-    /// The size on the wire, if it is known already.
-    pub fn known_size(&mut self, reader: &Reader) -> Option<u64> {
-        self.about(reader).size
-    }
 }
 
 impl Reader {

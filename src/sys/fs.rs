@@ -241,11 +241,6 @@ pub fn mtime_nanos(metadata: &Metadata) -> i128 {
     i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
 
-/// The umask for the files made from here on; the one before.
-pub fn set_umask(mask: u32) -> u32 {
-    nix::sys::stat::umask(Mode::from_bits_truncate(mask)).bits()
-}
-
 /// The system's words for an error, those of `strerror` without Rust's number: `No such file or directory`.
 pub fn error_text(error: &io::Error) -> String {
     let text = error.to_string();

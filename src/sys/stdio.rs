@@ -4,7 +4,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// How to write without ever blocking.
@@ -107,10 +107,4 @@ pub(super) fn last_words(fd: i32, text: &[u8]) {
     if ready.is_ok_and(|n| n > 0) {
         let _ = nix::unistd::write(fd, text);
     }
-}
-
-/// Whether a descriptor is a terminal, for the friendliness of `--help` and the like.
-pub fn is_terminal(fd: &impl AsRawFd) -> bool {
-    // SAFETY: isatty takes any number.
-    unsafe { libc::isatty(fd.as_raw_fd()) == 1 }
 }

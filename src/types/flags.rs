@@ -56,11 +56,6 @@ impl Flags {
         self.0
     }
 
-    /// From the bits of [`Flags::bits`]; unknown bits are dropped.
-    pub const fn from_bits(bits: u8) -> Flags {
-        Flags(bits & Flags::ALL.0)
-    }
-
     /// The flag of a name, in any case: `\Seen`.
     pub fn by_name(name: &[u8]) -> Option<Flags> {
         TABLE.iter().find(|(_, _, n)| n.as_bytes().eq_ignore_ascii_case(name)).map(|(f, _, _)| *f)

@@ -69,11 +69,6 @@ impl Io {
         token
     }
 
-    /// Puts one token back.
-    pub fn put_back(&mut self, token: Token) {
-        self.line.back = Some(token);
-    }
-
     /// Looks at the next token without taking it.
     pub fn peek(&mut self) -> Result<&Token> {
         let token = self.token()?;

@@ -35,7 +35,7 @@ impl Link for Stdio {
             input: wants.input.then(|| self.input()),
             output: wants.output.then(|| self.output()),
             watch: watch.filter(|_| wants.watch),
-            // A client that went away without a word ends the process at once, also in IDLE.
+            // The end of input, and of output, shows by itself in what is waited for.
             hangup: None,
         };
         let ready = poll::wait(interest, timeout).map_err(|_| End::Closed)?;

@@ -39,6 +39,25 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("TZ", "UTC0"),
 ];
 
+/// splitmix64: numbers that a seed repeats.
+pub struct Random(pub u64);
+
+impl Random {
+    /// Below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as usize % n.max(1)
+    }
+
+    /// One of them.
+    pub fn of<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
+        all[self.below(all.len())]
+    }
+}
+
 /// Our own binary; another one if IMAPD_UNDER_TEST names it.
 pub fn postrider() -> PathBuf {
     std::env::var_os("IMAPD_UNDER_TEST").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_imapd")), PathBuf::from)
