@@ -20,12 +20,10 @@ pub fn main() -> ExitCode {
     let argument = crate::sys::process::argument();
     match argument.as_ref().and_then(|a| a.to_str()) {
         Some("--version") => {
-            println!("Postrider {} (imapd)", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
+            return print(&format!("Postrider {} (imapd)\n", env!("CARGO_PKG_VERSION")));
         }
         Some("--help") => {
-            print!("{}", start::HELP);
-            return ExitCode::SUCCESS;
+            return print(start::HELP);
         }
         _ => {}
     }
@@ -35,6 +33,13 @@ pub fn main() -> ExitCode {
         Ok(session) => serve(session),
         Err(code) => code,
     }
+}
+
+/// Writes what `--version` and `--help` tell. (`println!` panics where nobody reads it.)
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    let mut out = std::io::stdout();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// How a session came to its end.

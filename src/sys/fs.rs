@@ -2,12 +2,13 @@
 //! (DESIGN, "The store"), and every change on disk is one of the few functions here.
 
 use super::beneath;
-use nix::fcntl::{AT_FDCWD, OFlag};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
-use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::sys::time::TimeSpec;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -126,6 +127,13 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::hard_link(from, to)
 }
 
+/// A second name for an open file, whatever its name is by now. An error where `/proc` is not to be had, or where the file has no name
+/// any more.
+pub fn link_open(file: &File, to: &Path) -> io::Result<()> {
+    let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+    nix::unistd::linkat(AT_FDCWD, from.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW).map_err(Into::into)
+}
+
 /// symlink(2).
 pub fn symlink(target: &Path, at: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(target, at)
@@ -154,13 +162,19 @@ pub fn chmod(path: &Path, mode: u32) -> io::Result<()> {
 
 /// Sets a file's modification time (INTERNALDATE), in whole seconds; a symbolic link is not followed.
 pub fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {
-    let time = TimeSpec::seconds(seconds);
+    let time = at_second(seconds);
     utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(Into::into)
+}
+
+/// Any second there is: the file system takes the nearest time that it can keep. (nix's own constructor asserts that the nanoseconds fit
+/// into 64 bits, which ends in 2262.)
+fn at_second(seconds: i64) -> TimeSpec {
+    TimeSpec::new(seconds, 0)
 }
 
 /// Sets an open file's modification time, in whole seconds.
 pub fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
-    let time = TimeSpec::seconds(seconds);
+    let time = at_second(seconds);
     nix::sys::stat::futimens(file, &time, &time).map_err(Into::into)
 }
 
@@ -177,6 +191,12 @@ pub fn lstat(path: &Path) -> io::Result<Metadata> {
 /// Removes a directory with all that is in it. No symbolic link is followed, not even one that is put there meanwhile.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
     std::fs::remove_dir_all(path)
+}
+
+/// Whether an error says that a file is not under this name: it was renamed or removed. (ESTALE: the same, by another host on a network
+/// file system.)
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESTALE))
 }
 
 /// Whether an error says that a file system has no hard links, or none here.
@@ -216,6 +236,7 @@ pub fn error(kind: io::ErrorKind) -> io::Error {
         io::ErrorKind::InvalidInput => io::Error::from_raw_os_error(libc::EINVAL),
         io::ErrorKind::NotADirectory => io::Error::from_raw_os_error(libc::ENOTDIR),
         io::ErrorKind::NotFound => io::Error::from_raw_os_error(libc::ENOENT),
+        io::ErrorKind::ResourceBusy => io::Error::from_raw_os_error(libc::EBUSY),
         other => other.into(),
     }
 }
@@ -233,7 +254,7 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 /// Whether the process may write to a path, by its effective ids.
 pub fn writable(path: &Path) -> bool {
     use nix::unistd::{AccessFlags, faccessat};
-    faccessat(AT_FDCWD, path, AccessFlags::W_OK, nix::fcntl::AtFlags::AT_EACCESS).is_ok()
+    faccessat(AT_FDCWD, path, AccessFlags::W_OK, AtFlags::AT_EACCESS).is_ok()
 }
 
 /// The modification time in nanoseconds since 1970.

@@ -3,7 +3,7 @@
 use super::signals;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::sys::time::TimeSpec;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Rea
         (interest.hangup, PollFlags::empty()),
     ];
     let mut fds: Vec<PollFd<'_>> = wanted.iter().filter_map(|(fd, flags)| fd.map(|fd| PollFd::new(fd, *flags))).collect();
-    let timeout = timeout.map(|t| TimeSpec::nanoseconds(i64::try_from(t.as_nanos()).unwrap_or(i64::MAX)));
+    let timeout = timeout.map(TimeSpec::from_duration);
     match ppoll(&mut fds, timeout, Some(signals::open_mask())) {
         Ok(_) => {}
         Err(Errno::EINTR) => {
