@@ -269,10 +269,13 @@ impl<'a> Reading<'a> {
         }
         // Only now that `:list` has them.
         for files in self.found.chunk_by(|a, b| a.message == b.message) {
+            // A file from the future (a clock that was ahead) would outrank the newer one: that takes its place. So too in Courier 6.
+            let ahead = files.iter().filter_map(|file| file.period).max().unwrap_or(0);
+            let next = period.saturating_add(1).max(ahead);
             for (at, file) in files.iter().enumerate() {
                 let old = fs::join(&path, &file.name);
                 let Some(of) = file.period else {
-                    let kept = [b".", (period + 1).to_string().as_bytes(), b".", &*file.name].concat();
+                    let kept = [b".", next.to_string().as_bytes(), b".", &*file.name].concat();
                     let _ = fs::rename(&old, &fs::join(&path, &kept));
                     continue;
                 };
