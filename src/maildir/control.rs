@@ -1,6 +1,6 @@
 //! Small files that are replaced as a whole: written beside, in a `tmp`, and renamed, so that nobody ever reads half of one.
 
-use crate::sys::{clock, fs, user};
+use crate::sys::{clock, dir, fs, user};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -40,6 +40,18 @@ pub fn replace(tmp: &Path, target: &Path, kind: &str, host: &[u8], mode: u32, da
         let _ = fs::unlink(&path);
     }
     done
+}
+
+/// Moves what is in a folder's `new` to its `cur`, where no scan is made. Nothing is ever put over a message: one whose name is taken stays
+/// where it is, and the next scan gives it a name of its own.
+pub fn take_in(folder: &Path) {
+    for name in dir::names(&folder.join("new")).unwrap_or_default() {
+        if !name.starts_with(b".") {
+            let suffix: &[u8] = if name.contains(&b':') { b"" } else { b":2," };
+            let to = fs::join(&folder.join("cur"), &[&*name, suffix].concat());
+            let _ = fs::rename_new(&fs::join(&folder.join("new"), &name), &to);
+        }
+    }
 }
 
 /// Whether an error says that there is nothing of that name.

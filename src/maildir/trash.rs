@@ -2,7 +2,7 @@
 
 use super::control;
 use super::quota::{self, Quota};
-use crate::sys::{clock, dir, fs};
+use crate::sys::{dir, fs};
 use crate::types::Flags;
 use crate::types::number::atoi;
 use std::os::unix::fs::MetadataExt;
@@ -41,21 +41,16 @@ pub fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
 
 /// Purges at login and logout: new mail of each folder becomes old, then files that have not been touched (their inode's change) for
 /// the rule's days go. No lock, no UIDs; folders that are not there are passed over. How many files went.
-pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>) -> u64 {
-    let now = clock::now().0;
+///
+/// `now`, in seconds since 1970, is to be the file system's own time: it set the times that are judged here.
+pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) -> u64 {
     let mut gone = 0u64;
     for rule in rules {
         let folder = control::folder(root, &rule.folder);
         if dir::open(&folder.join("cur")).is_err() {
             continue;
         }
-        for name in dir::names(&folder.join("new")).unwrap_or_default() {
-            if !name.starts_with(b".") {
-                let suffix: &[u8] = if name.contains(&b':') { b"" } else { b":2," };
-                let to = fs::join(&folder.join("cur"), &[&*name, suffix].concat());
-                let _ = fs::rename(&fs::join(&folder.join("new"), &name), &to);
-            }
-        }
+        control::take_in(&folder);
         let before = now.saturating_sub(rule.days.saturating_mul(DAY));
         let (mut bytes, mut messages) = (0u64, 0u64);
         for part in ["cur", "new"] {
@@ -119,6 +114,25 @@ mod tests {
         assert_eq!(folder_name(Some(b"Bin.old")), b"Bin.old");
     }
 
+    const TODAY: i64 = 0;
+
+    /// Purges, so many days from now.
+    fn purge_in(days: i64, root: &Path, rules: &[Rule]) -> u64 {
+        purge(root, rules, &Quota::new(root, b"h", None), crate::sys::clock::now().0 + days * DAY)
+    }
+
+    #[test]
+    fn nothing_is_put_over_a_message() {
+        let dir = tempfile::tempdir().unwrap();
+        make(dir.path(), "Sent");
+        let folder = dir.path().join(".Sent");
+        stdfs::write(folder.join("new/1.a"), "new").unwrap();
+        stdfs::write(folder.join("cur/1.a:2,"), "old").unwrap();
+        assert_eq!(purge_in(TODAY, dir.path(), &rules(b"Sent:1", b"Trash")), 0);
+        assert_eq!(stdfs::read(folder.join("cur/1.a:2,")).unwrap(), b"old");
+        assert_eq!(stdfs::read(folder.join("new/1.a")).unwrap(), b"new");
+    }
+
     #[test]
     fn purges_by_the_inode_change() {
         let dir = tempfile::tempdir().unwrap();
@@ -128,9 +142,7 @@ mod tests {
         stdfs::write(folder.join("cur/2.b:2,S"), "x").unwrap();
         // An old message that was moved here just now stays.
         fs::set_mtime(&folder.join("cur/2.b:2,S"), 0).unwrap();
-        let quota = Quota::new(dir.path(), b"h", None);
-        let rules = rules(b"Trash:1,None:1", b"Trash");
-        assert_eq!(purge(dir.path(), &rules, &quota), 0);
+        assert_eq!(purge_in(TODAY, dir.path(), &rules(b"Trash:1,None:1", b"Trash")), 0);
         let mut names: Vec<_> = dir::names(&folder.join("cur")).unwrap();
         names.sort();
         assert_eq!(names, [b"1.a:2,".to_vec(), b"2.b:2,S".to_vec()]);
@@ -146,10 +158,8 @@ mod tests {
             }
         }
         stdfs::write(dir.path().join("maildirsize"), "100S\n 4 1\n").unwrap();
-        let quota = Quota::new(dir.path(), b"h", None);
-        // Younger than any clock: everything goes.
-        let rule = |f: &str| Rule { folder: f.into(), days: -1 };
-        assert_eq!(purge(dir.path(), &[rule("Old"), rule("Trash")], &quota), 4);
+        let rule = |f: &str| Rule { folder: f.into(), days: 1 };
+        assert_eq!(purge_in(2, dir.path(), &[rule("Old"), rule("Trash")]), 4);
         let size = stdfs::read_to_string(dir.path().join("maildirsize")).unwrap();
         assert_eq!(size, "100S\n 4 1\n          -4           -1\n");
     }

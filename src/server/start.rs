@@ -29,7 +29,7 @@ environment; started by hand it greets with PREAUTH. See imapd(8).
 /// The sticky bit on a home directory locks the account.
 const STICKY: u32 = 0o1000;
 /// How far the file server's clock may be off, in seconds.
-const SKEW: i64 = 30;
+const SKEW: u64 = 30;
 
 /// Everything before the first command: a session, or the exit status of a process that has said why not.
 pub fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
@@ -96,8 +96,9 @@ pub fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         over: false,
         options,
     };
-    empty_trash(&s);
+    // The clock first: by a wrong one, mail that was thrown away a minute ago may look old enough to be purged.
     check_clock(&mut s)?;
+    empty_trash(&s);
     greet(&mut s)?;
     Ok(s)
 }
@@ -186,22 +187,35 @@ fn trace(options: &Options, io: &mut Io) {
     }));
 }
 
-/// Applies `IMAP_EMPTYTRASH`: before the greeting and at LOGOUT (STORAGE 10.1).
+/// Applies `IMAP_EMPTYTRASH`: before the greeting and at LOGOUT (STORAGE 10.1). Files are as old as the file system says, whose times they
+/// bear; where our own clock is behind that, they are younger.
 pub fn empty_trash(s: &Session) {
     if let Some(setting) = &s.options.empty_trash {
-        trash::purge(Path::new("."), &trash::rules(setting, &s.trash), &s.quota());
+        let ours = clock::now().0;
+        let now = file_time().map_or(ours, |time| time.min(ours));
+        trash::purge(Path::new("."), &trash::rules(setting, &s.trash), &s.quota(), now);
     }
+}
+
+/// The file system's own time, in seconds since 1970, by a file that is made for it; `None` if none can be made.
+fn file_time() -> Option<i64> {
+    let path = Path::new("tmp/courier-imap.clockskew.chk");
+    let file = (0..10).find_map(|_| {
+        let _ = fs::unlink(path);
+        match fs::create_new(path, 0o666) {
+            // Another session begins in this very moment.
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => None,
+            made => Some(made),
+        }
+    });
+    let time = file?.and_then(|file| file.metadata()).map(|m| m.mtime()).ok();
+    let _ = fs::unlink(path);
+    time
 }
 
 /// A file server whose clock differs would break locks and UIDVALIDITY: the session does not begin.
 fn check_clock(s: &mut Session) -> Result<(), ExitCode> {
-    let path = Path::new("tmp/courier-imap.clockskew.chk");
-    let _ = fs::unlink(path);
-    let Ok(file) = fs::create_new(path, 0o666) else { return Ok(()) };
-    let stamp = file.metadata().map(|m| m.mtime());
-    let _ = fs::unlink(path);
-    let off = stamp.is_ok_and(|mtime| mtime.abs_diff(clock::now().0) > SKEW.unsigned_abs());
-    if off {
+    if file_time().is_some_and(|time| time.abs_diff(clock::now().0) > SKEW) {
         bye(&mut s.io, "Clock skew detected. Check the clock on the file server");
         return Err(ExitCode::SUCCESS);
     }
