@@ -16,23 +16,22 @@ use std::time::Duration;
 /// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it fails half-way, nothing stays.
 pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
     make(store, dir).map_err(|e| Error::failed(format!("creating {}", dir.path().display()), e))?;
-    scan(store, dir, Mode::ReadWrite, None, Vec::new()).map(drop).inspect_err(|_| {
-        let _ = remove(store, dir.path());
-    })
+    scan(store, dir, Mode::ReadWrite, None, Vec::new()).map(drop).inspect_err(|_| take_back(dir))
 }
 
-/// What the name of a folder in `tmp`, on its way in or out, ends in.
-const ASIDE: &[u8] = b"_folder";
+/// What the name of a folder in `tmp` ends in: one that is being made, and one that was deleted.
+const COMING: &[u8] = b"_folder";
+const GOING: &[u8] = b"_deleted";
 
 /// A new name in the `tmp` of the Maildir that the folder at `path` is in. A folder comes and goes by a rename from or to there: half of
 /// one would be neither to be opened nor to be made again.
 ///
 /// An error if that `tmp` is no directory, but a link, say.
-fn aside(store: &Store, path: &Path) -> io::Result<PathBuf> {
+fn aside(store: &Store, path: &Path, end: &[u8]) -> io::Result<PathBuf> {
     let tmp = parent(path).join("tmp");
     dir::open(&tmp)?;
     let mut name = Stem::next(store).temporary(store, None);
-    name.extend_from_slice(ASIDE);
+    name.extend_from_slice(end);
     Ok(fs::join(&tmp, &name))
 }
 
@@ -41,17 +40,45 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether a name in `tmp` is that of a folder on its way.
-pub(super) fn is_aside(name: &[u8]) -> bool {
-    name.ends_with(ASIDE)
+/// Removes what is left in `tmp` of a folder on its way in or out, if the name is that of one. What its owner has deleted goes with all that
+/// is in it. One that was being made goes only if it is empty: a crash may have taken back the rename by which it got its place, and mail
+/// that was acknowledged may lie in it.
+pub(super) fn sweep(path: &Path, name: &[u8]) {
+    if name.ends_with(GOING) {
+        let _ = fs::remove_tree(path);
+    } else if name.ends_with(COMING) {
+        let dir = Dir::at(path);
+        if holds_mail(&dir) {
+            log::warn!("{}: a folder that was never put in its place, with mail in it; it stays", path.display());
+        } else {
+            unmake(&dir);
+        }
+    }
 }
 
-/// Makes a folder's directories and its mark, in Courier's order and with its modes.
+/// Whether there may be a message: a directory that cannot be read may hold one.
+fn holds_mail(dir: &Dir) -> bool {
+    [dir.cur(), dir.new_mail()].iter().any(|part| match dir::names(part) {
+        Ok(names) => !names.is_empty(),
+        Err(e) => !fs::is_gone(&e),
+    })
+}
+
+/// Makes a folder's directories and its mark, in Courier's order and with its modes; all of it is on disk before mail comes into it.
 pub(super) fn make(store: &Store, dir: &Dir) -> io::Result<()> {
+    make_unsynced(store, dir)?;
+    if store.config.fsync {
+        fs::sync_dir(dir.path())?;
+        fs::sync_dir(parent(dir.path()))?;
+    }
+    Ok(())
+}
+
+fn make_unsynced(store: &Store, dir: &Dir) -> io::Result<()> {
     if fs::lstat(dir.path()).is_ok() {
         return Err(fs::error(io::ErrorKind::AlreadyExists));
     }
-    let new = match aside(store, dir.path()).map(Dir::at).and_then(|new| make_at(&new).map(|()| new)) {
+    let new = match aside(store, dir.path(), COMING).map(Dir::at).and_then(|new| make_at(&new).map(|()| new)) {
         Ok(new) => new,
         // A Maildir whose `tmp` cannot be used: in its place, then.
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => return make_at(dir),
@@ -78,13 +105,29 @@ fn make_at(dir: &Dir) -> io::Result<()> {
     inside().inspect_err(|_| unmake(dir))
 }
 
-/// Takes back what [`make_at`] did; nothing that holds anything is removed.
+/// Takes back what [`make_at`] and a first scan did. A folder into which somebody has put something meanwhile stays, whole.
 fn unmake(dir: &Dir) {
-    let _ = fs::unlink(&dir.path().join("maildirfolder"));
-    for sub in [dir.cur(), dir.new_mail(), dir.tmp()] {
-        let _ = fs::rmdir(&sub);
+    for part in [dir.cur(), dir.new_mail()] {
+        match fs::rmdir(&part) {
+            Err(e) if !fs::is_gone(&e) => {
+                let _ = fs::mkdir(&dir.cur(), 0o700);
+                return;
+            }
+            _ => {}
+        }
     }
+    let _ = fs::rmdir(&dir.keywords());
+    let _ = fs::unlink(&dir.uid_file());
+    let _ = fs::unlink(&dir.path().join("maildirfolder"));
+    let _ = fs::rmdir(&dir.tmp());
     let _ = fs::rmdir(dir.path());
+}
+
+/// Takes a folder back that was made a moment ago, and whose making did not come to its end; what has come into it stays.
+pub fn take_back(dir: &Dir) {
+    let validity = uiddb::validity_of(dir);
+    unmake(dir);
+    wait_until_past(validity, parent(dir.path()));
 }
 
 /// The tries at removing a folder into which others still put things.
@@ -107,7 +150,7 @@ pub fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
 /// Removes a directory with all that is in it: in one step out of sight, then piece by piece. What is left after the first step is swept
 /// out of `tmp` one day.
 fn remove(store: &Store, path: &Path) -> Result<(), Error> {
-    let gone = aside(store, path).and_then(|gone| fs::rename(path, &gone).map(|()| gone));
+    let gone = aside(store, path, GOING).and_then(|gone| fs::rename_new(path, &gone).map(|()| gone));
     let moved = gone.is_ok();
     let at = gone.as_deref().unwrap_or(path);
     let mut tries = 0;
@@ -189,6 +232,12 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
                 let _ = fs::rename_new(to, from);
             }
             return Err(failed(e));
+        }
+    }
+    if store.config.fsync {
+        // Mail that comes in under the new name is found under it after a crash. The folders are renamed either way.
+        if let Err(e) = fs::sync_dir(root) {
+            log::error!("{}: {}", root.display(), fs::error_text(&e));
         }
     }
     wait_until_past(validity, root);

@@ -347,7 +347,11 @@ fn purge(store: &Store, dir: &Dir, now: i64) {
         let path = fs::join(&tmp, &name);
         let Some(metadata) = fs::lstat(&path).ok().filter(|_| !name.starts_with(b".")) else { continue };
         if metadata.ctime() < now.saturating_sub(TMP_STAYS) {
-            let _ = if metadata.is_dir() && folders::is_aside(&name) { fs::remove_tree(&path) } else { fs::unlink(&path) };
+            if metadata.is_dir() {
+                folders::sweep(&path, &name);
+            } else {
+                let _ = fs::unlink(&path);
+            }
         }
     }
 }

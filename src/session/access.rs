@@ -158,7 +158,7 @@ impl Session {
         match self.namespace.lists(&place.at.root).created(&place.at.sub) {
             Ok(_) => Ok(()),
             Err(e) => {
-                let _ = folders::delete(&self.store, &place.dir);
+                folders::take_back(&place.dir);
                 Err(self.io_refusal("ACL", &e, CANNOT))
             }
         }

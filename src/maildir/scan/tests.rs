@@ -410,14 +410,21 @@ fn measure() {
 #[test]
 fn what_is_left_of_folders_is_swept_out_of_tmp() {
     let f = Folder::new();
-    for dir in ["tmp/1.x_folder/cur", "tmp/1.other"] {
+    for dir in
+        ["tmp/1.deleted_deleted/cur", "tmp/1.empty_folder/cur", "tmp/1.full_folder/cur", "tmp/1.fresh_folder/new", "tmp/1.other"]
+    {
         std::fs::create_dir_all(f.path(dir)).unwrap();
     }
-    f.put("tmp/1.x_folder/cur/1.a:2,");
+    f.put("tmp/1.deleted_deleted/cur/1.a:2,");
+    f.put("tmp/1.full_folder/cur/1.a:2,");
+    f.put("tmp/1.fresh_folder/new/1.a");
     f.put("tmp/1.y");
     purge(&f.store, &f.dir, clock::now().0 + 35 * 3600);
-    assert_eq!(f.list("tmp"), ["1.other", "1.x_folder", "1.y"]);
+    assert_eq!(f.list("tmp").len(), 6);
     f.store.purged.borrow_mut().clear();
     purge(&f.store, &f.dir, clock::now().0 + 37 * 3600);
-    assert_eq!(f.list("tmp"), ["1.other"]);
+    // What was deleted is gone. What was never put in its place may hold mail that was acknowledged.
+    assert_eq!(f.list("tmp"), ["1.fresh_folder", "1.full_folder", "1.other"]);
+    assert_eq!(f.list("tmp/1.full_folder/cur"), ["1.a:2,"]);
+    assert_eq!(f.list("tmp/1.fresh_folder/new"), ["1.a"]);
 }
