@@ -3,7 +3,7 @@
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::commands::flags::FlagList;
-use crate::maildir::quota::By;
+use crate::maildir::quota::{self, By};
 use crate::maildir::{self, deliver::Delivery};
 use crate::mime::{date, header::EndFinder};
 use crate::session::access::{Missing, Place};
@@ -24,6 +24,8 @@ pub struct Arguments {
     date: Option<i64>,
     /// The form `UTF8 (~{n}...)`.
     utf8: bool,
+    /// The literal's length.
+    length: u64,
 }
 
 /// `mailbox [SP flag-list] [SP date-time] SP (literal / "UTF8" SP "(" literal8 ")")`. Upper-case `NIL` stands for no flags or
@@ -53,7 +55,7 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         token = s.io.token()?;
     }
     match token {
-        Token::Literal(literal) if literal.eight == utf8 => Ok(Arguments { mailbox, list, date, utf8 }),
+        Token::Literal(literal) if literal.eight == utf8 => Ok(Arguments { mailbox, list, date, utf8, length: literal.length }),
         _ => Err(Error::Syntax),
     }
 }
@@ -65,6 +67,10 @@ fn check(s: &mut Session, a: &Arguments) -> Result<(Place, Rights)> {
     let rights = s.require(&place.name, b'i', "APPEND")?;
     if s.selected.as_ref().is_some_and(|f| f.read_only && f.name == place.name) {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
+    }
+    if quota::counts_with(a.list.clone().limited_to(rights).flags) {
+        // CRs are not stored: of any text, half of the literal is left at least. What does not fit even so is not asked for.
+        s.must_fit(&place, a.length / 2, By::Append)?;
     }
     Ok((place, rights))
 }
@@ -140,9 +146,8 @@ pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         return Outcome::no(NO_ROOM).refuse();
     }
     let list = a.list.limited_to(rights);
-    let size = taker.delivery.size();
-    let count = Session::counted(list.flags);
-    s.charge(&place, size, count, By::Append)?;
+    let cost = (taker.delivery.size(), u64::from(quota::counts_with(list.flags)));
+    s.charge(&place, cost, By::Append)?;
     let eight_bit = taker.eight_bit_header && !a.utf8;
     let Taker { mut delivery, .. } = taker;
     let finished = delivery.finish(&s.store, list.flags, list.keywords, a.date).map_err(|e| s.store_error(e, NO_ROOM));
@@ -154,7 +159,7 @@ pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
     let (validity, uids) = match delivered {
         Ok(done) => done,
         Err(e) => {
-            s.refund(&place, size, count);
+            s.refund(&place, cost);
             return Err(e);
         }
     };

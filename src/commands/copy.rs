@@ -6,11 +6,13 @@ use crate::commands::flags::FlagList;
 use crate::maildir::quota::{self, By};
 use crate::maildir::{self, change, deliver::Delivery};
 use crate::session::access::{Missing, Place};
+use crate::session::intake::Delivered;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::fs;
 use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
 use crate::wire::{Set, write};
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
 const NO_ROOM: &str = "[ALERT] COPY failed - no write permission or out of disk space.";
@@ -36,7 +38,20 @@ struct Source {
     size: u64,
 }
 
-/// Finds the messages; those whose file is gone are left out, the code tells which were copied.
+/// A message that is no more: nothing is copied (RFC 3501 6.4.7, RFC 2180 4.4.1). A client that was told OK deletes the originals next.
+fn vanished() -> Error {
+    Outcome::no("Some of the requested messages no longer exist.").with_added_code("EXPUNGEISSUED").into()
+}
+
+/// What could not be opened or read.
+fn unreadable(s: &Session, e: maildir::Error) -> Error {
+    match e {
+        maildir::Error::Gone => vanished(),
+        e => s.store_error(e, NO_ROOM),
+    }
+}
+
+/// Finds the messages.
 fn sources(s: &mut Session, pieces: Vec<Piece>) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for piece in pieces {
@@ -48,16 +63,15 @@ fn sources(s: &mut Session, pieces: Vec<Piece>) -> Result<Vec<Source>> {
             Piece::Messages(range) => range,
         };
         for index in range {
-            let Session { selected: Some(selected), store, .. } = s else { return Err(Error::Syntax) };
+            let Session { selected: Some(selected), .. } = s else { return Err(Error::Syntax) };
             let Some(uid) = selected.snapshot.messages.uid(index) else { continue };
             // The size in the name is good enough for the quota; what is copied is measured then.
             let messages = &mut selected.snapshot.messages;
             let size = match quota::size_in_name(messages.base_name(index)) {
                 Some(size) => size,
-                None => match change::open(store, &selected.dir, messages, index) {
+                None => match change::open(&selected.dir, messages, index) {
                     Ok((_, metadata, _)) => metadata.len(),
-                    Err(maildir::Error::Gone) => continue,
-                    Err(e) => return Err(s.store_error(e, NO_ROOM)),
+                    Err(e) => return Err(unreadable(s, e)),
                 },
             };
             sources.push(Source { index, uid, size });
@@ -66,14 +80,14 @@ fn sources(s: &mut Session, pieces: Vec<Piece>) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// Makes one copy ready to be put into the folder.
-fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> Result<Option<Delivery>> {
-    let Session { selected: Some(selected), store, .. } = s else { return Ok(None) };
+/// Makes one copy ready to be put into the folder. The message is opened once, under whatever name it has now, and copied by its
+/// descriptor: no rename by another session comes in between.
+fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> Result<Delivery> {
+    let Session { selected: Some(selected), store, .. } = s else { return Err(Error::Syntax) };
     let snapshot = &mut selected.snapshot;
-    let (file, metadata, _) = match change::open(store, &selected.dir, &mut snapshot.messages, source.index) {
+    let (file, metadata, _) = match change::open(&selected.dir, &mut snapshot.messages, source.index) {
         Ok(opened) => opened,
-        Err(maildir::Error::Gone) => return Ok(None),
-        Err(e) => return Err(s.store_error(e, NO_ROOM)),
+        Err(e) => return Err(unreadable(s, e)),
     };
     let set = snapshot.messages.keywords(source.index);
     let list = FlagList {
@@ -81,53 +95,51 @@ fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> R
         keywords: snapshot.keywords.names_of(set).map(<[u8]>::to_vec).collect(),
     }
     .limited_to(rights);
-    let mtime = metadata.mtime();
-    let path = change::path_of(&selected.dir, &snapshot.messages, source.index);
     let dir = place.delivery_dir();
-    if !selected.dir.is_of_links() {
-        match Delivery::link_of(store, &dir, &path, metadata.len(), list.flags, list.keywords.clone()) {
-            Ok(Some(linked)) => return Ok(Some(linked)),
-            Ok(None) => {}
-            Err(maildir::Error::Gone) => return Ok(None),
-            Err(e) => return Err(s.store_error(e, NO_ROOM)),
+    let linked = if selected.dir.is_of_links() { Ok(None) } else { Delivery::link_of(store, &dir, &file) };
+    let made = linked.and_then(|linked| match linked {
+        Some(mut delivery) => {
+            delivery.finish(store, list.flags, list.keywords, None)?;
+            Ok(delivery)
         }
-    }
-    let mut copy = Delivery::create(store, &dir, Some(metadata.len())).map_err(|e| s.store_error(e, NO_ROOM))?;
+        None => {
+            let mut delivery = Delivery::create(store, &dir, Some(metadata.len()))?;
+            write_all_of(&file, &mut delivery)?;
+            delivery.finish(store, list.flags, list.keywords, Some(metadata.mtime()))?;
+            Ok(delivery)
+        }
+    });
+    made.map_err(|e| {
+        s.log_failure("copying", e.errno());
+        s.store_error(e, NO_ROOM)
+    })
+}
+
+/// Copies a message's octets.
+fn write_all_of(file: &File, copy: &mut Delivery) -> std::result::Result<(), maildir::Error> {
     let mut buffer = vec![0; 128 * 1024];
     let mut at = 0;
-    let copied = loop {
-        match fs::read_at(&file, &mut buffer, at) {
-            Ok(0) => break Ok(()),
-            Ok(n) => {
-                at = at.saturating_add(n as u64);
-                if let Err(e) = copy.write(buffer.get(..n).unwrap_or_default()) {
-                    break Err(e);
-                }
-            }
-            Err(e) => break Err(maildir::Error::failed("reading a message", e)),
+    loop {
+        let n = fs::read_at(file, &mut buffer, at).map_err(|e| maildir::Error::failed("reading a message", e))?;
+        if n == 0 {
+            return Ok(());
         }
-    };
-    if let Err(e) = copied {
-        s.log_failure("copying", e.errno());
-        return Outcome::no(NO_ROOM).refuse();
-    }
-    match copy.finish(&s.store, list.flags, list.keywords, Some(mtime)) {
-        Ok(()) => Ok(Some(copy)),
-        Err(e) => Err(s.store_error(e, NO_ROOM)),
+        at = at.saturating_add(n as u64);
+        copy.write(buffer.get(..n).unwrap_or_default())?;
     }
 }
 
 /// Mails the messages of a COPY into the outbox.
 fn send_all(s: &mut Session, sources: &[Source]) -> Result<bool> {
     for source in sources {
-        let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
-        match change::open(store, &selected.dir, &mut selected.snapshot.messages, source.index) {
+        let Session { selected: Some(selected), .. } = s else { return Ok(false) };
+        match change::open(&selected.dir, &mut selected.snapshot.messages, source.index) {
             Ok((file, _, _)) => {
                 if !s.send(&file) {
                     return Ok(false);
                 }
             }
-            Err(e) => return Err(s.store_error(e, NO_ROOM)),
+            Err(e) => return Err(unreadable(s, e)),
         }
     }
     Ok(true)
@@ -152,26 +164,10 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     if outbox && sources.len() > 1 && !s.options.outbox_multiple {
         return Outcome::no("[ALERT] Only one message may be sent at a time.").refuse();
     }
-    // Only what will count is charged: not a copy that is \Deleted (STORAGE 7.3).
-    let counted = |s: &Session, source: &Source| {
-        s.selected.as_ref().is_some_and(|f| !f.snapshot.messages.flags(source.index).contains(Flags::DELETED))
-    };
-    let (mut size, mut count) = (0u64, 0u64);
-    for source in sources.iter().filter(|source| counted(s, source)) {
-        size = size.saturating_add(source.size);
-        count = count.saturating_add(1);
-    }
-    s.charge(&place, size, count, By::Copy)?;
-    let copied = copy_all(s, &place, rights, &sources, outbox);
-    let (validity, from, to) = match copied {
-        Ok(done) => done,
-        Err(e) => {
-            s.refund(&place, size, count);
-            return Err(e);
-        }
-    };
-    // None that lasts; or one was removed before it could be told (RFC 4315 3: the two sets have one length).
-    if to.len() != from.len() {
+    let (validity, to) = copy_all(s, &place, rights, &sources, outbox)?;
+    let from: Vec<Uid> = sources.iter().map(|source| source.uid).collect();
+    // None that lasts; or one was removed before it could be told (RFC 4315 3: the two sets have one length, and neither is empty).
+    if to.len() != from.len() || to.is_empty() {
         return Ok(Outcome::ok("COPY completed."));
     }
     if let Some(selected) = &mut s.selected {
@@ -184,20 +180,36 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     Ok(Outcome::ok("COPY completed.").with_code(String::from_utf8_lossy(&code).into_owned()))
 }
 
-type Copied = (crate::types::UidValidity, Vec<Uid>, Vec<Uid>);
+/// What messages cost: octets on disk, and how many. One that is \Deleted costs nothing (STORAGE 7.3).
+type Cost = (u64, u64);
 
-fn copy_all(s: &mut Session, place: &Place, rights: Rights, sources: &[Source], outbox: bool) -> Result<Copied> {
+fn sum(costs: impl Iterator<Item = (u64, Flags)>) -> Cost {
+    costs
+        .filter(|(_, flags)| quota::counts_with(*flags))
+        .fold((0, 0), |(size, count), (one, _)| (size.saturating_add(one), count + 1))
+}
+
+/// Copies all of them or none, and has the quota charged for what was copied. UIDVALIDITY and UIDs of the copies.
+fn copy_all(s: &mut Session, place: &Place, rights: Rights, sources: &[Source], outbox: bool) -> Result<Delivered> {
+    // What the names promise is charged before anything is written; what is then found there may be another size or have other flags.
+    let flags = |index| s.selected.as_ref().map_or(Flags::NONE, |f| f.snapshot.messages.flags(index));
+    let mut charged = sum(sources.iter().map(|source| (source.size, flags(source.index))));
+    s.charge(place, charged, By::Copy)?;
+    let copied = prepare_all(s, place, rights, sources, outbox).and_then(|deliveries| {
+        let cost = sum(deliveries.iter().map(|delivery| (delivery.size(), delivery.flags())));
+        if cost != charged {
+            s.refund(place, std::mem::take(&mut charged));
+            s.charge(place, cost, By::Copy)?;
+            charged = cost;
+        }
+        s.deliver(place, deliveries, NO_ROOM)
+    });
+    copied.inspect_err(|_| s.refund(place, charged))
+}
+
+fn prepare_all(s: &mut Session, place: &Place, rights: Rights, sources: &[Source], outbox: bool) -> Result<Vec<Delivery>> {
     if outbox && !send_all(s, sources)? {
         return Outcome::no(NO_ROOM).refuse();
     }
-    let mut deliveries = Vec::with_capacity(sources.len());
-    let mut from = Vec::with_capacity(sources.len());
-    for source in sources {
-        if let Some(delivery) = prepare(s, place, rights, source)? {
-            deliveries.push(delivery);
-            from.push(source.uid);
-        }
-    }
-    let (validity, to) = s.deliver(place, deliveries, NO_ROOM)?;
-    Ok((validity, from, to))
+    sources.iter().map(|source| prepare(s, place, rights, source)).collect()
 }

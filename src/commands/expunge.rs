@@ -36,7 +36,7 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
     let messages = &mut selected.snapshot.messages;
     let result = match &trash {
         Some(dir) => change::move_to(store, &selected.dir, messages, index, dir, Flags::DELETED | Flags::DRAFT),
-        None => change::unlink(store, &selected.dir, messages, index),
+        None => change::unlink(&selected.dir, messages, index),
     };
     match result {
         Ok(true) if logged => {

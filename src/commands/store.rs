@@ -4,10 +4,10 @@ use crate::commands::Call;
 use crate::commands::args::{self, Piece};
 use crate::commands::flags::{self, FlagList};
 use crate::maildir;
-use crate::maildir::change::{self, Change, KeywordChange};
+use crate::maildir::change::{self, Change, Edit, KeywordChange};
+use crate::maildir::quota::Quota;
 use crate::session::options::Keywords;
 use crate::session::{Error, Outcome, Result, Session};
-use crate::types::Flags;
 use crate::wire::Set;
 
 /// What to do with the flags.
@@ -46,24 +46,16 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
 
 /// Changes the system flags of one message; whether it is still there.
 fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
-    let Some(selected) = &s.selected else { return Ok(false) };
-    let allowed = flags::allowed(selected.rights);
-    let was = selected.snapshot.messages.flags(index);
+    let Session { selected: Some(selected), store, options, .. } = s else { return Ok(false) };
     let change = match a.verb {
         Verb::Replace => Change::Set(a.list.flags),
         Verb::Add => Change::Add(a.list.flags),
         Verb::Remove => Change::Remove(a.list.flags),
     };
-    // Clearing \Deleted makes the message count again, and that may be too much (STORAGE 7.3).
-    let will = change.apply(was, allowed);
-    if was.contains(Flags::DELETED) && !will.contains(Flags::DELETED) {
-        s.charge_undeleted(index)?;
-    }
-    if will.contains(Flags::DELETED) && !was.contains(Flags::DELETED) {
-        s.refund_deleted(index);
-    }
-    let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
-    match change::store_flags(store, &selected.dir, &mut selected.snapshot.messages, index, change, allowed) {
+    let quota = Session::is_counted(&selected.place)
+        .then(|| Quota::new(&selected.place.at.root, &store.config.host, options.maildir_quota.as_deref()));
+    let edit = Edit::new(change, flags::allowed(selected.rights)).counted_by(quota.as_ref());
+    match change::store_flags(&selected.dir, &mut selected.snapshot.messages, index, &edit) {
         Ok(_) => Ok(true),
         Err(maildir::Error::Gone) => Ok(false),
         Err(e) => Err(s.store_error(e, "[ALERT] Cannot store flags - no write permission or out of disk space.")),
@@ -140,8 +132,9 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     if let Some(selected) = s.selected.as_mut().filter(|_| touched) {
         selected.forget_unused_keywords(&mut s.io.out, may_add);
     }
-    if missing {
-        // RFC 5530 3, RFC 2180 4.2.1: the others were changed.
+    // RFC 2180 4.2.1: with .SILENT, nothing was to be told of those that are gone.
+    if missing && !a.silent {
+        // RFC 2180 4.2.3, RFC 5530 3: the others were changed, and told.
         return Ok(Outcome::no("Some of the requested messages no longer exist.").with_added_code("EXPUNGEISSUED"));
     }
     Ok(Outcome::ok("STORE completed."))

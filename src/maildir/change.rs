@@ -5,18 +5,22 @@
 //! none are marked, so that a FETCH of ten thousand messages which somebody else has just removed costs one reading, not ten thousand. The
 //! flags that came with a new name are told to the client when the message is next spoken of: [`Messages::take_changed`].
 
+use super::index::Index;
 use super::look::Stamp;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
+use super::quota::{self, By, Quota};
 use super::scan::Snapshot;
-use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock, shared_link};
+use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock, renamed, shared_link};
 use crate::sys::dir::{self, Kind};
-use crate::sys::fs;
+use crate::sys::{clock, fs};
 use crate::types::{Flags, SetId};
 use std::cell::OnceCell;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// A change of system flags.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,80 +56,119 @@ pub enum KeywordChange {
 }
 
 /// The most renames by others that one operation follows.
-const TRIES: u32 = 20;
-/// The most readings of `cur` in search of a message.
+const TRIES: u32 = 50;
+/// The most readings of `cur` in search of messages: a reading may miss one that is renamed meanwhile.
 const READINGS: u32 = 4;
+/// Longer than a tick of the clock of file times (a hundredth of a second at most).
+const TICK: Duration = Duration::from_millis(20);
 
 /// Does something with a message's present name; when the file is not there under it, under its new one.
+///
+/// [`Error::Gone`] only for a message that was looked for and not found; one that is renamed too fast to be followed is another error.
 fn with_name<T>(
     dir: &Dir,
     messages: &mut Messages,
     i: usize,
     mut act: impl FnMut(&mut Messages, &[u8]) -> io::Result<T>,
 ) -> Result<T, Error> {
-    for _ in 0..TRIES {
+    for attempt in 0..TRIES {
         let name = messages.file_name(i);
         if name.is_empty() {
-            break;
+            return Err(Error::Gone);
         }
         match act(messages, &name) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                if messages.has(i, bit::GONE) {
+            Err(e) if fs::is_gone(&e) => {
+                // One reading finds the new names of all messages; it is not repeated for those that it did not find.
+                if attempt == 0 && !messages.has(i, bit::GONE) {
+                    refresh(dir, messages)?;
+                    if !messages.has(i, bit::GONE) && !messages.is_named(i, &name) {
+                        continue;
+                    }
+                }
+                if messages.has(i, bit::GONE) && !messages.is_restless() {
                     return Err(Error::Gone);
                 }
-                refresh(dir, messages)?;
-                if messages.has(i, bit::GONE) {
-                    return Err(Error::Gone);
-                }
+                let Some(found) = renamed::find(&dir.cur(), messages.base_name(i), &name) else {
+                    if messages.has(i, bit::GONE) {
+                        return Err(Error::Gone);
+                    }
+                    refresh(dir, messages)?;
+                    continue;
+                };
+                messages.unmark(i, bit::GONE);
+                adopt(messages, i, &found);
             }
             other => return other.map_err(Error::about("changing", &dir.message(&name))),
         }
     }
-    Err(Error::Gone)
+    let restless = fs::error(io::ErrorKind::ResourceBusy);
+    Err(Error::failed(format!("following {}", dir.message(&messages.file_name(i)).display()), restless))
 }
 
-/// Reads `cur`: every message adopts the name that its file has now, by its base name without `,S=` (STORAGE 1.4).
+/// A message's file has this name now.
+fn adopt(messages: &mut Messages, i: usize, name: &[u8]) {
+    if !messages.is_named(i, name) {
+        let flags = messages.flags(i);
+        messages.set_file_name(i, name);
+        if messages.flags(i) != flags {
+            messages.mark(i, bit::CHANGED);
+        }
+    }
+}
+
+/// Reads `cur`: every message adopts the name that its file has now, by its base name without `,S=` (STORAGE 1.4). Those that were not met
+/// are marked as gone; whether that is certain is noted too: a directory that changes all the time may hide a file from every reading.
 fn refresh(dir: &Dir, messages: &mut Messages) -> Result<(), Error> {
     let path = dir.cur();
     let index = messages.index_by(|base| names::without_size(base.get(..names::key_length(base)).unwrap_or(base)));
     messages.unmark_all(bit::FOUND | bit::THIS_TIME);
-    for reading in 1..=READINGS {
+    let mut certain = false;
+    let mut calm: Option<(Stamp, Instant)> = None;
+    for _ in 0..READINGS {
         let cur = dir::open(&path).map_err(Error::about("opening", &path))?;
         let stamp = |d: &File| d.metadata().map(|m| Stamp::of(&m)).map_err(Error::about("reading", &path));
         let before = stamp(&cur)?;
+        let now = clock::monotonic();
+        let since = calm.filter(|(stamp, _)| *stamp == before).map_or(now, |(_, since)| since);
+        calm = Some((before, since));
         messages.unmark_all(bit::THIS_TIME);
-        let each = |name: &[u8], kind: Kind| {
-            if name.starts_with(b".") || matches!(kind, Kind::Dir | Kind::Other) {
-                return;
-            }
-            let key = names::without_size(name.get(..names::key_length(name)).unwrap_or(name));
-            let same = |i: usize| names::without_size(messages.key(i)) == key;
-            // The very name goes before one that is like it.
-            let Some(i) = index.find(key, |i| same(i) && messages.base_name(i) == base(name)).or_else(|| index.find(key, same))
-            else {
-                return;
-            };
-            let exact = messages.base_name(i) == base(name);
-            if messages.has(i, bit::THIS_TIME) && !exact {
-                return;
-            }
-            messages.mark(i, bit::FOUND | bit::THIS_TIME);
-            if !messages.is_named(i, name) {
-                let flags = messages.flags(i);
-                messages.set_file_name(i, name);
-                if messages.flags(i) != flags {
-                    messages.mark(i, bit::CHANGED);
-                }
-            }
-        };
-        dir::for_each(&cur, each).map_err(Error::about("reading", &path))?;
-        if messages.all_have(bit::FOUND | bit::GONE) || (reading > 1 && stamp(&cur)? == before) {
+        dir::for_each(&cur, |name, kind| meet(messages, &index, name, kind)).map_err(Error::about("reading", &path))?;
+        certain = messages.all_have(bit::FOUND | bit::GONE);
+        if certain {
             break;
+        }
+        if stamp(&cur)? == before {
+            // Two changes within one tick of the file system's clock leave one time: only a reading that began after that tick counts.
+            if !before.is_coarse() && now.saturating_duration_since(since) >= TICK {
+                certain = true;
+                break;
+            }
+            clock::sleep(TICK);
         }
     }
     messages.mark_unless(bit::FOUND, bit::GONE);
     messages.unmark_all(bit::FOUND | bit::THIS_TIME);
+    messages.set_restless(!certain);
     Ok(())
+}
+
+/// One entry of `cur`, read in search of messages.
+fn meet(messages: &mut Messages, index: &Index, name: &[u8], kind: Kind) {
+    if name.starts_with(b".") || matches!(kind, Kind::Dir | Kind::Other) {
+        return;
+    }
+    let key = names::without_size(name.get(..names::key_length(name)).unwrap_or(name));
+    let same = |i: usize| names::without_size(messages.key(i)) == key;
+    // The very name goes before one that is like it.
+    let exact = |i: usize| messages.base_name(i) == base(name);
+    let Some(i) = index.find(key, |i| same(i) && exact(i)).or_else(|| index.find(key, same)) else {
+        return;
+    };
+    if messages.has(i, bit::THIS_TIME) && !exact(i) {
+        return;
+    }
+    messages.mark(i, bit::FOUND | bit::THIS_TIME);
+    adopt(messages, i, name);
 }
 
 fn base(name: &[u8]) -> &[u8] {
@@ -136,7 +179,7 @@ fn base(name: &[u8]) -> &[u8] {
 /// adopted, and the mark stays until it is taken ([`Messages::take_changed`]).
 ///
 /// [`Error::Gone`] if it is not there any more.
-pub fn open(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Result<(File, Metadata, bool), Error> {
+pub fn open(dir: &Dir, messages: &mut Messages, i: usize) -> Result<(File, Metadata, bool), Error> {
     let (file, metadata) = with_name(dir, messages, i, |_, name| {
         if dir.is_of_links() { shared_link::open(dir.path(), name) } else { fs::open(&dir.message(name)).map(Some) }
     })?
@@ -144,27 +187,44 @@ pub fn open(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Res
     Ok((file, metadata, messages.is_changed(i)))
 }
 
-/// Where a message's file lies, as last seen: for a hard link to it.
-pub fn path_of(dir: &Dir, messages: &Messages, i: usize) -> std::path::PathBuf {
-    dir.message(&messages.file_name(i))
-}
-
-/// Changes a message's flags, starting from those that it has on disk; the flags after that. Flags outside of `allowed` stay as they are.
-/// What others have changed stays to be told ([`Messages::take_changed`]): a silent change has no reply that would. Unknown letters in the
-/// name are lost by a change (STORAGE 0, trap 6).
-///
-/// [`Error::Gone`] if it is not there any more.
-pub fn store_flags(
-    _store: &Store,
-    dir: &Dir,
-    messages: &mut Messages,
-    i: usize,
+/// What is to become of a message's system flags.
+#[derive(Clone, Copy)]
+pub struct Edit<'a> {
     change: Change,
     allowed: Flags,
-) -> Result<Flags, Error> {
-    with_name(dir, messages, i, |messages, name| {
+    quota: Option<&'a Quota<'a>>,
+}
+
+impl<'a> Edit<'a> {
+    /// A change; flags outside of `allowed` stay as they are.
+    pub fn new(change: Change, allowed: Flags) -> Edit<'a> {
+        Edit { change, allowed, quota: None }
+    }
+
+    /// In a folder whose messages count, but for those that are \Deleted: what the rename did is charged or refunded (STORAGE 7.3).
+    pub fn counted_by(self, quota: Option<&'a Quota<'a>>) -> Edit<'a> {
+        Edit { quota, ..self }
+    }
+
+    /// The quota and the message's size, if this change makes it count or count no longer.
+    fn charge(&self, old: Flags, new: Flags, path: &Path) -> Option<(&'a Quota<'a>, u64)> {
+        let quota = self.quota.filter(|quota| quota::counts_with(old) != quota::counts_with(new) && quota.is_kept())?;
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let size = quota::size_in_name(name).or_else(|| fs::lstat(path).ok().map(|m| m.len()))?;
+        Some((quota, size))
+    }
+}
+
+/// Changes a message's flags, starting from those that it has on disk; the flags after that. What others have changed stays to be told
+/// ([`Messages::take_changed`]): a silent change has no reply that would. Unknown letters in the name are lost by a change (STORAGE 0,
+/// trap 6).
+///
+/// [`Error::Gone`] if it is not there any more; [`Error::OverQuota`] if there is no room for a message that is to be \Deleted no longer.
+pub fn store_flags(dir: &Dir, messages: &mut Messages, i: usize, edit: &Edit<'_>) -> Result<Flags, Error> {
+    let mut over = false;
+    let done = with_name(dir, messages, i, |messages, name| {
         let old = messages.flags(i);
-        let flags = change.apply(old, allowed);
+        let flags = edit.change.apply(old, edit.allowed);
         let path = dir.message(name);
         if flags == old {
             // Nothing to do, if those are the flags that it still has.
@@ -174,15 +234,29 @@ pub fn store_flags(
         let mut target = base(name).to_vec();
         target.extend_from_slice(b":2,");
         flags.push_letters(&mut target);
-        fs::rename_new(&path, &dir.message(&target))?;
+        let charge = edit.charge(old, flags, &path);
+        let will_count = quota::counts_with(flags);
+        if let Some((quota, size)) = charge.filter(|_| will_count)
+            && quota.check_and_add(size, 1, By::Store).is_err()
+        {
+            over = true;
+            return Ok(old);
+        }
+        // Only one session's rename takes a message from one name to another: what it did is accounted for once.
+        let renamed = fs::rename_new(&path, &dir.message(&target));
+        if let Some((quota, size)) = charge.filter(|_| renamed.is_ok() != will_count) {
+            quota.subtract(size, 1);
+        }
+        renamed?;
         messages.set_file_name(i, &target);
         Ok(flags)
-    })
+    });
+    if over { Err(Error::OverQuota) } else { done }
 }
 
 /// Unlinks a message; whether it is gone by that. Of a link, what it points at is removed, too; where that cannot be, it stays. One that turns out to have been changed by others, and to be without \Deleted now, stays:
 /// somebody has taken the flag back.
-pub fn unlink(_store: &Store, dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
+pub fn unlink(dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
     let done = with_name(dir, messages, i, |messages, name| {
         if was_taken_back(messages, i) {
             return Ok(false);

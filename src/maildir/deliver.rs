@@ -53,39 +53,20 @@ impl Delivery {
         }
     }
 
-    /// A second name for an existing message, in place of a copy (messages never change). `None` where that cannot be or would not be
-    /// as good as a copy: another file system, another owner, or a target that others read and the file does not let them. The INTERNALDATE
-    /// is the source's.
-    pub fn link_of(
-        store: &Store,
-        target: &Dir,
-        source: &Path,
-        size: u64,
-        flags: Flags,
-        keywords: Vec<Vec<u8>>,
-    ) -> Result<Option<Delivery>, Error> {
+    /// A second name for an open message, in place of a copy (messages never change). `None` where that cannot be or would not be
+    /// as good as a copy: another file system, another owner, a target that others read and the file does not let them, or a message that
+    /// has lost its last name since. The INTERNALDATE is the source's.
+    pub fn link_of(store: &Store, target: &Dir, source: &File) -> Result<Option<Delivery>, Error> {
         let tmp = target.tmp();
         let folder = dir::open(&tmp).and_then(|tmp| tmp.metadata()).map_err(Error::about("copying to", &tmp))?;
-        let made = with_new_name(store, &tmp, Some(size), |path| fs::link(source, path));
-        let (stem, path, ()) = match made {
-            Ok(made) => made,
-            Err(e) if fs::no_hard_links(&e) => return Ok(None),
-            Err(e) => return Err(Error::about("copying", source)(e)),
-        };
-        let found = fs::lstat(&path);
-        // From here on a failure removes the link.
-        let unfit = Temporary(Some(path.clone()));
-        let metadata = found.map_err(Error::about("copying", source))?;
+        let metadata = source.metadata().map_err(|e| Error::failed("copying", e))?;
         let readable = folder.mode() & 0o077 == 0 || metadata.mode() & 0o044 == 0o044;
         let ours = metadata.uid() == user::euid() && folder.uid() == user::euid();
-        if !metadata.is_file() || metadata.len() != size || !readable || !ours {
+        if !metadata.is_file() || !readable || !ours {
             return Ok(None);
         }
-        unfit.keep();
-        let mut delivery = Delivery::of(stem, path, None, &metadata);
-        delivery.flags = flags;
-        delivery.keywords = keywords;
-        Ok(Some(delivery))
+        let made = with_new_name(store, &tmp, Some(metadata.len()), |path| fs::link_open(source, path));
+        Ok(made.ok().map(|(stem, path, ())| Delivery::of(stem, path, None, &metadata)))
     }
 
     /// Appends octets as they are; the caller has taken out every CR. What went wrong may be told by a later call.
@@ -149,6 +130,11 @@ impl Delivery {
         complete().map_err(|e| Error::failed("writing a message", e))
     }
 
+    /// Its flags, once it is complete.
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
     /// The file, for whoever has to read it before it is delivered (the outbox); nothing once it is delivered.
     pub fn path(&self) -> &Path {
         self.path.as_deref().unwrap_or(Path::new(""))
@@ -206,23 +192,6 @@ fn with_new_name<T>(
         match make(&path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < 100 => tries += 1,
             other => return Ok((stem, path, other?)),
-        }
-    }
-}
-
-/// A path that is unlinked unless it is kept.
-struct Temporary(Option<PathBuf>);
-
-impl Temporary {
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            let _ = fs::unlink(path);
         }
     }
 }

@@ -33,11 +33,16 @@ impl Stamp {
         dir::open(path).and_then(|d| d.metadata()).ok().map(|m| Stamp::of(&m))
     }
 
+    /// Whether the file system seems to keep times in whole seconds.
+    pub(super) fn is_coarse(self) -> bool {
+        let whole = |t: i128| t.rem_euclid(1_000_000_000) == 0;
+        whole(self.mtime) && whole(self.ctime)
+    }
+
     /// Whether a change after `now` would show: the last one is further back than the clock of file times is coarse. A kernel's tick is
     /// ten milliseconds at most; a file system without fractions of a second shows by having none.
     pub(super) fn is_settled(self, now: i128) -> bool {
-        let whole = |t: i128| t.rem_euclid(1_000_000_000) == 0;
-        let coarse = if whole(self.mtime) && whole(self.ctime) { 2_000_000_000 } else { 50_000_000 };
+        let coarse = if self.is_coarse() { 2_000_000_000 } else { 50_000_000 };
         self.mtime.max(self.ctime).saturating_add(coarse) < now
     }
 }

@@ -47,6 +47,8 @@ pub struct Messages {
     arena: Vec<u8>,
     /// Whole file names that are not base name, `:2,` and the letters in order; by `name_at`.
     odd: HashMap<u32, Box<[u8]>>,
+    /// Those that are marked as gone were missing from a directory that changed all the time: they may be there.
+    restless: bool,
 }
 
 /// One message of [`Messages::iter`].
@@ -309,6 +311,16 @@ impl Messages {
             }
             None => false,
         }
+    }
+
+    /// Whether messages that are marked as gone may be there all the same.
+    pub(super) fn is_restless(&self) -> bool {
+        self.restless
+    }
+
+    /// Notes it.
+    pub(super) fn set_restless(&mut self, restless: bool) {
+        self.restless = restless;
     }
 
     /// Whether any of these marks is set.

@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod pattern;
 pub mod peek;
 pub mod quota;
+mod renamed;
 pub mod resolve;
 pub mod scan;
 pub mod shared_index;
@@ -203,6 +204,8 @@ pub enum Error {
     Gone,
     /// Somebody held the folder's lock for two minutes.
     Locked,
+    /// What was to be done would exceed the quota.
+    OverQuota,
     /// A signal asked the session to stop, or its client went away, while it waited.
     Stopped,
     /// The system refused; with what was tried.
@@ -243,6 +246,7 @@ impl fmt::Display for Error {
         match self {
             Error::Gone => f.write_str("No such file or directory"),
             Error::Locked => f.write_str("The folder is locked"),
+            Error::OverQuota => f.write_str("Quota exceeded"),
             Error::Stopped => f.write_str("Interrupted"),
             Error::Io(e) => write!(f, "{e}: {}", self.io().map_or_else(String::new, sys::fs::error_text)),
         }

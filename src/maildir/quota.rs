@@ -142,6 +142,10 @@ fn signed(word: &[u8]) -> Option<i64> {
     Some(if negative { -n } else { n })
 }
 
+fn signed_size(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
 /// Whether messages of the folder `.<sub>` count: all but those in Trash, whatever `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
 pub fn counts(sub: &[u8]) -> bool {
     sub != b"Trash"
@@ -217,48 +221,65 @@ impl<'a> Quota<'a> {
 
     /// Before messages become part of the Maildir: refuses them if they do not fit, otherwise notes them. Octets as on disk.
     pub fn check_and_add(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
-        let add = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let (bytes, messages) = (add(bytes), add(messages));
+        if let Some(mut account) = self.with_room_for(bytes, messages, by)? {
+            account.append(signed_size(bytes), signed_size(messages));
+        }
+        Ok(())
+    }
+
+    /// Whether messages would be refused now; nothing is noted.
+    pub fn check(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
+        self.with_room_for(bytes, messages, by).map(drop)
+    }
+
+    /// The account that has room for these messages; `None` where none is kept.
+    fn with_room_for(&self, bytes: u64, messages: u64, by: By) -> Result<Option<Account>, Over> {
+        let (bytes, messages) = (signed_size(bytes), signed_size(messages));
         let setting = if by == By::Store { None } else { self.setting };
         let mut counted = false;
         let mut account = match (self.read(), setting) {
             (None, Some(limits)) if by == By::Append && !self.is_kept() => {
                 counted = true;
-                let Some(account) = self.recount(Some(limits)) else { return Ok(()) };
+                let Some(account) = self.recount(Some(limits)) else { return Ok(None) };
                 account
             }
-            (None, _) => return Ok(()),
+            (None, _) => return Ok(None),
             (Some(account), _) => account,
         };
         let changed = setting.is_some() && setting != account.limits;
         if !counted && (changed || account.must_be_counted()) {
             counted = true;
-            let Some(new) = self.recount(setting.or(account.limits)) else { return Ok(()) };
+            let Some(new) = self.recount(setting.or(account.limits)) else { return Ok(None) };
             account = new;
         }
         let over = |a: &Account| {
             a.limits.is_some_and(|l| l.exceeded_by(a.bytes.saturating_add(bytes), a.messages.saturating_add(messages)))
         };
         if over(&account) && !counted && (account.lines > 1 || account.age > FRESH_SECONDS) {
-            let Some(new) = self.recount(account.limits) else { return Ok(()) };
+            let Some(new) = self.recount(account.limits) else { return Ok(None) };
             account = new;
         }
-        if over(&account) {
-            return Err(Over);
-        }
-        account.append(bytes, messages);
-        Ok(())
+        if over(&account) { Err(Over) } else { Ok(Some(account)) }
     }
 
-    /// Takes off what no longer counts: a message that gets \Deleted (before its file is renamed), one that is purged.
+    /// Adds what counts again, whether it fits or not: it is there already.
+    pub fn add(&self, bytes: u64, messages: u64) {
+        self.change(signed_size(bytes), signed_size(messages));
+    }
+
+    /// Takes off what no longer counts: a message that got \Deleted, one that is purged.
     pub fn subtract(&self, bytes: u64, messages: u64) {
+        self.change(signed_size(bytes).saturating_neg(), signed_size(messages).saturating_neg());
+    }
+
+    fn change(&self, bytes: i64, messages: i64) {
         let Some(mut account) = self.read() else { return };
         if account.must_be_counted() {
-            let Some(new) = self.recount(account.limits) else { return };
-            account = new;
+            // The deed is done: a count has it already.
+            self.recount(account.limits);
+        } else {
+            account.append(bytes, messages);
         }
-        let take = |n: u64| i64::try_from(n).map_or(i64::MIN, |n| -n);
-        account.append(take(bytes), take(messages));
     }
 
     /// After a folder was removed or renamed: counts everything, if there is a quota.

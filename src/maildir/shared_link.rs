@@ -2,7 +2,7 @@
 //! of this account's own, with a link `shared` to the provider's folder and one symbolic link per message, so that flags and UIDs are
 //! this account's while the messages are the provider's.
 
-use super::control;
+use super::{control, renamed};
 use crate::sys::{clock, dir, fs};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -192,18 +192,6 @@ fn mtime(path: &Path) -> io::Result<i128> {
     Ok(fs::mtime_nanos(&path.metadata()?))
 }
 
-/// Moves what is in `new` to `cur`.
-fn take_in(folder: &Path) {
-    for name in dir::names(&folder.join("new")).unwrap_or_default() {
-        if name.starts_with(b".") {
-            continue;
-        }
-        let suffix: &[u8] = if name.contains(&b':') { b"" } else { b":2," };
-        let to = fs::join(&folder.join("cur"), &[&*name, suffix].concat());
-        let _ = fs::rename(&fs::join(&folder.join("new"), &name), &to);
-    }
-}
-
 fn purge_tmp(folder: &Path) {
     let tmp = folder.join("tmp");
     let oldest = clock::now().0.saturating_sub(TMP_SECONDS);
@@ -224,8 +212,8 @@ pub fn synchronise(dir: &Path, host: &[u8]) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidData.into());
     }
     purge_tmp(&shared);
-    take_in(&shared);
-    take_in(dir);
+    control::take_in(&shared);
+    control::take_in(dir);
     let stamp = dir.join("shared-timestamp");
     let newest = mtime(&shared.join("new")).unwrap_or(0).max(mtime(&shared.join("cur"))?);
     if fs::lstat(&stamp).is_ok_and(|m| fs::mtime_nanos(&m) > newest) {
@@ -247,12 +235,12 @@ fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
     })?;
     let cur = target.join("cur");
     let tmp = dir.join("tmp");
-    let make = |name: &[u8], at: &Path| -> io::Result<()> {
+    let make = |name: &[u8], at: &Path, put: fn(&Path, &Path) -> io::Result<()>| -> io::Result<()> {
         // The file holds the name's place only until the link does.
         let (_, path) = control::temporary(&tmp, "newlink", host, 0o600)?;
         fs::unlink(&path)?;
         fs::symlink(&fs::join(&cur, name), &path)?;
-        fs::rename(&path, at).inspect_err(|_| {
+        put(&path, at).inspect_err(|_| {
             let _ = fs::unlink(&path);
         })
     };
@@ -270,65 +258,99 @@ fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
                     Err(e) if !control::is_missing(&e) => return Err(e),
                     _ => {}
                 },
-                Some(name) if points_at != fs::join(&cur, &name) => make(&name, &at)?,
+                Some(name) if points_at != fs::join(&cur, &name) => make(&name, &at, fs::rename)?,
                 Some(_) => {}
             }
         }
     }
     let new = dir.join("new");
     for (base, name) in messages {
-        make(&name, &fs::join(&new, &[&*base, b":2,"].concat()))?;
+        match make(&name, &fs::join(&new, &[&*base, b":2,"].concat()), fs::rename_new) {
+            // Another session was first, or something else is there that is not ours to replace.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
     }
     Ok(())
 }
 
-/// The provider's file behind a message of the account's side (`name` in `cur`), under the name that it has now: another session may
-/// have renamed it since the last synchronisation. `None` if it is gone, or if the link leads elsewhere than into the provider's folder.
+/// Where the provider's file behind a message of the account's side (`name` in `cur`) lies, and its name when the link was made. `None` if
+/// the link leads elsewhere than into the provider's folder.
 ///
 /// Errors: `NotFound` if there is no such link.
-fn locate(dir: &Path, name: &[u8]) -> io::Result<Option<PathBuf>> {
+fn target_of(dir: &Path, name: &[u8]) -> io::Result<Option<(PathBuf, Vec<u8>)>> {
     let target = std::fs::read_link(fs::join(&dir.join("cur"), name))?;
     let provider = std::fs::read_link(dir.join("shared")).unwrap_or_default().join("cur");
     if target.parent() != Some(&provider) {
         return Ok(None);
     }
-    match fs::lstat(&target) {
-        Ok(_) => return Ok(Some(target)),
-        Err(e) if !control::is_missing(&e) => return Err(e),
-        Err(_) => {}
+    Ok(target.file_name().map(|name| name.as_encoded_bytes().to_vec()).map(|name| (provider, name)))
+}
+
+/// The most renames by others that are followed.
+const TRIES: u32 = 20;
+/// The most readings of the provider's folder in search of a message.
+const READINGS: u32 = 4;
+
+/// Does something with the provider's file behind a message, under the name that it has now: another session may have renamed it since the
+/// last synchronisation, or may do so at this moment. `None` if it is gone, or if the link leads elsewhere.
+///
+/// Errors: `NotFound` if there is no such link, `ResourceBusy` if the file was renamed too fast to be followed.
+fn with_target<T>(dir: &Path, name: &[u8], mut act: impl FnMut(&Path) -> io::Result<T>) -> io::Result<Option<T>> {
+    let Some((provider, mut file)) = target_of(dir, name)? else { return Ok(None) };
+    for _ in 0..TRIES {
+        match act(&fs::join(&provider, &file)) {
+            Err(e) if control::is_missing(&e) || fs::is_gone(&e) => match name_now(&provider, &file)? {
+                Some(now) => file = now,
+                None => return Ok(None),
+            },
+            done => return done.map(Some),
+        }
     }
-    let mut now = None;
-    let found = dir::open(&provider).and_then(|open| {
-        dir::for_each(&open, |there, _| {
-            if !there.starts_with(b".") && base(there) == base(name) {
-                now = Some(fs::join(&provider, there));
-            }
-        })
-    });
-    match found {
-        Err(e) if !control::is_missing(&e) => Err(e),
-        _ => Ok(now),
+    Err(fs::error(io::ErrorKind::ResourceBusy))
+}
+
+/// The name that a provider's file has now; `None` if it is gone.
+fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    for _ in 0..READINGS {
+        let mut now = renamed::find(provider, base(name), name);
+        if now.is_some() {
+            return Ok(now);
+        }
+        let read = dir::open(provider).and_then(|open| {
+            dir::for_each(&open, |there, _| {
+                if !there.starts_with(b".") && base(there) == base(name) {
+                    now = Some(there.to_vec());
+                }
+            })
+        });
+        match read {
+            Err(e) if control::is_missing(&e) => return Ok(None),
+            Err(e) => return Err(e),
+            Ok(()) if now.is_some() => return Ok(now),
+            Ok(()) => {}
+        }
     }
+    Ok(None)
 }
 
 /// Opens the provider's file behind a message. One link is followed, the account's own: a link among the provider's files, where
 /// others can write, is not. `None` if the file is gone.
 pub fn open(dir: &Path, name: &[u8]) -> io::Result<Option<(File, Metadata)>> {
-    let Some(target) = locate(dir, name)? else { return Ok(None) };
-    match fs::open(&target) {
-        Err(e) if control::is_missing(&e) => Ok(None),
-        other => other.map(Some),
-    }
+    with_target(dir, name, fs::open)
 }
 
 /// Expunges a message of the account's side (`name` in `cur`): the provider's file, then the link. `false` where the file cannot be
 /// removed: the link stays and loses its `T` (STORAGE 6.2).
 pub fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
     let link = fs::join(&dir.join("cur"), name);
-    let removed = match locate(dir, name)? {
-        Some(target) => fs::unlink(&target).map_or_else(|e| control::is_missing(&e), |()| true),
+    let removed = match with_target(dir, name, fs::unlink) {
+        Ok(Some(())) => true,
         // Nothing is left to remove, unless the link leads elsewhere: what is there is not ours to remove.
-        None => link.metadata().is_err_and(|e| control::is_missing(&e)),
+        Ok(None) => link.metadata().is_err_and(|e| control::is_missing(&e)),
+        // The link itself has another name, or nobody can keep up with the file.
+        Err(e) if fs::is_gone(&e) || e.kind() == io::ErrorKind::ResourceBusy => return Err(e),
+        Err(_) => false,
     };
     if removed {
         fs::unlink(&link)?;

@@ -6,7 +6,7 @@
 //! and remembers of the last message what is costly to find, so that a client may fetch a part of 300 MB in a thousand pieces.
 
 use super::Selected;
-use crate::maildir::{self, Store, change};
+use crate::maildir::{self, change};
 use crate::mime::header::EndFinder;
 use crate::mime::structure::{self, Limits, Parser};
 use crate::mime::wire_form;
@@ -69,15 +69,15 @@ pub struct Reader {
 
 /// Opens the message at `index` of the open folder. If another session renamed it, its new flags are taken over, and
 /// `messages.take_changed` tells so. [`maildir::Error::Gone`]: the message is no more.
-pub fn open(store: &Store, selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
+pub fn open(selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
     reader.close();
-    let (file, metadata, _) = change::open(store, &selected.dir, &mut selected.snapshot.messages, index)?;
+    let (file, metadata, _) = change::open(&selected.dir, &mut selected.snapshot.messages, index)?;
     reader.set(file, &metadata);
     Ok(())
 }
 
 /// As [`open`], for who wants [`internal_date`] alone: where the file has the name that we know, looking at it is enough.
-pub fn look(store: &Store, selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
+pub fn look(selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
     if !selected.dir.is_of_links()
         && let Ok(metadata) = fs::lstat(&selected.dir.message(&selected.snapshot.messages.file_name(index)))
         && metadata.is_file()
@@ -86,7 +86,7 @@ pub fn look(store: &Store, selected: &mut Selected, index: usize, reader: &mut R
         reader.modified = metadata.mtime();
         return Ok(());
     }
-    open(store, selected, index, reader)
+    open(selected, index, reader)
 }
 
 /// RFC822.SIZE: the exact length on the wire, in octets (RFC 3501 2.3.4). Never from the file's name: that counts stored octets, or lies.

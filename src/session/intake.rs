@@ -5,12 +5,13 @@ use super::reply::{Outcome, Result};
 use super::{Session, logging};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::quota::{self, By, Quota};
-use crate::maildir::{Mode, change, outbox, scan};
-use crate::types::{Flags, Uid, UidValidity};
+use crate::maildir::{Mode, outbox, scan};
+use crate::types::{Uid, UidValidity};
 use std::ffi::OsString;
 use std::fs::File;
 
-const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
+/// The refusal of what does not fit (PROTOCOL 6.3, 6.4).
+pub const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
 
 /// UIDVALIDITY of the folder and the UIDs that messages got in it; none where they cannot be saved.
 pub type Delivered = (UidValidity, Vec<Uid>);
@@ -27,55 +28,30 @@ impl Session {
     }
 
     /// Whether messages in a folder count at all (STORAGE 7.3).
-    fn is_counted(place: &Place) -> bool {
+    pub fn is_counted(place: &Place) -> bool {
         !place.is_link() && quota::counts(&place.at.sub)
     }
 
     /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them. `size` in octets on disk.
-    pub fn charge(&self, place: &Place, size: u64, count: u64, by: By) -> Result<()> {
+    pub fn charge(&self, place: &Place, (size, count): (u64, u64), by: By) -> Result<()> {
         if count == 0 || !Session::is_counted(place) {
             return Ok(());
         }
         self.quota_of(place).check_and_add(size, count, by).map_err(|_| Outcome::no(OVER_QUOTA).into())
     }
 
+    /// Whether so much would be refused now: before a client is asked for it.
+    pub fn must_fit(&self, place: &Place, size: u64, by: By) -> Result<()> {
+        if !Session::is_counted(place) {
+            return Ok(());
+        }
+        self.quota_of(place).check(size, 1, by).map_err(|_| Outcome::no(OVER_QUOTA).into())
+    }
+
     /// Takes back what was charged for messages that then did not come.
-    pub fn refund(&self, place: &Place, size: u64, count: u64) {
+    pub fn refund(&self, place: &Place, (size, count): (u64, u64)) {
         if count > 0 && Session::is_counted(place) {
             self.quota_of(place).subtract(size, count);
-        }
-    }
-
-    /// The size of a message of the open folder for the quota, if the folder counts and a quota is kept.
-    fn charged_size(&mut self, index: usize) -> Option<u64> {
-        let Session { selected: Some(selected), store, options, .. } = self else { return None };
-        if !Session::is_counted(&selected.place) {
-            return None;
-        }
-        let quota = Quota::new(&selected.place.at.root, &store.config.host, options.maildir_quota.as_deref());
-        if !quota.is_kept() {
-            return None;
-        }
-        let messages = &mut selected.snapshot.messages;
-        match quota::size_in_name(messages.base_name(index)) {
-            Some(size) => Some(size),
-            None => change::open(store, &selected.dir, messages, index).ok().map(|(_, metadata, _)| metadata.len()),
-        }
-    }
-
-    /// A message that loses \Deleted counts again: refused if that is too much (STORAGE 7.3).
-    pub fn charge_undeleted(&mut self, index: usize) -> Result<()> {
-        let Some(size) = self.charged_size(index) else { return Ok(()) };
-        let Some(selected) = &self.selected else { return Ok(()) };
-        self.charge(&selected.place, size, 1, By::Store)
-    }
-
-    /// A message that gets \Deleted counts no longer.
-    pub fn refund_deleted(&mut self, index: usize) {
-        if let Some(size) = self.charged_size(index)
-            && let Some(selected) = &self.selected
-        {
-            self.refund(&selected.place, size, 1);
         }
     }
 
@@ -112,11 +88,6 @@ impl Session {
     /// Notes in the log that a message could not be stored (PROTOCOL 2.4).
     pub fn log_failure(&self, doing: &str, errno: Option<i32>) {
         log::error!("error {doing} a message, user={}, errno={}", logging::shown(&self.client.user), errno.unwrap_or(0));
-    }
-
-    /// The flags of a charge: a message that comes with \Deleted does not count.
-    pub fn counted(flags: Flags) -> u64 {
-        u64::from(quota::counts_with(flags))
     }
 }
 

@@ -154,6 +154,7 @@ impl Session {
             maildir::Error::Gone => Outcome::no(text).into(),
             // RFC 5530 3: another session holds the folder for longer than anybody should.
             maildir::Error::Locked => Outcome::no(text).with_added_code("INUSE").into(),
+            maildir::Error::OverQuota => Outcome::no(super::intake::OVER_QUOTA).into(),
             maildir::Error::Stopped => self.stopped(),
             error @ maildir::Error::Io(_) => {
                 log::error!("{}: {error}", super::logging::shown(&self.client.user));

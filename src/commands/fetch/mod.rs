@@ -44,7 +44,6 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
             by_uid: call.uid,
             items: &a.items,
             needs,
-            store: &s.store,
             contents: Contents {
                 io: &mut s.io,
                 counts: &mut s.counts,

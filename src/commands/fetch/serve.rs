@@ -3,7 +3,7 @@
 use super::contents::Contents;
 use super::items::{Item, Needs};
 use super::unreadable;
-use crate::maildir::{self, Store, change};
+use crate::maildir::{self, change};
 use crate::session::{Result, Selected, facts};
 use crate::types::Flags;
 use crate::wire::write;
@@ -31,8 +31,6 @@ pub struct Serving<'a> {
     pub by_uid: bool,
     /// Whether messages become \Seen.
     pub may_set_seen: bool,
-    /// The store.
-    pub store: &'a Store,
     /// The open folder.
     pub selected: &'a mut Selected,
     /// The message being served, and the way out.
@@ -47,7 +45,7 @@ impl Serving<'_> {
         let number = (index as u64).saturating_add(1);
         if self.needs.file {
             let find = if self.needs.octets { facts::open } else { facts::look };
-            match find(self.store, self.selected, index, &mut self.contents.reader) {
+            match find(self.selected, index, &mut self.contents.reader) {
                 Ok(()) => {}
                 Err(maildir::Error::Gone) => {
                     self.ended.missing = true;
@@ -115,7 +113,8 @@ impl Serving<'_> {
                 self.alert(index);
             }
             let (dir, messages) = (&self.selected.dir, &mut self.selected.snapshot.messages);
-            match change::store_flags(self.store, dir, messages, index, change::Change::Add(Flags::SEEN), Flags::SEEN) {
+            let edit = change::Edit::new(change::Change::Add(Flags::SEEN), Flags::SEEN);
+            match change::store_flags(dir, messages, index, &edit) {
                 Ok(_) => {}
                 // It was there a moment ago, and the client has it: the next look tells that it is gone.
                 Err(maildir::Error::Gone) => return,

@@ -13,7 +13,6 @@ pub mod sort;
 pub mod thread;
 
 use super::Call;
-use crate::maildir::Store;
 use crate::mime::charset;
 use crate::session::facts::{self, Reader};
 use crate::session::{Error, Outcome, Result, Selected, Session};
@@ -112,7 +111,6 @@ fn option_word(token: Token) -> Option<Vec<u8>> {
 
 /// The open folder, for the evaluation.
 struct Live<'a> {
-    store: &'a Store,
     selected: &'a mut Selected,
     /// Messages that turned out to have other flags than the client knows.
     renamed: Vec<usize>,
@@ -137,13 +135,13 @@ impl Folder for Live<'_> {
     }
 
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let opened = facts::open(self.store, self.selected, index, reader).is_ok();
+        let opened = facts::open(self.selected, index, reader).is_ok();
         self.note(index);
         opened
     }
 
     fn look(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let seen = facts::look(self.store, self.selected, index, reader).is_ok();
+        let seen = facts::look(self.selected, index, reader).is_ok();
         self.note(index);
         seen
     }
@@ -168,7 +166,7 @@ fn find(
     criteria: Criteria,
     mut hit: impl FnMut(u32, &mut Live<'_>, &mut Mail),
 ) -> Result<Vec<usize>> {
-    let Session { io, store, selected, .. } = s;
+    let Session { io, selected, .. } = s;
     let Some(selected) = selected else { return Err(Error::Syntax) };
     let messages = &selected.snapshot.messages;
     let count = messages.len();
@@ -179,7 +177,7 @@ fn find(
     };
     let plan = Plan::new(criteria.key, &criteria.label, &folder);
     let mut evaluation = Evaluation::new(&plan);
-    let mut live = Live { store, selected, renamed: Vec::new() };
+    let mut live = Live { selected, renamed: Vec::new() };
     let mut mail = Mail::default();
     let mut next_breath = clock::monotonic() + BREATH;
     for index in 0..count {

@@ -37,7 +37,7 @@ fn arithmetic_of_flags() {
 fn flags_are_a_rename() {
     let d = Folder::of(&["1.a:2,PSa", "2.b", "3.c:2,"]);
     let mut m = d.scan().messages;
-    let mut store = |i, change| letters(store_flags(&d.store, &d.dir, &mut m, i, change, ALL).unwrap());
+    let mut store = |i, change| letters(store_flags(&d.dir, &mut m, i, &Edit::new(change, ALL)).unwrap());
     // Nothing to change: not even the unknown letters go.
     assert_eq!(store(0, Change::Add(f("S"))), "S");
     assert_eq!(d.list("cur"), ["1.a:2,PSa", "2.b", "3.c:2,"]);
@@ -58,12 +58,12 @@ fn changes_of_others_are_merged() {
     d.rename("cur/2.b:2,", "cur/2.b:2,R");
     d.remove("cur/3.c:2,T");
     // What we knew as set is not any more, so setting it is a change.
-    assert_eq!(letters(store_flags(&d.store, &d.dir, &mut m, 0, Change::Add(f("S")), ALL).unwrap()), "FS");
+    assert_eq!(letters(store_flags(&d.dir, &mut m, 0, &Edit::new(Change::Add(f("S")), ALL)).unwrap()), "FS");
     // The reading told of the others, too.
     assert!(m.take_changed(0) && m.take_changed(1) && !m.take_changed(1) && !m.take_changed(3));
-    assert_eq!(letters(store_flags(&d.store, &d.dir, &mut m, 1, Change::Set(f("S")), ALL).unwrap()), "S");
-    assert!(matches!(store_flags(&d.store, &d.dir, &mut m, 2, Change::Add(f("S")), ALL), Err(Error::Gone)));
-    assert!(matches!(store_flags(&d.store, &d.dir, &mut m, 9, Change::Add(f("S")), ALL), Err(Error::Gone)));
+    assert_eq!(letters(store_flags(&d.dir, &mut m, 1, &Edit::new(Change::Set(f("S")), ALL)).unwrap()), "S");
+    assert!(matches!(store_flags(&d.dir, &mut m, 2, &Edit::new(Change::Add(f("S")), ALL)), Err(Error::Gone)));
+    assert!(matches!(store_flags(&d.dir, &mut m, 9, &Edit::new(Change::Add(f("S")), ALL)), Err(Error::Gone)));
     assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,S", "4.d:2,F"]);
 }
 
@@ -72,7 +72,7 @@ fn no_file_is_overwritten() {
     let d = Folder::of(&["1.a:2,"]);
     let mut m = d.scan().messages;
     d.put("cur/1.a:2,S");
-    assert!(matches!(store_flags(&d.store, &d.dir, &mut m, 0, Change::Add(f("S")), ALL), Err(Error::Io(..))));
+    assert!(matches!(store_flags(&d.dir, &mut m, 0, &Edit::new(Change::Add(f("S")), ALL)), Err(Error::Io(..))));
     assert_eq!(d.read("cur/1.a:2,S"), "Subject: cur/1.a:2,S\n\ntext\n");
     assert_eq!(d.read("cur/1.a:2,"), "Subject: cur/1.a:2,\n\ntext\n");
 }
@@ -82,7 +82,7 @@ fn opening_follows_renames() {
     let d = Folder::of(&["1.a:2,", "2.b,S=5:2,", "3.c:2,", "4.d:2,"]);
     let mut m = d.scan().messages;
     let read = |m: &mut Messages, i| {
-        open(&d.store, &d.dir, m, i).map(|(mut file, metadata, changed)| {
+        open(&d.dir, m, i).map(|(mut file, metadata, changed)| {
             let mut text = String::new();
             file.read_to_string(&mut text).unwrap();
             assert_eq!(metadata.len(), text.len() as u64);
@@ -116,20 +116,20 @@ fn links_and_pipes_are_not_opened() {
     let links = Dir::of_links(d.dir.path());
     let mut m = d.scan().messages;
     assert_eq!(m.len(), 2);
-    assert!(matches!(open(&d.store, &d.dir, &mut m, 1), Err(Error::Io(..))));
-    assert!(open(&d.store, &links, &mut m, 1).is_ok());
+    assert!(matches!(open(&d.dir, &mut m, 1), Err(Error::Io(..))));
+    assert!(open(&links, &mut m, 1).is_ok());
     std::fs::remove_file(&theirs).unwrap();
-    assert!(matches!(open(&d.store, &links, &mut m, 1), Err(Error::Gone)));
+    assert!(matches!(open(&links, &mut m, 1), Err(Error::Gone)));
     std::fs::create_dir(&theirs).unwrap();
-    assert!(matches!(open(&d.store, &links, &mut m, 1), Err(Error::Io(..))));
-    assert!(!unlink(&d.store, &links, &mut m, 1).unwrap());
+    assert!(matches!(open(&links, &mut m, 1), Err(Error::Io(..))));
+    assert!(!unlink(&links, &mut m, 1).unwrap());
     assert!(std::fs::symlink_metadata(d.path("cur/2.b:2,")).is_ok());
     std::fs::remove_dir(&theirs).unwrap();
-    assert!(unlink(&d.store, &links, &mut m, 1).unwrap());
+    assert!(unlink(&links, &mut m, 1).unwrap());
     assert_eq!(d.list("cur"), ["1.a:2,"]);
     d.remove("cur/1.a:2,");
     std::fs::create_dir(d.path("cur/1.a:2,")).unwrap();
-    assert!(matches!(open(&d.store, &d.dir, &mut m, 0), Err(Error::Io(..))));
+    assert!(matches!(open(&d.dir, &mut m, 0), Err(Error::Io(..))));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn unlinking() {
     let mut m = d.scan().messages;
     d.rename("cur/2.b:2,T", "cur/2.b:2,ST");
     d.rename("cur/3.c:2,T", "cur/3.c:2,S");
-    let mut gone = |i| unlink(&d.store, &d.dir, &mut m, i).unwrap();
+    let mut gone = |i| unlink(&d.dir, &mut m, i).unwrap();
     assert!(gone(0));
     assert!(!gone(0));
     assert!(gone(1));
@@ -235,7 +235,7 @@ fn ten_thousand_gone_messages_are_found_out_by_one_reading() {
         d.remove(&format!("cur/{n}.a:2,"));
     }
     let start = crate::sys::clock::monotonic();
-    let gone = (0..3000).filter(|i| matches!(open(&d.store, &d.dir, &mut m, *i), Err(Error::Gone))).count();
+    let gone = (0..3000).filter(|i| matches!(open(&d.dir, &mut m, *i), Err(Error::Gone))).count();
     assert_eq!(gone, 2999);
     assert!(start.elapsed().as_millis() < 1000);
 }

@@ -50,10 +50,8 @@ fn a_known_size_is_in_both_names() {
 fn nowhere_to_go() {
     let f = Folder::new();
     assert!(matches!(Delivery::create(&f.store, &f.sub("None").dir, None), Err(Error::Gone)));
-    assert!(matches!(
-        Delivery::link_of(&f.store, &f.sub("None").dir, Path::new("/etc/passwd"), 1, Flags::NONE, vec![]),
-        Err(Error::Gone)
-    ));
+    let file = File::open("/etc/passwd").unwrap();
+    assert!(matches!(Delivery::link_of(&f.store, &f.sub("None").dir, &file), Err(Error::Gone)));
 }
 
 #[test]
@@ -62,30 +60,29 @@ fn a_second_name_in_place_of_a_copy() {
     let target = f.sub("Copy");
     crate::maildir::folders::create(&f.store, &target.dir).unwrap();
     let mut m = f.scan().messages;
-    let (_, metadata, _) = change::open(&f.store, &f.dir, &mut m, 0).unwrap();
-    let source = change::path_of(&f.dir, &m, 0);
-    let link = |size, keywords: &[&str]| {
-        let keywords = keywords.iter().map(|k| k.as_bytes().to_vec()).collect();
-        Delivery::link_of(&f.store, &target.dir, &source, size, Flags::FLAGGED, keywords).unwrap()
-    };
-    let made = link(metadata.len(), &["Work"]).unwrap();
+    let (file, metadata, _) = change::open(&f.dir, &mut m, 0).unwrap();
+    let link = || Delivery::link_of(&f.store, &target.dir, &file).unwrap();
+    // Somebody changes a flag after it was opened.
+    f.rename("cur/1.a:2,S", "cur/1.a:2,RS");
+    let mut made = link().unwrap();
+    made.finish(&f.store, Flags::FLAGGED, vec![b"Work".to_vec()], None).unwrap();
     let scanned = target.try_scan(Mode::ReadWrite, None, vec![made]).unwrap();
     let name = String::from_utf8(scanned.snapshot.messages.file_name(0)).unwrap();
     assert!(name.ends_with(&format!(",S={}:2,F", metadata.len())));
     assert_eq!(fs::lstat(&target.path(&format!("cur/{name}"))).unwrap().ino(), metadata.ino());
-    assert_eq!(f.list("cur"), ["1.a:2,S"]);
-    // Not what it was said to be, or not for others to read where others read: copy it.
-    assert!(link(metadata.len() + 1, &[]).is_none());
+    assert_eq!(f.list("cur"), ["1.a:2,RS"]);
+    // Not for others to read where others read: copy it.
+    let source = f.path("cur/1.a:2,RS");
     std::fs::set_permissions(&source, std::fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(link(metadata.len(), &[]).is_some());
+    assert!(link().is_some());
     std::fs::set_permissions(target.path("tmp"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    assert!(link(metadata.len(), &[]).is_none());
+    assert!(link().is_none());
+    std::fs::set_permissions(target.path("tmp"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    // Its text is still there when its last name is not.
     std::fs::remove_file(&source).unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", &source).unwrap();
-    assert!(link(fs::lstat(&source).unwrap().len(), &[]).is_none());
-    std::fs::remove_file(&source).unwrap();
-    let gone = Delivery::link_of(&f.store, &target.dir, &source, 1, Flags::NONE, vec![]);
-    assert!(matches!(gone, Err(Error::Gone)));
+    let other = std::fs::read_dir(target.path("cur")).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(other).unwrap();
+    assert!(link().is_none());
     assert!(target.list("tmp").is_empty());
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::testing::Folder;
 use super::*;
-use crate::maildir::change::{self, Change};
+use crate::maildir::change::{self, Change, Edit};
 use crate::maildir::{Config, peek};
 use crate::types::Flags;
 use std::collections::HashMap;
@@ -71,21 +71,19 @@ fn many_sessions() {
                         }
                         2 | 3 => {
                             let change = if dice.roll(2) == 0 { Change::Add(Flags::SEEN) } else { Change::Remove(Flags::SEEN) };
-                            match change::store_flags(&store, dir, &mut snapshot.messages, i, change, Flags::ALL) {
+                            match change::store_flags(dir, &mut snapshot.messages, i, &Edit::new(change, Flags::ALL)) {
                                 Ok(_) | Err(Error::Gone) => {}
                                 Err(e) => panic!("{e}"),
                             }
                         }
                         4 => {
                             let _ = change::store_flags(
-                                &store,
                                 dir,
                                 &mut snapshot.messages,
                                 i,
-                                Change::Add(Flags::DELETED),
-                                Flags::ALL,
+                                &Edit::new(Change::Add(Flags::DELETED), Flags::ALL),
                             );
-                            if change::unlink(&store, dir, &mut snapshot.messages, i).unwrap() {
+                            if change::unlink(dir, &mut snapshot.messages, i).unwrap() {
                                 went.fetch_add(1, Ordering::Relaxed);
                             }
                         }
@@ -164,8 +162,8 @@ fn beside_courier() {
                 snapshot = scanned.snapshot;
                 seen.check(&snapshot);
                 count += 1;
-                let _ = change::store_flags(&store, dir, &mut snapshot.messages, 0, Change::Add(Flags::ANSWERED), Flags::ALL)
-                    .unwrap();
+                let edit = Edit::new(Change::Add(Flags::ANSWERED), Flags::ALL);
+                let _ = change::store_flags(dir, &mut snapshot.messages, 0, &edit).unwrap();
                 clock::sleep(Duration::from_millis(3));
             }
             count
