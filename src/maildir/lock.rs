@@ -2,13 +2,16 @@
 //! (STORAGE 8). It is held for the milliseconds of a scan, never while a client is spoken to.
 //!
 //! `tmp/courier.lock` is a link to a file of our own, with `<pid>:<host>` in it: link(2) is the one step that works over NFS without
-//! a lock daemon. A lock whose process is gone, or that another host made more than two minutes ago, is removed, and then nobody takes
-//! it for five seconds, so that two who saw the same stale lock do not remove each other's new one.
+//! a lock daemon. A lock whose holder is gone is stale. So is one that cannot be the holder's: older than the process of that number, than
+//! this machine's (or container's) first process, than two minutes if another host made it, than fifteen minutes in any case; a crash or a
+//! power cut leaves locks behind, and process numbers come again. A stale lock is removed, and then nobody takes it for five seconds, so
+//! that two who saw it do not remove each other's new one.
 
 use super::names::Temporary;
 use super::watch::Watch;
-use super::{Dir, Error, Store};
+use super::{Dir, Error, Store, control};
 use crate::sys::{clock, fs, poll, user};
+use std::fmt;
 use std::fs::Metadata;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -36,9 +39,11 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 const WATCHED_WAIT: Duration = Duration::from_secs(1);
 /// A ticket older than this is made anew: the lock's age is its file's.
 const TICKET_AGE: Duration = Duration::from_secs(1);
+/// How far the file system's clock, by which locks are dated, may be off from ours, in nanoseconds: at login it was proven to be less.
+const CLOCKS_DIFFER: i128 = 31_000_000_000;
 
 impl Lock {
-    /// Takes a folder's lock, waiting for it if need be.
+    /// Takes a folder's lock, waiting for it if need be. A wait that ends without it is in the log.
     ///
     /// [`Error::Locked`] after two minutes, [`Error::Stopped`] when a signal arrives or the client goes away, [`Error::Gone`] if the
     /// folder is not there. With `IMAP_USELOCKS=0` this does nothing.
@@ -46,47 +51,14 @@ impl Lock {
         if !store.config.use_locks {
             return Ok(Lock { held: None, time: None });
         }
-        let path = dir.tmp().join("courier.lock");
-        let timing = store.timing.get();
-        let start = clock::monotonic();
-        let mut wait = FIRST_WAIT;
-        let mut watch: Option<(Watch, Id)> = None;
-        let mut ticket = Ticket::make(store, dir)?;
-        loop {
-            if ticket.made.elapsed() > TICKET_AGE {
-                ticket = Ticket::make(store, dir)?;
-            }
-            match ticket.take(&path) {
-                Ok(Some(id)) => return Ok(Lock { held: Some((path, id)), time: Some(ticket.time) }),
-                Ok(None) => {}
-                // Our ticket was swept away: the next one tells whether the folder was, too.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => ticket = Ticket::make(store, dir)?,
-                Err(e) => return Err(Error::about("locking", &path)(e)),
-            }
-            let left = timing.limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero()).ok_or(Error::Locked)?;
-            match judge(store, &path, &ticket) {
-                Holder::None => {}
-                Holder::Stale(was) => {
-                    remove_if(&path, was);
-                    pause(timing.after_stale.min(left), None)?;
-                }
-                Holder::Here(holder) => match &mut watch {
-                    Some((watch, of)) if *of == holder => {
-                        pause(WATCHED_WAIT.min(left), Some(watch))?;
-                        watch.drain();
-                    }
-                    // The watch stands before the next try: an end between the two is told.
-                    _ => match Watch::of_file(&path) {
-                        Ok(new) => watch = Some((new, holder)),
-                        Err(_) => wait = backed_off(wait, left)?,
-                    },
-                },
-                Holder::Elsewhere => wait = backed_off(wait, left)?,
-                Holder::Directory => {
-                    return Err(Error::about("locking", &path)(fs::error(io::ErrorKind::IsADirectory)));
-                }
-            }
+        let mut wait = Wait { path: dir.tmp().join("courier.lock"), begun: clock::monotonic(), last: None };
+        let taken = wait.take(store, dir);
+        match &taken {
+            Err(Error::Locked) => log::error!("{wait}"),
+            Err(Error::Stopped) => log::warn!("{wait}"),
+            _ => {}
         }
+        taken
     }
 
     /// Whether the lock is still ours. Courier removes a dead session's lock by its name alone, and twice: whoever takes the lock between its
@@ -106,6 +78,118 @@ impl Drop for Lock {
         if let Some((path, id)) = &self.held {
             remove_if(path, *id);
         }
+    }
+}
+
+/// What a holder has written into the lock, and how old it was when it was last looked at, in nanoseconds.
+struct Seen {
+    content: Vec<u8>,
+    age: i128,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let content = self.content.get(..self.content.len().min(100)).unwrap_or_default();
+        write!(f, "held by {} for {} s", control::shown(content), self.age / 1_000_000_000)
+    }
+}
+
+/// A wait for a lock.
+struct Wait {
+    path: PathBuf,
+    begun: Instant,
+    /// What was last found in its place.
+    last: Option<Seen>,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: not locked after {} s", self.path.display(), self.begun.elapsed().as_secs())?;
+        self.last.iter().try_for_each(|seen| write!(f, ", {seen}"))
+    }
+}
+
+impl Wait {
+    fn take(&mut self, store: &Store, dir: &Dir) -> Result<Lock, Error> {
+        let timing = store.timing.get();
+        let mut wait = FIRST_WAIT;
+        let mut watch: Option<(Watch, Id)> = None;
+        let mut ticket = Ticket::make(store, dir)?;
+        loop {
+            if ticket.made.elapsed() > TICKET_AGE {
+                ticket = Ticket::make(store, dir)?;
+            }
+            match ticket.take(&self.path) {
+                Ok(Some(id)) => return Ok(Lock { held: Some((self.path.clone(), id)), time: Some(ticket.time) }),
+                Ok(None) => {}
+                // Our ticket was swept away: the next one tells whether the folder was, too.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => ticket = Ticket::make(store, dir)?,
+                Err(e) => return Err(Error::about("locking", &self.path)(e)),
+            }
+            let left = timing.limit.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero()).ok_or(Error::Locked)?;
+            match self.judge(store, &ticket) {
+                Holder::None => {}
+                Holder::Stale(was) => {
+                    if remove_if(&self.path, was) {
+                        let holder = self.last.as_ref().map_or_else(String::new, |seen| format!(", {seen}"));
+                        log::warn!("{}: a stale lock was removed{holder}", self.path.display());
+                    }
+                    pause(timing.after_stale.min(left), None)?;
+                }
+                Holder::Here(holder) => match &mut watch {
+                    Some((watch, of)) if *of == holder => {
+                        pause(WATCHED_WAIT.min(left), Some(watch))?;
+                        watch.drain();
+                    }
+                    // The watch stands before the next try: an end between the two is told.
+                    _ => match Watch::of_file(&self.path) {
+                        Ok(new) => watch = Some((new, holder)),
+                        Err(_) => wait = backed_off(wait, left)?,
+                    },
+                },
+                Holder::Elsewhere => wait = backed_off(wait, left)?,
+                Holder::Directory => {
+                    return Err(Error::about("locking", &self.path)(fs::error(io::ErrorKind::IsADirectory)));
+                }
+            }
+        }
+    }
+
+    /// Who has the lock.
+    fn judge(&mut self, store: &Store, ticket: &Ticket) -> Holder {
+        self.last = None;
+        let found = fs::open(&self.path).and_then(|(file, metadata)| {
+            let mut content = [0u8; 1024];
+            let length = fs::read_at(&file, &mut content, 0)?;
+            Ok((metadata, content.get(..length).unwrap_or_default().to_vec()))
+        });
+        let (metadata, content) = match found {
+            Ok(found) => found,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Holder::None,
+            // Not readable, or no file: only its age counts.
+            Err(_) => match fs::lstat(&self.path) {
+                Ok(metadata) if metadata.is_dir() => return Holder::Directory,
+                // Nobody locks with a link or a FIFO.
+                Ok(metadata) if !metadata.is_file() => return Holder::Stale(id(&metadata)),
+                Ok(metadata) => (metadata, Vec::new()),
+                Err(_) => return Holder::None,
+            },
+        };
+        let holder = id(&metadata);
+        let seen = self.last.insert(Seen { content, age: ticket.time.saturating_sub(holder.2) });
+        let timing = store.timing.get();
+        // A lock from the future was made before the clock was set back: it is as good as old.
+        let older_than = |age: Duration| seen.age.unsigned_abs() > age.as_nanos();
+        let Some(pid) = pid_here(&seen.content, &store.config.lock_host) else {
+            return if older_than(timing.foreign_age) { Holder::Stale(holder) } else { Holder::Elsewhere };
+        };
+        let before = |start: i128| holder.2.saturating_add(CLOCKS_DIFFER) < start;
+        let stale = pid == user::pid()
+            || !user::process_runs(pid)
+            || older_than(timing.longest_held)
+            // (What has just been made is older than nothing.)
+            || seen.age > CLOCKS_DIFFER && (before(user::first_start()) || user::process_start(pid).is_some_and(before));
+        if stale { Holder::Stale(holder) } else { Holder::Here(holder) }
     }
 }
 
@@ -131,11 +215,9 @@ fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
     }
 }
 
-/// Unlinks a lock if it is that very file: never one that somebody has taken since.
-fn remove_if(path: &Path, wanted: Id) {
-    if fs::lstat(path).is_ok_and(|m| id(&m) == wanted) {
-        let _ = fs::unlink(path);
-    }
+/// Unlinks a lock if it is that very file: never one that somebody has taken since. Whether it was.
+fn remove_if(path: &Path, wanted: Id) -> bool {
+    fs::lstat(path).is_ok_and(|m| id(&m) == wanted) && fs::unlink(path).is_ok()
 }
 
 /// The file of ours that becomes the lock.
@@ -211,39 +293,6 @@ enum Holder {
     Elsewhere,
     /// Nobody: a directory is in its place, and will be.
     Directory,
-}
-
-fn judge(store: &Store, path: &Path, ticket: &Ticket) -> Holder {
-    let found = fs::open(path).and_then(|(file, metadata)| {
-        let mut content = [0u8; 1024];
-        let length = fs::read_at(&file, &mut content, 0)?;
-        Ok((metadata, content.get(..length).unwrap_or_default().to_vec()))
-    });
-    let (metadata, content) = match found {
-        Ok(found) => found,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Holder::None,
-        // Not readable, or no file: only its age counts.
-        Err(_) => match fs::lstat(path) {
-            Ok(metadata) if metadata.is_dir() => return Holder::Directory,
-            // Nobody locks with a link or a FIFO.
-            Ok(metadata) if !metadata.is_file() => return Holder::Stale(id(&metadata)),
-            Ok(metadata) => (metadata, Vec::new()),
-            Err(_) => return Holder::None,
-        },
-    };
-    let holder = id(&metadata);
-    if let Some(pid) = pid_here(&content, &store.config.lock_host) {
-        if pid == user::pid() || !user::process_exists(pid) {
-            return Holder::Stale(holder);
-        }
-        return Holder::Here(holder);
-    }
-    let age = ticket.time.saturating_sub(holder.2);
-    if age > i128::try_from(store.timing.get().foreign_age.as_nanos()).unwrap_or(i128::MAX) {
-        Holder::Stale(holder)
-    } else {
-        Holder::Elsewhere
-    }
 }
 
 /// The process in a lock of this host: `<pid>:<host>`.

@@ -89,6 +89,8 @@ pub(crate) struct Timing {
     pub(crate) after_stale: Duration,
     /// The age from which another host's lock is stale (STORAGE 8.2).
     pub(crate) foreign_age: Duration,
+    /// The age from which any lock is stale: no session needs a lock for so long.
+    pub(crate) longest_held: Duration,
 }
 
 /// The store of one process: its settings and the counters behind its unique names.
@@ -102,6 +104,8 @@ pub struct Store {
     uid_files: Cell<u64>,
     /// The last UIDVALIDITY that was given without being saved.
     unsaved_validity: Cell<Option<UidValidity>>,
+    /// There was no room on the disk when last something was written.
+    short: Cell<bool>,
     /// When each folder's `tmp` was last purged.
     purged: RefCell<HashMap<PathBuf, Instant>>,
 }
@@ -113,6 +117,7 @@ impl Store {
             limit: Duration::from_secs(120),
             after_stale: Duration::from_secs(5),
             foreign_age: Duration::from_secs(120),
+            longest_held: Duration::from_secs(15 * 60),
         };
         Store {
             host: names::host(&config.host),
@@ -121,8 +126,26 @@ impl Store {
             messages: Cell::new(0),
             uid_files: Cell::new(0),
             unsaved_validity: Cell::new(None),
+            short: Cell::new(false),
             purged: RefCell::default(),
         }
+    }
+
+    /// Whether there was no room on the disk when last something was written.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short.get()
+    }
+
+    /// Notes that there is no room on the disk; the log has it once, not at every look.
+    pub(crate) fn ran_out_of_room(&self, path: &Path, e: &io::Error) {
+        if !self.short.replace(true) {
+            log::error!("{}: {}; new mail is not shown until there is room", path.display(), sys::fs::error_text(e));
+        }
+    }
+
+    /// Notes that there is room again.
+    pub(crate) fn has_room(&self) {
+        self.short.set(false);
     }
 }
 

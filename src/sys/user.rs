@@ -1,6 +1,9 @@
 //! Who and where we are: the user, the host, the process.
 
-use nix::unistd::{Uid, User};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{Pid, Uid, User};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 /// The name of the real user id in the password file (through NSS), as Courier takes it for a session without a login.
 pub fn passwd_name() -> Option<Vec<u8>> {
@@ -27,10 +30,46 @@ pub fn pid() -> u32 {
     std::process::id()
 }
 
-/// Whether a process of that number runs on this host (also when it is somebody else's).
-pub fn process_exists(pid: u32) -> bool {
-    let Ok(pid) = i32::try_from(pid) else { return false };
-    pid > 0 && nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH)
+/// Whether a process of that number runs on this host (also when it is somebody else's). One that has ended and was not waited for, a
+/// zombie, runs no more; the number of a thread is no process's.
+pub fn process_runs(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
+    // SAFETY: pidfd_open takes two numbers.
+    let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match Errno::result(opened) {
+        Ok(fd) => {
+            // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+            let fd = unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap_or(-1)) };
+            let mut ended = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+            poll(&mut ended, PollTimeout::ZERO) != Ok(1)
+        }
+        Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => false,
+        // An older kernel, or one that does not let us.
+        Err(_) => nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH),
+    }
+}
+
+/// When a process began, in nanoseconds since 1970 by today's clock; `None` where `/proc` does not tell.
+pub fn process_start(pid: u32) -> Option<i128> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in parentheses, with any characters in it; the 22nd is the start, in ticks since the machine's.
+    let rest = stat.get(memchr::memrchr(b')', &stat)?..)?;
+    let ticks = rest.split(|b| *b == b' ').nth(20).and_then(crate::types::number::digits)?;
+    let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten()?;
+    Some(boot() + i128::from(ticks) * 1_000_000_000 / i128::from(a_second.max(1)))
+}
+
+/// When what we run in began, in nanoseconds since 1970: the first process of the machine, or of the container. No process that runs
+/// began before.
+pub fn first_start() -> i128 {
+    process_start(1).unwrap_or_else(boot)
+}
+
+/// When the machine began, by the clocks.
+fn boot() -> i128 {
+    let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    let up = up.map_or(0, |t| i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec()));
+    super::clock::now_nanos() - up
 }
 
 /// The name that gethostname() gives.

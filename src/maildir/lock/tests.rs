@@ -1,5 +1,5 @@
 //! The lock against everything that may lie in its place.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
 use crate::maildir::{Config, Timing};
@@ -21,6 +21,7 @@ fn folder() -> Folder {
         limit: Duration::from_millis(400),
         after_stale: Duration::from_millis(30),
         foreign_age: Duration::from_secs(120),
+        longest_held: Duration::from_secs(15 * 60),
     });
     Folder { dir: Dir::at(root.path()), root, store }
 }
@@ -78,9 +79,14 @@ fn stale_ones_are_removed_after_a_pause() {
 #[test]
 fn live_ones_are_waited_for() {
     let mut alive = Command::new("sleep").arg("60").spawn().unwrap();
-    for (content, age) in
-        [(format!("{}:here", alive.id()), 100_000), ("1:elsewhere".to_owned(), 100), (String::new(), 0), ("0:here".to_owned(), 0)]
-    {
+    for (content, age) in [
+        (format!("{}:here", alive.id()), 0),
+        // The first process is as old as the machine.
+        ("1:here".to_owned(), 20),
+        ("1:elsewhere".to_owned(), 100),
+        (String::new(), 0),
+        ("0:here".to_owned(), 0),
+    ] {
         let f = folder();
         f.put(&content, age);
         assert!(matches!(f.time(), Err(Error::Locked)), "{content}");
@@ -89,6 +95,47 @@ fn live_ones_are_waited_for() {
     }
     alive.kill().unwrap();
     alive.wait().unwrap();
+}
+
+/// A process of that number lives, and never made this lock.
+#[test]
+fn the_living_do_not_inherit_the_locks_of_the_dead() {
+    let mut alive = Command::new("sleep").arg("60").spawn().unwrap();
+    let mut zombie = Command::new("true").spawn().unwrap();
+    while user::process_runs(zombie.id()) {
+        clock::sleep(Duration::from_millis(1));
+    }
+    let boot = clock::now().0 - i64::try_from(user::first_start() / 1_000_000_000).unwrap();
+    let ever = Duration::from_secs(1 << 40);
+    for (what, pid, age, longest_held) in [
+        ("a zombie", zombie.id(), 0, ever),
+        ("a thread", u32::try_from(nix::unistd::gettid().as_raw()).unwrap(), 0, ever),
+        ("older than a quarter of an hour", 1, 901, Duration::from_secs(900)),
+        ("from the future", 1, -901, Duration::from_secs(900)),
+        ("older than the machine", 1, boot + 60, ever),
+        ("older than the process", alive.id(), 60, ever),
+    ] {
+        let f = folder();
+        f.store.timing.set(Timing { longest_held, ..f.store.timing.get() });
+        f.put(&format!("{pid}:here"), age);
+        let took = f.time().unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert!(took >= Duration::from_millis(30), "{what}: {took:?}");
+    }
+    zombie.wait().unwrap();
+    alive.kill().unwrap();
+    alive.wait().unwrap();
+}
+
+#[test]
+fn what_was_waited_for_in_vain_is_told() {
+    let wait = |content: &str| Wait {
+        path: "tmp/courier.lock".into(),
+        begun: clock::monotonic(),
+        last: Some(Seen { content: content.into(), age: 7_300_000_000 }),
+    };
+    assert_eq!(wait("12:h").to_string(), "tmp/courier.lock: not locked after 0 s, held by 12:h for 7 s");
+    assert_eq!(wait("1:\nERR").to_string(), "tmp/courier.lock: not locked after 0 s, held by 1:/ERR for 7 s");
+    assert!(wait(&"x".repeat(5000)).to_string().len() < 200);
 }
 
 #[test]
