@@ -206,7 +206,7 @@ pub mod noop {
 
     /// Looks at the folder again.
     pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-        s.look_again()?;
+        s.look_if_possible()?;
         Ok(Outcome::ok("NOOP completed"))
     }
 }
@@ -222,7 +222,7 @@ pub mod check {
 
     /// As NOOP.
     pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-        s.look_again()?;
+        s.look_if_possible()?;
         Ok(Outcome::ok("CHECK completed"))
     }
 }

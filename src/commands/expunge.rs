@@ -72,6 +72,6 @@ pub fn run(s: &mut Session, _: &Call, set: Option<Set>) -> Result<Outcome> {
         return Outcome::no("Cannot expunge read-only mailbox.").refuse();
     }
     remove_deleted(s, set.as_ref())?;
-    s.look_again()?;
+    s.look_for_what_is_left()?;
     Ok(Outcome::ok("EXPUNGE completed"))
 }

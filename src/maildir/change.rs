@@ -266,7 +266,7 @@ pub fn unlink(dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Erro
         }
         fs::unlink(&dir.message(name)).map(|()| true)
     });
-    was_there(done)
+    was_there(done, messages, i)
 }
 
 /// Moves a message into another folder's `cur` under the same base name, without the flags `drop` (the trash, STORAGE 10.1); whether it was
@@ -308,15 +308,20 @@ pub fn move_to(store: &Store, dir: &Dir, messages: &mut Messages, i: usize, targ
             tries += 1;
         }
     });
-    was_there(done)
+    was_there(done, messages, i)
 }
 
 fn was_taken_back(messages: &Messages, i: usize) -> bool {
     messages.has(i, bit::CHANGED) && !messages.flags(i).contains(Flags::DELETED)
 }
 
-fn was_there(done: Result<bool, Error>) -> Result<bool, Error> {
+/// Notes that a message is gone; whether it is so by what was done here.
+fn was_there(done: Result<bool, Error>, messages: &mut Messages, i: usize) -> Result<bool, Error> {
     match done {
+        Ok(true) => {
+            messages.mark(i, bit::GONE);
+            Ok(true)
+        }
         Err(Error::Gone) => Ok(false),
         other => other,
     }

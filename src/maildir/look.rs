@@ -63,6 +63,8 @@ pub(super) struct Look<'a> {
     pub(super) new_mail: Option<Stamp>,
     /// Whether something in the UID file is to be written differently.
     pub(super) stale: bool,
+    /// What was moved from `new` without having a UID: the names there, and in `cur`.
+    pub(super) moved: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The most readings of a directory that keeps changing.
@@ -78,7 +80,18 @@ impl<'a> Look<'a> {
             messages.drop_doubled_names();
             index = messages.index(|_| {});
         }
-        Look { store, dir, messages, index, doubles: Vec::new(), impossible: Vec::new(), cur: None, new_mail: None, stale }
+        Look {
+            store,
+            dir,
+            messages,
+            index,
+            doubles: Vec::new(),
+            impossible: Vec::new(),
+            cur: None,
+            new_mail: None,
+            stale,
+            moved: Vec::new(),
+        }
     }
 
     /// Adds a message that was just put into `cur`, or is about to be found there.
@@ -160,7 +173,9 @@ impl<'a> Look<'a> {
             match (fs::lstat(&self.dir.message(&kept)), fs::lstat(&self.dir.message(&name))) {
                 (Err(_), Ok(_)) => self.found(i, &name, 0),
                 // Two names of one file: somebody is in the middle of a rename by link(2) and unlink(2).
-                (Ok(a), Ok(b)) if !is_same(&a, &b) => self.move_aside(&self.dir.cur(), &name),
+                (Ok(a), Ok(b)) if !is_same(&a, &b) => {
+                    self.move_aside(&self.dir.cur(), &name);
+                }
                 _ => {}
             }
         }
@@ -170,15 +185,15 @@ impl<'a> Look<'a> {
     }
 
     /// Gives a file a new name in `cur`. Where that is not possible it stays out of sight.
-    fn move_aside(&mut self, from: &Path, name: &[u8]) {
+    fn move_aside(&mut self, from: &Path, name: &[u8]) -> Option<Vec<u8>> {
         let path = fs::join(from, name);
-        let Ok(metadata) = fs::lstat(&path) else { return };
+        let metadata = fs::lstat(&path).ok()?;
         let mut new = Stem::next(self.store).base(self.store, metadata.dev(), metadata.ino(), metadata.len());
         let suffix = name.get(names::base_length(name)..).filter(|s| !s.is_empty() && !s.contains(&b'\n'));
         new.extend_from_slice(suffix.unwrap_or(b":2,"));
-        if fs::rename_new(&path, &self.dir.message(&new)).is_ok() {
-            self.add(&new, 0);
-        }
+        fs::rename_new(&path, &self.dir.message(&new)).ok()?;
+        self.add(&new, 0);
+        Some(new)
     }
 
     /// The names in `new`, none if there is no such directory.
@@ -210,39 +225,54 @@ impl<'a> Look<'a> {
         Ok(names)
     }
 
-    /// Moves what is in `new` into `cur` (STORAGE 1.3). A file that cannot be moved stays, to be tried again by the next scan.
-    pub(super) fn move_new(&mut self) -> Result<(), Error> {
-        let path = self.dir.new_mail();
-        for name in self.list_new()? {
-            let from = fs::join(&path, &name);
-            let known = self.messages.find(&self.index, &name);
-            if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
-                let other = fs::lstat(&self.dir.message(&self.messages.file_name(i)));
-                match (fs::lstat(&from), other) {
-                    (Ok(a), Ok(b)) if is_same(&a, &b) => {}
-                    _ => self.move_aside(&path, &name),
-                }
-                continue;
-            }
-            if name.contains(&b'\n') {
-                self.move_aside(&path, &name);
-                continue;
-            }
-            let mut target = name.clone();
-            if !name.contains(&b':') {
-                target.extend_from_slice(b":2,");
-            }
-            match fs::rename_new(&from, &self.dir.message(&target)) {
-                Ok(()) => match known {
-                    // It has been in `cur` before: it keeps its UID.
-                    Some(i) => self.found(i, &target, 0),
-                    None => self.add(&target, 0),
-                },
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.move_aside(&path, &name),
-                Err(_) => {}
+    /// Moves what was found in `new` into `cur` (STORAGE 1.3). A file that cannot be moved stays, to be tried again by the next scan.
+    pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>) {
+        for name in names {
+            if let Some(to) = self.move_one(&name) {
+                self.moved.push((name, to));
             }
         }
-        Ok(())
+    }
+
+    /// Moves one message from `new`; its name in `cur` if it has no UID yet.
+    fn move_one(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        let path = self.dir.new_mail();
+        let from = fs::join(&path, name);
+        let known = self.messages.find(&self.index, name);
+        if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
+            let other = fs::lstat(&self.dir.message(&self.messages.file_name(i)));
+            return match (fs::lstat(&from), other) {
+                (Ok(a), Ok(b)) if is_same(&a, &b) => None,
+                _ => self.move_aside(&path, name),
+            };
+        }
+        if name.contains(&b'\n') {
+            return self.move_aside(&path, name);
+        }
+        let mut target = name.to_vec();
+        if !name.contains(&b':') {
+            target.extend_from_slice(b":2,");
+        }
+        match fs::rename_new(&from, &self.dir.message(&target)) {
+            Ok(()) => {
+                if let Some(i) = known {
+                    // It has been in `cur` before: it keeps its UID.
+                    self.found(i, &target, 0);
+                    return None;
+                }
+                self.add(&target, 0);
+                Some(target)
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.move_aside(&path, name),
+            Err(_) => None,
+        }
+    }
+}
+
+/// Puts messages that were moved from `new` back: they cannot get UIDs now. One that somebody has renamed since stays where it is.
+pub(super) fn move_back(dir: &Dir, moved: &[(Vec<u8>, Vec<u8>)]) {
+    for (name, now) in moved {
+        let _ = fs::rename_new(&dir.message(now), &fs::join(&dir.new_mail(), name));
     }
 }
 

@@ -10,6 +10,8 @@
 //!   two scans never give one UID twice. The file is replaced by a rename, so whoever reads it without the lock sees an old or a new one.
 //!   It is synced, with its directory, before the scan returns: a UID that a client was told survives a crash. If it cannot be written,
 //!   the old one stays, what the scan has delivered is taken back, and the scan fails: no UID was told that could be given again.
+//! - **A full disk** must not lock anybody out. Room for the UID file is set aside before `new` is touched. Where there is none, new mail
+//!   stays there, and the scan shows what has a saved UID: its owner can read it, delete it, and so make room.
 //! - **A rename while the directory is read** may hide a file from the reading (its old name lies behind, its new one before us), or
 //!   show it twice. A file that seems to be gone would lose its UID, and with it the client its copy. So if a known message was not met, or
 //!   a name was met twice, the directory is read again, until it did not change during a reading; only then is a message given up.
@@ -32,9 +34,9 @@
 
 use super::deliver::{Arrivals, Delivery};
 use super::lock::Lock;
-use super::look::{Look, Stamp};
+use super::look::{self, Look, Stamp};
 use super::messages::{Messages, bit};
-use super::uiddb::{self, UidFile};
+use super::uiddb::{self, Draft, UidFile};
 use super::{Dir, Error, Store, folders, keywords, names};
 use crate::sys::{self, clock, fs};
 use crate::types::{KeywordTable, Uid, UidValidity};
@@ -72,6 +74,15 @@ impl Snapshot {
     /// Whether the UIDs are on disk. If not, they hold until the folder is left, and the next look begins anew.
     pub fn is_saved(&self) -> bool {
         self.saved
+    }
+
+    /// The same look without the messages that are known to be gone by now.
+    pub fn without_those_gone(&self) -> Snapshot {
+        let mut left = self.clone();
+        left.messages.leave_out(bit::GONE);
+        left.messages.unmark_all(bit::CHANGED);
+        left.proof.settled = false;
+        left
     }
 
     /// The same look for a new selection: nothing is recent any more, for a selection before it has been told.
@@ -134,11 +145,8 @@ fn scan_once(
     arrivals: &mut Arrivals<'_>,
 ) -> Result<Option<Scanned>, Error> {
     let again = !arrivals.names().is_empty();
-    let lock = match Lock::acquire(store, dir) {
-        Ok(lock) => Some(lock),
-        Err(e) if mode == Mode::ReadOnly && deliveries.is_empty() && !again && cannot_be_locked(&e) => None,
-        Err(e) => return Err(e),
-    };
+    let delivers = !deliveries.is_empty() || again;
+    let (lock, mut room) = lock_for(store, dir, mode, delivers)?;
     let time = Time::of(lock.as_ref());
     if lock.is_some() {
         purge(store, dir, time.seconds);
@@ -146,72 +154,39 @@ fn scan_once(
     let writable = lock.is_some() && fs::writable(dir.path()) && fs::writable(&dir.tmp());
     // UIDs that could not be saved go on for as long as the folder is selected, or the client would see them change.
     let unsaved = previous.filter(|p| !p.saved);
-    let file = match unsaved {
-        Some(p) => UidFile {
-            validity: Some(p.uid_validity),
-            before: None,
-            next: p.uid_next,
-            messages: without_marks(&p.messages),
-            stale: false,
-        },
-        None => uiddb::read(dir)?,
-    };
+    let file = unsaved.map_or_else(|| uiddb::read(dir), |p| Ok(going_on(p)))?;
     let known = file.messages.len();
     let mut look = Look::new(store, dir, file.messages);
-    let deliver = !deliveries.is_empty();
-    if deliver {
-        // Never through a link.
-        sys::dir::open(&dir.cur()).map_err(Error::about("opening", &dir.cur()))?;
-    }
-    for mut delivery in deliveries.drain(..) {
-        arrivals.add(delivery.put(store, dir)?);
-    }
+    put_deliveries(store, dir, deliveries, arrivals)?;
     for name in arrivals.names() {
         look.add(name, bit::DELIVERED);
     }
-    if deliver && store.config.fsync {
-        let cur = dir.cur();
-        fs::sync_dir(&cur).map_err(Error::about("syncing", &cur))?;
-    }
     look.read_cur(time.nanos)?;
+    let mut draft = None;
     if lock.is_some() {
-        look.settle_doubles();
-        look.move_new()?;
+        (draft, room) = take_in(&mut look, store, dir, writable && unsaved.is_none(), delivers)?;
     } else {
         look.list_new()?;
     }
-    let Look { mut messages, index, cur, new_mail, stale, .. } = look;
-    let mut stale = stale || file.stale;
+    let Look { mut messages, index, cur, new_mail, stale, moved, .. } = look;
     let met = messages.len();
     messages.keep(bit::FOUND);
-    stale |= messages.len() != met;
     let news = messages.count(bit::FRESH) > 0 || messages.count(bit::DOUBLED) > 0 || file.validity.is_none();
-    let (uid_validity, uid_next, saved) = if unsaved.is_some() || !writable {
-        let hide = previous.is_some_and(|p| p.saved);
-        // Never one that this session has used before, not even in the same second.
-        let fresh = uiddb::fresh_validity(time.seconds, file.validity.max(store.unsaved_validity.get()));
-        let numbered =
-            number_unsaved(&mut messages, file.validity, file.next, unsaved.is_some(), hide, fresh).ok_or_else(too_many)?;
-        if !numbered.2 {
-            store.unsaved_validity.set(Some(numbered.0));
+    let stale = stale || file.stale || messages.len() != met;
+    let old = Old { validity: file.validity, before: file.before, next: file.next };
+    let mut given = None;
+    if writable && unsaved.is_none() && room {
+        let saving = Saving { store, dir, lock: lock.as_ref(), time: &time, draft, moved: &moved, delivers };
+        match saving.save(&mut messages, &old, stale, news)? {
+            Saved::As(validity, next) => given = Some((validity, next, true)),
+            Saved::NoRoom => room = false,
+            // Another scan is under way, and gives UIDs of its own: ours are told to nobody.
+            Saved::LockLost => return Ok(None),
         }
-        numbered
-    } else {
-        let validity = file.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, file.before));
-        let (validity, next) = number(&mut messages, validity, file.next, time.seconds).ok_or_else(too_many)?;
-        if stale || news {
-            if lock.as_ref().is_some_and(|lock| !lock.is_ours()) {
-                // Another scan is under way, and gives UIDs of its own: ours are told to nobody.
-                return Ok(None);
-            }
-            match uiddb::write(store, dir, validity, next, &messages, news || validity != file.validity.unwrap_or(validity)) {
-                Ok(()) => {}
-                // Lines of messages that are gone do no harm: an account that is full can still be opened and emptied.
-                Err(e) if !news => log::error!("{}: {e}", dir.uid_file().display()),
-                Err(e) => return Err(Error::failed(format!("writing {}", dir.uid_file().display()), e)),
-            }
-        }
-        (validity, next, true)
+    }
+    let (uid_validity, uid_next, saved) = match given {
+        Some(given) => given,
+        None => old.without_saving(store, &mut messages, previous, room, &time).ok_or_else(too_many)?,
     };
     let delivered = match saved {
         // Another scan may have numbered them, in whatever order.
@@ -224,16 +199,156 @@ fn scan_once(
     let uid_file = uid_file_stamp(dir);
     // The table still fits if no message has another place than it had.
     let index = if messages.len() == met && !news { OnceCell::from(index) } else { OnceCell::new() };
-    let state = keywords::read(store, dir, &messages, &index, writable)?;
+    let state = keywords::read(store, dir, &messages, &index, writable && room)?;
     drop(index);
     for (i, set) in state.sets.iter().enumerate() {
         messages.set_keywords(i, *set);
     }
-    let settled = [cur, new_mail, state.stamp].iter().flatten().all(|stamp| stamp.is_settled(time.nanos)) && !state.partial;
-    let proof = Proof { cur, new_mail, keywords: state.stamp, uid_file, settled };
+    let quiet = [cur, new_mail, state.stamp].iter().flatten().all(|stamp| stamp.is_settled(time.nanos));
+    let proof = Proof { cur, new_mail, keywords: state.stamp, uid_file, settled: quiet && room && !state.partial };
     log::trace!("{}: {known} known, {} there", dir.path().display(), messages.len());
     let snapshot = Snapshot { uid_validity, uid_next, messages, keywords: state.table, partial: state.partial, saved, proof };
     Ok(Some(Scanned { snapshot, delivered }))
+}
+
+/// What the last look had, in place of a UID file.
+fn going_on(previous: &Snapshot) -> UidFile {
+    let mut messages = previous.messages.clone();
+    messages.unmark_all(u8::MAX);
+    UidFile { validity: Some(previous.uid_validity), before: None, next: previous.uid_next, messages, stale: false }
+}
+
+/// Takes in what is in `new`, once there is room for the UID file that it will need, the `draft` of which is given back. The second value:
+/// whether there is room.
+fn take_in(look: &mut Look<'_>, store: &Store, dir: &Dir, saves: bool, delivers: bool) -> Result<(Option<Draft>, bool), Error> {
+    look.settle_doubles();
+    let coming = look.list_new()?;
+    let mut draft = None;
+    if saves && (!coming.is_empty() || look.messages.count(bit::FRESH) > 0) {
+        match Draft::with_room(store, dir, &look.messages, &coming) {
+            Ok(with_room) => draft = Some(with_room),
+            Err(e) if fs::is_full(&e) && !delivers => {
+                store.ran_out_of_room(&dir.uid_file(), &e);
+                return Ok((None, false));
+            }
+            Err(e) => return Err(Error::failed(format!("writing {}", dir.uid_file().display()), e)),
+        }
+    }
+    look.move_new(coming);
+    Ok((draft, true))
+}
+
+/// What saving UIDs needs.
+struct Saving<'a> {
+    store: &'a Store,
+    dir: &'a Dir,
+    lock: Option<&'a Lock>,
+    time: &'a Time,
+    draft: Option<Draft>,
+    moved: &'a [(Vec<u8>, Vec<u8>)],
+    delivers: bool,
+}
+
+enum Saved {
+    /// Under this UIDVALIDITY, and the next UID.
+    As(UidValidity, u32),
+    /// Not, for lack of room; what was in `new` is there again.
+    NoRoom,
+    /// Not, for somebody else may be giving UIDs.
+    LockLost,
+}
+
+impl Saving<'_> {
+    /// Gives UIDs, and writes the UID file if there is something to be written: `news`, which a client will be told, or what is `stale`.
+    fn save(self, messages: &mut Messages, old: &Old, stale: bool, news: bool) -> Result<Saved, Error> {
+        let Saving { store, dir, lock, time, draft, moved, delivers } = self;
+        let validity = old.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, old.before));
+        let (validity, next) = number(messages, validity, old.next, time.seconds).ok_or_else(too_many)?;
+        if !stale && !news {
+            return Ok(Saved::As(validity, next));
+        }
+        if lock.is_some_and(|lock| !lock.is_ours()) {
+            return Ok(Saved::LockLost);
+        }
+        let begun_anew = old.validity.is_some_and(|old| old != validity);
+        let draft = draft.map_or_else(|| Draft::new(store, dir), Ok);
+        match draft.and_then(|draft| uiddb::write(store, dir, draft, (validity, next), messages, news || begun_anew)) {
+            Ok(()) => store.has_room(),
+            // Lines of messages that are gone do no harm: an account that is full can still be opened and emptied.
+            Err(e) if !news => log::error!("{}: {e}", dir.uid_file().display()),
+            Err(e) if fs::is_full(&e) && !delivers && !begun_anew => {
+                store.ran_out_of_room(&dir.uid_file(), &e);
+                look::move_back(dir, moved);
+                return Ok(Saved::NoRoom);
+            }
+            Err(e) => return Err(Error::failed(format!("writing {}", dir.uid_file().display()), e)),
+        }
+        Ok(Saved::As(validity, next))
+    }
+}
+
+/// The folder's lock; `None` where it cannot be had and the folder can be looked at without it: where nothing can be written by us, and
+/// where there is no room to write, which is the second value.
+fn lock_for(store: &Store, dir: &Dir, mode: Mode, delivers: bool) -> Result<(Option<Lock>, bool), Error> {
+    match Lock::acquire(store, dir) {
+        Ok(lock) => Ok((Some(lock), true)),
+        Err(e) if delivers => Err(e),
+        Err(e) if mode == Mode::ReadOnly && cannot_be_locked(&e) => Ok((None, true)),
+        Err(e) => match e.io().filter(|e| fs::is_full(e)) {
+            Some(full) => {
+                store.ran_out_of_room(&dir.tmp(), full);
+                Ok((None, false))
+            }
+            None => Err(e),
+        },
+    }
+}
+
+/// Puts what is delivered into `cur`, on disk.
+fn put_deliveries(store: &Store, dir: &Dir, deliveries: &mut Vec<Delivery>, arrivals: &mut Arrivals<'_>) -> Result<(), Error> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    // Never through a link.
+    let cur = dir.cur();
+    sys::dir::open(&cur).map_err(Error::about("opening", &cur))?;
+    for mut delivery in deliveries.drain(..) {
+        arrivals.add(delivery.put(store, dir)?);
+    }
+    if store.config.fsync {
+        fs::sync_dir(&cur).map_err(Error::about("syncing", &cur))?;
+    }
+    Ok(())
+}
+
+/// What the UID file said before the scan.
+struct Old {
+    validity: Option<UidValidity>,
+    before: Option<UidValidity>,
+    next: u32,
+}
+
+impl Old {
+    /// UIDs where none can be saved; `None`: there are not enough.
+    fn without_saving(
+        &self,
+        store: &Store,
+        messages: &mut Messages,
+        previous: Option<&Snapshot>,
+        room: bool,
+        time: &Time,
+    ) -> Option<(UidValidity, u32, bool)> {
+        let go_on = previous.is_some_and(|p| !p.saved);
+        // Where there is no room, what has a saved UID is shown, and the rest when there is.
+        let hide = previous.is_some_and(|p| p.saved) || !room;
+        // Never one that this session has used before, not even in the same second.
+        let fresh = uiddb::fresh_validity(time.seconds, self.validity.max(store.unsaved_validity.get()));
+        let numbered = number_unsaved(messages, self.validity, self.next, go_on, hide, fresh)?;
+        if !numbered.2 {
+            store.unsaved_validity.set(Some(numbered.0));
+        }
+        Some(numbered)
+    }
 }
 
 /// The UID of a message that was delivered under this name; its flags may be others by now.
@@ -249,12 +364,6 @@ fn too_many() -> Error {
 fn cannot_be_locked(e: &Error) -> bool {
     // A folder without `tmp` can still be looked at.
     e.io().is_some_and(|e| fs::is_unwritable(e) || e.kind() == std::io::ErrorKind::NotFound)
-}
-
-fn without_marks(messages: &Messages) -> Messages {
-    let mut messages = messages.clone();
-    messages.unmark_all(u8::MAX);
-    messages
 }
 
 /// Gives UIDs under this UIDVALIDITY, or, when there are not enough left, all anew under another.

@@ -6,7 +6,7 @@ use super::names::Temporary;
 use super::{CONTROL_LIMIT, Dir, Error, Store};
 use crate::sys::fs;
 use crate::types::{UidValidity, number};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 
 /// What a UID file says.
 pub(super) struct UidFile {
@@ -142,17 +142,61 @@ pub(super) fn fresh_validity(seconds: i64, before: Option<UidValidity>) -> UidVa
     }
 }
 
-/// Replaces the UID file: written beside it, synced, renamed; the directory is synced too if the file has news that a client will be
+/// A new UID file that is not in its place yet.
+pub(super) struct Draft {
+    temporary: Temporary,
+    reserved: bool,
+}
+
+impl Draft {
+    /// An empty one.
+    pub(super) fn new(store: &Store, dir: &Dir) -> io::Result<Draft> {
+        let temporary = Temporary::create(store, &dir.tmp(), &Temporary::uid_tag(store), 0o644)?;
+        Ok(Draft { temporary, reserved: false })
+    }
+
+    /// One for which there is room on the disk: for all that the present file has, and for messages of these names. Where the file system
+    /// cannot tell, that is found out by writing as much, but only once it has run out of room before ([`Store::is_short`]).
+    pub(super) fn with_room(store: &Store, dir: &Dir, messages: &Messages, coming: &[Vec<u8>]) -> io::Result<Draft> {
+        let mut draft = Draft::new(store, dir)?;
+        let known: usize = (0..messages.len()).map(|i| messages.base_name(i).len().saturating_add(LINE)).sum();
+        // Such a name may have to give way to one of ours.
+        let more: usize = coming.iter().map(|name| name.len().max(OWN_NAME).saturating_add(LINE)).sum();
+        let size = known.saturating_add(more).saturating_add(CHUNK);
+        match fs::reserve(draft.temporary.file()?, size as u64) {
+            Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+                if store.is_short() {
+                    let zeros = vec![0; size];
+                    draft.temporary.file()?.write_all(&zeros)?;
+                    draft.temporary.file()?.rewind()?;
+                    draft.reserved = true;
+                }
+            }
+            reserved => {
+                reserved?;
+                draft.reserved = true;
+            }
+        }
+        Ok(draft)
+    }
+}
+
+/// The most bytes of a line beside the name: a UID, a blank, a line end.
+const LINE: usize = 12;
+/// More than the longest name that we give.
+const OWN_NAME: usize = 255;
+
+/// Replaces the UID file by the draft: written, synced, renamed; the directory is synced too if the file has news that a client will be
 /// told. The old file stays when any of this fails, but for the last step.
 pub(super) fn write(
     store: &Store,
     dir: &Dir,
-    validity: UidValidity,
-    next: u32,
+    draft: Draft,
+    (validity, next): (UidValidity, u32),
     messages: &Messages,
     news: bool,
 ) -> io::Result<()> {
-    let temporary = Temporary::create(store, &dir.tmp(), &Temporary::uid_tag(store), 0o644)?;
+    let Draft { temporary, reserved } = draft;
     let mut out = Vec::with_capacity(CHUNK.saturating_add(512));
     out.extend_from_slice(b"1 ");
     number::push(&mut out, u64::from(validity.get()));
@@ -171,6 +215,11 @@ pub(super) fn write(
         }
     }
     temporary.file()?.write_all(&out)?;
+    if reserved {
+        let mut file = temporary.file()?;
+        let end = file.stream_position()?;
+        file.set_len(end)?;
+    }
     if store.config.fsync {
         fs::sync_file(temporary.file()?)?;
     }

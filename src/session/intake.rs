@@ -80,7 +80,7 @@ impl Session {
         let scanned = scan::scan(&self.store, &place.delivery_dir(), Mode::ReadWrite, None, deliveries)
             .map_err(|e| self.store_error(e, text))?;
         if place.is_link() && self.selected.as_ref().is_some_and(|f| f.name == place.name) {
-            self.look_again()?;
+            self.look_if_possible()?;
         }
         Ok((scanned.snapshot.uid_validity, scanned.delivered))
     }

@@ -106,6 +106,29 @@ impl Session {
         }
     }
 
+    /// Takes a new look where there is no NO: for NOOP, CHECK and the end of IDLE (RFC 3501 6.1.2, 6.4.1; RFC 2177 3). What hinders it is
+    /// in the log, and the client is told what it can be told by the next look.
+    pub fn look_if_possible(&mut self) -> Result<()> {
+        match self.look_again() {
+            Err(Error::Refused(_)) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Takes a new look after messages were removed. If none can be had, at least these are told to be gone.
+    pub fn look_for_what_is_left(&mut self) -> Result<()> {
+        match self.look_again() {
+            Err(Error::Refused(_)) => {
+                if let Some(selected) = &mut self.selected {
+                    let left = selected.snapshot.without_those_gone();
+                    selected.renew(left);
+                }
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
     /// Takes a new look at the open folder that also puts these messages into it; their UIDs. `text` refuses.
     pub fn look_with(&mut self, deliveries: Vec<Delivery>, text: &'static str) -> Result<Vec<Uid>> {
         let Some(selected) = &mut self.selected else { return Ok(Vec::new()) };

@@ -178,6 +178,19 @@ pub fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
     nix::sys::stat::futimens(file, &time, &time).map_err(Into::into)
 }
 
+/// Sees to it that this many bytes can be written to a file, without making it longer.
+///
+/// Errors: as for a write, ENOSPC or EDQUOT where there is no room; `Unsupported` where the file system cannot tell.
+pub fn reserve(file: &File, size: u64) -> io::Result<()> {
+    use nix::errno::Errno;
+    use nix::fcntl::{FallocateFlags, fallocate};
+    let size = libc::off_t::try_from(size).unwrap_or(libc::off_t::MAX);
+    match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => Err(io::ErrorKind::Unsupported.into()),
+        other => Ok(other?),
+    }
+}
+
 /// close(2), whose answer matters: over NFS a full disk may be told only here.
 pub fn close(file: File) -> io::Result<()> {
     nix::unistd::close(std::os::fd::OwnedFd::from(file)).map_err(Into::into)
