@@ -2,9 +2,10 @@
 
 use super::Call;
 use super::args::{self, Piece};
-use crate::maildir::{self, change};
+use crate::maildir::{self, change, quota};
 use crate::session::logging::shown;
 use crate::session::{Error, Outcome, Result, Session};
+use crate::sys::fs;
 use crate::types::Flags;
 use crate::wire::Set;
 
@@ -28,6 +29,7 @@ pub fn remove_deleted(s: &mut Session, uids: Option<&Set>) -> Result<()> {
 /// Removes one message. One that is gone already is gone; one that cannot be removed stays, and the log says so.
 fn remove(s: &mut Session, index: usize) -> Result<()> {
     let trash = s.trash_for(index);
+    let size = if trash.is_some() { size_in_trash(s, index) } else { None };
     let Session { selected: Some(selected), store, options, .. } = s else { return Ok(()) };
     let logged = options.log_deletions;
     let flags = selected.snapshot.messages.flags(index);
@@ -38,6 +40,7 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
         Some(dir) => change::move_to(store, &selected.dir, messages, index, dir, Flags::DELETED | Flags::DRAFT),
         None => change::unlink(&selected.dir, messages, index),
     };
+    let moved = matches!(result, Ok(true));
     match result {
         Ok(true) if logged => {
             if let Some(dir) = &trash {
@@ -52,7 +55,19 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
         Err(maildir::Error::Stopped) => return Err(s.store_error(maildir::Error::Stopped, "")),
         Err(e) => log::error!("{}: {e}", shown(&s.client.user)),
     }
+    if let Some(size) = size.filter(|_| moved) {
+        s.quota().add(size, 1);
+    }
     Ok(())
+}
+
+/// What a message will take of the quota once it is in the trash; `None` for nothing. There it is \Deleted no longer, and a folder that is
+/// not called Trash counts (STORAGE 7.3).
+fn size_in_trash(s: &Session, index: usize) -> Option<u64> {
+    let selected = s.selected.as_ref().filter(|_| quota::counts(&s.trash) && s.quota().is_kept())?;
+    let messages = &selected.snapshot.messages;
+    let name = messages.file_name(index);
+    quota::size_in_name(&name).or_else(|| fs::lstat(&selected.dir.message(&name)).ok().map(|m| m.len()))
 }
 
 /// `UID EXPUNGE SP sequence-set`, or no arguments.

@@ -56,7 +56,7 @@ pub enum KeywordChange {
 }
 
 /// The most renames by others that one operation follows.
-const TRIES: u32 = 50;
+const TRIES: u32 = 200;
 /// The most readings of `cur` in search of messages: a reading may miss one that is renamed meanwhile.
 const READINGS: u32 = 4;
 /// Longer than a tick of the clock of file times (a hundredth of a second at most).

@@ -449,6 +449,19 @@ impl Reply {
         self.tagged("BAD", text)
     }
 
+    /// The tagged line starts like this, its tag left out.
+    #[track_caller]
+    pub fn says(&self, start: &str) -> &Self {
+        let expected = format!("{} {start}", self.tag);
+        assert!(
+            self.last().starts_with(expected.as_bytes()),
+            "expected: {expected}...\nreceived: {}\n{}",
+            pattern::show(self.last()),
+            self.story
+        );
+        self
+    }
+
     /// One of the responses is exactly this (literals included, lines joined by CR LF).
     #[track_caller]
     pub fn has(&self, response: &str) -> &Self {
