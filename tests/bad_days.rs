@@ -19,8 +19,8 @@ const FAR: u64 = 253_402_300_799;
 const MESSAGE: &[u8] = b"Subject: x\n\ntext\n";
 
 /// Renames a file to and fro, as somebody does who cannot decide whether a message is flagged, while `work` is done.
-fn with_restless<T>(maildir: &Maildir, base: &str, work: impl FnOnce() -> T) -> T {
-    let names = [":2,", ":2,F"].map(|end| maildir.path().join(format!("cur/{base}{end}")));
+fn with_restless<T>(cur: &Path, base: &str, work: impl FnOnce() -> T) -> T {
+    let names = [":2,", ":2,F"].map(|end| cur.join(format!("{base}{end}")));
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -53,7 +53,7 @@ fn what_a_copy_answers_ok_is_there() {
     let mut s = maildir.session(&[UIDPLUS]);
     s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");
     let mut copied = 0;
-    with_restless(&maildir, "1150.x", || {
+    with_restless(&maildir.path().join("cur"), "1150.x", || {
         for n in 0..200 {
             let set = if n % 2 == 0 { "151" } else { "150:152" };
             let reply = s.cmd(&format!("COPY {set} INBOX.box"));
@@ -64,7 +64,7 @@ fn what_a_copy_answers_ok_is_there() {
     assert_eq!(maildir.files_in(".box/cur").len(), copied);
     assert!(maildir.files_in(".box/tmp").is_empty());
     // FETCH and STORE find it, too.
-    with_restless(&maildir, "1150.x", || {
+    with_restless(&maildir.path().join("cur"), "1150.x", || {
         for _ in 0..100 {
             s.cmd("FETCH 151 BODY.PEEK[HEADER.FIELDS (SUBJECT)]").ok("FETCH completed.").get("* 151 FETCH (BODY[");
             s.cmd("STORE 151 +FLAGS (\\Seen)").ok("STORE completed.");
@@ -94,13 +94,40 @@ fn a_providers_message_is_found_and_expunged_under_any_name() {
     assert!(provider.files_in(".pub/cur").is_empty());
 }
 
+/// The provider changes a flag in the very moment in which its file is to be removed.
+#[test]
+fn a_providers_message_goes_on_both_sides() {
+    let strace = Path::new("/usr/bin/strace");
+    if !support::is_program(strace) {
+        return eprintln!("left out: strace is not here");
+    }
+    let maildir = Maildir::new();
+    let provider = Maildir::new();
+    provider.folder("INBOX.pub").write(".pub/cur/1000.x:2,", MESSAGE);
+    maildir.write("shared-maildirs", format!("p {}\n", provider.path().display()).as_bytes());
+    let file = provider.path().join(".pub/cur/1000.x:2,");
+    let ours = postrider();
+    let delay = ["-e", "trace=unlink", "-e", "inject=unlink:delay_enter=700000"];
+    let args = [&["-o", "/dev/null", "-P", file.to_str().unwrap()], &delay[..], &[ours.to_str().unwrap(), "./Maildir"]].concat();
+    let mut s = maildir.start(strace, &[], &args);
+    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    s.cmd("SELECT shared.p.pub").has("* 1 EXISTS");
+    s.cmd("STORE 1 +FLAGS.SILENT (\\Deleted)").ok("STORE completed.");
+    s.send(b"e EXPUNGE\r\n");
+    std::thread::sleep(Duration::from_millis(250));
+    fs::rename(&file, provider.path().join(".pub/cur/1000.x:2,F")).unwrap();
+    s.finish("e").ok("EXPUNGE completed").has("* 1 EXPUNGE");
+    assert!(provider.files_in(".pub/cur").is_empty(), "{}", s.story());
+}
+
 #[test]
 fn a_far_date_is_stored() {
     let maildir = Maildir::new();
     maildir.folder("INBOX.box");
     // Mail that others may read: where its file is not for them, it is copied, not linked.
     for folder in ["", ".box/"] {
-        fs::set_permissions(maildir.path().join(format!("{folder}tmp")), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        fs::set_permissions(maildir.path().join(format!("{folder}tmp")), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
     }
     maildir.write("cur/1000.x:2,", MESSAGE).touch("cur/1000.x:2,", FAR);
     fs::set_permissions(maildir.path().join("cur/1000.x:2,"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -113,7 +140,12 @@ fn a_far_date_is_stored() {
     let dates = s.cmd("FETCH 1:4 INTERNALDATE");
     for date in dates.responses.iter().filter(|r| r.windows(12).any(|w| w == b"INTERNALDATE")) {
         // "dd-Mmm-yyyy hh:mm:ss +0000": four digits of a year, whatever the file system made of it.
-        assert_eq!(date.len(), b"* 1 FETCH (INTERNALDATE \"31-Dec-9999 23:59:59 +0000\")".len(), "{}", String::from_utf8_lossy(date));
+        assert_eq!(
+            date.len(),
+            b"* 1 FETCH (INTERNALDATE \"31-Dec-9999 23:59:59 +0000\")".len(),
+            "{}",
+            String::from_utf8_lossy(date)
+        );
     }
     assert!(maildir.files_in("tmp").is_empty() && maildir.files_in(".box/tmp").is_empty(), "{}", maildir.listing());
 }

@@ -124,8 +124,8 @@ fn nothing_is_answered_before_it_is_on_disk() {
     let at = trace.order(
         from,
         &[
-            ("linkat", &["cur/", ".box/tmp/"]),
-            ("linkat", &["cur/", ".box/tmp/"]),
+            ("linkat", &["/proc/self/fd/", ".box/tmp/"]),
+            ("linkat", &["/proc/self/fd/", ".box/tmp/"]),
             ("renameat2", &[".box/cur/"]),
             ("fsync", &[".box/cur>"]),
         ],
@@ -137,6 +137,33 @@ fn nothing_is_answered_before_it_is_on_disk() {
     // A delivery that NOOP finds.
     let from = trace.command("NOOP");
     trace.order(trace.order(from, database), &[("write", &["* 3 EXISTS"])]);
+}
+
+/// What is acknowledged in a new folder must not vanish with it in a crash.
+#[test]
+fn a_new_folder_is_on_disk_before_it_is_told() {
+    if strace().is_none() {
+        return;
+    }
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.old");
+    let trace = traced(&maildir, &[], |s| {
+        s.cmd("CREATE INBOX.made").ok("\"INBOX.made\" created.");
+        s.cmd("RENAME INBOX.old INBOX.new").ok("Folder renamed.");
+    });
+    let from = trace.command("CREATE");
+    trace.order(
+        from,
+        &[
+            ("renameat2", &["_folder", ".made"]),
+            ("fsync", &["/.made>"]),
+            ("fsync", &["/Maildir>"]),
+            ("rename", &[".made/courierimapuiddb"]),
+            ("write", &["created."]),
+        ],
+    );
+    let from = trace.command("RENAME");
+    trace.order(from, &[("renameat2", &[".old", ".new"]), ("fsync", &["/Maildir>"]), ("write", &["Folder renamed."])]);
 }
 
 #[test]

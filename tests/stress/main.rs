@@ -22,7 +22,7 @@ use std::sync::{Barrier, Mutex};
 use std::time::{Duration, Instant};
 use worker::Worker;
 
-const USAGE: &str = "usage: stress [--seconds N] [--sessions N] [--kills] [--mixed] [--courier] [--seed N] [--keep]
+const USAGE: &str = "usage: stress [--seconds N] [--sessions N] [--kills] [--copies] [--mixed] [--courier] [--seed N] [--keep]
        [--keywords 0|1|2] [--no-fsync] [--no-hands] [--ours PROGRAM] [--courier-program PROGRAM]";
 
 /// What is to be done.
@@ -30,6 +30,8 @@ pub struct Plan {
     seconds: u64,
     sessions: usize,
     pub kills: bool,
+    /// Mostly COPY, while others change flags without end.
+    pub copies: bool,
     /// Every other session is Courier's.
     pub mixed: bool,
     /// All sessions are Courier's: how does the original fare?
@@ -52,6 +54,9 @@ pub struct Figures {
     pub served: u64,
     pub stores: u64,
     pub copies: u64,
+    /// Those that were answered OK, and how many messages they had to copy.
+    pub copies_ok: u64,
+    pub copied: u64,
     pub expunges: u64,
     pub idles: u64,
     pub kills: u64,
@@ -203,7 +208,8 @@ fn meddle(world: &World) {
             (0..4).for_each(|_| world.gate.meet());
             continue;
         }
-        std::thread::sleep(Duration::from_millis(5 + r.below(60) as u64));
+        let pause = if world.plan.copies { 100 + r.below(500) } else { 5_000 + r.below(60_000) };
+        std::thread::sleep(Duration::from_micros(pause as u64));
         if !world.plan.hands {
             continue;
         }
@@ -219,7 +225,7 @@ fn meddle(world: &World) {
         let Some(name) = names.get(r.below(names.len())) else { continue };
         let path = cur.join(name);
         let Some((base, letters)) = name.split_once(":2,") else { continue };
-        let dice = r.below(10);
+        let dice = if world.plan.copies { 2 + r.below(800) } else { r.below(10) };
         if dice < 2 {
             let Some(id) = std::fs::read(&path).ok().and_then(|m| id_of(&m)) else { continue };
             if Ledger::is_keeper(id) {
@@ -319,6 +325,7 @@ fn arguments() -> Option<Plan> {
         seconds: 20,
         sessions: 8,
         kills: false,
+        copies: false,
         mixed: false,
         courier_only: false,
         seed: 1,
@@ -336,6 +343,7 @@ fn arguments() -> Option<Plan> {
             "--sessions" => plan.sessions = words.next()?.parse().ok().filter(|n| *n > 0)?,
             "--seed" => plan.seed = words.next()?.parse().ok()?,
             "--kills" => plan.kills = true,
+            "--copies" => plan.copies = true,
             "--mixed" => plan.mixed = true,
             "--courier" => plan.courier_only = true,
             "--keep" => plan.keep = true,
@@ -454,7 +462,7 @@ fn report(world: &World, time: Duration, log: &Path) -> usize {
         _ => "ours",
     };
     println!(
-        "stress: seed {}, {:.0} s, {} sessions ({who}), {} commands: {} appends, {} deliveries, {} copies, {} stores, {} expunges, \
+        "stress: seed {}, {:.0} s, {} sessions ({who}), {} commands: {} appends, {} deliveries, {} copies ({} answered OK, of {} messages), {} stores, {} expunges, \
          {} idles, {} messages served whole, {} changes by hand, {} kills, {} refused for a lost lock; {} UIDs, {} pictures compared: {} lost, {} doubled, \
          {} false pictures, {} complaints{theirs}",
         plan.seed,
@@ -464,6 +472,8 @@ fn report(world: &World, time: Duration, log: &Path) -> usize {
         f.appends,
         f.deliveries,
         f.copies,
+        f.copies_ok,
+        f.copied,
         f.stores,
         f.expunges,
         f.idles,

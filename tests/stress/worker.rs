@@ -136,6 +136,9 @@ impl<'a> Worker<'a> {
             let folder = self.r.below(FOLDERS.len());
             return self.select(folder);
         };
+        if self.world.plan.copies && self.r.percent(60) {
+            return if self.r.percent(60) { self.copy(folder) } else { self.store(folder) };
+        }
         let dice = self.r.below(100);
         match dice {
             0..14 => self.append(),
@@ -456,6 +459,11 @@ impl<'a> Worker<'a> {
         self.expect(&reply)?;
         self.world.count(|f| f.copies += 1);
         let told = code(&reply.text, "COPYUID").map(|words| words.iter().map(|w| uids_of(w)).collect::<Vec<_>>());
+        // (Where a lock may get lost, a copy may be expunged before it is told.)
+        let plan = &self.world.plan;
+        if told.is_none() && reply.word == "OK" && !plan.kills && !plan.mixed && !plan.courier_only {
+            return self.client().wrong("LOST: COPY answered OK and did not say what was copied");
+        }
         let (Some([_, from, to]), "OK") = (told.as_deref(), &*reply.word) else {
             if self.has_lost_its_lock(&reply)
                 && let Open::Copy(folder, ids) = &cut_off
@@ -471,6 +479,14 @@ impl<'a> Worker<'a> {
         if from.len() != to.len() {
             return self.client().wrong("COPYUID of two lengths");
         }
+        let due: BTreeSet<u32> = sources.iter().map(|s| s.0).collect();
+        if !self.client().courier && from.iter().copied().collect::<BTreeSet<u32>>() != due {
+            return self.client().wrong(&format!("LOST: COPY answered OK, {} of {} messages were copied", from.len(), due.len()));
+        }
+        self.world.count(|f| {
+            f.copies_ok += 1;
+            f.copied += due.len() as u64;
+        });
         let mut results = Vec::new();
         self.ledger(|l| {
             for (from, to) in from.iter().zip(to) {

@@ -110,6 +110,12 @@ fn as_courier_does_it() {
             after: &[(":list", "y\n\n1001.a:0\n")],
         },
         Case {
+            name: "one from the future does not outrank a newer change (Courier 6)",
+            before: &[LIST, (".T+5.1001.a", "kw\n"), ("1001.a", "Work\n")],
+            shown: ["Work", "Work kw", ""],
+            after: &[(".T+5.1001.a", "Work\n"), LIST],
+        },
+        Case {
             name: "a lone one of this period stays",
             before: &[(":list", "y\n\n1001.a:0\n"), (".T.1001.a", "y\n")],
             shown: ["y", "", ""],
