@@ -55,7 +55,7 @@ pub fn status(store: &Store, dir: &Dir) -> Result<Status, Error> {
 fn locked(store: &Store, dir: &Dir) -> Result<Status, Error> {
     let lock = match Lock::acquire(store, dir) {
         Ok(lock) => Some(lock),
-        Err(e) if e.io().is_some_and(fs::is_unwritable) => None,
+        Err(e) if e.io().is_some_and(|e| fs::is_unwritable(e) || fs::is_full(e)) => None,
         Err(e) => return Err(e),
     };
     let time = Time::of(lock.as_ref());

@@ -54,7 +54,7 @@ pub fn process_start(pid: u32) -> Option<i128> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in parentheses, with any characters in it; the 22nd is the start, in ticks since the machine's.
     let rest = stat.get(memchr::memrchr(b')', &stat)?..)?;
-    let ticks = rest.split(|b| *b == b' ').nth(20).and_then(crate::types::number::digits)?;
+    let ticks: u64 = std::str::from_utf8(rest.split(|b| *b == b' ').nth(20)?).ok()?.parse().ok()?;
     let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten()?;
     Some(boot() + i128::from(ticks) * 1_000_000_000 / i128::from(a_second.max(1)))
 }
