@@ -45,6 +45,8 @@ pub(super) struct Line {
     pub back: Option<Token>,
     /// The head of a literal whose octets were not read yet.
     pub literal: Option<super::Literal>,
+    /// How much of such a head the line ends in so far.
+    pub head: super::head::Head,
     /// Octets of this command so far, literals included.
     pub octets: usize,
 }
