@@ -17,8 +17,7 @@ fn log_line(info: &PanicHookInfo<'_>) -> String {
     let text = info.payload().downcast_ref::<&str>().copied().or(info.payload().downcast_ref::<String>().map(String::as_str));
     let what = text.unwrap_or("(no message)");
     let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
-    let line: String = format!("internal error: {what}{place}").chars().map(|c| if c.is_control() { '/' } else { c }).collect();
-    format!("ERR: {line}\n")
+    super::log::line("ERR: ", &format!("internal error: {what}{place}")) + "\n"
 }
 
 #[cfg(test)]
