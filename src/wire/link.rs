@@ -1,7 +1,7 @@
 //! What the wire needs of a connection; standard input and output in a session, memory in tests.
 
 use super::End;
-use crate::sys::{poll, stdio::Stdio};
+use crate::sys::{last_words, poll, stdio::Stdio};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -27,22 +27,46 @@ pub trait Link {
     fn write(&mut self, data: &[u8]) -> io::Result<usize>;
     /// Whether every write needs a wait before it.
     fn must_wait(&self) -> bool;
+    /// Waits on the way out: as [`Link::wait`], but no signal ends it.
+    fn wait_out(&mut self, wants: Wants, timeout: Duration) -> Result<Wants, End>;
+    /// Takes note of what may still be said if the process must end here and now: `whole` is on its way and ends a response. In the
+    /// middle of one, of which no end is there, it is nothing.
+    fn stand(&mut self, whole: &[u8], in_the_middle: bool);
+    /// Nothing more is read or written.
+    fn hang_up(&mut self);
+}
+
+/// What the system is asked to wait for.
+fn interest<'a>(stdio: &'a Stdio, wants: Wants, watch: Option<BorrowedFd<'a>>) -> poll::Interest<'a> {
+    poll::Interest {
+        input: wants.input.then(|| stdio.input()),
+        output: wants.output.then(|| stdio.output()),
+        watch: watch.filter(|_| wants.watch),
+        // The end of input, and of output, shows by itself in what is waited for.
+        hangup: None,
+    }
 }
 
 impl Link for Stdio {
     fn wait(&mut self, wants: Wants, watch: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Result<Wants, End> {
-        let interest = poll::Interest {
-            input: wants.input.then(|| self.input()),
-            output: wants.output.then(|| self.output()),
-            watch: watch.filter(|_| wants.watch),
-            // The end of input, and of output, shows by itself in what is waited for.
-            hangup: None,
-        };
-        let ready = poll::wait(interest, timeout).map_err(|_| End::Closed)?;
+        let ready = poll::wait(interest(self, wants, watch), timeout).map_err(|_| End::Closed)?;
         if ready.signal {
             return Err(End::Signal);
         }
         Ok(Wants { input: ready.input, output: ready.output, watch: ready.watch })
+    }
+
+    fn wait_out(&mut self, wants: Wants, timeout: Duration) -> Result<Wants, End> {
+        let ready = poll::wait_out(interest(self, wants, None), timeout).map_err(|_| End::Closed)?;
+        Ok(Wants { input: ready.input, output: ready.output, watch: false })
+    }
+
+    fn stand(&mut self, whole: &[u8], in_the_middle: bool) {
+        last_words::stand(whole, in_the_middle);
+    }
+
+    fn hang_up(&mut self) {
+        Stdio::hang_up(self);
     }
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -103,4 +127,12 @@ impl Link for Memory {
     fn must_wait(&self) -> bool {
         false
     }
+
+    fn wait_out(&mut self, wants: Wants, _: Duration) -> Result<Wants, End> {
+        Ok(wants)
+    }
+
+    fn stand(&mut self, _: &[u8], _: bool) {}
+
+    fn hang_up(&mut self) {}
 }
