@@ -130,8 +130,7 @@ fn converse(s: &mut Session) -> Ending {
     }
 }
 
-/// `* BYE [ALERT] Fatal error: ...`. Courier drops what was not sent yet (PROTOCOL 2.1); here the answers of finished commands come
-/// before it.
+/// `* BYE [ALERT] Fatal error: ...`, behind the answers of finished commands.
 fn fatal(s: &mut Session, what: &str, reason: &str) -> Ending {
     if !what.is_empty() {
         log::error!("{}: {what}", logging::shown(&s.client.user));

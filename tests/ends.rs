@@ -401,6 +401,56 @@ fn a_log_reader_that_has_stopped_keeps_no_session_from_ending() {
     assert!(s.rest().0.ends_with("b OK LOGOUT completed\r\n"));
 }
 
+/// A terminal takes a line as a whole or waits, whatever poll says; a signal ends that too.
+#[test]
+fn a_terminal_that_nobody_reads() {
+    let maildir = Maildir::new();
+    big_message(&maildir, "1000.a", 100_000);
+    let (master, slave) = terminal();
+    let mut command = Command::new(postrider());
+    command.arg("./Maildir").current_dir(maildir.home()).env_clear().envs(support::ENVIRONMENT.iter().copied());
+    let mut child = command.stdin(Stdio::piped()).stdout(slave.try_clone().unwrap()).stderr(Stdio::null()).spawn().unwrap();
+    let input = child.stdin.take();
+    input.as_ref().unwrap().write_all(b"a EXAMINE INBOX\r\nb FETCH 1 BODY.PEEK[]\r\n").unwrap();
+    thread::sleep(SETTLED);
+    let mut s =
+        Session { child, input, output: End { kind: Kind::Pipe, reader: master, writer: slave }, log: End::new(Kind::Pipe) };
+    s.signal();
+    s.wait("terminal");
+}
+
+#[test]
+fn memory_runs_out_at_a_terminal() {
+    let maildir = Maildir::new();
+    let limit = too_many_keywords(&maildir);
+    let (master, slave) = terminal();
+    let output = End { kind: Kind::Pipe, reader: master, writer: slave };
+    let mut s = Session::spawn(&maildir, output, End::new(Kind::Pipe), limit);
+    assert_eq!(s.read(18), "* PREAUTH Ready.\r\r");
+    // A terminal, too, gives each opener flags of its own.
+    s.output.fill();
+    s.send("a SELECT INBOX\r\n");
+    let (status, took) = s.wait("terminal");
+    assert_eq!(status.code(), Some(1));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+/// A new terminal: its far end, and the end that a program has.
+fn terminal() -> (File, File) {
+    use nix::libc;
+    let open = |path: &str| OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap();
+    let master = open("/dev/ptmx");
+    let (mut locked, mut number) = (0, 0);
+    // SAFETY: both requests read or write one int, which is there.
+    let done = unsafe {
+        libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw mut locked)
+            | libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &raw mut number)
+    };
+    assert_eq!(done, 0);
+    let slave = open(&format!("/dev/pts/{number}"));
+    (master, slave)
+}
+
 /// A socket that is closed with input in it is reset, and takes back what was not read yet.
 #[test]
 fn last_words_are_not_taken_back() {

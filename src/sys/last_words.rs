@@ -12,6 +12,7 @@ use nix::sys::socket::{MsgFlags, send};
 use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// What is still to be sent, and ends a response; null: nothing.
 static QUEUE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
@@ -21,8 +22,8 @@ static IN_THE_MIDDLE: AtomicBool = AtomicBool::new(false);
 
 /// After poll() has said yes, a pipe takes this many octets (POSIX PIPE_BUF).
 const PIPE_BUF: usize = 4096;
-/// In seconds: if a write waits all the same (another process has filled the pipe in between), this ends it.
-const BACKSTOP: libc::c_uint = 1;
+/// If a write waits all the same (another process has filled the pipe in between), this ends it.
+const BACKSTOP: Duration = Duration::from_secs(1);
 
 /// Takes note of where the connection stands: `whole` is still to be sent, and a line may follow it, unless the client is left in the
 /// middle of a response. Counts until the next call, or until the memory of `whole` is freed.
@@ -63,17 +64,23 @@ extern "C" fn give_up(_: libc::c_int) {
     unsafe { libc::_exit(1) }
 }
 
-/// Ends the process now: `log` to the log, what the queue has left and `goodbye` to the client, as far as they are taken at once.
-pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
+/// Ends the process, status 1, if it has not ended by itself after this time, which counts in whole seconds.
+pub(super) fn backstop(after: Duration) {
     let action = SigAction::new(SigHandler::Handler(give_up), SaFlags::empty(), SigSet::empty());
+    let seconds = libc::c_uint::try_from(after.as_secs()).unwrap_or(libc::c_uint::MAX).max(1);
     // SAFETY: the handler only calls _exit; alarm is a plain system call.
     unsafe {
         let _ = sigaction(Signal::SIGALRM, &action);
-        libc::alarm(BACKSTOP);
+        libc::alarm(seconds);
     }
     let mut alarm = SigSet::empty();
     alarm.add(Signal::SIGALRM);
     let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&alarm), None);
+}
+
+/// Ends the process now: `log` to the log, what the queue has left and `goodbye` to the client, as far as they are taken at once.
+pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
+    backstop(BACKSTOP);
     say(2, log);
     let queue = QUEUE.load(Relaxed);
     // SAFETY: a queue that is not null is LENGTH initialised octets of a block that is not freed (`freed`, `moved`), and nothing else
@@ -116,6 +123,22 @@ fn write_small(fd: i32, text: &[u8]) -> nix::Result<usize> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    const CHILD: &str = "POSTRIDER_TEST_BACKSTOP";
+
+    /// A write that waits all the same, in a process of its own.
+    #[test]
+    fn a_backstop_ends_what_waits() {
+        if std::env::var_os(CHILD).is_some() {
+            let (_reader, writer) = std::io::pipe().unwrap();
+            backstop(Duration::ZERO);
+            while nix::unistd::write(&writer, &[b'.'; 4096]).is_ok() {}
+            std::process::exit(3);
+        }
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "sys::last_words::tests::a_backstop_ends_what_waits", "--test-threads=1"]).env(CHILD, "1");
+        assert_eq!(child.output().unwrap().status.code(), Some(1));
+    }
 
     fn noted() -> (*mut u8, usize, bool) {
         (QUEUE.load(Relaxed), LENGTH.load(Relaxed), IN_THE_MIDDLE.load(Relaxed))

@@ -1,5 +1,6 @@
 //! The connection: standard input and output, whose blocking mode is not ours to change (other processes share it).
 
+use super::{last_words, poll, signals};
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -89,7 +90,8 @@ impl Stdio {
             Way::File => Ok(nix::unistd::write(self.output(), data)?),
             Way::Small => {
                 let piece = data.get(..data.len().min(PIPE_BUF)).unwrap_or(data);
-                Ok(nix::unistd::write(self.output(), piece)?)
+                // A terminal may wait all the same: for room for all of it.
+                Ok(signals::let_in(|| nix::unistd::write(self.output(), piece))?)
             }
         }
     }
@@ -97,6 +99,15 @@ impl Stdio {
     /// Whether every write needs a wait before it.
     pub fn must_wait(&self) -> bool {
         matches!(self.way, Way::Small)
+    }
+
+    /// Waits for room on the way out, when signals do not count any more.
+    pub fn wait_out(&mut self, timeout: Duration) -> io::Result<bool> {
+        if self.must_wait() {
+            last_words::backstop(timeout + Duration::from_secs(1));
+        }
+        let interest = poll::Interest { output: Some(self.output()), ..poll::Interest::default() };
+        Ok(poll::wait_out(interest, timeout)?.output)
     }
 
     /// After the last word: throws away what the client has sent meanwhile. A socket that is closed with input in it takes back what

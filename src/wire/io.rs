@@ -190,8 +190,8 @@ impl Io {
             if left.is_zero() {
                 return Err(End::Closed);
             }
-            let ready = if last { self.link.wait_out(wants, left)? } else { self.link.wait(wants, None, Some(left))? };
-            if ready.output {
+            let room = if last { self.link.wait_out(left)? } else { self.link.wait(wants, None, Some(left))?.output };
+            if room {
                 return Ok(());
             }
         }

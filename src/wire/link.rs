@@ -27,8 +27,8 @@ pub trait Link {
     fn write(&mut self, data: &[u8]) -> io::Result<usize>;
     /// Whether every write needs a wait before it.
     fn must_wait(&self) -> bool;
-    /// Waits on the way out: as [`Link::wait`], but no signal ends it.
-    fn wait_out(&mut self, wants: Wants, timeout: Duration) -> Result<Wants, End>;
+    /// Waits for room for output on the way out, when no signal counts any more; whether there is some.
+    fn wait_out(&mut self, timeout: Duration) -> Result<bool, End>;
     /// Takes note of what may still be said if the process must end here and now: `whole` is on its way and ends a response. In the
     /// middle of one, of which no end is there, it is nothing.
     fn stand(&mut self, whole: &[u8], in_the_middle: bool);
@@ -36,29 +36,24 @@ pub trait Link {
     fn hang_up(&mut self);
 }
 
-/// What the system is asked to wait for.
-fn interest<'a>(stdio: &'a Stdio, wants: Wants, watch: Option<BorrowedFd<'a>>) -> poll::Interest<'a> {
-    poll::Interest {
-        input: wants.input.then(|| stdio.input()),
-        output: wants.output.then(|| stdio.output()),
-        watch: watch.filter(|_| wants.watch),
-        // The end of input, and of output, shows by itself in what is waited for.
-        hangup: None,
-    }
-}
-
 impl Link for Stdio {
     fn wait(&mut self, wants: Wants, watch: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Result<Wants, End> {
-        let ready = poll::wait(interest(self, wants, watch), timeout).map_err(|_| End::Closed)?;
+        let interest = poll::Interest {
+            input: wants.input.then(|| self.input()),
+            output: wants.output.then(|| self.output()),
+            watch: watch.filter(|_| wants.watch),
+            // The end of input, and of output, shows by itself in what is waited for.
+            hangup: None,
+        };
+        let ready = poll::wait(interest, timeout).map_err(|_| End::Closed)?;
         if ready.signal {
             return Err(End::Signal);
         }
         Ok(Wants { input: ready.input, output: ready.output, watch: ready.watch })
     }
 
-    fn wait_out(&mut self, wants: Wants, timeout: Duration) -> Result<Wants, End> {
-        let ready = poll::wait_out(interest(self, wants, None), timeout).map_err(|_| End::Closed)?;
-        Ok(Wants { input: ready.input, output: ready.output, watch: false })
+    fn wait_out(&mut self, timeout: Duration) -> Result<bool, End> {
+        Stdio::wait_out(self, timeout).map_err(|_| End::Closed)
     }
 
     fn stand(&mut self, whole: &[u8], in_the_middle: bool) {
@@ -128,8 +123,8 @@ impl Link for Memory {
         false
     }
 
-    fn wait_out(&mut self, wants: Wants, _: Duration) -> Result<Wants, End> {
-        Ok(wants)
+    fn wait_out(&mut self, _: Duration) -> Result<bool, End> {
+        Ok(true)
     }
 
     fn stand(&mut self, _: &[u8], _: bool) {}

@@ -52,8 +52,8 @@ impl Link for Slow {
     fn wait(&mut self, wants: Wants, _: Option<BorrowedFd<'_>>, _: Option<Duration>) -> Result<Wants, End> {
         if wants.output { self.turn(false) } else { Ok(wants) }
     }
-    fn wait_out(&mut self, _: Wants, _: Duration) -> Result<Wants, End> {
-        self.turn(true)
+    fn wait_out(&mut self, _: Duration) -> Result<bool, End> {
+        self.turn(true).map(|ready| ready.output)
     }
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Ok(0)
