@@ -121,8 +121,8 @@ fn an_endless_literal_is_skipped_to_the_end_of_input() {
 /// A head right where a command has become too long.
 #[test]
 fn a_head_at_the_limit() {
-    for before in MAX_COMMAND - 8..MAX_COMMAND + 4 {
-        for fill in ["a", " ", "0"] {
+    for before in [MAX_COMMAND - 6, MAX_COMMAND - 5, MAX_COMMAND - 1, MAX_COMMAND, MAX_COMMAND + 1] {
+        for fill in ["a", " "] {
             let mut input = b"x ".to_vec();
             input.extend(fill.bytes().cycle().take(before - 2));
             input.extend_from_slice(b"{5+}\r\na NO\r\r\nb NOOP\r\n");
