@@ -46,36 +46,29 @@ fn print(text: &str) -> ExitCode {
 enum Ending {
     Logout,
     End(End),
-    /// A fatal error; the status is 1.
-    Fatal,
+    /// A fatal error, with the last line to the client; the status is 1.
+    Fatal(String),
 }
 
 fn serve(mut s: Session) -> ExitCode {
     let ending = converse(&mut s);
-    let (word, code) = match ending {
+    // What finished commands were answered goes out in any case; a goodbye only where a line may stand.
+    let (word, goodbye) = match &ending {
         Ending::Logout => {
             start::empty_trash(&s);
-            ("LOGOUT", ExitCode::SUCCESS)
+            (Some("LOGOUT"), None)
         }
-        Ending::End(End::Closed) => ("DISCONNECTED", ExitCode::SUCCESS),
-        Ending::End(End::Inactive) => {
-            s.untagged(b"BYE Disconnected for inactivity.");
-            ("TIMEOUT", ExitCode::SUCCESS)
-        }
-        Ending::End(End::Signal) => {
-            s.untagged(b"BYE Courier-IMAP server shut down by signal.");
-            let _ = s.io.flush();
-            farewell(&s, None);
-            return ExitCode::SUCCESS;
-        }
-        Ending::Fatal => {
-            let _ = s.io.flush();
+        Ending::End(End::Closed) => (Some("DISCONNECTED"), None),
+        Ending::End(End::Inactive) => (Some("TIMEOUT"), Some("* BYE Disconnected for inactivity.")),
+        Ending::End(End::Signal) => (None, Some("* BYE Courier-IMAP server shut down by signal.")),
+        Ending::Fatal(goodbye) => {
+            s.io.close(Some(goodbye.as_bytes()));
             return ExitCode::FAILURE;
         }
     };
-    let _ = s.io.flush();
-    farewell(&s, Some(word));
-    code
+    s.io.close(goodbye.map(str::as_bytes));
+    farewell(&s, word);
+    ExitCode::SUCCESS
 }
 
 /// The last line in the log (PROTOCOL 2.4); `None` after a signal.
@@ -104,13 +97,11 @@ fn converse(s: &mut Session) -> Ending {
         s.io.deadline = Some(clock::monotonic() + INACTIVITY);
         let mut tag = None;
         let result = command(s, &mut tag);
-        // What is left of the line goes before the answer, so that an answer always is to a whole line.
-        let result = match (result, s.io.finish_line()) {
-            (Err(Error::End(end)), _) => Err(Error::End(end)),
-            (result, Ok(())) => result,
-            // The client went away behind a complete command: it is answered, into the void.
-            (result, Err(_)) => result,
-        };
+        if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) {
+            // What is left of the line goes before the answer, so that an answer always is to a whole line. A client that went away
+            // behind a complete command is answered, into the void.
+            let _ = s.io.finish_line();
+        }
         let outcome = match result {
             Ok(outcome) => {
                 errors = 0;
@@ -144,14 +135,12 @@ fn converse(s: &mut Session) -> Ending {
     }
 }
 
-/// `* BYE [ALERT] Fatal error: ...`: what was not sent yet is dropped first (PROTOCOL 2.1).
+/// `* BYE [ALERT] Fatal error: ...`, behind the answers of finished commands.
 fn fatal(s: &mut Session, what: &str, reason: &str) -> Ending {
-    s.io.out.clear();
-    s.untagged(format!("BYE [ALERT] Fatal error: {what}: {reason}").as_bytes());
     if !what.is_empty() {
         log::error!("{}: {what}", logging::shown(&s.client.user));
     }
-    Ending::Fatal
+    Ending::Fatal(format!("* BYE [ALERT] Fatal error: {what}: {reason}"))
 }
 
 /// One command line. `tag` is set as soon as it is known.
@@ -169,15 +158,17 @@ fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     let row = commands::find(&name).filter(|row| row.uid || !uid).ok_or(Error::Syntax)?;
     let call = Call { uid, row };
     let result = (row.run)(s, &call);
+    if matches!(result, Err(Error::End(_) | Error::Fatal(_))) {
+        return result;
+    }
     if row.expunges == commands::Expunges::Yes || (uid && row.expunges == commands::Expunges::WithUid) {
         s.tell(false);
     }
     result
 }
 
-/// Looks after the output of a session that is not there yet.
+/// The last line of a session that does not begin.
 fn say(io: &mut Io, line: &str) {
-    io.out.extend_from_slice(line.as_bytes());
-    io.out.extend_from_slice(b"\r\n");
-    let _ = io.flush();
+    io.mark();
+    io.close(Some(line.as_bytes()));
 }

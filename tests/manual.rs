@@ -10,3 +10,18 @@ fn every_variable_is_in_the_manual_page_and_the_other_way_round() {
     let known: BTreeSet<&str> = VARIABLES.iter().copied().chain(WITHOUT_EFFECT.iter().map(|(name, _)| *name)).collect();
     assert_eq!(described, known);
 }
+
+#[test]
+fn the_limits_of_the_log_and_of_the_end_are_in_the_manual_page() {
+    use postrider::sys::log::{LINE, PATH, VALUE};
+    use postrider::wire::io::{GRACE, STALL};
+    let page = include_str!("../man/imapd.8").split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [
+        format!("A line has at most {LINE} octets"),
+        format!("is cut at {VALUE} octets, a path at {PATH}"),
+        format!("takes no output for {} seconds", STALL.as_secs()),
+        format!("after a signal for {} seconds in all", GRACE.as_secs()),
+    ] {
+        assert!(page.contains(&text), "{text}");
+    }
+}

@@ -4,6 +4,7 @@ use crate::session::options::Keywords;
 use crate::session::{Error, Result, Session};
 use crate::types::{Flags, Rights, keywords::is_valid_keyword};
 use crate::wire::Token;
+use crate::wire::input::Brackets;
 
 /// The flags of a command: system flags and keywords, no keyword twice.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -47,7 +48,7 @@ impl FlagList {
     pub fn parse_list(s: &mut Session) -> Result<FlagList> {
         let mut list = FlagList::default();
         loop {
-            match s.io.token()? {
+            match s.io.token_as(Brackets::Flags)? {
                 Token::Close => return Ok(list),
                 Token::Atom(word) => list.add(s, word)?,
                 _ => return Err(Error::Syntax),
@@ -55,28 +56,22 @@ impl FlagList {
         }
     }
 
-    /// `flag-list / (flag *(SP flag))` to the end of the line (RFC 3501 9, `store-att-flags`). `NIL` and nothing at all are the
-    /// empty list (Courier).
+    /// `flag-list / (flag *(SP flag))` to the end of the line (RFC 3501 9, `store-att-flags`). Nothing at all is the empty list
+    /// (Courier); `NIL` is a keyword like any other (Courier: the empty list here, an error in parentheses).
     pub fn parse_to_end(s: &mut Session) -> Result<FlagList> {
         let mut list = FlagList::default();
-        match s.io.token()? {
-            Token::Open => list = FlagList::parse_list(s)?,
-            Token::Eol => return Ok(list),
-            Token::Atom(word) if word == b"NIL" => {}
-            Token::Atom(word) => {
-                list.add(s, word)?;
-                loop {
-                    match s.io.token()? {
-                        Token::Eol => return Ok(list),
-                        Token::Atom(word) => list.add(s, word)?,
-                        _ => return Err(Error::Syntax),
-                    }
+        loop {
+            match s.io.token_as(Brackets::Flags)? {
+                Token::Open if list == FlagList::default() => {
+                    list = FlagList::parse_list(s)?;
+                    s.io.end_of_line()?;
+                    return Ok(list);
                 }
+                Token::Eol => return Ok(list),
+                Token::Atom(word) => list.add(s, word)?,
+                _ => return Err(Error::Syntax),
             }
-            _ => return Err(Error::Syntax),
         }
-        s.io.end_of_line()?;
-        Ok(list)
     }
 
     /// Without what these rights do not let a user set: the rest is left out without a word (PROTOCOL 6.3, 6.4).

@@ -141,7 +141,7 @@ fn enter(options: &Options, argument: Option<OsString>, client: &Client, io: &mu
     let maildir = options.maildir.clone().or(argument.map(OsString::into_vec)).unwrap_or_else(|| b"./Maildir".to_vec());
     process::change_directory(fs::path(&maildir)).map_err(|e| {
         let reason = fs::error_text(&e);
-        log::error!(target: logging::BARE, "chdir {}: {reason}", logging::shown(&maildir));
+        log::error!(target: logging::BARE, "chdir {}: {reason}", logging::shown_path(&maildir));
         fatal(io, client, &reason, &reason)
     })
 }

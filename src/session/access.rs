@@ -105,7 +105,7 @@ impl Session {
 
     fn no_list(&self, name: &FolderName, e: &io::Error) -> Error {
         log::error!("{}: ACL of {}: {}", logging::shown(&self.client.user), logging::shown(name.spelled()), fs::error_text(e));
-        Outcome::no(format!("Unable to read ACLs for {}: {}", logging::shown(name.spelled()), fs::error_text(e))).into()
+        Outcome::no(format!("Unable to read ACLs for {}: {}", String::from_utf8_lossy(name.spelled()), fs::error_text(e))).into()
     }
 
     /// The rights, if `right` is among them; otherwise the refusal.

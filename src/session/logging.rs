@@ -1,6 +1,7 @@
 //! The log on standard error, in Courier's lines (PROTOCOL 2.4): couriertcpd hands them to courierlogger, which takes the word
 //! before the colon for the level.
 
+use crate::sys::log as lines;
 use log::{Level, LevelFilter};
 use std::io::Write;
 
@@ -13,7 +14,7 @@ pub const BARE: &str = "bare";
 pub fn start() {
     let _ = env_logger::Builder::new()
         .filter_level(LevelFilter::Debug)
-        .target(env_logger::Target::Stderr)
+        .target(env_logger::Target::Pipe(Box::new(lines::Standard)))
         .write_style(env_logger::WriteStyle::Never)
         .format(|out, record| {
             let level = match (record.target(), record.level()) {
@@ -24,14 +25,18 @@ pub fn start() {
                 (_, Level::Info) => "INFO: ",
                 (_, Level::Debug | Level::Trace) => "DEBUG: ",
             };
-            // One write a line; a control character in a value never makes a second line.
-            let text: String = record.args().to_string().chars().map(|c| if c.is_control() { '/' } else { c }).collect();
-            writeln!(out, "{level}{text}")
+            // One write a line, and whatever it holds never makes a second one.
+            writeln!(out, "{}", lines::line(level, &record.args().to_string()))
         })
         .try_init();
 }
 
-/// A value for the log.
-pub fn shown(value: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(value)
+/// A value for the log: what a client, the login process or a file says.
+pub fn shown(value: &[u8]) -> String {
+    lines::shown(value, lines::VALUE)
+}
+
+/// A path for the log.
+pub fn shown_path(path: &[u8]) -> String {
+    lines::shown(path, lines::PATH)
 }

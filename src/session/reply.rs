@@ -151,6 +151,7 @@ impl Session {
         }
         out.extend_from_slice(&outcome.text);
         out.extend_from_slice(b"\r\n");
+        self.io.mark();
     }
 
     /// Writes an untagged line.
@@ -159,5 +160,6 @@ impl Session {
         out.extend_from_slice(b"* ");
         out.extend_from_slice(text);
         out.extend_from_slice(b"\r\n");
+        self.io.mark();
     }
 }

@@ -1,6 +1,7 @@
 //! What happens when memory runs out. Courier's start script leaves 128 MiB of address space; when that is not enough the client
 //! gets a BYE and the log a line, and nothing on disk is half done (every change there is one rename).
 
+use super::last_words;
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// The system's allocator; an allocation that fails ends the session in order.
@@ -19,15 +20,10 @@ pub fn give_back_large_buffers() {
 
 #[cold]
 fn out_of_memory() -> ! {
-    const BYE: &[u8] = b"\r\n* BYE [ALERT] Fatal error: Cannot allocate memory: Cannot allocate memory\r\n";
-    const LOG: &[u8] = b"ERR: Cannot allocate memory\n";
-    // SAFETY: two writes of constant, valid buffers and an exit; nothing here allocates. The descriptors may be blocking: a
-    // client that does not read keeps this process waiting, not damaged.
-    unsafe {
-        libc::write(2, LOG.as_ptr().cast(), LOG.len());
-        libc::write(1, BYE.as_ptr().cast(), BYE.len());
-        libc::_exit(1)
-    }
+    last_words::end(
+        b"ERR: Cannot allocate memory\n",
+        b"* BYE [ALERT] Fatal error: Cannot allocate memory: Cannot allocate memory\r\n",
+    )
 }
 
 // SAFETY: every call goes to `System` unchanged; a null answer never comes back.
@@ -46,11 +42,16 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above.
-        let p = unsafe { System.realloc(p, layout, size) };
-        if p.is_null() { out_of_memory() } else { p }
+        let moved = unsafe { System.realloc(p, layout, size) };
+        if moved.is_null() {
+            out_of_memory()
+        }
+        last_words::moved(p, layout.size(), moved, size);
+        moved
     }
 
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        last_words::freed(p, layout.size());
         // SAFETY: as above.
         unsafe { System.dealloc(p, layout) }
     }

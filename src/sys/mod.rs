@@ -5,6 +5,8 @@ mod beneath;
 pub mod clock;
 pub mod dir;
 pub mod fs;
+pub mod last_words;
+pub mod log;
 pub mod panic;
 pub mod poll;
 pub mod process;

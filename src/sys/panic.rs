@@ -7,9 +7,7 @@ use std::panic::PanicHookInfo;
 pub fn end_in_order() {
     std::panic::set_hook(Box::new(|info| {
         // Straight to the descriptors: the log's own code may be where it happened.
-        super::stdio::last_words(2, log_line(info).as_bytes());
-        super::stdio::last_words(1, b"\r\n* BYE [ALERT] Fatal error: Internal error: \r\n");
-        std::process::exit(1)
+        super::last_words::end(log_line(info).as_bytes(), b"* BYE [ALERT] Fatal error: Internal error: \r\n")
     }));
 }
 
@@ -17,32 +15,75 @@ fn log_line(info: &PanicHookInfo<'_>) -> String {
     let text = info.payload().downcast_ref::<&str>().copied().or(info.payload().downcast_ref::<String>().map(String::as_str));
     let what = text.unwrap_or("(no message)");
     let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
-    let line: String = format!("internal error: {what}{place}").chars().map(|c| if c.is_control() { '/' } else { c }).collect();
-    format!("ERR: {line}\n")
+    super::log::line("ERR: ", &format!("internal error: {what}{place}")) + "\n"
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use std::process::Command;
+    use crate::sys::last_words;
+    use std::os::fd::AsFd;
+    use std::process::{Command, Output, Stdio};
+    use std::time::{Duration, Instant};
 
     const CHILD: &str = "POSTRIDER_TEST_PANIC";
+    const GOODBYE: &str = "* BYE [ALERT] Fatal error: Internal error: \r\n";
+
+    /// This test once more in a process of its own, which then panics.
+    fn child(how: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "sys::panic::tests::a_panic_is_told", "--nocapture", "--test-threads=1"]).env(CHILD, how);
+        command
+    }
+
+    fn panic_here(how: &str) {
+        let answer = b"a OK done\r\n".to_vec();
+        match how {
+            "queue" => last_words::stand(&answer, false),
+            "middle" => last_words::stand(&[], true),
+            _ => {}
+        }
+        super::end_in_order();
+        panic!("on\npurpose {}", "x".repeat(if how == "long" { 1000 } else { 0 }));
+    }
 
     #[test]
     fn a_panic_is_told() {
-        if std::env::var_os(CHILD).is_some() {
-            super::end_in_order();
-            panic!("on\npurpose");
+        if let Ok(how) = std::env::var(CHILD) {
+            panic_here(&how);
         }
-        let out = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "sys::panic::tests::a_panic_is_told", "--nocapture", "--test-threads=1"])
-            .env(CHILD, "1")
-            .output()
-            .unwrap();
-        assert_eq!(out.status.code(), Some(1));
-        let log = String::from_utf8(out.stderr).unwrap();
-        assert!(log.starts_with("ERR: internal error: on/purpose (src/sys/panic.rs:"), "{log}");
-        let told = String::from_utf8(out.stdout).unwrap();
-        assert!(told.ends_with("\r\n* BYE [ALERT] Fatal error: Internal error: \r\n"), "{told}");
+        for (how, end) in [("", GOODBYE), ("queue", &format!("a OK done\r\n{GOODBYE}")), ("long", GOODBYE)] {
+            let Output { status, stdout, stderr } = child(how).output().unwrap();
+            assert_eq!(status.code(), Some(1), "{how}");
+            let log = String::from_utf8(stderr).unwrap();
+            assert!(log.starts_with("ERR: internal error: on/purpose ") && log.len() <= 501, "{log}");
+            assert!(how == "long" || log.ends_with(")\n") && log.contains("(src/sys/panic.rs:"), "{log}");
+            assert!(String::from_utf8(stdout).unwrap().ends_with(end), "{how}");
+        }
+        let told = child("middle").output().unwrap().stdout;
+        assert!(!String::from_utf8_lossy(&told).contains("BYE"));
+    }
+
+    /// Neither a client that does not read nor a log reader that has stopped keeps the process.
+    #[test]
+    fn a_panic_waits_for_nobody() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let room = [nix::poll::PollFlags::POLLOUT];
+        let has_room = || {
+            let mut fd = room.map(|flag| nix::poll::PollFd::new(writer.as_fd(), flag));
+            nix::poll::poll(&mut fd, nix::poll::PollTimeout::ZERO) == Ok(1)
+        };
+        while has_room() {
+            nix::unistd::write(&writer, &[b'.'; 4096]).unwrap();
+        }
+        let start = Instant::now();
+        // The harness itself writes to standard output: that it gets.
+        let mut child = child("").stdout(Stdio::null()).stderr(writer.try_clone().unwrap()).spawn().unwrap();
+        while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = child.kill();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        drop(reader);
     }
 }

@@ -3,6 +3,7 @@
 use super::signals;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::SigSet;
 use nix::sys::time::TimeSpec;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -38,11 +39,19 @@ pub struct Ready {
 
 /// Waits until something of interest happens, a signal arrives or the time is up (`None`: no limit).
 pub fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
-    let mut ready = Ready::default();
     if signals::asked_to_stop() {
-        ready.signal = true;
-        return Ok(ready);
+        return Ok(Ready { signal: true, ..Ready::default() });
     }
+    poll(interest, timeout, Some(signals::open_mask()))
+}
+
+/// Waits on the way out, when a signal was told already or does not matter any more: none is let in.
+pub fn wait_out(interest: Interest<'_>, timeout: Duration) -> io::Result<Ready> {
+    poll(interest, Some(timeout), None)
+}
+
+fn poll(interest: Interest<'_>, timeout: Option<Duration>, mask: Option<SigSet>) -> io::Result<Ready> {
+    let mut ready = Ready::default();
     let wanted = [
         (interest.input, PollFlags::POLLIN),
         (interest.output, PollFlags::POLLOUT),
@@ -51,7 +60,7 @@ pub fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Rea
     ];
     let mut fds: Vec<PollFd<'_>> = wanted.iter().filter_map(|(fd, flags)| fd.map(|fd| PollFd::new(fd, *flags))).collect();
     let timeout = timeout.map(TimeSpec::from_duration);
-    match ppoll(&mut fds, timeout, Some(signals::open_mask())) {
+    match ppoll(&mut fds, timeout, mask) {
         Ok(_) => {}
         Err(Errno::EINTR) => {
             ready.signal = signals::asked_to_stop();

@@ -50,6 +50,15 @@ pub(super) fn open_mask() -> SigSet {
     })
 }
 
+/// One system call with the signals let in: if it blocks, they end it. (One that comes just before it does not: wait first.)
+pub(super) fn let_in<T>(call: impl FnOnce() -> T) -> T {
+    let mut before = SigSet::empty();
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&open_mask()), Some(&mut before));
+    let result = call();
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    result
+}
+
 /// In a child between fork and exec: gives the signals back their usual meaning.
 pub(super) fn reset_in_child() {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());

@@ -1,5 +1,6 @@
 //! The connection: standard input and output, whose blocking mode is not ours to change (other processes share it).
 
+use super::{last_words, poll, signals};
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -26,6 +27,8 @@ pub struct Stdio {
 }
 
 const PIPE_BUF: usize = 4096;
+/// How many pieces of input are thrown away at the end: more than the kernel holds as a rule, and not as long as a client goes on.
+const MOST_THROWN_AWAY: u32 = 4096;
 
 fn kind(fd: BorrowedFd<'_>) -> Option<SFlag> {
     fstat(fd).ok().map(|s| SFlag::from_bits_truncate(s.st_mode & SFlag::S_IFMT.bits()))
@@ -87,7 +90,8 @@ impl Stdio {
             Way::File => Ok(nix::unistd::write(self.output(), data)?),
             Way::Small => {
                 let piece = data.get(..data.len().min(PIPE_BUF)).unwrap_or(data);
-                Ok(nix::unistd::write(self.output(), piece)?)
+                // A terminal may wait all the same: for room for all of it.
+                Ok(signals::let_in(|| nix::unistd::write(self.output(), piece))?)
             }
         }
     }
@@ -96,15 +100,24 @@ impl Stdio {
     pub fn must_wait(&self) -> bool {
         matches!(self.way, Way::Small)
     }
-}
 
-/// Writes to a descriptor what it takes at once, if it takes anything: for a process that is about to end.
-pub(super) fn last_words(fd: i32, text: &[u8]) {
-    // SAFETY: a descriptor that is not open makes poll and write fail, no more; it is not closed here.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    let mut room = [nix::poll::PollFd::new(fd, nix::poll::PollFlags::POLLOUT)];
-    let ready = nix::poll::poll(&mut room, nix::poll::PollTimeout::ZERO);
-    if ready.is_ok_and(|n| n > 0) {
-        let _ = nix::unistd::write(fd, text);
+    /// Waits for room on the way out, when signals do not count any more.
+    pub fn wait_out(&mut self, timeout: Duration) -> io::Result<bool> {
+        if self.must_wait() {
+            last_words::backstop(timeout + Duration::from_secs(1));
+        }
+        let interest = poll::Interest { output: Some(self.output()), ..poll::Interest::default() };
+        Ok(poll::wait_out(interest, timeout)?.output)
+    }
+
+    /// After the last word: throws away what the client has sent meanwhile. A socket that is closed with input in it takes back what
+    /// the client has not read yet.
+    pub fn hang_up(&mut self) {
+        let mut buf = [0; 4096];
+        for _ in 0..MOST_THROWN_AWAY {
+            if !self.input_is_socket || !recv(0, &mut buf, MsgFlags::MSG_DONTWAIT).is_ok_and(|n| n > 0) {
+                break;
+            }
+        }
     }
 }

@@ -110,15 +110,26 @@ impl KeywordTable {
     }
 }
 
-/// Whether a client may give a keyword this name (STORAGE 3.5): printable ASCII without `( ) [ ] { } % * " \ ~` and blanks.
+/// Whether a client may give a keyword this name: an atom (RFC 3501 9, `flag-keyword`). The specials of an atom are what Courier
+/// replaces in names that it reads from disk (STORAGE 3.5), so every name that may be given comes back as it is.
 pub fn is_valid_keyword(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic() && !b"()[]{}%*\"\\~".contains(b))
+    !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(b))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["$Forwarded", "NIL", "[x", "~", "}", "a!#$&'+,-./:;<=>?@^_`|b"] {
+            assert!(is_valid_keyword(name.as_bytes()), "{name}");
+        }
+        for name in ["", "a b", "a]", "a(", "a)", "{a", "a%", "a*", "a\"", "\\a", "\u{e9}", "a\u{7f}"] {
+            assert!(!is_valid_keyword(name.as_bytes()), "{name}");
+        }
+    }
 
     #[test]
     fn sets_are_shared() {

@@ -1,6 +1,7 @@
 //! Tokens, pulled one at a time by whoever parses (PROTOCOL 1). A line is lexed as it is read, so a continuation is sent exactly
 //! when a parser wants a literal, and every check that comes first can come first.
 
+use super::head::Head;
 use super::io::{Io, STALL};
 use super::{Error, Literal, Result, Token};
 use crate::sys::clock;
@@ -15,6 +16,8 @@ pub const MAX_COMMAND: usize = 1024 * 1024;
 pub enum Brackets {
     /// Tokens, errors.
     Tokens,
+    /// Atom characters but for `]`: where flags belong (RFC 3501 9, `ATOM-CHAR`; Courier: as [`Brackets::Tokens`]).
+    Flags,
     /// Atom characters: where an astring belongs (RFC 3501 9, `ASTRING-CHAR`; Courier: the brackets, and in SEARCH only).
     Text,
 }
@@ -22,7 +25,8 @@ pub enum Brackets {
 /// Octets of an atom. Courier: everything but blanks, controls, 8-bit and `\ " ( ) ~ { } [ ]`.
 fn is_atom_octet(b: u8, brackets: Brackets) -> bool {
     match b {
-        b'[' | b']' | b'~' | b'}' => brackets == Brackets::Text,
+        b'[' | b'~' | b'}' => brackets != Brackets::Tokens,
+        b']' => brackets == Brackets::Text,
         b'\\' | b'"' | b'(' | b')' | b'{' => false,
         _ => b.is_ascii_graphic(),
     }
@@ -44,9 +48,17 @@ impl Io {
         }
     }
 
+    /// Takes the octet that was looked at.
     fn take_octet(&mut self) {
-        self.at = self.at.saturating_add(1);
-        self.line.octets = self.line.octets.saturating_add(1);
+        self.take_octets(1);
+    }
+
+    /// Takes octets that are there, of one line; a head of a literal that they complete is noted.
+    fn take_octets(&mut self, count: usize) {
+        let literal = self.buffer.get(self.at..self.at.saturating_add(count)).and_then(|octets| self.line.head.take_all(octets));
+        self.line.literal = literal.or(self.line.literal);
+        self.at = self.at.saturating_add(count);
+        self.line.octets = self.line.octets.saturating_add(count);
     }
 
     /// The next token.
@@ -93,6 +105,10 @@ impl Io {
         match (first, brackets) {
             (b'\n', _) => {
                 self.take_octet();
+                if self.line.literal.is_some() {
+                    // The end of a head whose beginning was refused.
+                    return Err(Error::Syntax);
+                }
                 self.line.ended = true;
                 return Ok(Token::Eol);
             }
@@ -126,8 +142,7 @@ impl Io {
                 return Err(Error::Syntax);
             }
             text.extend_from_slice(self.unread().get(..run).unwrap_or_default());
-            self.at = self.at.saturating_add(run);
-            self.line.octets = self.line.octets.saturating_add(run);
+            self.take_octets(run);
             if !is_atom_octet(self.peek_octet()?, brackets) {
                 break;
             }
@@ -175,33 +190,21 @@ impl Io {
     /// `literal`: `{n}`, `{n+}` and the line break; the octets stay where they are.
     fn literal(&mut self, eight: bool) -> Result<Token> {
         self.take_octet();
-        let mut length: Option<u64> = None;
-        let mut synchronising = true;
         loop {
-            let b = self.peek_octet()?;
-            match b {
-                b'0'..=b'9' if synchronising => {
-                    let so_far = length.unwrap_or(0).checked_mul(10).and_then(|n| n.checked_add(u64::from(b - b'0')));
-                    length = Some(so_far.ok_or(Error::Syntax)?);
-                }
-                b'+' if length.is_some() && synchronising => synchronising = false,
-                b'}' => break,
-                _ => return Err(Error::Syntax),
+            let next = self.peek_octet()?;
+            if next == b'{' || (next == b'\n' && !self.line.head.is_closed()) {
+                return Err(Error::Syntax);
             }
             self.take_octet();
+            if let Some(literal) = &mut self.line.literal {
+                literal.eight = eight;
+                // A length past 64 bits: refused, and skipped for as long as it comes.
+                return if literal.length == u64::MAX { Err(Error::Syntax) } else { Ok(Token::Literal(*literal)) };
+            }
+            if self.line.head == Head::None {
+                return Err(Error::Syntax);
+            }
         }
-        self.take_octet();
-        if self.peek_octet()? == b'\r' {
-            self.take_octet();
-        }
-        if self.peek_octet()? != b'\n' {
-            return Err(Error::Syntax);
-        }
-        let Some(length) = length else { return Err(Error::Syntax) };
-        self.take_octet();
-        let literal = Literal { length, synchronising, eight };
-        self.line.literal = Some(literal);
-        Ok(Token::Literal(literal))
     }
 
     /// Lets the literal come whose head was the last token: sends the continuation if the client waits for it.
@@ -281,30 +284,21 @@ impl Io {
             if self.line.ended {
                 return Ok(());
             }
-            self.line.literal = self.skip_to_lf()?;
+            self.skip_to_lf()?;
             self.line.ended = self.line.literal.is_none();
         }
     }
 
-    /// Skips to and past the next LF; the literal, if the line ends in the head of one.
-    fn skip_to_lf(&mut self) -> Result<Option<Literal>> {
-        /// More than the longest head of a literal with its line break.
-        const TAIL: usize = 32;
-        let mut tail: Vec<u8> = Vec::new();
+    /// Skips to and past the next LF, which may be the end of a literal's head.
+    fn skip_to_lf(&mut self) -> Result<()> {
         loop {
             if self.unread().is_empty() {
                 self.fill(self.deadline)?;
             }
-            let unread = self.unread();
-            let lf = memchr::memchr(b'\n', unread);
-            let taken = lf.map_or(unread.len(), |at| at + 1);
-            let piece = unread.get(..taken).unwrap_or_default();
-            tail.extend_from_slice(piece.get(piece.len().saturating_sub(TAIL)..).unwrap_or_default());
-            let extra = tail.len().saturating_sub(TAIL);
-            tail.drain(..extra);
-            self.at = self.at.saturating_add(taken);
+            let lf = memchr::memchr(b'\n', self.unread());
+            self.take_octets(lf.map_or(self.unread().len(), |at| at + 1));
             if lf.is_some() {
-                return Ok(literal_at_end(&tail));
+                return Ok(());
             }
         }
     }
@@ -313,17 +307,6 @@ impl Io {
     pub fn finish_line(&mut self) -> Result<()> {
         if self.line.ended && self.line.literal.is_none() { Ok(()) } else { self.skip_line() }
     }
-}
-
-/// The literal whose head a line ends in.
-fn literal_at_end(line: &[u8]) -> Option<Literal> {
-    let line = line.strip_suffix(b"\n")?;
-    let line = line.strip_suffix(b"\r").unwrap_or(line).strip_suffix(b"}")?;
-    let open = memchr::memrchr(b'{', line)?;
-    let inside = line.get(open + 1..)?;
-    let (digits, synchronising) = inside.strip_suffix(b"+").map_or((inside, true), |digits| (digits, false));
-    let length = crate::types::number::digits(digits)?;
-    Some(Literal { length, synchronising, eight: line.get(..open).is_some_and(|l| l.ends_with(b"~")) })
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! The two queues of a session. What a handler writes collects in `out` and goes out before the next wait, so that the answers to
 //! pipelined commands share a write; past the high-water mark it goes out at once, and a client that does not read for a minute
 //! ends the session instead of growing it.
+//!
+//! A session may end at any moment. Then what finished commands have answered is sent, and a goodbye never stands in the middle of a
+//! response, where it would be a part of somebody's mail. So the queue knows where its last whole response ends, and whether
+//! what has gone out already ends there or in the middle of one.
 
 use super::link::{Link, Wants};
 use super::{End, Token};
@@ -13,6 +17,8 @@ use std::time::{Duration, Instant};
 const HIGH_WATER: usize = 64 * 1024;
 /// How long the client may refuse output (PROTOCOL 1.7).
 pub const STALL: Duration = Duration::from_secs(60);
+/// How long, in all, the client is given to take what is left when a signal has ended the session.
+pub const GRACE: Duration = Duration::from_secs(5);
 /// How much is asked of the connection at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -26,6 +32,14 @@ pub struct Io {
     pub(super) at: usize,
     /// Output that has not gone out yet; handlers append to it.
     pub out: Vec<u8>,
+    /// How much of `out` has gone out; 0 but within a flush.
+    gone: usize,
+    /// Where the last whole response in `out` ends; 0: there is no end of one.
+    whole: usize,
+    /// What went out before `out` ends in the middle of a response, the rest of which `out` begins with.
+    torn: bool,
+    /// The client is gone, or has not read for too long: it gets nothing more.
+    lost: bool,
     /// When the session ends for inactivity.
     pub deadline: Option<Instant>,
     /// Octets received.
@@ -45,6 +59,8 @@ pub(super) struct Line {
     pub back: Option<Token>,
     /// The head of a literal whose octets were not read yet.
     pub literal: Option<super::Literal>,
+    /// How much of such a head the line ends in so far.
+    pub head: super::head::Head,
     /// Octets of this command so far, literals included.
     pub octets: usize,
 }
@@ -68,6 +84,10 @@ impl Io {
             buffer: Vec::new(),
             at: 0,
             out: Vec::new(),
+            gone: 0,
+            whole: 0,
+            torn: false,
+            lost: false,
             deadline: None,
             received: 0,
             sent: 0,
@@ -91,40 +111,69 @@ impl Io {
         !self.unread().is_empty()
     }
 
-    /// Writes out if a good deal has collected; called inside loops that produce output.
+    /// Notes that all of `out` is whole responses. Called where one ends; a tagged or untagged line does so by itself.
+    pub fn mark(&mut self) {
+        debug_assert!(self.out.is_empty() || self.out.ends_with(b"\r\n"), "a response ends in a line break");
+        self.whole = self.out.len();
+        self.torn &= !self.out.is_empty();
+        self.stand();
+    }
+
+    /// Between responses: writes out if a good deal has collected.
     pub fn ease(&mut self) -> Result<(), End> {
+        self.mark();
+        self.ease_within()
+    }
+
+    /// The same in the middle of a response.
+    pub fn ease_within(&mut self) -> Result<(), End> {
         if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
     }
 
-    /// Writes everything out, waiting for the client no longer than [`STALL`] at a time.
+    /// Writes everything out, waiting for the client no longer than [`STALL`] at a time. What is left when a signal ends that stays;
+    /// a client that is gone gets nothing more.
     pub fn flush(&mut self) -> Result<(), End> {
+        self.flush_until(None)
+    }
+
+    /// `until`: on the way out, and no longer than that; `None`: as usual.
+    fn flush_until(&mut self, until: Option<Instant>) -> Result<(), End> {
         if self.out.is_empty() {
             return Ok(());
         }
-        let out = std::mem::take(&mut self.out);
         if let Some(trace) = &mut self.trace {
             trace(b"WRITE: ");
-            trace(&out);
+            trace(&self.out);
         }
-        let result = self.write_all(&out);
+        let result = if self.lost { Err(End::Closed) } else { self.write_out(until) };
+        self.lost |= result == Err(End::Closed);
+        if self.lost {
+            self.out.clear();
+        }
+        self.torn = self.in_the_middle();
+        self.out.drain(..self.gone.min(self.out.len()));
+        self.whole = self.whole.saturating_sub(self.gone).min(self.out.len());
+        self.gone = 0;
         // The allocation is used again, unless one answer has made it large.
-        self.out = out;
-        self.out.clear();
         self.out.shrink_to(2 * HIGH_WATER);
+        self.stand();
         result
     }
 
-    fn write_all(&mut self, mut rest: &[u8]) -> Result<(), End> {
-        while !rest.is_empty() {
-            if self.link.must_wait() {
-                self.wait_for_room()?;
+    fn write_out(&mut self, until: Option<Instant>) -> Result<(), End> {
+        let mut wait = self.link.must_wait();
+        while self.gone < self.out.len() {
+            if wait {
+                self.wait_for_room(until)?;
+                wait = self.link.must_wait();
             }
-            match self.link.write(rest) {
+            match self.link.write(self.out.get(self.gone..).unwrap_or_default()) {
                 Ok(n) => {
                     self.sent = self.sent.saturating_add(n as u64);
-                    rest = rest.get(n..).unwrap_or_default();
+                    self.gone = self.gone.saturating_add(n);
+                    self.stand();
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.wait_for_room()?,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => wait = true,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Err(End::Closed),
             }
@@ -132,21 +181,54 @@ impl Io {
         Ok(())
     }
 
-    fn wait_for_room(&mut self) -> Result<(), End> {
-        let until = clock::monotonic() + STALL;
+    fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), End> {
+        let last = until.is_some();
+        let until = until.unwrap_or_else(|| clock::monotonic() + STALL);
+        let wants = Wants { output: true, ..Wants::default() };
         loop {
             let left = until.saturating_duration_since(clock::monotonic());
             if left.is_zero() {
                 return Err(End::Closed);
             }
-            if self.link.wait(Wants { output: true, ..Wants::default() }, None, Some(left))?.output {
+            let room = if last { self.link.wait_out(left)? } else { self.link.wait(wants, None, Some(left))?.output };
+            if room {
                 return Ok(());
             }
         }
     }
 
+    /// Whether the client has seen a part of a response of which the rest is not whole in `out`.
+    fn in_the_middle(&self) -> bool {
+        self.lost || self.gone > self.whole || (self.whole == 0 && self.torn)
+    }
+
+    /// Tells the connection what may still be said if the process ends here and now.
+    fn stand(&mut self) {
+        let middle = self.in_the_middle();
+        let whole = if self.lost { &[] } else { self.out.get(self.gone..self.whole).unwrap_or_default() };
+        self.link.stand(whole, middle);
+    }
+
+    /// The end of the session: what is not a whole response is dropped, `goodbye` (a line) follows if it may stand there, and all that
+    /// is left is sent.
+    pub fn close(&mut self, goodbye: Option<&[u8]>) {
+        let middle = self.in_the_middle();
+        self.out.truncate(self.whole);
+        if let Some(line) = goodbye.filter(|_| !middle) {
+            self.out.extend_from_slice(line);
+            self.out.extend_from_slice(b"\r\n");
+            self.mark();
+        }
+        if self.flush() == Err(End::Signal) {
+            let _ = self.flush_until(Some(clock::monotonic() + GRACE));
+        }
+        self.link.hang_up();
+    }
+
     /// The one wait: flushes, then waits for input, for `watch`, or until `until`.
     pub fn wait(&mut self, watch: Option<BorrowedFd<'_>>, until: Option<Instant>) -> Result<Wake, End> {
+        // Nothing is awaited of a client in the middle of a response to it.
+        self.mark();
         self.flush()?;
         loop {
             let left = until.map(|u| u.saturating_duration_since(clock::monotonic()));
@@ -189,3 +271,7 @@ impl Io {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What the wire needs of a connection; standard input and output in a session, memory in tests.
 
 use super::End;
-use crate::sys::{poll, stdio::Stdio};
+use crate::sys::{last_words, poll, stdio::Stdio};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -27,6 +27,13 @@ pub trait Link {
     fn write(&mut self, data: &[u8]) -> io::Result<usize>;
     /// Whether every write needs a wait before it.
     fn must_wait(&self) -> bool;
+    /// Waits for room for output on the way out, when no signal counts any more; whether there is some.
+    fn wait_out(&mut self, timeout: Duration) -> Result<bool, End>;
+    /// Takes note of what may still be said if the process must end here and now: `whole` is on its way and ends a response. In the
+    /// middle of one, of which no end is there, it is nothing.
+    fn stand(&mut self, whole: &[u8], in_the_middle: bool);
+    /// Nothing more is read or written.
+    fn hang_up(&mut self);
 }
 
 impl Link for Stdio {
@@ -43,6 +50,18 @@ impl Link for Stdio {
             return Err(End::Signal);
         }
         Ok(Wants { input: ready.input, output: ready.output, watch: ready.watch })
+    }
+
+    fn wait_out(&mut self, timeout: Duration) -> Result<bool, End> {
+        Stdio::wait_out(self, timeout).map_err(|_| End::Closed)
+    }
+
+    fn stand(&mut self, whole: &[u8], in_the_middle: bool) {
+        last_words::stand(whole, in_the_middle);
+    }
+
+    fn hang_up(&mut self) {
+        Stdio::hang_up(self);
     }
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -103,4 +122,12 @@ impl Link for Memory {
     fn must_wait(&self) -> bool {
         false
     }
+
+    fn wait_out(&mut self, _: Duration) -> Result<bool, End> {
+        Ok(true)
+    }
+
+    fn stand(&mut self, _: &[u8], _: bool) {}
+
+    fn hang_up(&mut self) {}
 }

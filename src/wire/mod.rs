@@ -1,5 +1,6 @@
 //! The wire: bytes in, tokens out; values in, bytes out. Never a file, so all of it can be tested from memory.
 
+mod head;
 pub mod input;
 pub mod io;
 pub mod link;

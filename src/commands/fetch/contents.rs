@@ -151,7 +151,7 @@ impl Contents<'_> {
         let mut walk = Walk::new(&mut self.memory, &self.reader, range, start, take);
         while let Some(stored) = walk.step(&mut self.reader, &mut self.io.out).map_err(unreadable)? {
             *count = count.saturating_add(stored);
-            self.io.ease()?;
+            self.io.ease_within()?;
         }
         walk.remember(&mut self.memory);
         Ok(())

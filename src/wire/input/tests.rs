@@ -1,6 +1,7 @@
 //! The tokenizer against PROTOCOL 1, from memory.
 
 use super::*;
+use crate::wire::End;
 use crate::wire::link::Memory;
 use proptest::prelude::*;
 
@@ -52,6 +53,8 @@ fn table() {
         ("{1+1}\nx\n", &["ERROR"]),
         ("{99999999999999999999}\n", &["ERROR"]),
         ("{65537}\n", &["LITERAL ERROR"]),
+        ("{0000000000000000000000000000000000000003}\r\nabc x\n", &["L:abc", "ATOM: x"]),
+        ("{5{3}\r\nabc\n", &["ERROR"]),
         ("~x\n", &["ERROR"]),
         ("\u{e9}\n", &["ERROR"]),
     ] {
@@ -81,6 +84,15 @@ fn skipping() {
         "x } {5+}\r\nab\r\ne {1+}\r\nz tail\r\n",
         "x } ~{3+}\r\na\nb }\r\n",
         "x } {70000}\r\n",
+        "x \"unended {5+}\r\na NO\r\n",
+        "x \"un\\\"ended \\{5+}\r\na NO\r\n",
+        "x } {0000000000000000000000000000000000000005+}\r\nabcde\r\n",
+        "x {5+} {5+}\r\nabcde\r\n",
+        "x {5{5+}\r\nabcde\r\n",
+        "x } {10000000000000000000000000000}\r\n",
+        "x {10000000000000000000000000000000000000000}\r\n",
+        "x \"unended {5}\r\n",
+        "x } {5+}\nabcde\n",
     ] {
         for piece in [0, 1, 7] {
             let mut io = io(format!("{bad}b NOOP\r\n").as_bytes(), piece);
@@ -88,6 +100,37 @@ fn skipping() {
             io.skip_line().unwrap();
             io.begin_line();
             assert_eq!(io.token(), Ok(Token::Atom(b"b".to_vec())), "{bad:?} in pieces of {piece}");
+        }
+    }
+}
+
+/// Octets that were announced are never commands, however many.
+#[test]
+fn an_endless_literal_is_skipped_to_the_end_of_input() {
+    for head in ["{18446744073709551615+}", "{18446744073709551616+}", "{99999999999999999999999999999999999999999999+}"] {
+        for before in ["x } ", "x ", "x \"unended "] {
+            for piece in [0, 1, 7] {
+                let mut io = io(format!("{before}{head}\r\nb NOOP\r\nc NOOP\r\n").as_bytes(), piece);
+                while io.token().is_ok_and(|token| !matches!(token, Token::Literal(_))) {}
+                assert_eq!(io.skip_line(), Err(Error::End(End::Closed)), "{before}{head} in pieces of {piece}");
+            }
+        }
+    }
+}
+
+/// A head right where a command has become too long.
+#[test]
+fn a_head_at_the_limit() {
+    for before in [MAX_COMMAND - 6, MAX_COMMAND - 5, MAX_COMMAND - 1, MAX_COMMAND, MAX_COMMAND + 1] {
+        for fill in ["a", " "] {
+            let mut input = b"x ".to_vec();
+            input.extend(fill.bytes().cycle().take(before - 2));
+            input.extend_from_slice(b"{5+}\r\na NO\r\r\nb NOOP\r\n");
+            let mut io = io(&input, 0);
+            while io.token().is_ok_and(|token| token != Token::Eol && !matches!(token, Token::Literal(_))) {}
+            io.finish_line().unwrap();
+            io.begin_line();
+            assert_eq!(io.token(), Ok(Token::Atom(b"b".to_vec())), "{before} of {fill:?}");
         }
     }
 }
@@ -126,6 +169,39 @@ proptest! {
     fn pieces_do_not_matter(line in "[a-c(){}+\"\\\\ \\r\\n~0-9\\[\\]]{0,40}", piece in 1usize..5) {
         let input = format!("{line}\n");
         prop_assert_eq!(tokens(input.as_bytes(), 0), tokens(input.as_bytes(), piece));
+    }
+
+    /// Whatever a refused line holds, and wherever its parser gave up: what follows the octets that it announces is the next command.
+    #[test]
+    fn announced_octets_are_never_commands(
+        stretches in proptest::collection::vec(
+            ("([a-c(){}+\"\\\\ \r~0-9\\[\\]]|\\{[0-9]{1,3}\\+?\\}){0,20}", "0{0,40}", "[a-d \r\n{}+\"1-3]{0,12}", any::<bool>()),
+            0..4,
+        ),
+        last in "[a-c(){}+\"\\\\ \r~0-9]{0,20}",
+        tokens in 0usize..12,
+        text in any::<bool>(),
+        piece in 0usize..5,
+    ) {
+        let mut input = b"a ".to_vec();
+        for (junk, zeros, octets, lf) in &stretches {
+            let end = if *lf { "\n" } else { "\r\n" };
+            input.extend_from_slice(format!("{junk}{{{zeros}{}+}}{end}{octets}", octets.len()).as_bytes());
+        }
+        input.extend_from_slice(format!("{last}x\r\nnext NOOP\r\n").as_bytes());
+        let mut io = io(&input, piece);
+        for _ in 0..tokens {
+            let brackets = if text { Brackets::Text } else { Brackets::Tokens };
+            match io.token_as(brackets) {
+                Ok(Token::Eol) | Err(_) => break,
+                // A literal is taken, or refused.
+                Ok(token @ Token::Literal(_)) => if !text || io.text_of(token).is_err() { break; },
+                Ok(_) => {}
+            }
+        }
+        prop_assert_eq!(io.finish_line(), Ok(()));
+        io.begin_line();
+        prop_assert_eq!(io.token(), Ok(Token::Atom(b"next".to_vec())));
     }
 
     #[test]
