@@ -34,7 +34,7 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
     let logged = options.log_deletions;
     let flags = selected.snapshot.messages.flags(index);
     let old = selected.dir.message(&selected.snapshot.messages.file_name(index));
-    let who = |s: &Session| format!("EXPUNGED, {}, old_name={}", s.who(), old.display());
+    let who = |s: &Session| format!("EXPUNGED, {}, old_name={}", s.who(), fs::shown(&old));
     let messages = &mut selected.snapshot.messages;
     let result = match &trash {
         Some(dir) => change::move_to(store, &selected.dir, messages, index, dir, Flags::DELETED | Flags::DRAFT),
@@ -47,7 +47,7 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
                 let mut new = selected.snapshot.messages.base_name(index).to_vec();
                 new.extend_from_slice(b":2,");
                 flags.without(Flags::DELETED | Flags::DRAFT).push_letters(&mut new);
-                log::info!("{}, new_name={}: only new_name will be left", who(s), dir.message(&new).display());
+                log::info!("{}, new_name={}: only new_name will be left", who(s), fs::shown(&dir.message(&new)));
             }
             log::info!("{}", who(s));
         }

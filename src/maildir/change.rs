@@ -102,7 +102,7 @@ fn with_name<T>(
         }
     }
     let restless = fs::error(io::ErrorKind::ResourceBusy);
-    Err(Error::failed(format!("following {}", dir.message(&messages.file_name(i)).display()), restless))
+    Err(Error::failed(format!("following {}", fs::shown(&dir.message(&messages.file_name(i)))), restless))
 }
 
 /// A message's file has this name now.
@@ -372,7 +372,7 @@ fn changed(table: &mut crate::types::KeywordTable, old: SetId, change: KeywordCh
 
 /// Keywords cannot be added to those that could not be read.
 fn unread(dir: &Dir) -> Error {
-    Error::failed(format!("changing {}", dir.keywords().display()), fs::error(io::ErrorKind::PermissionDenied))
+    Error::failed(format!("changing {}", fs::shown(&dir.keywords())), fs::error(io::ErrorKind::PermissionDenied))
 }
 
 fn carefully(

@@ -59,11 +59,6 @@ pub fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// A text for the log: control characters become `/` (DESIGN, "The wire").
-pub fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '/' } else { c }).collect()
-}
-
 /// Whether this is the name of a folder below a Maildir: levels that are not empty, no `/`.
 pub fn is_name(sub: &[u8]) -> bool {
     !sub.iter().any(|b| matches!(b, b'/' | 0)) && !sub.split(|b| *b == b'.').any(<[u8]>::is_empty)

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it fails half-way, nothing stays.
 pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
-    make(store, dir).map_err(|e| Error::failed(format!("creating {}", dir.path().display()), e))?;
+    make(store, dir).map_err(|e| Error::failed(format!("creating {}", fs::shown(dir.path())), e))?;
     scan(store, dir, Mode::ReadWrite, None, Vec::new()).map(drop).inspect_err(|_| take_back(dir))
 }
 
@@ -49,7 +49,7 @@ pub(super) fn sweep(path: &Path, name: &[u8]) {
     } else if name.ends_with(COMING) {
         let dir = Dir::at(path);
         if holds_mail(&dir) {
-            log::warn!("{}: a folder that was never put in its place, with mail in it; it stays", path.display());
+            log::warn!("{}: a folder that was never put in its place, with mail in it; it stays", fs::shown(path));
         } else {
             unmake(&dir);
         }
@@ -139,7 +139,7 @@ pub fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
     let path = dir.path();
     let metadata = fs::lstat(path).map_err(Error::about("removing", path))?;
     if !metadata.is_dir() {
-        return Err(Error::failed(format!("removing {}", path.display()), fs::error(io::ErrorKind::NotADirectory)));
+        return Err(Error::failed(format!("removing {}", fs::shown(path)), fs::error(io::ErrorKind::NotADirectory)));
     }
     let validity = uiddb::validity_of(dir);
     remove(store, path)?;
@@ -160,10 +160,10 @@ fn remove(store: &Store, path: &Path) -> Result<(), Error> {
             Err(e) if e.kind() == io::ErrorKind::NotFound && fs::lstat(at).is_err() => return Ok(()),
             Err(e) if tries >= TRIES || !matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
                 if moved {
-                    log::error!("{}: {}", at.display(), fs::error_text(&e));
+                    log::error!("{}: {}", fs::shown(at), fs::error_text(&e));
                     return Ok(());
                 }
-                return Err(Error::failed(format!("removing {}", path.display()), e));
+                return Err(Error::failed(format!("removing {}", fs::shown(path)), e));
             }
             Err(_) => tries += 1,
         }
@@ -203,7 +203,7 @@ fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
 ///
 /// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is renamed.
 pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), Error> {
-    let failed = |e: io::Error| Error::failed(format!("renaming in {}", root.display()), e);
+    let failed = |e: io::Error| Error::failed(format!("renaming in {}", fs::shown(root)), e);
     if new.strip_prefix(old).is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {
         return Err(failed(fs::error(io::ErrorKind::InvalidInput)));
     }
@@ -237,7 +237,7 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
     if store.config.fsync {
         // Mail that comes in under the new name is found under it after a crash. The folders are renamed either way.
         if let Err(e) = fs::sync_dir(root) {
-            log::error!("{}: {}", root.display(), fs::error_text(&e));
+            log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
         }
     }
     wait_until_past(validity, root);
@@ -246,7 +246,7 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
         match fs::unlink(&dir.uid_file()) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => log::error!("{}: {e}", dir.uid_file().display()),
+            Err(e) => log::error!("{}: {e}", fs::shown(&dir.uid_file())),
         }
         // If this fails the folder gets its UIDVALIDITY when it is next opened.
         let _ = scan(store, &dir, Mode::ReadWrite, None, Vec::new());

@@ -70,13 +70,13 @@ pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &OnceCe
         let mut reading = Reading::new(store, dir, messages, index);
         match reading.all() {
             Err(e) if e.kind() == io::ErrorKind::NotFound && restarts < RESTARTS => restarts += 1,
-            Err(e) => return Err(Error::failed(format!("reading {}", dir.keywords().display()), e)),
+            Err(e) => return Err(Error::failed(format!("reading {}", fs::shown(&dir.keywords())), e)),
             Ok(()) => {
                 if write
                     && !reading.state.partial
                     && let Err(e) = reading.tidy()
                 {
-                    log::error!("{}: {e}", dir.keywords().display());
+                    log::error!("{}: {e}", fs::shown(&dir.keywords()));
                 }
                 return Ok(reading.state);
             }
@@ -136,7 +136,7 @@ impl<'a> Reading<'a> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             // Mail without keywords is better than no mail.
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
-                log::error!("{}: {}", path.display(), fs::error_text(&e));
+                log::error!("{}: {}", fs::shown(&path), fs::error_text(&e));
                 self.state.partial = true;
                 return Ok(());
             }
@@ -146,7 +146,7 @@ impl<'a> Reading<'a> {
         match fs::read_control(&path.join(":list"), CONTROL_LIMIT) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
-                log::error!("{}/:list: {}", path.display(), fs::error_text(&e));
+                log::error!("{}/:list: {}", fs::shown(&path), fs::error_text(&e));
                 self.state.partial = fs::is_unreadable(&e);
             }
             list => self.list(&list?),
@@ -210,7 +210,7 @@ impl<'a> Reading<'a> {
             // A directory, a link, something endless: as if it were empty.
             Err(e) if fs::is_out_of_place(&e) || e.kind() == io::ErrorKind::InvalidData => return Ok(SetId::EMPTY),
             Err(e) if fs::is_unreadable(&e) => {
-                log::error!("{}: {}", path.display(), fs::error_text(&e));
+                log::error!("{}: {}", fs::shown(path), fs::error_text(&e));
                 self.state.partial = true;
                 return Ok(SetId::EMPTY);
             }
@@ -369,7 +369,7 @@ pub(super) fn write_set(store: &Store, dir: &Dir, base: &[u8], names: &[&[u8]]) 
         there(dir)?;
         written(store, dir, names)?.rename_to(&target)
     };
-    write().map_err(|e| Error::failed(format!("writing {}", target.display()), e))
+    write().map_err(|e| Error::failed(format!("writing {}", fs::shown(&target)), e))
 }
 
 /// Writes one message's whole set if nobody has written one since the last reading: `false` if somebody has (STORAGE 3.4).
@@ -395,7 +395,7 @@ pub(super) fn write_set_carefully(store: &Store, dir: &Dir, base: &[u8], names: 
             other => other.map(|()| true),
         }
     };
-    write().map_err(|e| Error::failed(format!("writing {}", target.display()), e))
+    write().map_err(|e| Error::failed(format!("writing {}", fs::shown(&target)), e))
 }
 
 #[cfg(test)]

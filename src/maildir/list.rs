@@ -128,7 +128,7 @@ impl Namespace {
             return;
         }
         let subs = control::folders(root).unwrap_or_else(|e| {
-            log::error!("{}: {}", control::shown(root.as_os_str().as_encoded_bytes()), fs::error_text(&e));
+            log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
             Vec::new()
         });
         if pattern.matches(top) && self.may_see(top) {

@@ -9,7 +9,7 @@
 
 use super::names::Temporary;
 use super::watch::Watch;
-use super::{Dir, Error, Store, control};
+use super::{Dir, Error, Store};
 use crate::sys::{clock, fs, poll, user};
 use std::fmt;
 use std::fs::Metadata;
@@ -89,8 +89,7 @@ struct Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let content = self.content.get(..self.content.len().min(100)).unwrap_or_default();
-        write!(f, "held by {} for {} s", control::shown(content), self.age / 1_000_000_000)
+        write!(f, "held by {} for {} s", crate::sys::log::value(&self.content), self.age / 1_000_000_000)
     }
 }
 
@@ -104,7 +103,7 @@ struct Wait {
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: not locked after {} s", self.path.display(), self.begun.elapsed().as_secs())?;
+        write!(f, "{}: not locked after {} s", fs::shown(&self.path), self.begun.elapsed().as_secs())?;
         self.last.iter().try_for_each(|seen| write!(f, ", {seen}"))
     }
 }
@@ -132,7 +131,7 @@ impl Wait {
                 Holder::Stale(was) => {
                     if remove_if(&self.path, was) {
                         let holder = self.last.as_ref().map_or_else(String::new, |seen| format!(", {seen}"));
-                        log::warn!("{}: a stale lock was removed{holder}", self.path.display());
+                        log::warn!("{}: a stale lock was removed{holder}", fs::shown(&self.path));
                     }
                     pause(timing.after_stale.min(left), None)?;
                 }
@@ -234,7 +233,7 @@ impl Ticket {
     fn make(store: &Store, dir: &Dir) -> Result<Ticket, Error> {
         let tmp = dir.tmp();
         let failed = |e: io::Error| match e.kind() {
-            io::ErrorKind::NotFound if dir.cur().is_dir() => Error::failed(format!("locking {}", dir.path().display()), e),
+            io::ErrorKind::NotFound if dir.cur().is_dir() => Error::failed(format!("locking {}", fs::shown(dir.path())), e),
             _ => Error::about("locking", dir.path())(e),
         };
         let mut file = Temporary::create(store, &tmp, b"_courierlock", 0o644).map_err(failed)?;

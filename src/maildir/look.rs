@@ -205,7 +205,7 @@ impl<'a> Look<'a> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(names),
             // Courier too: what is in `cur` is served.
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
-                log::error!("{}: {}", path.display(), fs::error_text(&e));
+                log::error!("{}: {}", fs::shown(&path), fs::error_text(&e));
                 return Ok(names);
             }
             Err(e) => return Err(Error::about("opening", &path)(e)),

@@ -139,7 +139,7 @@ impl Store {
     /// Notes that there is no room on the disk; the log has it once, not at every look.
     pub(crate) fn ran_out_of_room(&self, path: &Path, e: &io::Error) {
         if !self.short.replace(true) {
-            log::error!("{}: {}; new mail is not shown until there is room", path.display(), sys::fs::error_text(e));
+            log::error!("{}: {}; new mail is not shown until there is room", sys::fs::shown(path), sys::fs::error_text(e));
         }
     }
 
@@ -255,11 +255,10 @@ impl Error {
     }
 
     /// Wraps what the system said about a path; a missing file or directory becomes [`Error::Gone`].
-    pub(crate) fn about(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-        let context = format!("{what} {}", path.display());
+    pub(crate) fn about<'a>(what: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
         move |e| match e.kind() {
             io::ErrorKind::NotFound => Error::Gone,
-            _ => Error::failed(context, e),
+            _ => Error::failed(format!("{what} {}", sys::fs::shown(path)), e),
         }
     }
 }

@@ -79,11 +79,11 @@ impl Mailer {
             Ok(mut fed) => {
                 fed.output.extend_from_slice(FAILED);
                 fed.output.truncate(KEPT);
-                control::shown(&fed.output)
+                crate::sys::log::shown(&fed.output, crate::sys::log::LINE)
             }
-            Err(e) => format!("{}: {}", control::shown(&program), fs::error_text(&e)),
+            Err(e) => format!("{}: {}", crate::sys::log::value(&program), fs::error_text(&e)),
         };
-        log::error!("error sending a message, user={}: {why}", control::shown(&self.user));
+        log::error!("error sending a message, user={}: {why}", crate::sys::log::value(&self.user));
         Err(NotSent)
     }
 }

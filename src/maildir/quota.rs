@@ -74,9 +74,7 @@ impl Limits {
                 Some(b'S') => limits.bytes = n,
                 Some(b'C') => limits.messages = n,
                 Some(b) if b.is_ascii_alphabetic() => {
-                    let text: String =
-                        String::from_utf8_lossy(text).chars().take(80).map(|c| if c.is_control() { '/' } else { c }).collect();
-                    log::warn!("quota string '{text}' not parseable");
+                    log::warn!("quota string '{}' not parseable", crate::sys::log::value(text));
                 }
                 _ => {}
             }

@@ -187,7 +187,7 @@ impl Namespace {
         };
         let link = self.links().find(path).filter(shared_link::Link::is_there).ok_or(NotThere)?;
         if let Err(e) = self.links().subscribe(path) {
-            log::error!("{}: {}", control::shown(link.dir.as_os_str().as_encoded_bytes()), fs::error_text(&e));
+            log::error!("{}: {}", fs::shown(&link.dir), fs::error_text(&e));
             return Err(NotThere);
         }
         Ok(Resolved {
@@ -249,7 +249,7 @@ impl Namespace {
     /// As [`Namespace::rights`]; a list that cannot be read is logged and gives no rights.
     pub fn rights_or_none(&self, name: &FolderName) -> Rights {
         self.rights(name).unwrap_or_else(|e| {
-            log::error!("Error reading ACLs for {}: {}", control::shown(name.as_bytes()), fs::error_text(&e));
+            log::error!("Error reading ACLs for {}: {}", crate::sys::log::value(name.as_bytes()), fs::error_text(&e));
             Rights::NONE
         })
     }

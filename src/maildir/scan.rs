@@ -206,7 +206,7 @@ fn scan_once(
     }
     let quiet = [cur, new_mail, state.stamp].iter().flatten().all(|stamp| stamp.is_settled(time.nanos));
     let proof = Proof { cur, new_mail, keywords: state.stamp, uid_file, settled: quiet && room && !state.partial };
-    log::trace!("{}: {known} known, {} there", dir.path().display(), messages.len());
+    log::trace!("{}: {known} known, {} there", fs::shown(dir.path()), messages.len());
     let snapshot = Snapshot { uid_validity, uid_next, messages, keywords: state.table, partial: state.partial, saved, proof };
     Ok(Some(Scanned { snapshot, delivered }))
 }
@@ -231,7 +231,7 @@ fn take_in(look: &mut Look<'_>, store: &Store, dir: &Dir, saves: bool, delivers:
                 store.ran_out_of_room(&dir.uid_file(), &e);
                 return Ok((None, false));
             }
-            Err(e) => return Err(Error::failed(format!("writing {}", dir.uid_file().display()), e)),
+            Err(e) => return Err(Error::failed(format!("writing {}", fs::shown(&dir.uid_file())), e)),
         }
     }
     look.move_new(coming);
@@ -275,13 +275,13 @@ impl Saving<'_> {
         match draft.and_then(|draft| uiddb::write(store, dir, draft, (validity, next), messages, news || begun_anew)) {
             Ok(()) => store.has_room(),
             // Lines of messages that are gone do no harm: an account that is full can still be opened and emptied.
-            Err(e) if !news => log::error!("{}: {e}", dir.uid_file().display()),
+            Err(e) if !news => log::error!("{}: {e}", fs::shown(&dir.uid_file())),
             Err(e) if fs::is_full(&e) && !delivers && !begun_anew => {
                 store.ran_out_of_room(&dir.uid_file(), &e);
                 look::move_back(dir, moved);
                 return Ok(Saved::NoRoom);
             }
-            Err(e) => return Err(Error::failed(format!("writing {}", dir.uid_file().display()), e)),
+            Err(e) => return Err(Error::failed(format!("writing {}", fs::shown(&dir.uid_file())), e)),
         }
         Ok(Saved::As(validity, next))
     }

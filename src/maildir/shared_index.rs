@@ -1,7 +1,6 @@
 //! The index file of shared folders (STORAGE 6.1): which accounts and groups stand behind the names that begin with `#shared.`. The files
 //! are the administrator's; they are read once per session, at the first need.
 
-use super::control;
 use crate::sys::fs;
 use crate::types::number::atoi;
 use crate::types::utf7;
@@ -94,7 +93,7 @@ impl SharedIndex {
         if let Some(known) = self.files.borrow().get(file) {
             return Rc::clone(known);
         }
-        let shown = control::shown(file.as_os_str().as_encoded_bytes());
+        let shown = fs::shown(file);
         let read = fs::open_through_link(file).and_then(|(open, metadata)| fs::read_all(&open, &metadata, SIZE_LIMIT));
         let text = read.unwrap_or_else(|e| {
             log::error!("{shown}: {}", fs::error_text(&e));

@@ -7,7 +7,6 @@ use crate::sys::{clock, dir, fs};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +58,7 @@ impl SharedLinks<'_> {
                 Ok(text) => text,
                 Err(e) if control::is_missing(&e) => continue,
                 Err(e) => {
-                    log::error!("{}: {}", control::shown(path.as_os_str().as_bytes()), fs::error_text(&e));
+                    log::error!("{}: {}", fs::shown(path), fs::error_text(&e));
                     continue;
                 }
             };

@@ -33,7 +33,7 @@ pub fn start() {
 
 /// A value for the log: what a client, the login process or a file says.
 pub fn shown(value: &[u8]) -> String {
-    lines::shown(value, lines::VALUE)
+    lines::value(value)
 }
 
 /// A path for the log.

@@ -275,6 +275,11 @@ pub fn mtime_nanos(metadata: &Metadata) -> i128 {
     i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
 
+/// A path for the log: no longer than lines there allow, and on one line.
+pub fn shown(path: &Path) -> String {
+    super::log::shown(path.as_os_str().as_bytes(), super::log::PATH)
+}
+
 /// The system's words for an error, those of `strerror` without Rust's number: `No such file or directory`.
 pub fn error_text(error: &io::Error) -> String {
     let text = error.to_string();

@@ -44,6 +44,11 @@ pub fn shown(text: &[u8], limit: usize) -> String {
     shown
 }
 
+/// What somebody else has chosen, for the log.
+pub fn value(text: &[u8]) -> String {
+    shown(text, VALUE)
+}
+
 /// A whole line without its end: the level, as courierlogger knows it, and the text.
 pub fn line(level: &str, text: &str) -> String {
     [level, &shown(text.as_bytes(), LINE.saturating_sub(level.len()))].concat()
