@@ -366,7 +366,7 @@ fn a_full_disk_locks_nobody_out() {
         let reply = s.cmd("EXPUNGE");
         reply.ok("EXPUNGE completed").has("* 1 EXPUNGE").has("* 1 EXISTS").lacks("* 2 EXISTS");
         // A folder that has never had a UID file: its messages are shown, under UIDs that hold for this time.
-        s.cmd("SELECT INBOX.fresh").has("* 1 EXISTS");
+        let passing = s.cmd("SELECT INBOX.fresh").has("* 1 EXISTS").get("* OK [UIDVALIDITY ").to_vec();
         s.cmd("FETCH 1 (UID BODY.PEEK[])").ok("FETCH completed.");
         s.cmd("SELECT INBOX").has("* 1 EXISTS");
         // With room, what waited comes.
@@ -374,6 +374,9 @@ fn a_full_disk_locks_nobody_out() {
         s.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS").has("* 1 RECENT");
         s.cmd("FETCH 1:2 UID").has("* 1 FETCH (UID 3)").has("* 2 FETCH (UID 4)");
         assert!(maildir.files_in("new").is_empty() && maildir.files_in("tmp").is_empty(), "{}", maildir.listing());
+        // The UIDs that held for a time never come again under their UIDVALIDITY, not even within a second.
+        let lasting = s.cmd("SELECT INBOX.fresh").has("* 1 EXISTS").get("* OK [UIDVALIDITY ").to_vec();
+        assert_ne!(lasting, passing, "{}", s.story());
         s.cmd("LOGOUT").ok("LOGOUT completed");
         let told = s.log().iter().filter(|line| line.contains("new mail is not shown")).count();
         assert!((1..=3).contains(&told), "once, and once more after there was room: {:#?}", s.log());

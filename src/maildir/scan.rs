@@ -262,7 +262,9 @@ impl Saving<'_> {
     /// Gives UIDs, and writes the UID file if there is something to be written: `news`, which a client will be told, or what is `stale`.
     fn save(self, messages: &mut Messages, old: &Old, stale: bool, news: bool) -> Result<Saved, Error> {
         let Saving { store, dir, lock, time, draft, moved, delivers } = self;
-        let validity = old.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, old.before));
+        // Never one under which this session has told UIDs that were not saved.
+        let past = old.before.max(store.unsaved_validity.get());
+        let validity = old.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, past));
         let (validity, next) = number(messages, validity, old.next, time.seconds).ok_or_else(too_many)?;
         if !stale && !news {
             return Ok(Saved::As(validity, next));
