@@ -69,7 +69,8 @@ fn check(s: &mut Session, a: &Arguments) -> Result<(Place, Rights)> {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
     if quota::counts_with(a.list.clone().limited_to(rights).flags) {
-        // CRs are not stored: of any text, half of the literal is left at least. What does not fit even so is not asked for.
+        // CRs are not stored: of a text with CRLF at the end of each line, half is left at least. What does not fit even so is not
+        // asked for.
         s.must_fit(&place, a.length / 2, By::Append)?;
     }
     Ok((place, rights))

@@ -208,8 +208,10 @@ fn copy_all(s: &mut Session, place: &Place, rights: Rights, sources: &[Source], 
 }
 
 fn prepare_all(s: &mut Session, place: &Place, rights: Rights, sources: &[Source], outbox: bool) -> Result<Vec<Delivery>> {
+    let deliveries = sources.iter().map(|source| prepare(s, place, rights, source)).collect::<Result<Vec<Delivery>>>()?;
+    // Last: what was sent cannot be taken back.
     if outbox && !send_all(s, sources)? {
         return Outcome::no(NO_ROOM).refuse();
     }
-    sources.iter().map(|source| prepare(s, place, rights, source)).collect()
+    Ok(deliveries)
 }

@@ -46,14 +46,14 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
 
 /// Changes the system flags of one message; whether it is still there.
 fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
-    let Session { selected: Some(selected), store, options, .. } = s else { return Ok(false) };
+    let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
     let change = match a.verb {
         Verb::Replace => Change::Set(a.list.flags),
         Verb::Add => Change::Add(a.list.flags),
         Verb::Remove => Change::Remove(a.list.flags),
     };
-    let quota = Session::is_counted(&selected.place)
-        .then(|| Quota::new(&selected.place.at.root, &store.config.host, options.maildir_quota.as_deref()));
+    // (The setting is nothing to STORE: the file alone counts, STORAGE 7.4.)
+    let quota = Session::is_counted(&selected.place).then(|| Quota::new(&selected.place.at.root, &store.config.host, None));
     let edit = Edit::new(change, flags::allowed(selected.rights)).counted_by(quota.as_ref());
     match change::store_flags(&selected.dir, &mut selected.snapshot.messages, index, &edit) {
         Ok(_) => Ok(true),
@@ -87,13 +87,13 @@ fn change_stretch(s: &mut Session, range: std::ops::Range<usize>, a: &Arguments,
             Ok(true) => changed.push(index),
             Ok(false) => *missing = true,
             Err(e) => {
-                // What was changed before is told before the refusal.
                 result = Err(e);
                 break;
             }
         }
     }
-    change_keywords(s, &changed, a)?;
+    // What was changed before is told before the refusal.
+    let result = result.and(change_keywords(s, &changed, a));
     if s.options.keywords == Keywords::Careful
         && let Some(selected) = &mut s.selected
     {

@@ -64,6 +64,9 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// Does something with a message's present name; when the file is not there under it, under its new one.
 ///
+/// `act` may be called with names that are only likely. It has to find out by a system call whether the file is there, before anything
+/// follows from the flags in the name.
+///
 /// [`Error::Gone`] only for a message that was looked for and not found; one that is renamed too fast to be followed is another error.
 fn with_name<T>(
     dir: &Dir,
@@ -71,42 +74,71 @@ fn with_name<T>(
     i: usize,
     mut act: impl FnMut(&mut Messages, &[u8]) -> io::Result<T>,
 ) -> Result<T, Error> {
+    let failed = |e: io::Error, name: &[u8]| Error::about("changing", &dir.message(name))(e);
     for attempt in 0..TRIES {
         let name = messages.file_name(i);
         if name.is_empty() {
             return Err(Error::Gone);
         }
         match act(messages, &name) {
-            Err(e) if fs::is_gone(&e) => {
-                // One reading finds the new names of all messages; it is not repeated for those that it did not find.
-                if attempt == 0 && !messages.has(i, bit::GONE) {
-                    refresh(dir, messages)?;
-                    if !messages.has(i, bit::GONE) && !messages.is_named(i, &name) {
-                        continue;
-                    }
-                }
-                if messages.has(i, bit::GONE) && !messages.is_restless() {
-                    return Err(Error::Gone);
-                }
-                let Some(found) = renamed::find(&dir.cur(), messages.base_name(i), &name) else {
-                    if messages.has(i, bit::GONE) {
-                        return Err(Error::Gone);
-                    }
-                    refresh(dir, messages)?;
-                    continue;
-                };
-                messages.unmark(i, bit::GONE);
-                adopt(messages, i, &found);
-            }
-            other => return other.map_err(Error::about("changing", &dir.message(&name))),
+            Err(e) if fs::is_gone(&e) => {}
+            done => return done.map_err(|e| failed(e, &name)),
         }
+        // One reading finds the new names of all messages; it is not repeated for those that it did not find.
+        if attempt == 0 && !messages.has(i, bit::GONE) {
+            refresh(dir, messages)?;
+            if !messages.has(i, bit::GONE) && !messages.is_named(i, &name) {
+                continue;
+            }
+        }
+        if messages.has(i, bit::GONE) && !messages.is_restless() {
+            return Err(Error::Gone);
+        }
+        // Somebody renames it all the time: the deed itself is tried with every likely name, for a look before it would be out of date.
+        if let Some(done) = with_likely_name(messages, i, &mut act) {
+            return done.map_err(|e| failed(e, &messages.file_name(i)));
+        }
+        match renamed::find(&dir.cur(), messages.base_name(i), &name) {
+            Some(found) => adopt(messages, i, &found),
+            None if messages.has(i, bit::GONE) => return Err(Error::Gone),
+            None => refresh(dir, messages)?,
+        }
+        // Out of step with whoever it is.
+        clock::sleep(Duration::from_micros(u64::from(clock::now().1 % 97)));
     }
     let restless = fs::error(io::ErrorKind::ResourceBusy);
     Err(Error::failed(format!("following {}", fs::shown(&dir.message(&messages.file_name(i)))), restless))
 }
 
+/// Tries an act with the names that differ by one flag from the one that is known; `None` if the file is under none of them.
+fn with_likely_name<T>(
+    messages: &mut Messages,
+    i: usize,
+    act: &mut impl FnMut(&mut Messages, &[u8]) -> io::Result<T>,
+) -> Option<io::Result<T>> {
+    let known = messages.file_name(i);
+    let told = !messages.is_changed(i);
+    for name in renamed::likely(messages.base_name(i), &known) {
+        adopt(messages, i, &name);
+        match act(messages, &name) {
+            Err(e) if fs::is_gone(&e) => {
+                messages.set_file_name(i, &known);
+                if told {
+                    messages.unmark(i, bit::CHANGED);
+                }
+            }
+            done => {
+                messages.unmark(i, bit::GONE);
+                return Some(done);
+            }
+        }
+    }
+    None
+}
+
 /// A message's file has this name now.
 fn adopt(messages: &mut Messages, i: usize, name: &[u8]) {
+    messages.unmark(i, bit::GONE);
     if !messages.is_named(i, name) {
         let flags = messages.flags(i);
         messages.set_file_name(i, name);
@@ -235,6 +267,10 @@ pub fn store_flags(dir: &Dir, messages: &mut Messages, i: usize, edit: &Edit<'_>
         target.extend_from_slice(b":2,");
         flags.push_letters(&mut target);
         let charge = edit.charge(old, flags, &path);
+        if charge.is_some() {
+            // Nothing is charged for a name that is not there.
+            fs::lstat(&path)?;
+        }
         let will_count = quota::counts_with(flags);
         if let Some((quota, size)) = charge.filter(|_| will_count)
             && quota.check_and_add(size, 1, By::Store).is_err()
@@ -254,11 +290,12 @@ pub fn store_flags(dir: &Dir, messages: &mut Messages, i: usize, edit: &Edit<'_>
     if over { Err(Error::OverQuota) } else { done }
 }
 
-/// Unlinks a message; whether it is gone by that. Of a link, what it points at is removed, too; where that cannot be, it stays. One that turns out to have been changed by others, and to be without \Deleted now, stays:
-/// somebody has taken the flag back.
+/// Unlinks a message; whether it is gone by that. Of a link, what it points at is removed, too; where that cannot be, it stays. One that
+/// turns out to have been changed by others, and to be without \Deleted now, stays: somebody has taken the flag back.
 pub fn unlink(dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
     let done = with_name(dir, messages, i, |messages, name| {
         if was_taken_back(messages, i) {
+            fs::lstat(&dir.message(name))?;
             return Ok(false);
         }
         if dir.is_of_links() {
@@ -269,46 +306,61 @@ pub fn unlink(dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Erro
     was_there(done, messages, i)
 }
 
-/// Moves a message into another folder's `cur` under the same base name, without the flags `drop` (the trash, STORAGE 10.1); whether it was
+/// Moves a message into another folder's `cur` under the same base name, without the flags `drop_flags` (the trash, STORAGE 10.1); whether it was
 /// there. The folder is made if it is missing. As with [`unlink`], one that has lost \Deleted since stays.
 ///
 /// An error with EXDEV: the folder is in another file system, and nothing was done.
-pub fn move_to(store: &Store, dir: &Dir, messages: &mut Messages, i: usize, target: &Dir, drop: Flags) -> Result<bool, Error> {
+pub fn move_to(
+    store: &Store,
+    dir: &Dir,
+    messages: &mut Messages,
+    i: usize,
+    target: &Dir,
+    drop_flags: Flags,
+) -> Result<bool, Error> {
     let done = with_name(dir, messages, i, |messages, name| {
         let flags = messages.flags(i);
+        let path = dir.message(name);
         if was_taken_back(messages, i) {
+            fs::lstat(&path)?;
             return Ok(false);
         }
-        let path = dir.message(name);
         let mut new = base(name).to_vec();
-        let mut tries = 0;
-        match dir::open(&target.cur()) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        loop {
+        for _ in 0..NAMES {
+            match dir::open(&target.cur()) {
+                Err(e) if fs::is_gone(&e) => make_folder(store, target)?,
+                other => drop(other?),
+            }
             let mut to = new.clone();
             to.extend_from_slice(b":2,");
-            flags.without(drop).push_letters(&mut to);
+            flags.without(drop_flags).push_letters(&mut to);
             match fs::rename_new(&path, &target.message(&to)) {
                 Ok(()) => return Ok(true),
-                Err(e) if e.kind() == io::ErrorKind::NotFound && !target.cur().is_dir() && tries == 0 => {
-                    match folders::make(store, target) {
-                        // Another session was first.
-                        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                        other => other?,
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < 3 => {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                     let m = fs::lstat(&path)?;
                     new = Stem::next(store).base(store, m.dev(), m.ino(), m.len());
                 }
+                // Which of the two is not there? The message, if the folder is.
+                Err(e) if fs::is_gone(&e) && !target.cur().is_dir() => {}
                 Err(e) => return Err(e),
             }
-            tries += 1;
         }
+        Err(fs::error(io::ErrorKind::AlreadyExists))
     });
     was_there(done, messages, i)
+}
+
+/// The most names that are tried for a message in the trash.
+const NAMES: u32 = 4;
+
+/// Makes a folder that is missing. What is there and is no folder is an error of its own: it is not the message that is missing.
+fn make_folder(store: &Store, dir: &Dir) -> io::Result<()> {
+    match folders::make(store, dir) {
+        // Another session was first, or there is half a folder.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.cur().is_dir() => Ok(()),
+        Err(e) if fs::is_gone(&e) || e.kind() == io::ErrorKind::AlreadyExists => Err(fs::error(io::ErrorKind::NotADirectory)),
+        other => other,
+    }
 }
 
 fn was_taken_back(messages: &Messages, i: usize) -> bool {

@@ -16,7 +16,13 @@ use std::time::Duration;
 /// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it fails half-way, nothing stays.
 pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
     make(store, dir).map_err(|e| Error::failed(format!("creating {}", fs::shown(dir.path())), e))?;
-    scan(store, dir, Mode::ReadWrite, None, Vec::new()).map(drop).inspect_err(|_| take_back(dir))
+    let scanned = scan(store, dir, Mode::ReadWrite, None, Vec::new());
+    let done = scanned.and_then(|_| match uiddb::validity_of(dir) {
+        // A full disk: the scan goes on without it, for a folder that is there already.
+        None => Err(Error::failed(format!("creating {}", fs::shown(&dir.uid_file())), fs::error(io::ErrorKind::StorageFull))),
+        Some(_) => Ok(()),
+    });
+    done.inspect_err(|_| take_back(dir))
 }
 
 /// What the name of a folder in `tmp` ends in: one that is being made, and one that was deleted.
@@ -43,15 +49,17 @@ fn parent(path: &Path) -> &Path {
 /// Removes what is left in `tmp` of a folder on its way in or out, if the name is that of one. What its owner has deleted goes with all that
 /// is in it. One that was being made goes only if it is empty: a crash may have taken back the rename by which it got its place, and mail
 /// that was acknowledged may lie in it.
-pub(super) fn sweep(path: &Path, name: &[u8]) {
+///
+/// `first`: this is the first day on which it is found; the log has it then, and not for ever.
+pub(super) fn sweep(path: &Path, name: &[u8], first: bool) {
     if name.ends_with(GOING) {
         let _ = fs::remove_tree(path);
     } else if name.ends_with(COMING) {
         let dir = Dir::at(path);
-        if holds_mail(&dir) {
-            log::warn!("{}: a folder that was never put in its place, with mail in it; it stays", fs::shown(path));
-        } else {
+        if !holds_mail(&dir) {
             unmake(&dir);
+        } else if first {
+            log::warn!("{}: a folder that was never put in its place, with mail in it; it stays", fs::shown(path));
         }
     }
 }
@@ -67,11 +75,11 @@ fn holds_mail(dir: &Dir) -> bool {
 /// Makes a folder's directories and its mark, in Courier's order and with its modes; all of it is on disk before mail comes into it.
 pub(super) fn make(store: &Store, dir: &Dir) -> io::Result<()> {
     make_unsynced(store, dir)?;
-    if store.config.fsync {
-        fs::sync_dir(dir.path())?;
-        fs::sync_dir(parent(dir.path()))?;
+    if !store.config.fsync {
+        return Ok(());
     }
-    Ok(())
+    let synced = fs::sync_dir(dir.path()).and_then(|()| fs::sync_dir(parent(dir.path())));
+    synced.inspect_err(|_| unmake(dir))
 }
 
 fn make_unsynced(store: &Store, dir: &Dir) -> io::Result<()> {

@@ -183,11 +183,18 @@ impl Wait {
             return if older_than(timing.foreign_age) { Holder::Stale(holder) } else { Holder::Elsewhere };
         };
         let before = |start: i128| holder.2.saturating_add(CLOCKS_DIFFER) < start;
-        let stale = pid == user::pid()
-            || !user::process_runs(pid)
-            || older_than(timing.longest_held)
-            // (What has just been made is older than nothing.)
-            || seen.age > CLOCKS_DIFFER && (before(user::first_start()) || user::process_start(pid).is_some_and(before));
+        let stale = if pid == user::pid() || !user::process_runs(pid) {
+            true
+        } else if seen.age.unsigned_abs() < CLOCKS_DIFFER.unsigned_abs() {
+            // What has just been made is older than nothing.
+            false
+        } else {
+            let process = user::process(pid);
+            before(user::first_start())
+                || process.as_ref().is_some_and(|process| before(process.start))
+                // A session that is stopped, or waits for a file server, would go on where it was: it keeps its lock.
+                || older_than(timing.longest_held) && !process.is_some_and(|process| process.stuck)
+        };
         if stale { Holder::Stale(holder) } else { Holder::Here(holder) }
     }
 }

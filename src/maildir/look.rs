@@ -63,8 +63,6 @@ pub(super) struct Look<'a> {
     pub(super) new_mail: Option<Stamp>,
     /// Whether something in the UID file is to be written differently.
     pub(super) stale: bool,
-    /// What was moved from `new` without having a UID: the names there, and in `cur`.
-    pub(super) moved: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The most readings of a directory that keeps changing.
@@ -80,18 +78,7 @@ impl<'a> Look<'a> {
             messages.drop_doubled_names();
             index = messages.index(|_| {});
         }
-        Look {
-            store,
-            dir,
-            messages,
-            index,
-            doubles: Vec::new(),
-            impossible: Vec::new(),
-            cur: None,
-            new_mail: None,
-            stale,
-            moved: Vec::new(),
-        }
+        Look { store, dir, messages, index, doubles: Vec::new(), impossible: Vec::new(), cur: None, new_mail: None, stale }
     }
 
     /// Adds a message that was just put into `cur`, or is about to be found there.
@@ -173,9 +160,7 @@ impl<'a> Look<'a> {
             match (fs::lstat(&self.dir.message(&kept)), fs::lstat(&self.dir.message(&name))) {
                 (Err(_), Ok(_)) => self.found(i, &name, 0),
                 // Two names of one file: somebody is in the middle of a rename by link(2) and unlink(2).
-                (Ok(a), Ok(b)) if !is_same(&a, &b) => {
-                    self.move_aside(&self.dir.cur(), &name);
-                }
+                (Ok(a), Ok(b)) if !is_same(&a, &b) => self.move_aside(&self.dir.cur(), &name),
                 _ => {}
             }
         }
@@ -185,15 +170,15 @@ impl<'a> Look<'a> {
     }
 
     /// Gives a file a new name in `cur`. Where that is not possible it stays out of sight.
-    fn move_aside(&mut self, from: &Path, name: &[u8]) -> Option<Vec<u8>> {
+    fn move_aside(&mut self, from: &Path, name: &[u8]) {
         let path = fs::join(from, name);
-        let metadata = fs::lstat(&path).ok()?;
+        let Ok(metadata) = fs::lstat(&path) else { return };
         let mut new = Stem::next(self.store).base(self.store, metadata.dev(), metadata.ino(), metadata.len());
         let suffix = name.get(names::base_length(name)..).filter(|s| !s.is_empty() && !s.contains(&b'\n'));
         new.extend_from_slice(suffix.unwrap_or(b":2,"));
-        fs::rename_new(&path, &self.dir.message(&new)).ok()?;
-        self.add(&new, 0);
-        Some(new)
+        if fs::rename_new(&path, &self.dir.message(&new)).is_ok() {
+            self.add(&new, 0);
+        }
     }
 
     /// The names in `new`, none if there is no such directory.
@@ -225,54 +210,53 @@ impl<'a> Look<'a> {
         Ok(names)
     }
 
+    /// Whether a name in `new` is that of a message with a UID, which was not met in `cur`: somebody has put it back.
+    pub(super) fn is_back(&self, name: &[u8]) -> bool {
+        self.messages.find(&self.index, name).is_some_and(|i| !self.messages.has(i, bit::FOUND))
+    }
+
+    /// Notes that those of these names in `new` that have UIDs are there, where nothing can be moved.
+    pub(super) fn meet_those_back(&mut self, names: &[Vec<u8>]) {
+        for name in names.iter().filter(|name| self.is_back(name)).collect::<Vec<_>>() {
+            if let Some(i) = self.messages.find(&self.index, name) {
+                self.messages.set_file_name(i, name);
+                self.messages.mark(i, bit::FOUND);
+            }
+        }
+    }
+
     /// Moves what was found in `new` into `cur` (STORAGE 1.3). A file that cannot be moved stays, to be tried again by the next scan.
     pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>) {
-        for name in names {
-            if let Some(to) = self.move_one(&name) {
-                self.moved.push((name, to));
-            }
-        }
-    }
-
-    /// Moves one message from `new`; its name in `cur` if it has no UID yet.
-    fn move_one(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         let path = self.dir.new_mail();
-        let from = fs::join(&path, name);
-        let known = self.messages.find(&self.index, name);
-        if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
-            let other = fs::lstat(&self.dir.message(&self.messages.file_name(i)));
-            return match (fs::lstat(&from), other) {
-                (Ok(a), Ok(b)) if is_same(&a, &b) => None,
-                _ => self.move_aside(&path, name),
-            };
-        }
-        if name.contains(&b'\n') {
-            return self.move_aside(&path, name);
-        }
-        let mut target = name.to_vec();
-        if !name.contains(&b':') {
-            target.extend_from_slice(b":2,");
-        }
-        match fs::rename_new(&from, &self.dir.message(&target)) {
-            Ok(()) => {
-                if let Some(i) = known {
-                    // It has been in `cur` before: it keeps its UID.
-                    self.found(i, &target, 0);
-                    return None;
+        for name in names {
+            let from = fs::join(&path, &name);
+            let known = self.messages.find(&self.index, &name);
+            if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
+                let other = fs::lstat(&self.dir.message(&self.messages.file_name(i)));
+                match (fs::lstat(&from), other) {
+                    (Ok(a), Ok(b)) if is_same(&a, &b) => {}
+                    _ => self.move_aside(&path, &name),
                 }
-                self.add(&target, 0);
-                Some(target)
+                continue;
             }
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.move_aside(&path, name),
-            Err(_) => None,
+            if name.contains(&b'\n') {
+                self.move_aside(&path, &name);
+                continue;
+            }
+            let mut target = name.clone();
+            if !name.contains(&b':') {
+                target.extend_from_slice(b":2,");
+            }
+            match fs::rename_new(&from, &self.dir.message(&target)) {
+                Ok(()) => match known {
+                    // It has been in `cur` before: it keeps its UID.
+                    Some(i) => self.found(i, &target, 0),
+                    None => self.add(&target, 0),
+                },
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.move_aside(&path, &name),
+                Err(_) => {}
+            }
         }
-    }
-}
-
-/// Puts messages that were moved from `new` back: they cannot get UIDs now. One that somebody has renamed since stays where it is.
-pub(super) fn move_back(dir: &Dir, moved: &[(Vec<u8>, Vec<u8>)]) {
-    for (name, now) in moved {
-        let _ = fs::rename_new(&dir.message(now), &fs::join(&dir.new_mail(), name));
     }
 }
 

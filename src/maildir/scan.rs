@@ -10,8 +10,9 @@
 //!   two scans never give one UID twice. The file is replaced by a rename, so whoever reads it without the lock sees an old or a new one.
 //!   It is synced, with its directory, before the scan returns: a UID that a client was told survives a crash. If it cannot be written,
 //!   the old one stays, what the scan has delivered is taken back, and the scan fails: no UID was told that could be given again.
-//! - **A full disk** must not lock anybody out. Room for the UID file is set aside before `new` is touched. Where there is none, new mail
-//!   stays there, and the scan shows what has a saved UID: its owner can read it, delete it, and so make room.
+//! - **A full disk** must not lock anybody out. Room for the UID file is set aside before `new` is touched, where the file system can do
+//!   that. If there is none, new mail stays there, and the scan shows what has a saved UID: its owner can read it, delete it, and so make
+//!   room. (Where the file system finds out only at the end, new mail lies in `cur` by then, and is not shown either.)
 //! - **A rename while the directory is read** may hide a file from the reading (its old name lies behind, its new one before us), or
 //!   show it twice. A file that seems to be gone would lose its UID, and with it the client its copy. So if a known message was not met, or
 //!   a name was met twice, the directory is read again, until it did not change during a reading; only then is a message given up.
@@ -34,7 +35,7 @@
 
 use super::deliver::{Arrivals, Delivery};
 use super::lock::Lock;
-use super::look::{self, Look, Stamp};
+use super::look::{Look, Stamp};
 use super::messages::{Messages, bit};
 use super::uiddb::{self, Draft, UidFile};
 use super::{Dir, Error, Store, folders, keywords, names};
@@ -166,9 +167,12 @@ fn scan_once(
     if lock.is_some() {
         (draft, room) = take_in(&mut look, store, dir, writable && unsaved.is_none(), delivers)?;
     } else {
-        look.list_new()?;
+        let names = look.list_new()?;
+        if !room {
+            look.meet_those_back(&names);
+        }
     }
-    let Look { mut messages, index, cur, new_mail, stale, moved, .. } = look;
+    let Look { mut messages, index, cur, new_mail, stale, .. } = look;
     let met = messages.len();
     messages.keep(bit::FOUND);
     let news = messages.count(bit::FRESH) > 0 || messages.count(bit::DOUBLED) > 0 || file.validity.is_none();
@@ -176,7 +180,7 @@ fn scan_once(
     let old = Old { validity: file.validity, before: file.before, next: file.next };
     let mut given = None;
     if writable && unsaved.is_none() && room {
-        let saving = Saving { store, dir, lock: lock.as_ref(), time: &time, draft, moved: &moved, delivers };
+        let saving = Saving { store, dir, lock: lock.as_ref(), time: &time, draft, delivers };
         match saving.save(&mut messages, &old, stale, news)? {
             Saved::As(validity, next) => given = Some((validity, next, true)),
             Saved::NoRoom => room = false,
@@ -186,7 +190,7 @@ fn scan_once(
     }
     let (uid_validity, uid_next, saved) = match given {
         Some(given) => given,
-        None => old.without_saving(store, &mut messages, previous, room, &time).ok_or_else(too_many)?,
+        None => old.without_saving(store, &mut messages, previous, &When { seconds: time.seconds, room }).ok_or_else(too_many)?,
     };
     let delivered = match saved {
         // Another scan may have numbered them, in whatever order.
@@ -229,6 +233,9 @@ fn take_in(look: &mut Look<'_>, store: &Store, dir: &Dir, saves: bool, delivers:
             Ok(with_room) => draft = Some(with_room),
             Err(e) if fs::is_full(&e) && !delivers => {
                 store.ran_out_of_room(&dir.uid_file(), &e);
+                // What has a UID needs no room.
+                let back = coming.into_iter().filter(|name| look.is_back(name)).collect();
+                look.move_new(back);
                 return Ok((None, false));
             }
             Err(e) => return Err(Error::failed(format!("writing {}", fs::shown(&dir.uid_file())), e)),
@@ -245,14 +252,13 @@ struct Saving<'a> {
     lock: Option<&'a Lock>,
     time: &'a Time,
     draft: Option<Draft>,
-    moved: &'a [(Vec<u8>, Vec<u8>)],
     delivers: bool,
 }
 
 enum Saved {
     /// Under this UIDVALIDITY, and the next UID.
     As(UidValidity, u32),
-    /// Not, for lack of room; what was in `new` is there again.
+    /// Not, for lack of room.
     NoRoom,
     /// Not, for somebody else may be giving UIDs.
     LockLost,
@@ -261,7 +267,7 @@ enum Saved {
 impl Saving<'_> {
     /// Gives UIDs, and writes the UID file if there is something to be written: `news`, which a client will be told, or what is `stale`.
     fn save(self, messages: &mut Messages, old: &Old, stale: bool, news: bool) -> Result<Saved, Error> {
-        let Saving { store, dir, lock, time, draft, moved, delivers } = self;
+        let Saving { store, dir, lock, time, draft, delivers } = self;
         // Never one under which this session has told UIDs that were not saved.
         let past = old.before.max(store.unsaved_validity.get());
         let validity = old.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, past));
@@ -277,10 +283,11 @@ impl Saving<'_> {
         match draft.and_then(|draft| uiddb::write(store, dir, draft, (validity, next), messages, news || begun_anew)) {
             Ok(()) => store.has_room(),
             // Lines of messages that are gone do no harm: an account that is full can still be opened and emptied.
+            Err(e) if fs::is_full(&e) && !news => store.ran_out_of_room(&dir.uid_file(), &e),
             Err(e) if !news => log::error!("{}: {e}", fs::shown(&dir.uid_file())),
+            // What was in `new` stays in `cur`, out of sight: to move it back would wake every session that watches, again and again.
             Err(e) if fs::is_full(&e) && !delivers && !begun_anew => {
                 store.ran_out_of_room(&dir.uid_file(), &e);
-                look::move_back(dir, moved);
                 return Ok(Saved::NoRoom);
             }
             Err(e) => return Err(Error::failed(format!("writing {}", fs::shown(&dir.uid_file())), e)),
@@ -332,25 +339,33 @@ struct Old {
 
 impl Old {
     /// UIDs where none can be saved; `None`: there are not enough.
-    fn without_saving(
-        &self,
-        store: &Store,
-        messages: &mut Messages,
-        previous: Option<&Snapshot>,
-        room: bool,
-        time: &Time,
-    ) -> Option<(UidValidity, u32, bool)> {
+    fn without_saving(&self, store: &Store, messages: &mut Messages, previous: Option<&Snapshot>, when: &When) -> Option<Given> {
+        // Never one that this session has used before, not even in the same second.
+        let fresh = uiddb::fresh_validity(when.seconds, self.validity.max(self.before).max(store.unsaved_validity.get()));
+        if !when.room && self.validity.is_none() {
+            // Nothing has a saved UID, and so nothing is shown: no UID is told that could then name another message.
+            messages.leave_out(bit::FRESH | bit::DOUBLED);
+            return Some((previous.map_or(fresh, |p| p.uid_validity), self.next, true));
+        }
         let go_on = previous.is_some_and(|p| !p.saved);
         // Where there is no room, what has a saved UID is shown, and the rest when there is.
-        let hide = previous.is_some_and(|p| p.saved) || !room;
-        // Never one that this session has used before, not even in the same second.
-        let fresh = uiddb::fresh_validity(time.seconds, self.validity.max(store.unsaved_validity.get()));
-        let numbered = number_unsaved(messages, self.validity, self.next, go_on, hide, fresh)?;
+        let hide = previous.is_some_and(|p| p.saved) || !when.room;
+        let numbered = number_unsaved(messages, self, go_on, hide, fresh)?;
         if !numbered.2 {
             store.unsaved_validity.set(Some(numbered.0));
         }
         Some(numbered)
     }
+}
+
+/// The UIDVALIDITY, the next UID, and whether the UIDs are on disk.
+type Given = (UidValidity, u32, bool);
+
+/// The moment of a scan.
+struct When {
+    seconds: i64,
+    /// Whether there is room on the disk.
+    room: bool,
 }
 
 /// The UID of a message that was delivered under this name; its flags may be others by now.
@@ -380,19 +395,12 @@ fn number(messages: &mut Messages, validity: UidValidity, next: u32, seconds: i6
 /// UIDs where none can be saved. What the UID file has is good as it is; beyond that there are two ways. A first look gives all messages UIDs
 /// from 1 on under a UIDVALIDITY of its own; a later one goes on from there, or, after a look that could keep to the file, leaves out what
 /// the file does not have.
-fn number_unsaved(
-    messages: &mut Messages,
-    validity: Option<UidValidity>,
-    next: u32,
-    go_on: bool,
-    hide: bool,
-    fresh: UidValidity,
-) -> Option<(UidValidity, u32, bool)> {
-    match validity {
-        Some(validity) if go_on => Some((validity, messages.number(next)?, false)),
+fn number_unsaved(messages: &mut Messages, old: &Old, go_on: bool, hide: bool, fresh: UidValidity) -> Option<Given> {
+    match old.validity {
+        Some(validity) if go_on => Some((validity, messages.number(old.next)?, false)),
         Some(validity) if hide || messages.count(bit::FRESH) + messages.count(bit::DOUBLED) == 0 => {
             messages.leave_out(bit::FRESH | bit::DOUBLED);
-            Some((validity, next, true))
+            Some((validity, old.next, true))
         }
         _ => {
             messages.forget_uids();
@@ -437,6 +445,7 @@ impl Time {
 
 /// Files in `tmp` stay this many seconds (STORAGE 1.5).
 const TMP_STAYS: i64 = 36 * 3600;
+const DAY: i64 = 24 * 3600;
 /// How often a session looks for them in one folder.
 const PURGE_EVERY: Duration = Duration::from_secs(20 * 60);
 
@@ -459,7 +468,7 @@ fn purge(store: &Store, dir: &Dir, now: i64) {
         let Some(metadata) = fs::lstat(&path).ok().filter(|_| !name.starts_with(b".")) else { continue };
         if metadata.ctime() < now.saturating_sub(TMP_STAYS) {
             if metadata.is_dir() {
-                folders::sweep(&path, &name);
+                folders::sweep(&path, &name, metadata.ctime() >= now.saturating_sub(TMP_STAYS + DAY));
             } else {
                 let _ = fs::unlink(&path);
             }

@@ -312,22 +312,24 @@ fn with_target<T>(dir: &Path, name: &[u8], mut act: impl FnMut(&Path) -> io::Res
 /// The name that a provider's file has now; `None` if it is gone.
 fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     for _ in 0..READINGS {
-        let mut now = renamed::find(provider, base(name), name);
-        if now.is_some() {
-            return Ok(now);
-        }
+        let mut now = None;
         let read = dir::open(provider).and_then(|open| {
+            let before = open.metadata()?;
             dir::for_each(&open, |there, _| {
                 if !there.starts_with(b".") && base(there) == base(name) {
                     now = Some(there.to_vec());
                 }
-            })
+            })?;
+            // A folder in which nothing was renamed meanwhile hides nothing.
+            Ok(fs::mtime_nanos(&before) == fs::mtime_nanos(&open.metadata()?))
         });
-        match read {
+        let calm = match read {
             Err(e) if control::is_missing(&e) => return Ok(None),
-            Err(e) => return Err(e),
-            Ok(()) if now.is_some() => return Ok(now),
-            Ok(()) => {}
+            read => read?,
+        };
+        now = now.or_else(|| if calm { None } else { renamed::find(provider, base(name), name) });
+        if calm || now.is_some() {
+            return Ok(now);
         }
     }
     Ok(None)

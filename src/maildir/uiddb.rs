@@ -162,7 +162,7 @@ impl Draft {
         let known: usize = (0..messages.len()).map(|i| messages.base_name(i).len().saturating_add(LINE)).sum();
         // Such a name may have to give way to one of ours.
         let more: usize = coming.iter().map(|name| name.len().max(OWN_NAME).saturating_add(LINE)).sum();
-        let size = known.saturating_add(more).saturating_add(CHUNK);
+        let size = HEADER.saturating_add(known).saturating_add(more);
         match fs::reserve(draft.temporary.file()?, size as u64) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
                 if store.is_short() {
@@ -181,6 +181,8 @@ impl Draft {
     }
 }
 
+/// The most bytes of the first line.
+const HEADER: usize = 32;
 /// The most bytes of a line beside the name: a UID, a blank, a line end.
 const LINE: usize = 12;
 /// More than the longest name that we give.

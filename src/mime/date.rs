@@ -78,16 +78,15 @@ pub fn month_length(year: i64, month: u8) -> u8 {
     }
 }
 
-/// What a date of four digits can say: the seconds of the years 0 to 9999, a day at either end left to the time zones.
-const FOUR_DIGITS: std::ops::RangeInclusive<i64> = -62_167_132_800..=253_402_214_399;
+/// What a date of four digits can say: the seconds from 01-Jan-0000 00:00:00 to 31-Dec-9999 23:59:59.
+const FIRST: i64 = -62_167_219_200;
+const LAST: i64 = 253_402_300_799;
 
 /// IMAP's date-time: `05-Mar-2024 01:02:03 +0000` (RFC 3501 9), two-digit day as Courier writes it, without the quotes. A file may have
 /// any time; what lies outside of the years 0 to 9999, which are all that a `date-year` can say, is told as the nearest that lies within.
 pub fn imap_date_time(unix: i64, zone: i32) -> String {
-    let mut d = Date::from_unix(unix, zone);
-    if !(0..=9999).contains(&d.year) {
-        d = Date::from_unix(unix.clamp(*FOUR_DIGITS.start(), *FOUR_DIGITS.end()), zone);
-    }
+    let east = i64::from(zone) * 60;
+    let d = Date::from_unix(unix.saturating_add(east).clamp(FIRST, LAST).saturating_sub(east), zone);
     let month = d.month.checked_sub(1).and_then(|m| MONTHS.get(usize::from(m))).copied().unwrap_or(b"Jan");
     let sign = if zone < 0 { '-' } else { '+' };
     let away = zone.unsigned_abs();
@@ -378,9 +377,9 @@ mod tests {
         assert_eq!(imap_date_time(1_709_600_523, -210), "04-Mar-2024 21:32:03 -0330");
         assert_eq!(imap_date_time(-1, 0), "31-Dec-1969 23:59:59 +0000");
         assert_eq!(imap_date_time(253_402_300_799, 0), "31-Dec-9999 23:59:59 +0000");
-        assert_eq!(imap_date_time(253_402_300_800, 0), "30-Dec-9999 23:59:59 +0000");
-        assert_eq!(imap_date_time(i64::MAX, 60), "31-Dec-9999 00:59:59 +0100");
-        assert_eq!(imap_date_time(i64::MIN, -60), "01-Jan-0000 23:00:00 -0100");
+        assert_eq!(imap_date_time(253_402_300_800, 0), "31-Dec-9999 23:59:59 +0000");
+        assert_eq!(imap_date_time(i64::MAX, 60), "31-Dec-9999 23:59:59 +0100");
+        assert_eq!(imap_date_time(i64::MIN, -60), "01-Jan-0000 00:00:00 -0100");
     }
 
     proptest! {

@@ -180,14 +180,15 @@ pub fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
 
 /// Sees to it that this many bytes can be written to a file, without making it longer.
 ///
-/// Errors: as for a write, ENOSPC or EDQUOT where there is no room; `Unsupported` where the file system cannot tell.
+/// Errors: ENOSPC or EDQUOT where there is no room; `Unsupported` where that cannot be told, whatever the reason.
 pub fn reserve(file: &File, size: u64) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{FallocateFlags, fallocate};
     let size = libc::off_t::try_from(size).unwrap_or(libc::off_t::MAX);
     match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
-        Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => Err(io::ErrorKind::Unsupported.into()),
-        other => Ok(other?),
+        Ok(()) => Ok(()),
+        Err(full @ (Errno::ENOSPC | Errno::EDQUOT)) => Err(full.into()),
+        Err(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
@@ -249,6 +250,7 @@ pub fn error(kind: io::ErrorKind) -> io::Error {
         io::ErrorKind::InvalidInput => io::Error::from_raw_os_error(libc::EINVAL),
         io::ErrorKind::NotADirectory => io::Error::from_raw_os_error(libc::ENOTDIR),
         io::ErrorKind::NotFound => io::Error::from_raw_os_error(libc::ENOENT),
+        io::ErrorKind::StorageFull => io::Error::from_raw_os_error(libc::ENOSPC),
         io::ErrorKind::ResourceBusy => io::Error::from_raw_os_error(libc::EBUSY),
         other => other.into(),
     }
@@ -259,9 +261,12 @@ pub fn sync_file(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Waits until a directory's entries are on disk.
+/// Waits until a directory's entries are on disk. Where a file system cannot do that for a directory, nothing is to be waited for.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    super::dir::open(path)?.sync_all()
+    match super::dir::open(path)?.sync_all() {
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP)) => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Whether the process may write to a path, by its effective ids.

@@ -49,20 +49,31 @@ pub fn process_runs(pid: u32) -> bool {
     }
 }
 
-/// When a process began, in nanoseconds since 1970 by today's clock; `None` where `/proc` does not tell.
-pub fn process_start(pid: u32) -> Option<i128> {
+/// What `/proc` tells of a process.
+pub struct Process {
+    /// When it began, in nanoseconds since 1970 by today's clock.
+    pub start: i128,
+    /// It does not get on: somebody has stopped it, or the system does not come back from a call (a file server that does not answer).
+    pub stuck: bool,
+}
+
+/// What `/proc` tells of a process, if it tells anything.
+pub fn process(pid: u32) -> Option<Process> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in parentheses, with any characters in it; the 22nd is the start, in ticks since the machine's.
+    // The second field is a name in parentheses, with any characters in it; the third is the state, the 22nd the start, in ticks since
+    // the machine's.
     let rest = stat.get(memchr::memrchr(b')', &stat)?..)?;
-    let ticks: u64 = std::str::from_utf8(rest.split(|b| *b == b' ').nth(20)?).ok()?.parse().ok()?;
+    let mut fields = rest.split(|b| *b == b' ');
+    let stuck = matches!(fields.nth(1)?, b"T" | b"t" | b"D");
+    let ticks: u64 = std::str::from_utf8(fields.nth(18)?).ok()?.parse().ok()?;
     let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten()?;
-    Some(boot() + i128::from(ticks) * 1_000_000_000 / i128::from(a_second.max(1)))
+    Some(Process { start: boot() + i128::from(ticks) * 1_000_000_000 / i128::from(a_second.max(1)), stuck })
 }
 
 /// When what we run in began, in nanoseconds since 1970: the first process of the machine, or of the container. No process that runs
 /// began before.
 pub fn first_start() -> i128 {
-    process_start(1).unwrap_or_else(boot)
+    process(1).map_or_else(boot, |first| first.start)
 }
 
 /// When the machine began, by the clocks.

@@ -221,8 +221,8 @@ fn unsaved_uids() {
         for name in fresh {
             m.push_named(name.as_bytes(), bit::FRESH);
         }
-        let (validity, next, saved) =
-            number_unsaved(&mut m, file.and_then(UidValidity::new), next, go_on, hide, UidValidity::new(777).unwrap()).unwrap();
+        let old = Old { validity: file.and_then(UidValidity::new), before: None, next };
+        let (validity, next, saved) = number_unsaved(&mut m, &old, go_on, hide, UidValidity::new(777).unwrap()).unwrap();
         let all: Vec<_> =
             (0..m.len()).map(|i| (m.uid(i).unwrap().get(), String::from_utf8(m.base_name(i).to_vec()).unwrap())).collect();
         (validity.get(), next, saved, all)
