@@ -107,7 +107,7 @@ fn a_providers_message_goes_on_both_sides() {
     maildir.write("shared-maildirs", format!("p {}\n", provider.path().display()).as_bytes());
     let file = provider.path().join(".pub/cur/1000.x:2,");
     let ours = postrider();
-    let delay = ["-e", "trace=unlink", "-e", "inject=unlink:delay_enter=700000"];
+    let delay = ["-e", "trace=unlink", "-e", "inject=unlink:delay_enter=1500000"];
     let args = [&["-o", "/dev/null", "-P", file.to_str().unwrap()], &delay[..], &[ours.to_str().unwrap(), "./Maildir"]].concat();
     let mut s = maildir.start(strace, &[], &args);
     assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
@@ -419,4 +419,70 @@ fn a_full_disk_keeps_nobody_awake() {
             s.finish("i").ok("IDLE completed").lacks("* 2 EXISTS");
         }
     });
+}
+
+/// Some file systems find out that they are full when a file is synced.
+#[test]
+fn a_disk_that_is_full_at_the_sync_keeps_nobody_awake() {
+    let strace = Path::new("/usr/bin/strace");
+    if !support::is_program(strace) {
+        return eprintln!("left out: strace is not here");
+    }
+    let maildir = Maildir::new();
+    maildir.write("cur/1001.x:2,", MESSAGE);
+    maildir.session(&[]).cmd("SELECT INBOX").has("* 1 EXISTS");
+    let trace = maildir.home().join("trace");
+    let ours = postrider();
+    let refuse = ["-e", "trace=fsync,fallocate", "-e", "inject=fsync:error=ENOSPC", "-e", "inject=fallocate:error=EOPNOTSUPP"];
+    let args = [&["-o", trace.to_str().unwrap()], &refuse[..], &[ours.to_str().unwrap(), "./Maildir"]].concat();
+    let mut s = maildir.start(strace, &[UIDPLUS], &args);
+    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    s.cmd("SELECT INBOX").has("* 1 EXISTS");
+    s.send(b"i IDLE\r\n");
+    s.line();
+    maildir.deliver("INBOX", "2000.new", MESSAGE);
+    std::thread::sleep(Duration::from_millis(1500));
+    s.send(b"DONE\r\n");
+    s.finish("i").ok("IDLE completed").lacks("* 2 EXISTS");
+    s.cmd("LOGOUT").ok("LOGOUT completed");
+    s.wait().unwrap();
+    let tries = fs::read_to_string(&trace).unwrap().lines().filter(|line| line.starts_with("fsync")).count();
+    assert!((1..20).contains(&tries), "{tries} syncs\n{}", s.story());
+    // With another disk all is there.
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").has("* 2 EXISTS").has("* 1 RECENT");
+}
+
+/// A folder whose making cannot be synced is not there, and can be made again.
+#[test]
+fn a_folder_is_made_whole_or_not_at_all() {
+    let strace = Path::new("/usr/bin/strace");
+    if !support::is_program(strace) {
+        return eprintln!("left out: strace is not here");
+    }
+    for n in 1..=3 {
+        let maildir = Maildir::new();
+        let refuse = format!("inject=fsync:error=EIO:when={n}");
+        let ours = postrider();
+        let args = ["-o", "/dev/null", "-e", "trace=fsync", "-e", &refuse, ours.to_str().unwrap(), "./Maildir"];
+        let mut s = maildir.start(strace, &[], &args);
+        assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+        s.cmd("CREATE INBOX.made").no("Cannot create this folder.");
+        assert!(!maildir.path().join(".made").exists(), "{n}\n{}", s.story());
+        s.cmd("CREATE INBOX.made").ok("\"INBOX.made\" created.");
+    }
+}
+
+/// What a STORE has changed is told, also if the rest of it is refused.
+#[test]
+fn flags_are_told_when_keywords_are_refused() {
+    let maildir = Maildir::new();
+    maildir.write("cur/1001.x:2,", MESSAGE).write("cur/1002.x:2,", MESSAGE);
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").has("* 2 EXISTS");
+    fs::remove_dir(maildir.path().join("courierimapkeywords")).unwrap();
+    maildir.write("courierimapkeywords", b"");
+    let reply = s.cmd("STORE 1:2 +FLAGS (\\Seen Work)");
+    reply.no("An error occured while updating keywords");
+    reply.has("* 1 FETCH (FLAGS (\\Seen \\Recent))").has("* 2 FETCH (FLAGS (\\Seen \\Recent))");
 }

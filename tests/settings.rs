@@ -150,7 +150,9 @@ fn without_clock(line: &str) -> String {
     if line.contains("UIDVALIDITY") || line.contains("APPENDUID") || line.contains("COPYUID") {
         return line.chars().filter(|c| !c.is_ascii_digit()).collect();
     }
-    line.to_owned()
+    // The last line in the log has the session's seconds.
+    line.split_once(", time=")
+        .map_or(line.to_owned(), |(before, after)| format!("{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit())))
 }
 
 #[test]

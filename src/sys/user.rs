@@ -93,3 +93,35 @@ pub fn system() -> (Vec<u8>, Vec<u8>) {
     use std::os::unix::ffi::OsStrExt;
     nix::sys::utsname::uname().map(|u| (u.sysname().as_bytes().to_vec(), u.release().as_bytes().to_vec())).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::{Signal, kill};
+
+    #[test]
+    fn what_is_told_of_processes() {
+        assert!(process_runs(pid()) && process_runs(1) && !process_runs(0) && !process_runs(u32::MAX));
+        assert!(first_start() <= process(pid()).unwrap().start);
+        let before = crate::sys::clock::now_nanos();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let number = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let told = process(child.id()).unwrap();
+        // (In ticks of a hundredth of a second.)
+        assert!((told.start - before).abs() < 2_000_000_000, "{} {before}", told.start);
+        assert!(!process(pid()).unwrap().stuck);
+        kill(number, Signal::SIGSTOP).unwrap();
+        while !process(child.id()).unwrap().stuck {
+            std::thread::yield_now();
+        }
+        assert!(process_runs(child.id()));
+        child.kill().unwrap();
+        // A zombie.
+        while process_runs(child.id()) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(process(child.id()).is_none());
+    }
+}

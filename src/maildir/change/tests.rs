@@ -260,3 +260,18 @@ fn keywords_are_not_added_to_unread_ones() {
         assert_eq!(add(&mut s).is_ok(), mode == KeywordMode::Fast);
     }
 }
+
+/// A trash that is no folder is not taken for a message that is not there.
+#[test]
+fn a_half_made_trash_takes_nothing() {
+    let d = Folder::of(&["1.a:2,T"]);
+    let mut m = d.scan().messages;
+    let trash = d.sub("Trash");
+    std::fs::create_dir(trash.dir.path()).unwrap();
+    let moved = move_to(&d.store, &d.dir, &mut m, 0, &trash.dir, Flags::DELETED);
+    assert_eq!(moved.unwrap_err().errno(), Some(libc::ENOTDIR));
+    assert_eq!(d.list("cur"), ["1.a:2,T"]);
+    std::fs::remove_dir(trash.dir.path()).unwrap();
+    assert!(move_to(&d.store, &d.dir, &mut m, 0, &trash.dir, Flags::DELETED).unwrap());
+    assert_eq!(trash.list("cur"), ["1.a:2,"]);
+}
