@@ -109,9 +109,12 @@ fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> R
             Ok(delivery)
         }
     });
-    made.map_err(|e| {
-        s.log_failure("copying", e.errno());
-        s.store_error(e, NO_ROOM)
+    made.map_err(|e| match e.errno() {
+        Some(errno) => {
+            s.log_failure("copying", Some(errno));
+            Outcome::no(NO_ROOM).into()
+        }
+        None => s.store_error(e, NO_ROOM),
     })
 }
 
