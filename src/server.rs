@@ -6,7 +6,7 @@ mod start;
 use crate::commands::{self, Call};
 use crate::session::{Error, Outcome, Result, Session, logging};
 use crate::sys::clock;
-use crate::wire::{End, Io, Token};
+use crate::wire::{self, End, Io, Token};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -99,8 +99,14 @@ fn converse(s: &mut Session) -> Ending {
         let result = command(s, &mut tag);
         if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) {
             // What is left of the line goes before the answer, so that an answer always is to a whole line. A client that went away
-            // behind a complete command is answered, into the void.
-            let _ = s.io.finish_line();
+            // behind a complete command is answered, into the void. One that does not send what it has announced is sent away: were
+            // its rest to come after all, it would be taken for commands.
+            if let Err(wire::Error::End(end @ (End::Inactive | End::Signal))) = s.io.finish_line() {
+                if let Ok(outcome) = &result {
+                    s.tagged(tag.as_deref(), outcome);
+                }
+                return Ending::End(end);
+            }
         }
         let outcome = match result {
             Ok(outcome) => {

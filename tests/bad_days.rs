@@ -6,7 +6,6 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use support::{Maildir, Session, postrider};
@@ -166,27 +165,10 @@ fn emptying_the_trash_puts_nothing_over_a_message() {
     }
 }
 
-/// A library that turns the clock of a program ahead, the file system's not: as on a client of a file server.
-fn clock_ahead(dir: &Path, days: i64) -> Option<String> {
-    let source = format!(
-        "#define _GNU_SOURCE\n#include <sys/syscall.h>\n#include <time.h>\n#include <unistd.h>\n\
-         int clock_gettime(clockid_t id, struct timespec *t) {{\n\
-         int r = syscall(SYS_clock_gettime, id, t); if (id == CLOCK_REALTIME) t->tv_sec += {days} * 86400L; return r; }}\n"
-    );
-    let (c, so) = (dir.join("ahead.c"), dir.join("ahead.so"));
-    fs::write(&c, source).unwrap();
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&so).arg(&c).status();
-    if !built.is_ok_and(|status| status.success()) {
-        eprintln!("left out: no C compiler");
-        return None;
-    }
-    Some(so.to_str().unwrap().to_owned())
-}
-
 #[test]
 fn a_wrong_clock_purges_nothing() {
     let maildir = Maildir::new();
-    let Some(ahead) = clock_ahead(maildir.home(), 10) else { return };
+    let Some(ahead) = support::clock::ahead(maildir.home(), 10) else { return };
     maildir.folder("INBOX.Trash").write(".Trash/cur/1000.x:2,S", MESSAGE);
     let env = [("IMAP_EMPTYTRASH", "Trash:7"), ("LD_PRELOAD", &*ahead)];
     let mut s = maildir.start(&postrider(), &env, &["./Maildir"]);

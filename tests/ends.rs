@@ -472,3 +472,74 @@ fn last_words_are_not_taken_back() {
     let bye = "* BYE [ALERT] Fatal error: TOO MANY CONSECUTIVE PROTOCOL VIOLATIONS: \r\n";
     assert_eq!(output, format!("* PREAUTH Ready.\r\n{errors}{bye}"));
 }
+
+/// A client that stops in the middle of what it has announced is sent away: what comes later is never taken for commands.
+#[test]
+fn what_was_announced_and_comes_late_is_no_command() {
+    let maildir = Maildir::new();
+    let Some(fast) = support::clock::fast(maildir.home(), 600) else { return };
+    // A refused literal waits a minute, a line half an hour.
+    for (start, rest, seconds) in [
+        ("a APPEND INBOX.missing {24+}\r\nSubject:", " x\r\na CREATE INBOX.x\r\n", 60..120),
+        ("a FOO bar", "\r\na CREATE INBOX.x\r\n", 1800..2000),
+    ] {
+        let mut s = maildir.session(&[("LD_PRELOAD", &*fast)]);
+        s.send(start.as_bytes());
+        assert_eq!(s.line(), "* BYE Disconnected for inactivity.", "{}", s.story());
+        s.send(rest.as_bytes());
+        assert_eq!(s.rest(), b"", "{}", s.story());
+        s.wait().unwrap();
+        assert!(!maildir.path().join(".x").exists(), "{}", s.story());
+        let log = s.log();
+        let last = log.last().unwrap();
+        let told: u64 = last.rsplit("time=").next().unwrap().parse().unwrap();
+        assert!(last.starts_with("INFO: TIMEOUT, ") && seconds.contains(&told), "{last}");
+    }
+}
+
+/// Over TCP, to a client that reads slowly and does not stop sending: what it was answered arrives, and so does the goodbye.
+#[test]
+fn answers_arrive_while_the_client_goes_on_sending() {
+    let maildir = Maildir::new();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let server = OwnedFd::from(listener.accept().unwrap().0);
+    let mut command = Command::new(postrider());
+    command.arg("./Maildir").current_dir(maildir.home()).env_clear().env("AUTHENTICATED", "alice").env("IMAP_EXTENSIONS", "0");
+    command.stdin(Stdio::from(server.try_clone().unwrap())).stdout(Stdio::from(server)).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let answers = 20_000;
+    let commands = "a CAPABILITY\r\n".repeat(answers) + &"\"\r\n".repeat(10);
+    let mut sender = client.try_clone().unwrap();
+    let received = thread::scope(|scope| {
+        scope.spawn(move || {
+            let _ = sender.write_all(commands.as_bytes());
+            // Until the connection is gone.
+            for _ in 0..400 {
+                if sender.write_all(b"y NOOP\r\n").is_err() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let mut received = Vec::new();
+        let mut buffer = [0; 32 * 1024];
+        while let Ok(n) = client.read(&mut buffer) {
+            if n == 0 {
+                break;
+            }
+            received.extend_from_slice(&buffer[..n]);
+            thread::sleep(Duration::from_millis(5));
+        }
+        received
+    });
+    let _ = child.wait();
+    let text = String::from_utf8_lossy(&received);
+    assert_eq!(text.matches("a OK CAPABILITY completed\r\n").count(), answers);
+    assert!(
+        text.ends_with("* BYE [ALERT] Fatal error: TOO MANY CONSECUTIVE PROTOCOL VIOLATIONS: \r\n"),
+        "{}",
+        &text[text.len() - 200..]
+    );
+}

@@ -11,7 +11,7 @@ pub struct Allocator;
 /// (glibc would raise this limit by itself at the first large buffer that is freed, and keep what comes after.)
 pub fn give_back_large_buffers() {
     const LARGE: libc::c_int = 256 * 1024;
-    // SAFETY: mallopt only sets numbers of the allocator; called before there is anything of ours to allocate.
+    // SAFETY: mallopt only sets numbers of the allocator; blocks that are there already stay valid.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
         libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE);

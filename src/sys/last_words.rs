@@ -8,13 +8,14 @@
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, recv, send};
 use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-/// What is still to be sent, and ends a response; null: nothing.
+/// What is still to be sent, and ends a response; null: nothing. (A session has one thread; with more, a block could move or be freed
+/// between the two halves of what is done here.)
 static QUEUE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
 /// The client has a part of a response, and the rest will not come.
@@ -89,8 +90,19 @@ pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
     if !IN_THE_MIDDLE.load(Relaxed) && say(1, queue) {
         say(1, goodbye);
     }
+    empty_input();
     // SAFETY: ends the process; nothing of ours is to be cleared away (a lock that is left is seen to be nobody's).
     unsafe { libc::_exit(1) }
+}
+
+/// Throws away what a socket has received: with input in it, it would take back what was said.
+fn empty_input() {
+    let mut buffer = [0; 4096];
+    for _ in 0..4096 {
+        if !recv(0, &mut buffer, MsgFlags::MSG_DONTWAIT).is_ok_and(|n| n > 0) {
+            return;
+        }
+    }
 }
 
 /// Writes what a descriptor takes at once; whether that was all.

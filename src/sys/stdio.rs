@@ -1,6 +1,6 @@
 //! The connection: standard input and output, whose blocking mode is not ours to change (other processes share it).
 
-use super::{last_words, poll, signals};
+use super::{clock, last_words, poll, signals};
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -23,12 +23,20 @@ enum Way {
 /// The two ends that we were given.
 pub struct Stdio {
     input_is_socket: bool,
+    is_tcp: bool,
     way: Way,
 }
 
 const PIPE_BUF: usize = 4096;
-/// How many pieces of input are thrown away at the end: more than the kernel holds as a rule, and not as long as a client goes on.
+/// How many pieces of input are thrown away at once: more than the kernel holds as a rule, and not as long as a client goes on.
 const MOST_THROWN_AWAY: u32 = 4096;
+
+/// How many octets of output the client's side has not confirmed.
+fn on_the_way() -> i32 {
+    let mut count: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ writes one integer, which is there; on what is no connection it fails.
+    if unsafe { libc::ioctl(1, libc::TIOCOUTQ, &mut count) } == 0 { count } else { 0 }
+}
 
 fn kind(fd: BorrowedFd<'_>) -> Option<SFlag> {
     fstat(fd).ok().map(|s| SFlag::from_bits_truncate(s.st_mode & SFlag::S_IFMT.bits()))
@@ -50,12 +58,13 @@ impl Stdio {
             }
             _ => Way::Small,
         };
+        let mut is_tcp = false;
         if input_is_socket {
             let _ = setsockopt(&input.as_fd(), sockopt::KeepAlive, &true);
             let millis = u32::try_from(stall.as_millis()).unwrap_or(60_000);
-            let _ = setsockopt(&input.as_fd(), sockopt::TcpUserTimeout, &millis);
+            is_tcp = setsockopt(&input.as_fd(), sockopt::TcpUserTimeout, &millis).is_ok();
         }
-        Stdio { input_is_socket, way }
+        Stdio { input_is_socket, is_tcp, way }
     }
 
     /// The descriptor to wait on for input.
@@ -110,14 +119,41 @@ impl Stdio {
         Ok(poll::wait_out(interest, timeout)?.output)
     }
 
-    /// After the last word: throws away what the client has sent meanwhile. A socket that is closed with input in it takes back what
-    /// the client has not read yet.
-    pub fn hang_up(&mut self) {
-        let mut buf = [0; 4096];
-        for _ in 0..MOST_THROWN_AWAY {
-            if !self.input_is_socket || !recv(0, &mut buf, MsgFlags::MSG_DONTWAIT).is_ok_and(|n| n > 0) {
-                break;
+    /// After the last word: throws away what the client has sent and goes on sending. A connection that is closed with input in it, or to
+    /// which input comes after that, is reset, and takes back what the client has not read yet. TCP is waited for until the client's
+    /// side has all of it, no longer than `patience`.
+    pub fn hang_up(&mut self, patience: Duration) {
+        let end = clock::monotonic() + patience;
+        loop {
+            let over = self.throw_away();
+            let left = end.saturating_duration_since(clock::monotonic());
+            if !self.is_tcp || left.is_zero() || on_the_way() == 0 {
+                return;
+            }
+            let pause = left.min(Duration::from_millis(20));
+            if over {
+                clock::sleep(pause);
+            } else {
+                let interest = poll::Interest { input: Some(self.input()), ..poll::Interest::default() };
+                let _ = poll::wait_out(interest, pause);
             }
         }
+    }
+
+    /// Throws away what a socket has received; whether its input is over.
+    fn throw_away(&self) -> bool {
+        if !self.input_is_socket {
+            return true;
+        }
+        let mut buf = [0; 4096];
+        for _ in 0..MOST_THROWN_AWAY {
+            match recv(0, &mut buf, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(nix::errno::Errno::EAGAIN) => return false,
+                Err(_) => return true,
+            }
+        }
+        false
     }
 }

@@ -154,9 +154,9 @@ impl Io {
         self.out.drain(..self.gone.min(self.out.len()));
         self.whole = self.whole.saturating_sub(self.gone).min(self.out.len());
         self.gone = 0;
+        self.stand();
         // The allocation is used again, unless one answer has made it large.
         self.out.shrink_to(2 * HIGH_WATER);
-        self.stand();
         result
     }
 
@@ -219,10 +219,14 @@ impl Io {
             self.out.extend_from_slice(b"\r\n");
             self.mark();
         }
-        if self.flush() == Err(End::Signal) {
-            let _ = self.flush_until(Some(clock::monotonic() + GRACE));
+        let flushed = self.flush();
+        let end = clock::monotonic() + GRACE;
+        if flushed == Err(End::Signal) {
+            let _ = self.flush_until(Some(end));
         }
-        self.link.hang_up();
+        // Who is gone is not waited for.
+        let patience = if self.lost { Duration::ZERO } else { end.saturating_duration_since(clock::monotonic()) };
+        self.link.hang_up(patience);
     }
 
     /// The one wait: flushes, then waits for input, for `watch`, or until `until`.

@@ -32,8 +32,8 @@ pub trait Link {
     /// Takes note of what may still be said if the process must end here and now: `whole` is on its way and ends a response. In the
     /// middle of one, of which no end is there, it is nothing.
     fn stand(&mut self, whole: &[u8], in_the_middle: bool);
-    /// Nothing more is read or written.
-    fn hang_up(&mut self);
+    /// Nothing more is written, and what is read is thrown away, for so long at most as the last words are on their way.
+    fn hang_up(&mut self, patience: Duration);
 }
 
 impl Link for Stdio {
@@ -60,8 +60,8 @@ impl Link for Stdio {
         last_words::stand(whole, in_the_middle);
     }
 
-    fn hang_up(&mut self) {
-        Stdio::hang_up(self);
+    fn hang_up(&mut self, patience: Duration) {
+        Stdio::hang_up(self, patience);
     }
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -129,5 +129,5 @@ impl Link for Memory {
 
     fn stand(&mut self, _: &[u8], _: bool) {}
 
-    fn hang_up(&mut self) {}
+    fn hang_up(&mut self, _: Duration) {}
 }

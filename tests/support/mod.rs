@@ -11,6 +11,7 @@
 //! ```
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+pub mod clock;
 pub mod dialog;
 pub mod pattern;
 pub mod play;

@@ -73,7 +73,7 @@ impl Link for Slow {
     fn stand(&mut self, whole: &[u8], in_the_middle: bool) {
         *self.noted.borrow_mut() = (whole.to_vec(), in_the_middle);
     }
-    fn hang_up(&mut self) {}
+    fn hang_up(&mut self, _: Duration) {}
 }
 
 const BYE: &[u8] = b"* BYE now";

@@ -1,0 +1,42 @@
+//! A machine whose clock is not right, or whose time flies: a library in front of the C library's own calls, built for the test.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Builds a library from C in `dir`; its path, for `LD_PRELOAD`. `None`, with a word, where there is no compiler.
+fn library(dir: &Path, source: &str) -> Option<String> {
+    let (c, so) = (dir.join("clock.c"), dir.join("clock.so"));
+    fs::write(&c, source).unwrap();
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&so).arg(&c).status();
+    if !built.is_ok_and(|status| status.success()) {
+        eprintln!("left out: no C compiler");
+        return None;
+    }
+    Some(so.to_str().unwrap().to_owned())
+}
+
+/// Today's date is so many days ahead; the file system's is not, as on a client of a file server.
+pub fn ahead(dir: &Path, days: i64) -> Option<String> {
+    let source = format!(
+        "#define _GNU_SOURCE\n#include <sys/syscall.h>\n#include <time.h>\n#include <unistd.h>\n\
+         int clock_gettime(clockid_t id, struct timespec *t) {{\n\
+         int r = syscall(SYS_clock_gettime, id, t); if (id == CLOCK_REALTIME) t->tv_sec += {days} * 86400L; return r; }}\n"
+    );
+    library(dir, &source)
+}
+
+/// A second is so many: waits end sooner, and the clock that they are measured by runs faster.
+pub fn fast(dir: &Path, times: i64) -> Option<String> {
+    let source = format!(
+        "#define _GNU_SOURCE\n#include <poll.h>\n#include <signal.h>\n#include <sys/syscall.h>\n#include <time.h>\n#include <unistd.h>\n\
+         static struct timespec of(long long n) {{ struct timespec t = {{ n / 1000000000, n % 1000000000 }}; return t; }}\n\
+         static long long in(const struct timespec *t) {{ return t->tv_sec * 1000000000LL + t->tv_nsec; }}\n\
+         int clock_gettime(clockid_t id, struct timespec *t) {{\n\
+         static long long first; int r = syscall(SYS_clock_gettime, id, t); if (id != CLOCK_MONOTONIC) return r;\n\
+         if (!first) first = in(t); *t = of(first + (in(t) - first) * {times}); return r; }}\n\
+         int ppoll(struct pollfd *f, nfds_t n, const struct timespec *t, const sigset_t *s) {{\n\
+         struct timespec u; if (t) u = of(in(t) / {times}); return syscall(SYS_ppoll, f, n, t ? &u : 0, s, s ? 8 : 0); }}\n"
+    );
+    library(dir, &source)
+}
