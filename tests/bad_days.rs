@@ -17,6 +17,21 @@ const FAR: u64 = 253_402_300_799;
 /// What a message weighs here.
 const MESSAGE: &[u8] = b"Subject: x\n\ntext\n";
 
+/// A session whose system calls strace delays or refuses; `None`, with a word, where it is not installed.
+fn under_strace(maildir: &Maildir, options: &[&str]) -> Option<Session> {
+    let strace = Path::new("/usr/bin/strace");
+    if !support::is_program(strace) {
+        eprintln!("left out: strace is not here");
+        return None;
+    }
+    let ours = postrider();
+    // Of two places for the trace the last one counts.
+    let args = [&["-o", "/dev/null"], options, &[ours.to_str().unwrap(), "./Maildir"]].concat();
+    let mut s = maildir.start(strace, &[UIDPLUS], &args);
+    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    Some(s)
+}
+
 /// Renames a file to and fro, as somebody does who cannot decide whether a message is flagged, while `work` is done.
 fn with_restless<T>(cur: &Path, base: &str, work: impl FnOnce() -> T) -> T {
     let names = [":2,", ":2,F"].map(|end| cur.join(format!("{base}{end}")));
@@ -96,20 +111,13 @@ fn a_providers_message_is_found_and_expunged_under_any_name() {
 /// The provider changes a flag in the very moment in which its file is to be removed.
 #[test]
 fn a_providers_message_goes_on_both_sides() {
-    let strace = Path::new("/usr/bin/strace");
-    if !support::is_program(strace) {
-        return eprintln!("left out: strace is not here");
-    }
     let maildir = Maildir::new();
     let provider = Maildir::new();
     provider.folder("INBOX.pub").write(".pub/cur/1000.x:2,", MESSAGE);
     maildir.write("shared-maildirs", format!("p {}\n", provider.path().display()).as_bytes());
     let file = provider.path().join(".pub/cur/1000.x:2,");
-    let ours = postrider();
-    let delay = ["-e", "trace=unlink", "-e", "inject=unlink:delay_enter=1500000"];
-    let args = [&["-o", "/dev/null", "-P", file.to_str().unwrap()], &delay[..], &[ours.to_str().unwrap(), "./Maildir"]].concat();
-    let mut s = maildir.start(strace, &[], &args);
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    let delay = ["-P", file.to_str().unwrap(), "-e", "trace=unlink", "-e", "inject=unlink:delay_enter=1500000"];
+    let Some(mut s) = under_strace(&maildir, &delay) else { return };
     s.cmd("SELECT shared.p.pub").has("* 1 EXISTS");
     s.cmd("STORE 1 +FLAGS.SILENT (\\Deleted)").ok("STORE completed.");
     s.send(b"e EXPUNGE\r\n");
@@ -406,19 +414,13 @@ fn a_full_disk_keeps_nobody_awake() {
 /// Some file systems find out that they are full when a file is synced.
 #[test]
 fn a_disk_that_is_full_at_the_sync_keeps_nobody_awake() {
-    let strace = Path::new("/usr/bin/strace");
-    if !support::is_program(strace) {
-        return eprintln!("left out: strace is not here");
-    }
     let maildir = Maildir::new();
     maildir.write("cur/1001.x:2,", MESSAGE);
     maildir.session(&[]).cmd("SELECT INBOX").has("* 1 EXISTS");
     let trace = maildir.home().join("trace");
-    let ours = postrider();
     let refuse = ["-e", "trace=fsync,fallocate", "-e", "inject=fsync:error=ENOSPC", "-e", "inject=fallocate:error=EOPNOTSUPP"];
-    let args = [&["-o", trace.to_str().unwrap()], &refuse[..], &[ours.to_str().unwrap(), "./Maildir"]].concat();
-    let mut s = maildir.start(strace, &[UIDPLUS], &args);
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    let options = [&["-o", trace.to_str().unwrap()], &refuse[..]].concat();
+    let Some(mut s) = under_strace(&maildir, &options) else { return };
     s.cmd("SELECT INBOX").has("* 1 EXISTS");
     s.send(b"i IDLE\r\n");
     s.line();
@@ -438,17 +440,10 @@ fn a_disk_that_is_full_at_the_sync_keeps_nobody_awake() {
 /// A folder whose making cannot be synced is not there, and can be made again.
 #[test]
 fn a_folder_is_made_whole_or_not_at_all() {
-    let strace = Path::new("/usr/bin/strace");
-    if !support::is_program(strace) {
-        return eprintln!("left out: strace is not here");
-    }
     for n in 1..=3 {
         let maildir = Maildir::new();
         let refuse = format!("inject=fsync:error=EIO:when={n}");
-        let ours = postrider();
-        let args = ["-o", "/dev/null", "-e", "trace=fsync", "-e", &refuse, ours.to_str().unwrap(), "./Maildir"];
-        let mut s = maildir.start(strace, &[], &args);
-        assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+        let Some(mut s) = under_strace(&maildir, &["-e", "trace=fsync", "-e", &refuse]) else { return };
         s.cmd("CREATE INBOX.made").no("Cannot create this folder.");
         assert!(!maildir.path().join(".made").exists(), "{n}\n{}", s.story());
         s.cmd("CREATE INBOX.made").ok("\"INBOX.made\" created.");
