@@ -108,6 +108,30 @@ fn a_providers_message_is_found_and_expunged_under_any_name() {
     assert!(provider.files_in(".pub/cur").is_empty());
 }
 
+/// While the provider changes flags without end, a message is served, and goes on both sides or on none.
+#[test]
+fn a_restless_providers_message_is_never_taken_for_gone() {
+    let maildir = Maildir::new();
+    let provider = Maildir::new();
+    provider.folder("INBOX.pub");
+    for n in 0..200 {
+        provider.write(&format!(".pub/cur/{}.x:2,", 2000 + n), MESSAGE);
+    }
+    maildir.write("shared-maildirs", format!("p {}\n", provider.path().display()).as_bytes());
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT shared.p.pub").has("* 200 EXISTS");
+    let cur = provider.path().join(".pub/cur");
+    for n in 0..40 {
+        // The first of those that are left, so that no number moves.
+        with_restless(&cur, &format!("{}.x", 2000 + n), || {
+            s.cmd("FETCH 1 RFC822.SIZE").ok("FETCH completed.").has("* 1 FETCH (RFC822.SIZE 20)");
+            s.cmd("STORE 1 +FLAGS.SILENT (\\Deleted)").ok("STORE completed.");
+            s.cmd("EXPUNGE").ok("EXPUNGE completed").has("* 1 EXPUNGE");
+        });
+        assert_eq!(fs::read_dir(&cur).unwrap().count(), 199 - n, "{}", s.story());
+    }
+}
+
 /// The provider changes a flag in the very moment in which its file is to be removed.
 #[test]
 fn a_providers_message_goes_on_both_sides() {

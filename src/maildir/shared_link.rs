@@ -2,6 +2,7 @@
 //! of this account's own, with a link `shared` to the provider's folder and one symbolic link per message, so that flags and UIDs are
 //! this account's while the messages are the provider's.
 
+use super::look::Stamp;
 use super::{control, renamed};
 use crate::sys::{clock, dir, fs};
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The providers of every account of the host.
 pub const GLOBAL: &str = "/etc/courier/maildirshared";
@@ -287,7 +289,7 @@ fn target_of(dir: &Path, name: &[u8]) -> io::Result<Option<(PathBuf, Vec<u8>)>> 
 }
 
 /// The most renames by others that are followed.
-const TRIES: u32 = 20;
+const TRIES: u32 = 200;
 /// The most readings of the provider's folder in search of a message.
 const READINGS: u32 = 4;
 
@@ -298,13 +300,19 @@ const READINGS: u32 = 4;
 fn with_target<T>(dir: &Path, name: &[u8], mut act: impl FnMut(&Path) -> io::Result<T>) -> io::Result<Option<T>> {
     let Some((provider, mut file)) = target_of(dir, name)? else { return Ok(None) };
     for _ in 0..TRIES {
-        match act(&fs::join(&provider, &file)) {
-            Err(e) if control::is_missing(&e) || fs::is_gone(&e) => match name_now(&provider, &file)? {
-                Some(now) => file = now,
-                None => return Ok(None),
-            },
-            done => return done.map(Some),
+        // The deed itself is tried with every likely name: a look before it would be out of date.
+        for name in [file.clone()].into_iter().chain(renamed::likely(base(&file), &file)) {
+            match act(&fs::join(&provider, &name)) {
+                Err(e) if control::is_missing(&e) || fs::is_gone(&e) => {}
+                done => return done.map(Some),
+            }
         }
+        match name_now(&provider, &file)? {
+            Some(now) => file = now,
+            None => return Ok(None),
+        }
+        // Out of step with whoever renames it.
+        clock::sleep(Duration::from_micros(u64::from(clock::now().1 % 97)));
     }
     Err(fs::error(io::ErrorKind::ResourceBusy))
 }
@@ -314,14 +322,14 @@ fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     for _ in 0..READINGS {
         let mut now = None;
         let read = dir::open(provider).and_then(|open| {
-            let before = open.metadata()?;
+            let before = Stamp::of(&open.metadata()?);
             dir::for_each(&open, |there, _| {
                 if !there.starts_with(b".") && base(there) == base(name) {
                     now = Some(there.to_vec());
                 }
             })?;
-            // A folder in which nothing was renamed meanwhile hides nothing.
-            Ok(fs::mtime_nanos(&before) == fs::mtime_nanos(&open.metadata()?))
+            // A folder in which nothing was renamed meanwhile hides nothing; two changes within one tick of the clock leave one time.
+            Ok(before.is_settled(clock::now_nanos()) && before == Stamp::of(&open.metadata()?))
         });
         let calm = match read {
             Err(e) if control::is_missing(&e) => return Ok(None),

@@ -22,7 +22,7 @@ static LENGTH: AtomicUsize = AtomicUsize::new(0);
 static IN_THE_MIDDLE: AtomicBool = AtomicBool::new(false);
 
 /// After poll() has said yes, a pipe takes this many octets (POSIX PIPE_BUF).
-const PIPE_BUF: usize = 4096;
+pub(super) const PIPE_BUF: usize = 4096;
 /// If a write waits all the same (another process has filled the pipe in between), this ends it.
 const BACKSTOP: Duration = Duration::from_secs(1);
 
@@ -90,19 +90,26 @@ pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
     if !IN_THE_MIDDLE.load(Relaxed) && say(1, queue) {
         say(1, goodbye);
     }
-    empty_input();
+    let _ = empty_input();
     // SAFETY: ends the process; nothing of ours is to be cleared away (a lock that is left is seen to be nobody's).
     unsafe { libc::_exit(1) }
 }
 
-/// Throws away what a socket has received: with input in it, it would take back what was said.
-fn empty_input() {
+/// How many pieces of input are thrown away at once: more than the kernel holds as a rule, and not as long as a client goes on.
+const MOST_THROWN_AWAY: u32 = 4096;
+
+/// Throws away what a socket has received: with input in it, it would take back what was said. Whether its input is over.
+pub(super) fn empty_input() -> bool {
     let mut buffer = [0; 4096];
-    for _ in 0..4096 {
-        if !recv(0, &mut buffer, MsgFlags::MSG_DONTWAIT).is_ok_and(|n| n > 0) {
-            return;
+    for _ in 0..MOST_THROWN_AWAY {
+        match recv(0, &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(Errno::EAGAIN) => return false,
+            Err(_) => return true,
         }
     }
+    false
 }
 
 /// Writes what a descriptor takes at once; whether that was all.

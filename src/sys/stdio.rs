@@ -1,6 +1,7 @@
 //! The connection: standard input and output, whose blocking mode is not ours to change (other processes share it).
 
-use super::{clock, last_words, poll, signals};
+use super::last_words::{self, PIPE_BUF};
+use super::{clock, poll, signals};
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -26,10 +27,6 @@ pub struct Stdio {
     is_tcp: bool,
     way: Way,
 }
-
-const PIPE_BUF: usize = 4096;
-/// How many pieces of input are thrown away at once: more than the kernel holds as a rule, and not as long as a client goes on.
-const MOST_THROWN_AWAY: u32 = 4096;
 
 /// How many octets of output the client's side has not confirmed.
 fn on_the_way() -> i32 {
@@ -125,7 +122,7 @@ impl Stdio {
     pub fn hang_up(&mut self, patience: Duration) {
         let end = clock::monotonic() + patience;
         loop {
-            let over = self.throw_away();
+            let over = last_words::empty_input();
             let left = end.saturating_duration_since(clock::monotonic());
             if !self.is_tcp || left.is_zero() || on_the_way() == 0 {
                 return;
@@ -138,22 +135,5 @@ impl Stdio {
                 let _ = poll::wait_out(interest, pause);
             }
         }
-    }
-
-    /// Throws away what a socket has received; whether its input is over.
-    fn throw_away(&self) -> bool {
-        if !self.input_is_socket {
-            return true;
-        }
-        let mut buf = [0; 4096];
-        for _ in 0..MOST_THROWN_AWAY {
-            match recv(0, &mut buf, MsgFlags::MSG_DONTWAIT) {
-                Ok(0) => return true,
-                Ok(_) => {}
-                Err(nix::errno::Errno::EAGAIN) => return false,
-                Err(_) => return true,
-            }
-        }
-        false
     }
 }
