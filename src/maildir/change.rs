@@ -238,12 +238,14 @@ impl<'a> Edit<'a> {
         Edit { quota, ..self }
     }
 
-    /// The quota and the message's size, if this change makes it count or count no longer.
-    fn charge(&self, old: Flags, new: Flags, path: &Path) -> Option<(&'a Quota<'a>, u64)> {
-        let quota = self.quota.filter(|quota| quota::counts_with(old) != quota::counts_with(new) && quota.is_kept())?;
+    /// The quota and the message's size, if this change makes it count or count no longer. An error where the file is not there: nothing is
+    /// charged for it, and nothing is done to it without a charge.
+    fn charge(&self, old: Flags, new: Flags, path: &Path) -> io::Result<Option<(&'a Quota<'a>, u64)>> {
+        let changes = |quota: &&Quota<'_>| quota::counts_with(old) != quota::counts_with(new) && quota.is_kept();
+        let Some(quota) = self.quota.filter(changes) else { return Ok(None) };
+        let found = fs::lstat(path)?.len();
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        let size = quota::size_in_name(name).or_else(|| fs::lstat(path).ok().map(|m| m.len()))?;
-        Some((quota, size))
+        Ok(Some((quota, quota::size_in_name(name).unwrap_or(found))))
     }
 }
 
@@ -266,11 +268,7 @@ pub fn store_flags(dir: &Dir, messages: &mut Messages, i: usize, edit: &Edit<'_>
         let mut target = base(name).to_vec();
         target.extend_from_slice(b":2,");
         flags.push_letters(&mut target);
-        let charge = edit.charge(old, flags, &path);
-        if charge.is_some() {
-            // Nothing is charged for a name that is not there.
-            fs::lstat(&path)?;
-        }
+        let charge = edit.charge(old, flags, &path)?;
         let will_count = quota::counts_with(flags);
         if let Some((quota, size)) = charge.filter(|_| will_count)
             && quota.check_and_add(size, 1, By::Store).is_err()
