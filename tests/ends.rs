@@ -359,13 +359,17 @@ fn a_message_that_is_cut_while_it_is_served() {
         let served = big_message(&maildir, "1000.a", 100_000);
         let mut s = Session::start(&maildir, kind, "");
         s.send("a EXAMINE INBOX\r\nb FETCH 1 BODY.PEEK[]\r\nc NOOP\r\n");
-        thread::sleep(SETTLED);
+        let mut reader = s.output.reader.try_clone().unwrap();
+        let mut octets = Vec::new();
+        let mut piece = [0; 65536];
+        // Not before it is served.
+        while support::find(&octets, b"BODY[] {").is_none() {
+            let n = reader.read(&mut piece[..1024]).unwrap();
+            octets.extend_from_slice(&piece[..n]);
+        }
         let file = OpenOptions::new().write(true).open(maildir.path().join("cur/1000.a:2,S")).unwrap();
         file.set_len(1000).unwrap();
-        let mut reader = s.output.reader.try_clone().unwrap();
         let output = thread::spawn(move || {
-            let mut octets = Vec::new();
-            let mut piece = [0; 65536];
             while let Ok(n @ 1..) = reader.read(&mut piece) {
                 octets.extend_from_slice(&piece[..n]);
             }
