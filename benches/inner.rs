@@ -1,5 +1,6 @@
-//! The inner loops, by the clock (`cargo bench`) and by instructions, which a noisy machine does not change
-//! (`scripts/profile --counts`: each loop once under callgrind, which counts only inside `counted`).
+//! The inner loops, by the clock (`cargo bench`) and by instructions, which a noisy machine does
+//! not change (`scripts/profile --counts`: each loop once under callgrind, which counts only inside
+//! `counted`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 use divan::counter::{BytesCount, ItemsCount};
@@ -43,7 +44,8 @@ fn loops() -> Vec<Loop> {
     let (line, message, head) = (commands(), message(), header_block());
     let (known, fresh) = (folder("known", true), folder("fresh", false));
     let mut list: Vec<Loop> = Vec::new();
-    let mut add = |name, units, unit, work: Box<dyn Fn()>| list.push(Loop { name, units, unit, work });
+    let mut add =
+        |name, units, unit, work: Box<dyn Fn()>| list.push(Loop { name, units, unit, work });
     let (m1, m2, m3) = (message.clone(), message.clone(), message.clone());
     add(
         "tokenizer",
@@ -159,11 +161,19 @@ fn tokens(text: &[u8]) -> usize {
 /// 1 MiB in five parts, LF.
 fn message() -> Vec<u8> {
     let mut text = String::from_utf8(header_block()).unwrap().trim_end().to_owned();
-    text.push_str("\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"limit of parts\"\n\n");
+    text.push_str(
+        "\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"limit of parts\"\n\n",
+    );
     for part in 0..5 {
-        let _ = write!(text, "--limit of parts\nContent-Type: text/plain; charset=utf-8; name=\"{part}.txt\"\n\n");
+        let _ = write!(
+            text,
+            "--limit of parts\nContent-Type: text/plain; charset=utf-8; name=\"{part}.txt\"\n\n"
+        );
         for line in 0..2950 {
-            let _ = writeln!(text, "{line:5} The quick brown fox jumps over the lazy dog, and so on to the end.");
+            let _ = writeln!(
+                text,
+                "{line:5} The quick brown fox jumps over the lazy dog, and so on to the end."
+            );
         }
     }
     text.push_str("--limit of parts--\n");
@@ -195,8 +205,10 @@ fn addresses(block: &[u8]) -> usize {
 }
 
 fn chosen(block: &[u8]) -> usize {
-    let names: Vec<Vec<u8>> =
-        ["From", "To", "Cc", "Subject", "Date", "Message-ID"].iter().map(|n| n.as_bytes().to_vec()).collect();
+    let names: Vec<Vec<u8>> = ["From", "To", "Cc", "Subject", "Date", "Message-ID"]
+        .iter()
+        .map(|n| n.as_bytes().to_vec())
+        .collect();
     header::select(block, &names).map(<[u8]>::len).sum()
 }
 
@@ -212,7 +224,10 @@ fn folder(name: &str, known: bool) -> Dir {
             fs::create_dir_all(root.join(sub)).unwrap();
         }
         for n in 0..FOLDER {
-            let name = format!("{}.M{n}P4711V000000000000FE00I{n:016X}_0.sample,S={n}:2,S", 1_577_836_800 + n);
+            let name = format!(
+                "{}.M{n}P4711V000000000000FE00I{n:016X}_0.sample,S={n}:2,S",
+                1_577_836_800 + n
+            );
             fs::File::create(root.join("cur").join(name)).unwrap();
         }
     }
@@ -224,7 +239,10 @@ fn folder(name: &str, known: bool) -> Dir {
 }
 
 fn look(dir: &Dir) -> Snapshot {
-    scan::scan(&store(), dir, Mode::ReadWrite, None, Vec::new()).map_err(|e| e.to_string()).unwrap().snapshot
+    scan::scan(&store(), dir, Mode::ReadWrite, None, Vec::new())
+        .map_err(|e| e.to_string())
+        .unwrap()
+        .snapshot
 }
 
 #[divan::bench]

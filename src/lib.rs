@@ -1,4 +1,5 @@
-//! Postrider: one IMAP session on standard input and output over one Maildir, in the place of Courier's `imapd`.
+//! Postrider: one IMAP session on standard input and output over one Maildir, in the place of
+//! Courier's `imapd`.
 //!
 //! # The house
 //!
@@ -19,15 +20,17 @@
 //!
 //! # How a command flows
 //!
-//! The server takes the tag and the command's name and finds the row of the table. The row's parser pulls its arguments from the
-//! wire to the end of the line; only then is the state looked at, and the handler acts and returns an outcome. News of the folder
-//! is written if the row allows, then the one tagged line. Output collects and goes out before the next wait.
+//! The server takes the tag and the command's name and finds the row of the table. The row's parser
+//! pulls its arguments from the wire to the end of the line; only then is the state looked at, and
+//! the handler acts and returns an outcome. News of the folder is written if the row allows, then
+//! the one tagged line. Output collects and goes out before the next wait.
 //!
 //! # What the comments cite
 //!
-//! `RFC n s` is a section of an RFC. `Courier:` marks what is so because Courier's imapd 5.0.13 does it. `PROTOCOL n`, `STORAGE n` and
-//! `DESIGN` are the sections of the project's notes on Courier's answers, on its files, and on what was decided where the two leave room;
-//! the dialogs in `tests/dialogs` show the same facts, played on both servers.
+//! `RFC n s` is a section of an RFC. `Courier:` marks what is so because Courier's imapd 5.0.13
+//! does it. `PROTOCOL n`, `STORAGE n` and `DESIGN` are the sections of the project's notes on
+//! Courier's answers, on its files, and on what was decided where the two leave room; the dialogs
+//! in `tests/dialogs` show the same facts, played on both servers.
 
 #![deny(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! One session from start to end: the checks before the greeting, the loop over the commands, the goodbye and the log lines
-//! (PROTOCOL 2, STORAGE 10.6).
+//! One session from start to end: the checks before the greeting, the loop over the commands, the
+//! goodbye and the log lines (PROTOCOL 2, STORAGE 10.6).
 
 mod start;
 
@@ -15,7 +15,8 @@ const INACTIVITY: Duration = Duration::from_secs(30 * 60);
 /// The protocol error of this number in a row ends the session (PROTOCOL 1.6).
 const MOST_ERRORS: u32 = 10;
 
-/// Runs the program: arguments and environment in, the session on standard input and output, the exit status out.
+/// Runs the program: arguments and environment in, the session on standard input and output, the
+/// exit status out.
 pub fn main() -> ExitCode {
     let argument = crate::sys::process::argument();
     match argument.as_ref().and_then(|a| a.to_str()) {
@@ -39,7 +40,11 @@ pub fn main() -> ExitCode {
 fn print(text: &str) -> ExitCode {
     use std::io::Write;
     let mut out = std::io::stdout();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// How a session came to its end.
@@ -52,7 +57,8 @@ enum Ending {
 
 fn serve(mut s: Session) -> ExitCode {
     let ending = converse(&mut s);
-    // What finished commands were answered goes out in any case; a goodbye only where a line may stand.
+    // What finished commands were answered goes out in any case; a goodbye only where a line may
+    // stand.
     let (word, goodbye) = match &ending {
         Ending::Logout => {
             start::empty_trash(&s);
@@ -84,7 +90,9 @@ fn farewell(s: &Session, word: Option<&str>) {
         None if nobody => {
             log::warn!(target: logging::NOTICE, "Disconnected during shutdown by signal, {who}, time={age}{tls}");
         }
-        None => log::warn!(target: logging::NOTICE, "Disconnected during shutdown by signal, {who}, {counts}"),
+        None => {
+            log::warn!(target: logging::NOTICE, "Disconnected during shutdown by signal, {who}, {counts}")
+        }
         Some(_) if nobody => log::debug!("Disconnected, {who}, time={age}{tls}"),
         Some(word) => log::info!("{word}, {who}, {counts}"),
     }
@@ -98,9 +106,10 @@ fn converse(s: &mut Session) -> Ending {
         let mut tag = None;
         let result = command(s, &mut tag);
         if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) {
-            // What is left of the line goes before the answer, so that an answer always is to a whole line. A client that went away
-            // behind a complete command is answered, into the void. One that does not send what it has announced is sent away: were
-            // its rest to come after all, it would be taken for commands.
+            // What is left of the line goes before the answer, so that an answer always is to a
+            // whole line. A client that went away behind a complete command is answered, into the
+            // void. One that does not send what it has announced is sent away: were its rest to
+            // come after all, it would be taken for commands.
             if let Err(wire::Error::End(end @ (End::Inactive | End::Signal))) = s.io.finish_line() {
                 if let Ok(outcome) = &result {
                     s.tagged(tag.as_deref(), outcome);
@@ -167,7 +176,9 @@ fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     if matches!(result, Err(Error::End(_) | Error::Fatal(_))) {
         return result;
     }
-    if row.expunges == commands::Expunges::Yes || (uid && row.expunges == commands::Expunges::WithUid) {
+    if row.expunges == commands::Expunges::Yes
+        || (uid && row.expunges == commands::Expunges::WithUid)
+    {
         s.tell(false);
     }
     result

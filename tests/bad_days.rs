@@ -1,5 +1,5 @@
-//! Sessions on bad days: a neighbour who renames without end, a full disk, a clock that is wrong, a crash that left a lock behind. Nothing
-//! that was acknowledged is lost, and nobody is locked out.
+//! Sessions on bad days: a neighbour who renames without end, a full disk, a clock that is wrong, a
+//! crash that left a lock behind. Nothing that was acknowledged is lost, and nobody is locked out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -17,7 +17,8 @@ const FAR: u64 = 253_402_300_799;
 /// What a message weighs here.
 const MESSAGE: &[u8] = b"Subject: x\n\ntext\n";
 
-/// A session whose system calls strace delays or refuses; `None`, with a word, where it is not installed.
+/// A session whose system calls strace delays or refuses; `None`, with a word, where it is not
+/// installed.
 fn under_strace(maildir: &Maildir, options: &[&str]) -> Option<Session> {
     let strace = Path::new("/usr/bin/strace");
     if !support::is_program(strace) {
@@ -32,7 +33,8 @@ fn under_strace(maildir: &Maildir, options: &[&str]) -> Option<Session> {
     Some(s)
 }
 
-/// Renames a file to and fro, as somebody does who cannot decide whether a message is flagged, while `work` is done.
+/// Renames a file to and fro, as somebody does who cannot decide whether a message is flagged,
+/// while `work` is done.
 fn with_restless<T>(cur: &Path, base: &str, work: impl FnOnce() -> T) -> T {
     let names = [":2,", ":2,F"].map(|end| cur.join(format!("{base}{end}")));
     let stop = AtomicBool::new(false);
@@ -80,7 +82,9 @@ fn what_a_copy_answers_ok_is_there() {
     // FETCH and STORE find it, too.
     with_restless(&maildir.path().join("cur"), "1150.x", || {
         for _ in 0..100 {
-            s.cmd("FETCH 151 BODY.PEEK[HEADER.FIELDS (SUBJECT)]").ok("FETCH completed.").get("* 151 FETCH (BODY[");
+            s.cmd("FETCH 151 BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+                .ok("FETCH completed.")
+                .get("* 151 FETCH (BODY[");
             s.cmd("STORE 151 +FLAGS (\\Seen)").ok("STORE completed.");
             s.cmd("STORE 151 -FLAGS (\\Seen)").ok("STORE completed.");
         }
@@ -108,7 +112,8 @@ fn a_providers_message_is_found_and_expunged_under_any_name() {
     assert!(provider.files_in(".pub/cur").is_empty());
 }
 
-/// While the provider changes flags without end, a message is served, and goes on both sides or on none.
+/// While the provider changes flags without end, a message is served, and goes on both sides or on
+/// none.
 #[test]
 fn a_restless_providers_message_is_never_taken_for_gone() {
     let maildir = Maildir::new();
@@ -140,7 +145,14 @@ fn a_providers_message_goes_on_both_sides() {
     provider.folder("INBOX.pub").write(".pub/cur/1000.x:2,", MESSAGE);
     maildir.write("shared-maildirs", format!("p {}\n", provider.path().display()).as_bytes());
     let file = provider.path().join(".pub/cur/1000.x:2,");
-    let delay = ["-P", file.to_str().unwrap(), "-e", "trace=unlink", "-e", "inject=unlink:delay_enter=1500000"];
+    let delay = [
+        "-P",
+        file.to_str().unwrap(),
+        "-e",
+        "trace=unlink",
+        "-e",
+        "inject=unlink:delay_enter=1500000",
+    ];
     let Some(mut s) = under_strace(&maildir, &delay) else { return };
     s.cmd("SELECT shared.p.pub").has("* 1 EXISTS");
     s.cmd("STORE 1 +FLAGS.SILENT (\\Deleted)").ok("STORE completed.");
@@ -157,17 +169,27 @@ fn a_far_date_is_stored() {
     maildir.folder("INBOX.box");
     // Mail that others may read: where its file is not for them, it is copied, not linked.
     for folder in ["", ".box/"] {
-        fs::set_permissions(maildir.path().join(format!("{folder}tmp")), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
+        fs::set_permissions(
+            maildir.path().join(format!("{folder}tmp")),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
     }
     maildir.write("cur/1000.x:2,", MESSAGE).touch("cur/1000.x:2,", FAR);
-    fs::set_permissions(maildir.path().join("cur/1000.x:2,"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    fs::set_permissions(
+        maildir.path().join("cur/1000.x:2,"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
     let mut s = maildir.session(&[UIDPLUS]);
     s.cmd("SELECT INBOX").has("* 1 EXISTS");
     s.cmd("COPY 1 INBOX.box").says("OK [COPYUID ");
-    s.cmd_literal("APPEND INBOX \"31-Dec-9999 23:59:59 +0000\"", b"Subject: x\r\n\r\nx\r\n", "").says("OK [APPENDUID ");
-    s.cmd_literal("APPEND INBOX \"31-Dec-9999 23:59:59 -1200\"", b"Subject: x\r\n\r\nx\r\n", "").says("OK [APPENDUID ");
-    s.cmd_literal("APPEND INBOX \" 1-Jan-0001 00:00:00 +0000\"", b"Subject: x\r\n\r\nx\r\n", "").says("OK [APPENDUID ");
+    s.cmd_literal("APPEND INBOX \"31-Dec-9999 23:59:59 +0000\"", b"Subject: x\r\n\r\nx\r\n", "")
+        .says("OK [APPENDUID ");
+    s.cmd_literal("APPEND INBOX \"31-Dec-9999 23:59:59 -1200\"", b"Subject: x\r\n\r\nx\r\n", "")
+        .says("OK [APPENDUID ");
+    s.cmd_literal("APPEND INBOX \" 1-Jan-0001 00:00:00 +0000\"", b"Subject: x\r\n\r\nx\r\n", "")
+        .says("OK [APPENDUID ");
     let dates = s.cmd("FETCH 1:4 INTERNALDATE");
     for date in dates.responses.iter().filter(|r| r.windows(12).any(|w| w == b"INTERNALDATE")) {
         // "dd-Mmm-yyyy hh:mm:ss +0000": four digits of a year, whatever the file system made of it.
@@ -178,13 +200,20 @@ fn a_far_date_is_stored() {
             String::from_utf8_lossy(date)
         );
     }
-    assert!(maildir.files_in("tmp").is_empty() && maildir.files_in(".box/tmp").is_empty(), "{}", maildir.listing());
+    assert!(
+        maildir.files_in("tmp").is_empty() && maildir.files_in(".box/tmp").is_empty(),
+        "{}",
+        maildir.listing()
+    );
 }
 
 #[test]
 fn emptying_the_trash_puts_nothing_over_a_message() {
     let maildir = Maildir::new();
-    maildir.folder("INBOX.Sent").write(".Sent/new/1000.x", b"Subject: new\n\n").write(".Sent/cur/1000.x:2,", b"Subject: old\n\n");
+    maildir
+        .folder("INBOX.Sent")
+        .write(".Sent/new/1000.x", b"Subject: new\n\n")
+        .write(".Sent/cur/1000.x:2,", b"Subject: old\n\n");
     let mut s = maildir.session(&[("IMAP_EMPTYTRASH", "Sent:30")]);
     assert_eq!(fs::read(maildir.path().join(".Sent/cur/1000.x:2,")).unwrap(), b"Subject: old\n\n");
     let reply = {
@@ -204,7 +233,12 @@ fn a_wrong_clock_purges_nothing() {
     maildir.folder("INBOX.Trash").write(".Trash/cur/1000.x:2,S", MESSAGE);
     let env = [("IMAP_EMPTYTRASH", "Trash:7"), ("LD_PRELOAD", &*ahead)];
     let mut s = maildir.start(&postrider(), &env, &["./Maildir"]);
-    assert_eq!(s.line(), "* BYE Clock skew detected. Check the clock on the file server", "{}", s.story());
+    assert_eq!(
+        s.line(),
+        "* BYE Clock skew detected. Check the clock on the file server",
+        "{}",
+        s.story()
+    );
     s.wait().unwrap();
     assert_eq!(maildir.files_in(".Trash/cur"), ["1000.x:2,S"]);
     // The same with a right clock, and older mail: it still works.
@@ -213,8 +247,8 @@ fn a_wrong_clock_purges_nothing() {
     assert_eq!(maildir.files_in(".Trash/cur"), ["1000.x:2,S"]);
 }
 
-/// A lock of this host whose number a living process has by now (the first process lives always), and which is older than any session holds
-/// a lock.
+/// A lock of this host whose number a living process has by now (the first process lives always),
+/// and which is older than any session holds a lock.
 #[test]
 fn a_dead_sessions_lock_is_not_the_living_processs() {
     let maildir = Maildir::new();
@@ -229,11 +263,13 @@ fn a_dead_sessions_lock_is_not_the_living_processs() {
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     s.cmd("LOGOUT").ok("LOGOUT completed");
     let log = s.log().join("\n");
-    let line = format!("WARN: ./tmp/courier.lock: a stale lock was removed, held by 1:{host} for 96");
+    let line =
+        format!("WARN: ./tmp/courier.lock: a stale lock was removed, held by 1:{host} for 96");
     assert!(log.contains(&line), "{log}");
 }
 
-// --- the quota ---------------------------------------------------------------------------------------------------------------------
+// --- the quota
+// ---------------------------------------------------------------------------------------------------------------------
 
 /// The sums of a maildirsize: bytes and messages.
 fn quota(maildir: &Maildir) -> (i64, i64) {
@@ -276,7 +312,8 @@ fn the_quota_follows_what_was_done() {
     assert_eq!(quota(&maildir), (4 * size, 4));
     assert!(maildir.files_in(".box").iter().all(|f| !f.contains(".M")), "{}", maildir.listing());
     // A trash folder that is not called Trash counts.
-    let mut s = maildir.session(&[("IMAP_MOVE_EXPUNGE_TO_TRASH", "1"), ("IMAP_TRASHFOLDERNAME", "Bin")]);
+    let mut s =
+        maildir.session(&[("IMAP_MOVE_EXPUNGE_TO_TRASH", "1"), ("IMAP_TRASHFOLDERNAME", "Bin")]);
     s.cmd("SELECT INBOX").has("* 3 EXISTS");
     s.cmd("STORE 3 +FLAGS (\\Deleted)").ok("STORE completed.");
     assert_eq!(quota(&maildir), (3 * size, 3));
@@ -301,7 +338,8 @@ fn many_sessions_and_one_quota() {
                 s.cmd("SELECT INBOX").has("* 6 EXISTS");
                 for turn in 0..4 {
                     let sign = if (turn + n) % 2 == 0 { '+' } else { '-' };
-                    s.cmd(&format!("STORE 1:6 {sign}FLAGS.SILENT (\\Deleted)")).ok("STORE completed.");
+                    s.cmd(&format!("STORE 1:6 {sign}FLAGS.SILENT (\\Deleted)"))
+                        .ok("STORE completed.");
                 }
             });
         }
@@ -310,9 +348,11 @@ fn many_sessions_and_one_quota() {
     assert_eq!(quota(&maildir), (left * size, left));
 }
 
-// --- a full disk ----------------------------------------------------------------------------------------------------------------------
+// --- a full disk
+// ----------------------------------------------------------------------------------------------------------------------
 
-/// Does something in a mount namespace of its own, in which a small file system is at `at`. `None`, with a word, where that is not allowed.
+/// Does something in a mount namespace of its own, in which a small file system is at `at`. `None`,
+/// with a word, where that is not allowed.
 fn on_a_small_disk<T: Send>(at: &Path, bytes: usize, work: impl FnOnce() -> T + Send) -> Option<T> {
     let mount = |source: &str, target: &str, kind: &str, flags: libc::c_ulong, options: &str| {
         let text = [source, target, kind, options].map(|t| std::ffi::CString::new(t).unwrap());
@@ -322,11 +362,18 @@ fn on_a_small_disk<T: Send>(at: &Path, bytes: usize, work: impl FnOnce() -> T + 
     };
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            // SAFETY: unshare takes a number; the namespace is this thread's alone, and its children's.
+            // SAFETY: unshare takes a number; the namespace is this thread's alone, and its
+            // children's.
             let own = unsafe { libc::unshare(libc::CLONE_NEWNS) == 0 };
             let ready = own
                 && mount("none", "/", "none", libc::MS_REC | libc::MS_PRIVATE, "")
-                && mount("small", at.to_str().unwrap(), "tmpfs", 0, &format!("size={bytes},mode=700"));
+                && mount(
+                    "small",
+                    at.to_str().unwrap(),
+                    "tmpfs",
+                    0,
+                    &format!("size={bytes},mode=700"),
+                );
             if !ready {
                 eprintln!("left out: no mounts of our own here (it takes root)");
                 return None;
@@ -378,10 +425,12 @@ fn a_full_disk_locks_nobody_out() {
         s.cmd("CREATE INBOX.made").no("Cannot create this folder.");
         assert!(!maildir.path().join(".made").exists());
         // One that somebody has put back into new keeps its UID, and is not told to be gone.
-        fs::rename(maildir.path().join("cur/1003.x:2,"), maildir.path().join("new/1003.x")).unwrap();
+        fs::rename(maildir.path().join("cur/1003.x:2,"), maildir.path().join("new/1003.x"))
+            .unwrap();
         s.cmd("NOOP").ok("NOOP completed").lacks("* 3 EXPUNGE");
         s.cmd("FETCH 3 (UID FLAGS)").has("* 3 FETCH (UID 3 FLAGS ())");
-        // In a folder that has never had a UID file no message has a UID: one that is told and not saved could name another message next.
+        // In a folder that has never had a UID file no message has a UID: one that is told and not
+        // saved could name another message next.
         s.cmd("SELECT INBOX.fresh").has("* 0 EXISTS");
         s.cmd("NOOP").ok("NOOP completed").lacks("* 1 EXISTS");
         // Its owner makes room, every EXPUNGE is told, and what waited comes.
@@ -389,19 +438,33 @@ fn a_full_disk_locks_nobody_out() {
         s.cmd("STORE 1:2 +FLAGS (\\Deleted)").ok("STORE completed.");
         let reply = s.cmd("EXPUNGE");
         reply.ok("EXPUNGE completed").has("* 2 EXISTS").has("* 1 RECENT");
-        assert_eq!(reply.responses.iter().filter(|r| *r == b"* 1 EXPUNGE").count(), 2, "{}", s.story());
+        assert_eq!(
+            reply.responses.iter().filter(|r| *r == b"* 1 EXPUNGE").count(),
+            2,
+            "{}",
+            s.story()
+        );
         s.cmd("FETCH 1:2 UID").has("* 1 FETCH (UID 3)").has("* 2 FETCH (UID 4)");
         assert!(maildir.files_in("new").is_empty(), "{}", maildir.listing());
         fs::remove_file(maildir.path().join("filler")).unwrap();
         s.cmd("SELECT INBOX.fresh").has("* 1 EXISTS");
-        assert!(maildir.files_in("tmp").is_empty() && maildir.files_in(".fresh/tmp").is_empty(), "{}", maildir.listing());
+        assert!(
+            maildir.files_in("tmp").is_empty() && maildir.files_in(".fresh/tmp").is_empty(),
+            "{}",
+            maildir.listing()
+        );
         s.cmd("LOGOUT").ok("LOGOUT completed");
         let told = s.log().iter().filter(|line| line.contains("new mail is not shown")).count();
-        assert!((1..=3).contains(&told), "once, and once more after there was room: {:#?}", s.log());
+        assert!(
+            (1..=3).contains(&told),
+            "once, and once more after there was room: {:#?}",
+            s.log()
+        );
     });
 }
 
-/// In IDLE a session that cannot take in what came must not wake itself, or others, again and again.
+/// In IDLE a session that cannot take in what came must not wake itself, or others, again and
+/// again.
 #[test]
 fn a_full_disk_keeps_nobody_awake() {
     let maildir = Maildir::new();
@@ -417,17 +480,23 @@ fn a_full_disk_keeps_nobody_awake() {
         }
         fs::write(maildir.path().join("tmp/2000.new"), MESSAGE).unwrap();
         fill(&maildir);
-        fs::rename(maildir.path().join("tmp/2000.new"), maildir.path().join("new/2000.new")).unwrap();
+        fs::rename(maildir.path().join("tmp/2000.new"), maildir.path().join("new/2000.new"))
+            .unwrap();
         std::thread::sleep(Duration::from_millis(300));
         let spent = |s: &Session| {
             let stat = fs::read_to_string(format!("/proc/{}/stat", s.pid())).unwrap();
-            let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_ascii_whitespace().collect();
+            let fields: Vec<&str> =
+                stat.rsplit(')').next().unwrap().split_ascii_whitespace().collect();
             fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
         };
         let before: u64 = sessions.iter().map(spent).sum();
         std::thread::sleep(Duration::from_millis(1000));
         let after: u64 = sessions.iter().map(spent).sum();
-        assert!(after - before < 20, "{} hundredths of a second of processor time in one second", after - before);
+        assert!(
+            after - before < 20,
+            "{} hundredths of a second of processor time in one second",
+            after - before
+        );
         for s in &mut sessions {
             s.send(b"DONE\r\n");
             s.finish("i").ok("IDLE completed").lacks("* 2 EXISTS");
@@ -442,7 +511,14 @@ fn a_disk_that_is_full_at_the_sync_keeps_nobody_awake() {
     maildir.write("cur/1001.x:2,", MESSAGE);
     maildir.session(&[]).cmd("SELECT INBOX").has("* 1 EXISTS");
     let trace = maildir.home().join("trace");
-    let refuse = ["-e", "trace=fsync,fallocate", "-e", "inject=fsync:error=ENOSPC", "-e", "inject=fallocate:error=EOPNOTSUPP"];
+    let refuse = [
+        "-e",
+        "trace=fsync,fallocate",
+        "-e",
+        "inject=fsync:error=ENOSPC",
+        "-e",
+        "inject=fallocate:error=EOPNOTSUPP",
+    ];
     let options = [&["-o", trace.to_str().unwrap()], &refuse[..]].concat();
     let Some(mut s) = under_strace(&maildir, &options) else { return };
     s.cmd("SELECT INBOX").has("* 1 EXISTS");
@@ -454,7 +530,11 @@ fn a_disk_that_is_full_at_the_sync_keeps_nobody_awake() {
     s.finish("i").ok("IDLE completed").lacks("* 2 EXISTS");
     s.cmd("LOGOUT").ok("LOGOUT completed");
     s.wait().unwrap();
-    let tries = fs::read_to_string(&trace).unwrap().lines().filter(|line| line.starts_with("fsync")).count();
+    let tries = fs::read_to_string(&trace)
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with("fsync"))
+        .count();
     assert!((1..20).contains(&tries), "{tries} syncs\n{}", s.story());
     // With another disk all is there.
     let mut s = maildir.session(&[]);
@@ -467,7 +547,9 @@ fn a_folder_is_made_whole_or_not_at_all() {
     for n in 1..=3 {
         let maildir = Maildir::new();
         let refuse = format!("inject=fsync:error=EIO:when={n}");
-        let Some(mut s) = under_strace(&maildir, &["-e", "trace=fsync", "-e", &refuse]) else { return };
+        let Some(mut s) = under_strace(&maildir, &["-e", "trace=fsync", "-e", &refuse]) else {
+            return;
+        };
         s.cmd("CREATE INBOX.made").no("Cannot create this folder.");
         assert!(!maildir.path().join(".made").exists(), "{n}\n{}", s.story());
         s.cmd("CREATE INBOX.made").ok("\"INBOX.made\" created.");

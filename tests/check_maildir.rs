@@ -1,5 +1,5 @@
-//! `scripts/check-maildir` over everything odd that the dialogs know: nothing but the table's rows may differ, nothing may change, and
-//! what a server says wrongly must be found.
+//! `scripts/check-maildir` over everything odd that the dialogs know: nothing but the table's rows
+//! may differ, nothing may change, and what a server says wrongly must be found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -15,19 +15,24 @@ use support::pattern::Variables;
 
 /// Courier's imapd, if it is here.
 fn courier() -> Option<PathBuf> {
-    let path = std::env::var_os("COURIER_IMAPD").map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
+    let path = std::env::var_os("COURIER_IMAPD")
+        .map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
     support::is_program(&path).then_some(path)
 }
 
-/// The example that the script runs, built if it is not up to date (`cargo test --test check_maildir` alone does not do that).
+/// The example that the script runs, built if it is not up to date (`cargo test --test
+/// check_maildir` alone does not do that).
 fn program() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().unwrap().parent().unwrap();
         let release: &[&str] = if profile.ends_with("release") { &["--release"] } else { &[] };
-        let cargo =
-            Command::new(env!("CARGO")).args(["build", "-q", "--example", "check_maildir"]).args(release).status().unwrap();
+        let cargo = Command::new(env!("CARGO"))
+            .args(["build", "-q", "--example", "check_maildir"])
+            .args(release)
+            .status()
+            .unwrap();
         assert!(cargo.success());
         profile.join("examples/check_maildir")
     })
@@ -48,7 +53,11 @@ fn horrors() -> Maildir {
     let maildir = Maildir::new();
     let mut count = 0;
     let mut dialogs: Vec<_> =
-        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs")).unwrap().flatten().map(|e| e.path()).collect();
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs"))
+            .unwrap()
+            .flatten()
+            .map(|e| e.path())
+            .collect();
     dialogs.retain(|p| p.extension().is_some_and(|e| e == "dialog"));
     dialogs.sort();
     for path in dialogs {
@@ -79,10 +88,17 @@ fn horrors() -> Maildir {
     assert!(count > 50, "{count} messages in the dialogs");
     maildir.write("courierimapkeywords/:list", b"Label1\n$Later\n\n1500000001.a:0 1\n");
     maildir.write("courierimapuiddb", b"1 1234567890 8\n5 1500000001.a\n7 1500000002.b\n");
-    maildir.write("cur/1500000001.a:2,FS", b"Subject: one\n\nbody\n").write("cur/1500000002.b:2,", b"Subject: two\n\nbody\n");
-    maildir.write("cur/1500000003.c", b"Subject: no info\n\nbody\n").write("new/1500000004.d", b"Subject: new\n\nbody\n");
-    maildir.write("courierimapsubscribed", b"INBOX\nINBOX.gone\n").write("loginexec", b"#!/bin/sh\ntouch ran\n");
-    fs::set_permissions(maildir.path().join("loginexec"), fs::Permissions::from_mode(0o755)).unwrap();
+    maildir
+        .write("cur/1500000001.a:2,FS", b"Subject: one\n\nbody\n")
+        .write("cur/1500000002.b:2,", b"Subject: two\n\nbody\n");
+    maildir
+        .write("cur/1500000003.c", b"Subject: no info\n\nbody\n")
+        .write("new/1500000004.d", b"Subject: new\n\nbody\n");
+    maildir
+        .write("courierimapsubscribed", b"INBOX\nINBOX.gone\n")
+        .write("loginexec", b"#!/bin/sh\ntouch ran\n");
+    fs::set_permissions(maildir.path().join("loginexec"), fs::Permissions::from_mode(0o755))
+        .unwrap();
     maildir
 }
 
@@ -91,7 +107,8 @@ fn nothing_but_the_table_differs_and_nothing_changes() {
     let Some(courier) = courier() else { return };
     let maildir = horrors();
     let out = check(maildir.path(), &courier, &support::postrider());
-    let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let said =
+        String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{said}");
     assert!(said.contains("nothing in ") && said.contains("all times as before"), "{said}");
     assert!(said.contains(" 0 others"), "{said}");
@@ -99,7 +116,8 @@ fn nothing_but_the_table_differs_and_nothing_changes() {
     assert!(!maildir.path().join("ran").exists(), "loginexec was run");
     assert!(!maildir.home().join("work").exists(), "the copies are still there");
     // A row of the table is named for every known difference.
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     for line in said.lines().filter_map(|l| l.strip_prefix("known difference ")) {
         let row = line.split(' ').next().unwrap();
         assert!(readme.contains(&format!("| {row} |")), "README.md has no row {row}");
@@ -111,7 +129,10 @@ fn what_is_served_wrongly_is_found() {
     let Some(courier) = courier() else { return };
     let maildir = Maildir::new();
     for n in 1..30 {
-        maildir.write(&format!("cur/{}.m{n}:2,S", 1000 + n), format!("Subject: number {n}\n\nThe body of {n}.\n").as_bytes());
+        maildir.write(
+            &format!("cur/{}.m{n}:2,S", 1000 + n),
+            format!("Subject: number {n}\n\nThe body of {n}.\n").as_bytes(),
+        );
     }
     // Each of these servers says one thing wrongly.
     for (wrong, found) in [
@@ -121,11 +142,13 @@ fn what_is_served_wrongly_is_found() {
         ("s/RFC822.SIZE 3/RFC822.SIZE 5/", "RFC822.SIZE"),
     ] {
         let liar = maildir.home().join("liar");
-        let text = format!("#!/bin/sh\n{} \"$@\" | sed -u '{wrong}'\n", support::postrider().display());
+        let text =
+            format!("#!/bin/sh\n{} \"$@\" | sed -u '{wrong}'\n", support::postrider().display());
         fs::write(&liar, text).unwrap();
         fs::set_permissions(&liar, fs::Permissions::from_mode(0o755)).unwrap();
         let out = check(maildir.path(), &courier, &liar);
-        let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        let said = String::from_utf8_lossy(&out.stdout).into_owned()
+            + &String::from_utf8_lossy(&out.stderr);
         assert_eq!(out.status.code(), Some(1), "{wrong}: {said}");
         assert!(said.contains(found), "{wrong}: {said}");
     }

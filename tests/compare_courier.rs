@@ -1,5 +1,6 @@
-//! Plays every dialog on Courier's server and on ours: does Courier answer what the dialog says it does, do we, and is
-//! every difference a row of the table in README.md? Started by `scripts/compare-courier`, never by a plain `cargo test`.
+//! Plays every dialog on Courier's server and on ours: does Courier answer what the dialog says it
+//! does, do we, and is every difference a row of the table in README.md? Started by
+//! `scripts/compare-courier`, never by a plain `cargo test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -31,9 +32,17 @@ struct Options {
 }
 
 fn options() -> Result<Options, String> {
-    let courier = std::env::var_os("COURIER_IMAPD").map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
+    let courier = std::env::var_os("COURIER_IMAPD")
+        .map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
     let sides = vec![Side::Courier, Side::Ours];
-    let mut o = Options { courier, ours: support::postrider(), sides, bless: false, verbose: false, filters: Vec::new() };
+    let mut o = Options {
+        courier,
+        ours: support::postrider(),
+        sides,
+        bless: false,
+        verbose: false,
+        filters: Vec::new(),
+    };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} wants a value"));
@@ -52,7 +61,8 @@ fn options() -> Result<Options, String> {
             "-v" => o.verbose = true,
             _ if arg.starts_with('-') => return Err(USAGE.to_owned()),
             _ => {
-                let name = Path::new(&arg).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let name =
+                    Path::new(&arg).file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 o.filters.push(name);
             }
         }
@@ -69,7 +79,10 @@ fn main() -> ExitCode {
         }
     };
     if options.sides.contains(&Side::Courier) && !support::is_program(&options.courier) {
-        eprintln!("compare-courier: {} is not there (Debian: apt-get install courier-imap)", options.courier.display());
+        eprintln!(
+            "compare-courier: {} is not there (Debian: apt-get install courier-imap)",
+            options.courier.display()
+        );
         return ExitCode::from(2);
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -98,7 +111,8 @@ fn main() -> ExitCode {
         }
     });
     let report = report.into_inner().unwrap();
-    let unknown: Vec<&String> = report.rows.keys().filter(|r| *r != "extension" && !table.contains(*r)).collect();
+    let unknown: Vec<&String> =
+        report.rows.keys().filter(|r| *r != "extension" && !table.contains(*r)).collect();
     let Report { dialogs, commands, differences, recorded, failed, .. } = &report;
     if options.bless {
         println!("{recorded} answers recorded");
@@ -109,9 +123,15 @@ fn main() -> ExitCode {
         (false, false) => format!("{} rows are NOT in the table", unknown.len()),
     };
     for row in &unknown {
-        println!("row {row}: {} ({})", report.rows[*row].join(", "), if table.is_empty() { "to be written" } else { "missing" });
+        println!(
+            "row {row}: {} ({})",
+            report.rows[*row].join(", "),
+            if table.is_empty() { "to be written" } else { "missing" }
+        );
     }
-    println!("{dialogs} dialogs, {commands} commands, {differences} differences, {verdict}; {failed} dialogs failed");
+    println!(
+        "{dialogs} dialogs, {commands} commands, {differences} differences, {verdict}; {failed} dialogs failed"
+    );
     let good = *failed == 0 && (unknown.is_empty() || table.is_empty());
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -141,7 +161,9 @@ fn one(path: &Path, options: &Options, report: &Mutex<Report>) {
     let courier = (Side::Courier, options.courier.as_path());
     let ours = (Side::Ours, options.ours.as_path());
     let mut plays = vec![("Courier", [courier, courier]), ("ours", [ours, ours])];
-    plays.retain(|(_, [(side, _), _])| options.sides.contains(side) && dialog.only.as_ref().is_none_or(|(only, _)| only == side));
+    plays.retain(|(_, [(side, _), _])| {
+        options.sides.contains(side) && dialog.only.as_ref().is_none_or(|(only, _)| only == side)
+    });
     if dialog.mixed && plays.len() == 2 {
         plays.push(("Courier and ours", [courier, ours]));
         plays.push(("ours and Courier", [ours, courier]));
@@ -165,7 +187,10 @@ fn one(path: &Path, options: &Options, report: &Mutex<Report>) {
             if a != b {
                 let none = "(not there)".to_owned();
                 let (a, b) = (a.unwrap_or(&none), b.unwrap_or(&none));
-                failures.push(format!("{}: on disk: {name}\n    Courier: {a:?}\n    ours:    {b:?}", path.display()));
+                failures.push(format!(
+                    "{}: on disk: {name}\n    Courier: {a:?}\n    ours:    {b:?}",
+                    path.display()
+                ));
             }
         }
     }
@@ -218,6 +243,8 @@ fn table_of_differences(readme: &Path) -> BTreeSet<String> {
         .filter_map(|line| line.trim().strip_prefix('|')?.split('|').next())
         .map(|cell| cell.trim().trim_matches('`').to_owned())
         .filter(|name| !name.is_empty() && name.contains('-') && !name.starts_with('-'))
-        .filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
+        .filter(|name| {
+            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        })
         .collect()
 }

@@ -1,6 +1,7 @@
-//! Serves the same mail with Courier's imapd and with ours and compares every answer: sizes, envelopes, structures, sections,
-//! SEARCH, SORT, THREAD. With `--mutate` the messages are damaged first, the same way for both. What differs is counted by
-//! command, the first examples are shown, and the messages are kept for a look. Started by `scripts/compare-mail`.
+//! Serves the same mail with Courier's imapd and with ours and compares every answer: sizes,
+//! envelopes, structures, sections, SEARCH, SORT, THREAD. With `--mutate` the messages are damaged
+//! first, the same way for both. What differs is counted by command, the first examples are shown,
+//! and the messages are kept for a look. Started by `scripts/compare-mail`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -12,8 +13,7 @@ use std::time::Duration;
 use support::pattern::show;
 use support::{Maildir, Random, Session};
 
-const USAGE: &str =
-    "usage: compare-mail [--courier PROGRAM] [--ours PROGRAM] [--mutate] [--seed N] [--limit N] [--show N] MAILDIR";
+const USAGE: &str = "usage: compare-mail [--courier PROGRAM] [--ours PROGRAM] [--mutate] [--seed N] [--limit N] [--show N] MAILDIR";
 
 /// Asked of each message, one at a time.
 const ITEMS: &[&str] = &[
@@ -41,7 +41,8 @@ const ITEMS: &[&str] = &[
     "BODY.PEEK[TEXT]<7.50>",
 ];
 
-/// Asked of the folder: only what the table of differences leaves equal (ties, threads of one subject and sizes it does not).
+/// Asked of the folder: only what the table of differences leaves equal (ties, threads of one
+/// subject and sizes it does not).
 const FOLDER: &[&str] = &[
     "SORT (DATE) UTF-8 ALL",
     "SORT (ARRIVAL) UTF-8 ALL",
@@ -66,7 +67,8 @@ const FOLDER: &[&str] = &[
 
 /// Damages a message: lines go, come twice, change places, lose their ends; octets change.
 fn mutate(content: &[u8], random: &mut Random) -> Vec<u8> {
-    let mut lines: Vec<Vec<u8>> = content.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
+    let mut lines: Vec<Vec<u8>> =
+        content.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
     for _ in 0..1 + random.below(4) {
         let (a, b) = (random.below(lines.len()), random.below(lines.len()));
         if lines.is_empty() {
@@ -97,7 +99,8 @@ fn mutate(content: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 fn main() -> ExitCode {
-    let mut courier = std::env::var_os("COURIER_IMAPD").map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
+    let mut courier = std::env::var_os("COURIER_IMAPD")
+        .map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
     let mut ours = support::postrider();
     let (mut mutation, mut seed, mut limit, mut shown, mut dir) = (false, 1, 300, 3, None);
     let mut args = std::env::args().skip(1);
@@ -115,8 +118,10 @@ fn main() -> ExitCode {
         }
     }
     let dir = dir.unwrap_or_else(|| usage());
-    let dir = std::env::var_os("COMPARE_MAIL_FROM").map_or_else(|| dir.clone(), |from| Path::new(&from).join(&dir));
-    let mut files: Vec<PathBuf> = std::fs::read_dir(dir.join("cur")).unwrap().flatten().map(|e| e.path()).collect();
+    let dir = std::env::var_os("COMPARE_MAIL_FROM")
+        .map_or_else(|| dir.clone(), |from| Path::new(&from).join(&dir));
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(dir.join("cur")).unwrap().flatten().map(|e| e.path()).collect();
     files.sort();
     files.truncate(limit);
     let mut random = Random(seed);
@@ -195,7 +200,8 @@ fn open(maildir: &Maildir, program: &Path) -> Session {
     s
 }
 
-/// The answer as text, what is decided to differ made equal. A session that died ends everything: its message is the bug.
+/// The answer as text, what is decided to differ made equal. A session that died ends everything:
+/// its message is the bug.
 fn ask(s: &mut Session, command: &str, who: &str) -> String {
     s.transcript.clear();
     s.send(format!("a {command}\r\n").as_bytes());

@@ -1,5 +1,5 @@
-//! Courier's own tools and ours on the same Maildirs, in both directions: what one writes, the other reads. Left out, with a word,
-//! where courier-imap is not installed.
+//! Courier's own tools and ours on the same Maildirs, in both directions: what one writes, the
+//! other reads. Left out, with a word, where courier-imap is not installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -16,7 +16,8 @@ fn tool(name: &str, args: &[&str], input: &[u8]) -> Option<String> {
         eprintln!("left out: {name} is not installed");
         return None;
     }
-    let mut child = Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        Command::new(path).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{name} {args:?}");
@@ -38,12 +39,18 @@ fn a_maildir_of_maildirmake() {
     tool("maildirmake.courier", &["-f", "a", made], b"");
     tool("maildirmake.courier", &["-q", "1000S,3C", made], b"");
     let mut s = maildir.session(&[("MAILDIR", made)]);
-    s.cmd("LIST \"\" INBOX.a").ok("LIST completed").has("* LIST (\\HasNoChildren) \".\" \"INBOX.a\"");
+    s.cmd("LIST \"\" INBOX.a")
+        .ok("LIST completed")
+        .has("* LIST (\\HasNoChildren) \".\" \"INBOX.a\"");
     s.cmd("GETQUOTA ROOT").ok("GETQUOTA Ok.").has("* QUOTA \"ROOT\" (STORAGE 0 1 MESSAGE 0 3)");
     s.cmd("SELECT INBOX.a").ok("[READ-WRITE] Ok").has("* 0 EXISTS");
     // What ours makes, maildirmake takes for a folder: it refuses to make it again.
     s.cmd("CREATE INBOX.b").ok("\"INBOX.b\" created.");
-    let again = Command::new("/usr/bin/maildirmake.courier").args(["-f", "b", made]).stderr(Stdio::null()).status().unwrap();
+    let again = Command::new("/usr/bin/maildirmake.courier")
+        .args(["-f", "b", made])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
     assert!(!again.success());
 }
 
@@ -55,14 +62,24 @@ fn access_control_lists_of_maildiracl() {
         return;
     }
     let mut s = maildir.session(&[]);
-    s.cmd("GETACL INBOX.a").has("* ACL \"INBOX.a\" \"owner\" \"acdilrsw\" \"administrators\" \"acdilrsw\" \"joe\" \"lrs\"");
+    s.cmd("GETACL INBOX.a").has(
+        "* ACL \"INBOX.a\" \"owner\" \"acdilrsw\" \"administrators\" \"acdilrsw\" \"joe\" \"lrs\"",
+    );
     s.cmd("SETACL INBOX.a joe +d").ok("ACLs updated.");
     s.cmd("SETACL INBOX.a -mary w").ok("ACLs updated.");
     let list = tool("maildiracl", &["-list", path(&maildir), "INBOX.a"], b"").unwrap();
-    assert_eq!(list, "owner\taceilrstwx\nadministrators\taceilrstwx\nuser=joe\telrstx\n-user=mary\tw\n");
-    assert_eq!(tool("maildiracl", &["-compute", path(&maildir), "INBOX.a", "user=joe"], b"").unwrap(), "elrstx\n");
+    assert_eq!(
+        list,
+        "owner\taceilrstwx\nadministrators\taceilrstwx\nuser=joe\telrstx\n-user=mary\tw\n"
+    );
+    assert_eq!(
+        tool("maildiracl", &["-compute", path(&maildir), "INBOX.a", "user=joe"], b"").unwrap(),
+        "elrstx\n"
+    );
     s.cmd("DELETEACL INBOX.a joe").ok("ACLs updated.");
-    assert!(!tool("maildiracl", &["-list", path(&maildir), "INBOX.a"], b"").unwrap().contains("joe"));
+    assert!(
+        !tool("maildiracl", &["-list", path(&maildir), "INBOX.a"], b"").unwrap().contains("joe")
+    );
 }
 
 #[test]
@@ -98,7 +115,8 @@ fn the_quota_of_deliverquota() {
     s.cmd("GETQUOTA ROOT").has("* QUOTA \"ROOT\" (STORAGE 1 1 MESSAGE 2 3)");
     // 17 octets each, the third fits; a fourth is one message too many, by either program.
     tool("deliverquota.courier", &[path(&maildir)], message);
-    s.cmd_literal("APPEND INBOX", b"Subject: z\r\n\r\nbody\r\n", "").no("[ALERT] You exceeded your mail quota.");
+    s.cmd_literal("APPEND INBOX", b"Subject: z\r\n\r\nbody\r\n", "")
+        .no("[ALERT] You exceeded your mail quota.");
     let mut refused = Command::new("/usr/bin/deliverquota.courier")
         .arg(path(&maildir))
         .stdin(Stdio::piped())

@@ -1,7 +1,8 @@
-//! Every file in `tests/dialogs/` is one test of our binary: sessions as a reader would type them, with exact answers.
+//! Every file in `tests/dialogs/` is one test of our binary: sessions as a reader would type them,
+//! with exact answers.
 //!
-//! `cargo test --test dialogs [FILTER]` plays those whose name contains FILTER. `scripts/compare-courier` plays the same
-//! files on Courier's server and on ours.
+//! `cargo test --test dialogs [FILTER]` plays those whose name contains FILTER.
+//! `scripts/compare-courier` plays the same files on Courier's server and on ours.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -17,12 +18,13 @@ use support::play::play;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let filters: Vec<&String> = args.iter().filter(|a| !a.starts_with('-')).collect();
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs"))
-        .unwrap()
-        .flatten()
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == "dialog"))
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs"))
+            .unwrap()
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.extension().is_some_and(|e| e == "dialog"))
+            .collect();
     paths.sort();
     let all = paths.len();
     let name = |p: &PathBuf| p.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -46,12 +48,18 @@ fn main() -> ExitCode {
                     let dialog = Dialog::load(path);
                     let failure = match &dialog {
                         Err(message) => Some(message.clone()),
-                        Ok(d) if d.only.as_ref().is_some_and(|(side, _)| *side == Side::Courier) => None,
+                        Ok(d)
+                            if d.only.as_ref().is_some_and(|(side, _)| *side == Side::Courier) =>
+                        {
+                            None
+                        }
                         Ok(d) => {
                             let ours = support::postrider();
                             let outcome = play(d, [(Side::Ours, ours.as_path()); 2], false);
                             let failed = !outcome.failures.is_empty();
-                            failed.then(|| format!("{}\n{}", outcome.failures.join("\n"), outcome.story))
+                            failed.then(|| {
+                                format!("{}\n{}", outcome.failures.join("\n"), outcome.story)
+                            })
                         }
                     };
                     let mut results = results.lock().unwrap();

@@ -1,6 +1,6 @@
-//! The order of system calls: what an answer promises is on disk before the answer is written (DESIGN: APPEND and COPY sync message and
-//! directory, a UID is on disk before it is told), the lock is never held across a wait for the client, and no lock of the kernel's is
-//! ever taken.
+//! The order of system calls: what an answer promises is on disk before the answer is written
+//! (DESIGN: APPEND and COPY sync message and directory, a UID is on disk before it is told), the
+//! lock is never held across a wait for the client, and no lock of the kernel's is ever taken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -21,8 +21,10 @@ struct Trace {
 impl Trace {
     /// The place of the first call from `from` on that has all these words.
     fn find(&self, from: usize, name: &str, words: &[&str]) -> Option<usize> {
-        let right =
-            |c: &Call| (c.name == name || c.name == "openat2" && name == "openat") && words.iter().all(|w| c.line.contains(w));
+        let right = |c: &Call| {
+            (c.name == name || c.name == "openat2" && name == "openat")
+                && words.iter().all(|w| c.line.contains(w))
+        };
         self.calls.iter().skip(from).position(right).map(|at| at + from)
     }
 
@@ -62,7 +64,16 @@ fn strace() -> Option<&'static Path> {
 fn traced(maildir: &Maildir, env: &[(&str, &str)], play: impl FnOnce(&mut Session)) -> Trace {
     let file = maildir.home().join("trace");
     let ours = postrider();
-    let args = ["-f", "-y", "-s", "300", "-o", file.to_str().unwrap(), ours.to_str().unwrap(), "./Maildir"];
+    let args = [
+        "-f",
+        "-y",
+        "-s",
+        "300",
+        "-o",
+        file.to_str().unwrap(),
+        ours.to_str().unwrap(),
+        "./Maildir",
+    ];
     let mut s = maildir.start(strace().unwrap(), env, &args);
     assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
     play(&mut s);
@@ -95,8 +106,11 @@ fn nothing_is_answered_before_it_is_on_disk() {
         maildir.deliver("INBOX", "1001.y", b"Subject: delivered\n\ny\n");
         s.cmd("NOOP").has("* 3 EXISTS");
     });
-    let database: &[(&str, &[&str])] =
-        &[("fsync", &["_imapuid_"]), ("rename", &["_imapuid_", "courierimapuiddb"]), ("fsync", &["/Maildir>"])];
+    let database: &[(&str, &[&str])] = &[
+        ("fsync", &["_imapuid_"]),
+        ("rename", &["_imapuid_", "courierimapuiddb"]),
+        ("fsync", &["/Maildir>"]),
+    ];
     // SELECT: the UIDs are on disk before they are told.
     let from = trace.command("SELECT INBOX");
     let at = trace.order(from, &[("renameat2", &["new/1000.x", "cur/1000.x"])]);
@@ -105,7 +119,11 @@ fn nothing_is_answered_before_it_is_on_disk() {
     let from = trace.command("APPEND INBOX");
     let at = trace.order(
         from,
-        &[("fsync", &["/tmp/", "_0.host.example"]), ("renameat2", &["_0.host.example", "./cur/"]), ("fsync", &["/cur>"])],
+        &[
+            ("fsync", &["/tmp/", "_0.host.example"]),
+            ("renameat2", &["_0.host.example", "./cur/"]),
+            ("fsync", &["/cur>"]),
+        ],
     );
     trace.order(trace.order(at, database), &[("write", &["OK [APPENDUID"])]);
     assert!(trace.find(from, "write", &["APPENDUID"]) > trace.find(from, "fsync", &["/Maildir>"]));
@@ -132,7 +150,12 @@ fn nothing_is_answered_before_it_is_on_disk() {
     );
     trace.order(
         at,
-        &[("fsync", &["_imapuid_"]), ("rename", &[".box/courierimapuiddb"]), ("fsync", &["/.box>"]), ("write", &["COPYUID"])],
+        &[
+            ("fsync", &["_imapuid_"]),
+            ("rename", &[".box/courierimapuiddb"]),
+            ("fsync", &["/.box>"]),
+            ("write", &["COPYUID"]),
+        ],
     );
     // A delivery that NOOP finds.
     let from = trace.command("NOOP");
@@ -163,7 +186,14 @@ fn a_new_folder_is_on_disk_before_it_is_told() {
         ],
     );
     let from = trace.command("RENAME");
-    trace.order(from, &[("renameat2", &[".old", ".new"]), ("fsync", &["/Maildir>"]), ("write", &["Folder renamed."])]);
+    trace.order(
+        from,
+        &[
+            ("renameat2", &[".old", ".new"]),
+            ("fsync", &["/Maildir>"]),
+            ("write", &["Folder renamed."]),
+        ],
+    );
 }
 
 #[test]
@@ -174,7 +204,9 @@ fn a_copy_where_linking_fails_is_synced() {
     let maildir = Maildir::new();
     maildir.folder("INBOX.box");
     // Others may read the folder and not the message: a link would not do.
-    let mode = |path: &Path, mode| std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap()
+    };
     maildir.write("cur/1000.x:2,", b"Subject: x\n\nx\n");
     mode(&maildir.path().join("cur/1000.x:2,"), 0o600);
     mode(&maildir.path().join(".box/tmp"), 0o755);
@@ -248,7 +280,12 @@ fn locks_are_files_and_never_held_while_waiting() {
         let mut taken = 0;
         for (at, call) in trace.calls.iter().enumerate() {
             assert_ne!(call.name, "flock", "{}", call.line);
-            assert!(!(call.name == "fcntl" && (call.line.contains("F_SETLK") || call.line.contains("F_OFD"))), "{}", call.line);
+            assert!(
+                !(call.name == "fcntl"
+                    && (call.line.contains("F_SETLK") || call.line.contains("F_OFD"))),
+                "{}",
+                call.line
+            );
             let lock = call.line.contains("/courier.lock\"") && call.line.ends_with(" = 0");
             match &*call.name {
                 "linkat" | "link" if lock => {
@@ -258,8 +295,10 @@ fn locks_are_files_and_never_held_while_waiting() {
                 }
                 "unlink" | "unlinkat" if lock => held = None,
                 // The whole time between is without a word to or from the client.
-                "read" | "write" | "recvfrom" | "sendto" | "ppoll" | "poll" | "pause" | "clock_nanosleep" => {
-                    let with_client = !matches!(&*call.name, "read" | "write") || call.line.contains("<pipe:");
+                "read" | "write" | "recvfrom" | "sendto" | "ppoll" | "poll" | "pause"
+                | "clock_nanosleep" => {
+                    let with_client =
+                        !matches!(&*call.name, "read" | "write") || call.line.contains("<pipe:");
                     assert!(held.is_none() || !with_client, "with the lock held: {}", call.line);
                 }
                 _ => {}
@@ -270,18 +309,28 @@ fn locks_are_files_and_never_held_while_waiting() {
     }
 }
 
-/// Courier removes a dead session's lock by its name, twice in a row: whoever takes the lock in between loses it, and two look at the
-/// folder at once. The one that has lost its lock gives no UIDs,
-/// and looks again.
+/// Courier removes a dead session's lock by its name, twice in a row: whoever takes the lock in
+/// between loses it, and two look at the folder at once. The one that has lost its lock gives no
+/// UIDs, and looks again.
 #[test]
 fn who_has_lost_the_lock_gives_no_uids() {
     let Some(strace) = strace() else { return };
     let maildir = Maildir::new();
     maildir.session(&[]).cmd("SELECT INBOX").has("* 0 EXISTS");
     let ours = postrider();
-    // The eleventh reading of a directory is that of `new`, when the session looks again: by then it has seen `cur`.
+    // The eleventh reading of a directory is that of `new`, when the session looks again: by then
+    // it has seen `cur`.
     let inject = "inject=getdents64:delay_enter=1500000:when=11";
-    let args = ["-o", "/dev/null", "-e", "trace=getdents64", "-e", inject, ours.to_str().unwrap(), "./Maildir"];
+    let args = [
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=getdents64",
+        "-e",
+        inject,
+        ours.to_str().unwrap(),
+        "./Maildir",
+    ];
     let mut slow = maildir.start(strace, &[], &args);
     assert_eq!(slow.line(), "* PREAUTH Ready.", "{}", slow.story());
     slow.cmd("SELECT INBOX").has("* 0 EXISTS");
@@ -303,7 +352,8 @@ fn who_has_lost_the_lock_gives_no_uids() {
     }
 }
 
-/// The same with an APPEND: its message is in the folder when the other session looks, and keeps the UID that it got there.
+/// The same with an APPEND: its message is in the folder when the other session looks, and keeps
+/// the UID that it got there.
 #[test]
 fn an_append_that_has_lost_the_lock_tells_the_uid_that_others_gave() {
     let Some(strace) = strace() else { return };
@@ -312,7 +362,16 @@ fn an_append_that_has_lost_the_lock_tells_the_uid_that_others_gave() {
     let ours = postrider();
     // After the folder's own tmp: cur, at its end; then the delivery is there.
     let inject = "inject=renameat2:delay_exit=1500000:when=1";
-    let args = ["-o", "/dev/null", "-e", "trace=renameat2", "-e", inject, ours.to_str().unwrap(), "./Maildir"];
+    let args = [
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=renameat2",
+        "-e",
+        inject,
+        ours.to_str().unwrap(),
+        "./Maildir",
+    ];
     let mut slow = maildir.start(strace, &[UIDPLUS], &args);
     assert_eq!(slow.line(), "* PREAUTH Ready.", "{}", slow.story());
     let mut quick = maildir.session(&[]);
@@ -327,9 +386,21 @@ fn an_append_that_has_lost_the_lock_tells_the_uid_that_others_gave() {
     quick.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS");
     // A third message, so that the slow one has something to write down.
     maildir.write("cur/3000000000.z:2,", b"Subject: z\n\nz\n");
-    let validity =
-        std::fs::read_to_string(maildir.path().join("courierimapuiddb")).unwrap().split(' ').nth(1).unwrap().to_owned();
-    assert_eq!(slow.line(), format!("a OK [APPENDUID {validity} 2] APPEND Ok."), "{}", slow.story());
+    let validity = std::fs::read_to_string(maildir.path().join("courierimapuiddb"))
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        slow.line(),
+        format!("a OK [APPENDUID {validity} 2] APPEND Ok."),
+        "{}",
+        slow.story()
+    );
     quick.cmd("NOOP").ok("NOOP completed").has("* 3 EXISTS");
-    quick.cmd("FETCH 1:3 (UID RFC822.SIZE)").has("* 2 FETCH (UID 2 RFC822.SIZE 17)").has("* 3 FETCH (UID 3 RFC822.SIZE 17)");
+    quick
+        .cmd("FETCH 1:3 (UID RFC822.SIZE)")
+        .has("* 2 FETCH (UID 2 RFC822.SIZE 17)")
+        .has("* 3 FETCH (UID 3 RFC822.SIZE 17)");
 }

@@ -1,5 +1,6 @@
-//! How a session ends when its client does not read, or its log reader does not: in time and by itself, with every answer of a finished
-//! command that the client takes, and never with a goodbye in the middle of somebody's mail.
+//! How a session ends when its client does not read, or its log reader does not: in time and by
+//! itself, with every answer of a finished command that the client takes, and never with a goodbye
+//! in the middle of somebody's mail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -32,7 +33,8 @@ enum Kind {
 
 const KINDS: [Kind; 2] = [Kind::Pipe, Kind::Socket];
 
-/// One end of the connection (or of the log) in our hands: what was written, and a way to fill it up.
+/// One end of the connection (or of the log) in our hands: what was written, and a way to fill it
+/// up.
 struct End {
     kind: Kind,
     reader: File,
@@ -66,7 +68,11 @@ impl End {
             Kind::Pipe => {
                 // A pipe gives each opener flags of its own.
                 let path = format!("/proc/self/fd/{}", self.writer.as_raw_fd());
-                let mut own = OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(path).unwrap();
+                let mut own = OpenOptions::new()
+                    .write(true)
+                    .custom_flags(nix::libc::O_NONBLOCK)
+                    .open(path)
+                    .unwrap();
                 for size in [4096, 1] {
                     while let Ok(n) = own.write(&piece[..size]) {
                         octets += n;
@@ -76,7 +82,9 @@ impl End {
             Kind::Socket => {
                 for size in [4096, 1] {
                     let now = nix::sys::socket::MsgFlags::MSG_DONTWAIT;
-                    while let Ok(n) = nix::sys::socket::send(self.writer.as_raw_fd(), &piece[..size], now) {
+                    while let Ok(n) =
+                        nix::sys::socket::send(self.writer.as_raw_fd(), &piece[..size], now)
+                    {
                         octets += n;
                     }
                 }
@@ -110,7 +118,12 @@ impl Session {
             .current_dir(maildir.home())
             .env_clear();
         command.envs(support::ENVIRONMENT.iter().copied());
-        let mut child = command.stdin(Stdio::piped()).stdout(output.stdio()).stderr(log.stdio()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(output.stdio())
+            .stderr(log.stdio())
+            .spawn()
+            .unwrap();
         let input = child.stdin.take();
         Session { child, input, output, log }
     }
@@ -170,7 +183,8 @@ impl Drop for Session {
 
 /// One message of this many lines, and how it is served.
 fn big_message(maildir: &Maildir, name: &str, lines: usize) -> String {
-    let content: String = (0..lines).map(|n| format!("This is line {n} of the message.\n")).collect();
+    let content: String =
+        (0..lines).map(|n| format!("This is line {n} of the message.\n")).collect();
     let content = format!("Subject: big\n\n{content}");
     maildir.write(&format!("cur/{name}:2,S"), content.as_bytes());
     content.replace('\n', "\r\n")
@@ -179,7 +193,10 @@ fn big_message(maildir: &Maildir, name: &str, lines: usize) -> String {
 /// More keywords than there is memory.
 fn too_many_keywords(maildir: &Maildir) -> &'static str {
     maildir.write("courierimapkeywords/x", b"");
-    File::create(maildir.path().join("courierimapkeywords/:list")).unwrap().set_len(200 << 20).unwrap();
+    File::create(maildir.path().join("courierimapkeywords/:list"))
+        .unwrap()
+        .set_len(200 << 20)
+        .unwrap();
     "ulimit -v 65536;"
 }
 
@@ -220,7 +237,8 @@ fn memory_runs_out_in_the_middle_of_a_literal() {
         let maildir = Maildir::new();
         // A great many parts: the structure, which comes after the text, takes memory.
         let parts = "--b\n\nx\n".repeat(60_000);
-        let content = format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n{parts}");
+        let content =
+            format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n{parts}");
         maildir.write("cur/1000.a:2,S", content.as_bytes());
         let mut s = Session::start(&maildir, kind, "");
         s.send("a SELECT INBOX\r\n");
@@ -230,7 +248,8 @@ fn memory_runs_out_in_the_middle_of_a_literal() {
         }
         s.send("b FETCH 1 (BODY.PEEK[] BODYSTRUCTURE)\r\n");
         thread::sleep(SETTLED);
-        let none = Command::new("prlimit").args(["--as=1:1", "--pid", &s.child.id().to_string()]).status();
+        let none =
+            Command::new("prlimit").args(["--as=1:1", "--pid", &s.child.id().to_string()]).status();
         assert!(none.is_ok_and(|status| status.success()), "prlimit (util-linux) is needed here");
         let reader = thread::spawn({
             let mut reader = s.output.reader.try_clone().unwrap();
@@ -280,7 +299,10 @@ fn a_signal_in_the_middle_of_a_literal() {
                 !fetched.is_empty() && fetched.len() < answer.len() && answer.starts_with(fetched),
                 "{kind:?} {read}: {output}"
             );
-            assert!(log.contains("NOTICE: Disconnected during shutdown by signal, user=alice, "), "{kind:?}: {log}");
+            assert!(
+                log.contains("NOTICE: Disconnected during shutdown by signal, user=alice, "),
+                "{kind:?}: {log}"
+            );
         }
     }
 }
@@ -367,7 +389,8 @@ fn a_message_that_is_cut_while_it_is_served() {
             let n = reader.read(&mut piece[..1024]).unwrap();
             octets.extend_from_slice(&piece[..n]);
         }
-        let file = OpenOptions::new().write(true).open(maildir.path().join("cur/1000.a:2,S")).unwrap();
+        let file =
+            OpenOptions::new().write(true).open(maildir.path().join("cur/1000.a:2,S")).unwrap();
         file.set_len(1000).unwrap();
         let output = thread::spawn(move || {
             while let Ok(n @ 1..) = reader.read(&mut piece) {
@@ -393,7 +416,11 @@ fn a_log_reader_that_has_stopped_keeps_no_session_from_ending() {
     // Not even at its first line.
     let mut s = Session::spawn(&maildir, output, log, "");
     thread::sleep(SETTLED);
-    assert_eq!(s.child.try_wait().unwrap(), None, "a line is waited for as long as nothing asks the session to end");
+    assert_eq!(
+        s.child.try_wait().unwrap(),
+        None,
+        "a line is waited for as long as nothing asks the session to end"
+    );
     s.signal();
     assert_eq!(s.wait("full log").0.code(), Some(0));
     let mut s = Session::start(&maildir, Kind::Pipe, "");
@@ -412,13 +439,26 @@ fn a_terminal_that_nobody_reads() {
     big_message(&maildir, "1000.a", 100_000);
     let (master, slave) = terminal();
     let mut command = Command::new(postrider());
-    command.arg("./Maildir").current_dir(maildir.home()).env_clear().envs(support::ENVIRONMENT.iter().copied());
-    let mut child = command.stdin(Stdio::piped()).stdout(slave.try_clone().unwrap()).stderr(Stdio::null()).spawn().unwrap();
+    command
+        .arg("./Maildir")
+        .current_dir(maildir.home())
+        .env_clear()
+        .envs(support::ENVIRONMENT.iter().copied());
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(slave.try_clone().unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let input = child.stdin.take();
     input.as_ref().unwrap().write_all(b"a EXAMINE INBOX\r\nb FETCH 1 BODY.PEEK[]\r\n").unwrap();
     thread::sleep(SETTLED);
-    let mut s =
-        Session { child, input, output: End { kind: Kind::Pipe, reader: master, writer: slave }, log: End::new(Kind::Pipe) };
+    let mut s = Session {
+        child,
+        input,
+        output: End { kind: Kind::Pipe, reader: master, writer: slave },
+        log: End::new(Kind::Pipe),
+    };
     s.signal();
     s.wait("terminal");
 }
@@ -442,7 +482,9 @@ fn memory_runs_out_at_a_terminal() {
 /// A new terminal: its far end, and the end that a program has.
 fn terminal() -> (File, File) {
     use nix::libc;
-    let open = |path: &str| OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap();
+    let open = |path: &str| {
+        OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap()
+    };
     let master = open("/dev/ptmx");
     let (mut locked, mut number) = (0, 0);
     // SAFETY: both requests read or write one int, which is there.
@@ -461,7 +503,11 @@ fn last_words_are_not_taken_back() {
     let maildir = Maildir::new();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let mut command = Command::new(postrider());
-    command.arg("./Maildir").current_dir(maildir.home()).env_clear().envs(support::ENVIRONMENT.iter().copied());
+    command
+        .arg("./Maildir")
+        .current_dir(maildir.home())
+        .env_clear()
+        .envs(support::ENVIRONMENT.iter().copied());
     let fd: OwnedFd = theirs.into();
     command.stdin(fd.try_clone().unwrap()).stdout(fd).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
@@ -477,7 +523,8 @@ fn last_words_are_not_taken_back() {
     assert_eq!(output, format!("* PREAUTH Ready.\r\n{errors}{bye}"));
 }
 
-/// A client that stops in the middle of what it has announced is sent away: what comes later is never taken for commands.
+/// A client that stops in the middle of what it has announced is sent away: what comes later is
+/// never taken for commands.
 #[test]
 fn what_was_announced_and_comes_late_is_no_command() {
     let maildir = Maildir::new();
@@ -501,7 +548,8 @@ fn what_was_announced_and_comes_late_is_no_command() {
     }
 }
 
-/// Over TCP, to a client that reads slowly and does not stop sending: what it was answered arrives, and so does the goodbye.
+/// Over TCP, to a client that reads slowly and does not stop sending: what it was answered arrives,
+/// and so does the goodbye.
 #[test]
 fn answers_arrive_while_the_client_goes_on_sending() {
     let maildir = Maildir::new();
@@ -509,8 +557,16 @@ fn answers_arrive_while_the_client_goes_on_sending() {
     let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let server = OwnedFd::from(listener.accept().unwrap().0);
     let mut command = Command::new(postrider());
-    command.arg("./Maildir").current_dir(maildir.home()).env_clear().env("AUTHENTICATED", "alice").env("IMAP_EXTENSIONS", "0");
-    command.stdin(Stdio::from(server.try_clone().unwrap())).stdout(Stdio::from(server)).stderr(Stdio::null());
+    command
+        .arg("./Maildir")
+        .current_dir(maildir.home())
+        .env_clear()
+        .env("AUTHENTICATED", "alice")
+        .env("IMAP_EXTENSIONS", "0");
+    command
+        .stdin(Stdio::from(server.try_clone().unwrap()))
+        .stdout(Stdio::from(server))
+        .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     drop(command);
     let answers = 20_000;

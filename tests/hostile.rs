@@ -1,9 +1,10 @@
-//! Clients that do not play by the rules: every command cut at each octet, in every state; wrong arguments; octets and tokens by
-//! chance; literals where none belong; depth, width and number beyond reason; a client that does not read, or goes away.
+//! Clients that do not play by the rules: every command cut at each octet, in every state; wrong
+//! arguments; octets and tokens by chance; literals where none belong; depth, width and number
+//! beyond reason; a client that does not read, or goes away.
 //!
-//! What must hold every time: an answer or a clean end (status 0 or 1, no panic), the next command works, and no message's content
-//! has changed. The everyday amount is small; `HOSTILE_ROUNDS=n` multiplies it (see scripts/fuzz-session), `HOSTILE_SEED=n` begins
-//! elsewhere.
+//! What must hold every time: an answer or a clean end (status 0 or 1, no panic), the next command
+//! works, and no message's content has changed. The everyday amount is small; `HOSTILE_ROUNDS=n`
+//! multiplies it (see scripts/fuzz-session), `HOSTILE_SEED=n` begins elsewhere.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
@@ -93,12 +94,17 @@ fn victim() -> Maildir {
     maildir
 }
 
-/// No message's content may change: each that lies anywhere is one of those delivered, or `appended`.
+/// No message's content may change: each that lies anywhere is one of those delivered, or
+/// `appended`.
 fn unharmed(maildir: &Maildir, appended: &[&[u8]], story: &str) {
     let known: BTreeSet<&[u8]> = MESSAGES.iter().chain(appended).copied().collect();
     for name in maildir.files().iter().filter(|n| n.contains("cur/") || n.contains("new/")) {
         let content = fs::read(maildir.path().join(name)).unwrap();
-        assert!(known.contains(&*content), "{name} has become {:?}\n{story}", String::from_utf8_lossy(&content));
+        assert!(
+            known.contains(&*content),
+            "{name} has become {:?}\n{story}",
+            String::from_utf8_lossy(&content)
+        );
     }
 }
 
@@ -116,8 +122,8 @@ impl<'a> Victim<'a> {
         Victim { maildir, env, first, session: None, probes: 0 }
     }
 
-    /// Sends `octets` and a question behind them. The question is answered; or the server asks for a literal or IDLE's end, or says
-    /// goodbye, and then it ends well.
+    /// Sends `octets` and a question behind them. The question is answered; or the server asks for
+    /// a literal or IDLE's end, or says goodbye, and then it ends well.
     fn hit(&mut self, octets: &[u8]) {
         let mut s = self.session.take().unwrap_or_else(|| {
             let mut s = self.maildir.session(self.env);
@@ -137,7 +143,9 @@ impl<'a> Victim<'a> {
         let answered = [&b"OK"[..], b"BAD"].map(|word| [probe.as_bytes(), b" ", word].concat());
         loop {
             match s.response(patience) {
-                Some(line) if answered.iter().any(|a| line.starts_with(a)) => break self.session = Some(s),
+                Some(line) if answered.iter().any(|a| line.starts_with(a)) => {
+                    break self.session = Some(s);
+                }
                 // It wants octets that we do not have.
                 Some(line) if line.starts_with(b"+ ") => break self.goodbye(s),
                 Some(_) => {}
@@ -168,7 +176,11 @@ impl<'a> Victim<'a> {
 #[track_caller]
 fn ended_well(s: &mut Session) {
     let status = s.wait();
-    assert!(matches!(status.and_then(|st| st.code()), Some(0 | 1)), "ended with {status:?}\n{}", s.story());
+    assert!(
+        matches!(status.and_then(|st| st.code()), Some(0 | 1)),
+        "ended with {status:?}\n{}",
+        s.story()
+    );
     let log = s.log().join("\n");
     assert!(!log.contains("panicked") && !log.contains("internal error"), "{log}\n{}", s.story());
 }
@@ -345,7 +357,9 @@ fn octets_by_chance() {
     for _ in 0..400 * rounds() {
         let octets: Vec<u8> = match random.below(3) {
             0 => (0..random.below(200)).map(|_| random.below(256) as u8).collect(),
-            1 => (0..random.below(80)).map(|_| b"x \"\\(){}[]~+*%:,.0123\r\nABORT<>"[random.below(30)]).collect(),
+            1 => (0..random.below(80))
+                .map(|_| b"x \"\\(){}[]~+*%:,.0123\r\nABORT<>"[random.below(30)])
+                .collect(),
             // A good line with a few octets changed.
             _ => {
                 let mut line = format!("x {}", random.of(LINES)).into_bytes();
@@ -420,7 +434,8 @@ fn tokens_by_chance() {
     ];
     let maildir = victim();
     let mut random = random(3);
-    let mut v = Victim::new(&maildir, &[("IMAP_ACL", "1"), ("IMAP_EXTENSIONS", "1")], "SELECT INBOX");
+    let mut v =
+        Victim::new(&maildir, &[("IMAP_ACL", "1"), ("IMAP_EXTENSIONS", "1")], "SELECT INBOX");
     for _ in 0..600 * rounds() {
         let mut line = format!("x {}", TABLE[random.below(TABLE.len())].name);
         for _ in 0..random.below(9) {
@@ -438,7 +453,9 @@ fn depth_width_and_length() {
     let maildir = victim();
     let mut s = maildir.session(&[]);
     s.cmd("SELECT INBOX");
-    let deep = |open: &str, middle: &str, close: &str, n: usize| format!("{}{middle}{}", open.repeat(n), close.repeat(n));
+    let deep = |open: &str, middle: &str, close: &str, n: usize| {
+        format!("{}{middle}{}", open.repeat(n), close.repeat(n))
+    };
     for n in [100, 990, 1001, 100_000] {
         for line in [
             format!("SEARCH {}", deep("(", "ALL", ")", n)),
@@ -467,7 +484,11 @@ fn depth_width_and_length() {
             let reply = s.cmd(&line);
             let last = String::from_utf8_lossy(reply.last()).into_owned();
             let head: String = line.chars().take(40).collect();
-            assert!([" OK ", " NO ", " BAD "].iter().any(|w| last.contains(w)), "{n}: {head}: {last} {:?}", s.log());
+            assert!(
+                [" OK ", " NO ", " BAD "].iter().any(|w| last.contains(w)),
+                "{n}: {head}: {last} {:?}",
+                s.log()
+            );
             s.cmd("NOOP").ok("NOOP completed");
             s.transcript.clear();
         }
@@ -479,7 +500,11 @@ fn depth_width_and_length() {
     s.cmd(&format!("UID SEARCH UID {ranges}")).ok("SEARCH done.").has("* SEARCH 1 2 3 4");
     s.transcript.clear();
     // A command beyond a mebibyte, one token, one string: one answer each.
-    for line in [format!("NOOP {}", "x ".repeat(600_000)), "Y".repeat(2_000_000), format!("SELECT \"{}\"", "z".repeat(70_000))] {
+    for line in [
+        format!("NOOP {}", "x ".repeat(600_000)),
+        "Y".repeat(2_000_000),
+        format!("SELECT \"{}\"", "z".repeat(70_000)),
+    ] {
         let reply = s.cmd(&line);
         assert_eq!(reply.responses.len(), 1);
         assert!(find(reply.last(), b" BAD ").is_some() || find(reply.last(), b" NO ").is_some());
@@ -508,8 +533,11 @@ fn literals_where_none_belong() {
         "a APPEND INBOX.nowhere {14+}\r\nz1 EXPUNGE\r\n  ",
         "a APPEND INBOX (\\Bad {14+}\r\nz1 EXPUNGE\r\n  ",
     ] {
-        let filler =
-            if line.contains("70000") { "z1 EXPUNGE\r\n".repeat(70_000 / 12 + 1)[..70_000].to_owned() } else { String::new() };
+        let filler = if line.contains("70000") {
+            "z1 EXPUNGE\r\n".repeat(70_000 / 12 + 1)[..70_000].to_owned()
+        } else {
+            String::new()
+        };
         s.send(format!("{line}{filler}\r\nb NOOP\r\n").as_bytes());
         let reply = s.finish("b");
         reply.lacks("z1");
@@ -517,9 +545,13 @@ fn literals_where_none_belong() {
         s.transcript.clear();
     }
     // A synchronising one is refused without a continuation; what comes next is a command.
-    for line in
-        ["NOOP {3}", "SELECT {65537}", "SELECT {99999999999999999999}", "FETCH {3}", "APPEND INBOX.nowhere {1000000000000}"]
-    {
+    for line in [
+        "NOOP {3}",
+        "SELECT {65537}",
+        "SELECT {99999999999999999999}",
+        "FETCH {3}",
+        "APPEND INBOX.nowhere {1000000000000}",
+    ] {
         let reply = s.cmd(line);
         assert!(!reply.last().starts_with(b"+"), "{line}\n{}", s.story());
         s.cmd("NOOP").ok("NOOP completed");
@@ -543,7 +575,10 @@ fn thousands_of_commands_at_once_and_a_client_that_does_not_read() {
     s.cmd("SELECT INBOX");
     let mut pipeline = String::new();
     for n in 0..5000 {
-        pipeline.push_str(&format!("p{n} {}\r\n", ["NOOP", "FETCH 1:4 (UID FLAGS)", "SEARCH ALL"][n % 3]));
+        pipeline.push_str(&format!(
+            "p{n} {}\r\n",
+            ["NOOP", "FETCH 1:4 (UID FLAGS)", "SEARCH ALL"][n % 3]
+        ));
     }
     s.send(pipeline.as_bytes());
     let reply = s.finish("p4999");
@@ -570,7 +605,12 @@ fn thousands_of_commands_at_once_and_a_client_that_does_not_read() {
     let feeder = std::thread::spawn(move || {
         let _ = input.write_all(b"s SELECT INBOX\r\n");
         for n in 0..1000 {
-            if input.write_all(format!("f{n} FETCH 1:* (BODY.PEEK[] BODYSTRUCTURE ENVELOPE)\r\n").as_bytes()).is_err() {
+            if input
+                .write_all(
+                    format!("f{n} FETCH 1:* (BODY.PEEK[] BODYSTRUCTURE ENVELOPE)\r\n").as_bytes(),
+                )
+                .is_err()
+            {
                 break;
             }
         }

@@ -1,8 +1,9 @@
-//! A Maildir in which things are not what they should be: FIFOs, devices, sockets, directories and links in the place of every file
-//! and directory, files that cannot be read, control files that are binary, huge, cut off or circular, names that no mail program gives.
+//! A Maildir in which things are not what they should be: FIFOs, devices, sockets, directories and
+//! links in the place of every file and directory, files that cannot be read, control files that
+//! are binary, huge, cut off or circular, names that no mail program gives.
 //!
-//! What must hold: every command is answered in time, the session ends well, nothing outside of the Maildir is read or changed, the
-//! messages that are in order are served.
+//! What must hold: every command is answered in time, the session ends well, nothing outside of the
+//! Maildir is read or changed, the messages that are in order are served.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
@@ -104,7 +105,10 @@ impl Scene {
             maildir.folder(folder);
         }
         maildir.write("cur/1001.good:2,", GOOD.as_bytes());
-        maildir.write(".box/cur/1001.boxed:2,", b"From: a@example.com\nSubject: boxed\n\na boxed body\n");
+        maildir.write(
+            ".box/cur/1001.boxed:2,",
+            b"From: a@example.com\nSubject: boxed\n\na boxed body\n",
+        );
         // UIDVALIDITY of long ago: neither RENAME nor DELETE waits for a second to pass.
         for at in [".box/courierimapuiddb", ".other/courierimapuiddb"] {
             maildir.write(at, b"1 1000000000 1\n");
@@ -117,7 +121,10 @@ impl Scene {
             fs::write(outside.join(file), SECRET).unwrap();
             fs::set_permissions(outside.join(file), fs::Permissions::from_mode(0o755)).unwrap();
             // Old enough for any purge.
-            fs::File::open(outside.join(file)).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+            fs::File::open(outside.join(file))
+                .unwrap()
+                .set_modified(std::time::UNIX_EPOCH)
+                .unwrap();
         }
         let before = listing(&outside);
         Scene { maildir, outside, before, kept: Vec::new() }
@@ -131,7 +138,9 @@ impl Scene {
         match thing {
             Thing::Fifo => return run("mkfifo", &[at.as_os_str()]),
             // It never ends.
-            Thing::Device => return run("mknod", &[at.as_os_str(), "c".as_ref(), "1".as_ref(), "5".as_ref()]),
+            Thing::Device => {
+                return run("mknod", &[at.as_os_str(), "c".as_ref(), "1".as_ref(), "5".as_ref()]);
+            }
             Thing::Socket => match UnixListener::bind(&at) {
                 Ok(socket) => self.kept.push(socket),
                 Err(_) => return false,
@@ -146,12 +155,18 @@ impl Scene {
                 let sub = at.file_name().filter(|n| ["cur", "new", "tmp"].iter().any(|s| n == s));
                 symlink(sub.map_or(self.outside.clone(), |s| self.outside.join(s)), &at).unwrap();
             }
-            Thing::LinkInside => symlink(self.maildir.path().join("cur/1001.good:2,"), &at).unwrap(),
+            Thing::LinkInside => {
+                symlink(self.maildir.path().join("cur/1001.good:2,"), &at).unwrap()
+            }
             Thing::Dangling => symlink("nowhere/at/all", &at).unwrap(),
             Thing::Loop => symlink(at.file_name().unwrap(), &at).unwrap(),
-            Thing::Binary => {
-                fs::write(&at, (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect::<Vec<_>>()).unwrap()
-            }
+            Thing::Binary => fs::write(
+                &at,
+                (0..5000u32)
+                    .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap(),
             Thing::Huge => fs::File::create(&at).unwrap().set_len(8 << 30).unwrap(),
         }
         true
@@ -175,7 +190,14 @@ fn listing(dir: &Path) -> String {
     while let Some(dir) = todo.pop() {
         for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
             let m = fs::symlink_metadata(entry.path()).unwrap();
-            lines.push(format!("{:?} {:o} {} {}.{}", entry.path(), m.mode(), m.len(), m.mtime(), m.mtime_nsec()));
+            lines.push(format!(
+                "{:?} {:o} {} {}.{}",
+                entry.path(),
+                m.mode(),
+                m.len(),
+                m.mtime(),
+                m.mtime_nsec()
+            ));
             if m.is_dir() {
                 todo.push(entry.path());
             }
@@ -234,8 +256,12 @@ const COMMANDS: &[&str] = &[
 
 /// A whole session, each command of which is answered in time.
 fn whole_session(scene: &Scene, program: &Path, args: &[&str], what: &str) -> Session {
-    let env =
-        [("IMAP_ACL", "1"), ("IMAP_EMPTYTRASH", "Trash:1"), ("IMAP_MOVE_EXPUNGE_TO_TRASH", "1"), ("MAILDIRQUOTA", "100000000S")];
+    let env = [
+        ("IMAP_ACL", "1"),
+        ("IMAP_EMPTYTRASH", "Trash:1"),
+        ("IMAP_MOVE_EXPUNGE_TO_TRASH", "1"),
+        ("MAILDIRQUOTA", "100000000S"),
+    ];
     let mut s = scene.maildir.start(program, &env, args);
     let greeting = s.line();
     if greeting.starts_with("* BYE") {
@@ -246,7 +272,8 @@ fn whole_session(scene: &Scene, program: &Path, args: &[&str], what: &str) -> Se
     for command in COMMANDS {
         let reply = s.cmd(command);
         let last = String::from_utf8_lossy(reply.last()).into_owned();
-        let answered = [" OK", " NO", " BAD"].iter().any(|w| last.contains(w)) && last.starts_with('t');
+        let answered =
+            [" OK", " NO", " BAD"].iter().any(|w| last.contains(w)) && last.starts_with('t');
         assert!(answered, "{what}: {command}: {last}\n{}", s.story());
     }
     ended_well(&mut s, what);
@@ -256,8 +283,16 @@ fn whole_session(scene: &Scene, program: &Path, args: &[&str], what: &str) -> Se
 #[track_caller]
 fn ended_well(s: &mut Session, what: &str) {
     let status = s.wait();
-    assert!(matches!(status.and_then(|st| st.code()), Some(0 | 1)), "{what}: ended with {status:?}\n{}", s.story());
-    assert!(!s.log().iter().any(|l| l.contains("panicked") || l.contains("internal error")), "{what}\n{}", s.story());
+    assert!(
+        matches!(status.and_then(|st| st.code()), Some(0 | 1)),
+        "{what}: ended with {status:?}\n{}",
+        s.story()
+    );
+    assert!(
+        !s.log().iter().any(|l| l.contains("panicked") || l.contains("internal error")),
+        "{what}\n{}",
+        s.story()
+    );
 }
 
 #[test]
@@ -268,21 +303,37 @@ fn things_in_the_place_of_others() {
             scope.spawn(|| {
                 loop {
                     let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let (Some(place), thing) = (PLACES.get(n / THINGS.len()), THINGS[n % THINGS.len()]) else { break };
-                    // A folder may be a link to another directory (Courier's administrators do that).
-                    if place.starts_with('.') && !place.contains('/') && thing == Thing::LinkOutsideDirectory {
+                    let (Some(place), thing) =
+                        (PLACES.get(n / THINGS.len()), THINGS[n % THINGS.len()])
+                    else {
+                        break;
+                    };
+                    // A folder may be a link to another directory (Courier's administrators do
+                    // that).
+                    if place.starts_with('.')
+                        && !place.contains('/')
+                        && thing == Thing::LinkOutsideDirectory
+                    {
                         continue;
                     }
                     // Every day the worst of them in each place, and of the others some.
                     let all = std::env::var_os("HOSTILE_ROUNDS").is_some();
-                    let worst = matches!(thing, Thing::Fifo | Thing::LinkOutside | Thing::LinkOutsideDirectory);
+                    let worst = matches!(
+                        thing,
+                        Thing::Fifo | Thing::LinkOutside | Thing::LinkOutsideDirectory
+                    );
                     if !all && !worst && n % THINGS.len() % 5 != n / THINGS.len() % 5 {
                         continue;
                     }
-                    // A message of 8 GB is a message; a lock that is a file is waited for, a stale one taken five seconds later.
+                    // A message of 8 GB is a message; a lock that is a file is waited for, a stale
+                    // one taken five seconds later.
                     let skipped = match *place {
-                        "cur/1002.bad:2," | "new/1002.bad" | ".box/cur/1002.bad:2," => thing == Thing::Huge,
-                        "tmp/courier.lock" => !matches!(thing, Thing::Fifo | Thing::Directory | Thing::LinkOutside),
+                        "cur/1002.bad:2," | "new/1002.bad" | ".box/cur/1002.bad:2," => {
+                            thing == Thing::Huge
+                        }
+                        "tmp/courier.lock" => {
+                            !matches!(thing, Thing::Fifo | Thing::Directory | Thing::LinkOutside)
+                        }
                         _ => false,
                     };
                     if skipped {
@@ -297,9 +348,16 @@ fn things_in_the_place_of_others() {
                             eprintln!("{:5} ms {what}", start.elapsed().as_millis());
                         }
                         scene.check(&s, &what);
-                        // What does not concern INBOX's messages does not keep them from being served.
-                        if !["cur", "courierimapuiddb", "tmp/courier.lock", "tmp", "courierimapacl"].contains(place) {
-                            assert!(s.transcript.contains("a good body"), "{what}: the good message\n{}", s.story());
+                        // What does not concern INBOX's messages does not keep them from being
+                        // served.
+                        if !["cur", "courierimapuiddb", "tmp/courier.lock", "tmp", "courierimapacl"]
+                            .contains(place)
+                        {
+                            assert!(
+                                s.transcript.contains("a good body"),
+                                "{what}: the good message\n{}",
+                                s.story()
+                            );
                         }
                     }
                 }
@@ -367,7 +425,9 @@ fn a_shared_index_gone_wrong() {
     symlink("index", home.join("none")).unwrap();
     scene.before = listing(&scene.outside);
     let index = home.join("index");
-    let mut s = scene.maildir.session(&[("IMAP_SHAREDINDEXFILE", index.to_str().unwrap()), ("IMAP_ACL", "1")]);
+    let mut s = scene
+        .maildir
+        .session(&[("IMAP_SHAREDINDEXFILE", index.to_str().unwrap()), ("IMAP_ACL", "1")]);
     for command in [
         "LIST \"\" \"*\"",
         "LIST \"\" \"#shared.*\"",
@@ -388,7 +448,11 @@ fn a_shared_index_gone_wrong() {
     ] {
         let reply = s.cmd(command);
         let last = String::from_utf8_lossy(reply.last()).into_owned();
-        assert!([" OK", " NO", " BAD"].iter().any(|w| last.contains(w)), "{command}: {last}\n{}", s.story());
+        assert!(
+            [" OK", " NO", " BAD"].iter().any(|w| last.contains(w)),
+            "{command}: {last}\n{}",
+            s.story()
+        );
         assert!(!s.transcript.contains("root:"), "{}", s.story());
     }
     s.cmd("LOGOUT");
@@ -457,7 +521,16 @@ fn names_that_nobody_gives() {
         "#shared.../..",
         "INBOX.Trash/../../outside",
     ] {
-        for command in ["SELECT", "EXAMINE", "CREATE", "DELETE", "SUBSCRIBE", "GETACL", "MYRIGHTS", "GETQUOTAROOT"] {
+        for command in [
+            "SELECT",
+            "EXAMINE",
+            "CREATE",
+            "DELETE",
+            "SUBSCRIBE",
+            "GETACL",
+            "MYRIGHTS",
+            "GETQUOTAROOT",
+        ] {
             let reply = s.cmd(&format!("{command} \"{escape}\""));
             assert!(!reply.last().is_empty(), "{command} {escape}\n{}", s.story());
             if s.transcript.len() > 100_000 {
@@ -474,7 +547,8 @@ fn names_that_nobody_gives() {
     s.cmd("LOGOUT");
     ended_well(&mut s, "escapes");
     scene.check(&s, "escapes");
-    let strays: Vec<_> = fs::read_dir(scene.maildir.home()).unwrap().flatten().map(|e| e.file_name()).collect();
+    let strays: Vec<_> =
+        fs::read_dir(scene.maildir.home()).unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(strays.len(), 2, "{strays:?}");
 }
 
@@ -529,8 +603,22 @@ fn files_that_may_not_be_read() {
                 "cd {0}/home && exec setpriv --reuid {NOBODY} --clear-groups {0}/imapd ./Maildir",
                 scene_at.path().display()
             );
-            let s = whole_session(&scene, Path::new("/bin/sh"), &["-c", &start], &format!("unreadable {place}"));
-            if ["cur/1002.bad:2,", "new/1002.bad", "courierimapsubscribed", ".box", ".box/cur", "maildirsize"].contains(&place) {
+            let s = whole_session(
+                &scene,
+                Path::new("/bin/sh"),
+                &["-c", &start],
+                &format!("unreadable {place}"),
+            );
+            if [
+                "cur/1002.bad:2,",
+                "new/1002.bad",
+                "courierimapsubscribed",
+                ".box",
+                ".box/cur",
+                "maildirsize",
+            ]
+            .contains(&place)
+            {
                 assert!(s.transcript.contains("a good body"), "{place}\n{}", s.story());
             }
         }

@@ -1,4 +1,5 @@
-//! The session's process beside strangers' mail: what it leaves behind, what it hands on, and how it ends when memory runs out.
+//! The session's process beside strangers' mail: what it leaves behind, what it hands on, and how
+//! it ends when memory runs out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
@@ -19,7 +20,10 @@ fn an_allocation_that_fails_ends_the_session_in_order() {
     maildir.write("cur/1000.a:2,", b"Subject: a\n\nbody\n");
     maildir.write("courierimapkeywords/x", b"");
     // Within what a list of keywords may have, and more than there is memory.
-    fs::File::create(maildir.path().join("courierimapkeywords/:list")).unwrap().set_len(200 << 20).unwrap();
+    fs::File::create(maildir.path().join("courierimapkeywords/:list"))
+        .unwrap()
+        .set_len(200 << 20)
+        .unwrap();
     let mut s = shell(&maildir, "ulimit -v 65536");
     assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
     s.send(b"a NOOP\r\nb SELECT INBOX\r\n");
@@ -54,15 +58,18 @@ fn the_smallest_memory_that_serves() {
     s.cmd("NOOP").ok("NOOP completed");
 }
 
-/// `loginexec` and the mailer get descriptors 0, 1 and 2, no core file is left by them or by us; `loginexec` has the environment that
-/// Courier gives it, the mailer only what it needs.
+/// `loginexec` and the mailer get descriptors 0, 1 and 2, no core file is left by them or by us;
+/// `loginexec` has the environment that Courier gives it, the mailer only what it needs.
 #[test]
 fn programs_get_what_is_theirs() {
     let maildir = Maildir::new();
     maildir.folder("INBOX.Outbox");
     let program = |name: &str| {
         let path = maildir.path().join(name);
-        let script = format!("#!/bin/sh\n{{ ls /proc/self/fd; ulimit -c; env; }} > '{}'\n", path.with_extension("out").display());
+        let script = format!(
+            "#!/bin/sh\n{{ ls /proc/self/fd; ulimit -c; env; }} > '{}'\n",
+            path.with_extension("out").display()
+        );
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
@@ -77,7 +84,10 @@ fn programs_get_what_is_theirs() {
         ("HOME", "/nowhere"),
         ("IMAP_EXTENSIONS", ""),
     ];
-    let start = format!("exec 3</dev/null 4</etc/passwd 5</etc/passwd 9</etc/passwd; exec {} ./Maildir", postrider().display());
+    let start = format!(
+        "exec 3</dev/null 4</etc/passwd 5</etc/passwd 9</etc/passwd; exec {} ./Maildir",
+        postrider().display()
+    );
     let mut s = maildir.start(Path::new("/bin/sh"), &env, &["-c", &start]);
     assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
     // ls itself has a fourth.
@@ -89,7 +99,10 @@ fn programs_get_what_is_theirs() {
         text
     };
     let environment = check("loginexec.out");
-    assert!(environment.contains("SECRET=s3cret") && environment.contains("AUTHENTICATED=alice"), "{environment}");
+    assert!(
+        environment.contains("SECRET=s3cret") && environment.contains("AUTHENTICATED=alice"),
+        "{environment}"
+    );
     s.cmd_literal("APPEND INBOX.Outbox", b"Subject: out\r\n\r\nbody\r\n", "");
     let environment = check("mailer.out");
     assert!(!environment.contains("SECRET"), "{environment}");

@@ -1,9 +1,11 @@
-//! A session that is stopped at each system call that changes a file, and one to which each such call is refused.
+//! A session that is stopped at each system call that changes a file, and one to which each such
+//! call is refused.
 //!
-//! strace stops or refuses the Nth call of a kind (`-e inject`). Whatever was acknowledged is there afterwards, what was not is there
-//! or not, and nothing is half: every message is as it was before or as it would be after, under the same UID, for our next session
-//! and for Courier's; left-overs lie in tmp/ only. A refused call is answered by NO and a line in the log, or by OK where no harm is
-//! done, and the session goes on.
+//! strace stops or refuses the Nth call of a kind (`-e inject`). Whatever was acknowledged is there
+//! afterwards, what was not is there or not, and nothing is half: every message is as it was before
+//! or as it would be after, under the same UID, for our next session and for Courier's; left-overs
+//! lie in tmp/ only. A refused call is answered by NO and a line in the log, or by OK where no harm
+//! is done, and the session goes on.
 //!
 //! `cargo test` takes a sample; `scripts/kill-steps` takes all steps (KILL_STEPS=all).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -35,7 +37,8 @@ struct Scenario {
     /// Sent with this literal, if there is one.
     command: &'static str,
     literal: &'static str,
-    /// How a folder may differ when the command was not done: each message as before or after; or only its presence counts.
+    /// How a folder may differ when the command was not done: each message as before or after; or
+    /// only its presence counts.
     rule: Rule,
 }
 
@@ -54,11 +57,41 @@ enum Rule {
 const TEXT: &str = "Subject: appended\r\n\r\ntext\r\n";
 
 const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "append", env: &[], command: "APPEND INBOX (\\Flagged Work)", literal: TEXT, rule: Rule::Whole },
-    Scenario { name: "append elsewhere", env: &[], command: "APPEND INBOX.box (\\Seen)", literal: TEXT, rule: Rule::Whole },
-    Scenario { name: "copy", env: &[], command: "COPY 1:3 INBOX.box", literal: "", rule: Rule::Whole },
-    Scenario { name: "flags", env: &[], command: "STORE 1:3 +FLAGS (\\Seen)", literal: "", rule: Rule::Each },
-    Scenario { name: "keywords", env: &[], command: "STORE 1:3 +FLAGS (Fresh)", literal: "", rule: Rule::Each },
+    Scenario {
+        name: "append",
+        env: &[],
+        command: "APPEND INBOX (\\Flagged Work)",
+        literal: TEXT,
+        rule: Rule::Whole,
+    },
+    Scenario {
+        name: "append elsewhere",
+        env: &[],
+        command: "APPEND INBOX.box (\\Seen)",
+        literal: TEXT,
+        rule: Rule::Whole,
+    },
+    Scenario {
+        name: "copy",
+        env: &[],
+        command: "COPY 1:3 INBOX.box",
+        literal: "",
+        rule: Rule::Whole,
+    },
+    Scenario {
+        name: "flags",
+        env: &[],
+        command: "STORE 1:3 +FLAGS (\\Seen)",
+        literal: "",
+        rule: Rule::Each,
+    },
+    Scenario {
+        name: "keywords",
+        env: &[],
+        command: "STORE 1:3 +FLAGS (Fresh)",
+        literal: "",
+        rule: Rule::Each,
+    },
     Scenario {
         name: "careful keywords",
         env: &[("IMAP_KEYWORDS", "2")],
@@ -74,11 +107,41 @@ const SCENARIOS: &[Scenario] = &[
         literal: "",
         rule: Rule::Folders,
     },
-    Scenario { name: "create", env: &[], command: "CREATE INBOX.made", literal: "", rule: Rule::Folders },
-    Scenario { name: "rename", env: &[], command: "RENAME INBOX.box INBOX.moved", literal: "", rule: Rule::Folders },
-    Scenario { name: "delete", env: &[], command: "DELETE INBOX.box", literal: "", rule: Rule::Delete },
-    Scenario { name: "subscribe", env: &[], command: "SUBSCRIBE INBOX.box.sub", literal: "", rule: Rule::Whole },
-    Scenario { name: "rights", env: &[], command: "SETACL INBOX.box anyone lr", literal: "", rule: Rule::Whole },
+    Scenario {
+        name: "create",
+        env: &[],
+        command: "CREATE INBOX.made",
+        literal: "",
+        rule: Rule::Folders,
+    },
+    Scenario {
+        name: "rename",
+        env: &[],
+        command: "RENAME INBOX.box INBOX.moved",
+        literal: "",
+        rule: Rule::Folders,
+    },
+    Scenario {
+        name: "delete",
+        env: &[],
+        command: "DELETE INBOX.box",
+        literal: "",
+        rule: Rule::Delete,
+    },
+    Scenario {
+        name: "subscribe",
+        env: &[],
+        command: "SUBSCRIBE INBOX.box.sub",
+        literal: "",
+        rule: Rule::Whole,
+    },
+    Scenario {
+        name: "rights",
+        env: &[],
+        command: "SETACL INBOX.box anyone lr",
+        literal: "",
+        rule: Rule::Whole,
+    },
     Scenario { name: "look", env: &[], command: "NOOP", literal: "", rule: Rule::Folders },
 ];
 
@@ -100,9 +163,11 @@ fn environment(scenario: &Scenario) -> Vec<(String, String)> {
     env.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
 }
 
-/// A home whose Maildir has what the scenarios need. UIDs and UIDVALIDITY are the same in all of them.
+/// A home whose Maildir has what the scenarios need. UIDs and UIDVALIDITY are the same in all of
+/// them.
 fn template(scenario: &Scenario) -> tempfile::TempDir {
-    let home = tempfile::Builder::new().prefix("kill-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let home =
+        tempfile::Builder::new().prefix("kill-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let root = home.path().join("Maildir");
     let folder = |name: &str, messages: &[(&str, &str)]| {
         let at = root.join(name);
@@ -115,7 +180,11 @@ fn template(scenario: &Scenario) -> tempfile::TempDir {
         let mut database = format!("1 {} {}\n", 700_000_001, messages.len() + 1);
         for (i, (base, letters)) in messages.iter().enumerate() {
             database.push_str(&format!("{} {base}\n", i + 1));
-            fs::write(at.join("cur").join(format!("{base}:2,{letters}")), format!("Subject: {base}\n\nbody\n")).unwrap();
+            fs::write(
+                at.join("cur").join(format!("{base}:2,{letters}")),
+                format!("Subject: {base}\n\nbody\n"),
+            )
+            .unwrap();
         }
         fs::write(at.join("courierimapuiddb"), database).unwrap();
     };
@@ -133,10 +202,13 @@ fn template(scenario: &Scenario) -> tempfile::TempDir {
 }
 
 fn client(program: &Path, home: &Path, env: &[(String, String)]) -> Client {
-    let mut c =
-        Client::start(program, program == Path::new(COURIER), home, env, &home.join("log")).unwrap_or_else(|e| panic!("{e:?}"));
+    let mut c = Client::start(program, program == Path::new(COURIER), home, env, &home.join("log"))
+        .unwrap_or_else(|e| panic!("{e:?}"));
     let greeting = c.response(client::PATIENCE);
-    assert!(greeting.as_ref().is_ok_and(|g| g.as_ref().is_some_and(|g| g.starts_with(b"* PREAUTH"))), "{greeting:?}");
+    assert!(
+        greeting.as_ref().is_ok_and(|g| g.as_ref().is_some_and(|g| g.starts_with(b"* PREAUTH"))),
+        "{greeting:?}"
+    );
     c
 }
 
@@ -161,22 +233,33 @@ fn look(program: &Path, home: &Path, env: &[(String, String)]) -> Result<State, 
         }
         let mut messages = BTreeMap::new();
         if !c.picture.is_empty() {
-            let all = c.cmd("FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])", Allow::Fixed).map_err(text)?;
+            let all = c
+                .cmd("FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])", Allow::Fixed)
+                .map_err(text)?;
             for f in all.fetched {
-                let subject = String::from_utf8_lossy(f.body.as_deref().unwrap_or_default()).trim().to_owned();
-                let flags: BTreeSet<String> = f.flags.unwrap_or_default().into_iter().filter(|f| f != "\\Recent").collect();
+                let subject = String::from_utf8_lossy(f.body.as_deref().unwrap_or_default())
+                    .trim()
+                    .to_owned();
+                let flags: BTreeSet<String> =
+                    f.flags.unwrap_or_default().into_iter().filter(|f| f != "\\Recent").collect();
                 messages.insert(f.uid.unwrap_or(0), (subject, flags));
             }
         }
         if messages.len() != c.picture.len() {
-            return Err(format!("{name}: {} messages of {}\n{}", messages.len(), c.picture.len(), c.story()));
+            return Err(format!(
+                "{name}: {} messages of {}\n{}",
+                messages.len(),
+                c.picture.len(),
+                c.story()
+            ));
         }
         folders.insert(name, (selected.validity.unwrap_or(0), messages));
     }
     let _ = c.cmd("LOGOUT", Allow::Expunge);
     c.hang_up();
     let _ = c.child.wait();
-    let subscribed = fs::read_to_string(home.join("Maildir/courierimapsubscribed")).unwrap_or_default();
+    let subscribed =
+        fs::read_to_string(home.join("Maildir/courierimapsubscribed")).unwrap_or_default();
     Ok((folders, subscribed.lines().map(str::to_owned).collect()))
 }
 
@@ -194,14 +277,17 @@ fn play(home: &Path, scenario: &Scenario, options: &[&str]) -> Played {
     let mut command = Command::new(STRACE);
     command.args(options).arg(postrider()).arg("./Maildir").current_dir(home).env_clear();
     command.envs(environment(scenario));
-    let mut c = Client::spawn(command, false, &home.join("log")).unwrap_or_else(|e| panic!("{e:?}"));
+    let mut c =
+        Client::spawn(command, false, &home.join("log")).unwrap_or_else(|e| panic!("{e:?}"));
     let mut played = Played { reply: None, after: Vec::new(), story: String::new() };
     let mut run = || -> client::Result<()> {
         c.response(client::PATIENCE)?;
         // Nothing is looked at here that the command would have to change.
         let mail = home.join("Maildir/new");
         let aside = home.join("aside");
-        let hidden = scenario.name == "look" && fs::rename(&mail, &aside).is_ok() && fs::create_dir(&mail).is_ok();
+        let hidden = scenario.name == "look"
+            && fs::rename(&mail, &aside).is_ok()
+            && fs::create_dir(&mail).is_ok();
         if c.cmd("SELECT INBOX", Allow::Expunge)?.word != "OK" {
             return c.wrong("SELECT");
         }
@@ -253,8 +339,18 @@ fn points(scenario: &Scenario) -> Vec<Point> {
     let home = template(scenario);
     let trace = home.path().join("trace");
     let set = format!("trace={CALLS},recvfrom,sendto");
-    let played = play(home.path(), scenario, &["-o", trace.to_str().unwrap(), "-s", "1000", "-y", "-e", &set]);
-    assert_eq!(played.reply.as_ref().map(|r| &*r.word), Some("OK"), "{}: {}", scenario.name, played.story);
+    let played = play(
+        home.path(),
+        scenario,
+        &["-o", trace.to_str().unwrap(), "-s", "1000", "-y", "-e", &set],
+    );
+    assert_eq!(
+        played.reply.as_ref().map(|r| &*r.word),
+        Some("OK"),
+        "{}: {}",
+        scenario.name,
+        played.story
+    );
     let text = fs::read_to_string(&trace).unwrap();
     let mut counts: HashMap<String, usize> = HashMap::new();
     let (mut points, mut begun) = (Vec::new(), false);
@@ -274,7 +370,9 @@ fn points(scenario: &Scenario) -> Vec<Point> {
         *n += 1;
         if begun {
             let errors: &[&str] = match call {
-                "openat" | "openat2" if rest.contains("O_CREAT") => &["ENOSPC", "EIO", "EDQUOT", "EMFILE", "EACCES"],
+                "openat" | "openat2" if rest.contains("O_CREAT") => {
+                    &["ENOSPC", "EIO", "EDQUOT", "EMFILE", "EACCES"]
+                }
                 "openat" | "openat2" => &["EIO", "EMFILE", "EACCES"],
                 "write" if rest.starts_with("2<") => continue,
                 "write" | "ftruncate" => &["ENOSPC", "EIO", "EDQUOT"],
@@ -307,10 +405,18 @@ fn strangers(root: &Path) -> Vec<String> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let known = matches!(
                 &*name,
-                "cur" | "new" | "tmp" | "courierimapuiddb" | "courierimapkeywords" | "maildirfolder" | "courierimapacl"
+                "cur"
+                    | "new"
+                    | "tmp"
+                    | "courierimapuiddb"
+                    | "courierimapkeywords"
+                    | "maildirfolder"
+                    | "courierimapacl"
             );
-            let of_root =
-                prefix.is_empty() && (name.starts_with('.') || name == "courierimapsubscribed" || name == "courierimaphieracl");
+            let of_root = prefix.is_empty()
+                && (name.starts_with('.')
+                    || name == "courierimapsubscribed"
+                    || name == "courierimaphieracl");
             if !known && !of_root {
                 strange.push(format!("{prefix}{name}"));
             }
@@ -337,12 +443,22 @@ fn subjects(state: &State, but: &str) -> BTreeMap<String, usize> {
 }
 
 /// Whether a state may be what `reply` has left. The complaint.
-fn judge(scenario: &Scenario, before: &State, after: &State, is: &State, word: Option<&str>, log: &str) -> Result<(), String> {
-    let fail = |what: &str| Err(format!("{what}\nbefore: {before:?}\nafter:  {after:?}\nis:     {is:?}"));
+fn judge(
+    scenario: &Scenario,
+    before: &State,
+    after: &State,
+    is: &State,
+    word: Option<&str>,
+    log: &str,
+) -> Result<(), String> {
+    let fail =
+        |what: &str| Err(format!("{what}\nbefore: {before:?}\nafter:  {after:?}\nis:     {is:?}"));
     let logged = log.lines().any(|l| l.starts_with("ERR"));
     for (name, (validity, _)) in &is.0 {
-        let known = before.0.get(name).into_iter().chain(after.0.get(name)).any(|f| f.0 == *validity);
-        let new = matches!(&**name, "INBOX.made" | "INBOX.moved" | "INBOX.moved.sub" | "INBOX.Trash");
+        let known =
+            before.0.get(name).into_iter().chain(after.0.get(name)).any(|f| f.0 == *validity);
+        let new =
+            matches!(&**name, "INBOX.made" | "INBOX.moved" | "INBOX.moved.sub" | "INBOX.Trash");
         if !known && !new && (scenario.rule != Rule::Delete || word == Some("OK")) {
             return fail(&format!("UIDVALIDITY {validity} of {name}"));
         }
@@ -371,14 +487,18 @@ fn judge(scenario: &Scenario, before: &State, after: &State, is: &State, word: O
             }
             for (name, (_, messages)) in &is.0 {
                 let (old, new) = (&before.0[name].1, &after.0[name].1);
-                let all: BTreeSet<u32> = old.keys().chain(new.keys()).chain(messages.keys()).copied().collect();
+                let all: BTreeSet<u32> =
+                    old.keys().chain(new.keys()).chain(messages.keys()).copied().collect();
                 for uid in all {
                     let (was, will, is) = (old.get(&uid), new.get(&uid), messages.get(&uid));
-                    // A kill between a message's text and its flags and keywords cannot be: they come in one rename.
-                    // New ones that were not numbered yet get their UIDs from the next session, by their names' order.
+                    // A kill between a message's text and its flags and keywords cannot be: they
+                    // come in one rename. New ones that were not numbered yet get their UIDs from
+                    // the next session, by their names' order.
                     let arrived = word.is_none()
                         && was.is_none()
-                        && new.iter().any(|(uid, message)| !old.contains_key(uid) && Some(message) == is);
+                        && new
+                            .iter()
+                            .any(|(uid, message)| !old.contains_key(uid) && Some(message) == is);
                     if is != was && is != will && !arrived {
                         return fail(&format!("UID {uid} of {name} is {is:?}"));
                     }
@@ -389,8 +509,14 @@ fn judge(scenario: &Scenario, before: &State, after: &State, is: &State, word: O
     }
 }
 
-/// Plays a scenario with one call disturbed and looks at what is left, with our next session, with Courier's, with ours again.
-fn disturb(scenario: &Scenario, expected: &(State, State), point: &Point, error: Option<&str>) -> Result<(), String> {
+/// Plays a scenario with one call disturbed and looks at what is left, with our next session, with
+/// Courier's, with ours again.
+fn disturb(
+    scenario: &Scenario,
+    expected: &(State, State),
+    point: &Point,
+    error: Option<&str>,
+) -> Result<(), String> {
     let home = template(scenario);
     let what = match error {
         None => "signal=KILL".to_owned(),
@@ -401,8 +527,12 @@ fn disturb(scenario: &Scenario, expected: &(State, State), point: &Point, error:
     let options = ["-qqq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
     let played = play(home.path(), scenario, &options);
     let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
-    let tell =
-        |what: String| Err(format!("{}: {inject}\n  at {}\n{what}\n{}\nlog:\n{log}", scenario.name, point.line, played.story));
+    let tell = |what: String| {
+        Err(format!(
+            "{}: {inject}\n  at {}\n{what}\n{}\nlog:\n{log}",
+            scenario.name, point.line, played.story
+        ))
+    };
     let word = played.reply.as_ref().map(|r| r.word.clone());
     KILLED.fetch_add(usize::from(word.is_none()), Ordering::SeqCst);
     if let Some(error) = error {
@@ -412,7 +542,8 @@ fn disturb(scenario: &Scenario, expected: &(State, State), point: &Point, error:
             Some("NO") => return tell(format!("NO after {error}, and no line in the log")),
             other => return tell(format!("{error} is answered by {other:?}")),
         }
-        // The moment of a look decides whether it finds anything to do: a refusal may meet the next command.
+        // The moment of a look decides whether it finds anything to do: a refusal may meet the next
+        // command.
         let refused = played.after.iter().filter(|l| !l.contains(": OK ")).count();
         if played.after.len() != 3 || refused > usize::from(word.as_deref() == Some("OK")) {
             return tell(format!("after {error} the session does not go on: {:?}", played.after));
@@ -441,7 +572,9 @@ fn disturb(scenario: &Scenario, expected: &(State, State), point: &Point, error:
         if let Some(last) = last
             && last != state
         {
-            return tell(format!("session {turn} after it sees something else:\n{last:?}\n{state:?}"));
+            return tell(format!(
+                "session {turn} after it sees something else:\n{last:?}\n{state:?}"
+            ));
         }
         last = Some(state);
     }
@@ -454,10 +587,16 @@ fn disturb(scenario: &Scenario, expected: &(State, State), point: &Point, error:
             text => c.cmd_literal(scenario.command, text.as_bytes(), true)?,
         };
         // What is there cannot be made again; but then it is whole.
-        for (name, there) in [("INBOX.made", true), ("INBOX.moved", true), ("INBOX.box", scenario.rule != Rule::Delete)] {
+        for (name, there) in [
+            ("INBOX.made", true),
+            ("INBOX.moved", true),
+            ("INBOX.box", scenario.rule != Rule::Delete),
+        ] {
             let due = after.0.contains_key(name);
             c.picture.clear();
-            if (due || !there) && (c.cmd(&format!("SELECT {name}"), Allow::Expunge)?.word == "OK") != there {
+            if (due || !there)
+                && (c.cmd(&format!("SELECT {name}"), Allow::Expunge)?.word == "OK") != there
+            {
                 return c.wrong("done twice, and not done");
             }
         }
@@ -501,7 +640,9 @@ fn prepared() -> &'static Prepared {
                         // What is in `new` is there before and after; it only moves.
                         let state = look(&postrider(), home.path(), &env).unwrap();
                         let points = points(scenario);
-                        made.lock().unwrap().insert(scenario.name, ((state.clone(), state), points));
+                        made.lock()
+                            .unwrap()
+                            .insert(scenario.name, ((state.clone(), state), points));
                         return;
                     }
                     let before = look(&postrider(), home.path(), &env).unwrap();
@@ -524,7 +665,12 @@ fn run(cases: Vec<Case>, sample: usize) {
     } else {
         let n = cases.len();
         // Evenly spread.
-        cases.into_iter().enumerate().filter(|(i, _)| i * sample / n != (i + 1) * sample / n).map(|(_, case)| case).collect()
+        cases
+            .into_iter()
+            .enumerate()
+            .filter(|(i, _)| i * sample / n != (i + 1) * sample / n)
+            .map(|(_, case)| case)
+            .collect()
     };
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
@@ -532,7 +678,12 @@ fn run(cases: Vec<Case>, sample: usize) {
         for _ in 0..6 {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if let Err(e) = disturb(case.scenario, &prepared()[case.scenario.name].0, &case.point, case.error) {
+                    if let Err(e) = disturb(
+                        case.scenario,
+                        &prepared()[case.scenario.name].0,
+                        &case.point,
+                        case.error,
+                    ) {
                         wrong.lock().unwrap().push(e);
                     }
                 }
@@ -540,8 +691,19 @@ fn run(cases: Vec<Case>, sample: usize) {
         }
     });
     let wrong = wrong.into_inner().unwrap();
-    println!("{} steps, {} sessions killed, {} wrong", cases.len(), KILLED.load(Ordering::SeqCst), wrong.len());
-    assert!(wrong.is_empty(), "{} of {} steps:\n\n{}", wrong.len(), cases.len(), wrong.join("\n\n=====\n\n"));
+    println!(
+        "{} steps, {} sessions killed, {} wrong",
+        cases.len(),
+        KILLED.load(Ordering::SeqCst),
+        wrong.len()
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} of {} steps:\n\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n\n=====\n\n")
+    );
 }
 
 fn can_run() -> bool {
@@ -568,7 +730,9 @@ fn killed_at_every_step() {
     let mut cases = Vec::new();
     for scenario in SCENARIOS.iter().filter(|s| wanted(s)) {
         // A kill at a call that only reads is one at the next that writes.
-        let changes = |p: &&Point| p.call != "getdents64" && (!p.call.starts_with("openat") || p.line.contains("O_CREAT"));
+        let changes = |p: &&Point| {
+            p.call != "getdents64" && (!p.call.starts_with("openat") || p.line.contains("O_CREAT"))
+        };
         let points = prepared()[scenario.name].1.iter().filter(changes);
         cases.extend(points.map(|point| Case { scenario, point: point.clone(), error: None }));
     }
@@ -583,7 +747,11 @@ fn refused_at_every_step() {
     let mut cases = Vec::new();
     for scenario in SCENARIOS.iter().filter(|s| wanted(s)) {
         for point in &prepared()[scenario.name].1 {
-            cases.extend(point.errors.iter().map(|error| Case { scenario, point: point.clone(), error: Some(error) }));
+            cases.extend(point.errors.iter().map(|error| Case {
+                scenario,
+                point: point.clone(),
+                error: Some(error),
+            }));
         }
     }
     run(cases, 60);

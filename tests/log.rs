@@ -1,5 +1,6 @@
-//! The log is the administrator's: whatever a client says, or names, makes no line of its own there. courierlogger cuts at 510 octets
-//! and gives what follows a level of its own, so that a part of a name could be `LOGIN FAILED, user=root`, and somebody be shut out for it.
+//! The log is the administrator's: whatever a client says, or names, makes no line of its own
+//! there. courierlogger cuts at 510 octets and gives what follows a level of its own, so that a
+//! part of a name could be `LOGIN FAILED, user=root`, and somebody be shut out for it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -21,9 +22,15 @@ fn log_of(mut s: Session) -> Vec<String> {
     let log = s.log();
     for line in &log {
         assert!(line.len() <= 500, "{} octets: {line}", line.len());
-        let level = LEVELS.iter().find(|level| line.starts_with(**level)).unwrap_or_else(|| panic!("no level: {line}"));
+        let level = LEVELS
+            .iter()
+            .find(|level| line.starts_with(**level))
+            .unwrap_or_else(|| panic!("no level: {line}"));
         assert!(!line[level.len()..].starts_with("LOGIN FAILED"), "{line}");
-        assert!(!line.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')), "{line:?}");
+        assert!(
+            !line.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')),
+            "{line:?}"
+        );
     }
     log
 }
@@ -38,7 +45,11 @@ fn an_id_of_thirty_long_pairs_is_one_line() {
         let pairs = 30.min(1_000_000 / pair.len());
         s.cmd(&format!("ID ({})", pair.repeat(pairs).trim_end())).ok("ID completed");
     }
-    s.cmd(&format!("ID (\"name\" \"{}\" \"os\" NIL \"v\\\\r\" \"1\u{85}2\u{2028}3\")", "n".repeat(101))).ok("ID completed");
+    s.cmd(&format!(
+        "ID (\"name\" \"{}\" \"os\" NIL \"v\\\\r\" \"1\u{85}2\u{2028}3\")",
+        "n".repeat(101)
+    ))
+    .ok("ID completed");
     s.send(b"l ID (\"name\" {9}\r\n");
     assert_eq!(s.line(), "+ OK");
     s.send(b"a\r\nb\0\xff\x7fcd)\r\n");
@@ -52,7 +63,10 @@ fn an_id_of_thirty_long_pairs_is_one_line() {
     let value = format!("{}INFO: L...", "x".repeat(90));
     let whole = format!("INFO: ID, {who}{}", format!(", {value}={value}").repeat(30));
     assert_eq!(log[3], format!("{}...", &whole[..497]));
-    assert_eq!(log[8], format!("INFO: ID, {who}, name={}..., os=(nil), v\\r=1/2/3", "n".repeat(97)));
+    assert_eq!(
+        log[8],
+        format!("INFO: ID, {who}, name={}..., os=(nil), v\\r=1/2/3", "n".repeat(97))
+    );
     assert_eq!(log[9], format!("INFO: ID, {who}, name=a//b/\u{fffd}/cd"));
 }
 
@@ -91,7 +105,12 @@ fn the_environment_makes_no_lines() {
     let start = |name: &str| {
         maildir.start(
             &support::postrider(),
-            &[("IMAPLOGINTAG", "t"), ("TCPREMOTEIP", "192.0.2.1"), ("TCPREMOTEPORT", "7"), (name, &long)],
+            &[
+                ("IMAPLOGINTAG", "t"),
+                ("TCPREMOTEIP", "192.0.2.1"),
+                ("TCPREMOTEPORT", "7"),
+                (name, &long),
+            ],
             &["./Maildir"],
         )
     };
@@ -106,5 +125,10 @@ fn the_environment_makes_no_lines() {
     }
     let mut s = start("MAILDIR");
     s.wait().unwrap();
-    assert_eq!(s.log()[0], format!("chdir {}...: File name too long", "x".repeat(252)), "{}", s.story());
+    assert_eq!(
+        s.log()[0],
+        format!("chdir {}...: File name too long", "x".repeat(252)),
+        "{}",
+        s.story()
+    );
 }

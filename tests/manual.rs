@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 #[test]
 fn every_variable_is_in_the_manual_page_and_the_other_way_round() {
     let page = include_str!("../man/imapd.8");
-    let described: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(".It Ev ")).collect();
-    let known: BTreeSet<&str> = VARIABLES.iter().copied().chain(WITHOUT_EFFECT.iter().map(|(name, _)| *name)).collect();
+    let described: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix(".It Ev ")).collect();
+    let known: BTreeSet<&str> =
+        VARIABLES.iter().copied().chain(WITHOUT_EFFECT.iter().map(|(name, _)| *name)).collect();
     assert_eq!(described, known);
 }
 

@@ -1,6 +1,7 @@
-//! What one session does reaches the others, at once and truly: the procedure "Verifying realtime concurrent folder status updates"
-//! of the manual page with three sessions, \Recent told once however they race, IDLE with and without the kernel's notice, and
-//! changes of others that must not be swallowed.
+//! What one session does reaches the others, at once and truly: the procedure "Verifying realtime
+//! concurrent folder status updates" of the manual page with three sessions, \Recent told once
+//! however they race, IDLE with and without the kernel's notice, and changes of others that must
+//! not be swallowed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -14,7 +15,10 @@ const IDLE: &[(&str, &str)] = &[("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS IDLE")];
 
 fn two_messages(maildir: &Maildir) {
     for n in 1..=2 {
-        maildir.write(&format!("cur/100{n}.m{n}:2,"), format!("Subject: message {n}\n\nBody {n}\n").as_bytes());
+        maildir.write(
+            &format!("cur/100{n}.m{n}:2,"),
+            format!("Subject: message {n}\n\nBody {n}\n").as_bytes(),
+        );
     }
     maildir.session(&[]).cmd("SELECT INBOX").has("* 2 RECENT");
 }
@@ -52,7 +56,8 @@ fn the_procedure_of_the_manual_page() {
     two_messages(&maildir);
     let selected = [
         "* FLAGS (\\Draft \\Answered \\Flagged \\Deleted \\Seen \\Recent)".to_owned(),
-        "* OK [PERMANENTFLAGS (\\* \\Draft \\Answered \\Flagged \\Deleted \\Seen)] Limited".to_owned(),
+        "* OK [PERMANENTFLAGS (\\* \\Draft \\Answered \\Flagged \\Deleted \\Seen)] Limited"
+            .to_owned(),
         "* 2 EXISTS".to_owned(),
         "* 0 RECENT".to_owned(),
         format!("* OK [UIDVALIDITY {}] Ok", validity(&maildir)),
@@ -122,12 +127,14 @@ fn the_procedure_of_the_manual_page() {
 #[test]
 fn recent_is_told_once_however_they_race() {
     let maildir = Maildir::new();
-    let mut idle: Vec<Session> = (0..3).map(|_| idling(&maildir, IDLE, "+ entering ENHANCED idle mode")).collect();
+    let mut idle: Vec<Session> =
+        (0..3).map(|_| idling(&maildir, IDLE, "+ entering ENHANCED idle mode")).collect();
     for n in 1..=30 {
         maildir.deliver("INBOX", &format!("{}.x", 1000 + n), b"Subject: x\n\nx\n");
         let mut told = 0;
         for s in &mut idle {
-            // A second look may come between EXISTS and the next delivery, never between these three.
+            // A second look may come between EXISTS and the next delivery, never between these
+            // three.
             assert_eq!(s.line(), format!("* {n} EXISTS"), "{}", s.story());
             assert!(s.line().ends_with(" RECENT"), "{}", s.story());
             told += usize::from(s.line() == format!("* {n} FETCH (FLAGS (\\Recent))"));
@@ -157,23 +164,29 @@ fn recent_is_told_once_however_they_race() {
     }
 }
 
-/// The flags of other messages that are taken over on the way (a file had to be looked for) are told, by this command or the next look.
+/// The flags of other messages that are taken over on the way (a file had to be looked for) are
+/// told, by this command or the next look.
 #[test]
 fn changes_of_others_are_not_swallowed() {
     let maildir = Maildir::new();
     two_messages(&maildir);
     maildir.folder("INBOX.target");
-    let mv = |a: &str, b: &str| std::fs::rename(maildir.path().join(a), maildir.path().join(b)).unwrap();
+    let mv =
+        |a: &str, b: &str| std::fs::rename(maildir.path().join(a), maildir.path().join(b)).unwrap();
     let mut s = maildir.session(&[]);
     s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");
     // A silent change tells what others did, for its OK does not (RFC 3501 6.4.6).
     mv("cur/1001.m1:2,", "cur/1001.m1:2,F");
-    s.cmd("STORE 1 +FLAGS.SILENT (\\Seen)").ok("STORE completed.").has("* 1 FETCH (FLAGS (\\Flagged \\Seen))");
+    s.cmd("STORE 1 +FLAGS.SILENT (\\Seen)")
+        .ok("STORE completed.")
+        .has("* 1 FETCH (FLAGS (\\Flagged \\Seen))");
     s.cmd("STORE 1 +FLAGS.SILENT (\\Seen)").ok("STORE completed.").lacks("*");
     // STORE of one message finds that the other was renamed.
     mv("cur/1001.m1:2,FS", "cur/1001.m1:2,S");
     mv("cur/1002.m2:2,", "cur/1002.m2:2,R");
-    s.cmd("STORE 1 +FLAGS (\\Draft)").ok("STORE completed.").has("* 1 FETCH (FLAGS (\\Draft \\Seen))");
+    s.cmd("STORE 1 +FLAGS (\\Draft)")
+        .ok("STORE completed.")
+        .has("* 1 FETCH (FLAGS (\\Draft \\Seen))");
     s.cmd("NOOP").ok("NOOP completed").has("* 2 FETCH (FLAGS (\\Answered))");
     // COPY opens the message and says nothing of its flags.
     mv("cur/1002.m2:2,R", "cur/1002.m2:2,FR");
@@ -198,11 +211,19 @@ fn flags_of_many_sessions_add_up() {
         let sign = if round % 2 == 0 { '+' } else { '-' };
         thread::scope(|scope| {
             for (s, flag) in sessions.iter_mut().zip(flags) {
-                scope.spawn(move || s.cmd(&format!("STORE 1:2 {sign}FLAGS.SILENT ({flag})")).ok("STORE completed.").clone());
+                scope.spawn(move || {
+                    s.cmd(&format!("STORE 1:2 {sign}FLAGS.SILENT ({flag})"))
+                        .ok("STORE completed.")
+                        .clone()
+                });
             }
         });
         let letters = if sign == '+' { "DFRS" } else { "" };
-        assert_eq!(maildir.files_in("cur"), [format!("1001.m1:2,{letters}"), format!("1002.m2:2,{letters}")], "round {round}");
+        assert_eq!(
+            maildir.files_in("cur"),
+            [format!("1001.m1:2,{letters}"), format!("1002.m2:2,{letters}")],
+            "round {round}"
+        );
     }
     for s in &mut sessions {
         s.cmd("NOOP").ok("NOOP completed");
@@ -254,14 +275,19 @@ fn a_client_that_vanishes_ends_its_session_at_once() {
     }
 }
 
-/// Where inotify refuses (the limit of a user's instances, a kernel without it) the clock alone wakes the session, and says so.
+/// Where inotify refuses (the limit of a user's instances, a kernel without it) the clock alone
+/// wakes the session, and says so.
 #[test]
 fn without_notice_the_clock_wakes() {
     let strace = Path::new("/usr/bin/strace");
     if !is_program(strace) {
         return eprintln!("left out: strace is not here");
     }
-    for inject in ["inotify_init1:error=EMFILE", "inotify_init1:error=ENOSYS", "inotify_add_watch:error=ENOSPC"] {
+    for inject in [
+        "inotify_init1:error=EMFILE",
+        "inotify_init1:error=ENOSYS",
+        "inotify_add_watch:error=ENOSPC",
+    ] {
         let maildir = Maildir::new();
         two_messages(&maildir);
         let trace = format!("inject={inject}");
@@ -278,12 +304,20 @@ fn without_notice_the_clock_wakes() {
         s.send(b"DONE\r\n");
         told(&mut s, &["i OK IDLE completed"]);
     }
-    // And once a refusal is over, notice is back at the next look: the third and later tries succeed here.
+    // And once a refusal is over, notice is back at the next look: the third and later tries
+    // succeed here.
     let maildir = Maildir::new();
     two_messages(&maildir);
     let ours = postrider();
-    let args =
-        ["-f", "-o", "/dev/null", "-e", "inject=inotify_init1:error=EMFILE:when=1..2", ours.to_str().unwrap(), "./Maildir"];
+    let args = [
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        "inject=inotify_init1:error=EMFILE:when=1..2",
+        ours.to_str().unwrap(),
+        "./Maildir",
+    ];
     let mut s = maildir.start(strace, &[IDLE[0], ("IMAP_IDLE_TIMEOUT", "2")], &args);
     told(&mut s, &["* PREAUTH Ready."]);
     s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");

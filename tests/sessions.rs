@@ -1,4 +1,5 @@
-//! What a dialog cannot say: time, signals, torrents of commands, address-space limits, a client that does not read.
+//! What a dialog cannot say: time, signals, torrents of commands, address-space limits, a client
+//! that does not read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -52,7 +53,11 @@ fn idle_tells_what_another_session_does() {
             break;
         }
     }
-    assert!(told.contains(&"* 1 EXPUNGE".to_owned()) && told.contains(&"* 2 EXISTS".to_owned()), "{}", a.story());
+    assert!(
+        told.contains(&"* 1 EXPUNGE".to_owned()) && told.contains(&"* 2 EXISTS".to_owned()),
+        "{}",
+        a.story()
+    );
 }
 
 #[test]
@@ -64,23 +69,37 @@ fn commands_before_the_end_of_input_are_answered() {
     s.hang_up();
     assert!(s.wait().unwrap().success());
     let rest = String::from_utf8(s.rest()).unwrap();
-    assert!(rest.ends_with("* 3 FETCH (UID 3)\r\nb OK FETCH completed.\r\nc OK NOOP completed\r\n"), "{rest}");
+    assert!(
+        rest.ends_with("* 3 FETCH (UID 3)\r\nb OK FETCH completed.\r\nc OK NOOP completed\r\n"),
+        "{rest}"
+    );
     assert!(s.log()[1].starts_with("INFO: DISCONNECTED, user=alice, "), "{}", s.story());
 }
 
 #[test]
 fn signals_end_a_session_politely() {
-    for (name, signal) in
-        [("TERM", nix::sys::signal::SIGTERM), ("HUP", nix::sys::signal::SIGHUP), ("INT", nix::sys::signal::SIGINT)]
-    {
+    for (name, signal) in [
+        ("TERM", nix::sys::signal::SIGTERM),
+        ("HUP", nix::sys::signal::SIGHUP),
+        ("INT", nix::sys::signal::SIGINT),
+    ] {
         let maildir = Maildir::new();
         let mut s = maildir.session(&[]);
         // Courier forgets its handlers after the first CREATE or DELETE.
         s.cmd("CREATE INBOX.a").ok("\"INBOX.a\" created.");
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(s.pid().cast_signed()), signal).unwrap();
-        assert_eq!(s.line(), "* BYE Courier-IMAP server shut down by signal.", "{name}: {}", s.story());
+        assert_eq!(
+            s.line(),
+            "* BYE Courier-IMAP server shut down by signal.",
+            "{name}: {}",
+            s.story()
+        );
         assert_eq!(s.wait().and_then(|s| s.code()), Some(0), "{name}");
-        assert!(s.log()[1].starts_with("NOTICE: Disconnected during shutdown by signal, user=alice, "), "{name}: {}", s.story());
+        assert!(
+            s.log()[1].starts_with("NOTICE: Disconnected during shutdown by signal, user=alice, "),
+            "{name}: {}",
+            s.story()
+        );
     }
 }
 
@@ -115,8 +134,9 @@ fn a_message_set_of_64_kibibytes() {
 fn a_message_larger_than_the_address_space() {
     let maildir = Maildir::new();
     let line = format!("{}\n", "QUJD".repeat(18));
-    let mut content =
-        String::from("From: a@example.com\nSubject: big\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n");
+    let mut content = String::from(
+        "From: a@example.com\nSubject: big\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n",
+    );
     content.push_str("--b\n\nsmall text\n--b\nContent-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n");
     let lines = 150_000_000 / line.len();
     content.push_str(&line.repeat(lines));
@@ -129,7 +149,11 @@ fn a_message_larger_than_the_address_space() {
         let mut last = Vec::new();
         while let Some(line) = s.response(Duration::from_secs(120)) {
             if line.starts_with(tag.as_bytes()) {
-                assert!(line.starts_with(format!("{tag} OK ").as_bytes()), "{}", support::pattern::show(&line));
+                assert!(
+                    line.starts_with(format!("{tag} OK ").as_bytes()),
+                    "{}",
+                    support::pattern::show(&line)
+                );
                 return last;
             }
             last = line;
@@ -166,7 +190,11 @@ fn an_append_that_never_comes_leaves_nothing() {
     s.send(b"Subject: half a message\r\n");
     s.hang_up();
     assert!(s.wait().unwrap().success());
-    let mail: Vec<String> = maildir.files().into_iter().filter(|f| f.starts_with("cur/") || f.starts_with("tmp/")).collect();
+    let mail: Vec<String> = maildir
+        .files()
+        .into_iter()
+        .filter(|f| f.starts_with("cur/") || f.starts_with("tmp/"))
+        .collect();
     assert!(mail.is_empty(), "{mail:?}");
     assert!(s.log()[1].starts_with("INFO: DISCONNECTED, "), "{}", s.story());
 }
@@ -187,7 +215,12 @@ fn a_session_leaves_nothing_in_tmp() {
 fn a_login_from_nowhere_gets_no_word() {
     let maildir = Maildir::new();
     for address in [("TCPREMOTEIP", ""), ("TCPREMOTEPORT", "")] {
-        let env = [("IMAPLOGINTAG", "x1"), ("TCPREMOTEIP", "192.0.2.7"), ("TCPREMOTEPORT", "4711"), address];
+        let env = [
+            ("IMAPLOGINTAG", "x1"),
+            ("TCPREMOTEIP", "192.0.2.7"),
+            ("TCPREMOTEPORT", "4711"),
+            address,
+        ];
         let mut s = maildir.start(&support::postrider(), &env, &["./Maildir"]);
         s.hang_up();
         assert_eq!(s.wait().and_then(|s| s.code()), Some(0));

@@ -1,5 +1,6 @@
-//! Every setting has an effect: for each variable of the table there is a session in which one of its values shows on the wire, in the
-//! log or on disk, and another does not. The table here and the one in the code are held together by the last test.
+//! Every setting has an effect: for each variable of the table there is a session in which one of
+//! its values shows on the wire, in the log or on disk, and another does not. The table here and
+//! the one in the code are held together by the last test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;
@@ -9,7 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use support::{Maildir, postrider};
 
-/// One variable: what it is compared under, two values (`None`: unset), and what the session is told.
+/// One variable: what it is compared under, two values (`None`: unset), and what the session is
+/// told.
 struct Case {
     name: &'static str,
     values: [Option<&'static str>; 2],
@@ -31,27 +33,54 @@ const fn case_with(
 }
 
 const APPEND: &str = "a APPEND INBOX.Outbox {16+}\r\nSubject: x\r\n\r\nx\n\r\n";
-const LOGIN: &[(&str, &str)] = &[("IMAPLOGINTAG", "t1"), ("TCPREMOTEIP", "192.0.2.1"), ("TCPREMOTEPORT", "99")];
+const LOGIN: &[(&str, &str)] =
+    &[("IMAPLOGINTAG", "t1"), ("TCPREMOTEIP", "192.0.2.1"), ("TCPREMOTEPORT", "99")];
 const OUTBOX: &[(&str, &str)] = &[("OUTBOX", ".Outbox"), ("SENDMAIL", "%MAILER")];
 
 const CASES: &[Case] = &[
     case_with("AUTHADDR", [None, Some("alias@example.com")], OUTBOX, APPEND),
     case("AUTHENTICATED", [Some("alice"), Some("bob")], ""),
     case_with("HEADERFROM", [None, Some("X-Sender")], OUTBOX, APPEND),
-    case("HOSTNAME", [Some("one.example"), Some("two.example")], "a APPEND INBOX {3+}\r\nx\r\n\r\n"),
+    case(
+        "HOSTNAME",
+        [Some("one.example"), Some("two.example")],
+        "a APPEND INBOX {3+}\r\nx\r\n\r\n",
+    ),
     case("IMAPDEBUGFILE", [None, Some("trace")], "a NOOP\r\n"),
-    case_with("IMAPLOGINTAG", [None, Some("t1")], &[("TCPREMOTEIP", "192.0.2.1"), ("TCPREMOTEPORT", "99")], ""),
+    case_with(
+        "IMAPLOGINTAG",
+        [None, Some("t1")],
+        &[("TCPREMOTEIP", "192.0.2.1"), ("TCPREMOTEPORT", "99")],
+        "",
+    ),
     case("IMAP_ACL", [None, Some("1")], "a CAPABILITY\r\n"),
     case("IMAP_CAPABILITY", [None, Some("IMAP4rev1 IDLE")], "a CAPABILITY\r\n"),
-    case_with("IMAP_CAPABILITY_TLS", [None, Some("IMAP4rev1 X")], &[("IMAP_TLS", "1")], "a CAPABILITY\r\n"),
+    case_with(
+        "IMAP_CAPABILITY_TLS",
+        [None, Some("IMAP4rev1 X")],
+        &[("IMAP_TLS", "1")],
+        "a CAPABILITY\r\n",
+    ),
     case("IMAP_CHECK_ALL_FOLDERS", [None, Some("1")], "a LIST \"\" INBOX.Outbox\r\n"),
-    case("IMAP_DISABLETHREADSORT", [None, Some("1")], "a SELECT INBOX\r\nb SORT (DATE) UTF-8 ALL\r\n"),
+    case(
+        "IMAP_DISABLETHREADSORT",
+        [None, Some("1")],
+        "a SELECT INBOX\r\nb SORT (DATE) UTF-8 ALL\r\n",
+    ),
     case("IMAP_EMPTYTRASH", [None, Some("Trash:1")], ""),
     case("IMAP_EXTENSIONS", [Some("0"), Some("1")], "a CAPABILITY\r\n"),
     case("IMAP_ID_FIELDS", [None, Some("1")], "a ID NIL\r\n"),
     case("IMAP_KEYWORDS", [Some("0"), Some("1")], "a SELECT INBOX\r\n"),
-    case("IMAP_LOG_DELETIONS", [None, Some("1")], "a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Deleted)\r\nc EXPUNGE\r\n"),
-    case("IMAP_MOVE_EXPUNGE_TO_TRASH", [None, Some("1")], "a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Deleted)\r\nc EXPUNGE\r\n"),
+    case(
+        "IMAP_LOG_DELETIONS",
+        [None, Some("1")],
+        "a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Deleted)\r\nc EXPUNGE\r\n",
+    ),
+    case(
+        "IMAP_MOVE_EXPUNGE_TO_TRASH",
+        [None, Some("1")],
+        "a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Deleted)\r\nc EXPUNGE\r\n",
+    ),
     case("IMAP_OBSOLETE_CLIENT", [None, Some("1")], "a LIST \"\" INBOX.Outbox\r\n"),
     case("IMAP_SHAREDINDEXFILE", [None, Some("%HOME/index")], "a LIST \"\" \"#shared.*\"\r\n"),
     case_with(
@@ -61,12 +90,21 @@ const CASES: &[Case] = &[
         "a LIST \"\" \"#shared.*\"\r\n",
     ),
     case("IMAP_TLS", [None, Some("1")], ""),
-    case("IMAP_TRASHFOLDERNAME", [None, Some("Bin")], "a CREATE INBOX.Bin\r\nb DELETE INBOX.Bin\r\n"),
+    case(
+        "IMAP_TRASHFOLDERNAME",
+        [None, Some("Bin")],
+        "a CREATE INBOX.Bin\r\nb DELETE INBOX.Bin\r\n",
+    ),
     case("MAILDIR", [None, Some("%HOME/Other")], "a STATUS INBOX (MESSAGES)\r\n"),
     case("MAILDIRQUOTA", [None, Some("5S")], "a APPEND INBOX {9+}\r\nlong text\r\n"),
     case("OPTIONS", [None, Some("disableimap=1")], ""),
     case_with("OUTBOX", [None, Some(".Outbox")], &[("SENDMAIL", "%MAILER")], APPEND),
-    case_with("OUTBOX_MULTIPLE_SEND", [None, Some("1")], OUTBOX, "a SELECT INBOX\r\nb COPY 1:2 INBOX.Outbox\r\n"),
+    case_with(
+        "OUTBOX_MULTIPLE_SEND",
+        [None, Some("1")],
+        OUTBOX,
+        "a SELECT INBOX\r\nb COPY 1:2 INBOX.Outbox\r\n",
+    ),
     case("PROTOCOL", [None, Some("SMAP1")], ""),
     case_with("SENDMAIL", [Some("/bin/false"), Some("%MAILER")], &[("OUTBOX", ".Outbox")], APPEND),
     case("SMAP_CAPABILITY", [None, Some("SMAP1")], "a CAPABILITY\r\n"),
@@ -88,29 +126,43 @@ const ELSEWHERE: &[(&str, &str)] = &[
 fn maildir() -> Maildir {
     let maildir = Maildir::new();
     for (n, name) in ["1000.a", "1001.b"].iter().enumerate() {
-        maildir.write(&format!("cur/{name}:2,"), format!("Subject: message {n}\n\nbody\n").as_bytes());
+        maildir
+            .write(&format!("cur/{name}:2,"), format!("Subject: message {n}\n\nbody\n").as_bytes());
     }
     maildir.folder("INBOX.Outbox").folder("INBOX.Trash");
     maildir.write(".Trash/cur/900.old:2,", b"Subject: old\n\n");
     maildir.write("trace", b"");
     let home = maildir.home();
-    for dir in ["Other/cur", "Other/new", "Other/tmp", "bob/Maildir/cur", "bob/Maildir/new", "bob/Maildir/tmp"] {
+    for dir in [
+        "Other/cur",
+        "Other/new",
+        "Other/tmp",
+        "bob/Maildir/cur",
+        "bob/Maildir/new",
+        "bob/Maildir/tmp",
+    ] {
         std::fs::create_dir_all(home.join(dir)).unwrap();
     }
     let bob = home.join("bob");
     std::fs::write(bob.join("Maildir/courierimapacl"), "owner aceilrstwx\nanyone lr\n").unwrap();
     std::fs::write(home.join("index"), format!("bob.x\t1\t1\t{}\n", bob.display())).unwrap();
     let mailer = home.join("mailer");
-    std::fs::write(&mailer, format!("#!/bin/sh\n(echo \"$@\"; cat) > {}\n", maildir.path().join("sent").display())).unwrap();
+    std::fs::write(
+        &mailer,
+        format!("#!/bin/sh\n(echo \"$@\"; cat) > {}\n", maildir.path().join("sent").display()),
+    )
+    .unwrap();
     std::fs::set_permissions(&mailer, std::fs::Permissions::from_mode(0o755)).unwrap();
     maildir
 }
 
-/// Everything that a session shows: its answers, its log, and what it leaves. Paths, counts and unique names are the same each time.
+/// Everything that a session shows: its answers, its log, and what it leaves. Paths, counts and
+/// unique names are the same each time.
 fn shown(case: &Case, value: Option<&str>) -> String {
     let maildir = maildir();
     let home = maildir.home().display().to_string();
-    let place = |text: &str| text.replace("%HOME", &home).replace("%MAILER", &format!("{home}/mailer"));
+    let place =
+        |text: &str| text.replace("%HOME", &home).replace("%MAILER", &format!("{home}/mailer"));
     let mut command = Command::new(postrider());
     command.current_dir(maildir.home()).env_clear().arg("./Maildir");
     command.env("AUTHENTICATED", "alice").env("HOSTNAME", "host.example");
@@ -122,11 +174,16 @@ fn shown(case: &Case, value: Option<&str>) -> String {
         None => command.env_remove(case.name),
     };
     if case.name == "IMAP_EMPTYTRASH" {
-        // Old by its inode's time, which nothing but the clock can make: a day is the least. Shown by `new` being taken in.
+        // Old by its inode's time, which nothing but the clock can make: a day is the least. Shown
+        // by `new` being taken in.
         maildir.write(".Trash/new/950.new", b"Subject: new\n\n");
     }
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
     let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), case.input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let mut all = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -134,13 +191,18 @@ fn shown(case: &Case, value: Option<&str>) -> String {
     for name in maildir.files() {
         // A unique name is told apart by its host alone.
         let unique = name.rsplit('/').next().unwrap_or_default();
-        let kept =
-            if unique.contains(".M") && unique.contains('P') { name.split_once("host").map_or("", |x| x.1) } else { &name };
+        let kept = if unique.contains(".M") && unique.contains('P') {
+            name.split_once("host").map_or("", |x| x.1)
+        } else {
+            &name
+        };
         let kept = if unique.contains("two.example") { "two.example" } else { kept };
         all.push_str(&format!("{kept}\n"));
     }
     for name in ["sent", "trace"] {
-        all.push_str(&String::from_utf8_lossy(&std::fs::read(maildir.path().join(name)).unwrap_or_default()));
+        all.push_str(&String::from_utf8_lossy(
+            &std::fs::read(maildir.path().join(name)).unwrap_or_default(),
+        ));
     }
     all.replace(&home, "%HOME").lines().map(without_clock).collect::<Vec<_>>().join("\n")
 }
@@ -151,8 +213,9 @@ fn without_clock(line: &str) -> String {
         return line.chars().filter(|c| !c.is_ascii_digit()).collect();
     }
     // The last line in the log has the session's seconds.
-    line.split_once(", time=")
-        .map_or(line.to_owned(), |(before, after)| format!("{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit())))
+    line.split_once(", time=").map_or(line.to_owned(), |(before, after)| {
+        format!("{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+    })
 }
 
 #[test]
@@ -166,7 +229,8 @@ fn each_variable_shows() {
 
 #[test]
 fn no_variable_is_forgotten() {
-    let mut here: Vec<&str> = CASES.iter().map(|c| c.name).chain(ELSEWHERE.iter().map(|(name, _)| *name)).collect();
+    let mut here: Vec<&str> =
+        CASES.iter().map(|c| c.name).chain(ELSEWHERE.iter().map(|(name, _)| *name)).collect();
     here.sort_unstable();
     assert_eq!(here, VARIABLES);
 }

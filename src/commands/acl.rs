@@ -1,5 +1,5 @@
-//! Access control lists on the wire: the commands of RFC 4314 (with RFC 2086's `d`), and Courier's own ACL command
-//! (PROTOCOL 7.3, 7.4).
+//! Access control lists on the wire: the commands of RFC 4314 (with RFC 2086's `d`), and Courier's
+//! own ACL command (PROTOCOL 7.3, 7.4).
 
 use super::args::Mailbox;
 use super::{Call, list};
@@ -50,7 +50,8 @@ fn load(s: &Session, name: &FolderName, text: &'static str) -> Result<Acl> {
     s.namespace.load(name).map_err(|_| Outcome::no(text).into())
 }
 
-/// How SETACL and DELETEACL tell a refusal. Owner violations are told alike in every form, as the newer releases do.
+/// How SETACL and DELETEACL tell a refusal. Owner violations are told alike in every form, as the
+/// newer releases do.
 fn refusal(s: &Session, refused: ChangeRefused) -> Error {
     match refused {
         ChangeRefused::Owner(_) => Outcome::no(NOT_AS_REQUESTED).into(),
@@ -70,10 +71,16 @@ pub mod setacl {
     }
 
     /// Changes one entry.
-    pub fn run(s: &mut Session, _: &Call, (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2])) -> Result<Outcome> {
+    pub fn run(
+        s: &mut Session,
+        _: &Call,
+        (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2]),
+    ) -> Result<Outcome> {
         let place = administered(s, &mailbox, "SETACL")?;
-        let identifier = acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
-        change(s, &place.name, |list| list.change(&identifier, &rights)).map_err(|refused| refusal(s, refused))?;
+        let identifier =
+            acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
+        change(s, &place.name, |list| list.change(&identifier, &rights))
+            .map_err(|refused| refusal(s, refused))?;
         Ok(Outcome::ok("ACLs updated."))
     }
 }
@@ -88,9 +95,14 @@ pub mod deleteacl {
     }
 
     /// Takes one entry out.
-    pub fn run(s: &mut Session, _: &Call, (mailbox, [who]): (Mailbox, [Vec<u8>; 1])) -> Result<Outcome> {
+    pub fn run(
+        s: &mut Session,
+        _: &Call,
+        (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
+    ) -> Result<Outcome> {
         let place = administered(s, &mailbox, "DELETEACL")?;
-        let identifier = acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
+        let identifier =
+            acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
         let remove = |list: &mut Acl| {
             list.remove(&identifier);
             Ok(())
@@ -110,7 +122,11 @@ pub mod getacl {
     }
 
     /// Tells the list, groups left out (PROTOCOL 7.2).
-    pub fn run(s: &mut Session, _: &Call, (mailbox, []): (Mailbox, [Vec<u8>; 0])) -> Result<Outcome> {
+    pub fn run(
+        s: &mut Session,
+        _: &Call,
+        (mailbox, []): (Mailbox, [Vec<u8>; 0]),
+    ) -> Result<Outcome> {
         let place = s.locate(mailbox.name(s))?;
         s.require(&place.name, b'a', "GETACL")?;
         let list = load(s, &place.name, "Cannot retrieve ACLs for mailbox.")?;
@@ -151,11 +167,17 @@ pub mod listrights {
     }
 
     /// Tells which rights an identifier always has and which it may be given.
-    pub fn run(s: &mut Session, _: &Call, (mailbox, [who]): (Mailbox, [Vec<u8>; 1])) -> Result<Outcome> {
+    pub fn run(
+        s: &mut Session,
+        _: &Call,
+        (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
+    ) -> Result<Outcome> {
         let (place, _) = asked(s, &mailbox)?;
         let stored = acl::from_rfc2086(&who).unwrap_or_default();
         let is_owner = |id: &[u8]| id == place.at.owner;
-        let minus = stored.strip_prefix(b"-").is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
+        let minus = stored
+            .strip_prefix(b"-")
+            .is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
         let rights = if is_owner(&stored) {
             "\"al\" c d i p r s w"
         } else if minus {
@@ -185,7 +207,11 @@ pub mod myrights {
     }
 
     /// Tells what the user may do.
-    pub fn run(s: &mut Session, _: &Call, (mailbox, []): (Mailbox, [Vec<u8>; 0])) -> Result<Outcome> {
+    pub fn run(
+        s: &mut Session,
+        _: &Call,
+        (mailbox, []): (Mailbox, [Vec<u8>; 0]),
+    ) -> Result<Outcome> {
         let (_, rights) = asked(s, &mailbox)?;
         let out = &mut s.io.out;
         out.extend_from_slice(b"* MYRIGHTS ");
@@ -227,7 +253,9 @@ pub mod acl_command {
 
     /// One folder, or a list of LIST patterns; in UTF-8.
     fn boxes(s: &mut Session) -> Result<(Vec<Vec<u8>>, bool)> {
-        let invalid = |e: crate::wire::Error| if e == crate::wire::Error::Syntax { Error::Invalid } else { e.into() };
+        let invalid = |e: crate::wire::Error| {
+            if e == crate::wire::Error::Syntax { Error::Invalid } else { e.into() }
+        };
         let token = s.io.token_as(Brackets::Text).map_err(invalid)?;
         if token != Token::Open {
             let text = s.io.text_of(token).map_err(invalid)?;
@@ -337,11 +365,19 @@ pub mod acl_command {
             Ok(()) => return Ok(true),
             Err(ChangeRefused::Owner(who)) => rights_info(s, &shown, &who, "al c e i p r s t w x"),
             // Courier: a whole list without the administrators is no list.
-            Err(ChangeRefused::Administrators) if matches!(verb, Verb::Set(_)) => failed(s, &shown, b"Invalid argument"),
-            Err(ChangeRefused::Administrators) => rights_info(s, &shown, b"administrators", "aceilrstwx"),
-            Err(ChangeRefused::Special) => failed(s, &shown, b"ACLs may not be modified for special mailbox"),
+            Err(ChangeRefused::Administrators) if matches!(verb, Verb::Set(_)) => {
+                failed(s, &shown, b"Invalid argument")
+            }
+            Err(ChangeRefused::Administrators) => {
+                rights_info(s, &shown, b"administrators", "aceilrstwx")
+            }
+            Err(ChangeRefused::Special) => {
+                failed(s, &shown, b"ACLs may not be modified for special mailbox")
+            }
             Err(ChangeRefused::Invalid) => failed(s, &shown, b"Invalid argument"),
-            Err(ChangeRefused::Failed(e)) => failed(s, &shown, crate::sys::fs::error_text(&e).as_bytes()),
+            Err(ChangeRefused::Failed(e)) => {
+                failed(s, &shown, crate::sys::fs::error_text(&e).as_bytes())
+            }
             Err(ChangeRefused::Locked(e)) => return Err(s.store_error(e, CANNOT)),
         }
         // Courier: the list as it still is follows, but not after SET.
@@ -351,7 +387,9 @@ pub mod acl_command {
     /// Changes the folders, then tells the list of each.
     pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         // PROTOCOL 7.4: neither OK nor NO nor BAD, sic; RFC 3501 7.1 has only those, so BAD it is.
-        let Some((names, patterns, verb)) = a.0 else { return Ok(Outcome::bad("ACL FAILED: Invalid argument")) };
+        let Some((names, patterns, verb)) = a.0 else {
+            return Ok(Outcome::bad("ACL FAILED: Invalid argument"));
+        };
         let mut found: Vec<Vec<u8>> = Vec::new();
         for name in names {
             if patterns {
@@ -365,12 +403,14 @@ pub mod acl_command {
             found.dedup();
         }
         if let Verb::Set(entries) = &verb
-            && let Some((identifier, rights)) = entries.iter().find(|(id, _)| !acl::is_identifier(id))
+            && let Some((identifier, rights)) =
+                entries.iter().find(|(id, _)| !acl::is_identifier(id))
         {
             let text = [b"ACL SET <", &**identifier, b", ", rights, b"> failed."].concat();
             return Outcome::no_bytes(text).refuse();
         }
-        let folders: Vec<FolderName> = found.iter().filter_map(|name| FolderName::from_disk(name).ok()).collect();
+        let folders: Vec<FolderName> =
+            found.iter().filter_map(|name| FolderName::from_disk(name).ok()).collect();
         let mut told = Vec::new();
         for name in &folders {
             if change_one(s, name, &verb)? {

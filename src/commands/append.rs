@@ -1,4 +1,5 @@
-//! APPEND (PROTOCOL 6.4): a message from the client into a folder, streamed, and stored only when the whole command was right.
+//! APPEND (PROTOCOL 6.4): a message from the client into a folder, streamed, and stored only when
+//! the whole command was right.
 
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
@@ -13,7 +14,8 @@ use crate::types::Rights;
 use crate::wire::Token;
 
 const NO_ROOM: &str = "[ALERT] Cannot create message - no write permission or out of disk space.";
-const NOT_UNICODE: &[u8] = b"OK [ALERT] Your IMAP client does not appear to correctly implement Unicode messages, see \
+const NOT_UNICODE: &[u8] =
+    b"OK [ALERT] Your IMAP client does not appear to correctly implement Unicode messages, see \
     https://datatracker.ietf.org/doc/html/rfc6855";
 
 /// Everything before the message's own octets.
@@ -28,8 +30,9 @@ pub struct Arguments {
     length: u64,
 }
 
-/// `mailbox [SP flag-list] [SP date-time] SP (literal / "UTF8" SP "(" literal8 ")")`. Upper-case `NIL` stands for no flags or
-/// no date (Courier). The literal's octets stay where they are: every check comes before the continuation.
+/// `mailbox [SP flag-list] [SP date-time] SP (literal / "UTF8" SP "(" literal8 ")")`. Upper-case
+/// `NIL` stands for no flags or no date (Courier). The literal's octets stay where they are: every
+/// check comes before the continuation.
 pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     let mailbox = Mailbox::parse(s)?;
     let mut list = FlagList::default();
@@ -55,7 +58,9 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         token = s.io.token()?;
     }
     match token {
-        Token::Literal(literal) if literal.eight == utf8 => Ok(Arguments { mailbox, list, date, utf8, length: literal.length }),
+        Token::Literal(literal) if literal.eight == utf8 => {
+            Ok(Arguments { mailbox, list, date, utf8, length: literal.length })
+        }
         _ => Err(Error::Syntax),
     }
 }
@@ -69,15 +74,15 @@ fn check(s: &mut Session, a: &Arguments) -> Result<(Place, Rights)> {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
     if quota::counts_with(a.list.clone().limited_to(rights).flags) {
-        // CRs are not stored: of a text with CRLF at the end of each line, half is left at least. What does not fit even so is not
-        // asked for.
+        // CRs are not stored: of a text with CRLF at the end of each line, half is left at least.
+        // What does not fit even so is not asked for.
         s.must_fit(&place, a.length / 2, By::Append)?;
     }
     Ok((place, rights))
 }
 
-/// Takes the message's octets: every CR goes, and the last line gets its LF (STORAGE 1.2). What cannot be written is still
-/// taken off the wire, so that the next command is the next command.
+/// Takes the message's octets: every CR goes, and the last line gets its LF (STORAGE 1.2). What
+/// cannot be written is still taken off the wire, so that the next command is the next command.
 struct Taker {
     delivery: Delivery,
     failed: Option<maildir::Error>,
@@ -140,7 +145,8 @@ fn receive(s: &mut Session, a: &Arguments, delivery: Delivery) -> Result<Taker> 
 /// Checks, receives, stores.
 pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
     let (place, rights) = check(s, &a)?;
-    let delivery = Delivery::create(&s.store, &place.delivery_dir(), None).map_err(|e| s.store_error(e, NO_ROOM))?;
+    let delivery = Delivery::create(&s.store, &place.delivery_dir(), None)
+        .map_err(|e| s.store_error(e, NO_ROOM))?;
     let mut taker = receive(s, &a, delivery)?;
     if let Some(e) = taker.failed.take() {
         s.log_failure("storing", e.errno());
@@ -151,9 +157,12 @@ pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
     s.charge(&place, cost, By::Append)?;
     let eight_bit = taker.eight_bit_header && !a.utf8;
     let Taker { mut delivery, .. } = taker;
-    let finished = delivery.finish(&s.store, list.flags, list.keywords, a.date).map_err(|e| s.store_error(e, NO_ROOM));
+    let finished = delivery
+        .finish(&s.store, list.flags, list.keywords, a.date)
+        .map_err(|e| s.store_error(e, NO_ROOM));
     let sent = finished.and_then(|()| {
-        let sent = !s.is_outbox(&place) || fs::open(delivery.path()).is_ok_and(|(file, _)| s.send(&file));
+        let sent =
+            !s.is_outbox(&place) || fs::open(delivery.path()).is_ok_and(|(file, _)| s.send(&file));
         if sent { Ok(()) } else { Outcome::no("[ALERT] Unable to send E-mail message.").refuse() }
     });
     let delivered = sent.and_then(|()| s.deliver(&place, vec![delivery], NO_ROOM));

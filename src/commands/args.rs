@@ -6,12 +6,14 @@ use crate::types::Uid;
 use crate::types::folder::{FolderName, NameError};
 use crate::wire::{Set, Token};
 
-/// What a client wrote where a folder's name belongs: kept as written until a handler says what each fault is answered with.
+/// What a client wrote where a folder's name belongs: kept as written until a handler says what
+/// each fault is answered with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mailbox(pub Vec<u8>);
 
 impl Mailbox {
-    /// `mailbox`: an astring; anything else is `BAD Invalid command`, which is not counted (PROTOCOL 4.1).
+    /// `mailbox`: an astring; anything else is `BAD Invalid command`, which is not counted
+    /// (PROTOCOL 4.1).
     pub fn parse(s: &mut Session) -> Result<Mailbox> {
         match s.io.astring() {
             Ok(text) => Ok(Mailbox(text)),
@@ -20,7 +22,8 @@ impl Mailbox {
         }
     }
 
-    /// Whether it ends in the separator: such a name stands for a folder that is to have others below it (RFC 3501 6.3.3).
+    /// Whether it ends in the separator: such a name stands for a folder that is to have others
+    /// below it (RFC 3501 6.3.3).
     pub fn ends_in_separator(&self) -> bool {
         self.0.ends_with(b".")
     }
@@ -54,8 +57,9 @@ pub fn none(s: &mut Session) -> Result<()> {
 pub enum Piece {
     /// Messages by their places, from 0.
     Messages(std::ops::Range<usize>),
-    /// A sequence number that names no message: `* NO Invalid message sequence number: <n>`, and the rest of its range is dropped
-    /// (PROTOCOL 6.1). UIDs that name none are passed over without a word (RFC 3501 6.4.8).
+    /// A sequence number that names no message: `* NO Invalid message sequence number: <n>`, and
+    /// the rest of its range is dropped (PROTOCOL 6.1). UIDs that name none are passed over without
+    /// a word (RFC 3501 6.4.8).
     Invalid(u64),
 }
 
@@ -66,7 +70,10 @@ pub fn pieces(set: &Set, uid: bool, messages: &Messages) -> Vec<Piece> {
     if uid {
         let last = count.checked_sub(1).and_then(|i| messages.uid(i)).map(Uid::get);
         for range in set.ranges(last) {
-            let place = |n: u64| u32::try_from(n).map_or(Err(count), |n| Uid::new(n).map_or(Err(0), |u| messages.position(u)));
+            let place = |n: u64| {
+                u32::try_from(n)
+                    .map_or(Err(count), |n| Uid::new(n).map_or(Err(0), |u| messages.position(u)))
+            };
             let from = place(range.from).unwrap_or_else(|at| at);
             let to = place(range.to).map_or_else(|at| at, |at| at + 1);
             if from < to {

@@ -1,4 +1,5 @@
-//! Commands that hardly touch the store: CAPABILITY, ID, ENABLE, NAMESPACE, NOOP, CHECK, LOGOUT (PROTOCOL 2.2, 3).
+//! Commands that hardly touch the store: CAPABILITY, ID, ENABLE, NAMESPACE, NOOP, CHECK, LOGOUT
+//! (PROTOCOL 2.2, 3).
 
 use super::{Call, args};
 use crate::session::{Error, Outcome, Result, Session};
@@ -15,8 +16,9 @@ pub mod capability {
     /// Words that are ours: on, unless `IMAP_EXTENSIONS=0`.
     const ADDED: &[u8] = b"LITERAL+ UNSELECT";
 
-    /// The words for these settings, in Courier's order and none twice. Ours stand before the last part. A word that Courier
-    /// knows and the setting leaves out stays out: an administrator took it away.
+    /// The words for these settings, in Courier's order and none twice. Ours stand before the last
+    /// part. A word that Courier knows and the setting leaves out stays out: an administrator took
+    /// it away.
     pub fn words(options: &Options) -> Vec<Vec<u8>> {
         let mut words: Vec<Vec<u8>> = Vec::new();
         let mut put = |part: &[u8]| {
@@ -98,7 +100,8 @@ pub mod id {
         }
     }
 
-    /// `id-params-list`. What follows it on the line is passed over, as Courier does (PROTOCOL 1.6).
+    /// `id-params-list`. What follows it on the line is passed over, as Courier does (PROTOCOL
+    /// 1.6).
     pub fn parse(s: &mut Session, _: &Call) -> Result<Pairs> {
         if s.options.id_fields.is_none() {
             return Err(Error::Syntax);

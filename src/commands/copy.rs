@@ -38,9 +38,12 @@ struct Source {
     size: u64,
 }
 
-/// A message that is no more: nothing is copied (RFC 3501 6.4.7, RFC 2180 4.4.1). A client that was told OK deletes the originals next.
+/// A message that is no more: nothing is copied (RFC 3501 6.4.7, RFC 2180 4.4.1). A client that was
+/// told OK deletes the originals next.
 fn vanished() -> Error {
-    Outcome::no("Some of the requested messages no longer exist.").with_added_code("EXPUNGEISSUED").into()
+    Outcome::no("Some of the requested messages no longer exist.")
+        .with_added_code("EXPUNGEISSUED")
+        .into()
 }
 
 /// What could not be opened or read.
@@ -80,15 +83,16 @@ fn sources(s: &mut Session, pieces: Vec<Piece>) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// Makes one copy ready to be put into the folder. The message is opened once, under whatever name it has now, and copied by its
-/// descriptor: no rename by another session comes in between.
+/// Makes one copy ready to be put into the folder. The message is opened once, under whatever name
+/// it has now, and copied by its descriptor: no rename by another session comes in between.
 fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> Result<Delivery> {
     let Session { selected: Some(selected), store, .. } = s else { return Err(Error::Syntax) };
     let snapshot = &mut selected.snapshot;
-    let (file, metadata, _) = match change::open(&selected.dir, &mut snapshot.messages, source.index) {
-        Ok(opened) => opened,
-        Err(e) => return Err(unreadable(s, e)),
-    };
+    let (file, metadata, _) =
+        match change::open(&selected.dir, &mut snapshot.messages, source.index) {
+            Ok(opened) => opened,
+            Err(e) => return Err(unreadable(s, e)),
+        };
     let set = snapshot.messages.keywords(source.index);
     let list = FlagList {
         flags: snapshot.messages.flags(source.index),
@@ -96,7 +100,8 @@ fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> R
     }
     .limited_to(rights);
     let dir = place.delivery_dir();
-    let linked = if selected.dir.is_of_links() { Ok(None) } else { Delivery::link_of(store, &dir, &file) };
+    let linked =
+        if selected.dir.is_of_links() { Ok(None) } else { Delivery::link_of(store, &dir, &file) };
     let made = linked.and_then(|linked| match linked {
         Some(mut delivery) => {
             delivery.finish(store, list.flags, list.keywords, None)?;
@@ -123,7 +128,8 @@ fn write_all_of(file: &File, copy: &mut Delivery) -> std::result::Result<(), mai
     let mut buffer = vec![0; 128 * 1024];
     let mut at = 0;
     loop {
-        let n = fs::read_at(file, &mut buffer, at).map_err(|e| maildir::Error::failed("reading a message", e))?;
+        let n = fs::read_at(file, &mut buffer, at)
+            .map_err(|e| maildir::Error::failed("reading a message", e))?;
         if n == 0 {
             return Ok(());
         }
@@ -150,7 +156,8 @@ fn send_all(s: &mut Session, sources: &[Source]) -> Result<bool> {
 
 /// Checks, copies, tells which became which.
 pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
-    // RFC 3501 6.4.7: "can't copy to that name" is NO, as it is to Courier, though in the words of its protocol error (PROTOCOL 6.3).
+    // RFC 3501 6.4.7: "can't copy to that name" is NO, as it is to Courier, though in the words of
+    // its protocol error (PROTOCOL 6.3).
     let name = a.mailbox.name(s).map_err(|e| match e {
         NameError::Invalid => Error::from(Outcome::no("Error in IMAP command received by server.")),
         NameError::Encoding => Outcome::no("Mailbox does not exist.").with_code("TRYCREATE").into(),
@@ -169,7 +176,8 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     }
     let (validity, to) = copy_all(s, &place, rights, &sources, outbox)?;
     let from: Vec<Uid> = sources.iter().map(|source| source.uid).collect();
-    // None that lasts; or one was removed before it could be told (RFC 4315 3: the two sets have one length, and neither is empty).
+    // None that lasts; or one was removed before it could be told (RFC 4315 3: the two sets have
+    // one length, and neither is empty).
     if to.len() != from.len() || to.is_empty() {
         return Ok(Outcome::ok("COPY completed."));
     }
@@ -183,7 +191,8 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     Ok(Outcome::ok("COPY completed.").with_code(String::from_utf8_lossy(&code).into_owned()))
 }
 
-/// What messages cost: octets on disk, and how many. One that is \Deleted costs nothing (STORAGE 7.3).
+/// What messages cost: octets on disk, and how many. One that is \Deleted costs nothing (STORAGE
+/// 7.3).
 type Cost = (u64, u64);
 
 fn sum(costs: impl Iterator<Item = (u64, Flags)>) -> Cost {
@@ -192,10 +201,19 @@ fn sum(costs: impl Iterator<Item = (u64, Flags)>) -> Cost {
         .fold((0, 0), |(size, count), (one, _)| (size.saturating_add(one), count + 1))
 }
 
-/// Copies all of them or none, and has the quota charged for what was copied. UIDVALIDITY and UIDs of the copies.
-fn copy_all(s: &mut Session, place: &Place, rights: Rights, sources: &[Source], outbox: bool) -> Result<Delivered> {
-    // What the names promise is charged before anything is written; what is then found there may be another size or have other flags.
-    let flags = |index| s.selected.as_ref().map_or(Flags::NONE, |f| f.snapshot.messages.flags(index));
+/// Copies all of them or none, and has the quota charged for what was copied. UIDVALIDITY and UIDs
+/// of the copies.
+fn copy_all(
+    s: &mut Session,
+    place: &Place,
+    rights: Rights,
+    sources: &[Source],
+    outbox: bool,
+) -> Result<Delivered> {
+    // What the names promise is charged before anything is written; what is then found there may be
+    // another size or have other flags.
+    let flags =
+        |index| s.selected.as_ref().map_or(Flags::NONE, |f| f.snapshot.messages.flags(index));
     let mut charged = sum(sources.iter().map(|source| (source.size, flags(source.index))));
     s.charge(place, charged, By::Copy)?;
     let copied = prepare_all(s, place, rights, sources, outbox).and_then(|deliveries| {
@@ -210,8 +228,17 @@ fn copy_all(s: &mut Session, place: &Place, rights: Rights, sources: &[Source], 
     copied.inspect_err(|_| s.refund(place, charged))
 }
 
-fn prepare_all(s: &mut Session, place: &Place, rights: Rights, sources: &[Source], outbox: bool) -> Result<Vec<Delivery>> {
-    let deliveries = sources.iter().map(|source| prepare(s, place, rights, source)).collect::<Result<Vec<Delivery>>>()?;
+fn prepare_all(
+    s: &mut Session,
+    place: &Place,
+    rights: Rights,
+    sources: &[Source],
+    outbox: bool,
+) -> Result<Vec<Delivery>> {
+    let deliveries = sources
+        .iter()
+        .map(|source| prepare(s, place, rights, source))
+        .collect::<Result<Vec<Delivery>>>()?;
     // Last: what was sent cannot be taken back.
     if outbox && !send_all(s, sources)? {
         return Outcome::no(NO_ROOM).refuse();

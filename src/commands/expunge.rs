@@ -1,4 +1,5 @@
-//! EXPUNGE (PROTOCOL 6.3): what is flagged \Deleted goes, to the trash where the administrator wants that.
+//! EXPUNGE (PROTOCOL 6.3): what is flagged \Deleted goes, to the trash where the administrator
+//! wants that.
 
 use super::Call;
 use super::args::{self, Piece};
@@ -17,7 +18,10 @@ pub fn remove_deleted(s: &mut Session, uids: Option<&Set>) -> Result<()> {
     for piece in pieces {
         let Piece::Messages(range) = piece else { continue };
         for index in range {
-            let deleted = s.selected.as_ref().is_some_and(|f| f.snapshot.messages.flags(index).contains(Flags::DELETED));
+            let deleted = s
+                .selected
+                .as_ref()
+                .is_some_and(|f| f.snapshot.messages.flags(index).contains(Flags::DELETED));
             if deleted {
                 remove(s, index)?;
             }
@@ -26,7 +30,8 @@ pub fn remove_deleted(s: &mut Session, uids: Option<&Set>) -> Result<()> {
     Ok(())
 }
 
-/// Removes one message. One that is gone already is gone; one that cannot be removed stays, and the log says so.
+/// Removes one message. One that is gone already is gone; one that cannot be removed stays, and the
+/// log says so.
 fn remove(s: &mut Session, index: usize) -> Result<()> {
     let trash = s.trash_for(index);
     let size = if trash.is_some() { size_in_trash(s, index) } else { None };
@@ -37,7 +42,14 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
     let who = |s: &Session| format!("EXPUNGED, {}, old_name={}", s.who(), fs::shown(&old));
     let messages = &mut selected.snapshot.messages;
     let result = match &trash {
-        Some(dir) => change::move_to(store, &selected.dir, messages, index, dir, Flags::DELETED | Flags::DRAFT),
+        Some(dir) => change::move_to(
+            store,
+            &selected.dir,
+            messages,
+            index,
+            dir,
+            Flags::DELETED | Flags::DRAFT,
+        ),
         None => change::unlink(&selected.dir, messages, index),
     };
     let moved = matches!(result, Ok(true));
@@ -47,7 +59,11 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
                 let mut new = selected.snapshot.messages.base_name(index).to_vec();
                 new.extend_from_slice(b":2,");
                 flags.without(Flags::DELETED | Flags::DRAFT).push_letters(&mut new);
-                log::info!("{}, new_name={}: only new_name will be left", who(s), fs::shown(&dir.message(&new)));
+                log::info!(
+                    "{}, new_name={}: only new_name will be left",
+                    who(s),
+                    fs::shown(&dir.message(&new))
+                );
             }
             log::info!("{}", who(s));
         }
@@ -61,13 +77,15 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
     Ok(())
 }
 
-/// What a message will take of the quota once it is in the trash; `None` for nothing. There it is \Deleted no longer, and a folder that is
-/// not called Trash counts (STORAGE 7.3).
+/// What a message will take of the quota once it is in the trash; `None` for nothing. There it is
+/// \Deleted no longer, and a folder that is not called Trash counts (STORAGE 7.3).
 fn size_in_trash(s: &Session, index: usize) -> Option<u64> {
-    let selected = s.selected.as_ref().filter(|_| quota::counts(&s.trash) && s.quota().is_kept())?;
+    let selected =
+        s.selected.as_ref().filter(|_| quota::counts(&s.trash) && s.quota().is_kept())?;
     let messages = &selected.snapshot.messages;
     let name = messages.file_name(index);
-    quota::size_in_name(&name).or_else(|| fs::lstat(&selected.dir.message(&name)).ok().map(|m| m.len()))
+    quota::size_in_name(&name)
+        .or_else(|| fs::lstat(&selected.dir.message(&name)).ok().map(|m| m.len()))
 }
 
 /// `UID EXPUNGE SP sequence-set`, or no arguments.
@@ -81,7 +99,8 @@ pub fn parse(s: &mut Session, call: &Call) -> Result<Option<Set>> {
 pub fn run(s: &mut Session, _: &Call, set: Option<Set>) -> Result<Outcome> {
     let Some(selected) = &s.selected else { return Err(Error::Syntax) };
     if !selected.rights.has(b'e') {
-        return Outcome::no("Access denied for EXPUNGE on current mailbox (ACL \"e\" required)").refuse();
+        return Outcome::no("Access denied for EXPUNGE on current mailbox (ACL \"e\" required)")
+            .refuse();
     }
     if selected.read_only {
         return Outcome::no("Cannot expunge read-only mailbox.").refuse();

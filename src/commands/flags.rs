@@ -15,11 +15,15 @@ pub struct FlagList {
     pub keywords: Vec<Vec<u8>>,
 }
 
-/// The system flags that these rights let a user change: `s` \Seen, `t` \Deleted, `w` the others (STORAGE 5.1).
+/// The system flags that these rights let a user change: `s` \Seen, `t` \Deleted, `w` the others
+/// (STORAGE 5.1).
 pub fn allowed(rights: Rights) -> Flags {
     let mut flags = Flags::NONE;
-    for (letter, these) in [(b's', Flags::SEEN), (b't', Flags::DELETED), (b'w', Flags::ANSWERED | Flags::FLAGGED | Flags::DRAFT)]
-    {
+    for (letter, these) in [
+        (b's', Flags::SEEN),
+        (b't', Flags::DELETED),
+        (b'w', Flags::ANSWERED | Flags::FLAGGED | Flags::DRAFT),
+    ] {
         if rights.has(letter) {
             flags |= these;
         }
@@ -28,7 +32,8 @@ pub fn allowed(rights: Rights) -> Flags {
 }
 
 impl FlagList {
-    /// Takes one flag. \Recent and unknown `\` words are syntax errors, and keywords are where they are not kept.
+    /// Takes one flag. \Recent and unknown `\` words are syntax errors, and keywords are where they
+    /// are not kept.
     fn add(&mut self, s: &Session, word: Vec<u8>) -> Result<()> {
         if let Some(flag) = Flags::by_name(&word) {
             self.flags |= flag;
@@ -56,8 +61,9 @@ impl FlagList {
         }
     }
 
-    /// `flag-list / (flag *(SP flag))` to the end of the line (RFC 3501 9, `store-att-flags`). Nothing at all is the empty list
-    /// (Courier); `NIL` is a keyword like any other (Courier: the empty list here, an error in parentheses).
+    /// `flag-list / (flag *(SP flag))` to the end of the line (RFC 3501 9, `store-att-flags`).
+    /// Nothing at all is the empty list (Courier); `NIL` is a keyword like any other (Courier: the
+    /// empty list here, an error in parentheses).
     pub fn parse_to_end(s: &mut Session) -> Result<FlagList> {
         let mut list = FlagList::default();
         loop {
@@ -74,7 +80,8 @@ impl FlagList {
         }
     }
 
-    /// Without what these rights do not let a user set: the rest is left out without a word (PROTOCOL 6.3, 6.4).
+    /// Without what these rights do not let a user set: the rest is left out without a word
+    /// (PROTOCOL 6.3, 6.4).
     pub fn limited_to(mut self, rights: Rights) -> FlagList {
         self.flags = self.flags & allowed(rights);
         if !rights.has(b'w') {

@@ -17,7 +17,8 @@ fn parse_mailbox(s: &mut Session) -> Result<Mailbox> {
     Ok(mailbox)
 }
 
-/// The folder of an argument: malformed UTF-7 is a syntax error, a name outside the rules is refused (PROTOCOL 4.1).
+/// The folder of an argument: malformed UTF-7 is a syntax error, a name outside the rules is
+/// refused (PROTOCOL 4.1).
 fn name_of(s: &Session, mailbox: &Mailbox) -> Result<FolderName> {
     mailbox.name(s).map_err(|e| match e {
         NameError::Encoding => Error::Syntax,
@@ -52,7 +53,10 @@ pub mod create {
         // Courier: the name as it would write it itself, superfluous encodings gone.
         let decoded = if s.utf8 { None } else { utf7::decode(&mailbox.0) };
         let mut text = Vec::new();
-        write::string(&mut text, &decoded.and_then(|n| utf7::encode(&n)).unwrap_or_else(|| mailbox.0.clone()));
+        write::string(
+            &mut text,
+            &decoded.and_then(|n| utf7::encode(&n)).unwrap_or_else(|| mailbox.0.clone()),
+        );
         text.extend_from_slice(b" created.");
         let created = Outcome::ok_bytes(text);
         let name = name_of(s, &mailbox.without_separator())?;
@@ -63,7 +67,8 @@ pub mod create {
             return Outcome::no(INVALID).refuse();
         }
         if mailbox.ends_in_separator() {
-            // RFC 3501 6.3.3: a declaration that folders will be made below it; nothing is to be done.
+            // RFC 3501 6.3.3: a declaration that folders will be made below it; nothing is to be
+            // done.
             return Ok(created);
         }
         if matches!(name.place(), Space::Link(_)) {
@@ -99,7 +104,10 @@ pub mod delete {
             return Outcome::no("Cannot delete currently-open folder.").refuse();
         }
         if let Space::Link(path) = place.name.place() {
-            s.namespace.links().unsubscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
+            s.namespace
+                .links()
+                .unsubscribe(path)
+                .map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
             return Ok(Outcome::ok("UNSUBSCRIBEd a shared folder."));
         }
         s.require(&place.name, b'x', "DELETE")?;
@@ -184,7 +192,11 @@ pub mod subscribe {
         let name = name_of(s, &mailbox)?;
         if let Space::Link(path) = name.place() {
             const CANNOT: &str = "Cannot subscribe to this folder.";
-            let done = s.namespace.links().subscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
+            let done = s
+                .namespace
+                .links()
+                .subscribe(path)
+                .map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
             return Ok(match done {
                 Subscribed::Already => Outcome::ok("Already subscribed."),
                 Subscribed::Done => Outcome::ok("SUBSCRIBE completed."),
@@ -212,7 +224,11 @@ pub mod unsubscribe {
         let name = name_of(s, &mailbox)?;
         if let Space::Link(path) = name.place() {
             const CANNOT: &str = "Cannot subscribe to this folder.";
-            let done = s.namespace.links().unsubscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
+            let done = s
+                .namespace
+                .links()
+                .unsubscribe(path)
+                .map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
             return Ok(match done {
                 Subscribed::Already => Outcome::ok("Already unsubscribed."),
                 Subscribed::Done => Outcome::ok("UNSUBSCRIBE completed."),

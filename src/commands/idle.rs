@@ -1,4 +1,5 @@
-//! IDLE (RFC 2177, PROTOCOL 3.6): a loop over the client, the kernel's notice of changes, and the clock.
+//! IDLE (RFC 2177, PROTOCOL 3.6): a loop over the client, the kernel's notice of changes, and the
+//! clock.
 
 use crate::commands::basic::capability;
 use crate::commands::{Call, args};
@@ -14,20 +15,22 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
     args::none(s)
 }
 
-/// A watch on the open folder. Instances are few per user, so one is asked for here only; `None` where there is none to be
-/// had, and then the clock alone wakes us.
+/// A watch on the open folder. Instances are few per user, so one is asked for here only; `None`
+/// where there is none to be had, and then the clock alone wakes us.
 fn watch(s: &Session) -> Option<Watch> {
     s.selected.as_ref().and_then(|selected| Watch::new(&selected.dir).ok())
 }
 
 /// Idles until the client sends a line.
 ///
-/// A change is never missed: the watch is there before the look, and what a look does itself (it moves new mail) wakes us once
-/// more at most, for a look that proves nothing changed.
+/// A change is never missed: the watch is there before the look, and what a look does itself (it
+/// moves new mail) wakes us once more at most, for a look that proves nothing changed.
 pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
     let mut watch = watch(s);
-    let enhanced = watch.is_some() && s.options.use_locks && capability::announced(&s.options, "IDLE");
-    let words: &[u8] = if enhanced { b"+ entering ENHANCED idle mode\r\n" } else { b"+ entering idle mode\r\n" };
+    let enhanced =
+        watch.is_some() && s.options.use_locks && capability::announced(&s.options, "IDLE");
+    let words: &[u8] =
+        if enhanced { b"+ entering ENHANCED idle mode\r\n" } else { b"+ entering idle mode\r\n" };
     s.io.out.extend_from_slice(words);
     let inactive = s.io.deadline;
     let pause = Duration::from_secs(s.options.idle_seconds);
@@ -35,7 +38,8 @@ pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
     loop {
         let changed = look(s)?;
         if std::mem::take(&mut by_clock) && changed {
-            // What the clock alone has found shows that the folder is another one than the watch is on.
+            // What the clock alone has found shows that the folder is another one than the watch is
+            // on.
             watch = self::watch(s);
             continue;
         }
@@ -52,23 +56,26 @@ pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
                         break;
                     }
                 }
-                Wake::Time if inactive.is_some_and(|i| clock::monotonic() >= i) => return Err(End::Inactive.into()),
+                Wake::Time if inactive.is_some_and(|i| clock::monotonic() >= i) => {
+                    return Err(End::Inactive.into());
+                }
                 Wake::Time => {
                     by_clock = true;
                     break;
                 }
             }
         }
-        // A refusal may be over, and what was removed may be there again: before the look, so that nothing is missed. A watch that works
-        // is kept; to make one and to let one go takes longer than to look.
+        // A refusal may be over, and what was removed may be there again: before the look, so that
+        // nothing is missed. A watch that works is kept; to make one and to let one go takes longer
+        // than to look.
         if !watch.as_ref().is_some_and(Watch::is_whole) {
             watch = self::watch(s);
         }
     }
 }
 
-/// Looks and tells; whether there was something to tell. A folder that cannot be read now is looked at again at the next turn; the
-/// client hears of it at `DONE`.
+/// Looks and tells; whether there was something to tell. A folder that cannot be read now is looked
+/// at again at the next turn; the client hears of it at `DONE`.
 fn look(s: &mut Session) -> Result<bool> {
     s.look_if_possible()?;
     let news = s.selected.as_ref().and_then(|f| f.news.as_ref());

@@ -25,7 +25,8 @@ pub struct Arguments {
     pattern: Vec<u8>,
 }
 
-/// A reference or pattern: astring, `NIL` standing for the empty string (Courier). Anything else is not counted as an error.
+/// A reference or pattern: astring, `NIL` standing for the empty string (Courier). Anything else is
+/// not counted as an error.
 fn text(s: &mut Session, token: Token) -> Result<Vec<u8>> {
     if token == Token::Atom(b"NIL".to_vec()) {
         return Ok(Vec::new());
@@ -58,7 +59,9 @@ fn parse_arguments(s: &mut Session) -> Result<Arguments> {
             match s.io.token()? {
                 Token::Close => break,
                 // Quoted words are taken as they are, atoms in any case (PROTOCOL 1.2).
-                Token::Open | Token::BracketOpen | Token::BracketClose | Token::Eol => return Err(Error::Syntax),
+                Token::Open | Token::BracketOpen | Token::BracketClose | Token::Eol => {
+                    return Err(Error::Syntax);
+                }
                 token => {
                     let word = match token.word() {
                         Some(word) => word,
@@ -151,8 +154,13 @@ fn find(s: &Session, name: &[u8]) -> Option<Listed> {
 
 /// The line for an empty pattern: the attributes of the reference, if that is a folder.
 fn push_root(s: &mut Session, word: &str, reference: &[u8]) {
-    let shown: &[u8] = if reference == b"#shared" || reference.starts_with(b"#shared.") { b"#shared." } else { b"" };
-    let attributes = find(s, reference).map_or_else(|| "\\Noselect".to_owned(), |listed| attributes(s, &listed));
+    let shown: &[u8] = if reference == b"#shared" || reference.starts_with(b"#shared.") {
+        b"#shared."
+    } else {
+        b""
+    };
+    let attributes =
+        find(s, reference).map_or_else(|| "\\Noselect".to_owned(), |listed| attributes(s, &listed));
     let out = &mut s.io.out;
     out.extend_from_slice(format!("* {word} ({attributes}) \".\" ").as_bytes());
     write::string(out, shown);
@@ -192,7 +200,8 @@ fn extra_data(s: &mut Session, name: &[u8], extras: Extras) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Writes the line that the ACL commands answer with, one for a folder: as `LIST (ACL)` does (PROTOCOL 7.4).
+/// Writes the line that the ACL commands answer with, one for a folder: as `LIST (ACL)` does
+/// (PROTOCOL 7.4).
 pub fn push_acl_line(s: &mut Session, name: &FolderName) -> Result<()> {
     match find(s, name.as_bytes()) {
         Some(line) => push_line(s, "LIST", &line, Extras { acl: true, ..Extras::default() }),
@@ -249,7 +258,8 @@ pub mod lsub {
         parse_arguments(s)
     }
 
-    /// Tells the subscriptions that match; what each is follows from the subscriptions alone (Courier).
+    /// Tells the subscriptions that match; what each is follows from the subscriptions alone
+    /// (Courier).
     pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         match resolve(&a)? {
             Wanted::Root(reference) => push_root(s, "LSUB", &reference),

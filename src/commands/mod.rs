@@ -1,5 +1,5 @@
-//! The commands. One table says of each what it is called, how it is read and run, and what policy holds for it; one file per
-//! family has the parser and the handler.
+//! The commands. One table says of each what it is called, how it is read and run, and what policy
+//! holds for it; one file per family has the parser and the handler.
 
 pub mod acl;
 pub mod append;
@@ -71,8 +71,8 @@ impl std::fmt::Debug for Row {
     }
 }
 
-/// Syntax first, then the state, then the folder's mode, then the deed: a line that does not parse is BAD before anything else
-/// is looked at.
+/// Syntax first, then the state, then the folder's mode, then the deed: a line that does not parse
+/// is BAD before anything else is looked at.
 fn run<A>(
     s: &mut Session,
     call: &Call,

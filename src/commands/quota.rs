@@ -1,4 +1,5 @@
-//! GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 2087, PROTOCOL 7.7). The limits are the administrator's: a client may only look.
+//! GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 2087, PROTOCOL 7.7). The limits are the administrator's: a
+//! client may only look.
 
 use super::Call;
 use super::args::Mailbox;
@@ -16,8 +17,10 @@ fn push_quota(s: &mut Session, root: &[u8]) {
     let mut shown: Vec<String> = Vec::new();
     if let Some(usage) = usage {
         let kib = |octets: u64| octets.div_ceil(1024);
-        let resources =
-            [("STORAGE", kib(usage.bytes), kib(usage.limits.bytes)), ("MESSAGE", usage.messages, usage.limits.messages)];
+        let resources = [
+            ("STORAGE", kib(usage.bytes), kib(usage.limits.bytes)),
+            ("MESSAGE", usage.messages, usage.limits.messages),
+        ];
         let limited = resources.iter().filter(|(_, _, limit)| *limit > 0);
         shown.extend(limited.map(|(name, used, limit)| format!("{name} {used} {limit}")));
     }
@@ -52,7 +55,9 @@ pub mod getquotaroot {
 
     /// Tells the root of a folder, which need not exist, and its figures.
     pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
-        let Ok(name) = mailbox.name(s) else { return Outcome::no("Invalid mailbox name.").refuse() };
+        let Ok(name) = mailbox.name(s) else {
+            return Outcome::no("Invalid mailbox name.").refuse();
+        };
         let root: &[u8] = match name.place() {
             Space::Inbox | Space::Own(_) => b"ROOT",
             Space::Index(_) => b"PUBLIC",

@@ -21,7 +21,8 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     let before = s.selected.take();
     let place = s.locate(mailbox.name(s))?;
     let rights = s.require(&place.name, b'r', "SELECT/EXAMINE")?;
-    // Both the flags and the answer say READ-ONLY (RFC 3501 7.1), where Courier 5.0.13 says it in the answer alone.
+    // Both the flags and the answer say READ-ONLY (RFC 3501 7.1), where Courier 5.0.13 says it in
+    // the answer alone.
     let examined = examine || place.at.read_only;
     let read_only = examined || !rights.intersects(Rights::WRITING);
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
@@ -75,7 +76,11 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     }
     push_rights(out, rights);
     s.selected = Some(selected);
-    Ok(if read_only { Outcome::ok("Ok").with_code("READ-ONLY") } else { Outcome::ok("Ok").with_code("READ-WRITE") })
+    Ok(if read_only {
+        Outcome::ok("Ok").with_code("READ-ONLY")
+    } else {
+        Outcome::ok("Ok").with_code("READ-WRITE")
+    })
 }
 
 /// SELECT (RFC 3501 6.3.1).
@@ -118,7 +123,8 @@ pub mod close {
         args::none(s)
     }
 
-    /// Removes what is flagged \Deleted, where that is allowed, and closes the folder, without a word of either.
+    /// Removes what is flagged \Deleted, where that is allowed, and closes the folder, without a
+    /// word of either.
     pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         if s.selected.as_ref().is_some_and(|f| !f.read_only && f.rights.has(b'e')) {
             expunge::remove_deleted(s, None)?;

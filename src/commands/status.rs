@@ -16,7 +16,8 @@ pub struct Arguments {
     asked: [bool; 5],
 }
 
-/// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses and unknown ones are tolerated (Courier).
+/// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses and unknown ones are
+/// tolerated (Courier).
 pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     let mailbox = Mailbox::parse(s)?;
     let mut asked = [false; 5];
@@ -25,7 +26,9 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         if token.number().is_some() {
             return Err(Error::Syntax);
         }
-        if let Some(slot) = ITEMS.iter().position(|i| i.as_bytes() == word).and_then(|i| asked.get_mut(i)) {
+        if let Some(slot) =
+            ITEMS.iter().position(|i| i.as_bytes() == word).and_then(|i| asked.get_mut(i))
+        {
             *slot = true;
         }
         Ok(())
@@ -64,7 +67,8 @@ pub fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Outcome> {
         Some(selected) if selected.name == place.name => of_selected(selected),
         _ => {
             s.synchronise(&place)?;
-            let status = peek::status(&s.store, &place.dir).map_err(|e| s.store_error(e, "[ALERT] STATUS failed"))?;
+            let status = peek::status(&s.store, &place.dir)
+                .map_err(|e| s.store_error(e, "[ALERT] STATUS failed"))?;
             [
                 status.messages as u64,
                 status.recent as u64,

@@ -53,12 +53,16 @@ fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
         Verb::Remove => Change::Remove(a.list.flags),
     };
     // (The setting is nothing to STORE: the file alone counts, STORAGE 7.4.)
-    let quota = Session::is_counted(&selected.place).then(|| Quota::new(&selected.place.at.root, &store.config.host, None));
+    let quota = Session::is_counted(&selected.place)
+        .then(|| Quota::new(&selected.place.at.root, &store.config.host, None));
     let edit = Edit::new(change, flags::allowed(selected.rights)).counted_by(quota.as_ref());
     match change::store_flags(&selected.dir, &mut selected.snapshot.messages, index, &edit) {
         Ok(_) => Ok(true),
         Err(maildir::Error::Gone) => Ok(false),
-        Err(e) => Err(s.store_error(e, "[ALERT] Cannot store flags - no write permission or out of disk space.")),
+        Err(e) => Err(s.store_error(
+            e,
+            "[ALERT] Cannot store flags - no write permission or out of disk space.",
+        )),
     }
 }
 
@@ -74,12 +78,25 @@ fn change_keywords(s: &mut Session, which: &[usize], a: &Arguments) -> Result<()
         Verb::Add => KeywordChange::Add,
         Verb::Remove => KeywordChange::Remove,
     };
-    change::store_keywords(store, &selected.dir, &mut selected.snapshot, which, change, &a.list.keywords)
-        .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
+    change::store_keywords(
+        store,
+        &selected.dir,
+        &mut selected.snapshot,
+        which,
+        change,
+        &a.list.keywords,
+    )
+    .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
 }
 
 /// Changes a stretch of messages and tells what came of it.
-fn change_stretch(s: &mut Session, range: std::ops::Range<usize>, a: &Arguments, uid: bool, missing: &mut bool) -> Result<()> {
+fn change_stretch(
+    s: &mut Session,
+    range: std::ops::Range<usize>,
+    a: &Arguments,
+    uid: bool,
+    missing: &mut bool,
+) -> Result<()> {
     let mut changed = Vec::with_capacity(range.len());
     let mut result = Ok(());
     for index in range {
@@ -102,7 +119,8 @@ fn change_stretch(s: &mut Session, range: std::ops::Range<usize>, a: &Arguments,
     }
     for index in changed {
         let Some(selected) = &mut s.selected else { break };
-        // RFC 3501 6.4.6: .SILENT keeps back what the client knows, not what others have changed meanwhile.
+        // RFC 3501 6.4.6: .SILENT keeps back what the client knows, not what others have changed
+        // meanwhile.
         if selected.snapshot.messages.take_changed(index) || !a.silent {
             selected.push_fetch_flags(&mut s.io.out, index, uid);
             s.io.ease()?;
@@ -116,7 +134,8 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     let may_add = s.options.keywords != Keywords::Off;
     let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
     let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
-    let new: Vec<Vec<u8>> = a.list.keywords.iter().filter(|k| !selected.knows_keyword(k)).cloned().collect();
+    let new: Vec<Vec<u8>> =
+        a.list.keywords.iter().filter(|k| !selected.knows_keyword(k)).cloned().collect();
     if !new.is_empty() && selected.rights.has(b'w') {
         selected.keywords.extend(new);
         selected.push_flag_lines(&mut s.io.out, &selected.keywords, may_add);
@@ -135,7 +154,8 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     // RFC 2180 4.2.1: with .SILENT, nothing was to be told of those that are gone.
     if missing && !a.silent {
         // RFC 2180 4.2.3, RFC 5530 3: the others were changed, and told.
-        return Ok(Outcome::no("Some of the requested messages no longer exist.").with_added_code("EXPUNGEISSUED"));
+        return Ok(Outcome::no("Some of the requested messages no longer exist.")
+            .with_added_code("EXPUNGEISSUED"));
     }
     Ok(Outcome::ok("STORE completed."))
 }

@@ -1,5 +1,5 @@
-//! The options of an account, as the login chain hands them over in OPTIONS (STORAGE 11.3). One parser, so that every feature reads
-//! a switch in the same way.
+//! The options of an account, as the login chain hands them over in OPTIONS (STORAGE 11.3). One
+//! parser, so that every feature reads a switch in the same way.
 
 use crate::types::number::atoi;
 
@@ -12,7 +12,8 @@ pub struct AccountOptions {
 impl AccountOptions {
     /// Reads the text; commas separate, blanks belong to the words.
     pub fn parse(text: &[u8]) -> AccountOptions {
-        let words = text.split(|b| *b == b',').filter(|w| !w.is_empty()).map(<[u8]>::to_vec).collect();
+        let words =
+            text.split(|b| *b == b',').filter(|w| !w.is_empty()).map(<[u8]>::to_vec).collect();
         AccountOptions { words }
     }
 
@@ -24,7 +25,8 @@ impl AccountOptions {
         })
     }
 
-    /// Whether a switch is on: `name` or `name=` alone; after the `=` a `t`, `y` or a number other than 0.
+    /// Whether a switch is on: `name` or `name=` alone; after the `=` a `t`, `y` or a number other
+    /// than 0.
     pub fn flag(&self, name: &'static str) -> bool {
         let Some(value) = self.values(name).next() else { return false };
         match value.unwrap_or_default().first() {
@@ -70,7 +72,8 @@ mod tests {
 
     #[test]
     fn values_and_groups() {
-        let options = AccountOptions::parse(b"group=a,sharedgroup=12,group=administrators,group,group=");
+        let options =
+            AccountOptions::parse(b"group=a,sharedgroup=12,group=administrators,group,group=");
         assert_eq!(options.value("sharedgroup"), Some(&b"12"[..]));
         assert_eq!(options.value("mailhost"), None);
         assert_eq!(options.groups().collect::<Vec<_>>(), [&b"a"[..], b"administrators"]);

@@ -1,5 +1,6 @@
-//! Access control lists as values: entries, how a file spells them, what they add up to for a user, and which changes Courier would
-//! refuse (STORAGE 5). Where lists live on disk is [`super::acl_files`].
+//! Access control lists as values: entries, how a file spells them, what they add up to for a user,
+//! and which changes Courier would refuse (STORAGE 5). Where lists live on disk is
+//! [`super::acl_files`].
 
 use crate::types::Rights;
 
@@ -29,7 +30,8 @@ pub enum ChangeRefused {
     Administrators,
     /// An identifier or a right that a file cannot hold.
     Invalid,
-    /// The folder has no list: an old-style shared folder, a level of the shared index, or an account without ACLs.
+    /// The folder has no list: an old-style shared folder, a level of the shared index, or an
+    /// account without ACLs.
     Special,
     /// Reading or writing failed.
     Failed(std::io::Error),
@@ -45,7 +47,10 @@ const GROUP_ADMINISTRATORS: &[u8] = b"group=administrators";
 impl Identity {
     /// A login and the names of its groups.
     pub fn new<'a>(user: &[u8], groups: impl IntoIterator<Item = &'a [u8]>) -> Identity {
-        Identity { user: [b"user=", user].concat(), groups: groups.into_iter().map(<[u8]>::to_vec).collect() }
+        Identity {
+            user: [b"user=", user].concat(),
+            groups: groups.into_iter().map(<[u8]>::to_vec).collect(),
+        }
     }
 
     /// The identifier `user=NAME`.
@@ -57,13 +62,17 @@ impl Identity {
         self.groups.iter().any(|g| g == group)
     }
 
-    /// Whether an identifier (without its `-`) means this user, in a folder that belongs to `owner`.
+    /// Whether an identifier (without its `-`) means this user, in a folder that belongs to
+    /// `owner`.
     fn matches(&self, identifier: &[u8], owner: &[u8]) -> bool {
         match identifier {
             b"anyone" | b"anonymous" => true,
             b"owner" => self.user == owner,
             ADMINISTRATORS => self.is_member(ADMINISTRATORS),
-            _ => identifier == self.user || identifier.strip_prefix(b"group=").is_some_and(|g| self.is_member(g)),
+            _ => {
+                identifier == self.user
+                    || identifier.strip_prefix(b"group=").is_some_and(|g| self.is_member(g))
+            }
         }
     }
 }
@@ -78,8 +87,9 @@ pub fn is_rights(letters: &[u8]) -> bool {
     letters.iter().all(u8::is_ascii_graphic)
 }
 
-/// The stored form of the identifier of an RFC 2086 command (STORAGE 5.4): `joe` is `user=joe`. `None` where Courier answers
-/// "Invalid ACL identifier.", for a name with `=`. (What has blanks is refused by [`Acl::set`].)
+/// The stored form of the identifier of an RFC 2086 command (STORAGE 5.4): `joe` is `user=joe`.
+/// `None` where Courier answers "Invalid ACL identifier.", for a name with `=`. (What has blanks is
+/// refused by [`Acl::set`].)
 pub fn from_rfc2086(name: &[u8]) -> Option<Vec<u8>> {
     let (sign, plain) = split_sign(name);
     match plain {
@@ -91,7 +101,8 @@ pub fn from_rfc2086(name: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// What a GETACL response shows for a stored identifier; `None` for one that it leaves out (groups).
+/// What a GETACL response shows for a stored identifier; `None` for one that it leaves out
+/// (groups).
 pub fn to_rfc2086(identifier: &[u8]) -> Option<Vec<u8>> {
     let (sign, plain) = split_sign(identifier);
     if let Some(user) = plain.strip_prefix(b"user=") {
@@ -115,7 +126,9 @@ impl Acl {
 
     /// The list of an INBOX that has none (STORAGE 5.3).
     pub fn of_inbox() -> Acl {
-        Acl { entries: vec![(b"owner".to_vec(), Rights::ALL), (ADMINISTRATORS.to_vec(), Rights::ALL)] }
+        Acl {
+            entries: vec![(b"owner".to_vec(), Rights::ALL), (ADMINISTRATORS.to_vec(), Rights::ALL)],
+        }
     }
 
     /// The list of a level above folders: everybody may see it (STORAGE 5.5).
@@ -123,8 +136,8 @@ impl Acl {
         Acl { entries: vec![(b"anyone".to_vec(), Rights::of(b"l"))] }
     }
 
-    /// Reads a file, entry by entry as Courier 5.0 does (STORAGE 5.2): what it cannot use is passed over. The administrators are not
-    /// touched yet, see [`Acl::complete`].
+    /// Reads a file, entry by entry as Courier 5.0 does (STORAGE 5.2): what it cannot use is passed
+    /// over. The administrators are not touched yet, see [`Acl::complete`].
     pub fn parse(file: &[u8]) -> Acl {
         let mut acl = Acl::new();
         let mut known = std::collections::HashMap::new();
@@ -132,7 +145,8 @@ impl Acl {
             let line = line.split(|b| *b == 0).next().unwrap_or_default();
             let end = line.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(line.len());
             let (identifier, rights) = line.split_at_checked(end).unwrap_or((line, b""));
-            let start = rights.iter().position(|b| !matches!(b, b' ' | b'\t')).unwrap_or(rights.len());
+            let start =
+                rights.iter().position(|b| !matches!(b, b' ' | b'\t')).unwrap_or(rights.len());
             let rights = rights.get(start..).unwrap_or_default();
             if !is_identifier(identifier) || rights.iter().any(|b| *b <= b' ') {
                 continue;
@@ -161,10 +175,12 @@ impl Acl {
         out
     }
 
-    /// Gives the administrators all rights, as every list has it after reading: the entry `group=administrators` if there is one, else
-    /// `administrators`; negative entries for them go (STORAGE 5.3, 5.0.13).
+    /// Gives the administrators all rights, as every list has it after reading: the entry
+    /// `group=administrators` if there is one, else `administrators`; negative entries for them go
+    /// (STORAGE 5.3, 5.0.13).
     pub fn complete(&mut self) {
-        self.entries.retain(|(id, _)| !matches!(&**id, b"-administrators" | b"-group=administrators"));
+        self.entries
+            .retain(|(id, _)| !matches!(&**id, b"-administrators" | b"-group=administrators"));
         let group = self.entries.iter().any(|(id, _)| id == GROUP_ADMINISTRATORS);
         let identifier = if group { GROUP_ADMINISTRATORS } else { ADMINISTRATORS };
         self.put(identifier, self.get(identifier).with(Rights::ALL));
@@ -187,8 +203,8 @@ impl Acl {
         }
     }
 
-    /// Gives an identifier (in its stored form) these rights; none takes the entry out (PROTOCOL 7.3). An entry for the administrators
-    /// replaces the one in the other spelling.
+    /// Gives an identifier (in its stored form) these rights; none takes the entry out (PROTOCOL
+    /// 7.3). An entry for the administrators replaces the one in the other spelling.
     pub fn set(&mut self, identifier: &[u8], rights: Rights) -> Result<(), ChangeRefused> {
         if !is_identifier(identifier) {
             return Err(ChangeRefused::Invalid);
@@ -224,7 +240,8 @@ impl Acl {
         (both && has(&other)).then_some(other)
     }
 
-    /// Changes an entry as the rights argument of SETACL says (PROTOCOL 7.3): `lrs` is the new value, `+x` adds, `-x` takes away.
+    /// Changes an entry as the rights argument of SETACL says (PROTOCOL 7.3): `lrs` is the new
+    /// value, `+x` adds, `-x` takes away.
     pub fn change(&mut self, identifier: &[u8], argument: &[u8]) -> Result<(), ChangeRefused> {
         let (sign, letters) = match argument.split_first() {
             Some((sign @ (b'+' | b'-'), rest)) => (*sign, rest),
@@ -257,7 +274,8 @@ impl Acl {
         given.without(taken)
     }
 
-    /// What a user may do in a folder with this list that belongs to `owner`, an identifier such as `user=joe` (STORAGE 5.5).
+    /// What a user may do in a folder with this list that belongs to `owner`, an identifier such as
+    /// `user=joe` (STORAGE 5.5).
     pub fn rights(&self, who: &Identity, owner: &[u8]) -> Rights {
         let rights = self.sum(|id| who.matches(id, owner));
         // Courier: an owner always has `a`, so that nobody locks himself out.

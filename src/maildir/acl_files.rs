@@ -1,5 +1,6 @@
-//! Where access control lists live: `courierimapacl` in the folder, or `courierimaphieracl/<name>` for a name that has no directory
-//! (STORAGE 5.2, 5.3). A folder without a list gets a copy of its parent's at the first look, and keeps it from then on.
+//! Where access control lists live: `courierimapacl` in the folder, or `courierimaphieracl/<name>`
+//! for a name that has no directory (STORAGE 5.2, 5.3). A folder without a list gets a copy of its
+//! parent's at the first look, and keeps it from then on.
 
 use super::acl::{Acl, SIZE_LIMIT};
 use super::control;
@@ -28,8 +29,9 @@ impl AclFiles<'_> {
         fs::join(&fs::join(self.root, HIERARCHY), sub)
     }
 
-    /// The list of the folder `.<sub>`, of the INBOX if empty; inherited and saved where there is none yet. That it cannot be saved
-    /// (somebody else's Maildir) is no error; that a file cannot be read is.
+    /// The list of the folder `.<sub>`, of the INBOX if empty; inherited and saved where there is
+    /// none yet. That it cannot be saved (somebody else's Maildir) is no error; that a file cannot
+    /// be read is.
     pub fn load(&self, sub: &[u8]) -> io::Result<Acl> {
         let mut missing = Vec::new();
         let mut at = sub;
@@ -52,7 +54,8 @@ impl AclFiles<'_> {
         Ok(acl)
     }
 
-    /// The octets of the folder's own file; `None` where there is none, though [`AclFiles::load`] may know a list.
+    /// The octets of the folder's own file; `None` where there is none, though [`AclFiles::load`]
+    /// may know a list.
     pub fn text(&self, sub: &[u8]) -> io::Result<Option<Vec<u8>>> {
         match fs::read_control(&self.file(sub), SIZE_LIMIT) {
             Ok(data) => Ok(Some(data)),
@@ -70,17 +73,21 @@ impl AclFiles<'_> {
             return Ok(None);
         }
         let kept = self.hierarchy(sub);
-        // Courier 5.1.8: the list of a name without a directory moves into the directory once there is one.
+        // Courier 5.1.8: the list of a name without a directory moves into the directory once there
+        // is one.
         if control::folder(self.root, sub).is_dir() && fs::rename(&kept, &file).is_ok() {
             return read_file(&file);
         }
         read_file(&kept)
     }
 
-    /// Writes a folder's list, into the hierarchy if there is no such folder. The administrators' entry is the caller's affair.
+    /// Writes a folder's list, into the hierarchy if there is no such folder. The administrators'
+    /// entry is the caller's affair.
     pub fn save(&self, sub: &[u8], acl: &Acl) -> io::Result<()> {
         let data = acl.to_bytes();
-        let write = |tmp: PathBuf, target: PathBuf| control::replace(&tmp, &target, "acl", self.host, 0o644, &data);
+        let write = |tmp: PathBuf, target: PathBuf| {
+            control::replace(&tmp, &target, "acl", self.host, 0o644, &data)
+        };
         if control::folder(self.root, sub).is_dir() {
             return write(fs::join(&control::folder(self.root, sub), b"tmp"), self.file(sub));
         }
@@ -98,8 +105,9 @@ impl AclFiles<'_> {
         control::folders(self.root).is_ok_and(|all| all.iter().any(|f| control::is_below(f, sub)))
     }
 
-    /// After a folder's directory was made: a name that was there before as the parent of others keeps its list; otherwise what an
-    /// earlier folder of that name has left behind goes (Courier 5.1.8), and the parent's list is copied.
+    /// After a folder's directory was made: a name that was there before as the parent of others
+    /// keeps its list; otherwise what an earlier folder of that name has left behind goes (Courier
+    /// 5.1.8), and the parent's list is copied.
     pub fn created(&self, sub: &[u8]) -> io::Result<Acl> {
         if !self.has_children(sub) {
             let _ = fs::unlink(&self.hierarchy(sub));
@@ -107,7 +115,8 @@ impl AclFiles<'_> {
         self.load(sub)
     }
 
-    /// After a folder's directory was removed: `kept`, the list that it had, stays if there are folders below it (STORAGE 1.1).
+    /// After a folder's directory was removed: `kept`, the list that it had, stays if there are
+    /// folders below it (STORAGE 1.1).
     pub fn deleted(&self, sub: &[u8], kept: Option<&Acl>) {
         match kept {
             Some(acl) if self.has_children(sub) => {
@@ -138,7 +147,11 @@ mod tests {
     fn maildir(folders: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for f in [""].iter().chain(folders) {
-            let at = if f.is_empty() { dir.path().to_path_buf() } else { dir.path().join(format!(".{f}")) };
+            let at = if f.is_empty() {
+                dir.path().to_path_buf()
+            } else {
+                dir.path().join(format!(".{f}"))
+            };
             for d in ["tmp", "new", "cur"] {
                 stdfs::create_dir_all(at.join(d)).unwrap();
             }

@@ -1,4 +1,5 @@
-//! Small files that are replaced as a whole: written beside, in a `tmp`, and renamed, so that nobody ever reads half of one.
+//! Small files that are replaced as a whole: written beside, in a `tmp`, and renamed, so that
+//! nobody ever reads half of one.
 
 use crate::sys::{clock, dir, fs, user};
 use std::fs::File;
@@ -14,7 +15,9 @@ pub fn temporary(tmp: &Path, kind: &str, host: &[u8], mode: u32) -> io::Result<(
     for attempt in 0..TRIES {
         let (seconds, micros) = clock::now();
         let again = if attempt == 0 { String::new() } else { format!("_{attempt}") };
-        let name = [format!("{seconds}.M{micros}P{pid}_{kind}{again}.").as_bytes(), &safe_host(host)].concat();
+        let name =
+            [format!("{seconds}.M{micros}P{pid}_{kind}{again}.").as_bytes(), &safe_host(host)]
+                .concat();
         let path = fs::join(tmp, &name);
         match fs::create_new(&path, mode) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
@@ -30,7 +33,14 @@ pub fn safe_host(host: &[u8]) -> Vec<u8> {
 }
 
 /// Puts `data` in the place of `target`, by way of a file in `tmp`.
-pub fn replace(tmp: &Path, target: &Path, kind: &str, host: &[u8], mode: u32, data: &[u8]) -> io::Result<()> {
+pub fn replace(
+    tmp: &Path,
+    target: &Path,
+    kind: &str,
+    host: &[u8],
+    mode: u32,
+    data: &[u8],
+) -> io::Result<()> {
     let (mut file, path) = temporary(tmp, kind, host, mode)?;
     let done = file.write_all(data).and_then(|()| {
         drop(file);
@@ -42,8 +52,9 @@ pub fn replace(tmp: &Path, target: &Path, kind: &str, host: &[u8], mode: u32, da
     done
 }
 
-/// Moves what is in a folder's `new` to its `cur`, where no scan is made. Nothing is ever put over a message: one whose name is taken stays
-/// where it is, and the next scan gives it a name of its own.
+/// Moves what is in a folder's `new` to its `cur`, where no scan is made. Nothing is ever put over
+/// a message: one whose name is taken stays where it is, and the next scan gives it a name of its
+/// own.
 pub fn take_in(folder: &Path) {
     for name in dir::names(&folder.join("new")).unwrap_or_default() {
         if !name.starts_with(b".") {
@@ -74,8 +85,8 @@ pub fn parent(sub: &[u8]) -> &[u8] {
     memchr::memrchr(b'.', sub).and_then(|dot| sub.get(..dot)).unwrap_or_default()
 }
 
-/// The folders of a Maildir as its directory has them: every entry that starts with a dot, without that dot. Names that no client
-/// could write (`.`, `..`, `..x`, `.a..b`) are left out.
+/// The folders of a Maildir as its directory has them: every entry that starts with a dot, without
+/// that dot. Names that no client could write (`.`, `..`, `..x`, `.a..b`) are left out.
 pub fn folders(root: &Path) -> io::Result<Vec<Vec<u8>>> {
     let mut subs = super::folders::list_own(root)?;
     subs.retain(|sub| is_name(sub));

@@ -1,5 +1,6 @@
-//! A message on its way into a folder: written in `tmp`, named when it is complete, and put into `cur` by the scan that gives it its UID
-//! (STORAGE 1.2). What is not delivered leaves nothing behind.
+//! A message on its way into a folder: written in `tmp`, named when it is complete, and put into
+//! `cur` by the scan that gives it its UID (STORAGE 1.2). What is not delivered leaves nothing
+//! behind.
 
 use super::names::{self, Stem};
 use super::{Dir, Error, KeywordMode, Store, keywords};
@@ -32,8 +33,9 @@ impl Delivery {
     /// Makes the file in the folder's `tmp`; its size, if it is known, goes into its name there.
     pub fn create(store: &Store, dir: &Dir, size: Option<u64>) -> Result<Delivery, Error> {
         let tmp = dir.tmp();
-        let (stem, path, file) = with_new_name(store, &tmp, size, |path| fs::create_new(path, 0o666))
-            .map_err(Error::about("creating a message in", &tmp))?;
+        let (stem, path, file) =
+            with_new_name(store, &tmp, size, |path| fs::create_new(path, 0o666))
+                .map_err(Error::about("creating a message in", &tmp))?;
         let metadata = file.metadata().map_err(Error::about("creating", &path))?;
         Ok(Delivery::of(stem, path, Some(file), &metadata))
     }
@@ -53,27 +55,35 @@ impl Delivery {
         }
     }
 
-    /// A second name for an open message, in place of a copy (messages never change). `None` where that cannot be or would not be
-    /// as good as a copy: another file system, another owner, a target that others read and the file does not let them, or a message that
-    /// has lost its last name since. The INTERNALDATE is the source's.
+    /// A second name for an open message, in place of a copy (messages never change). `None` where
+    /// that cannot be or would not be as good as a copy: another file system, another owner, a
+    /// target that others read and the file does not let them, or a message that has lost its last
+    /// name since. The INTERNALDATE is the source's.
     pub fn link_of(store: &Store, target: &Dir, source: &File) -> Result<Option<Delivery>, Error> {
         let tmp = target.tmp();
-        let folder = dir::open(&tmp).and_then(|tmp| tmp.metadata()).map_err(Error::about("copying to", &tmp))?;
+        let folder = dir::open(&tmp)
+            .and_then(|tmp| tmp.metadata())
+            .map_err(Error::about("copying to", &tmp))?;
         let metadata = source.metadata().map_err(|e| Error::failed("copying", e))?;
         let readable = folder.mode() & 0o077 == 0 || metadata.mode() & 0o044 == 0o044;
         let ours = metadata.uid() == user::euid() && folder.uid() == user::euid();
         if !metadata.is_file() || !readable || !ours {
             return Ok(None);
         }
-        let made = with_new_name(store, &tmp, Some(metadata.len()), |path| fs::link_open(source, path));
+        let made =
+            with_new_name(store, &tmp, Some(metadata.len()), |path| fs::link_open(source, path));
         Ok(made.ok().map(|(stem, path, ())| Delivery::of(stem, path, None, &metadata)))
     }
 
-    /// Appends octets as they are; the caller has taken out every CR. What went wrong may be told by a later call.
+    /// Appends octets as they are; the caller has taken out every CR. What went wrong may be told
+    /// by a later call.
     pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         let Some(last) = data.last() else { return Ok(()) };
         if self.file.is_none() {
-            return Err(Error::failed("writing a message", io::Error::other("it is complete already")));
+            return Err(Error::failed(
+                "writing a message",
+                io::Error::other("it is complete already"),
+            ));
         }
         self.ends_in_lf = *last == b'\n';
         self.size = self.size.saturating_add(data.len() as u64);
@@ -110,9 +120,15 @@ impl Delivery {
         self.ends_in_lf
     }
 
-    /// The message is complete: everything is on disk (and synced, if that is wanted), or an error is told. The descriptor is closed:
-    /// a COPY of many messages does not need many.
-    pub fn finish(&mut self, store: &Store, flags: Flags, keywords: Vec<Vec<u8>>, mtime: Option<i64>) -> Result<(), Error> {
+    /// The message is complete: everything is on disk (and synced, if that is wanted), or an error
+    /// is told. The descriptor is closed: a COPY of many messages does not need many.
+    pub fn finish(
+        &mut self,
+        store: &Store,
+        flags: Flags,
+        keywords: Vec<Vec<u8>>,
+        mtime: Option<i64>,
+    ) -> Result<(), Error> {
         self.flush()?;
         self.buffer = Vec::new();
         self.flags = flags;
@@ -135,7 +151,8 @@ impl Delivery {
         self.flags
     }
 
-    /// The file, for whoever has to read it before it is delivered (the outbox); nothing once it is delivered.
+    /// The file, for whoever has to read it before it is delivered (the outbox); nothing once it is
+    /// delivered.
     pub fn path(&self) -> &Path {
         self.path.as_deref().unwrap_or(Path::new(""))
     }
@@ -196,7 +213,8 @@ fn with_new_name<T>(
     }
 }
 
-/// What the scan has put into `cur`; taken out again if the scan fails, for the client will be told that it was not stored.
+/// What the scan has put into `cur`; taken out again if the scan fails, for the client will be told
+/// that it was not stored.
 pub(super) struct Arrivals<'a> {
     dir: &'a Dir,
     names: Vec<Vec<u8>>,

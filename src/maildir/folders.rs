@@ -1,8 +1,9 @@
 //! Folders as a whole: made, removed, renamed, listed (STORAGE 1.1).
 //!
-//! A folder's UIDVALIDITY must never come back under its name with other messages behind its UIDs. It is the time of its making, so
-//! whoever removes or renames a folder waits until the clock has passed the UIDVALIDITY that goes away: nothing, but for a folder that was
-//! made in this very second.
+//! A folder's UIDVALIDITY must never come back under its name with other messages behind its UIDs.
+//! It is the time of its making, so whoever removes or renames a folder waits until the clock has
+//! passed the UIDVALIDITY that goes away: nothing, but for a folder that was made in this very
+//! second.
 
 use super::names::Stem;
 use super::scan::{Mode, scan};
@@ -13,13 +14,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it fails half-way, nothing stays.
+/// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it
+/// fails half-way, nothing stays.
 pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
-    make(store, dir).map_err(|e| Error::failed(format!("creating {}", fs::shown(dir.path())), e))?;
+    make(store, dir)
+        .map_err(|e| Error::failed(format!("creating {}", fs::shown(dir.path())), e))?;
     let scanned = scan(store, dir, Mode::ReadWrite, None, Vec::new());
     let done = scanned.and_then(|_| match uiddb::validity_of(dir) {
         // A full disk: the scan goes on without it, for a folder that is there already.
-        None => Err(Error::failed(format!("creating {}", fs::shown(&dir.uid_file())), fs::error(io::ErrorKind::StorageFull))),
+        None => Err(Error::failed(
+            format!("creating {}", fs::shown(&dir.uid_file())),
+            fs::error(io::ErrorKind::StorageFull),
+        )),
         Some(_) => Ok(()),
     });
     done.inspect_err(|_| take_back(dir))
@@ -29,8 +35,8 @@ pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
 const COMING: &[u8] = b"_folder";
 const GOING: &[u8] = b"_deleted";
 
-/// A new name in the `tmp` of the Maildir that the folder at `path` is in. A folder comes and goes by a rename from or to there: half of
-/// one would be neither to be opened nor to be made again.
+/// A new name in the `tmp` of the Maildir that the folder at `path` is in. A folder comes and goes
+/// by a rename from or to there: half of one would be neither to be opened nor to be made again.
 ///
 /// An error if that `tmp` is no directory, but a link, say.
 fn aside(store: &Store, path: &Path, end: &[u8]) -> io::Result<PathBuf> {
@@ -46,9 +52,10 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Removes what is left in `tmp` of a folder on its way in or out, if the name is that of one. What its owner has deleted goes with all that
-/// is in it. One that was being made goes only if it is empty: a crash may have taken back the rename by which it got its place, and mail
-/// that was acknowledged may lie in it.
+/// Removes what is left in `tmp` of a folder on its way in or out, if the name is that of one. What
+/// its owner has deleted goes with all that is in it. One that was being made goes only if it is
+/// empty: a crash may have taken back the rename by which it got its place, and mail that was
+/// acknowledged may lie in it.
 ///
 /// `first`: this is the first day on which it is found; the log has it then, and not for ever.
 pub(super) fn sweep(path: &Path, name: &[u8], first: bool) {
@@ -59,7 +66,10 @@ pub(super) fn sweep(path: &Path, name: &[u8], first: bool) {
         if !holds_mail(&dir) {
             unmake(&dir);
         } else if first {
-            log::warn!("{}: a folder that was never put in its place, with mail in it; it stays", fs::shown(path));
+            log::warn!(
+                "{}: a folder that was never put in its place, with mail in it; it stays",
+                fs::shown(path)
+            );
         }
     }
 }
@@ -72,7 +82,8 @@ fn holds_mail(dir: &Dir) -> bool {
     })
 }
 
-/// Makes a folder's directories and its mark, in Courier's order and with its modes; all of it is on disk before mail comes into it.
+/// Makes a folder's directories and its mark, in Courier's order and with its modes; all of it is
+/// on disk before mail comes into it.
 pub(super) fn make(store: &Store, dir: &Dir) -> io::Result<()> {
     make_unsynced(store, dir)?;
     if !store.config.fsync {
@@ -86,10 +97,15 @@ fn make_unsynced(store: &Store, dir: &Dir) -> io::Result<()> {
     if fs::lstat(dir.path()).is_ok() {
         return Err(fs::error(io::ErrorKind::AlreadyExists));
     }
-    let new = match aside(store, dir.path(), COMING).map(Dir::at).and_then(|new| make_at(&new).map(|()| new)) {
+    let new = match aside(store, dir.path(), COMING)
+        .map(Dir::at)
+        .and_then(|new| make_at(&new).map(|()| new))
+    {
         Ok(new) => new,
         // A Maildir whose `tmp` cannot be used: in its place, then.
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => return make_at(dir),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            return make_at(dir);
+        }
         Err(e) if fs::is_out_of_place(&e) => return make_at(dir),
         Err(e) => return Err(e),
     };
@@ -113,7 +129,8 @@ fn make_at(dir: &Dir) -> io::Result<()> {
     inside().inspect_err(|_| unmake(dir))
 }
 
-/// Takes back what [`make_at`] and a first scan did. A folder into which somebody has put something meanwhile stays, whole.
+/// Takes back what [`make_at`] and a first scan did. A folder into which somebody has put something
+/// meanwhile stays, whole.
 fn unmake(dir: &Dir) {
     for part in [dir.cur(), dir.new_mail()] {
         match fs::rmdir(&part) {
@@ -131,7 +148,8 @@ fn unmake(dir: &Dir) {
     let _ = fs::rmdir(dir.path());
 }
 
-/// Takes a folder back that was made a moment ago, and whose making did not come to its end; what has come into it stays.
+/// Takes a folder back that was made a moment ago, and whose making did not come to its end; what
+/// has come into it stays.
 pub fn take_back(dir: &Dir) {
     let validity = uiddb::validity_of(dir);
     unmake(dir);
@@ -141,13 +159,16 @@ pub fn take_back(dir: &Dir) {
 /// The tries at removing a folder into which others still put things.
 const TRIES: u32 = 10;
 
-/// Removes a folder and everything in it; folders below it are directories of their own and stay. A symbolic link is not a folder to be
-/// removed (ENOTDIR).
+/// Removes a folder and everything in it; folders below it are directories of their own and stay. A
+/// symbolic link is not a folder to be removed (ENOTDIR).
 pub fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
     let path = dir.path();
     let metadata = fs::lstat(path).map_err(Error::about("removing", path))?;
     if !metadata.is_dir() {
-        return Err(Error::failed(format!("removing {}", fs::shown(path)), fs::error(io::ErrorKind::NotADirectory)));
+        return Err(Error::failed(
+            format!("removing {}", fs::shown(path)),
+            fs::error(io::ErrorKind::NotADirectory),
+        ));
     }
     let validity = uiddb::validity_of(dir);
     remove(store, path)?;
@@ -155,18 +176,27 @@ pub fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes a directory with all that is in it: in one step out of sight, then piece by piece. What is left after the first step is swept
-/// out of `tmp` one day.
+/// Removes a directory with all that is in it: in one step out of sight, then piece by piece. What
+/// is left after the first step is swept out of `tmp` one day.
 fn remove(store: &Store, path: &Path) -> Result<(), Error> {
-    let gone = aside(store, path, GOING).and_then(|gone| fs::rename_new(path, &gone).map(|()| gone));
+    let gone =
+        aside(store, path, GOING).and_then(|gone| fs::rename_new(path, &gone).map(|()| gone));
     let moved = gone.is_ok();
     let at = gone.as_deref().unwrap_or(path);
     let mut tries = 0;
     loop {
         match fs::remove_tree(at) {
             Ok(()) => return Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound && fs::lstat(at).is_err() => return Ok(()),
-            Err(e) if tries >= TRIES || !matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && fs::lstat(at).is_err() => {
+                return Ok(());
+            }
+            Err(e)
+                if tries >= TRIES
+                    || !matches!(
+                        e.kind(),
+                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound
+                    ) =>
+            {
                 if moved {
                     log::error!("{}: {}", fs::shown(at), fs::error_text(&e));
                     return Ok(());
@@ -178,14 +208,15 @@ fn remove(store: &Store, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Waits until a new UIDVALIDITY will be greater. `parent` is a directory that was changed a moment ago: its time is that of the file
-/// system, from which the next UIDVALIDITY will be taken. For a value from a future that is further away than Courier's pause there is no
-/// waiting.
+/// Waits until a new UIDVALIDITY will be greater. `parent` is a directory that was changed a moment
+/// ago: its time is that of the file system, from which the next UIDVALIDITY will be taken. For a
+/// value from a future that is further away than Courier's pause there is no waiting.
 fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
     const LONGEST: i128 = 2_000_000_000;
     let Some(validity) = validity else { return };
     let past = (i128::from(validity.get()) + 1_000_000_001) * 1_000_000_000;
-    let now = std::fs::metadata(parent).map_or_else(|_| clock::now_nanos(), |m| fs::mtime_nanos(&m));
+    let now =
+        std::fs::metadata(parent).map_or_else(|_| clock::now_nanos(), |m| fs::mtime_nanos(&m));
     let left = past.saturating_sub(now);
     if left > LONGEST {
         return;
@@ -206,10 +237,12 @@ fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
     }
 }
 
-/// Renames the own folder `.<old>` and all below it, in the Maildir `root`. Each gets a new UIDVALIDITY (STORAGE 0, trap 2), and the rights
-/// that are kept for names without a directory go along. A folder that is not there is no error (trap 3).
+/// Renames the own folder `.<old>` and all below it, in the Maildir `root`. Each gets a new
+/// UIDVALIDITY (STORAGE 0, trap 2), and the rights that are kept for names without a directory go
+/// along. A folder that is not there is no error (trap 3).
 ///
-/// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is renamed.
+/// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is
+/// renamed.
 pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("renaming in {}", fs::shown(root)), e);
     if new.strip_prefix(old).is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {
@@ -217,7 +250,11 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
     }
     let mut moves: Vec<(PathBuf, PathBuf)> = Vec::new();
     for sub in list_own(root).map_err(failed)? {
-        let Some(rest) = sub.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with(b".")) else { continue };
+        let Some(rest) =
+            sub.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with(b"."))
+        else {
+            continue;
+        };
         let from = fs::join(root, &[b".", &*sub].concat());
         let to = fs::join(root, &[b".", new, rest].concat());
         if !from.join("cur").is_dir() {
@@ -229,7 +266,8 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
         moves.push((from, to));
     }
     if moves.is_empty() {
-        // Courier: done, with nothing done. RFC 3501 6.3.5 has an error for a folder that is not there.
+        // Courier: done, with nothing done. RFC 3501 6.3.5 has an error for a folder that is not
+        // there.
         return Err(Error::Gone);
     }
     moves.sort();
@@ -243,7 +281,8 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
         }
     }
     if store.config.fsync {
-        // Mail that comes in under the new name is found under it after a crash. The folders are renamed either way.
+        // Mail that comes in under the new name is found under it after a crash. The folders are
+        // renamed either way.
         if let Err(e) = fs::sync_dir(root) {
             log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
         }
@@ -263,18 +302,21 @@ pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// `courierimaphieracl`, the rights of names that have no directory, goes along, replacing what is there (STORAGE 1.1).
+/// `courierimaphieracl`, the rights of names that have no directory, goes along, replacing what is
+/// there (STORAGE 1.1).
 fn rename_kept_rights(root: &Path, old: &[u8], new: &[u8]) {
     let kept = root.join("courierimaphieracl");
     for name in dir::names(&kept).unwrap_or_default() {
-        if let Some(rest) = name.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with(b".")) {
+        if let Some(rest) =
+            name.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with(b"."))
+        {
             let _ = fs::rename(&fs::join(&kept, &name), &fs::join(&kept, &[new, rest].concat()));
         }
     }
 }
 
-/// The own folders in a Maildir, by their names without the first dot, in the directory's order: every entry that begins with a dot, even
-/// if it is no folder (STORAGE 1.1).
+/// The own folders in a Maildir, by their names without the first dot, in the directory's order:
+/// every entry that begins with a dot, even if it is no folder (STORAGE 1.1).
 pub fn list_own(root: &Path) -> io::Result<Vec<Vec<u8>>> {
     let mut subs = Vec::new();
     dir::for_each(&dir::open(root)?, |name, _| {
@@ -285,12 +327,15 @@ pub fn list_own(root: &Path) -> io::Result<Vec<Vec<u8>>> {
     Ok(subs)
 }
 
-/// Whether a folder has a message without \Seen, in `new` or in `cur` (\Marked; PROTOCOL 4.5). One that cannot be read has none.
+/// Whether a folder has a message without \Seen, in `new` or in `cur` (\Marked; PROTOCOL 4.5). One
+/// that cannot be read has none.
 pub fn marked(dir: &Dir) -> bool {
     let unseen = |path: PathBuf| {
         let mut any = false;
         let found = dir::open(&path).and_then(|d| {
-            dir::for_each(&d, |name, _| any |= !name.starts_with(b".") && !Flags::of_file_name(name).contains(Flags::SEEN))
+            dir::for_each(&d, |name, _| {
+                any |= !name.starts_with(b".") && !Flags::of_file_name(name).contains(Flags::SEEN)
+            })
         });
         found.is_ok() && any
     };

@@ -1,5 +1,6 @@
-//! Finding a message by its name: a hash table of positions, eight octets per slot, so that a hundred thousand names cost no more than
-//! reading them did. std's table would keep its keys; here the names stay in their arena.
+//! Finding a message by its name: a hash table of positions, eight octets per slot, so that a
+//! hundred thousand names cost no more than reading them did. std's table would keep its keys; here
+//! the names stay in their arena.
 
 /// Positions by name. The names themselves are with the caller, who compares.
 pub(super) struct Index {
@@ -34,7 +35,12 @@ impl Index {
     }
 
     /// The position of the name `key`; if it has none, it gets this one.
-    pub(super) fn find_or_insert(&mut self, key: &[u8], position: usize, same: impl FnMut(usize) -> bool) -> Option<usize> {
+    pub(super) fn find_or_insert(
+        &mut self,
+        key: &[u8],
+        position: usize,
+        same: impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
         let hash = hash(key);
         if let Some(found) = self.look(hash, same) {
             return Some(found);
@@ -98,7 +104,9 @@ mod tests {
 
     #[test]
     fn hashes_spread() {
-        let mut seen: Vec<u32> = (0..100_000u32).map(|n| hash(format!("17000{n:05}.M1P2.host,S=100").as_bytes()) >> 12).collect();
+        let mut seen: Vec<u32> = (0..100_000u32)
+            .map(|n| hash(format!("17000{n:05}.M1P2.host,S=100").as_bytes()) >> 12)
+            .collect();
         seen.sort_unstable();
         seen.dedup();
         assert!(seen.len() > 90_000, "{}", seen.len());

@@ -1,11 +1,14 @@
 //! Keywords on disk: Courier's protocol of small files beside a merged list (STORAGE 3).
 //!
-//! A change of one message's keywords is a file with its whole new set, `courierimapkeywords/<base>`, which appears in one rename. Every
-//! scan merges such files into `:list`, under the folder's lock, and then keeps them for a while as `.<N>.<base>`, N counting five-minute
-//! periods: somebody who read the old `:list` a moment ago still finds the change beside it. The state of a message is its `<base>` if
-//! there is one, else the `.<N>.<base>` of the highest N, else its line in `:list`.
+//! A change of one message's keywords is a file with its whole new set,
+//! `courierimapkeywords/<base>`, which appears in one rename. Every scan merges such files into
+//! `:list`, under the folder's lock, and then keeps them for a while as `.<N>.<base>`, N counting
+//! five-minute periods: somebody who read the old `:list` a moment ago still finds the change
+//! beside it. The state of a message is its `<base>` if there is one, else the `.<N>.<base>` of the
+//! highest N, else its line in `:list`.
 //!
-//! Writers take no lock, so files come and go while this reads: if one vanishes between the listing and its opening, all is read again.
+//! Writers take no lock, so files come and go while this reads: if one vanishes between the listing
+//! and its opening, all is read again.
 
 use super::index::Index;
 use super::look::Stamp;
@@ -52,25 +55,39 @@ pub(super) fn make_directory(dir: &Dir) -> io::Result<()> {
     fs::chmod(&path, mode)
 }
 
-/// Reads the keywords of all messages. With `write`, merges and tidies up as every scan does; only under the folder's lock.
+/// Reads the keywords of all messages. With `write`, merges and tidies up as every scan does; only
+/// under the folder's lock.
 ///
 /// `index` is the table of the messages, made if it is needed: most folders have no keywords.
 ///
 /// Whatever goes wrong in tidying up is left to the next scan: nothing is lost by waiting.
-pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &OnceCell<Index>, write: bool) -> Result<State, Error> {
+pub(super) fn read(
+    store: &Store,
+    dir: &Dir,
+    messages: &Messages,
+    index: &OnceCell<Index>,
+    write: bool,
+) -> Result<State, Error> {
     if write {
         let _ = make_directory(dir);
     }
     if store.config.keywords == KeywordMode::Off {
         let stamp = Stamp::of_directory(&dir.keywords());
-        return Ok(State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp, partial: false });
+        return Ok(State {
+            table: KeywordTable::new(),
+            sets: vec![SetId::EMPTY; messages.len()],
+            stamp,
+            partial: false,
+        });
     }
     let mut restarts = 0;
     loop {
         let mut reading = Reading::new(store, dir, messages, index);
         match reading.all() {
             Err(e) if e.kind() == io::ErrorKind::NotFound && restarts < RESTARTS => restarts += 1,
-            Err(e) => return Err(Error::failed(format!("reading {}", fs::shown(&dir.keywords())), e)),
+            Err(e) => {
+                return Err(Error::failed(format!("reading {}", fs::shown(&dir.keywords())), e));
+            }
             Ok(()) => {
                 if write
                     && !reading.state.partial
@@ -87,7 +104,8 @@ pub(super) fn read(store: &Store, dir: &Dir, messages: &Messages, index: &OnceCe
 /// A file that belongs to a known message.
 struct Found {
     message: usize,
-    /// The period; `None`: a new one that is not merged. `Some` sorts after `None`, so this is turned round by [`Found::rank`].
+    /// The period; `None`: a new one that is not merged. `Some` sorts after `None`, so this is
+    /// turned round by [`Found::rank`].
     period: Option<i64>,
     name: Vec<u8>,
 }
@@ -117,10 +135,31 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(store: &'a Store, dir: &'a Dir, messages: &'a Messages, index: &'a OnceCell<Index>) -> Reading<'a> {
-        let state = State { table: KeywordTable::new(), sets: vec![SetId::EMPTY; messages.len()], stamp: None, partial: false };
+    fn new(
+        store: &'a Store,
+        dir: &'a Dir,
+        messages: &'a Messages,
+        index: &'a OnceCell<Index>,
+    ) -> Reading<'a> {
+        let state = State {
+            table: KeywordTable::new(),
+            sets: vec![SetId::EMPTY; messages.len()],
+            stamp: None,
+            partial: false,
+        };
         let (found, unknown, scratch) = (Vec::new(), Vec::new(), Vec::new());
-        Reading { store, dir, messages, index, state, found, unknown, scratch, has_list: false, stale: false }
+        Reading {
+            store,
+            dir,
+            messages,
+            index,
+            state,
+            found,
+            unknown,
+            scratch,
+            has_list: false,
+            stale: false,
+        }
     }
 
     /// The message with exactly this base name.
@@ -190,7 +229,8 @@ impl<'a> Reading<'a> {
                 continue;
             };
             let numbers = indexes.split(|b| !b.is_ascii_digit()).filter_map(number::digits);
-            let numbers = numbers.filter_map(|n| names.get(usize::try_from(n).ok()?).copied().flatten());
+            let numbers =
+                numbers.filter_map(|n| names.get(usize::try_from(n).ok()?).copied().flatten());
             let set = self.state.table.set(numbers.collect());
             // Courier: of two lines the later one counts.
             if let Some(slot) = self.state.sets.get_mut(message) {
@@ -208,7 +248,9 @@ impl<'a> Reading<'a> {
         let data = match fs::read_control(path, FILE_LIMIT) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
             // A directory, a link, something endless: as if it were empty.
-            Err(e) if fs::is_out_of_place(&e) || e.kind() == io::ErrorKind::InvalidData => return Ok(SetId::EMPTY),
+            Err(e) if fs::is_out_of_place(&e) || e.kind() == io::ErrorKind::InvalidData => {
+                return Ok(SetId::EMPTY);
+            }
             Err(e) if fs::is_unreadable(&e) => {
                 log::error!("{}: {}", fs::shown(path), fs::error_text(&e));
                 self.state.partial = true;
@@ -217,7 +259,11 @@ impl<'a> Reading<'a> {
             Err(e) => return Err(e),
             Ok(data) => data,
         };
-        let numbers = data.split(|b| *b == b'\n').filter(|l| !l.is_empty()).filter_map(|l| self.intern(l)).collect();
+        let numbers = data
+            .split(|b| *b == b'\n')
+            .filter(|l| !l.is_empty())
+            .filter_map(|l| self.intern(l))
+            .collect();
         Ok(self.state.table.set(numbers))
     }
 
@@ -227,7 +273,9 @@ impl<'a> Reading<'a> {
         }
         let Some(hidden) = name.strip_prefix(b".") else {
             match self.message(name) {
-                Some(message) => self.found.push(Found { message, period: None, name: name.to_vec() }),
+                Some(message) => {
+                    self.found.push(Found { message, period: None, name: name.to_vec() })
+                }
                 None => self.unknown.push(name.to_vec()),
             }
             return;
@@ -241,9 +289,13 @@ impl<'a> Reading<'a> {
         }
         let Some(dot) = memchr::memchr(b'.', hidden) else { return };
         let (period, base) = hidden.split_at_checked(dot).unwrap_or_default();
-        let Some(period) = number::digits(period).and_then(|n| i64::try_from(n).ok()) else { return };
+        let Some(period) = number::digits(period).and_then(|n| i64::try_from(n).ok()) else {
+            return;
+        };
         match base.strip_prefix(b".").and_then(|base| self.message(base)) {
-            Some(message) => self.found.push(Found { message, period: Some(period), name: name.to_vec() }),
+            Some(message) => {
+                self.found.push(Found { message, period: Some(period), name: name.to_vec() })
+            }
             None => self.unknown.push(name.to_vec()),
         }
     }
@@ -269,7 +321,8 @@ impl<'a> Reading<'a> {
         }
         // Only now that `:list` has them.
         for files in self.found.chunk_by(|a, b| a.message == b.message) {
-            // A file from the future (a clock that was ahead) would outrank the newer one: that takes its place. So too in Courier 6.
+            // A file from the future (a clock that was ahead) would outrank the newer one: that
+            // takes its place. So too in Courier 6.
             let ahead = files.iter().filter_map(|file| file.period).max().unwrap_or(0);
             let next = period.saturating_add(1).max(ahead);
             for (at, file) in files.iter().enumerate() {
@@ -330,9 +383,12 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A keyword from disk as it may stand in a reply: Courier's replacements (STORAGE 3.5), and for what no atom may hold.
+/// A keyword from disk as it may stand in a reply: Courier's replacements (STORAGE 3.5), and for
+/// what no atom may hold.
 fn safe(name: &[u8]) -> Vec<u8> {
-    name.iter().map(|b| if b.is_ascii_graphic() && !b"(){%*\"\\]".contains(b) { *b } else { b'_' }).collect()
+    name.iter()
+        .map(|b| if b.is_ascii_graphic() && !b"(){%*\"\\]".contains(b) { *b } else { b'_' })
+        .collect()
 }
 
 fn content(names: &[&[u8]]) -> Vec<u8> {
@@ -360,7 +416,12 @@ fn there(dir: &Dir) -> io::Result<()> {
 }
 
 /// Writes one message's whole set: the fast way, the last writer wins (STORAGE 3.3).
-pub(super) fn write_set(store: &Store, dir: &Dir, base: &[u8], names: &[&[u8]]) -> Result<(), Error> {
+pub(super) fn write_set(
+    store: &Store,
+    dir: &Dir,
+    base: &[u8],
+    names: &[&[u8]],
+) -> Result<(), Error> {
     if !can_be_stored(base) {
         return Ok(());
     }
@@ -372,8 +433,14 @@ pub(super) fn write_set(store: &Store, dir: &Dir, base: &[u8], names: &[&[u8]]) 
     write().map_err(|e| Error::failed(format!("writing {}", fs::shown(&target)), e))
 }
 
-/// Writes one message's whole set if nobody has written one since the last reading: `false` if somebody has (STORAGE 3.4).
-pub(super) fn write_set_carefully(store: &Store, dir: &Dir, base: &[u8], names: &[&[u8]]) -> Result<bool, Error> {
+/// Writes one message's whole set if nobody has written one since the last reading: `false` if
+/// somebody has (STORAGE 3.4).
+pub(super) fn write_set_carefully(
+    store: &Store,
+    dir: &Dir,
+    base: &[u8],
+    names: &[&[u8]],
+) -> Result<bool, Error> {
     if !can_be_stored(base) {
         return Ok(true);
     }
@@ -383,7 +450,8 @@ pub(super) fn write_set_carefully(store: &Store, dir: &Dir, base: &[u8], names: 
         there(dir)?;
         let mut temporary = written(store, dir, names)?;
         let own = temporary.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
-        let scratch = fs::join(&path, &[b".tmp.", clock::now().0.to_string().as_bytes(), &*own].concat());
+        let scratch =
+            fs::join(&path, &[b".tmp.", clock::now().0.to_string().as_bytes(), &*own].concat());
         fs::rename(temporary.path(), &scratch)?;
         temporary.moved_to(scratch);
         match fs::link(temporary.path(), &target) {

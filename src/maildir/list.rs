@@ -1,4 +1,5 @@
-//! What LIST and LSUB show: the folders that match a pattern, the levels above them, and who has children (PROTOCOL 4.5).
+//! What LIST and LSUB show: the folders that match a pattern, the levels above them, and who has
+//! children (PROTOCOL 4.5).
 
 use super::control;
 use super::pattern::Pattern;
@@ -53,9 +54,11 @@ impl Found {
         self.names.push(name);
     }
 
-    /// Whether it is worth asking for the rights on a name: it would be shown, or it would make a parent of something shown.
+    /// Whether it is worth asking for the rights on a name: it would be shown, or it would make a
+    /// parent of something shown.
     fn is_wanted(&self, pattern: &Pattern, name: &[u8]) -> bool {
-        pattern.matches(name) || above(name).any(|level| !self.known_levels.contains(level) && pattern.matches(level))
+        pattern.matches(name)
+            || above(name).any(|level| !self.known_levels.contains(level) && pattern.matches(level))
     }
 
     /// `all`: the namespace `#shared` is a level as well. Courier shows it in LSUB, not in LIST.
@@ -65,7 +68,11 @@ impl Found {
         let mut list = Vec::new();
         for name in &self.names {
             if pattern.matches(name) && seen.insert(&**name) {
-                list.push(Listed { name: name.clone(), is_folder: true, has_children: self.known_levels.contains(name) });
+                list.push(Listed {
+                    name: name.clone(),
+                    is_folder: true,
+                    has_children: self.known_levels.contains(name),
+                });
             }
         }
         for level in &self.levels {
@@ -82,14 +89,16 @@ impl Namespace {
         FolderName::from_disk(name).is_ok_and(|n| self.rights_or_none(&n).contains(LOOKUP))
     }
 
-    /// Whether a subscription is shown. One that leads nowhere is: it may outlive what it was for (RFC 3501 6.3.9).
+    /// Whether a subscription is shown. One that leads nowhere is: it may outlive what it was for
+    /// (RFC 3501 6.3.9).
     fn may_see_subscribed(&self, name: &FolderName) -> bool {
-        let nowhere = matches!(name.place(), Place::Index(path) if self.index().find(path).is_none());
+        let nowhere =
+            matches!(name.place(), Place::Index(path) if self.index().find(path).is_none());
         nowhere || self.rights_or_none(name).contains(LOOKUP)
     }
 
-    /// LIST: the folders that match, in the order of the directories, then the levels above folders that match. Folders without the
-    /// right `l` are left out, and are nobody's children.
+    /// LIST: the folders that match, in the order of the directories, then the levels above folders
+    /// that match. Folders without the right `l` are left out, and are nobody's children.
     pub fn list(&self, pattern: &Pattern) -> Vec<Listed> {
         let mut found = Found::default();
         if pattern.is_index() {
@@ -101,15 +110,17 @@ impl Namespace {
         found.into_list(pattern, false)
     }
 
-    /// LSUB: the subscriptions that match, in the order of the file, then the levels above them. Whether the folders are there is not
-    /// asked; those without the right `l` are left out.
+    /// LSUB: the subscriptions that match, in the order of the file, then the levels above them.
+    /// Whether the folders are there is not asked; those without the right `l` are left out.
     pub fn list_subscribed(&self, pattern: &Pattern) -> std::io::Result<Vec<Listed>> {
         let mut found = Found::default();
         let index = pattern.as_bytes().starts_with(b"#");
         for name in self.subscriptions().names()? {
             // `inbox.x` in the file is INBOX.x; what no client could write is passed over.
             let Ok(folder) = FolderName::from_disk(&name) else { continue };
-            if name.starts_with(b"#") == index && found.is_wanted(pattern, folder.as_bytes()) && self.may_see_subscribed(&folder)
+            if name.starts_with(b"#") == index
+                && found.is_wanted(pattern, folder.as_bytes())
+                && self.may_see_subscribed(&folder)
             {
                 found.add(folder.as_bytes().to_vec());
             }
@@ -123,7 +134,13 @@ impl Namespace {
     }
 
     /// A Maildir's INBOX, called `top`, and its folders.
-    fn find_folders_of(&self, root: &std::path::Path, top: &[u8], pattern: &Pattern, found: &mut Found) {
+    fn find_folders_of(
+        &self,
+        root: &std::path::Path,
+        top: &[u8],
+        pattern: &Pattern,
+        found: &mut Found,
+    ) {
         if !pattern.matches(top) && !pattern.may_match_below(top) {
             return;
         }

@@ -1,11 +1,14 @@
-//! The lock of a folder: Courier's dot-lock, letter by letter, for Courier's sessions on this host and on others take the same one
-//! (STORAGE 8). It is held for the milliseconds of a scan, never while a client is spoken to.
+//! The lock of a folder: Courier's dot-lock, letter by letter, for Courier's sessions on this host
+//! and on others take the same one (STORAGE 8). It is held for the milliseconds of a scan, never
+//! while a client is spoken to.
 //!
-//! `tmp/courier.lock` is a link to a file of our own, with `<pid>:<host>` in it: link(2) is the one step that works over NFS without
-//! a lock daemon. A lock whose holder is gone is stale. So is one that cannot be the holder's: older than the process of that number, than
-//! this machine's (or container's) first process, than two minutes if another host made it, than fifteen minutes in any case; a crash or a
-//! power cut leaves locks behind, and process numbers come again. A stale lock is removed, and then nobody takes it for five seconds, so
-//! that two who saw it do not remove each other's new one.
+//! `tmp/courier.lock` is a link to a file of our own, with `<pid>:<host>` in it: link(2) is the one
+//! step that works over NFS without a lock daemon. A lock whose holder is gone is stale. So is one
+//! that cannot be the holder's: older than the process of that number, than this machine's (or
+//! container's) first process, than two minutes if another host made it, than fifteen minutes in
+//! any case; a crash or a power cut leaves locks behind, and process numbers come again. A stale
+//! lock is removed, and then nobody takes it for five seconds, so that two who saw it do not remove
+//! each other's new one.
 
 use super::names::Temporary;
 use super::watch::Watch;
@@ -39,19 +42,22 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 const WATCHED_WAIT: Duration = Duration::from_secs(1);
 /// A ticket older than this is made anew: the lock's age is its file's.
 const TICKET_AGE: Duration = Duration::from_secs(1);
-/// How far the file system's clock, by which locks are dated, may be off from ours, in nanoseconds: at login it was proven to be less.
+/// How far the file system's clock, by which locks are dated, may be off from ours, in nanoseconds:
+/// at login it was proven to be less.
 const CLOCKS_DIFFER: i128 = 31_000_000_000;
 
 impl Lock {
     /// Takes a folder's lock, waiting for it if need be. A wait that ends without it is in the log.
     ///
-    /// [`Error::Locked`] after two minutes, [`Error::Stopped`] when a signal arrives or the client goes away, [`Error::Gone`] if the
-    /// folder is not there. With `IMAP_USELOCKS=0` this does nothing.
+    /// [`Error::Locked`] after two minutes, [`Error::Stopped`] when a signal arrives or the client
+    /// goes away, [`Error::Gone`] if the folder is not there. With `IMAP_USELOCKS=0` this does
+    /// nothing.
     pub fn acquire(store: &Store, dir: &Dir) -> Result<Lock, Error> {
         if !store.config.use_locks {
             return Ok(Lock { held: None, time: None });
         }
-        let mut wait = Wait { path: dir.tmp().join("courier.lock"), begun: clock::monotonic(), last: None };
+        let mut wait =
+            Wait { path: dir.tmp().join("courier.lock"), begun: clock::monotonic(), last: None };
         let taken = wait.take(store, dir);
         match &taken {
             Err(Error::Locked) => log::error!("{wait}"),
@@ -61,8 +67,8 @@ impl Lock {
         taken
     }
 
-    /// Whether the lock is still ours. Courier removes a dead session's lock by its name alone, and twice: whoever takes the lock between its
-    /// look and that may lose it.
+    /// Whether the lock is still ours. Courier removes a dead session's lock by its name alone, and
+    /// twice: whoever takes the lock between its look and that may lose it.
     pub(super) fn is_ours(&self) -> bool {
         self.held.as_ref().is_none_or(|(path, ours)| fs::lstat(path).is_ok_and(|m| id(&m) == *ours))
     }
@@ -81,7 +87,8 @@ impl Drop for Lock {
     }
 }
 
-/// What a holder has written into the lock, and how old it was when it was last looked at, in nanoseconds.
+/// What a holder has written into the lock, and how old it was when it was last looked at, in
+/// nanoseconds.
 struct Seen {
     content: Vec<u8>,
     age: i128,
@@ -89,7 +96,12 @@ struct Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "held by {} for {} s", crate::sys::log::value(&self.content), self.age / 1_000_000_000)
+        write!(
+            f,
+            "held by {} for {} s",
+            crate::sys::log::value(&self.content),
+            self.age / 1_000_000_000
+        )
     }
 }
 
@@ -103,7 +115,12 @@ struct Wait {
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: not locked after {} s", fs::shown(&self.path), self.begun.elapsed().as_secs())?;
+        write!(
+            f,
+            "{}: not locked after {} s",
+            fs::shown(&self.path),
+            self.begun.elapsed().as_secs()
+        )?;
         self.last.iter().try_for_each(|seen| write!(f, ", {seen}"))
     }
 }
@@ -119,18 +136,28 @@ impl Wait {
                 ticket = Ticket::make(store, dir)?;
             }
             match ticket.take(&self.path) {
-                Ok(Some(id)) => return Ok(Lock { held: Some((self.path.clone(), id)), time: Some(ticket.time) }),
+                Ok(Some(id)) => {
+                    return Ok(Lock {
+                        held: Some((self.path.clone(), id)),
+                        time: Some(ticket.time),
+                    });
+                }
                 Ok(None) => {}
                 // Our ticket was swept away: the next one tells whether the folder was, too.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => ticket = Ticket::make(store, dir)?,
                 Err(e) => return Err(Error::about("locking", &self.path)(e)),
             }
-            let left = timing.limit.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero()).ok_or(Error::Locked)?;
+            let left = timing
+                .limit
+                .checked_sub(self.begun.elapsed())
+                .filter(|left| !left.is_zero())
+                .ok_or(Error::Locked)?;
             match self.judge(store, &ticket) {
                 Holder::None => {}
                 Holder::Stale(was) => {
                     if remove_if(&self.path, was) {
-                        let holder = self.last.as_ref().map_or_else(String::new, |seen| format!(", {seen}"));
+                        let holder =
+                            self.last.as_ref().map_or_else(String::new, |seen| format!(", {seen}"));
                         log::warn!("{}: a stale lock was removed{holder}", fs::shown(&self.path));
                     }
                     pause(timing.after_stale.min(left), None)?;
@@ -148,7 +175,9 @@ impl Wait {
                 },
                 Holder::Elsewhere => wait = backed_off(wait, left)?,
                 Holder::Directory => {
-                    return Err(Error::about("locking", &self.path)(fs::error(io::ErrorKind::IsADirectory)));
+                    return Err(Error::about("locking", &self.path)(fs::error(
+                        io::ErrorKind::IsADirectory,
+                    )));
                 }
             }
         }
@@ -180,7 +209,11 @@ impl Wait {
         // A lock from the future was made before the clock was set back: it is as good as old.
         let older_than = |age: Duration| seen.age.unsigned_abs() > age.as_nanos();
         let Some(pid) = pid_here(&seen.content, &store.config.lock_host) else {
-            return if older_than(timing.foreign_age) { Holder::Stale(holder) } else { Holder::Elsewhere };
+            return if older_than(timing.foreign_age) {
+                Holder::Stale(holder)
+            } else {
+                Holder::Elsewhere
+            };
         };
         let before = |start: i128| holder.2.saturating_add(CLOCKS_DIFFER) < start;
         let stale = if pid == user::pid() || !user::process_runs(pid) {
@@ -192,7 +225,8 @@ impl Wait {
             let process = user::process(pid);
             before(user::first_start())
                 || process.as_ref().is_some_and(|process| before(process.start))
-                // A session that is stopped, or waits for a file server, would go on where it was: it keeps its lock.
+                // A session that is stopped, or waits for a file server, would go on where it was:
+                // it keeps its lock.
                 || older_than(timing.longest_held) && !process.is_some_and(|process| process.stuck)
         };
         if stale { Holder::Stale(holder) } else { Holder::Here(holder) }
@@ -208,7 +242,8 @@ fn backed_off(wait: Duration, left: Duration) -> Result<Duration, Error> {
 fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
     let end = clock::monotonic().checked_add(time);
     loop {
-        let left = end.map_or(Duration::ZERO, |end| end.saturating_duration_since(clock::monotonic()));
+        let left =
+            end.map_or(Duration::ZERO, |end| end.saturating_duration_since(clock::monotonic()));
         match poll::pause(left, watch.map(Watch::fd)) {
             Ok(ready) if ready.signal || ready.hangup => return Err(Error::Stopped),
             Ok(ready) if ready.watch => return Ok(()),
@@ -240,14 +275,17 @@ impl Ticket {
     fn make(store: &Store, dir: &Dir) -> Result<Ticket, Error> {
         let tmp = dir.tmp();
         let failed = |e: io::Error| match e.kind() {
-            io::ErrorKind::NotFound if dir.cur().is_dir() => Error::failed(format!("locking {}", fs::shown(dir.path())), e),
+            io::ErrorKind::NotFound if dir.cur().is_dir() => {
+                Error::failed(format!("locking {}", fs::shown(dir.path())), e)
+            }
             _ => Error::about("locking", dir.path())(e),
         };
         let mut file = Temporary::create(store, &tmp, b"_courierlock", 0o644).map_err(failed)?;
         let content = [user::pid().to_string().as_bytes(), b":", &store.config.lock_host].concat();
         let write = || -> io::Result<Metadata> {
             match file.file()?.write_all(&content) {
-                // On a full disk a lock without its content is better than none: it is stale after two minutes.
+                // On a full disk a lock without its content is better than none: it is stale after
+                // two minutes.
                 Err(e) if fs::is_full(&e) => {}
                 other => other?,
             }
@@ -258,23 +296,33 @@ impl Ticket {
             Err(e) if !fs::is_full(&e) => return Err(failed(e)),
             _ => {}
         }
-        Ok(Ticket { file, content, id: id(&metadata), made: clock::monotonic(), time: fs::mtime_nanos(&metadata) })
+        Ok(Ticket {
+            file,
+            content,
+            id: id(&metadata),
+            made: clock::monotonic(),
+            time: fs::mtime_nanos(&metadata),
+        })
     }
 
     /// One try; `None`: somebody has the lock.
     fn take(&self, path: &Path) -> io::Result<Option<Id>> {
         let linked = fs::link(self.file.path(), path);
-        // NFS: the answer to link() may get lost; only the link count tells the truth, in both directions.
+        // NFS: the answer to link() may get lost; only the link count tells the truth, in both
+        // directions.
         let links = fs::lstat(self.file.path())?.nlink();
         match linked {
             Ok(()) => Ok((links == 2).then_some(self.id)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok((links == 2).then_some(self.id)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                Ok((links == 2).then_some(self.id))
+            }
             Err(e) if fs::no_hard_links(&e) => self.take_without_links(path),
             Err(e) => Err(e),
         }
     }
 
-    /// Where there are no hard links, Courier goes on without a lock; a file made in its place keeps our own sessions apart.
+    /// Where there are no hard links, Courier goes on without a lock; a file made in its place
+    /// keeps our own sessions apart.
     fn take_without_links(&self, path: &Path) -> io::Result<Option<Id>> {
         match fs::create_new(path, 0o644) {
             Ok(mut file) => {

@@ -1,5 +1,5 @@
-//! Reading `cur` and `new` and matching what lies there with what is known: the part that a scan and a STATUS share. The races are
-//! described in scan.rs.
+//! Reading `cur` and `new` and matching what lies there with what is known: the part that a scan
+//! and a STATUS share. The races are described in scan.rs.
 
 use super::index::Index;
 use super::messages::{Messages, bit};
@@ -24,8 +24,14 @@ pub(super) struct Stamp {
 impl Stamp {
     /// Of what was opened or looked at.
     pub(super) fn of(metadata: &Metadata) -> Stamp {
-        let ctime = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
-        Stamp { device: metadata.dev(), inode: metadata.ino(), mtime: fs::mtime_nanos(metadata), ctime }
+        let ctime =
+            i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            mtime: fs::mtime_nanos(metadata),
+            ctime,
+        }
     }
 
     /// Of a directory, from a descriptor opened afresh: over NFS that asks the server.
@@ -39,8 +45,9 @@ impl Stamp {
         whole(self.mtime) && whole(self.ctime)
     }
 
-    /// Whether a change after `now` would show: the last one is further back than the clock of file times is coarse. A kernel's tick is
-    /// ten milliseconds at most; a file system without fractions of a second shows by having none.
+    /// Whether a change after `now` would show: the last one is further back than the clock of file
+    /// times is coarse. A kernel's tick is ten milliseconds at most; a file system without
+    /// fractions of a second shows by having none.
     pub(super) fn is_settled(self, now: i128) -> bool {
         let coarse = if self.is_coarse() { 2_000_000_000 } else { 50_000_000 };
         self.mtime.max(self.ctime).saturating_add(coarse) < now
@@ -78,7 +85,17 @@ impl<'a> Look<'a> {
             messages.drop_doubled_names();
             index = messages.index(|_| {});
         }
-        Look { store, dir, messages, index, doubles: Vec::new(), impossible: Vec::new(), cur: None, new_mail: None, stale }
+        Look {
+            store,
+            dir,
+            messages,
+            index,
+            doubles: Vec::new(),
+            impossible: Vec::new(),
+            cur: None,
+            new_mail: None,
+            stale,
+        }
     }
 
     /// Adds a message that was just put into `cur`, or is about to be found there.
@@ -88,18 +105,22 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Reads `cur`, again if a rename may have hidden something. `now` is the file system's time, or earlier.
+    /// Reads `cur`, again if a rename may have hidden something. `now` is the file system's time,
+    /// or earlier.
     pub(super) fn read_cur(&mut self, now: i128) -> Result<(), Error> {
         let path = self.dir.cur();
         for reading in 1..=READINGS {
             let cur = dir::open(&path).map_err(Error::about("opening", &path))?;
-            let stamp = |d: &std::fs::File| d.metadata().map(|m| Stamp::of(&m)).map_err(Error::about("reading", &path));
+            let stamp = |d: &std::fs::File| {
+                d.metadata().map(|m| Stamp::of(&m)).map_err(Error::about("reading", &path))
+            };
             let before = stamp(&cur)?;
             self.cur.get_or_insert(before);
             self.messages.unmark_all(bit::THIS_TIME);
             self.doubles.clear();
             self.impossible.clear();
-            dir::for_each(&cur, |name, kind| self.entry(name, kind)).map_err(Error::about("reading", &path))?;
+            dir::for_each(&cur, |name, kind| self.entry(name, kind))
+                .map_err(Error::about("reading", &path))?;
             if self.doubles.is_empty() && self.messages.all_have(bit::FOUND) {
                 break;
             }
@@ -152,14 +173,16 @@ impl<'a> Look<'a> {
         self.messages.mark(i, bit::FOUND | bits);
     }
 
-    /// Sees to the names that stand for two files, and to those that cannot be written down: each such file gets a name of its own, for
-    /// otherwise it would be hidden until the other one is removed, and then appear under the other one's UID.
+    /// Sees to the names that stand for two files, and to those that cannot be written down: each
+    /// such file gets a name of its own, for otherwise it would be hidden until the other one is
+    /// removed, and then appear under the other one's UID.
     pub(super) fn settle_doubles(&mut self) {
         for (i, name) in std::mem::take(&mut self.doubles) {
             let kept = self.messages.file_name(i);
             match (fs::lstat(&self.dir.message(&kept)), fs::lstat(&self.dir.message(&name))) {
                 (Err(_), Ok(_)) => self.found(i, &name, 0),
-                // Two names of one file: somebody is in the middle of a rename by link(2) and unlink(2).
+                // Two names of one file: somebody is in the middle of a rename by link(2) and
+                // unlink(2).
                 (Ok(a), Ok(b)) if !is_same(&a, &b) => self.move_aside(&self.dir.cur(), &name),
                 _ => {}
             }
@@ -173,8 +196,10 @@ impl<'a> Look<'a> {
     fn move_aside(&mut self, from: &Path, name: &[u8]) {
         let path = fs::join(from, name);
         let Ok(metadata) = fs::lstat(&path) else { return };
-        let mut new = Stem::next(self.store).base(self.store, metadata.dev(), metadata.ino(), metadata.len());
-        let suffix = name.get(names::base_length(name)..).filter(|s| !s.is_empty() && !s.contains(&b'\n'));
+        let mut new =
+            Stem::next(self.store).base(self.store, metadata.dev(), metadata.ino(), metadata.len());
+        let suffix =
+            name.get(names::base_length(name)..).filter(|s| !s.is_empty() && !s.contains(&b'\n'));
         new.extend_from_slice(suffix.unwrap_or(b":2,"));
         if fs::rename_new(&path, &self.dir.message(&new)).is_ok() {
             self.add(&new, 0);
@@ -210,12 +235,14 @@ impl<'a> Look<'a> {
         Ok(names)
     }
 
-    /// Whether a name in `new` is that of a message with a UID, which was not met in `cur`: somebody has put it back.
+    /// Whether a name in `new` is that of a message with a UID, which was not met in `cur`:
+    /// somebody has put it back.
     pub(super) fn is_back(&self, name: &[u8]) -> bool {
         self.messages.find(&self.index, name).is_some_and(|i| !self.messages.has(i, bit::FOUND))
     }
 
-    /// Notes that those of these names in `new` that have UIDs are there, where nothing can be moved.
+    /// Notes that those of these names in `new` that have UIDs are there, where nothing can be
+    /// moved.
     pub(super) fn meet_those_back(&mut self, names: &[Vec<u8>]) {
         for name in names.iter().filter(|name| self.is_back(name)).collect::<Vec<_>>() {
             if let Some(i) = self.messages.find(&self.index, name) {
@@ -225,7 +252,8 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Moves what was found in `new` into `cur` (STORAGE 1.3). A file that cannot be moved stays, to be tried again by the next scan.
+    /// Moves what was found in `new` into `cur` (STORAGE 1.3). A file that cannot be moved stays,
+    /// to be tried again by the next scan.
     pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>) {
         let path = self.dir.new_mail();
         for name in names {

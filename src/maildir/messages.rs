@@ -1,5 +1,6 @@
-//! The messages of a folder, in as little memory as they need: twenty octets each, and the base names in one arena (as often as not the
-//! octets of the UID file themselves). A hundred thousand messages, twice, must fit beside everything else into 128 MiB.
+//! The messages of a folder, in as little memory as they need: twenty octets each, and the base
+//! names in one arena (as often as not the octets of the UID file themselves). A hundred thousand
+//! messages, twice, must fit beside everything else into 128 MiB.
 
 use super::index::Index;
 use super::names;
@@ -7,7 +8,8 @@ use crate::types::{Flags, SetId, Uid};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-/// One message. The name's end, from the last `:` on, follows from the flags, but for the few names where it does not.
+/// One message. The name's end, from the last `:` on, follows from the flags, but for the few names
+/// where it does not.
 #[derive(Clone, Copy)]
 pub(super) struct Record {
     /// 0: has none yet.
@@ -47,7 +49,8 @@ pub struct Messages {
     arena: Vec<u8>,
     /// Whole file names that are not base name, `:2,` and the letters in order; by `name_at`.
     odd: HashMap<u32, Box<[u8]>>,
-    /// Those that are marked as gone were missing from a directory that changed all the time: they may be there.
+    /// Those that are marked as gone were missing from a directory that changed all the time: they
+    /// may be there.
     restless: bool,
 }
 
@@ -113,15 +116,17 @@ impl Messages {
         }
     }
 
-    /// Whether somebody else changed its flags since this was last asked; then they are already in [`Messages::flags`].
+    /// Whether somebody else changed its flags since this was last asked; then they are already in
+    /// [`Messages::flags`].
     pub fn take_changed(&mut self, index: usize) -> bool {
         let changed = self.has(index, bit::CHANGED);
         self.unmark(index, bit::CHANGED);
         changed
     }
 
-    /// Whether somebody else changed its flags, and the session has not taken note ([`Messages::take_changed`]). Who compares two looks has
-    /// to ask this of the older one: its flags may be the new ones already.
+    /// Whether somebody else changed its flags, and the session has not taken note
+    /// ([`Messages::take_changed`]). Who compares two looks has to ask this of the older one: its
+    /// flags may be the new ones already.
     pub fn is_changed(&self, index: usize) -> bool {
         self.has(index, bit::CHANGED)
     }
@@ -159,7 +164,13 @@ impl Messages {
     pub fn iter(&self) -> impl Iterator<Item = Message> + '_ {
         self.records.iter().enumerate().filter_map(|(index, r)| {
             let uid = Uid::new(r.uid)?;
-            Some(Message { index, uid, flags: r.flags, keywords: r.keywords, recent: r.bits & bit::RECENT != 0 })
+            Some(Message {
+                index,
+                uid,
+                flags: r.flags,
+                keywords: r.keywords,
+                recent: r.bits & bit::RECENT != 0,
+            })
         })
     }
 
@@ -220,7 +231,8 @@ impl Messages {
         let at = u32::try_from(self.arena.len()).unwrap_or(u32::MAX);
         let needed = base.len().saturating_add(1);
         if self.arena.capacity().saturating_sub(self.arena.len()) < needed {
-            // In small steps: doubling an arena of many megabytes for one new message would be a waste.
+            // In small steps: doubling an arena of many megabytes for one new message would be a
+            // waste.
             self.arena.reserve_exact(needed.max(4096).max(self.arena.len() / 8));
         }
         self.arena.extend_from_slice(base);
@@ -293,8 +305,9 @@ impl Messages {
         name.strip_prefix(self.base_of(record)).is_some_and(|suffix| is_usual(suffix, record.flags))
     }
 
-    /// Takes over the flags in a file name of this message, the way nearly every name is: the base name that we know, `:2,` and the letters
-    /// in order. `known` octets of the name are known to be the message's. `false`: the name is another, or needs a closer look.
+    /// Takes over the flags in a file name of this message, the way nearly every name is: the base
+    /// name that we know, `:2,` and the letters in order. `known` octets of the name are known to
+    /// be the message's. `false`: the name is another, or needs a closer look.
     pub(super) fn adopt_usual(&mut self, index: usize, name: &[u8], known: usize) -> bool {
         if !self.odd.is_empty() {
             return false;
@@ -371,7 +384,8 @@ impl Messages {
         self.records.iter().filter(|r| r.bits & bits != 0).filter_map(|r| Uid::new(r.uid)).collect()
     }
 
-    /// The marks of a scan become those of a session: what was met for the first time, and not delivered by the scan, is recent.
+    /// The marks of a scan become those of a session: what was met for the first time, and not
+    /// delivered by the scan, is recent.
     pub(super) fn settle_marks(&mut self) {
         for record in &mut self.records {
             let recent = record.bits & bit::FRESH != 0 && record.bits & bit::DELIVERED == 0;
@@ -431,8 +445,9 @@ impl Messages {
         any
     }
 
-    /// Gives UIDs from `next` on to those without: first what the scan delivered, in order, then the others by name (STORAGE 2.4).
-    /// The next UID after that; `None` when there are not enough, and then nothing is changed.
+    /// Gives UIDs from `next` on to those without: first what the scan delivered, in order, then
+    /// the others by name (STORAGE 2.4). The next UID after that; `None` when there are not enough,
+    /// and then nothing is changed.
     pub(super) fn number(&mut self, next: u32) -> Option<u32> {
         let without = self.records.iter().filter(|r| r.uid == 0).count();
         let after = u32::try_from(without).ok().and_then(|n| next.checked_add(n))?;
@@ -444,10 +459,19 @@ impl Messages {
         let first = records.len().saturating_sub(without);
         if let Some(fresh) = records.get_mut(first..) {
             // The numbers first, once each; a stable sort, so that deliveries stay in their order.
-            let rank = |r: &Record| if r.bits & bit::DELIVERED != 0 { None } else { Some(names::order(self.key_of(r)).0) };
-            let mut ranked: Vec<(Option<i64>, Record)> = fresh.iter().map(|r| (rank(r), *r)).collect();
+            let rank = |r: &Record| {
+                if r.bits & bit::DELIVERED != 0 {
+                    None
+                } else {
+                    Some(names::order(self.key_of(r)).0)
+                }
+            };
+            let mut ranked: Vec<(Option<i64>, Record)> =
+                fresh.iter().map(|r| (rank(r), *r)).collect();
             ranked.sort_by(|(a, x), (b, y)| {
-                let names = || if a.is_some() { self.key_of(x).cmp(self.key_of(y)) } else { Ordering::Equal };
+                let names = || {
+                    if a.is_some() { self.key_of(x).cmp(self.key_of(y)) } else { Ordering::Equal }
+                };
                 a.cmp(b).then_with(names)
             });
             for (slot, (_, record)) in fresh.iter_mut().zip(ranked) {
@@ -468,7 +492,8 @@ impl Messages {
         }
     }
 
-    /// A table of all of them. Of two with the same name, the later is left out, and marked by the closure.
+    /// A table of all of them. Of two with the same name, the later is left out, and marked by the
+    /// closure.
     pub(super) fn index(&self, mut doubled: impl FnMut(usize)) -> Index {
         let mut index = Index::with_capacity(self.len());
         for position in 0..self.len() {
@@ -495,8 +520,8 @@ impl Messages {
         index.find(key, |i| self.key(i) == key)
     }
 
-    /// The place of the message of this name; if there is none, one is added to the table (and to the messages by the caller,
-    /// as the last).
+    /// The place of the message of this name; if there is none, one is added to the table (and to
+    /// the messages by the caller, as the last).
     pub(super) fn find_or_announce(&self, index: &mut Index, name: &[u8]) -> Option<usize> {
         let key = name.get(..names::key_length(name)).unwrap_or(name);
         index.find_or_insert(key, self.len(), |i| self.key(i) == key)

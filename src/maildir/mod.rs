@@ -1,8 +1,9 @@
 //! The store: folders of messages on disk, as Courier keeps them. Nothing in here knows IMAP.
 //!
-//! A [`Dir`] is one folder; [`scan::scan`] looks at it under its lock and gives a [`scan::Snapshot`], the messages with their UIDs;
-//! [`deliver::Delivery`] is a message on its way in; [`change`] renames and unlinks. [`resolve::Namespace`] knows where a name leads
-//! and what the user may do there; [`quota::Quota`] what fits. `STORAGE` n in the comments is the section of the
+//! A [`Dir`] is one folder; [`scan::scan`] looks at it under its lock and gives a
+//! [`scan::Snapshot`], the messages with their UIDs; [`deliver::Delivery`] is a message on its way
+//! in; [`change`] renames and unlinks. [`resolve::Namespace`] knows where a name leads and what the
+//! user may do there; [`quota::Quota`] what fits. `STORAGE` n in the comments is the section of the
 //! storage reference.
 
 pub mod account;
@@ -76,7 +77,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         let host = sys::user::hostname();
-        Config { lock_host: host.clone(), host, use_locks: true, fsync: true, keywords: KeywordMode::Fast }
+        Config {
+            lock_host: host.clone(),
+            host,
+            use_locks: true,
+            fsync: true,
+            keywords: KeywordMode::Fast,
+        }
     }
 }
 
@@ -139,7 +146,11 @@ impl Store {
     /// Notes that there is no room on the disk; the log has it once, not at every look.
     pub(crate) fn ran_out_of_room(&self, path: &Path, e: &io::Error) {
         if !self.short.replace(true) {
-            log::error!("{}: {}; new mail is not shown until there is room", sys::fs::shown(path), sys::fs::error_text(e));
+            log::error!(
+                "{}: {}; new mail is not shown until there is room",
+                sys::fs::shown(path),
+                sys::fs::error_text(e)
+            );
         }
     }
 
@@ -254,7 +265,8 @@ impl Error {
         Error::Io(anyhow::Error::new(e).context(context.into()))
     }
 
-    /// Wraps what the system said about a path; a missing file or directory becomes [`Error::Gone`].
+    /// Wraps what the system said about a path; a missing file or directory becomes
+    /// [`Error::Gone`].
     pub(crate) fn about<'a>(what: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
         move |e| match e.kind() {
             io::ErrorKind::NotFound => Error::Gone,
@@ -270,7 +282,9 @@ impl fmt::Display for Error {
             Error::Locked => f.write_str("The folder is locked"),
             Error::OverQuota => f.write_str("Quota exceeded"),
             Error::Stopped => f.write_str("Interrupted"),
-            Error::Io(e) => write!(f, "{e}: {}", self.io().map_or_else(String::new, sys::fs::error_text)),
+            Error::Io(e) => {
+                write!(f, "{e}: {}", self.io().map_or_else(String::new, sys::fs::error_text))
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Names that are given once: of temporary files, and of messages (STORAGE 1.2). No two deliveries on any host ever share one, which
-//! is what lets a Maildir do without locks.
+//! Names that are given once: of temporary files, and of messages (STORAGE 1.2). No two deliveries
+//! on any host ever share one, which is what lets a Maildir do without locks.
 
 use super::Store;
 use crate::sys::{clock, fs, user};
@@ -8,7 +8,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A host name as it may stand in a file name: `/` and `:` as the Maildir format writes them, no control characters.
+/// A host name as it may stand in a file name: `/` and `:` as the Maildir format writes them, no
+/// control characters.
 pub(super) fn host(name: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len());
     for b in name {
@@ -80,7 +81,12 @@ impl Stem {
 const TRIES: u32 = 1000;
 
 /// Makes a file `<T>.M<usec>P<pid><tag>.<host>` in `tmp`, open for reading and writing.
-pub fn create_temporary(store: &Store, tmp: &Path, tag: &[u8], mode: u32) -> io::Result<(File, PathBuf)> {
+pub fn create_temporary(
+    store: &Store,
+    tmp: &Path,
+    tag: &[u8],
+    mode: u32,
+) -> io::Result<(File, PathBuf)> {
     let mut tries = 0;
     loop {
         let (seconds, micros) = clock::now();
@@ -108,7 +114,12 @@ pub(super) struct Temporary {
 
 impl Temporary {
     /// Makes one, see [`create_temporary`].
-    pub(super) fn create(store: &Store, tmp: &Path, tag: &[u8], mode: u32) -> io::Result<Temporary> {
+    pub(super) fn create(
+        store: &Store,
+        tmp: &Path,
+        tag: &[u8],
+        mode: u32,
+    ) -> io::Result<Temporary> {
         let (file, path) = create_temporary(store, tmp, tag, mode)?;
         Ok(Temporary { path: Some(path), file: Some(file) })
     }
@@ -184,7 +195,9 @@ pub(super) fn order(key: &[u8]) -> (i64, &[u8]) {
 pub(super) fn without_size(base: &[u8]) -> &[u8] {
     let Some(comma) = memchr::memrchr(b',', base) else { return base };
     match base.get(comma..).and_then(|s| s.strip_prefix(b",S=")) {
-        Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => base.get(..comma).unwrap_or(base),
+        Some(digits) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            base.get(..comma).unwrap_or(base)
+        }
         _ => base,
     }
 }
@@ -200,26 +213,39 @@ mod tests {
         let store = Store::new(Config { host: b"host1".to_vec(), ..Config::default() });
         let stem = Stem { seconds: 1_700_000_000, micros: 424_242, count: 0 };
         let pid = user::pid();
-        assert_eq!(stem.temporary(&store, None), format!("1700000000.M424242P{pid}_0.host1").as_bytes());
-        assert_eq!(stem.temporary(&store, Some(17)), format!("1700000000.M424242P{pid}_0.host1,S=17").as_bytes());
+        assert_eq!(
+            stem.temporary(&store, None),
+            format!("1700000000.M424242P{pid}_0.host1").as_bytes()
+        );
+        assert_eq!(
+            stem.temporary(&store, Some(17)),
+            format!("1700000000.M424242P{pid}_0.host1,S=17").as_bytes()
+        );
         assert_eq!(
             stem.base(&store, 0xFE00, 0x9AE523, 17),
-            format!("1700000000.M424242P{pid}V000000000000FE00I00000000009AE523_0.host1,S=17").as_bytes()
+            format!("1700000000.M424242P{pid}V000000000000FE00I00000000009AE523_0.host1,S=17")
+                .as_bytes()
         );
     }
 
     #[test]
     fn hosts_cannot_break_a_name() {
-        for (name, safe) in [("a.b", "a.b"), ("a/b:c", "a\\057b\\072c"), ("a\nb", "a_b"), ("", "localhost")] {
+        for (name, safe) in
+            [("a.b", "a.b"), ("a/b:c", "a\\057b\\072c"), ("a\nb", "a_b"), ("", "localhost")]
+        {
             assert_eq!(host(name.as_bytes()), safe.as_bytes());
         }
     }
 
     #[test]
     fn sizes_are_set_aside() {
-        for (name, rest) in
-            [("1.a,S=12", "1.a"), ("1.a", "1.a"), ("1.a,S=", "1.a,S="), ("1.a,S=1x", "1.a,S=1x"), ("1.a,W=3", "1.a,W=3")]
-        {
+        for (name, rest) in [
+            ("1.a,S=12", "1.a"),
+            ("1.a", "1.a"),
+            ("1.a,S=", "1.a,S="),
+            ("1.a,S=1x", "1.a,S=1x"),
+            ("1.a,W=3", "1.a,W=3"),
+        ] {
             assert_eq!(without_size(name.as_bytes()), rest.as_bytes());
         }
     }

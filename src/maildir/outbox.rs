@@ -1,4 +1,5 @@
-//! The outbox: a message that comes into the folder of the setting `OUTBOX` is mailed before it is stored (STORAGE 10.2).
+//! The outbox: a message that comes into the folder of the setting `OUTBOX` is mailed before it is
+//! stored (STORAGE 10.2).
 
 use super::control;
 use crate::sys::{fs, process};
@@ -35,15 +36,16 @@ pub struct Mailer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotSent;
 
-/// The folder of the setting `OUTBOX` (`.Outbox`), by its name on disk without the dot; `None` if it is off or no name for a folder.
+/// The folder of the setting `OUTBOX` (`.Outbox`), by its name on disk without the dot; `None` if
+/// it is off or no name for a folder.
 pub fn folder_name(setting: Option<&[u8]>) -> Option<&[u8]> {
     let name = setting?.strip_prefix(b".")?;
     control::is_name(name).then_some(name)
 }
 
 impl Mailer {
-    /// Mails a message: `SENDMAIL -oi -t -f SENDER`, with the `HEADERFROM` field first and then the file from its start, as it is on
-    /// disk (LF line ends).
+    /// Mails a message: `SENDMAIL -oi -t -f SENDER`, with the `HEADERFROM` field first and then the
+    /// file from its start, as it is on disk (LF line ends).
     pub fn send(&self, message: &File) -> Result<(), NotSent> {
         self.send_within(message, PATIENCE)
     }
@@ -96,7 +98,8 @@ mod tests {
     use std::path::Path;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    /// One test at a time: a script that another thread's child still holds open for writing cannot be run.
+    /// One test at a time: a script that another thread's child still holds open for writing cannot
+    /// be run.
     fn alone() -> MutexGuard<'static, ()> {
         static ALONE: Mutex<()> = Mutex::new(());
         ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -150,7 +153,10 @@ mod tests {
         let _alone = alone();
         let dir = tempfile::tempdir().unwrap();
         let file = message(dir.path(), 1_000_000);
-        assert_eq!(mailer(dir.path(), "cat > /dev/null; echo no >&2; exit 1").send(&file), Err(NotSent));
+        assert_eq!(
+            mailer(dir.path(), "cat > /dev/null; echo no >&2; exit 1").send(&file),
+            Err(NotSent)
+        );
         assert_eq!(mailer(dir.path(), "kill -9 $$").send(&file), Err(NotSent));
         let m = mailer(dir.path(), "");
         let m = Mailer { program: Some(b"/nonexistent".to_vec()), ..m };
@@ -171,7 +177,11 @@ mod tests {
         // Leaves something running that holds its output.
         assert_eq!(mailer(dir.path(), "cat > /dev/null; sleep 20 & exit 0").send(&file), Ok(()));
         // Closes its output and goes on.
-        assert_eq!(mailer(dir.path(), "cat > /dev/null; exec > /dev/null 2>&1; sleep 0.1; exit 0").send(&file), Ok(()));
+        assert_eq!(
+            mailer(dir.path(), "cat > /dev/null; exec > /dev/null 2>&1; sleep 0.1; exit 0")
+                .send(&file),
+            Ok(())
+        );
         // Never ends.
         let m = mailer(dir.path(), "exec sleep 120");
         let before = crate::sys::clock::monotonic();
@@ -191,7 +201,11 @@ mod tests {
             (Some(".a/b"), None),
             (None, None),
         ] {
-            assert_eq!(folder_name(setting.map(str::as_bytes)), name.map(str::as_bytes), "{setting:?}");
+            assert_eq!(
+                folder_name(setting.map(str::as_bytes)),
+                name.map(str::as_bytes),
+                "{setting:?}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The patterns of LIST and LSUB (RFC 3501 6.3.8): `*` is anything, `%` anything within one level. Matching keeps a set of places in the
-//! pattern, so that no pattern takes more than length times length.
+//! The patterns of LIST and LSUB (RFC 3501 6.3.8): `*` is anything, `%` anything within one level.
+//! Matching keeps a set of places in the pattern, so that no pattern takes more than length times
+//! length.
 
 /// A pattern, in the form of control files (UTF-8, with the namespace's prefix).
 #[derive(Clone, Debug)]
@@ -15,8 +16,9 @@ impl Pattern {
         (wildcards <= WILDCARDS).then(|| Pattern(pattern.to_vec()))
     }
 
-    /// The pattern that a reference and a pattern of LIST mean together (PROTOCOL 4.5, "Pattern resolution"): joined with a dot, without
-    /// a dot at the end, the first level in its usual spelling. The reference must have been found valid.
+    /// The pattern that a reference and a pattern of LIST mean together (PROTOCOL 4.5, "Pattern
+    /// resolution"): joined with a dot, without a dot at the end, the first level in its usual
+    /// spelling. The reference must have been found valid.
     pub fn join(reference: &[u8], pattern: &[u8]) -> Vec<u8> {
         let reference = reference.strip_suffix(b".").unwrap_or(reference);
         let mut joined = match (reference.is_empty(), pattern.is_empty()) {
@@ -50,7 +52,8 @@ impl Pattern {
         &self.0
     }
 
-    /// The places that can be reached from these without reading anything: a wildcard may stand for nothing.
+    /// The places that can be reached from these without reading anything: a wildcard may stand for
+    /// nothing.
     fn settle(&self, places: &mut Vec<usize>) {
         let mut all: Vec<usize> = Vec::with_capacity(places.len());
         for place in places.iter() {
@@ -115,9 +118,12 @@ mod tests {
         match (pattern.split_first(), name.split_first()) {
             (None, None) => true,
             (None, Some(_)) => false,
-            (Some((b'*', rest)), _) => model(rest, name) || name.split_first().is_some_and(|(_, n)| model(pattern, n)),
+            (Some((b'*', rest)), _) => {
+                model(rest, name) || name.split_first().is_some_and(|(_, n)| model(pattern, n))
+            }
             (Some((b'%', rest)), _) => {
-                model(rest, name) || name.split_first().is_some_and(|(b, n)| *b != b'.' && model(pattern, n))
+                model(rest, name)
+                    || name.split_first().is_some_and(|(b, n)| *b != b'.' && model(pattern, n))
             }
             (Some((p, rest)), Some((b, n))) => p == b && model(rest, n),
             (Some(_), None) => false,
@@ -165,7 +171,11 @@ mod tests {
             ("INBOX", "", "INBOX"),
             ("", "", ""),
         ] {
-            assert_eq!(Pattern::join(reference.as_bytes(), pattern.as_bytes()), joined.as_bytes(), "{reference:?} {pattern:?}");
+            assert_eq!(
+                Pattern::join(reference.as_bytes(), pattern.as_bytes()),
+                joined.as_bytes(),
+                "{reference:?} {pattern:?}"
+            );
         }
     }
 

@@ -1,5 +1,5 @@
-//! STATUS of a folder that is not selected: what a scan would find, without moving a message or giving a UID
-//! (STORAGE 0, trap 5).
+//! STATUS of a folder that is not selected: what a scan would find, without moving a message or
+//! giving a UID (STORAGE 0, trap 5).
 
 use super::lock::Lock;
 use super::look::{Look, Stamp};
@@ -31,8 +31,9 @@ struct Times {
     new_mail: Option<Stamp>,
 }
 
-/// Looks at a folder. Not under its lock, which costs more than the look, where nothing changes the while: if the UID file and the directories
-/// have the times that they had before, and those lay back far enough for a change to show, all was seen at one moment.
+/// Looks at a folder. Not under its lock, which costs more than the look, where nothing changes the
+/// while: if the UID file and the directories have the times that they had before, and those lay
+/// back far enough for a change to show, all was seen at one moment.
 pub fn status(store: &Store, dir: &Dir) -> Result<Status, Error> {
     let time = Time::of(None);
     let uid_file = || fs::lstat(&dir.uid_file()).ok().map(|m| Stamp::of(&m));
@@ -43,7 +44,9 @@ pub fn status(store: &Store, dir: &Dir) -> Result<Status, Error> {
         let same = |path: &Path, old: Option<Stamp>| {
             old.is_none_or(|stamp| stamp.is_settled(time.nanos)) && Stamp::of_directory(path) == old
         };
-        let still = times.cur.is_some() && same(&dir.cur(), times.cur) && same(&dir.new_mail(), times.new_mail);
+        let still = times.cur.is_some()
+            && same(&dir.cur(), times.cur)
+            && same(&dir.new_mail(), times.new_mail);
         if still && uid_file() == before {
             return Ok(status);
         }
@@ -60,20 +63,22 @@ fn locked(store: &Store, dir: &Dir) -> Result<Status, Error> {
     };
     let time = Time::of(lock.as_ref());
     if lock.is_some() {
-        // Courier: every look makes it, for IDLE watches it (STORAGE 3.1). Without it nothing here is wrong.
+        // Courier: every look makes it, for IDLE watches it (STORAGE 3.1). Without it nothing here
+        // is wrong.
         let _ = keywords::make_directory(dir);
     }
     figures(store, dir, time.seconds, time.nanos).map(|(status, _)| status)
 }
 
-/// The figures, and the times of the directories that they come from. `seconds`: for a UIDVALIDITY where there is none; `nanos`: the
-/// file system's time, or earlier.
+/// The figures, and the times of the directories that they come from. `seconds`: for a UIDVALIDITY
+/// where there is none; `nanos`: the file system's time, or earlier.
 fn figures(store: &Store, dir: &Dir, seconds: i64, nanos: i128) -> Result<(Status, Times), Error> {
     let file = uiddb::read(dir)?;
     let mut look = Look::new(store, dir, file.messages);
     look.read_cur(nanos)?;
     for name in look.list_new()? {
-        // One that is known but not in `cur` will keep its UID; one whose name is taken will get another name.
+        // One that is known but not in `cur` will keep its UID; one whose name is taken will get
+        // another name.
         match look.messages.find(&look.index, &name) {
             Some(i) if !look.messages.has(i, bit::FOUND) => {
                 look.messages.set_file_name(i, &name);

@@ -1,5 +1,6 @@
-//! The Maildir++ quota: `maildirsize`, a file of limits and of differences that every delivery agent appends to (STORAGE 7). There is
-//! no lock: one difference is one write, and whoever doubts the sum counts the Maildir and replaces the file.
+//! The Maildir++ quota: `maildirsize`, a file of limits and of differences that every delivery
+//! agent appends to (STORAGE 7). There is no lock: one difference is one write, and whoever doubts
+//! the sum counts the Maildir and replaces the file.
 
 use super::control;
 use crate::sys::{clock, dir, fs};
@@ -60,8 +61,8 @@ pub struct Quota<'a> {
 }
 
 impl Limits {
-    /// Reads `5000S,10C`: numbers with the letters S (octets) and C (messages), anything between them passed over. A number with
-    /// another letter is logged. `None` if nothing is limited.
+    /// Reads `5000S,10C`: numbers with the letters S (octets) and C (messages), anything between
+    /// them passed over. A number with another letter is logged. `None` if nothing is limited.
     pub fn parse(text: &[u8]) -> Option<Limits> {
         let mut limits = Limits::default();
         let mut rest = text;
@@ -115,7 +116,8 @@ impl Account {
 
     /// One write, so that it stays whole beside those of others.
     fn append(&mut self, bytes: i64, messages: i64) {
-        // Courier writes a first line into an empty file, where it would be taken for limits; we leave such a file alone.
+        // Courier writes a first line into an empty file, where it would be taken for limits; we
+        // leave such a file alone.
         if (bytes, messages) == (0, 0) || self.empty {
             return;
         }
@@ -144,7 +146,8 @@ fn signed_size(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// Whether messages of the folder `.<sub>` count: all but those in Trash, whatever `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
+/// Whether messages of the folder `.<sub>` count: all but those in Trash, whatever
+/// `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
 pub fn counts(sub: &[u8]) -> bool {
     sub != b"Trash"
 }
@@ -160,7 +163,8 @@ pub fn size_in_name(name: &[u8]) -> Option<u64> {
     let base = name.get(..end)?;
     let at = memchr::memmem::rfind(base, b",S=")?;
     let digits = base.get(at.checked_add(3)?..)?;
-    let digits = digits.get(..digits.iter().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len()))?;
+    let digits =
+        digits.get(..digits.iter().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len()))?;
     crate::types::number::digits(digits)
 }
 
@@ -170,7 +174,8 @@ impl<'a> Quota<'a> {
         Quota { root: root.to_path_buf(), host, setting: setting.and_then(Limits::parse) }
     }
 
-    /// The quota that a folder's directory falls under: that of the directory above, if it holds `maildirfolder` (STORAGE 7.1).
+    /// The quota that a folder's directory falls under: that of the directory above, if it holds
+    /// `maildirfolder` (STORAGE 7.1).
     pub fn of_folder(dir: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
         let below = fs::lstat(&fs::join(dir, b"maildirfolder")).is_ok();
         Quota::new(&if below { dir.join("..") } else { dir.to_path_buf() }, host, setting)
@@ -186,16 +191,28 @@ impl<'a> Quota<'a> {
         let mut text = vec![0; usize::try_from(FULL).unwrap_or(0)];
         let length = fs::read_at(&file, &mut text, 0).ok()?;
         text.truncate(length);
-        let age = clock::now().0.saturating_sub(i64::try_from(fs::mtime_nanos(&metadata) / 1_000_000_000).unwrap_or(0));
+        let age = clock::now()
+            .0
+            .saturating_sub(i64::try_from(fs::mtime_nanos(&metadata) / 1_000_000_000).unwrap_or(0));
         let full = length as u64 >= FULL;
         let mut lines = text.split(|b| *b == b'\n');
         let limits = Limits::parse(lines.next().unwrap_or_default());
-        let mut account = Account { file, limits, bytes: 0, messages: 0, lines: 0, age, empty: length == 0, full };
+        let mut account = Account {
+            file,
+            limits,
+            bytes: 0,
+            messages: 0,
+            lines: 0,
+            age,
+            empty: length == 0,
+            full,
+        };
         if full {
             return Some(account);
         }
         for line in lines {
-            let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).map(signed);
+            let mut words =
+                line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).map(signed);
             if let (Some(Some(bytes)), Some(Some(messages))) = (words.next(), words.next()) {
                 account.bytes = account.bytes.saturating_add(bytes);
                 account.messages = account.messages.saturating_add(messages);
@@ -209,7 +226,11 @@ impl<'a> Quota<'a> {
     pub fn usage(&self) -> Option<Usage> {
         let account = self.read()?;
         let shown = |n: i64| u64::try_from(n).unwrap_or(0);
-        Some(Usage { limits: account.limits?, bytes: shown(account.bytes), messages: shown(account.messages) })
+        Some(Usage {
+            limits: account.limits?,
+            bytes: shown(account.bytes),
+            messages: shown(account.messages),
+        })
     }
 
     /// Whether the Maildir has a `maildirsize`: without it nothing needs to be counted.
@@ -217,7 +238,8 @@ impl<'a> Quota<'a> {
         fs::lstat(&self.path()).is_ok_and(|m| m.is_file())
     }
 
-    /// Before messages become part of the Maildir: refuses them if they do not fit, otherwise notes them. Octets as on disk.
+    /// Before messages become part of the Maildir: refuses them if they do not fit, otherwise notes
+    /// them. Octets as on disk.
     pub fn check_and_add(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
         if let Some(mut account) = self.with_room_for(bytes, messages, by)? {
             account.append(signed_size(bytes), signed_size(messages));
@@ -251,7 +273,9 @@ impl<'a> Quota<'a> {
             account = new;
         }
         let over = |a: &Account| {
-            a.limits.is_some_and(|l| l.exceeded_by(a.bytes.saturating_add(bytes), a.messages.saturating_add(messages)))
+            a.limits.is_some_and(|l| {
+                l.exceeded_by(a.bytes.saturating_add(bytes), a.messages.saturating_add(messages))
+            })
         };
         if over(&account) && !counted && (account.lines > 1 || account.age > FRESH_SECONDS) {
             let Some(new) = self.recount(account.limits) else { return Ok(None) };
@@ -287,19 +311,25 @@ impl<'a> Quota<'a> {
         }
     }
 
-    /// Counts the Maildir and replaces the file. `None` if new mail kept coming in between or the file cannot be written: what was
-    /// to be added is allowed then.
+    /// Counts the Maildir and replaces the file. `None` if new mail kept coming in between or the
+    /// file cannot be written: what was to be added is allowed then.
     fn recount(&self, limits: Option<Limits>) -> Option<Account> {
         for _ in 0..COUNTS {
             let before = self.newest();
             let (bytes, messages) = self.count();
-            let text = format!("{}\n{}", limits.map(Limits::line).unwrap_or_default(), line(bytes, messages));
+            let text = format!(
+                "{}\n{}",
+                limits.map(Limits::line).unwrap_or_default(),
+                line(bytes, messages)
+            );
             let pid = crate::sys::user::pid();
             let host = control::safe_host(self.host);
-            let name = [format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0).as_bytes(), &host].concat();
+            let name =
+                [format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0).as_bytes(), &host].concat();
             let tmp = self.root.join("tmp").join(fs::path(&name));
             let _ = fs::unlink(&tmp);
-            let written = fs::create_new(&tmp, 0o644).and_then(|mut file| file.write_all(text.as_bytes()));
+            let written =
+                fs::create_new(&tmp, 0o644).and_then(|mut file| file.write_all(text.as_bytes()));
             if let Err(e) = written.and_then(|()| fs::rename(&tmp, &self.path())) {
                 let _ = fs::unlink(&tmp);
                 log::warn!("maildirsize: {e}");
@@ -312,7 +342,8 @@ impl<'a> Quota<'a> {
         None
     }
 
-    /// The directories whose messages count: `new` and `cur` of the Maildir and of its folders, links left aside.
+    /// The directories whose messages count: `new` and `cur` of the Maildir and of its folders,
+    /// links left aside.
     fn directories(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.root.clone()];
         for sub in control::folders(&self.root).unwrap_or_default() {
@@ -325,7 +356,11 @@ impl<'a> Quota<'a> {
     }
 
     fn newest(&self) -> Option<i128> {
-        self.directories().iter().filter_map(|d| d.metadata().ok()).map(|m| fs::mtime_nanos(&m)).max()
+        self.directories()
+            .iter()
+            .filter_map(|d| d.metadata().ok())
+            .map(|m| fs::mtime_nanos(&m))
+            .max()
     }
 
     fn count(&self) -> (i64, i64) {
@@ -335,7 +370,10 @@ impl<'a> Quota<'a> {
             let Ok(open) = dir::open(&path) else { continue };
             let mut unknown = Vec::new();
             let result = dir::for_each(&open, |name, kind| {
-                if name.starts_with(b".") || kind == dir::Kind::Dir || !counts_with(Flags::of_file_name(name)) {
+                if name.starts_with(b".")
+                    || kind == dir::Kind::Dir
+                    || !counts_with(Flags::of_file_name(name))
+                {
                     return;
                 }
                 match size_in_name(name) {
@@ -349,7 +387,8 @@ impl<'a> Quota<'a> {
             if let Err(e) = result {
                 log::warn!("maildirsize: {e}");
             }
-            for metadata in unknown.iter().filter_map(|name| fs::join(&path, name).metadata().ok()) {
+            for metadata in unknown.iter().filter_map(|name| fs::join(&path, name).metadata().ok())
+            {
                 bytes = bytes.saturating_add(i64::try_from(metadata.len()).unwrap_or(i64::MAX));
                 messages = messages.saturating_add(1);
             }

@@ -1,7 +1,9 @@
-//! A file that is not under the name that we know: every change of a flag is a rename, by any session of any program at any moment, so a
-//! missing name says little. Reading the directory finds the new name, but not that of a file which is renamed again and again while we
-//! read: the entry that we see is old when we come to it, and a file that moves from what we have yet to read to what we have read is not
-//! seen at all. The names that a change of flags can lead to are few, and asking for each takes microseconds.
+//! A file that is not under the name that we know: every change of a flag is a rename, by any
+//! session of any program at any moment, so a missing name says little. Reading the directory finds
+//! the new name, but not that of a file which is renamed again and again while we read: the entry
+//! that we see is old when we come to it, and a file that moves from what we have yet to read to
+//! what we have read is not seen at all. The names that a change of flags can lead to are few, and
+//! asking for each takes microseconds.
 
 use crate::sys::fs;
 use std::path::Path;
@@ -13,13 +15,16 @@ const SETS: u8 = 1 << LETTERS.len();
 /// How often all of them are asked for: a file may change its name between two questions.
 const ROUNDS: u32 = 3;
 
-/// The name of a base with other flags than it was known by: those in `difference` turned round. Letters that are nobody's flags here (other
-/// servers have keywords there) stay as they are, behind the others.
+/// The name of a base with other flags than it was known by: those in `difference` turned round.
+/// Letters that are nobody's flags here (other servers have keywords there) stay as they are,
+/// behind the others.
 fn with_flags(base: &[u8], known: &[u8], difference: u8) -> Vec<u8> {
     let mut name = base.to_vec();
     name.extend_from_slice(b":2,");
     let is_set = |n: u8, letter: u8| known.contains(&letter) != (difference >> n & 1 != 0);
-    name.extend((0..).zip(LETTERS).filter(|(n, letter)| is_set(*n, *letter)).map(|(_, letter)| letter));
+    name.extend(
+        (0..).zip(LETTERS).filter(|(n, letter)| is_set(*n, *letter)).map(|(_, letter)| letter),
+    );
     name.extend(known.iter().filter(|letter| !LETTERS.contains(letter)));
     name
 }
@@ -32,16 +37,22 @@ fn letters<'n>(base: &[u8], name: &'n [u8]) -> &'n [u8] {
 /// The names that a change of one flag leads to, and the known one.
 pub(super) fn likely(base: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
     let one = (0..LETTERS.len()).map(|n| 1 << n);
-    [0].into_iter().chain(one).map(|difference| with_flags(base, letters(base, name), difference)).collect()
+    [0].into_iter()
+        .chain(one)
+        .map(|difference| with_flags(base, letters(base, name), difference))
+        .collect()
 }
 
-/// The name that the file of this base has now, if it is one that a change of flags leads to; the likely ones are asked for first: those
-/// that differ by few flags from `name`, by which it was last known. A file that is renamed again and again may be missed.
+/// The name that the file of this base has now, if it is one that a change of flags leads to; the
+/// likely ones are asked for first: those that differ by few flags from `name`, by which it was
+/// last known. A file that is renamed again and again may be missed.
 pub(super) fn find(cur: &Path, base: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let mut differences: Vec<u8> = (0..SETS).collect();
     differences.sort_by_key(|d| d.count_ones());
-    let names: Vec<Vec<u8>> = differences.iter().map(|d| with_flags(base, letters(base, name), *d)).collect();
-    (0..ROUNDS).find_map(|_| names.iter().find(|name| fs::lstat(&fs::join(cur, name)).is_ok()).cloned())
+    let names: Vec<Vec<u8>> =
+        differences.iter().map(|d| with_flags(base, letters(base, name), *d)).collect();
+    (0..ROUNDS)
+        .find_map(|_| names.iter().find(|name| fs::lstat(&fs::join(cur, name)).is_ok()).cloned())
 }
 
 #[cfg(test)]
@@ -61,7 +72,11 @@ mod tests {
             for name in names {
                 let at = cur.path().join(name);
                 std::fs::write(&at, "").unwrap();
-                assert_eq!(find(cur.path(), b"1.a", known.as_bytes()).unwrap(), name.as_bytes(), "{known}");
+                assert_eq!(
+                    find(cur.path(), b"1.a", known.as_bytes()).unwrap(),
+                    name.as_bytes(),
+                    "{known}"
+                );
                 assert_eq!(find(cur.path(), b"1", known.as_bytes()), None);
                 std::fs::remove_file(&at).unwrap();
             }
@@ -72,7 +87,18 @@ mod tests {
     #[test]
     fn one_flag_more_or_less_is_likely() {
         let names = likely(b"1.a", b"1.a:2,FS");
-        assert_eq!(names, [&b"1.a:2,FS"[..], b"1.a:2,DFS", b"1.a:2,S", b"1.a:2,FPS", b"1.a:2,FRS", b"1.a:2,F", b"1.a:2,FST"]);
+        assert_eq!(
+            names,
+            [
+                &b"1.a:2,FS"[..],
+                b"1.a:2,DFS",
+                b"1.a:2,S",
+                b"1.a:2,FPS",
+                b"1.a:2,FRS",
+                b"1.a:2,F",
+                b"1.a:2,FST"
+            ]
+        );
     }
 
     /// Somebody changes a flag all the time: mostly it is found.

@@ -1,7 +1,9 @@
-//! From a folder's name to where it lives and what the user may do there: the three namespaces behind one door (STORAGE 4.3, 5, 6).
+//! From a folder's name to where it lives and what the user may do there: the three namespaces
+//! behind one door (STORAGE 4.3, 5, 6).
 //!
-//! No name can lead out of its Maildir: levels hold no `/` and are never empty, so that `..` cannot be spelled. Symbolic links are
-//! followed where the administrator or the owner put them as a folder (`.Link`) or as an old-style shared folder, nowhere else.
+//! No name can lead out of its Maildir: levels hold no `/` and are never empty, so that `..` cannot
+//! be spelled. Symbolic links are followed where the administrator or the owner put them as a
+//! folder (`.Link`) or as an old-style shared folder, nowhere else.
 
 use super::account::AccountOptions;
 use super::acl::{Acl, ChangeRefused, Identity};
@@ -166,8 +168,9 @@ impl Namespace {
         }
     }
 
-    /// Where a folder would live, whether it is there or not: for CREATE and RENAME. `None` for names that cannot be folders: levels of
-    /// the index, accounts that are not in it, old-style shared folders.
+    /// Where a folder would live, whether it is there or not: for CREATE and RENAME. `None` for
+    /// names that cannot be folders: levels of the index, accounts that are not in it, old-style
+    /// shared folders.
     pub fn place(&self, name: &FolderName) -> Option<Resolved> {
         match name.place() {
             Place::Inbox => Some(self.own(b"")),
@@ -180,7 +183,8 @@ impl Namespace {
         }
     }
 
-    /// Where a folder lives. An old-style shared folder is subscribed by this, as Courier does at the first look (STORAGE 6.2).
+    /// Where a folder lives. An old-style shared folder is subscribed by this, as Courier does at
+    /// the first look (STORAGE 6.2).
     pub fn resolve(&self, name: &FolderName) -> Result<Resolved, NotThere> {
         let Place::Link(path) = name.place() else {
             return self.place(name).filter(|r| r.dir.is_there()).ok_or(NotThere);
@@ -212,17 +216,22 @@ impl Namespace {
         Ok(Some((self.lists(&place.root).load(&place.sub)?, place.owner)))
     }
 
-    /// What the user may do in a folder. The folder need not exist: the parent's list counts then, and is saved (STORAGE 5.3). Names
-    /// that stand for nothing give no rights; a list that cannot be read is an error.
+    /// What the user may do in a folder. The folder need not exist: the parent's list counts then,
+    /// and is saved (STORAGE 5.3). Names that stand for nothing give no rights; a list that cannot
+    /// be read is an error.
     pub fn rights(&self, name: &FolderName) -> io::Result<Rights> {
         match name.place() {
-            Place::Inbox | Place::Own(_) if self.no_lists => Ok(Rights::ALL.without(Rights::of(b"a"))),
+            Place::Inbox | Place::Own(_) if self.no_lists => {
+                Ok(Rights::ALL.without(Rights::of(b"a")))
+            }
             Place::Link(path) => Ok(self.link_rights(path)),
             Place::Inbox => self.rights_by_list(&self.root, b"", self.who.user()),
             Place::Own(sub) => self.rights_by_list(&self.root, sub, self.who.user()),
             Place::Index(path) => match self.index.find(path) {
                 Some(Spot::Level) => Ok(Acl::of_level().rights(&self.who, b"")),
-                Some(Spot::Account(account)) => self.rights_by_list(&account.root, &account.sub, &account.owner),
+                Some(Spot::Account(account)) => {
+                    self.rights_by_list(&account.root, &account.sub, &account.owner)
+                }
                 None => Ok(Rights::NONE),
             },
         }
@@ -249,7 +258,11 @@ impl Namespace {
     /// As [`Namespace::rights`]; a list that cannot be read is logged and gives no rights.
     pub fn rights_or_none(&self, name: &FolderName) -> Rights {
         self.rights(name).unwrap_or_else(|e| {
-            log::error!("Error reading ACLs for {}: {}", crate::sys::log::value(name.as_bytes()), fs::error_text(&e));
+            log::error!(
+                "Error reading ACLs for {}: {}",
+                crate::sys::log::value(name.as_bytes()),
+                fs::error_text(&e)
+            );
             Rights::NONE
         })
     }
@@ -273,11 +286,15 @@ impl Namespace {
         if self.no_lists {
             return Err(ChangeRefused::Special);
         }
-        self.list_of(name).map_err(ChangeRefused::Failed)?.map(|(acl, _)| acl).ok_or(ChangeRefused::Special)
+        self.list_of(name)
+            .map_err(ChangeRefused::Failed)?
+            .map(|(acl, _)| acl)
+            .ok_or(ChangeRefused::Special)
     }
 
-    /// Changes a folder's list, if the rules allow the outcome (STORAGE 5.6); the list as it is then. The Maildir's lock is held from
-    /// reading to writing, so that two changes at a time are both made. The caller has checked the right `a`.
+    /// Changes a folder's list, if the rules allow the outcome (STORAGE 5.6); the list as it is
+    /// then. The Maildir's lock is held from reading to writing, so that two changes at a time are
+    /// both made. The caller has checked the right `a`.
     pub fn change(
         &self,
         store: &Store,

@@ -1,5 +1,6 @@
-//! The index file of shared folders (STORAGE 6.1): which accounts and groups stand behind the names that begin with `#shared.`. The files
-//! are the administrator's; they are read once per session, at the first need.
+//! The index file of shared folders (STORAGE 6.1): which accounts and groups stand behind the names
+//! that begin with `#shared.`. The files are the administrator's; they are read once per session,
+//! at the first need.
 
 use crate::sys::fs;
 use crate::types::number::atoi;
@@ -34,7 +35,8 @@ pub struct SharedIndex {
 #[derive(Debug, Default)]
 struct Entries {
     list: Vec<Entry>,
-    /// The first entry of each name: a level of a hundred thousand accounts is asked for each of them.
+    /// The first entry of each name: a level of a hundred thousand accounts is asked for each of
+    /// them.
     by_name: HashMap<Box<[u8]>, usize>,
 }
 
@@ -80,10 +82,12 @@ pub struct Account {
 }
 
 impl SharedIndex {
-    /// `file` is `IMAP_SHAREDINDEXFILE`, with `sharedgroup` appended; `None` or empty: nothing is shared. `munge` is
-    /// `IMAP_SHAREDMUNGENAMES`, `own` the session's own Maildir.
+    /// `file` is `IMAP_SHAREDINDEXFILE`, with `sharedgroup` appended; `None` or empty: nothing is
+    /// shared. `munge` is `IMAP_SHAREDMUNGENAMES`, `own` the session's own Maildir.
     pub fn new(file: Option<&[u8]>, sharedgroup: &[u8], munge: bool, own: &Path) -> SharedIndex {
-        let file = file.filter(|f| !f.is_empty()).map(|f| fs::path(&[f, sharedgroup].concat()).to_path_buf());
+        let file = file
+            .filter(|f| !f.is_empty())
+            .map(|f| fs::path(&[f, sharedgroup].concat()).to_path_buf());
         let own = own.metadata().ok().map(|m| (m.dev(), m.ino()));
         SharedIndex { file, munge, own, files: RefCell::default() }
     }
@@ -94,7 +98,8 @@ impl SharedIndex {
             return Rc::clone(known);
         }
         let shown = fs::shown(file);
-        let read = fs::open_through_link(file).and_then(|(open, metadata)| fs::read_all(&open, &metadata, SIZE_LIMIT));
+        let read = fs::open_through_link(file)
+            .and_then(|(open, metadata)| fs::read_all(&open, &metadata, SIZE_LIMIT));
         let text = read.unwrap_or_else(|e| {
             log::error!("{shown}: {}", fs::error_text(&e));
             Vec::new()
@@ -128,16 +133,21 @@ impl SharedIndex {
             // Courier: the name is appended to this file's directory, whatever it starts with.
             let start = third.iter().position(|b| *b != b'/')?;
             let group = fs::join(file.parent()?, third.get(start..)?);
-            return Some(Entry { name, target: Target::Group(group, [b"user=", raw].concat().into()) });
+            return Some(Entry {
+                name,
+                target: Target::Group(group, [b"user=", raw].concat().into()),
+            });
         }
         if atoi(second) <= 0 || atoi(third) <= 0 {
             return None;
         }
         let home = fields.next()?;
         let maildir = fields.next().filter(|m| !m.is_empty()).unwrap_or(b"./Maildir");
-        // Joining takes an absolute Maildir as it is. One relative to nothing would be looked for in the session's own.
+        // Joining takes an absolute Maildir as it is. One relative to nothing would be looked for
+        // in the session's own.
         let root = fs::join(fs::path(home), maildir);
-        (root.is_absolute() && !line.contains(&0)).then_some(Entry { name, target: Target::Account(root) })
+        (root.is_absolute() && !line.contains(&0))
+            .then_some(Entry { name, target: Target::Account(root) })
     }
 
     /// Whether an account's Maildir is there and not the session's own.
@@ -161,7 +171,8 @@ impl SharedIndex {
             match &entries.find(level)?.target {
                 Target::Group(group, user) => (file, owner) = (group.clone(), user.clone()),
                 Target::Account(root) => {
-                    let account = Account { root: root.clone(), sub: rest.to_vec(), owner: owner.into() };
+                    let account =
+                        Account { root: root.clone(), sub: rest.to_vec(), owner: owner.into() };
                     return self.is_shown(root).then_some(Spot::Account(account));
                 }
             }
@@ -169,8 +180,9 @@ impl SharedIndex {
         None
     }
 
-    /// Walks the index. `wanted(name)` says whether something at or below the name `#shared...` is of interest, `enter(name)` whether
-    /// something below it is; `group` and `account` get what is there.
+    /// Walks the index. `wanted(name)` says whether something at or below the name `#shared...` is
+    /// of interest, `enter(name)` whether something below it is; `group` and `account` get what is
+    /// there.
     pub fn walk(
         &self,
         wanted: &dyn Fn(&[u8]) -> bool,
@@ -200,7 +212,10 @@ impl SharedIndex {
                         }
                     }
                     Target::Account(root) if self.is_shown(root) => {
-                        account(&name, Account { root: root.clone(), sub: Vec::new(), owner: owner.clone() });
+                        account(
+                            &name,
+                            Account { root: root.clone(), sub: Vec::new(), owner: owner.clone() },
+                        );
                     }
                     Target::Account(_) => {}
                 }
@@ -213,7 +228,8 @@ impl SharedIndex {
     }
 }
 
-/// An account's or a group's name as a level of a folder's name (STORAGE 6.1): modified UTF-7, and nothing that would be a separator.
+/// An account's or a group's name as a level of a folder's name (STORAGE 6.1): modified UTF-7, and
+/// nothing that would be a separator.
 fn level_name(name: &[u8], munge: bool) -> Option<Vec<u8>> {
     let encoded = utf7::encode(name).filter(|n| !n.is_empty())?;
     let mut out = Vec::with_capacity(encoded.len());
@@ -246,14 +262,23 @@ mod tests {
                 stdfs::create_dir_all(dir.path().join(account).join("Maildir")).unwrap();
             }
             for (name, text) in files {
-                stdfs::write(dir.path().join(name), text.replace("D/", &format!("{}/", dir.path().display()))).unwrap();
+                stdfs::write(
+                    dir.path().join(name),
+                    text.replace("D/", &format!("{}/", dir.path().display())),
+                )
+                .unwrap();
             }
             Place { dir }
         }
 
         fn index(&self, file: &str, munge: bool) -> SharedIndex {
             let file = self.dir.path().join(file);
-            SharedIndex::new(Some(file.as_os_str().as_encoded_bytes()), b"", munge, &self.dir.path().join("joe/Maildir"))
+            SharedIndex::new(
+                Some(file.as_os_str().as_encoded_bytes()),
+                b"",
+                munge,
+                &self.dir.path().join("joe/Maildir"),
+            )
         }
 
         fn root(&self, account: &str) -> PathBuf {
@@ -264,9 +289,14 @@ mod tests {
     fn names(index: &SharedIndex) -> Vec<String> {
         let found = RefCell::new(Vec::new());
         let text = |n: &[u8]| String::from_utf8_lossy(n).into_owned();
-        index.walk(&|_| true, &|_| true, &mut |n| found.borrow_mut().push(text(n) + "/"), &mut |n, _| {
-            found.borrow_mut().push(text(n));
-        });
+        index.walk(
+            &|_| true,
+            &|_| true,
+            &mut |n| found.borrow_mut().push(text(n) + "/"),
+            &mut |n, _| {
+                found.borrow_mut().push(text(n));
+            },
+        );
         found.into_inner()
     }
 
@@ -281,7 +311,11 @@ mod tests {
         let place = Place::new(&[("top", TOP), ("sales", SALES), ("deep", DEEP)]);
         let index = place.index("top", false);
         let account = |name: &str, sub: &str, owner: &str| {
-            Some(Spot::Account(Account { root: place.root(name), sub: sub.into(), owner: owner.into() }))
+            Some(Spot::Account(Account {
+                root: place.root(name),
+                sub: sub.into(),
+                owner: owner.into(),
+            }))
         };
         let nobody = "vendor=courier.internal";
         assert_eq!(index.find(b""), Some(Spot::Level));
@@ -293,7 +327,9 @@ mod tests {
         assert_eq!(index.find(b"a b c\\d"), account("sal", "", nobody));
         assert!(matches!(index.find(b"bob2"), Some(Spot::Account(_))));
         // Courier: the blank before the comment belongs to the Maildir's name.
-        for missing in ["bob", "joe", "nope", "zero", "short", "neg", "rel", "nobody", "Gone.x", "J\u{f6}rg"] {
+        for missing in
+            ["bob", "joe", "nope", "zero", "short", "neg", "rel", "nobody", "Gone.x", "J\u{f6}rg"]
+        {
             assert_eq!(index.find(missing.as_bytes()), None, "{missing}");
         }
         assert_eq!(index.find(b"Loop.Loop.Sales.bob"), account("bob", "", "user=Sales"));
@@ -323,8 +359,9 @@ mod tests {
             ]
         );
         // Groups that multiply: bounded by the budget.
-        let many: Vec<(String, String)> =
-            (0..20).map(|i| (format!("g{i}"), (0..10).map(|j| format!("n{j}\t*\tg{}\n", i + 1)).collect())).collect();
+        let many: Vec<(String, String)> = (0..20)
+            .map(|i| (format!("g{i}"), (0..10).map(|j| format!("n{j}\t*\tg{}\n", i + 1)).collect()))
+            .collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(a, b)| (&**a, &**b)).collect();
         let place = Place::new(&many);
         assert!(names(&place.index("g0", false)).len() <= (BUDGET + 1) * 10);
@@ -332,7 +369,10 @@ mod tests {
 
     #[test]
     fn hostile_files() {
-        let place = Place::new(&[("nul", "a\t1\t1\t/x\0y\nb\t*\t\0\n\0\t1\t1\t/\n\u{1}\t1\t1\tD/sal\n"), ("empty", "")]);
+        let place = Place::new(&[
+            ("nul", "a\t1\t1\t/x\0y\nb\t*\t\0\n\0\t1\t1\t/\n\u{1}\t1\t1\tD/sal\n"),
+            ("empty", ""),
+        ]);
         assert_eq!(names(&place.index("missing", false)), Vec::<String>::new());
         assert_eq!(names(&place.index("empty", false)), Vec::<String>::new());
         assert_eq!(names(&place.index("nul", false)), ["#shared.&AAE-"]);

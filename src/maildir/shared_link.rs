@@ -1,6 +1,7 @@
-//! Folders shared by file permissions, the older kind (STORAGE 6.2): names that begin with `shared.`. A subscribed folder is a directory
-//! of this account's own, with a link `shared` to the provider's folder and one symbolic link per message, so that flags and UIDs are
-//! this account's while the messages are the provider's.
+//! Folders shared by file permissions, the older kind (STORAGE 6.2): names that begin with
+//! `shared.`. A subscribed folder is a directory of this account's own, with a link `shared` to the
+//! provider's folder and one symbolic link per message, so that flags and UIDs are this account's
+//! while the messages are the provider's.
 
 use super::look::Stamp;
 use super::{control, renamed};
@@ -48,10 +49,11 @@ pub enum Subscribed {
 }
 
 impl SharedLinks<'_> {
-    /// The providers: name and Maildir, the host's first. Names that cannot be a level, and Maildirs without an absolute path (the
-    /// links could not work), are passed over.
+    /// The providers: name and Maildir, the host's first. Names that cannot be a level, and
+    /// Maildirs without an absolute path (the links could not work), are passed over.
     pub fn providers(&self) -> Vec<(Vec<u8>, PathBuf)> {
-        let global = fs::open_through_link(self.global).and_then(|(file, m)| fs::read_all(&file, &m, SIZE_LIMIT));
+        let global = fs::open_through_link(self.global)
+            .and_then(|(file, m)| fs::read_all(&file, &m, SIZE_LIMIT));
         let local = fs::join(self.root, LOCAL);
         let own = fs::read_control(&local, SIZE_LIMIT);
         let mut found = Vec::new();
@@ -69,7 +71,11 @@ impl SharedLinks<'_> {
                 let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
                 let (name, path) = line.split_at_checked(end).unwrap_or_default();
                 let path = path.trim_ascii();
-                if !name.is_empty() && !name.iter().any(|b| b"./\0".contains(b)) && path.starts_with(b"/") && !path.contains(&0) {
+                if !name.is_empty()
+                    && !name.iter().any(|b| b"./\0".contains(b))
+                    && path.starts_with(b"/")
+                    && !path.contains(&0)
+                {
                     found.push((name.to_vec(), fs::path(path).to_path_buf()));
                 }
             }
@@ -107,7 +113,8 @@ impl SharedLinks<'_> {
         found
     }
 
-    /// The two sides of a name `<name>.<folder>`, there or not; `None` for the levels above folders and for unknown providers.
+    /// The two sides of a name `<name>.<folder>`, there or not; `None` for the levels above folders
+    /// and for unknown providers.
     pub fn find(&self, path: &[u8]) -> Option<Link> {
         let dir = self.dir(path)?;
         let dot = memchr::memchr(b'.', path)?;
@@ -127,8 +134,9 @@ impl SharedLinks<'_> {
         Some(fs::join(&fs::join(&fs::join(self.root, TREE), name), folder))
     }
 
-    /// Makes the account's side of a folder: SUBSCRIBE, and the first SELECT, EXAMINE or STATUS. A level above folders is subscribed
-    /// already; that the provider has the folder is not asked for (Courier).
+    /// Makes the account's side of a folder: SUBSCRIBE, and the first SELECT, EXAMINE or STATUS. A
+    /// level above folders is subscribed already; that the provider has the folder is not asked for
+    /// (Courier).
     pub fn subscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
         if !path.contains(&b'.') {
             return Ok(Subscribed::Already);
@@ -141,7 +149,8 @@ impl SharedLinks<'_> {
         let tree = fs::join(self.root, TREE);
         let above = link.dir.parent().unwrap_or(&tree);
         let parts = ["tmp", "cur", "new"].map(|part| link.dir.join(part));
-        for made in [&*tree, above, &link.dir].into_iter().chain(parts.iter().map(PathBuf::as_path)) {
+        for made in [&*tree, above, &link.dir].into_iter().chain(parts.iter().map(PathBuf::as_path))
+        {
             match fs::mkdir(made, 0o700) {
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
                 _ => {}
@@ -152,7 +161,8 @@ impl SharedLinks<'_> {
         Ok(Subscribed::Done)
     }
 
-    /// Removes the account's side of a folder, with its flags: UNSUBSCRIBE and DELETE. The provider's messages stay.
+    /// Removes the account's side of a folder, with its flags: UNSUBSCRIBE and DELETE. The
+    /// provider's messages stay.
     pub fn unsubscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
         let Some(dir) = self.dir(path) else { return Ok(Subscribed::Already) };
         if fs::lstat(&dir).is_err() {
@@ -198,14 +208,17 @@ fn purge_tmp(folder: &Path) {
     let oldest = clock::now().0.saturating_sub(TMP_SECONDS);
     for name in dir::names(&tmp).unwrap_or_default() {
         let path = fs::join(&tmp, &name);
-        if !name.starts_with(b".") && fs::lstat(&path).is_ok_and(|m| !m.is_dir() && m.ctime() < oldest) {
+        if !name.starts_with(b".")
+            && fs::lstat(&path).is_ok_and(|m| !m.is_dir() && m.ctime() < oldest)
+        {
             let _ = fs::unlink(&path);
         }
     }
 }
 
-/// Brings the account's side of a folder up to date with the provider's, before every scan of it (STORAGE 6.2, "Synchronisation"). `dir`
-/// is the account's side, [`Link::dir`]. Where nothing has changed this costs three looks at times.
+/// Brings the account's side of a folder up to date with the provider's, before every scan of it
+/// (STORAGE 6.2, "Synchronisation"). `dir` is the account's side, [`Link::dir`]. Where nothing has
+/// changed this costs three looks at times.
 pub fn synchronise(dir: &Path, host: &[u8]) -> io::Result<()> {
     let shared = dir.join("shared");
     let target = std::fs::read_link(&shared)?;
@@ -236,15 +249,16 @@ fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
     })?;
     let cur = target.join("cur");
     let tmp = dir.join("tmp");
-    let make = |name: &[u8], at: &Path, put: fn(&Path, &Path) -> io::Result<()>| -> io::Result<()> {
-        // The file holds the name's place only until the link does.
-        let (_, path) = control::temporary(&tmp, "newlink", host, 0o600)?;
-        fs::unlink(&path)?;
-        fs::symlink(&fs::join(&cur, name), &path)?;
-        put(&path, at).inspect_err(|_| {
-            let _ = fs::unlink(&path);
-        })
-    };
+    let make =
+        |name: &[u8], at: &Path, put: fn(&Path, &Path) -> io::Result<()>| -> io::Result<()> {
+            // The file holds the name's place only until the link does.
+            let (_, path) = control::temporary(&tmp, "newlink", host, 0o600)?;
+            fs::unlink(&path)?;
+            fs::symlink(&fs::join(&cur, name), &path)?;
+            put(&path, at).inspect_err(|_| {
+                let _ = fs::unlink(&path);
+            })
+        };
     for part in ["new", "cur"] {
         let here = dir.join(part);
         for link in dir::names(&here)? {
@@ -275,8 +289,8 @@ fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the provider's file behind a message of the account's side (`name` in `cur`) lies, and its name when the link was made. `None` if
-/// the link leads elsewhere than into the provider's folder.
+/// Where the provider's file behind a message of the account's side (`name` in `cur`) lies, and its
+/// name when the link was made. `None` if the link leads elsewhere than into the provider's folder.
 ///
 /// Errors: `NotFound` if there is no such link.
 fn target_of(dir: &Path, name: &[u8]) -> io::Result<Option<(PathBuf, Vec<u8>)>> {
@@ -293,11 +307,17 @@ const TRIES: u32 = 200;
 /// The most readings of the provider's folder in search of a message.
 const READINGS: u32 = 4;
 
-/// Does something with the provider's file behind a message, under the name that it has now: another session may have renamed it since the
-/// last synchronisation, or may do so at this moment. `None` if it is gone, or if the link leads elsewhere.
+/// Does something with the provider's file behind a message, under the name that it has now:
+/// another session may have renamed it since the last synchronisation, or may do so at this moment.
+/// `None` if it is gone, or if the link leads elsewhere.
 ///
-/// Errors: `NotFound` if there is no such link, `ResourceBusy` if the file was renamed too fast to be followed.
-fn with_target<T>(dir: &Path, name: &[u8], mut act: impl FnMut(&Path) -> io::Result<T>) -> io::Result<Option<T>> {
+/// Errors: `NotFound` if there is no such link, `ResourceBusy` if the file was renamed too fast to
+/// be followed.
+fn with_target<T>(
+    dir: &Path,
+    name: &[u8],
+    mut act: impl FnMut(&Path) -> io::Result<T>,
+) -> io::Result<Option<T>> {
     let Some((provider, mut file)) = target_of(dir, name)? else { return Ok(None) };
     for _ in 0..TRIES {
         // The deed itself is tried with every likely name: a look before it would be out of date.
@@ -328,7 +348,8 @@ fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
                     now = Some(there.to_vec());
                 }
             })?;
-            // A folder in which nothing was renamed meanwhile hides nothing; two changes within one tick of the clock leave one time.
+            // A folder in which nothing was renamed meanwhile hides nothing; two changes within one
+            // tick of the clock leave one time.
             Ok(before.is_settled(clock::now_nanos()) && before == Stamp::of(&open.metadata()?))
         });
         let calm = match read {
@@ -343,19 +364,20 @@ fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-/// Opens the provider's file behind a message. One link is followed, the account's own: a link among the provider's files, where
-/// others can write, is not. `None` if the file is gone.
+/// Opens the provider's file behind a message. One link is followed, the account's own: a link
+/// among the provider's files, where others can write, is not. `None` if the file is gone.
 pub fn open(dir: &Path, name: &[u8]) -> io::Result<Option<(File, Metadata)>> {
     with_target(dir, name, fs::open)
 }
 
-/// Expunges a message of the account's side (`name` in `cur`): the provider's file, then the link. `false` where the file cannot be
-/// removed: the link stays and loses its `T` (STORAGE 6.2).
+/// Expunges a message of the account's side (`name` in `cur`): the provider's file, then the link.
+/// `false` where the file cannot be removed: the link stays and loses its `T` (STORAGE 6.2).
 pub fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
     let link = fs::join(&dir.join("cur"), name);
     let removed = match with_target(dir, name, fs::unlink) {
         Ok(Some(())) => true,
-        // Nothing is left to remove, unless the link leads elsewhere: what is there is not ours to remove.
+        // Nothing is left to remove, unless the link leads elsewhere: what is there is not ours to
+        // remove.
         Ok(None) => link.metadata().is_err_and(|e| control::is_missing(&e)),
         // The link itself has another name, or nobody can keep up with the file.
         Err(e) if fs::is_gone(&e) || e.kind() == io::ErrorKind::ResourceBusy => return Err(e),

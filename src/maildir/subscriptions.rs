@@ -1,5 +1,5 @@
-//! Subscriptions: `courierimapsubscribed`, one folder name per line (STORAGE 4.1). Old-style `shared.` folders are not in it, see
-//! [`super::shared_link`].
+//! Subscriptions: `courierimapsubscribed`, one folder name per line (STORAGE 4.1). Old-style
+//! `shared.` folders are not in it, see [`super::shared_link`].
 
 use super::control;
 use crate::sys::fs;
@@ -34,10 +34,18 @@ impl Subscriptions<'_> {
             data.push(b'\n');
         }
         let target = fs::join(self.root, FILE);
-        control::replace(&fs::join(self.root, b"tmp"), &target, "imapsubscribe0", self.host, 0o644, &data)
+        control::replace(
+            &fs::join(self.root, b"tmp"),
+            &target,
+            "imapsubscribe0",
+            self.host,
+            0o644,
+            &data,
+        )
     }
 
-    /// The names in the order of the file, in the form of control files (UTF-8, with prefix); empty lines are left out.
+    /// The names in the order of the file, in the form of control files (UTF-8, with prefix); empty
+    /// lines are left out.
     pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
         Ok(lines(&self.text()?).into_iter().filter(|l| !l.is_empty()).map(<[u8]>::to_vec).collect())
     }
@@ -53,7 +61,8 @@ impl Subscriptions<'_> {
         self.write(&lines)
     }
 
-    /// Takes a name out, as often as it is there; one that is not there is no error. The file is written in any case.
+    /// Takes a name out, as often as it is there; one that is not there is no error. The file is
+    /// written in any case.
     pub fn remove(&self, name: &[u8]) -> io::Result<()> {
         let text = self.text()?;
         let mut lines = lines(&text);

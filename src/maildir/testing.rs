@@ -9,7 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A Maildir `M` in a temporary directory, and a folder in it (`M` itself, unless made by [`Folder::sub`]).
+/// A Maildir `M` in a temporary directory, and a folder in it (`M` itself, unless made by
+/// [`Folder::sub`]).
 pub(super) struct Folder {
     pub(super) root: std::rc::Rc<tempfile::TempDir>,
     pub(super) dir: Dir,
@@ -27,7 +28,8 @@ impl Folder {
 
     pub(super) fn with(config: Config) -> Folder {
         let root = std::rc::Rc::new(tempfile::tempdir().unwrap());
-        let folder = Folder { dir: Dir::at(root.path().join("M")), store: Store::new(config), root };
+        let folder =
+            Folder { dir: Dir::at(root.path().join("M")), store: Store::new(config), root };
         std::fs::create_dir(folder.dir.path()).unwrap();
         for sub in ["cur", "new", "tmp"] {
             std::fs::create_dir(folder.path(sub)).unwrap();
@@ -67,7 +69,8 @@ impl Folder {
     }
 
     pub(super) fn read(&self, name: &str) -> String {
-        String::from_utf8(std::fs::read(self.path(name)).unwrap_or_else(|e| e.to_string().into())).unwrap()
+        String::from_utf8(std::fs::read(self.path(name)).unwrap_or_else(|e| e.to_string().into()))
+            .unwrap()
     }
 
     pub(super) fn rename(&self, from: &str, to: &str) {
@@ -95,7 +98,12 @@ impl Folder {
         self.try_scan(Mode::ReadWrite, None, vec![]).unwrap().snapshot
     }
 
-    pub(super) fn try_scan(&self, mode: Mode, previous: Option<&Snapshot>, deliveries: Vec<Delivery>) -> Result<Scanned, Error> {
+    pub(super) fn try_scan(
+        &self,
+        mode: Mode,
+        previous: Option<&Snapshot>,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Scanned, Error> {
         scan(&self.store, &self.dir, mode, previous, deliveries)
     }
 
@@ -129,7 +137,9 @@ impl Folder {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let input = commands.iter().enumerate().map(|(n, c)| format!("a{n} {c}\r\n")).collect::<String>() + "z LOGOUT\r\n";
+        let input =
+            commands.iter().enumerate().map(|(n, c)| format!("a{n} {c}\r\n")).collect::<String>()
+                + "z LOGOUT\r\n";
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         Some(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -138,7 +148,8 @@ impl Folder {
 
 pub(super) fn list(path: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(path) else { return vec!["(none)".into()] };
-    let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<_> =
+        entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -148,7 +159,12 @@ pub(super) fn show(snapshot: &Snapshot) -> String {
     let mut out = String::new();
     for m in snapshot.messages.iter() {
         let name = snapshot.messages.file_name(m.index);
-        out += &format!("{} {}{}", m.uid, String::from_utf8_lossy(&name), if m.recent { " *" } else { "" });
+        out += &format!(
+            "{} {}{}",
+            m.uid,
+            String::from_utf8_lossy(&name),
+            if m.recent { " *" } else { "" }
+        );
         for keyword in snapshot.keywords.names_of(m.keywords) {
             out += &format!(" {}", String::from_utf8_lossy(keyword));
         }

@@ -1,4 +1,5 @@
-//! The trash: which folder it is, and what is old enough to be purged from it and from others (STORAGE 10.1).
+//! The trash: which folder it is, and what is old enough to be purged from it and from others
+//! (STORAGE 10.1).
 
 use super::control;
 use super::quota::{self, Quota};
@@ -19,15 +20,20 @@ pub struct Rule {
     pub days: i64,
 }
 
-/// The trash folder's name on disk, from `IMAP_TRASHFOLDERNAME`: `Trash` if that is unset, empty or no name for a folder.
+/// The trash folder's name on disk, from `IMAP_TRASHFOLDERNAME`: `Trash` if that is unset, empty or
+/// no name for a folder.
 pub fn folder_name(setting: Option<&[u8]>) -> Vec<u8> {
     setting.filter(|n| control::is_name(n)).unwrap_or(b"Trash").to_vec()
 }
 
-/// Reads `IMAP_EMPTYTRASH`, which is set: a number of days for the trash folder, or `folder:days,folder:days`. Days below 1 are 1, so
-/// that an empty value purges after a day; items without a colon are passed over.
+/// Reads `IMAP_EMPTYTRASH`, which is set: a number of days for the trash folder, or
+/// `folder:days,folder:days`. Days below 1 are 1, so that an empty value purges after a day; items
+/// without a colon are passed over.
 pub fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
-    let rule = |folder: &[u8], days: &[u8]| Rule { folder: folder.to_vec(), days: atoi(days).clamp(1, i64::MAX / DAY) };
+    let rule = |folder: &[u8], days: &[u8]| Rule {
+        folder: folder.to_vec(),
+        days: atoi(days).clamp(1, i64::MAX / DAY),
+    };
     if !setting.iter().any(|b| matches!(b, b':' | b',')) {
         return vec![rule(trash, setting)];
     }
@@ -39,10 +45,12 @@ pub fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
     setting.split(|b| *b == b',').filter_map(item).collect()
 }
 
-/// Purges at login and logout: new mail of each folder becomes old, then files that have not been touched (their inode's change) for
-/// the rule's days go. No lock, no UIDs; folders that are not there are passed over. How many files went.
+/// Purges at login and logout: new mail of each folder becomes old, then files that have not been
+/// touched (their inode's change) for the rule's days go. No lock, no UIDs; folders that are not
+/// there are passed over. How many files went.
 ///
-/// `now`, in seconds since 1970, is to be the file system's own time: it set the times that are judged here.
+/// `now`, in seconds since 1970, is to be the file system's own time: it set the times that are
+/// judged here.
 pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) -> u64 {
     let mut gone = 0u64;
     for rule in rules {
@@ -58,7 +66,11 @@ pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) -> u64 {
             for name in dir::names(&here).unwrap_or_default() {
                 let path = fs::join(&here, &name);
                 let Ok(metadata) = fs::lstat(&path) else { continue };
-                if name.starts_with(b".") || metadata.is_dir() || metadata.ctime() >= before || fs::unlink(&path).is_err() {
+                if name.starts_with(b".")
+                    || metadata.is_dir()
+                    || metadata.ctime() >= before
+                    || fs::unlink(&path).is_err()
+                {
                     continue;
                 }
                 gone = gone.saturating_add(1);

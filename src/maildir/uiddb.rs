@@ -1,5 +1,6 @@
-//! The UID file, `courierimapuiddb`: the one authority for UIDs (STORAGE 2). It is read as a whole, its octets become the arena of the
-//! messages' names, and it is replaced as a whole, under the folder's lock.
+//! The UID file, `courierimapuiddb`: the one authority for UIDs (STORAGE 2). It is read as a whole,
+//! its octets become the arena of the messages' names, and it is replaced as a whole, under the
+//! folder's lock.
 
 use super::messages::Messages;
 use super::names::Temporary;
@@ -25,18 +26,26 @@ pub(super) struct UidFile {
 impl UidFile {
     /// As if there were no file.
     pub(super) fn absent() -> UidFile {
-        UidFile { validity: None, before: None, next: 1, messages: Messages::default(), stale: true }
+        UidFile {
+            validity: None,
+            before: None,
+            next: 1,
+            messages: Messages::default(),
+            stale: true,
+        }
     }
 }
 
-/// Reads the UID file of a folder. One that is not there, or is no regular file, is as an empty one.
+/// Reads the UID file of a folder. One that is not there, or is no regular file, is as an empty
+/// one.
 pub(super) fn read(dir: &Dir) -> Result<UidFile, Error> {
     let path = dir.uid_file();
     let about = Error::about("reading", &path);
     match fs::read_control(&path, CONTROL_LIMIT) {
         Ok(data) => Ok(parse(data)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(UidFile::absent()),
-        // A damaged file system or a missing right: new UIDs for everything would be the worse answer.
+        // A damaged file system or a missing right: new UIDs for everything would be the worse
+        // answer.
         Err(e) => Err(about(e)),
     }
 }
@@ -50,8 +59,9 @@ pub fn validity_of(dir: &Dir) -> Option<UidValidity> {
     header(line).and_then(|(validity, _)| fits(validity))
 }
 
-/// Version, UIDVALIDITY and next UID; anything after that is ignored (STORAGE 2.5). Blanks and zeros are read as scanf() reads them: a header
-/// that Courier takes must not make us give all UIDs anew.
+/// Version, UIDVALIDITY and next UID; anything after that is ignored (STORAGE 2.5). Blanks and
+/// zeros are read as scanf() reads them: a header that Courier takes must not make us give all UIDs
+/// anew.
 fn header(mut line: &[u8]) -> Option<(u64, u64)> {
     let mut next = || {
         line = line.trim_ascii_start();
@@ -67,7 +77,8 @@ fn header(mut line: &[u8]) -> Option<(u64, u64)> {
 
 /// The digits at the start, and what follows; a number past 64 bits is the largest.
 fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (digits, rest) = text.split_at_checked(text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))?;
+    let (digits, rest) =
+        text.split_at_checked(text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))?;
     if digits.is_empty() {
         return None;
     }
@@ -99,7 +110,9 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
         let start = at;
         at = at.saturating_add(length).saturating_add(1);
         let Some((uid, rest)) = leading_number(line) else { continue };
-        let Some(space) = memchr::memchr(b' ', rest).map(|at| at.saturating_add(line.len()).saturating_sub(rest.len())) else {
+        let Some(space) = memchr::memchr(b' ', rest)
+            .map(|at| at.saturating_add(line.len()).saturating_sub(rest.len()))
+        else {
             continue;
         };
         let name = space.saturating_add(1);
@@ -132,9 +145,13 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
     file
 }
 
-/// A UIDVALIDITY for a folder that has none: the time less 1,000,000,000 (STORAGE 2.2), and more than the one before.
+/// A UIDVALIDITY for a folder that has none: the time less 1,000,000,000 (STORAGE 2.2), and more
+/// than the one before.
 pub(super) fn fresh_validity(seconds: i64, before: Option<UidValidity>) -> UidValidity {
-    let now = seconds.checked_sub(1_000_000_000).and_then(|s| u32::try_from(s).ok()).and_then(UidValidity::new);
+    let now = seconds
+        .checked_sub(1_000_000_000)
+        .and_then(|s| u32::try_from(s).ok())
+        .and_then(UidValidity::new);
     let now = now.unwrap_or(UidValidity::MIN);
     match before {
         Some(before) if before >= now => before.next().unwrap_or(now),
@@ -155,13 +172,21 @@ impl Draft {
         Ok(Draft { temporary, reserved: false })
     }
 
-    /// One for which there is room on the disk: for all that the present file has, and for messages of these names. Where the file system
-    /// cannot tell, that is found out by writing as much, but only once it has run out of room before ([`Store::is_short`]).
-    pub(super) fn with_room(store: &Store, dir: &Dir, messages: &Messages, coming: &[Vec<u8>]) -> io::Result<Draft> {
+    /// One for which there is room on the disk: for all that the present file has, and for messages
+    /// of these names. Where the file system cannot tell, that is found out by writing as much, but
+    /// only once it has run out of room before ([`Store::is_short`]).
+    pub(super) fn with_room(
+        store: &Store,
+        dir: &Dir,
+        messages: &Messages,
+        coming: &[Vec<u8>],
+    ) -> io::Result<Draft> {
         let mut draft = Draft::new(store, dir)?;
-        let known: usize = (0..messages.len()).map(|i| messages.base_name(i).len().saturating_add(LINE)).sum();
+        let known: usize =
+            (0..messages.len()).map(|i| messages.base_name(i).len().saturating_add(LINE)).sum();
         // Such a name may have to give way to one of ours.
-        let more: usize = coming.iter().map(|name| name.len().max(OWN_NAME).saturating_add(LINE)).sum();
+        let more: usize =
+            coming.iter().map(|name| name.len().max(OWN_NAME).saturating_add(LINE)).sum();
         let size = HEADER.saturating_add(known).saturating_add(more);
         match fs::reserve(draft.temporary.file()?, size as u64) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
@@ -188,8 +213,9 @@ const LINE: usize = 12;
 /// More than the longest name that we give.
 const OWN_NAME: usize = 255;
 
-/// Replaces the UID file by the draft: written, synced, renamed; the directory is synced too if the file has news that a client will be
-/// told. The old file stays when any of this fails, but for the last step.
+/// Replaces the UID file by the draft: written, synced, renamed; the directory is synced too if the
+/// file has news that a client will be told. The old file stays when any of this fails, but for the
+/// last step.
 pub(super) fn write(
     store: &Store,
     dir: &Dir,
@@ -244,7 +270,12 @@ mod tests {
         let f = parse(text.as_bytes().to_vec());
         let m = &f.messages;
         let all = (0..m.len())
-            .map(|i| (m.uid(i).map_or(0, |u| u.get()), String::from_utf8_lossy(m.base_name(i)).into_owned()))
+            .map(|i| {
+                (
+                    m.uid(i).map_or(0, |u| u.get()),
+                    String::from_utf8_lossy(m.base_name(i)).into_owned(),
+                )
+            })
             .collect();
         (f.validity.map(|v| v.get()), f.next, all, f.stale)
     }
@@ -274,7 +305,9 @@ mod tests {
             let (validity, next, all, stale) = lines(text);
             assert_eq!((validity, next, all.len(), stale), (None, 1, 0, true), "{text:?}");
         }
-        for text in ["1 5 6\n4294967296 a\n", "1 5 6\n4294967295 a\n", "1 5 6\n99999999999999999999999 a\n"] {
+        for text in
+            ["1 5 6\n4294967296 a\n", "1 5 6\n4294967295 a\n", "1 5 6\n99999999999999999999999 a\n"]
+        {
             assert_eq!(lines(text).0, None, "{text:?}");
             assert_eq!(parse(text.into()).before.unwrap().get(), 5);
         }
@@ -298,9 +331,17 @@ mod tests {
         assert_eq!(one("2  a\r\n").2, [(2, " a\r".to_owned())]);
         assert_eq!(one("3x a\n").2, [(3, "a".to_owned())]);
         assert_eq!(one("7 a\n3 b\n13 a\n3 c").1, 14);
-        assert_eq!(one("7 a\n3 a\n"), (Some(5), 10, vec![(7, "a".to_owned())], true), "doubled name");
+        assert_eq!(
+            one("7 a\n3 a\n"),
+            (Some(5), 10, vec![(7, "a".to_owned())], true),
+            "doubled name"
+        );
         assert_eq!(one("7 a\n3 b\n").2, [(3, "b".to_owned()), (7, "a".to_owned())]);
-        assert_eq!(one("12 a\n"), (Some(5), 13, vec![(12, "a".to_owned())], true), "next UID too low");
+        assert_eq!(
+            one("12 a\n"),
+            (Some(5), 13, vec![(12, "a".to_owned())], true),
+            "next UID too low"
+        );
         assert_eq!(
             one("3 a\n4 c\n3 b\n"),
             (Some(5), 10, vec![(3, "a".into()), (0, "b".into()), (4, "c".into())], true),

@@ -1,5 +1,5 @@
-//! Notice of changes through inotify: for IDLE, and for waiting until a lock is let go. Made only for the time of the wait, for an
-//! account's limit of watches is small and sessions are many.
+//! Notice of changes through inotify: for IDLE, and for waiting until a lock is let go. Made only
+//! for the time of the wait, for an account's limit of watches is small and sessions are many.
 
 use super::Dir;
 use inotify::{EventMask, Inotify, WatchMask};
@@ -15,7 +15,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches `new`, `cur` and the keywords of a folder (STORAGE 9). A change before this is not told: look at the folder after it.
+    /// Watches `new`, `cur` and the keywords of a folder (STORAGE 9). A change before this is not
+    /// told: look at the folder after it.
     pub fn new(dir: &Dir) -> io::Result<Watch> {
         let inotify = Inotify::init()?;
         let mask = WatchMask::CREATE
@@ -29,7 +30,8 @@ impl Watch {
         let keywords = dir.keywords();
         match inotify.watches().add(&keywords, mask) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                // Courier: made if missing, so that it can be watched. A folder that cannot be written has none.
+                // Courier: made if missing, so that it can be watched. A folder that cannot be
+                // written has none.
                 if super::keywords::make_directory(dir).is_ok() {
                     inotify.watches().add(&keywords, mask)?;
                 }
@@ -43,7 +45,10 @@ impl Watch {
     /// Watches for one file to lose its name (a lock that is let go).
     pub(super) fn of_file(path: &Path) -> io::Result<Watch> {
         let inotify = Inotify::init()?;
-        let mask = WatchMask::DELETE_SELF | WatchMask::MOVE_SELF | WatchMask::ATTRIB | WatchMask::DONT_FOLLOW;
+        let mask = WatchMask::DELETE_SELF
+            | WatchMask::MOVE_SELF
+            | WatchMask::ATTRIB
+            | WatchMask::DONT_FOLLOW;
         inotify.watches().add(path, mask)?;
         Ok(Watch { inotify, whole: true })
     }
@@ -53,7 +58,8 @@ impl Watch {
         self.inotify.as_fd()
     }
 
-    /// Whether everything is still watched that was: a directory that was removed and made anew is another one.
+    /// Whether everything is still watched that was: a directory that was removed and made anew is
+    /// another one.
     pub fn is_whole(&self) -> bool {
         self.whole
     }

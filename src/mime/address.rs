@@ -1,19 +1,21 @@
 //! Address lists of header fields, as real mail writes them.
 //!
-//! RFC 5322 3.4 with its obsolete forms, and beyond: missing commas, words without a host, comments as names, quotes,
-//! comments and angle brackets that never end. Nothing is refused. Where the grammar does not say what broken
-//! text means, Courier's reading is taken: words without an `@` are addresses with an empty host.
+//! RFC 5322 3.4 with its obsolete forms, and beyond: missing commas, words without a host, comments
+//! as names, quotes, comments and angle brackets that never end. Nothing is refused. Where the
+//! grammar does not say what broken text means, Courier's reading is taken: words without an `@`
+//! are addresses with an empty host.
 
 use super::params::{Lexer, is_space};
 use std::borrow::Cow;
 
 /// One element of an address list in RFC 3501's form (section 7.4.2, ENVELOPE).
 ///
-/// A group begins with an element that has a mailbox (the group's name) and no host, and ends with one that has neither.
-/// Of ordinary text, the parts are borrowed.
+/// A group begins with an element that has a mailbox (the group's name) and no host, and ends with
+/// one that has neither. Of ordinary text, the parts are borrowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Address<'a> {
-    /// The display name, quotes and their backslashes removed, encoded words untouched; or the comment that serves as one.
+    /// The display name, quotes and their backslashes removed, encoded words untouched; or the
+    /// comment that serves as one.
     pub name: Option<Cow<'a, [u8]>>,
     /// The obsolete source route, `@a,@b` (RFC 3501's at-domain-list).
     pub route: Option<Cow<'a, [u8]>>,
@@ -71,7 +73,8 @@ pub fn first(value: &[u8]) -> Option<Address<'_>> {
     p.list.into_iter().next()
 }
 
-/// Octets of the words that need no thought: no white space, no control character, nothing that means something here.
+/// Octets of the words that need no thought: no white space, no control character, nothing that
+/// means something here.
 #[allow(clippy::indexing_slicing)] // At compile time, by an octet.
 const PLAIN: [bool; 256] = {
     let mut table = [false; 256];
@@ -79,14 +82,20 @@ const PLAIN: [bool; 256] = {
     while b < 255 {
         table[b as usize] = b > b' '
             && b != 0x7f
-            && !matches!(b, b'(' | b')' | b'"' | b'<' | b'>' | b',' | b';' | b':' | b'@' | b'[' | b']' | b'\\');
+            && !matches!(
+                b,
+                b'(' | b')' | b'"' | b'<' | b'>' | b',' | b';' | b':' | b'@' | b'[' | b']' | b'\\'
+            );
         b += 1;
     }
     table
 };
 
 fn plain(text: &[u8]) -> (&[u8], &[u8]) {
-    let len = text.iter().position(|b| !PLAIN.get(usize::from(*b)).copied().unwrap_or(false)).unwrap_or(text.len());
+    let len = text
+        .iter()
+        .position(|b| !PLAIN.get(usize::from(*b)).copied().unwrap_or(false))
+        .unwrap_or(text.len());
     text.split_at(len)
 }
 
@@ -94,13 +103,15 @@ fn without_blanks(text: &[u8]) -> &[u8] {
     text.get(text.iter().position(|b| !is_space(*b)).unwrap_or(text.len())..).unwrap_or_default()
 }
 
-/// An address in one of its ordinary forms, `l@h`, `<l@h>`, `Some Name <l@h>`, `"Any name" <l@h>`, without routes, comments or
-/// backslashes, and what follows it; None where the whole parser must look. Nothing is read twice but what is then parsed.
+/// An address in one of its ordinary forms, `l@h`, `<l@h>`, `Some Name <l@h>`, `"Any name" <l@h>`,
+/// without routes, comments or backslashes, and what follows it; None where the whole parser must
+/// look. Nothing is read twice but what is then parsed.
 fn ordinary(text: &[u8], quotes_end: bool) -> Option<(Address<'_>, &[u8])> {
     let mut name: &[u8] = &[];
     let mut rest = text;
     if let Some(inner) = text.strip_prefix(b"\"") {
-        let (shown, after) = inner.split_at(memchr::memchr2(b'"', b'\\', inner).filter(|_| quotes_end)?);
+        let (shown, after) =
+            inner.split_at(memchr::memchr2(b'"', b'\\', inner).filter(|_| quotes_end)?);
         if memchr::memchr2(b'\r', b'\n', shown).is_some() {
             return None;
         }
@@ -112,7 +123,8 @@ fn ordinary(text: &[u8], quotes_end: bool) -> Option<(Address<'_>, &[u8])> {
             let (host, after) = plain(host);
             let after = without_blanks(after);
             let ends = matches!(after.first(), None | Some(b',' | b';'));
-            return (ends && !word.is_empty() && !host.is_empty()).then(|| (of_parts(None, word, host), after));
+            return (ends && !word.is_empty() && !host.is_empty())
+                .then(|| (of_parts(None, word, host), after));
         }
         // Words with single blanks between them.
         while !word.is_empty() && after.first() == Some(&b' ') {
@@ -129,7 +141,12 @@ fn ordinary(text: &[u8], quotes_end: bool) -> Option<(Address<'_>, &[u8])> {
 }
 
 fn of_parts<'a>(name: Option<&'a [u8]>, mailbox: &'a [u8], host: &'a [u8]) -> Address<'a> {
-    Address { name: name.map(Cow::Borrowed), route: None, mailbox: Some(Cow::Borrowed(mailbox)), host: Some(Cow::Borrowed(host)) }
+    Address {
+        name: name.map(Cow::Borrowed),
+        route: None,
+        mailbox: Some(Cow::Borrowed(mailbox)),
+        host: Some(Cow::Borrowed(host)),
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -257,7 +274,10 @@ impl Parser<'_> {
         let len = rest
             .iter()
             .skip(1)
-            .position(|b| is_space(*b) || matches!(*b, b'(' | b'"' | b'<' | b'>' | b',' | b';' | b':' | b'@' | b'.'))
+            .position(|b| {
+                is_space(*b)
+                    || matches!(*b, b'(' | b'"' | b'<' | b'>' | b',' | b';' | b':' | b'@' | b'.')
+            })
             .map_or(rest.len(), |at| at + 1);
         let word = rest.get(..len).unwrap_or(rest);
         self.lex.skip_to(rest.get(len..).unwrap_or_default());
@@ -369,7 +389,8 @@ impl Parser<'_> {
         let mut address = split(text);
         let phrase = std::mem::take(&mut self.phrase);
         let before = self.comment.take();
-        address.name = Some(trimmed(phrase)).filter(|p| !p.is_empty()).or(before).or(comment).map(Cow::Owned);
+        address.name =
+            Some(trimmed(phrase)).filter(|p| !p.is_empty()).or(before).or(comment).map(Cow::Owned);
         self.items.clear();
         self.gap = false;
         self.glue = false;

@@ -1,11 +1,13 @@
 //! Character sets: from a label to UTF-8, chunk by chunk.
 //!
-//! Conversion is `encoding_rs`'s. Mail differs from the web in one respect: text that is unlabelled, or labelled
-//! us-ascii, and yet has 8-bit octets is taken for UTF-8 as long as it is valid, and for windows-1252 from there on.
+//! Conversion is `encoding_rs`'s. Mail differs from the web in one respect: text that is
+//! unlabelled, or labelled us-ascii, and yet has 8-bit octets is taken for UTF-8 as long as it is
+//! valid, and for windows-1252 from there on.
 
 use encoding_rs::{CoderResult, Decoder, Encoding, REPLACEMENT, WINDOWS_1252};
 
-/// The encoding that a label names. None for unknown ones: SEARCH answers BADCHARSET then (RFC 3501 6.4.4).
+/// The encoding that a label names. None for unknown ones: SEARCH answers BADCHARSET then (RFC 3501
+/// 6.4.4).
 pub fn lookup(label: &[u8]) -> Option<&'static Encoding> {
     let label = label.trim_ascii();
     // RFC 2231 5: a language may follow.
@@ -32,13 +34,17 @@ pub fn lookup(label: &[u8]) -> Option<&'static Encoding> {
         })
 }
 
-/// Whether the label means plain ASCII, so that 8-bit octets under it are a mistake to be guessed at.
+/// Whether the label means plain ASCII, so that 8-bit octets under it are a mistake to be guessed
+/// at.
 fn is_ascii_label(label: &[u8]) -> bool {
     let label = label.trim_ascii();
-    label.is_empty() || label.eq_ignore_ascii_case(b"us-ascii") || label.eq_ignore_ascii_case(b"ascii")
+    label.is_empty()
+        || label.eq_ignore_ascii_case(b"us-ascii")
+        || label.eq_ignore_ascii_case(b"ascii")
 }
 
-/// A whole value in the encoding that `label` names; None when it names none. Broken sequences become U+FFFD.
+/// A whole value in the encoding that `label` names; None when it names none. Broken sequences
+/// become U+FFFD.
 pub fn decode(label: &[u8], octets: &[u8]) -> Option<String> {
     if is_ascii_label(label) {
         return Some(guess(octets));
@@ -47,8 +53,8 @@ pub fn decode(label: &[u8], octets: &[u8]) -> Option<String> {
     Some(encoding.decode_without_bom_handling(octets).0.into_owned())
 }
 
-/// A whole value in the encoding that `label` names, or None if it names none or the octets are not valid in it: a SEARCH
-/// pattern that is broken matches nothing.
+/// A whole value in the encoding that `label` names, or None if it names none or the octets are not
+/// valid in it: a SEARCH pattern that is broken matches nothing.
 pub fn decode_strict(label: &[u8], octets: &[u8]) -> Option<String> {
     let encoding = lookup(label)?;
     if is_ascii_label(label) && !octets.is_ascii() {
@@ -79,7 +85,8 @@ pub struct ToUtf8 {
 }
 
 impl ToUtf8 {
-    /// For a body part: the value of its charset parameter. An unknown label is guessed at like none.
+    /// For a body part: the value of its charset parameter. An unknown label is guessed at like
+    /// none.
     pub fn for_body(label: Option<&[u8]>) -> Self {
         let known = label.filter(|l| !is_ascii_label(l)).and_then(lookup);
         let kind = match known {

@@ -1,8 +1,11 @@
-//! Dates: what the Date field says (RFC 5322 3.3 and 4.3), the dates of IMAP commands, and the calendar behind them.
+//! Dates: what the Date field says (RFC 5322 3.3 and 4.3), the dates of IMAP commands, and the
+//! calendar behind them.
 
 use super::params::{Lexer, is_space};
 
-const MONTHS: [&[u8; 3]; 12] = [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
 
 /// A date and time as written, with its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,8 @@ impl Date {
 
     /// The instant in seconds since 1970-01-01 00:00 UTC.
     pub fn unix(&self) -> i64 {
-        let clock = i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
+        let clock =
+            i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
         self.days() * 86_400 + clock - i64::from(self.zone) * 60
     }
 
@@ -40,13 +44,22 @@ impl Date {
         let local = unix.saturating_add(i64::from(zone) * 60);
         let (year, month, day) = civil_from_days(local.div_euclid(86_400));
         let clock = local.rem_euclid(86_400);
-        Date { year, month, day, hour: (clock / 3600) as u8, minute: (clock / 60 % 60) as u8, second: (clock % 60) as u8, zone }
+        Date {
+            year,
+            month,
+            day,
+            hour: (clock / 3600) as u8,
+            minute: (clock / 60 % 60) as u8,
+            second: (clock % 60) as u8,
+            zone,
+        }
     }
 }
 
 /// Days since 1970-01-01 of a date in the Gregorian calendar, which is taken to hold for all years.
 pub fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
-    // Years begin in March here, so that the leap day is the last; 400 years are one era of 146,097 days.
+    // Years begin in March here, so that the leap day is the last; 400 years are one era of 146,097
+    // days.
     let month = i64::from(month.clamp(1, 12));
     let year = year.clamp(-1_000_000_000, 1_000_000_000) - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -71,23 +84,31 @@ pub fn civil_from_days(days: i64) -> (i64, u8, u8) {
 /// The length of a month.
 pub fn month_length(year: i64, month: u8) -> u8 {
     match month {
-        2 if year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0) => 29,
+        2 if year.rem_euclid(4) == 0
+            && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0) =>
+        {
+            29
+        }
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
 }
 
-/// What a date of four digits can say: the seconds from 01-Jan-0000 00:00:00 to 31-Dec-9999 23:59:59.
+/// What a date of four digits can say: the seconds from 01-Jan-0000 00:00:00 to 31-Dec-9999
+/// 23:59:59.
 const FIRST: i64 = -62_167_219_200;
 const LAST: i64 = 253_402_300_799;
 
-/// IMAP's date-time: `05-Mar-2024 01:02:03 +0000` (RFC 3501 9), two-digit day as Courier writes it, without the quotes. A file may have
-/// any time; what lies outside of the years 0 to 9999, which are all that a `date-year` can say, is told as the nearest that lies within.
+/// IMAP's date-time: `05-Mar-2024 01:02:03 +0000` (RFC 3501 9), two-digit day as Courier writes it,
+/// without the quotes. A file may have any time; what lies outside of the years 0 to 9999, which
+/// are all that a `date-year` can say, is told as the nearest that lies within.
 pub fn imap_date_time(unix: i64, zone: i32) -> String {
     let east = i64::from(zone) * 60;
-    let d = Date::from_unix(unix.saturating_add(east).clamp(FIRST, LAST).saturating_sub(east), zone);
-    let month = d.month.checked_sub(1).and_then(|m| MONTHS.get(usize::from(m))).copied().unwrap_or(b"Jan");
+    let d =
+        Date::from_unix(unix.saturating_add(east).clamp(FIRST, LAST).saturating_sub(east), zone);
+    let month =
+        d.month.checked_sub(1).and_then(|m| MONTHS.get(usize::from(m))).copied().unwrap_or(b"Jan");
     let sign = if zone < 0 { '-' } else { '+' };
     let away = zone.unsigned_abs();
     format!(
@@ -146,8 +167,8 @@ fn clock(word: &[u8]) -> Option<(u8, u8, u8)> {
     Some((hour, minute, second))
 }
 
-/// Minutes east of UTC. Unknown names are -0000 (RFC 5322 4.3), and so are the military letters, for the same reason.
-/// None for a number that is no zone.
+/// Minutes east of UTC. Unknown names are -0000 (RFC 5322 4.3), and so are the military letters,
+/// for the same reason. None for a number that is no zone.
 fn zone(word: &[u8]) -> Option<i32> {
     let digits = |sign: i32, text: &[u8]| -> Option<i32> {
         let text: Vec<u8> = text.iter().copied().filter(|b| *b != b':').collect();
@@ -161,7 +182,10 @@ fn zone(word: &[u8]) -> Option<i32> {
     };
     // `GMT+0200` and `UTC+2` are seen in the wild.
     let offset = match word.get(..3) {
-        Some(w) if word.len() > 3 && (w.eq_ignore_ascii_case(b"GMT") || w.eq_ignore_ascii_case(b"UTC")) => {
+        Some(w)
+            if word.len() > 3
+                && (w.eq_ignore_ascii_case(b"GMT") || w.eq_ignore_ascii_case(b"UTC")) =>
+        {
             word.get(3..).unwrap_or_default()
         }
         _ => word,
@@ -182,7 +206,8 @@ fn zone(word: &[u8]) -> Option<i32> {
     Some(hours * 60)
 }
 
-/// Words between blanks and commas, comments dropped; at most a dozen, which is all that a date can use.
+/// Words between blanks and commas, comments dropped; at most a dozen, which is all that a date can
+/// use.
 fn words(value: &[u8]) -> Vec<Vec<u8>> {
     let mut lex = Lexer::new(value);
     let mut list: Vec<Vec<u8>> = Vec::new();
@@ -203,7 +228,8 @@ fn words(value: &[u8]) -> Vec<Vec<u8>> {
             match list.last_mut() {
                 Some(last)
                     if last.ends_with(b":")
-                        || (word.starts_with(b":") && last.iter().all(|b| b.is_ascii_digit() || *b == b':')) =>
+                        || (word.starts_with(b":")
+                            && last.iter().all(|b| b.is_ascii_digit() || *b == b':')) =>
                 {
                     last.extend(word);
                 }
@@ -227,7 +253,10 @@ struct Parsed {
 fn parse_words(list: &[Vec<u8>]) -> Option<Parsed> {
     let mut rest = list.iter().map(Vec::as_slice).peekable();
     // A weekday, right or wrong or made up, says nothing.
-    while rest.next_if(|w| month(w).is_none() && w.first().is_some_and(u8::is_ascii_alphabetic)).is_some() {}
+    while rest
+        .next_if(|w| month(w).is_none() && w.first().is_some_and(u8::is_ascii_alphabetic))
+        .is_some()
+    {}
     let first = rest.next()?;
     let (day, month, mut the_year) = if let Some(m) = month(first) {
         // `Mar  5 01:02:03 2024`: the order of ctime(3).
@@ -259,15 +288,18 @@ fn parse_words(list: &[Vec<u8>]) -> Option<Parsed> {
     Some(Parsed { date: Date { year, month, day, hour, minute, second, zone }, sound })
 }
 
-/// The value of a Date field. Tolerated: a missing or wrong weekday, missing seconds, a missing or invalid zone
-/// (UTC) or time (midnight), obsolete and unknown zones, two-digit years, comments, ctime's order. None when it is no date.
+/// The value of a Date field. Tolerated: a missing or wrong weekday, missing seconds, a missing or
+/// invalid zone (UTC) or time (midnight), obsolete and unknown zones, two-digit years, comments,
+/// ctime's order. None when it is no date.
 pub fn parse(value: &[u8]) -> Option<Date> {
     parse_words(&words(value)).map(|p| p.date)
 }
 
-/// APPEND's date-time, without its quotes: `" 1-Feb-2020 10:11:12 +0200"` and what PROTOCOL 6.4 accepts beside it
-/// (one-digit days, blanks for hyphens, zone names, a missing zone, two-digit years).
-// Courier: a string without any blank is accepted and means "now"; RFC 3501 has no such form, so None.
+/// APPEND's date-time, without its quotes: `" 1-Feb-2020 10:11:12 +0200"` and what PROTOCOL 6.4
+/// accepts beside it (one-digit days, blanks for hyphens, zone names, a missing zone, two-digit
+/// years).
+// Courier: a string without any blank is accepted and means "now"; RFC 3501 has no such form, so
+// None.
 pub fn parse_append(value: &[u8]) -> Option<Date> {
     let value = value.trim_ascii_start();
     let blank = value.iter().position(|b| *b == b' ')?;
@@ -277,8 +309,8 @@ pub fn parse_append(value: &[u8]) -> Option<Date> {
     parse_words(&words(&text)).filter(|p| p.sound).map(|p| p.date)
 }
 
-/// A SEARCH date, `1-Feb-1994`, as days since 1970-01-01. The month's case does not matter, text after a blank is
-/// ignored (PROTOCOL 6.6). None when it is no date.
+/// A SEARCH date, `1-Feb-1994`, as days since 1970-01-01. The month's case does not matter, text
+/// after a blank is ignored (PROTOCOL 6.6). None when it is no date.
 pub fn parse_search(value: &[u8]) -> Option<i64> {
     let text = value.trim_ascii_start().split(|b| *b == b' ').next()?;
     let mut fields = text.split(|b| *b == b'-');
@@ -333,7 +365,10 @@ mod tests {
             assert_eq!(parse(value.as_bytes()).map(|d| d.unix()), want, "{value:?}");
         }
         let d = parse(b"Tue, 5 Mar 2024 01:02:03 +1400").unwrap();
-        assert_eq!((d.day, d.days(), d.unix().div_euclid(86_400), d.zone), (5, 19_787, 19_786, 840));
+        assert_eq!(
+            (d.day, d.days(), d.unix().div_euclid(86_400), d.zone),
+            (5, 19_787, 19_786, 840)
+        );
     }
 
     #[test]

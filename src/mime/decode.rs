@@ -1,5 +1,5 @@
-//! Content-Transfer-Encodings undone, chunk by chunk (RFC 2045 6.7 and 6.8). Broken input never fails: what is no base64
-//! is skipped, what is no quoted-printable is taken as it stands.
+//! Content-Transfer-Encodings undone, chunk by chunk (RFC 2045 6.7 and 6.8). Broken input never
+//! fails: what is no base64 is skipped, what is no quoted-printable is taken as it stands.
 
 use memchr::memchr2;
 
@@ -160,7 +160,8 @@ enum Escape {
 #[derive(Debug, Clone)]
 pub struct QuotedPrintable {
     escape: Escape,
-    /// White space that is dropped if a line end follows; at the start the `=` of [`Escape::Blank`].
+    /// White space that is dropped if a line end follows; at the start the `=` of
+    /// [`Escape::Blank`].
     held: Vec<u8>,
 }
 
@@ -190,8 +191,8 @@ impl QuotedPrintable {
                     if let Some((stop, after)) = tail.split_first() {
                         rest = after;
                         if *stop == b'\n' {
-                            // RFC 2045 6.7 (3): white space at the end of a line was added on the way. A CR is part
-                            // of the line end.
+                            // RFC 2045 6.7 (3): white space at the end of a line was added on the
+                            // way. A CR is part of the line end.
                             let cr = self.held.ends_with(b"\r");
                             self.held.clear();
                             out.extend_from_slice(if cr { b"\r\n" } else { b"\n" });
@@ -249,7 +250,8 @@ impl QuotedPrintable {
 
     /// Text without `=` and LF.
     fn text(&mut self, text: &[u8], out: &mut Vec<u8>) {
-        let solid = text.iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'\r')).map_or(0, |at| at + 1);
+        let solid =
+            text.iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'\r')).map_or(0, |at| at + 1);
         let (solid, blank) = text.split_at(solid);
         if !solid.is_empty() {
             out.append(&mut self.held);
@@ -315,7 +317,11 @@ mod tests {
             ("a  b", "a  b"),
         ] {
             for cut in 1..6 {
-                assert_eq!(String::from_utf8_lossy(&run(b"Quoted-Printable", input.as_bytes(), cut)), want, "{input:?}");
+                assert_eq!(
+                    String::from_utf8_lossy(&run(b"Quoted-Printable", input.as_bytes(), cut)),
+                    want,
+                    "{input:?}"
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The fields of ENVELOPE, from a header block as stored.
 //!
-//! Values come raw: unfolded and trimmed, encoded words untouched, 8-bit octets as they are. How they are written for a
-//! client is the business of FETCH.
+//! Values come raw: unfolded and trimmed, encoded words untouched, 8-bit octets as they are. How
+//! they are written for a client is the business of FETCH.
 
 use super::address::{self, Address};
 use super::header::{fields, unfold};
@@ -10,7 +10,8 @@ use std::borrow::Cow;
 /// Of each field, all its repetitions together, this many octets count (PROTOCOL 5.5).
 pub const MAX_FIELD: usize = 8192;
 
-/// RFC 3501 7.4.2, ENVELOPE: the values; address lists are parsed when asked for. None and empty lists are NIL.
+/// RFC 3501 7.4.2, ENVELOPE: the values; address lists are parsed when asked for. None and empty
+/// lists are NIL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Envelope<'a> {
     values: [Cow<'a, [u8]>; NAMES.len()],
@@ -46,15 +47,26 @@ impl Envelope<'_> {
         self.values.get(which as usize).map(|v| &**v).filter(|v| !v.is_empty())
     }
 
-    /// The addresses of a field's own value. That an empty Sender or Reply-To stands for From is for the writer to say.
+    /// The addresses of a field's own value. That an empty Sender or Reply-To stands for From is
+    /// for the writer to say.
     pub fn addresses(&self, which: List) -> Vec<Address<'_>> {
         let value = self.values.get(which as usize).map(|v| &**v).unwrap_or_default();
         addresses(value, self.cut.get(which as usize).copied().unwrap_or(false))
     }
 }
 
-const NAMES: [&[u8]; 10] =
-    [b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id"];
+const NAMES: [&[u8]; 10] = [
+    b"date",
+    b"subject",
+    b"from",
+    b"sender",
+    b"reply-to",
+    b"to",
+    b"cc",
+    b"bcc",
+    b"in-reply-to",
+    b"message-id",
+];
 
 /// The names of the fields that an envelope is made of, in its order, in lower case.
 pub fn field_names() -> &'static [&'static [u8]] {
@@ -94,8 +106,8 @@ pub fn envelope(block: &[u8]) -> Envelope<'_> {
     found
 }
 
-/// The addresses of a value. Of a value that was cut, the address that the cut went through is left out: half a host
-/// name would be somebody else's.
+/// The addresses of a value. Of a value that was cut, the address that the cut went through is left
+/// out: half a host name would be somebody else's.
 fn addresses(value: &[u8], cut: bool) -> Vec<Address<'_>> {
     let mut list = address::parse(value);
     if cut {
@@ -124,9 +136,15 @@ mod tests {
         assert_eq!((who(&e, List::Sender).len(), who(&e, List::ReplyTo).len()), (0, 0));
         assert_eq!(e.text(Text::Subject), Some(&b"a\t\tb,c"[..]));
         assert_eq!(e.text(Text::MessageId), Some(&b"<x>"[..]));
-        assert_eq!((e.text(Text::InReplyTo), e.text(Text::Date), e.addresses(List::To).len()), (None, None, 0));
+        assert_eq!(
+            (e.text(Text::InReplyTo), e.text(Text::Date), e.addresses(List::To).len()),
+            (None, None, 0)
+        );
         let e = envelope(b"From: a@b\nReply-To: r@x\nSender: s@x\n");
-        assert_eq!((who(&e, List::Sender), who(&e, List::ReplyTo)), (vec!["s@x".to_string()], vec!["r@x".to_string()]));
+        assert_eq!(
+            (who(&e, List::Sender), who(&e, List::ReplyTo)),
+            (vec!["s@x".to_string()], vec!["r@x".to_string()])
+        );
     }
 
     #[test]

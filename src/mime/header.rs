@@ -1,6 +1,7 @@
 //! Header blocks: their fields, their end, and the choices among their lines that FETCH makes.
 //!
-//! Everything works on a block as stored: LF or CRLF or a mixture, 8-bit octets, NULs, lines without a colon.
+//! Everything works on a block as stored: LF or CRLF or a mixture, 8-bit octets, NULs, lines
+//! without a colon.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,8 @@ use memchr::{memchr, memchr2};
 /// Header names are compared over this many octets (PROTOCOL 5.7; Courier's buffer).
 pub const NAME_COMPARED: usize = 255;
 
-/// One field: a line and its continuation lines. A line without a colon is a field with an empty name.
+/// One field: a line and its continuation lines. A line without a colon is a field with an empty
+/// name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field<'a> {
     /// The name as written, without the blanks that old mail puts before the colon.
@@ -101,30 +103,38 @@ pub fn find_all<'a>(block: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = Fie
 
 /// The stored lines that HEADER.FIELDS selects, in the order of the block, without the empty line.
 pub fn select<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<Item = &'a [u8]> {
-    fields(block).filter(move |f| !f.name.is_empty() && names.iter().any(|n| f.is(n))).map(|f| f.raw)
+    fields(block)
+        .filter(move |f| !f.name.is_empty() && names.iter().any(|n| f.is(n)))
+        .map(|f| f.raw)
 }
 
-/// The stored lines that HEADER.FIELDS.NOT leaves, in the order of the block, without the empty line.
+/// The stored lines that HEADER.FIELDS.NOT leaves, in the order of the block, without the empty
+/// line.
 pub fn select_not<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<Item = &'a [u8]> {
-    fields(block).filter(move |f| f.name.is_empty() || !names.iter().any(|n| f.is(n))).map(|f| f.raw)
+    fields(block)
+        .filter(move |f| f.name.is_empty() || !names.iter().any(|n| f.is(n)))
+        .map(|f| f.raw)
 }
 
 /// The stored lines that `[n.MIME]` shows, without the empty line.
-// RFC 3501 6.4.5: MIME "refers to the [MIME-IMB] header for this part": the fields that RFC 2045 3 calls MIME header
-// fields, which are MIME-Version and all whose names begin with Content-. Courier reads it the same way.
+// RFC 3501 6.4.5: MIME "refers to the [MIME-IMB] header for this part": the fields that RFC 2045 3
+// calls MIME header fields, which are MIME-Version and all whose names begin with Content-. Courier
+// reads it the same way.
 pub fn select_mime(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     fields(block).filter(|f| is_mime_name(f.name)).map(|f| f.raw)
 }
 
 /// Whether RFC 2045 3 counts this name among the MIME header fields.
 pub fn is_mime_name(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"mime-version") || name.get(..8).is_some_and(|p| p.eq_ignore_ascii_case(b"content-"))
+    name.eq_ignore_ascii_case(b"mime-version")
+        || name.get(..8).is_some_and(|p| p.eq_ignore_ascii_case(b"content-"))
 }
 
 /// A field value without its line breaks and without blanks at either end.
 ///
-/// RFC 5322 2.2.3: unfolding removes the CRLF and keeps the white space after it. A CR that ends no line becomes a
-/// blank, as in Courier, so that the value has no control character that would need a literal.
+/// RFC 5322 2.2.3: unfolding removes the CRLF and keeps the white space after it. A CR that ends no
+/// line becomes a blank, as in Courier, so that the value has no control character that would need
+/// a literal.
 pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = trim(value);
     if memchr2(b'\r', b'\n', value).is_none() {
@@ -173,8 +183,8 @@ impl EndFinder {
         Self::default()
     }
 
-    /// Looks at the next chunk. `Some(n)`: the first `n` octets of this chunk belong to the header, empty line
-    /// included, and the body begins behind them. None: the header goes on.
+    /// Looks at the next chunk. `Some(n)`: the first `n` octets of this chunk belong to the header,
+    /// empty line included, and the body begins behind them. None: the header goes on.
     pub fn push(&mut self, chunk: &[u8]) -> Option<usize> {
         if self.done {
             return Some(0);
@@ -205,7 +215,8 @@ impl EndFinder {
     }
 }
 
-/// The length of the header at the start of `buffer`, empty line included; None when it does not end there.
+/// The length of the header at the start of `buffer`, empty line included; None when it does not
+/// end there.
 pub fn header_len(buffer: &[u8]) -> Option<usize> {
     EndFinder::new().push(buffer)
 }
@@ -225,8 +236,14 @@ mod tests {
         assert_eq!(find(BLOCK, b"subject").unwrap().text().as_ref(), b"s\tt");
         assert_eq!(find_all(BLOCK, b"X-DUP").count(), 2);
         let names = [b"x-dup".to_vec(), b"FROM".to_vec()];
-        assert_eq!(select(BLOCK, &names).collect::<Vec<_>>().concat(), b"From: a\nX-Dup: 1\n two\nx-dup: 3\n");
-        assert_eq!(select_not(BLOCK, &names).collect::<Vec<_>>().concat(), b"nocolon\nSubject : s\r\n\tt\r\nContent-Type: x\n");
+        assert_eq!(
+            select(BLOCK, &names).collect::<Vec<_>>().concat(),
+            b"From: a\nX-Dup: 1\n two\nx-dup: 3\n"
+        );
+        assert_eq!(
+            select_not(BLOCK, &names).collect::<Vec<_>>().concat(),
+            b"nocolon\nSubject : s\r\n\tt\r\nContent-Type: x\n"
+        );
         assert_eq!(select_mime(BLOCK).collect::<Vec<_>>().concat(), b"Content-Type: x\n");
         assert_eq!(header_len(BLOCK), Some(BLOCK.len() - 8));
     }

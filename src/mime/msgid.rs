@@ -1,4 +1,5 @@
-//! Message identifiers in Message-ID, In-Reply-To and References, in the form in which threading compares them.
+//! Message identifiers in Message-ID, In-Reply-To and References, in the form in which threading
+//! compares them.
 
 /// An identifier without its angle brackets. Compared octet by octet (RFC 5256 3: case-sensitive).
 pub type MessageId = Vec<u8>;
@@ -26,18 +27,20 @@ pub fn ids(value: &[u8]) -> Vec<MessageId> {
     list
 }
 
-/// The identifier of a Message-ID value; one without brackets is accepted if it is a single word with an `@`.
+/// The identifier of a Message-ID value; one without brackets is accepted if it is a single word
+/// with an `@`.
 pub fn message_id(value: &[u8]) -> Option<MessageId> {
     if let Some(id) = ids(value).into_iter().next() {
         return Some(id);
     }
     let word = value.trim_ascii();
-    let single = word.contains(&b'@') && !word.iter().any(|b| b.is_ascii_whitespace() || matches!(b, b'<' | b'>'));
+    let single = word.contains(&b'@')
+        && !word.iter().any(|b| b.is_ascii_whitespace() || matches!(b, b'<' | b'>'));
     single.then(|| normal(word)).flatten()
 }
 
-/// RFC 5256 3: "MUST normalize any msg-id": a quoted local part and quoted pairs mean what they mean without the
-/// quotes. White space (folding within the brackets) is dropped.
+/// RFC 5256 3: "MUST normalize any msg-id": a quoted local part and quoted pairs mean what they
+/// mean without the quotes. White space (folding within the brackets) is dropped.
 fn normal(text: &[u8]) -> Option<MessageId> {
     let mut id = Vec::with_capacity(text.len());
     let mut quoted = false;

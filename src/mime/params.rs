@@ -1,7 +1,9 @@
-//! Structured MIME values: `type/subtype; name=value`, with comments and quoted strings (RFC 2045 5.1).
+//! Structured MIME values: `type/subtype; name=value`, with comments and quoted strings (RFC 2045
+//! 5.1).
 //!
-//! Real mail breaks the grammar in a handful of well-known ways, all accepted here: blanks around `/` and `=`,
-//! a missing semicolon, unquoted values with blanks or special characters, quotes and comments that never end.
+//! Real mail breaks the grammar in a handful of well-known ways, all accepted here: blanks around
+//! `/` and `=`, a missing semicolon, unquoted values with blanks or special characters, quotes and
+//! comments that never end.
 
 /// The most parameters kept of one field; the rest are passed over.
 pub const MAX_PARAMS: usize = 256;
@@ -52,8 +54,8 @@ impl<'a> Lexer<'a> {
         self.rest
     }
 
-    /// At a `(`: passes over the comment and returns its text without the outer parentheses, quoted pairs
-    /// resolved. None, and nothing consumed, if it never ends (RFC 5322 3.2.2).
+    /// At a `(`: passes over the comment and returns its text without the outer parentheses, quoted
+    /// pairs resolved. None, and nothing consumed, if it never ends (RFC 5322 3.2.2).
     pub(crate) fn comment(&mut self) -> Option<Vec<u8>> {
         if self.no_comments || self.peek() != Some(b'(') {
             return None;
@@ -101,8 +103,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// After an opening quote: appends the string to `out`, quoted pairs resolved, up to the closing
-    /// quote or, when that is missing, to the end.
+    /// After an opening quote: appends the string to `out`, quoted pairs resolved, up to the
+    /// closing quote or, when that is missing, to the end.
     pub(crate) fn quoted(&mut self, out: &mut Vec<u8>) {
         while let Some(b) = self.bump() {
             match b {
@@ -126,8 +128,8 @@ impl<'a> Lexer<'a> {
         token
     }
 
-    /// A parameter's value, up to `;` or the end. As Courier, blanks within an unquoted value are dropped
-    /// (`name=a b.pdf` is `ab.pdf`), unless what follows is plainly the next parameter.
+    /// A parameter's value, up to `;` or the end. As Courier, blanks within an unquoted value are
+    /// dropped (`name=a b.pdf` is `ab.pdf`), unless what follows is plainly the next parameter.
     fn value(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         loop {
@@ -203,8 +205,8 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// A Content-Type value as `(type, subtype, params)`; None when it names no type (RFC 2045 5.2: then the default
-/// applies). Type, subtype and the value of `charset` come in lower case.
+/// A Content-Type value as `(type, subtype, params)`; None when it names no type (RFC 2045 5.2:
+/// then the default applies). Type, subtype and the value of `charset` come in lower case.
 pub fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>)> {
     let mut lex = Lexer::new(value);
     let mut kind = lex.word(b"/;,=\"");
@@ -232,8 +234,8 @@ pub fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>)> {
     Some((kind, subtype, params))
 }
 
-/// A Content-Disposition value (RFC 2183): the lower-case kind, perhaps empty, and the parameters. None when there is
-/// neither.
+/// A Content-Disposition value (RFC 2183): the lower-case kind, perhaps empty, and the parameters.
+/// None when there is neither.
 pub fn disposition(value: &[u8]) -> Option<(Vec<u8>, Vec<Param>)> {
     let mut lex = Lexer::new(value);
     let kind = lex.word(b";=\"");
@@ -241,13 +243,15 @@ pub fn disposition(value: &[u8]) -> Option<(Vec<u8>, Vec<Param>)> {
     (!kind.is_empty() || !params.is_empty()).then_some((kind, params))
 }
 
-/// The first token of a value in lower case, comments dropped: a Content-Transfer-Encoding. None when empty.
+/// The first token of a value in lower case, comments dropped: a Content-Transfer-Encoding. None
+/// when empty.
 pub fn first_token(value: &[u8]) -> Option<Vec<u8>> {
     let word = Lexer::new(value).word(b";\"");
     (!word.is_empty()).then_some(word)
 }
 
-/// A Content-ID with its angle brackets, which are added if absent; comments dropped. None when empty.
+/// A Content-ID with its angle brackets, which are added if absent; comments dropped. None when
+/// empty.
 pub fn content_id(value: &[u8]) -> Option<Vec<u8>> {
     let mut lex = Lexer::new(value);
     lex.skip_cfws();
@@ -284,9 +288,14 @@ mod tests {
         match content_type(v.as_bytes()) {
             None => "-".into(),
             Some((t, s, p)) => {
-                let mut out = format!("{}/{}", String::from_utf8_lossy(&t), String::from_utf8_lossy(&s));
+                let mut out =
+                    format!("{}/{}", String::from_utf8_lossy(&t), String::from_utf8_lossy(&s));
                 for q in p {
-                    out += &format!(" [{}={}]", String::from_utf8_lossy(&q.name), String::from_utf8_lossy(&q.value));
+                    out += &format!(
+                        " [{}={}]",
+                        String::from_utf8_lossy(&q.name),
+                        String::from_utf8_lossy(&q.value)
+                    );
                 }
                 out
             }
@@ -306,10 +315,16 @@ mod tests {
             ("text/plain charset=UTF-8", "text/plain [charset=utf-8]"),
             ("text/plain, foo; a=b", "text/plain [a=b]"),
             ("\"text/plain\"; a=b", "text/plain [a=b]"),
-            ("text/plain; charset=us-ascii (Plain (x) text); a=(c)b", "text/plain [charset=us-ascii] [a=b]"),
+            (
+                "text/plain; charset=us-ascii (Plain (x) text); a=(c)b",
+                "text/plain [charset=us-ascii] [a=b]",
+            ),
             ("(c) text (d) / (e) plain (f)", "text/plain"),
             ("text/plain; name=foo bar.pdf; x=1", "text/plain [name=foobar.pdf] [x=1]"),
-            ("text/plain; charset=utf-8 format=flowed", "text/plain [charset=utf-8] [format=flowed]"),
+            (
+                "text/plain; charset=utf-8 format=flowed",
+                "text/plain [charset=utf-8] [format=flowed]",
+            ),
             ("text/plain; boundary=a=b/c:d?e; x", "text/plain [boundary=a=b/c:d?e]"),
             ("text/plain; name=\"unclosed; x=y\n", "text/plain [name=unclosed; x=y]"),
             ("text/plain; name=\"a\"b\"c\"", "text/plain [name=abc]"),

@@ -1,7 +1,8 @@
 //! SEARCH's comparison: without regard to case and to the amount of white space (PROTOCOL 6.6).
 //!
-//! Both sides are brought to one form: every character by Unicode's simple lower-casing, every run of blank, tab, CR
-//! and LF one blank. A pattern also loses the white space at its ends. Text may come in pieces; a match may span them.
+//! Both sides are brought to one form: every character by Unicode's simple lower-casing, every run
+//! of blank, tab, CR and LF one blank. A pattern also loses the white space at its ends. Text may
+//! come in pieces; a match may span them.
 
 use memchr::memmem::Finder;
 
@@ -17,11 +18,13 @@ fn is_space(c: char) -> bool {
 
 /// Simple lower-casing: one character for one.
 fn lower(c: char) -> char {
-    // The full mapping differs only for U+0130, whose simple one is the first character of the full one.
+    // The full mapping differs only for U+0130, whose simple one is the first character of the full
+    // one.
     c.to_lowercase().next().unwrap_or(c)
 }
 
-/// Appends the normal form of `text`; `space` says whether the last character appended stands for white space.
+/// Appends the normal form of `text`; `space` says whether the last character appended stands for
+/// white space.
 fn normalise(text: &str, space: &mut bool, out: &mut Vec<u8>) {
     let mut buf = [0; 4];
     for c in text.chars() {
@@ -83,14 +86,20 @@ impl<'n> Matcher<'n> {
             open: found.iter().filter(|f| !**f).count(),
             found,
             blanks: needles.iter().any(|n| n.finder.needle().contains(&b' ')),
-            keep: needles.iter().map(|n| n.finder.needle().len()).max().unwrap_or(0).saturating_sub(1),
+            keep: needles
+                .iter()
+                .map(|n| n.finder.needle().len())
+                .max()
+                .unwrap_or(0)
+                .saturating_sub(1),
             needles,
             form: Vec::new(),
             space: false,
         }
     }
 
-    /// Looks at the next piece of text. Returns whether all patterns have been found, when no more need be pushed.
+    /// Looks at the next piece of text. Returns whether all patterns have been found, when no more
+    /// need be pushed.
     pub fn push(&mut self, text: &str) -> bool {
         // Pieces of a moderate size, whatever comes.
         let mut rest = text;

@@ -10,7 +10,8 @@ const MOST: usize = 8192;
 pub struct BaseSubject {
     /// The rest, in upper case (Unicode, character by character), white-space runs one blank.
     pub text: String,
-    /// The message is a reply or a forward: a `Re:` or `Fwd:`, a `(fwd)` or a `[Fwd: ]` was removed (RFC 5256 3).
+    /// The message is a reply or a forward: a `Re:` or `Fwd:`, a `(fwd)` or a `[Fwd: ]` was removed
+    /// (RFC 5256 3).
     pub is_reply: bool,
 }
 
@@ -100,13 +101,15 @@ fn without_blob(s: &str) -> Option<&str> {
     Some(inner.get(end..)?.strip_prefix(']')?.trim_start_matches(' '))
 }
 
-/// subj-leader = (*subj-blob subj-refwd) / WSP; subj-refwd = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"
+/// subj-leader = (*subj-blob subj-refwd) / WSP; subj-refwd = ("re" / ("fw" ["d"])) *WSP [subj-blob]
+/// ":"
 fn without_refwd(s: &str) -> Option<&str> {
     let mut s = s;
     while let Some(rest) = without_blob(s) {
         s = rest;
     }
-    let s = s.strip_prefix("RE").or_else(|| s.strip_prefix("FWD")).or_else(|| s.strip_prefix("FW"))?;
+    let s =
+        s.strip_prefix("RE").or_else(|| s.strip_prefix("FWD")).or_else(|| s.strip_prefix("FW"))?;
     let s = s.trim_start_matches(' ');
     without_blob(s).unwrap_or(s).strip_prefix(':')
 }
@@ -141,7 +144,11 @@ mod tests {
             ("Aw: Straße", "AW: STRAßE", false),
             ("[a [b] x", "[A [B] X", false),
         ] {
-            assert_eq!(base_subject(subject.as_bytes()), BaseSubject { text: want.into(), is_reply: reply }, "{subject:?}");
+            assert_eq!(
+                base_subject(subject.as_bytes()),
+                BaseSubject { text: want.into(), is_reply: reply },
+                "{subject:?}"
+            );
         }
     }
 

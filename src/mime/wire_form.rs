@@ -1,9 +1,9 @@
 //! The wire form of stored text: each LF that no CR precedes becomes CRLF, everything else stays.
 //!
-//! Maildirs hold lines that end in LF; IMAP speaks in CRLF. Every size that the server tells (RFC822.SIZE,
-//! literal counts, BODYSTRUCTURE) and every octet that it sends follow this one rule, so that a file which
-//! already holds CRLF, or a mixture, is sent as sensible lines and its sizes are true.
-//! (Courier turns CRLF into CR CR LF; see the table of differences.)
+//! Maildirs hold lines that end in LF; IMAP speaks in CRLF. Every size that the server tells
+//! (RFC822.SIZE, literal counts, BODYSTRUCTURE) and every octet that it sends follow this one rule,
+//! so that a file which already holds CRLF, or a mixture, is sent as sensible lines and its sizes
+//! are true. (Courier turns CRLF into CR CR LF; see the table of differences.)
 
 use memchr::{memchr, memchr_iter};
 
@@ -13,11 +13,16 @@ fn count_crlf(chunk: &[u8], prev_cr: bool) -> u64 {
         return 0;
     };
     let mut n = u64::from(prev_cr && *first == b'\n');
-    // Blocks of at most 128 pairs, so that the inner sum fits an octet and the compiler can use vectors.
+    // Blocks of at most 128 pairs, so that the inner sum fits an octet and the compiler can use
+    // vectors.
     let mut before = chunk.chunks(128);
     for block in tail.chunks(128) {
         let left = before.next().unwrap_or_default();
-        let sum: u8 = left.iter().zip(block).map(|(a, b)| u8::from(*a == b'\r') & u8::from(*b == b'\n')).sum();
+        let sum: u8 = left
+            .iter()
+            .zip(block)
+            .map(|(a, b)| u8::from(*a == b'\r') & u8::from(*b == b'\n'))
+            .sum();
         n += u64::from(sum);
     }
     n
@@ -45,7 +50,8 @@ pub fn wire_len(chunk: &[u8], prev_was_cr: bool) -> u64 {
 
 /// Appends the wire form of all of `chunk`. `prev_cr`: the octet before the chunk was a CR.
 ///
-/// Room is made once, and each line is copied in one piece with the LF before it: most of what is served passes through here.
+/// Room is made once, and each line is copied in one piece with the LF before it: most of what is
+/// served passes through here.
 pub fn append(chunk: &[u8], prev_cr: bool, out: &mut Vec<u8>) {
     out.reserve(chunk.len().saturating_add(memchr_iter(b'\n', chunk).count()));
     let mut from = 0;
@@ -65,7 +71,8 @@ pub fn append(chunk: &[u8], prev_cr: bool, out: &mut Vec<u8>) {
 
 /// Converts stored octets to wire octets, chunk by chunk, for a whole range or for a slice of it.
 ///
-/// A slice (partial fetch, RFC 3501 6.4.5) counts wire octets and may begin or end between CR and LF.
+/// A slice (partial fetch, RFC 3501 6.4.5) counts wire octets and may begin or end between CR and
+/// LF.
 #[derive(Debug, Clone)]
 pub struct Converter {
     prev_cr: bool,

@@ -1,5 +1,5 @@
-//! From the start of the process to the greeting, in Courier's order (STORAGE 10.6): who is served, from where, and every check
-//! with its text.
+//! From the start of the process to the greeting, in Courier's order (STORAGE 10.6): who is served,
+//! from where, and every check with its text.
 
 use crate::maildir::account::AccountOptions;
 use crate::maildir::resolve::{Namespace, Settings};
@@ -31,7 +31,8 @@ const STICKY: u32 = 0o1000;
 /// How far the file server's clock may be off, in seconds.
 const SKEW: u64 = 30;
 
-/// Everything before the first command: a session, or the exit status of a process that has said why not.
+/// Everything before the first command: a session, or the exit status of a process that has said
+/// why not.
 pub fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
     alloc::give_back_large_buffers();
     signals::install();
@@ -96,7 +97,8 @@ pub fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         over: false,
         options,
     };
-    // The clock first: by a wrong one, mail that was thrown away a minute ago may look old enough to be purged.
+    // The clock first: by a wrong one, mail that was thrown away a minute ago may look old enough
+    // to be purged.
     check_clock(&mut s)?;
     empty_trash(&s);
     greet(&mut s)?;
@@ -124,7 +126,11 @@ fn client(options: &Options, io: &mut Io) -> Result<Client, ExitCode> {
         if options.remote_ip.is_empty() || options.remote_port.is_empty() {
             return Err(ExitCode::SUCCESS);
         }
-        return Ok(Client { user, ip: options.remote_ip.clone(), port: options.remote_port.clone() });
+        return Ok(Client {
+            user,
+            ip: options.remote_ip.clone(),
+            port: options.remote_port.clone(),
+        });
     }
     let user = match options.authenticated.clone() {
         Some(user) => user,
@@ -136,9 +142,19 @@ fn client(options: &Options, io: &mut Io) -> Result<Client, ExitCode> {
     Ok(Client { user, ip: b"127.0.0.1".to_vec(), port: b"0".to_vec() })
 }
 
-/// Changes into the Maildir, for good: `MAILDIR`, else the argument, else `./Maildir` (the order of Courier's manual page).
-fn enter(options: &Options, argument: Option<OsString>, client: &Client, io: &mut Io) -> Result<(), ExitCode> {
-    let maildir = options.maildir.clone().or(argument.map(OsString::into_vec)).unwrap_or_else(|| b"./Maildir".to_vec());
+/// Changes into the Maildir, for good: `MAILDIR`, else the argument, else `./Maildir` (the order of
+/// Courier's manual page).
+fn enter(
+    options: &Options,
+    argument: Option<OsString>,
+    client: &Client,
+    io: &mut Io,
+) -> Result<(), ExitCode> {
+    let maildir = options
+        .maildir
+        .clone()
+        .or(argument.map(OsString::into_vec))
+        .unwrap_or_else(|| b"./Maildir".to_vec());
     process::change_directory(fs::path(&maildir)).map_err(|e| {
         let reason = fs::error_text(&e);
         log::error!(target: logging::BARE, "chdir {}: {reason}", logging::shown_path(&maildir));
@@ -146,8 +162,9 @@ fn enter(options: &Options, argument: Option<OsString>, client: &Client, io: &mu
     })
 }
 
-/// Runs `loginexec` if it is there and executable, and takes it away when it succeeds (STORAGE 10.3). It has the connection for
-/// itself, no other descriptor of ours, and (Courier) our environment as it is: it runs as the user, who may read it anyway.
+/// Runs `loginexec` if it is there and executable, and takes it away when it succeeds (STORAGE
+/// 10.3). It has the connection for itself, no other descriptor of ours, and (Courier) our
+/// environment as it is: it runs as the user, who may read it anyway.
 fn login_program() {
     let path = Path::new("loginexec");
     let executable = path.symlink_metadata().is_ok_and(|m| m.is_file() && m.mode() & 0o100 != 0);
@@ -170,7 +187,8 @@ fn check_owner(options: &Options, client: &Client, io: &mut Io) -> Result<(), Ex
     if !options.sanity_check {
         return Ok(());
     }
-    let ours = Path::new(".").metadata().is_ok_and(|m| m.uid() == user::euid() && m.gid() == user::egid());
+    let ours =
+        Path::new(".").metadata().is_ok_and(|m| m.uid() == user::euid() && m.gid() == user::egid());
     if ours {
         return Ok(());
     }
@@ -187,8 +205,9 @@ fn trace(options: &Options, io: &mut Io) {
     }));
 }
 
-/// Applies `IMAP_EMPTYTRASH`: before the greeting and at LOGOUT (STORAGE 10.1). Files are as old as the file system says, whose times they
-/// bear; where our own clock is behind that, they are younger.
+/// Applies `IMAP_EMPTYTRASH`: before the greeting and at LOGOUT (STORAGE 10.1). Files are as old as
+/// the file system says, whose times they bear; where our own clock is behind that, they are
+/// younger.
 pub fn empty_trash(s: &Session) {
     if let Some(setting) = &s.options.empty_trash {
         let ours = clock::now().0;
@@ -197,7 +216,8 @@ pub fn empty_trash(s: &Session) {
     }
 }
 
-/// The file system's own time, in seconds since 1970, by a file that is made for it; `None` if none can be made.
+/// The file system's own time, in seconds since 1970, by a file that is made for it; `None` if none
+/// can be made.
 fn file_time() -> Option<i64> {
     let path = Path::new("tmp/courier-imap.clockskew.chk");
     let file = (0..10).find_map(|_| {

@@ -1,5 +1,6 @@
-//! From a name to a folder that may be used, in the words of the protocol. The store's [`crate::maildir::resolve::Namespace`] knows
-//! where folders live and who may do what; here its answers become Courier's refusals.
+//! From a name to a folder that may be used, in the words of the protocol. The store's
+//! [`crate::maildir::resolve::Namespace`] knows where folders live and who may do what; here its
+//! answers become Courier's refusals.
 
 use super::reply::{Outcome, Result};
 use super::{Error, Session, logging};
@@ -62,11 +63,21 @@ pub fn denied(command: &str, name: &[u8], right: u8) -> Outcome {
 
 /// The text of [`denied`].
 pub fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
-    [b"Access denied for ", command.as_bytes(), b" on ", name, b" (ACL \"", &[right], b"\" required)"].concat()
+    [
+        b"Access denied for ",
+        command.as_bytes(),
+        b" on ",
+        name,
+        b" (ACL \"",
+        &[right],
+        b"\" required)",
+    ]
+    .concat()
 }
 
 impl Session {
-    /// The folder of an argument's name, which must be there; any fault of the name is answered as if it were not.
+    /// The folder of an argument's name, which must be there; any fault of the name is answered as
+    /// if it were not.
     pub fn locate(&self, name: std::result::Result<FolderName, NameError>) -> Result<Place> {
         match name {
             Ok(name) => self.locate_name(name, Missing::Refused),
@@ -85,12 +96,14 @@ impl Session {
         }
     }
 
-    /// Where a folder is or would be; `None` for names that cannot be folders with messages of their own.
+    /// Where a folder is or would be; `None` for names that cannot be folders with messages of
+    /// their own.
     pub fn place_of(&self, name: &FolderName) -> Option<Place> {
         self.namespace.place(name).map(|at| Place::new(name.clone(), at))
     }
 
-    /// What the user may do in a folder (STORAGE 5.5). Rights on the open folder that are found changed are told (PROTOCOL 7.3).
+    /// What the user may do in a folder (STORAGE 5.5). Rights on the open folder that are found
+    /// changed are told (PROTOCOL 7.3).
     pub fn rights(&mut self, name: &FolderName) -> Result<Rights> {
         let rights = self.namespace.rights(name).map_err(|e| self.no_list(name, &e))?;
         if let Some(selected) = &mut self.selected
@@ -104,8 +117,18 @@ impl Session {
     }
 
     fn no_list(&self, name: &FolderName, e: &io::Error) -> Error {
-        log::error!("{}: ACL of {}: {}", logging::shown(&self.client.user), logging::shown(name.spelled()), fs::error_text(e));
-        Outcome::no(format!("Unable to read ACLs for {}: {}", String::from_utf8_lossy(name.spelled()), fs::error_text(e))).into()
+        log::error!(
+            "{}: ACL of {}: {}",
+            logging::shown(&self.client.user),
+            logging::shown(name.spelled()),
+            fs::error_text(e)
+        );
+        Outcome::no(format!(
+            "Unable to read ACLs for {}: {}",
+            String::from_utf8_lossy(name.spelled()),
+            fs::error_text(e)
+        ))
+        .into()
     }
 
     /// The rights, if `right` is among them; otherwise the refusal.
@@ -114,7 +137,8 @@ impl Session {
         if rights.has(right) { Ok(rights) } else { denied(command, name.spelled(), right).refuse() }
     }
 
-    /// Before a look at an old-style shared folder: our side is brought up to date with the provider's.
+    /// Before a look at an old-style shared folder: our side is brought up to date with the
+    /// provider's.
     pub fn synchronise(&self, place: &Place) -> Result<()> {
         if !place.is_link() {
             return Ok(());
@@ -144,7 +168,10 @@ impl Session {
     pub fn trash_for(&self, index: usize) -> Option<Dir> {
         let selected = self.selected.as_ref().filter(|_| self.options.move_to_trash)?;
         let uid = selected.snapshot.messages.uid(index)?;
-        if self.is_trash(&selected.place) || selected.place.is_link() || selected.copied.contains(&uid) {
+        if self.is_trash(&selected.place)
+            || selected.place.is_link()
+            || selected.copied.contains(&uid)
+        {
             return None;
         }
         // Courier's log shows it without `./`.
@@ -168,7 +195,8 @@ impl Session {
     pub fn delete_folder(&self, place: &Place) -> Result<()> {
         let lists = self.namespace.lists(&place.at.root);
         let kept = lists.load(&place.at.sub).ok();
-        folders::delete(&self.store, &place.dir).map_err(|e| self.store_error(e, "Cannot delete this folder."))?;
+        folders::delete(&self.store, &place.dir)
+            .map_err(|e| self.store_error(e, "Cannot delete this folder."))?;
         lists.deleted(&place.at.sub, kept.as_ref());
         self.quota_of(place).recalculate();
         Ok(())
@@ -176,16 +204,21 @@ impl Session {
 
     /// Renames a folder and those below it.
     pub fn rename_folder(&self, from: &Place, to: &Place) -> Result<()> {
-        folders::rename(&self.store, &from.at.root, &from.at.sub, &to.at.sub).map_err(|e| match e.io() {
-            Some(io) => {
-                // A name that is taken is the client's affair, all else the administrator's.
-                if !matches!(io.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput) {
-                    log::error!("{}: {e}", logging::shown(&self.client.user));
+        folders::rename(&self.store, &from.at.root, &from.at.sub, &to.at.sub).map_err(
+            |e| match e.io() {
+                Some(io) => {
+                    // A name that is taken is the client's affair, all else the administrator's.
+                    if !matches!(
+                        io.kind(),
+                        io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput
+                    ) {
+                        log::error!("{}: {e}", logging::shown(&self.client.user));
+                    }
+                    Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).into()
                 }
-                Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).into()
-            }
-            None => self.store_error(e, DOES_NOT_EXIST),
-        })?;
+                None => self.store_error(e, DOES_NOT_EXIST),
+            },
+        )?;
         self.quota_of(from).recalculate();
         Ok(())
     }
@@ -194,7 +227,11 @@ impl Session {
     pub fn change_subscriptions(&self, name: &FolderName, add: bool) -> Result<()> {
         let file = self.namespace.subscriptions();
         let changed = if add { file.add(name.as_bytes()) } else { file.remove(name.as_bytes()) };
-        let text = if add { "Cannot subscribe to this folder." } else { "Cannot unsubscribe from this folder." };
+        let text = if add {
+            "Cannot subscribe to this folder."
+        } else {
+            "Cannot unsubscribe from this folder."
+        };
         changed.map_err(|e| self.io_refusal("subscriptions", &e, text))
     }
 }

@@ -1,9 +1,12 @@
-//! Facts about messages, asked in one place each: size, header, structure, date. SEARCH, SORT and FETCH come here, so that a store of
-//! facts that were found before can slip in behind these few functions.
+//! Facts about messages, asked in one place each: size, header, structure, date. SEARCH, SORT and
+//! FETCH come here, so that a store of facts that were found before can slip in behind these few
+//! functions.
 //!
-//! A [`Reader`] holds one open message and a window into it, never the whole of a large one; a message that fits the window is read
-//! once, whatever is asked about it. The allocations are used again for the next message. A [`Memory`] lives with the open folder
-//! and remembers of the last message what is costly to find, so that a client may fetch a part of 300 MB in a thousand pieces.
+//! A [`Reader`] holds one open message and a window into it, never the whole of a large one; a
+//! message that fits the window is read once, whatever is asked about it. The allocations are used
+//! again for the next message. A [`Memory`] lives with the open folder and remembers of the last
+//! message what is costly to find, so that a client may fetch a part of 300 MB in a thousand
+//! pieces.
 
 use super::Selected;
 use crate::maildir::{self, change};
@@ -21,7 +24,8 @@ use std::rc::Rc;
 pub const WINDOW: usize = 64 * 1024;
 /// What is read first where only the header is wanted.
 const FIRST: usize = 8 * 1024;
-/// Of a header, this many octets count for what is looked up in it (a header of this length is an accident or an attack).
+/// Of a header, this many octets count for what is looked up in it (a header of this length is an
+/// accident or an attack).
 pub const HEADER_LIMIT: u64 = 4 << 20;
 
 /// What tells one message file from another: device, inode, size, time.
@@ -67,19 +71,30 @@ pub struct Reader {
     header_end: Option<u64>,
 }
 
-/// Opens the message at `index` of the open folder. If another session renamed it, its new flags are taken over, and
-/// `messages.take_changed` tells so. [`maildir::Error::Gone`]: the message is no more.
-pub fn open(selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
+/// Opens the message at `index` of the open folder. If another session renamed it, its new flags
+/// are taken over, and `messages.take_changed` tells so. [`maildir::Error::Gone`]: the message is
+/// no more.
+pub fn open(
+    selected: &mut Selected,
+    index: usize,
+    reader: &mut Reader,
+) -> Result<(), maildir::Error> {
     reader.close();
     let (file, metadata, _) = change::open(&selected.dir, &mut selected.snapshot.messages, index)?;
     reader.set(file, &metadata);
     Ok(())
 }
 
-/// As [`open`], for who wants [`internal_date`] alone: where the file has the name that we know, looking at it is enough.
-pub fn look(selected: &mut Selected, index: usize, reader: &mut Reader) -> Result<(), maildir::Error> {
+/// As [`open`], for who wants [`internal_date`] alone: where the file has the name that we know,
+/// looking at it is enough.
+pub fn look(
+    selected: &mut Selected,
+    index: usize,
+    reader: &mut Reader,
+) -> Result<(), maildir::Error> {
     if !selected.dir.is_of_links()
-        && let Ok(metadata) = fs::lstat(&selected.dir.message(&selected.snapshot.messages.file_name(index)))
+        && let Ok(metadata) =
+            fs::lstat(&selected.dir.message(&selected.snapshot.messages.file_name(index)))
         && metadata.is_file()
     {
         reader.close();
@@ -89,7 +104,8 @@ pub fn look(selected: &mut Selected, index: usize, reader: &mut Reader) -> Resul
     open(selected, index, reader)
 }
 
-/// RFC822.SIZE: the exact length on the wire, in octets (RFC 3501 2.3.4). Never from the file's name: that counts stored octets, or lies.
+/// RFC822.SIZE: the exact length on the wire, in octets (RFC 3501 2.3.4). Never from the file's
+/// name: that counts stored octets, or lies.
 pub fn wire_size(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
     let memory = memory.about(reader);
     if let Some(size) = memory.size {
@@ -100,14 +116,15 @@ pub fn wire_size(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
     Ok(size)
 }
 
-/// The message's header as stored, its empty line included; no more than its first [`HEADER_LIMIT`] octets, cut behind a whole
-/// line.
+/// The message's header as stored, its empty line included; no more than its first [`HEADER_LIMIT`]
+/// octets, cut behind a whole line.
 pub fn header(reader: &mut Reader) -> io::Result<&[u8]> {
     let end = reader.find_header_end(HEADER_LIMIT)?;
     reader.header_block(0..end)
 }
 
-/// The length of the header as stored, its empty line included, however long it is. All of the file where no empty line is.
+/// The length of the header as stored, its empty line included, however long it is. All of the file
+/// where no empty line is.
 pub fn header_len(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
     let memory = memory.about(reader);
     if reader.header_end.is_none() {
@@ -170,7 +187,8 @@ impl Reader {
     /// Takes an open file for the message.
     pub fn set(&mut self, file: File, metadata: &Metadata) {
         self.close();
-        self.identity = Identity(metadata.dev(), metadata.ino(), metadata.len(), fs::mtime_nanos(metadata));
+        self.identity =
+            Identity(metadata.dev(), metadata.ino(), metadata.len(), fs::mtime_nanos(metadata));
         self.size = metadata.len();
         self.modified = metadata.mtime();
         self.file = Some(file);
@@ -186,7 +204,8 @@ impl Reader {
         self.size == 0
     }
 
-    /// Octets from `offset` on: as many as the window has behind it, at least one unless the file ends there.
+    /// Octets from `offset` on: as many as the window has behind it, at least one unless the file
+    /// ends there.
     pub fn chunk(&mut self, offset: u64) -> io::Result<&[u8]> {
         self.show(offset, WINDOW)?;
         Ok(self.shown_from(offset))
@@ -216,8 +235,8 @@ impl Reader {
         Ok(length)
     }
 
-    /// The stored octets of a header (of the message or of a part) in one piece; of a very long one the first
-    /// [`HEADER_LIMIT`] octets, cut behind a whole line.
+    /// The stored octets of a header (of the message or of a part) in one piece; of a very long one
+    /// the first [`HEADER_LIMIT`] octets, cut behind a whole line.
     pub fn header_block(&mut self, range: Range<u64>) -> io::Result<&[u8]> {
         let end = range.end.min(self.size);
         let length = end.saturating_sub(range.start);
@@ -246,7 +265,8 @@ impl Reader {
         self.shown == (0..self.size) && self.shown_from(0).is_ascii()
     }
 
-    /// Brings the whole message into the window where it fits: for when more than the header will be asked for.
+    /// Brings the whole message into the window where it fits: for when more than the header will
+    /// be asked for.
     pub fn want_all(&mut self) -> io::Result<()> {
         if self.size <= WINDOW as u64 { self.show(0, WINDOW) } else { Ok(()) }
     }
@@ -256,7 +276,8 @@ impl Reader {
         self.header_end.unwrap_or(self.size)
     }
 
-    /// Looks for the header's end in the first `limit` octets; where it is, or where the looking ended.
+    /// Looks for the header's end in the first `limit` octets; where it is, or where the looking
+    /// ended.
     fn find_header_end(&mut self, limit: u64) -> io::Result<u64> {
         if let Some(end) = self.header_end {
             return Ok(end);
@@ -322,7 +343,8 @@ fn first(chunk: &[u8], most: u64) -> &[u8] {
     chunk.get(..most).unwrap_or_default()
 }
 
-/// Walks a slice of a section: wire octets `skip..skip + take` of the stored range, from the nearest place that is known.
+/// Walks a slice of a section: wire octets `skip..skip + take` of the stored range, from the
+/// nearest place that is known.
 #[derive(Debug)]
 pub struct Walk {
     place: Place,
@@ -336,14 +358,21 @@ const STEP: u64 = 16 * 1024;
 
 impl Walk {
     /// At the beginning of the slice, or as near before it as the last one of this section came.
-    pub fn new(memory: &mut Memory, reader: &Reader, range: Range<u64>, skip: u64, take: u64) -> Walk {
+    pub fn new(
+        memory: &mut Memory,
+        reader: &Reader,
+        range: Range<u64>,
+        skip: u64,
+        take: u64,
+    ) -> Walk {
         let start = Place { base: range.start, at: range.start, wire: 0, after_cr: false };
         let known = memory.about(reader).place;
         let known = known.filter(|p| p.base == range.start && p.wire <= skip && p.at <= range.end);
         Walk { place: known.unwrap_or(start), end: range.end, skip, take }
     }
 
-    /// Appends some more of the slice to `out`; how many octets of the file that was (0 on the way to the slice), `None` at the end.
+    /// Appends some more of the slice to `out`; how many octets of the file that was (0 on the way
+    /// to the slice), `None` at the end.
     pub fn step(&mut self, reader: &mut Reader, out: &mut Vec<u8>) -> io::Result<Option<u64>> {
         if self.take == 0 || self.place.at >= self.end {
             return Ok(None);
@@ -363,7 +392,8 @@ impl Walk {
             // Octets of the file: for the log, which does not count the CRs that were put in.
             sent = chunk.len() as u64;
         } else if chunk_end > self.skip {
-            // The converter learns of a CR before the chunk by being given one, which it then leaves out.
+            // The converter learns of a CR before the chunk by being given one, which it then
+            // leaves out.
             let lead = u64::from(after_cr);
             let skip = self.skip.saturating_sub(wire);
             let take = slice_end.saturating_sub(wire.saturating_add(skip));

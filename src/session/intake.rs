@@ -1,4 +1,5 @@
-//! Messages on their way in, and what they cost: quota, the outbox's mailer, the look that gives them their UIDs.
+//! Messages on their way in, and what they cost: quota, the outbox's mailer, the look that gives
+//! them their UIDs.
 
 use super::access::{Place, own};
 use super::reply::{Outcome, Result};
@@ -32,12 +33,15 @@ impl Session {
         !place.is_link() && quota::counts(&place.at.sub)
     }
 
-    /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them. `size` in octets on disk.
+    /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them.
+    /// `size` in octets on disk.
     pub fn charge(&self, place: &Place, (size, count): (u64, u64), by: By) -> Result<()> {
         if count == 0 || !Session::is_counted(place) {
             return Ok(());
         }
-        self.quota_of(place).check_and_add(size, count, by).map_err(|_| Outcome::no(OVER_QUOTA).into())
+        self.quota_of(place)
+            .check_and_add(size, count, by)
+            .map_err(|_| Outcome::no(OVER_QUOTA).into())
     }
 
     /// Whether so much would be refused now: before a client is asked for it.
@@ -68,17 +72,24 @@ impl Session {
         mailer.send(message).is_ok()
     }
 
-    /// Puts messages into a folder, under its lock, all of them or none. Into the open folder that is a new look at it, which is
-    /// told before the answer (RFC 3501 6.3.11).
-    pub fn deliver(&mut self, place: &Place, deliveries: Vec<Delivery>, text: &'static str) -> Result<Delivered> {
+    /// Puts messages into a folder, under its lock, all of them or none. Into the open folder that
+    /// is a new look at it, which is told before the answer (RFC 3501 6.3.11).
+    pub fn deliver(
+        &mut self,
+        place: &Place,
+        deliveries: Vec<Delivery>,
+        text: &'static str,
+    ) -> Result<Delivered> {
         let open = self.selected.as_ref().is_some_and(|f| f.name == place.name && !place.is_link());
         if open {
             let uids = self.look_with(deliveries, text)?;
-            let validity = self.selected.as_ref().map_or(UidValidity::MIN, |f| f.snapshot.uid_validity);
+            let validity =
+                self.selected.as_ref().map_or(UidValidity::MIN, |f| f.snapshot.uid_validity);
             return Ok((validity, uids));
         }
-        let scanned = scan::scan(&self.store, &place.delivery_dir(), Mode::ReadWrite, None, deliveries)
-            .map_err(|e| self.store_error(e, text))?;
+        let scanned =
+            scan::scan(&self.store, &place.delivery_dir(), Mode::ReadWrite, None, deliveries)
+                .map_err(|e| self.store_error(e, text))?;
         if place.is_link() && self.selected.as_ref().is_some_and(|f| f.name == place.name) {
             self.look_if_possible()?;
         }
@@ -87,7 +98,11 @@ impl Session {
 
     /// Notes in the log that a message could not be stored (PROTOCOL 2.4).
     pub fn log_failure(&self, doing: &str, errno: Option<i32>) {
-        log::error!("error {doing} a message, user={}, errno={}", logging::shown(&self.client.user), errno.unwrap_or(0));
+        log::error!(
+            "error {doing} a message, user={}, errno={}",
+            logging::shown(&self.client.user),
+            errno.unwrap_or(0)
+        );
     }
 }
 

@@ -1,5 +1,5 @@
-//! The log on standard error, in Courier's lines (PROTOCOL 2.4): couriertcpd hands them to courierlogger, which takes the word
-//! before the colon for the level.
+//! The log on standard error, in Courier's lines (PROTOCOL 2.4): couriertcpd hands them to
+//! courierlogger, which takes the word before the colon for the level.
 
 use crate::sys::log as lines;
 use log::{Level, LevelFilter};

@@ -1,4 +1,5 @@
-//! A session: its connection, its settings, the folder that it has open. The commands work on these as plain fields.
+//! A session: its connection, its settings, the folder that it has open. The commands work on these
+//! as plain fields.
 
 pub mod access;
 pub mod facts;

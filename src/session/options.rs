@@ -1,5 +1,6 @@
-//! Every environment variable, read once. Administrators configure a session by these alone, under the names and with the rules
-//! of value that Courier has (STORAGE 11.1); the table here, the manual page and a test hold together.
+//! Every environment variable, read once. Administrators configure a session by these alone, under
+//! the names and with the rules of value that Courier has (STORAGE 11.1); the table here, the
+//! manual page and a test hold together.
 
 use crate::types::number::atoi;
 use std::ffi::OsString;
@@ -188,7 +189,8 @@ impl Options {
             disable_thread_sort: get("IMAP_DISABLETHREADSORT").is_some_and(|v| atoi(&v) > 0),
             empty_trash: get("IMAP_EMPTYTRASH"),
             // Courier spins at 0; a second is the least, and nothing idles for longer than a day.
-            idle_seconds: get("IMAP_IDLE_TIMEOUT").map_or(60, |v| u64::try_from(atoi(&v)).unwrap_or(0).clamp(1, 86_400)),
+            idle_seconds: get("IMAP_IDLE_TIMEOUT")
+                .map_or(60, |v| u64::try_from(atoi(&v)).unwrap_or(0).clamp(1, 86_400)),
             id_fields: get("IMAP_ID_FIELDS").map(|v| atoi(&v)),
             keywords: match get("IMAP_KEYWORDS").map_or(0, |v| atoi(&v)) {
                 0 => Keywords::Off,
@@ -218,7 +220,9 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Options {
-        Options::read(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_bytes().to_vec()))
+        Options::read(|name| {
+            pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_bytes().to_vec())
+        })
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub enum Error {
     Invalid,
     /// Refused; boxed, since it is rare and large.
     Refused(Box<Outcome>),
-    /// The session ends with this text after `* BYE`, this log line after the user's name, and this status.
+    /// The session ends with this text after `* BYE`, this log line after the user's name, and this
+    /// status.
     Fatal(Box<Fatal>),
     /// The connection is over.
     End(End),

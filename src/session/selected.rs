@@ -18,7 +18,8 @@ pub struct Selected {
     pub dir: Dir,
     /// Opened by EXAMINE, or without any right to write.
     pub read_only: bool,
-    /// Opened by EXAMINE, or an old-style shared folder that cannot be written: no flag is ever changed.
+    /// Opened by EXAMINE, or an old-style shared folder that cannot be written: no flag is ever
+    /// changed.
     pub examined: bool,
     /// The user's rights on it.
     pub rights: Rights,
@@ -26,7 +27,8 @@ pub struct Selected {
     pub snapshot: Snapshot,
     /// Keywords that the client was told of, in the order of the FLAGS line.
     pub keywords: Vec<Vec<u8>>,
-    /// Messages that this selection has COPYed elsewhere: they need no second copy in the trash (PROTOCOL 6.3).
+    /// Messages that this selection has COPYed elsewhere: they need no second copy in the trash
+    /// (PROTOCOL 6.3).
     pub copied: HashSet<Uid>,
     /// What the last look brought and the client was not yet told.
     pub news: Option<Changes>,
@@ -62,7 +64,8 @@ impl Selected {
                 sets.insert(set);
             }
         }
-        let mut numbers: Vec<u32> = sets.iter().flat_map(|set| keywords.members(*set)).copied().collect();
+        let mut numbers: Vec<u32> =
+            sets.iter().flat_map(|set| keywords.members(*set)).copied().collect();
         numbers.sort_unstable();
         numbers.dedup();
         numbers.iter().filter_map(|n| keywords.name(*n)).map(<[u8]>::to_vec).collect()
@@ -73,9 +76,11 @@ impl Selected {
         self.keywords.iter().any(|k| k.eq_ignore_ascii_case(name))
     }
 
-    /// Takes in keywords that messages have and the client does not know, and says so (PROTOCOL 3.5).
+    /// Takes in keywords that messages have and the client does not know, and says so (PROTOCOL
+    /// 3.5).
     pub fn learn_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
-        let new: Vec<Vec<u8>> = self.used_keywords().into_iter().filter(|k| !self.knows_keyword(k)).collect();
+        let new: Vec<Vec<u8>> =
+            self.used_keywords().into_iter().filter(|k| !self.knows_keyword(k)).collect();
         if !new.is_empty() {
             self.keywords.extend(new);
             self.push_flag_lines(out, &self.keywords, may_add);
@@ -92,7 +97,8 @@ impl Selected {
         }
     }
 
-    /// Appends `(\Seen ...)`: the flags of a message in Courier's order, \Recent, keywords (PROTOCOL 5.4).
+    /// Appends `(\Seen ...)`: the flags of a message in Courier's order, \Recent, keywords
+    /// (PROTOCOL 5.4).
     pub fn push_flags(&self, out: &mut Vec<u8>, index: usize) {
         let messages = &self.snapshot.messages;
         out.push(b'(');
@@ -118,7 +124,8 @@ impl Selected {
         out.push(b')');
     }
 
-    /// Appends `* <n> FETCH (FLAGS (...))` with its line break; with `UID <u>` before FLAGS where the command was a UID one.
+    /// Appends `* <n> FETCH (FLAGS (...))` with its line break; with `UID <u>` before FLAGS where
+    /// the command was a UID one.
     pub fn push_fetch_flags(&self, out: &mut Vec<u8>, index: usize, with_uid: bool) {
         out.extend_from_slice(b"* ");
         write::number(out, (index as u64).saturating_add(1));
@@ -164,7 +171,9 @@ impl Selected {
 
     /// Appends the EXISTS and RECENT lines, always a pair.
     pub fn push_counts(&self, out: &mut Vec<u8>) {
-        for (n, word) in [(self.snapshot.messages.len(), &b" EXISTS\r\n"[..]), (self.recent(), b" RECENT\r\n")] {
+        for (n, word) in
+            [(self.snapshot.messages.len(), &b" EXISTS\r\n"[..]), (self.recent(), b" RECENT\r\n")]
+        {
             out.extend_from_slice(b"* ");
             write::number(out, n as u64);
             out.extend_from_slice(word);

@@ -1,21 +1,24 @@
 //! The order of truth: how the open folder's messages on disk become what the client believes.
 //!
-//! The folder belongs to everybody. Other sessions, delivery agents, programs and hosts rename, add and remove its files at any
-//! moment; the client, on its side, counts messages by numbers that must not shift under a command. So a session works on one
-//! look at the folder, its snapshot, and there are few moments at which a new look is taken and told: SELECT, NOOP, CHECK,
-//! EXPUNGE, IDLE, and APPEND or COPY into the folder itself. In between:
+//! The folder belongs to everybody. Other sessions, delivery agents, programs and hosts rename, add
+//! and remove its files at any moment; the client, on its side, counts messages by numbers that
+//! must not shift under a command. So a session works on one look at the folder, its snapshot, and
+//! there are few moments at which a new look is taken and told: SELECT, NOOP, CHECK, EXPUNGE, IDLE,
+//! and APPEND or COPY into the folder itself. In between:
 //!
-//! - A file that was renamed is found again by its base name when it is wanted; the flags of its new name are taken over, and
-//!   told, then and there (a FETCH line never moves a number).
-//! - A file that is gone is answered as gone; its number stays until the next look, since EXPUNGE may not come with FETCH, STORE
-//!   or SEARCH (RFC 3501 7.4.1).
-//! - A change of flags is one rename from the name that we know. If another session has renamed first, ours fails, the new name
-//!   is looked up and the change is applied to *its* flags: `+FLAGS` and `-FLAGS` add up, whoever is first.
-//! - A new look gives UIDs under the folder's lock, so of two sessions that see a delivery at once one assigns the UID and has
-//!   \Recent; the other reads the UID from the database. What the first has marked \Recent stays so in that session.
+//! - A file that was renamed is found again by its base name when it is wanted; the flags of its
+//!   new name are taken over, and told, then and there (a FETCH line never moves a number).
+//! - A file that is gone is answered as gone; its number stays until the next look, since EXPUNGE
+//!   may not come with FETCH, STORE or SEARCH (RFC 3501 7.4.1).
+//! - A change of flags is one rename from the name that we know. If another session has renamed
+//!   first, ours fails, the new name is looked up and the change is applied to *its* flags:
+//!   `+FLAGS` and `-FLAGS` add up, whoever is first.
+//! - A new look gives UIDs under the folder's lock, so of two sessions that see a delivery at once
+//!   one assigns the UID and has \Recent; the other reads the UID from the database. What the first
+//!   has marked \Recent stays so in that session.
 //!
-//! [`Session::look_again`] takes the look and keeps what it brought as news; [`Session::tell`] writes the news, in the order of
-//! PROTOCOL 3.5, when the command's row allows it.
+//! [`Session::look_again`] takes the look and keeps what it brought as news; [`Session::tell`]
+//! writes the news, in the order of PROTOCOL 3.5, when the command's row allows it.
 
 use super::view::{self, Changes};
 use super::{Error, Outcome, Result, Selected, Session, options::Keywords};
@@ -38,7 +41,8 @@ impl SameKeywords<'_> {
         }
         *self.known.entry((old, new)).or_insert_with(|| {
             let names = |snapshot: &Snapshot, set| {
-                let mut names: Vec<Vec<u8>> = snapshot.keywords.names_of(set).map(<[u8]>::to_ascii_lowercase).collect();
+                let mut names: Vec<Vec<u8>> =
+                    snapshot.keywords.names_of(set).map(<[u8]>::to_ascii_lowercase).collect();
                 names.sort();
                 names
             };
@@ -58,7 +62,8 @@ fn compare(old: &Snapshot, new: &mut Snapshot) -> Changes {
         if old.messages.recent(i) {
             recent.push(j);
         }
-        // Flags that were taken over when a renamed file was found are in the old look already, but the client may not know.
+        // Flags that were taken over when a renamed file was found are in the old look already, but
+        // the client may not know.
         !old.messages.is_changed(i)
             && old.messages.flags(i) == new.messages.flags(j)
             && keywords.same(old.messages.keywords(i), new.messages.keywords(j))
@@ -74,7 +79,8 @@ impl Selected {
     pub fn renew(&mut self, mut new: Snapshot) {
         let changes = compare(&self.snapshot, &mut new);
         self.snapshot = new;
-        // Looks are taken only where news may be told, so there is none left from before; if there were, it would still be told.
+        // Looks are taken only where news may be told, so there is none left from before; if there
+        // were, it would still be told.
         debug_assert!(self.news.is_none());
         self.news = Some(changes);
     }
@@ -93,21 +99,29 @@ impl Session {
         if scan::is_unchanged(&self.store, &selected.dir, &selected.snapshot) {
             return Ok(());
         }
-        match scan::scan(&self.store, &selected.dir, selected.mode(), Some(&selected.snapshot), Vec::new()) {
+        match scan::scan(
+            &self.store,
+            &selected.dir,
+            selected.mode(),
+            Some(&selected.snapshot),
+            Vec::new(),
+        ) {
             Ok(scanned) => {
                 if let Some(selected) = &mut self.selected {
                     selected.renew(scanned.snapshot);
                 }
                 Ok(())
             }
-            // Somebody has deleted the folder: what the client knows stays as it is (RFC 2180 3.3); NOOP has no NO (RFC 3501 6.1.2).
+            // Somebody has deleted the folder: what the client knows stays as it is (RFC 2180 3.3);
+            // NOOP has no NO (RFC 3501 6.1.2).
             Err(maildir::Error::Gone) => Ok(()),
             Err(e) => Err(self.store_error(e, "Unable to open this mailbox.")),
         }
     }
 
-    /// Takes a new look where there is no NO: for NOOP, CHECK and the end of IDLE (RFC 3501 6.1.2, 6.4.1; RFC 2177 3). What hinders it is
-    /// in the log, and the client is told what it can be told by the next look.
+    /// Takes a new look where there is no NO: for NOOP, CHECK and the end of IDLE (RFC 3501 6.1.2,
+    /// 6.4.1; RFC 2177 3). What hinders it is in the log, and the client is told what it can be
+    /// told by the next look.
     pub fn look_if_possible(&mut self) -> Result<()> {
         match self.look_again() {
             Err(Error::Refused(_)) => Ok(()),
@@ -115,7 +129,8 @@ impl Session {
         }
     }
 
-    /// Takes a new look after messages were removed. If none can be had, at least these are told to be gone.
+    /// Takes a new look after messages were removed. If none can be had, at least these are told to
+    /// be gone.
     pub fn look_for_what_is_left(&mut self) -> Result<()> {
         match self.look_again() {
             Err(Error::Refused(_)) => {
@@ -129,10 +144,17 @@ impl Session {
         }
     }
 
-    /// Takes a new look at the open folder that also puts these messages into it; their UIDs. `text` refuses.
+    /// Takes a new look at the open folder that also puts these messages into it; their UIDs.
+    /// `text` refuses.
     pub fn look_with(&mut self, deliveries: Vec<Delivery>, text: &'static str) -> Result<Vec<Uid>> {
         let Some(selected) = &mut self.selected else { return Ok(Vec::new()) };
-        match scan::scan(&self.store, &selected.dir, selected.mode(), Some(&selected.snapshot), deliveries) {
+        match scan::scan(
+            &self.store,
+            &selected.dir,
+            selected.mode(),
+            Some(&selected.snapshot),
+            deliveries,
+        ) {
             Ok(scanned) => {
                 selected.renew(scanned.snapshot);
                 Ok(scanned.delivered)
@@ -171,7 +193,8 @@ impl Session {
         selected.forget_unused_keywords(out, may_add);
     }
 
-    /// A failure of the store as an answer: logged with its context, and told in the command's own words.
+    /// A failure of the store as an answer: logged with its context, and told in the command's own
+    /// words.
     pub fn store_error(&self, error: maildir::Error, text: &'static str) -> Error {
         match error {
             maildir::Error::Gone => Outcome::no(text).into(),

@@ -1,5 +1,6 @@
-//! Sequence numbers, pure: what a client must be told so that its picture of a folder becomes the new one (RFC 3501 7.4.1).
-//! No folder, no wire: two ascending lists of UIDs go in, numbers come out, and property tests play the client.
+//! Sequence numbers, pure: what a client must be told so that its picture of a folder becomes the
+//! new one (RFC 3501 7.4.1). No folder, no wire: two ascending lists of UIDs go in, numbers come
+//! out, and property tests play the client.
 
 use crate::types::{Seq, Uid};
 
@@ -18,8 +19,8 @@ pub trait List {
 /// The way from one look to the next.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
-    /// Sequence numbers for EXPUNGE lines, in the order in which to send them: each counts from the picture that the lines
-    /// before it have left.
+    /// Sequence numbers for EXPUNGE lines, in the order in which to send them: each counts from the
+    /// picture that the lines before it have left.
     pub expunged: Vec<u32>,
     /// Messages kept, which have these places (from 0) in the new list: the first `kept` of it.
     pub kept: usize,
@@ -43,11 +44,16 @@ impl Changes {
     }
 }
 
-/// Compares two looks. `same(old, new)` says whether the message at these places has the flags and keywords that it had.
+/// Compares two looks. `same(old, new)` says whether the message at these places has the flags and
+/// keywords that it had.
 ///
-/// A message that turns up *between* known ones cannot be told in IMAP, where what is new comes at the end: then everything known
-/// from there on is expunged first and comes anew.
-pub fn compare(old: &impl List, new: &impl List, mut same: impl FnMut(usize, usize) -> bool) -> Changes {
+/// A message that turns up *between* known ones cannot be told in IMAP, where what is new comes at
+/// the end: then everything known from there on is expunged first and comes anew.
+pub fn compare(
+    old: &impl List,
+    new: &impl List,
+    mut same: impl FnMut(usize, usize) -> bool,
+) -> Changes {
     let mut changes = Changes::default();
     let mut i = 0;
     while let Some(was) = old.uid(i) {
@@ -69,12 +75,16 @@ pub fn compare(old: &impl List, new: &impl List, mut same: impl FnMut(usize, usi
     }
     // Whatever is left of the old list has something new before it.
     let left = old.len().saturating_sub(i);
-    changes.expunged.extend(std::iter::repeat_n(Seq::from_index(changes.kept).map_or(u32::MAX, Seq::get), left));
+    changes.expunged.extend(std::iter::repeat_n(
+        Seq::from_index(changes.kept).map_or(u32::MAX, Seq::get),
+        left,
+    ));
     changes.added = new.len().saturating_sub(changes.kept);
     changes
 }
 
-/// Compares by nothing: the folder became another one under its name (its UIDVALIDITY changed), so all that was known is gone.
+/// Compares by nothing: the folder became another one under its name (its UIDVALIDITY changed), so
+/// all that was known is gone.
 pub fn replaced(old: &impl List, new: &impl List) -> Changes {
     Changes { expunged: vec![1; old.len()], added: new.len(), replaced: true, ..Changes::default() }
 }
@@ -133,7 +143,8 @@ mod tests {
     }
 
     fn folder() -> impl Strategy<Value = Folder> {
-        proptest::collection::btree_map(1u32..30, 0u8..3, 0..20).prop_map(|m| Folder(m.into_iter().collect()))
+        proptest::collection::btree_map(1u32..30, 0u8..3, 0..20)
+            .prop_map(|m| Folder(m.into_iter().collect()))
     }
 
     proptest! {

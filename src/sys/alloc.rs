@@ -1,5 +1,6 @@
-//! What happens when memory runs out. Courier's start script leaves 128 MiB of address space; when that is not enough the client
-//! gets a BYE and the log a line, and nothing on disk is half done (every change there is one rename).
+//! What happens when memory runs out. Courier's start script leaves 128 MiB of address space; when
+//! that is not enough the client gets a BYE and the log a line, and nothing on disk is half done
+//! (every change there is one rename).
 
 use super::last_words;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -7,8 +8,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 /// The system's allocator; an allocation that fails ends the session in order.
 pub struct Allocator;
 
-/// Has large buffers given back to the system when they are freed: a session works on a folder for a moment and then idles for hours.
-/// (glibc would raise this limit by itself at the first large buffer that is freed, and keep what comes after.)
+/// Has large buffers given back to the system when they are freed: a session works on a folder for
+/// a moment and then idles for hours. (glibc would raise this limit by itself at the first large
+/// buffer that is freed, and keep what comes after.)
 pub fn give_back_large_buffers() {
     const LARGE: libc::c_int = 256 * 1024;
     // SAFETY: mallopt only sets numbers of the allocator; blocks that are there already stay valid.

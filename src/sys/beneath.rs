@@ -1,9 +1,11 @@
 //! Opening what lies in a folder, and nothing else, whatever links somebody has put there.
 //!
-//! openat2(2) with RESOLVE_NO_SYMLINKS, and RESOLVE_BENEATH for paths in our own Maildir that have a `..`, walks the path once as open(2)
-//! does and at the same price, and refuses links (ELOOP) and ways out (EXDEV). The directory of a folder may itself be reached by a link: `.Link` folders, `shared`,
-//! accounts of a shared index, whose paths are the administrator's (DESIGN, "The store"). So where a link is in the way, the folder's
-//! directory is opened by itself, and what is wanted is looked for below it, where no link is followed.
+//! openat2(2) with RESOLVE_NO_SYMLINKS, and RESOLVE_BENEATH for paths in our own Maildir that have
+//! a `..`, walks the path once as open(2) does and at the same price, and refuses links (ELOOP) and
+//! ways out (EXDEV). The directory of a folder may itself be reached by a link: `.Link` folders,
+//! `shared`, accounts of a shared index, whose paths are the administrator's (DESIGN, "The store").
+//! So where a link is in the way, the folder's directory is opened by itself, and what is wanted is
+//! looked for below it, where no link is followed.
 //!
 //! A kernel without openat2 (before 5.6) leaves O_NOFOLLOW, which guards the last component alone.
 
@@ -27,14 +29,19 @@ pub(super) fn is_part(path: &Path) -> bool {
     path.file_name().is_some_and(|name| PARTS.iter().any(|part| name == *part))
 }
 
-/// open(2) of a file or directory in a folder; the mode is for a file that is made. Errors: ELOOP where a link would have to be followed.
+/// open(2) of a file or directory in a folder; the mode is for a file that is made. Errors: ELOOP
+/// where a link would have to be followed.
 pub(super) fn open(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(mode);
     if !UNKNOWN_TO_KERNEL.load(Ordering::Relaxed) {
         // Half a microsecond for each file: asked for only where the path might lead out.
         let leads_out = memchr::memmem::find(path.as_os_str().as_bytes(), b"../").is_some();
-        let beneath = if leads_out && path.is_relative() { ResolveFlag::RESOLVE_BENEATH } else { ResolveFlag::empty() };
+        let beneath = if leads_out && path.is_relative() {
+            ResolveFlag::RESOLVE_BENEATH
+        } else {
+            ResolveFlag::empty()
+        };
         match try_open(AT_FDCWD, path, flags, mode, beneath) {
             Err(Errno::ELOOP) => return below_a_link(path, flags, mode),
             Err(Errno::ENOSYS) => UNKNOWN_TO_KERNEL.store(true, Ordering::Relaxed),
@@ -51,10 +58,17 @@ pub(super) fn open(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
     }
 }
 
-fn try_open(from: BorrowedFd<'_>, path: &Path, flags: OFlag, mode: Mode, resolve: ResolveFlag) -> Result<File, Errno> {
+fn try_open(
+    from: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlag,
+    mode: Mode,
+    resolve: ResolveFlag,
+) -> Result<File, Errno> {
     // The kernel refuses a mode where nothing is made.
     let mode = if flags.contains(OFlag::O_CREAT) { mode } else { Mode::empty() };
-    let how = OpenHow::new().flags(flags).mode(mode).resolve(resolve | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let how =
+        OpenHow::new().flags(flags).mode(mode).resolve(resolve | ResolveFlag::RESOLVE_NO_SYMLINKS);
     // EAGAIN: something was renamed while the kernel made sure that the path stays beneath.
     for _ in 0..100 {
         match openat2(from, path, how) {
@@ -71,7 +85,8 @@ fn below_a_link(path: &Path, flags: OFlag, mode: Mode) -> io::Result<File> {
     let folder = if is_part(parent) { parent.parent().unwrap_or(Path::new("")) } else { parent };
     let below = path.strip_prefix(folder).map_err(|_| Errno::ELOOP)?;
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let folder = plain(folder, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let folder =
+        plain(folder, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     Ok(try_open(folder.as_fd(), below, flags, mode, ResolveFlag::RESOLVE_BENEATH)?)
 }
 
@@ -119,9 +134,15 @@ mod tests {
         let new = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR;
         assert!(open(&at("M/.b/cur/new"), new, 0o600).is_err());
         assert!(open(&at("M/.a/cur/new"), new, 0o600).is_ok());
-        assert_eq!(open(&at("M/.a/cur/2"), new, 0o600).unwrap_err().raw_os_error(), Some(libc::EEXIST));
+        assert_eq!(
+            open(&at("M/.a/cur/2"), new, 0o600).unwrap_err().raw_os_error(),
+            Some(libc::EEXIST)
+        );
         assert!(!at("outside/cur/new").exists());
         // A way out of the working directory.
-        assert_eq!(open(Path::new("../x"), OFlag::O_RDONLY, 0).unwrap_err().raw_os_error(), Some(libc::EXDEV));
+        assert_eq!(
+            open(Path::new("../x"), OFlag::O_RDONLY, 0).unwrap_err().raw_os_error(),
+            Some(libc::EXDEV)
+        );
     }
 }

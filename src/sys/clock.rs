@@ -46,7 +46,8 @@ pub struct Local {
 
 /// The local calendar time of a moment, by `TZ` as Courier does it.
 pub fn local(seconds: i64) -> Local {
-    // SAFETY: `tm` is plain data that localtime_r fills; a null answer leaves the zeroed value, which is valid.
+    // SAFETY: `tm` is plain data that localtime_r fills; a null answer leaves the zeroed value,
+    // which is valid.
     let tm = unsafe {
         let mut tm: libc::tm = std::mem::zeroed();
         libc::localtime_r(&seconds, &mut tm);
@@ -69,6 +70,7 @@ pub fn read_time_zone() {
     unsafe extern "C" {
         fn tzset();
     }
-    // SAFETY: tzset takes nothing and only reads the environment, at start-up, when nothing changes it.
+    // SAFETY: tzset takes nothing and only reads the environment, at start-up, when nothing changes
+    // it.
     unsafe { tzset() }
 }

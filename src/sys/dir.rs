@@ -25,28 +25,38 @@ pub enum Kind {
 
 const BUFFER: usize = 128 * 1024;
 
-/// Opens a directory. A folder's own may be a link; `cur`, `new` and the like in it may not (ELOOP; see [`super::beneath`]).
+/// Opens a directory. A folder's own may be a link; `cur`, `new` and the like in it may not (ELOOP;
+/// see [`super::beneath`]).
 pub fn open(path: &Path) -> io::Result<File> {
     if super::beneath::is_part(path) {
         return super::beneath::open(path, OFlag::O_DIRECTORY | OFlag::O_NONBLOCK, 0);
     }
-    File::options().read(true).custom_flags(libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK).open(path)
+    File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK)
+        .open(path)
 }
 
-/// Calls `each` with every entry's name and kind, `.` and `..` left out, in the directory's own order.
+/// Calls `each` with every entry's name and kind, `.` and `..` left out, in the directory's own
+/// order.
 pub fn for_each(dir: &File, mut each: impl FnMut(&[u8], Kind)) -> io::Result<()> {
     // Eight-octet alignment, as the kernel's records want it.
     let mut buffer = vec![0u64; BUFFER / 8];
     loop {
-        // SAFETY: the buffer is valid for its whole length, and the kernel writes no more than that.
-        let got = unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), buffer.as_mut_ptr(), BUFFER) };
+        // SAFETY: the buffer is valid for its whole length, and the kernel writes no more than
+        // that.
+        let got = unsafe {
+            libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), buffer.as_mut_ptr(), BUFFER)
+        };
         let got = Errno::result(got)?;
         let Ok(got) = usize::try_from(got) else { return Ok(()) };
         if got == 0 {
             return Ok(());
         }
-        // SAFETY: the kernel has filled the first `got` octets, and `got` is no more than the buffer's length.
-        let mut records = unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), got.min(BUFFER)) };
+        // SAFETY: the kernel has filled the first `got` octets, and `got` is no more than the
+        // buffer's length.
+        let mut records =
+            unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), got.min(BUFFER)) };
         // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name with its NUL.
         while let Some((head, _)) = records.split_at_checked(19) {
             let length = usize::from(u16::from_ne_bytes([byte(head, 16), byte(head, 17)]));

@@ -1,5 +1,6 @@
-//! File calls. Everything in a Maildir is opened so that a link, a FIFO or a device in a file's place costs nothing
-//! (DESIGN, "The store"), and every change on disk is one of the few functions here.
+//! File calls. Everything in a Maildir is opened so that a link, a FIFO or a device in a file's
+//! place costs nothing (DESIGN, "The store"), and every change on disk is one of the few functions
+//! here.
 
 use super::beneath;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
@@ -35,17 +36,20 @@ fn regular(file: File) -> io::Result<(File, Metadata)> {
     if metadata.is_file() { Ok((file, metadata)) } else { Err(not_regular()) }
 }
 
-/// Opens a regular file of a folder for reading; a symbolic link is refused (ELOOP; see [`super::beneath`]).
+/// Opens a regular file of a folder for reading; a symbolic link is refused (ELOOP; see
+/// [`super::beneath`]).
 pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     regular(beneath::open(path, CAREFULLY, 0)?)
 }
 
-/// Opens a regular file for reading, through symbolic links if need be: for what an administrator names.
+/// Opens a regular file for reading, through symbolic links if need be: for what an administrator
+/// names.
 pub fn open_through_link(path: &Path) -> io::Result<(File, Metadata)> {
     regular(File::options().read(true).custom_flags(CAREFULLY.bits()).open(path)?)
 }
 
-/// The whole of a control file, no more than `limit` octets; a larger one is an error (`InvalidData`).
+/// The whole of a control file, no more than `limit` octets; a larger one is an error
+/// (`InvalidData`).
 pub fn read_control(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let (file, metadata) = open(path)?;
     read_all(&file, &metadata, limit)
@@ -57,7 +61,8 @@ pub fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<
     if metadata.len() > limit {
         return Err(too_large());
     }
-    // Control files are replaced, not changed: what the file had when it was opened is all of it, and no second read has to find its end.
+    // Control files are replaced, not changed: what the file had when it was opened is all of it,
+    // and no second read has to find its end.
     let size = usize::try_from(metadata.len()).unwrap_or(0);
     if size > 0 {
         let mut data = vec![0; size];
@@ -70,19 +75,27 @@ pub fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<
     if data.len() as u64 > limit { Err(too_large()) } else { Ok(data) }
 }
 
-/// Makes a new file for reading and writing; one that exists already, even as a dangling link, is an error.
+/// Makes a new file for reading and writing; one that exists already, even as a dangling link, is
+/// an error.
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     beneath::open(path, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL, mode)
 }
 
-/// Opens an existing regular file of a folder for appending (maildirsize); a symbolic link is refused.
+/// Opens an existing regular file of a folder for appending (maildirsize); a symbolic link is
+/// refused.
 pub fn open_append(path: &Path) -> io::Result<(File, Metadata)> {
     regular(beneath::open(path, OFlag::O_RDWR | OFlag::O_APPEND | CAREFULLY, 0)?)
 }
 
-/// Opens an existing regular file that an administrator names, for appending; only a link in the last component is refused.
+/// Opens an existing regular file that an administrator names, for appending; only a link in the
+/// last component is refused.
 pub fn open_append_anywhere(path: &Path) -> io::Result<(File, Metadata)> {
-    regular(File::options().append(true).custom_flags((CAREFULLY | OFlag::O_NOFOLLOW).bits()).open(path)?)
+    regular(
+        File::options()
+            .append(true)
+            .custom_flags((CAREFULLY | OFlag::O_NOFOLLOW).bits())
+            .open(path)?,
+    )
 }
 
 /// Reads at an offset until the buffer is full or the file ends; how much was read.
@@ -107,14 +120,16 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
-/// renameat2(2) with RENAME_NOREPLACE; where the file system does not know that, a link and an unlink; where there are no links
-/// either (or for a directory), a look and a rename.
+/// renameat2(2) with RENAME_NOREPLACE; where the file system does not know that, a link and an
+/// unlink; where there are no links either (or for a directory), a look and a rename.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{RenameFlags, renameat2};
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => match link(from, to) {
-            Err(e) if no_hard_links(&e) && lstat(to).is_ok() => Err(error(io::ErrorKind::AlreadyExists)),
+            Err(e) if no_hard_links(&e) && lstat(to).is_ok() => {
+                Err(error(io::ErrorKind::AlreadyExists))
+            }
             Err(e) if no_hard_links(&e) => rename(from, to),
             linked => linked.and_then(|()| unlink(from)),
         },
@@ -127,11 +142,12 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::hard_link(from, to)
 }
 
-/// A second name for an open file, whatever its name is by now. An error where `/proc` is not to be had, or where the file has no name
-/// any more.
+/// A second name for an open file, whatever its name is by now. An error where `/proc` is not to be
+/// had, or where the file has no name any more.
 pub fn link_open(file: &File, to: &Path) -> io::Result<()> {
     let from = format!("/proc/self/fd/{}", file.as_raw_fd());
-    nix::unistd::linkat(AT_FDCWD, from.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW).map_err(Into::into)
+    nix::unistd::linkat(AT_FDCWD, from.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)
+        .map_err(Into::into)
 }
 
 /// symlink(2).
@@ -160,14 +176,15 @@ pub fn chmod(path: &Path, mode: u32) -> io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
-/// Sets a file's modification time (INTERNALDATE), in whole seconds; a symbolic link is not followed.
+/// Sets a file's modification time (INTERNALDATE), in whole seconds; a symbolic link is not
+/// followed.
 pub fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {
     let time = at_second(seconds);
     utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(Into::into)
 }
 
-/// Any second there is: the file system takes the nearest time that it can keep. (nix's own constructor asserts that the nanoseconds fit
-/// into 64 bits, which ends in 2262.)
+/// Any second there is: the file system takes the nearest time that it can keep. (nix's own
+/// constructor asserts that the nanoseconds fit into 64 bits, which ends in 2262.)
 fn at_second(seconds: i64) -> TimeSpec {
     TimeSpec::new(seconds, 0)
 }
@@ -180,7 +197,8 @@ pub fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
 
 /// Sees to it that this many bytes can be written to a file, without making it longer.
 ///
-/// Errors: ENOSPC or EDQUOT where there is no room; `Unsupported` where that cannot be told, whatever the reason.
+/// Errors: ENOSPC or EDQUOT where there is no room; `Unsupported` where that cannot be told,
+/// whatever the reason.
 pub fn reserve(file: &File, size: u64) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{FallocateFlags, fallocate};
@@ -202,13 +220,14 @@ pub fn lstat(path: &Path) -> io::Result<Metadata> {
     std::fs::symlink_metadata(path)
 }
 
-/// Removes a directory with all that is in it. No symbolic link is followed, not even one that is put there meanwhile.
+/// Removes a directory with all that is in it. No symbolic link is followed, not even one that is
+/// put there meanwhile.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
     std::fs::remove_dir_all(path)
 }
 
-/// Whether an error says that a file is not under this name: it was renamed or removed. (ESTALE: the same, by another host on a network
-/// file system.)
+/// Whether an error says that a file is not under this name: it was renamed or removed. (ESTALE:
+/// the same, by another host on a network file system.)
 pub fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESTALE))
 }
@@ -217,7 +236,15 @@ pub fn is_gone(error: &io::Error) -> bool {
 pub fn no_hard_links(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK | libc::EXDEV | libc::EACCES | libc::EINVAL)
+        Some(
+            libc::EPERM
+                | libc::EOPNOTSUPP
+                | libc::ENOSYS
+                | libc::EMLINK
+                | libc::EXDEV
+                | libc::EACCES
+                | libc::EINVAL
+        )
     )
 }
 
@@ -226,13 +253,17 @@ pub fn is_unwritable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
 }
 
-/// Whether an error says that something stands in a file's or directory's place that is none: a link, a FIFO, a device, the other kind.
+/// Whether an error says that something stands in a file's or directory's place that is none: a
+/// link, a FIFO, a device, the other kind.
 pub fn is_out_of_place(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENOTDIR | libc::EISDIR | libc::ENXIO | libc::ENODEV))
-        || (error.raw_os_error().is_none() && error.kind() == io::ErrorKind::InvalidInput)
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ELOOP | libc::ENOTDIR | libc::EISDIR | libc::ENXIO | libc::ENODEV)
+    ) || (error.raw_os_error().is_none() && error.kind() == io::ErrorKind::InvalidInput)
 }
 
-/// Whether an error says that a control file is there and cannot be taken in: too large, or not ours to read.
+/// Whether an error says that a control file is there and cannot be taken in: too large, or not
+/// ours to read.
 pub fn is_unreadable(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied || error.kind() == io::ErrorKind::InvalidData
 }
@@ -242,7 +273,8 @@ pub fn is_full(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }
 
-/// An error as the system would have told it, with its number: for what is refused before the system is asked.
+/// An error as the system would have told it, with its number: for what is refused before the
+/// system is asked.
 pub fn error(kind: io::ErrorKind) -> io::Error {
     match kind {
         io::ErrorKind::AlreadyExists => io::Error::from_raw_os_error(libc::EEXIST),
@@ -261,7 +293,8 @@ pub fn sync_file(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Waits until a directory's entries are on disk. Where a file system cannot do that for a directory, nothing is to be waited for.
+/// Waits until a directory's entries are on disk. Where a file system cannot do that for a
+/// directory, nothing is to be waited for.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     match super::dir::open(path)?.sync_all() {
         Err(e) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP)) => Ok(()),
@@ -285,7 +318,8 @@ pub fn shown(path: &Path) -> String {
     super::log::shown(path.as_os_str().as_bytes(), super::log::PATH)
 }
 
-/// The system's words for an error, those of `strerror` without Rust's number: `No such file or directory`.
+/// The system's words for an error, those of `strerror` without Rust's number: `No such file or
+/// directory`.
 pub fn error_text(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()

@@ -1,21 +1,25 @@
-//! The way out of a process that cannot go on: memory has run out, or a fault was found in the program. The log gets a line, the client
-//! what finished commands have answered and a BYE. Nothing here allocates, and nothing waits: neither a client that does not read nor
-//! a log reader that has stopped keeps the process. A BYE never stands in the middle of a response.
+//! The way out of a process that cannot go on: memory has run out, or a fault was found in the
+//! program. The log gets a line, the client what finished commands have answered and a BYE. Nothing
+//! here allocates, and nothing waits: neither a client that does not read nor a log reader that has
+//! stopped keeps the process. A BYE never stands in the middle of a response.
 //!
-//! What the client may still get lies in the session's queue. The queue says where, whenever that changes, and the allocator says
-//! when the memory moves, so that it is known at any moment without asking the queue, which may be half changed just then.
+//! What the client may still get lies in the session's queue. The queue says where, whenever that
+//! changes, and the allocator says when the memory moves, so that it is known at any moment without
+//! asking the queue, which may be half changed just then.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction,
+};
 use nix::sys::socket::{MsgFlags, recv, send};
 use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-/// What is still to be sent, and ends a response; null: nothing. (A session has one thread; with more, a block could move or be freed
-/// between the two halves of what is done here.)
+/// What is still to be sent, and ends a response; null: nothing. (A session has one thread; with
+/// more, a block could move or be freed between the two halves of what is done here.)
 static QUEUE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
 /// The client has a part of a response, and the rest will not come.
@@ -26,8 +30,9 @@ pub(super) const PIPE_BUF: usize = 4096;
 /// If a write waits all the same (another process has filled the pipe in between), this ends it.
 const BACKSTOP: Duration = Duration::from_secs(1);
 
-/// Takes note of where the connection stands: `whole` is still to be sent, and a line may follow it, unless the client is left in the
-/// middle of a response. Counts until the next call, or until the memory of `whole` is freed.
+/// Takes note of where the connection stands: `whole` is still to be sent, and a line may follow
+/// it, unless the client is left in the middle of a response. Counts until the next call, or until
+/// the memory of `whole` is freed.
 pub fn stand(whole: &[u8], in_the_middle: bool) {
     let at = if whole.is_empty() { ptr::null_mut() } else { whole.as_ptr().cast_mut() };
     QUEUE.store(at, Relaxed);
@@ -65,7 +70,8 @@ extern "C" fn give_up(_: libc::c_int) {
     unsafe { libc::_exit(1) }
 }
 
-/// Ends the process, status 1, if it has not ended by itself after this time, which counts in whole seconds.
+/// Ends the process, status 1, if it has not ended by itself after this time, which counts in whole
+/// seconds.
 pub(super) fn backstop(after: Duration) {
     let action = SigAction::new(SigHandler::Handler(give_up), SaFlags::empty(), SigSet::empty());
     let seconds = libc::c_uint::try_from(after.as_secs()).unwrap_or(libc::c_uint::MAX).max(1);
@@ -79,26 +85,34 @@ pub(super) fn backstop(after: Duration) {
     let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&alarm), None);
 }
 
-/// Ends the process now: `log` to the log, what the queue has left and `goodbye` to the client, as far as they are taken at once.
+/// Ends the process now: `log` to the log, what the queue has left and `goodbye` to the client, as
+/// far as they are taken at once.
 pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
     backstop(BACKSTOP);
     say(2, log);
     let queue = QUEUE.load(Relaxed);
-    // SAFETY: a queue that is not null is LENGTH initialised octets of a block that is not freed (`freed`, `moved`), and nothing else
-    // runs any more.
-    let queue = if queue.is_null() { &[] } else { unsafe { std::slice::from_raw_parts(queue, LENGTH.load(Relaxed)) } };
+    // SAFETY: a queue that is not null is LENGTH initialised octets of a block that is not freed
+    // (`freed`, `moved`), and nothing else runs any more.
+    let queue = if queue.is_null() {
+        &[]
+    } else {
+        unsafe { std::slice::from_raw_parts(queue, LENGTH.load(Relaxed)) }
+    };
     if !IN_THE_MIDDLE.load(Relaxed) && say(1, queue) {
         say(1, goodbye);
     }
     let _ = empty_input();
-    // SAFETY: ends the process; nothing of ours is to be cleared away (a lock that is left is seen to be nobody's).
+    // SAFETY: ends the process; nothing of ours is to be cleared away (a lock that is left is seen
+    // to be nobody's).
     unsafe { libc::_exit(1) }
 }
 
-/// How many pieces of input are thrown away at once: more than the kernel holds as a rule, and not as long as a client goes on.
+/// How many pieces of input are thrown away at once: more than the kernel holds as a rule, and not
+/// as long as a client goes on.
 const MOST_THROWN_AWAY: u32 = 4096;
 
-/// Throws away what a socket has received: with input in it, it would take back what was said. Whether its input is over.
+/// Throws away what a socket has received: with input in it, it would take back what was said.
+/// Whether its input is over.
 pub(super) fn empty_input() -> bool {
     let mut buffer = [0; 4096];
     for _ in 0..MOST_THROWN_AWAY {
@@ -129,7 +143,8 @@ fn say(fd: i32, mut text: &[u8]) -> bool {
 }
 
 fn write_small(fd: i32, text: &[u8]) -> nix::Result<usize> {
-    // SAFETY: a descriptor that is not open makes poll and write fail, no more; it is not closed here.
+    // SAFETY: a descriptor that is not open makes poll and write fail, no more; it is not closed
+    // here.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let mut room = [PollFd::new(fd, PollFlags::POLLOUT)];
     if poll(&mut room, PollTimeout::ZERO)? == 0 {
@@ -155,7 +170,13 @@ mod tests {
             std::process::exit(3);
         }
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "sys::last_words::tests::a_backstop_ends_what_waits", "--test-threads=1"]).env(CHILD, "1");
+        child
+            .args([
+                "--exact",
+                "sys::last_words::tests::a_backstop_ends_what_waits",
+                "--test-threads=1",
+            ])
+            .env(CHILD, "1");
         assert_eq!(child.output().unwrap().status.code(), Some(1));
     }
 

@@ -1,6 +1,7 @@
-//! Lines for the log, and their way out. Standard error ends in courierlogger, which takes no more than 510 octets for a line and what is
-//! beyond them for the next, with a level of its own: a client's word that made a line longer could be any line of the log. So
-//! every line is cut, and nothing in it ends it early.
+//! Lines for the log, and their way out. Standard error ends in courierlogger, which takes no more
+//! than 510 octets for a line and what is beyond them for the next, with a level of its own: a
+//! client's word that made a line longer could be any line of the log. So every line is cut, and
+//! nothing in it ends it early.
 
 use super::{poll, signals};
 use std::io::{self, Write};
@@ -17,15 +18,19 @@ pub const PATH: usize = 255;
 /// What stands for the rest of a text that was cut.
 const CUT: &str = "...";
 
-/// Whether some program takes this for the end of a line, or of the text (courierlogger: NUL; Python's `splitlines`: the others).
+/// Whether some program takes this for the end of a line, or of the text (courierlogger: NUL;
+/// Python's `splitlines`: the others).
 fn ends_a_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// A text as it may stand in the log: on one line, at most `limit` octets, `...` for what is cut off; what is not UTF-8 is U+FFFD.
+/// A text as it may stand in the log: on one line, at most `limit` octets, `...` for what is cut
+/// off; what is not UTF-8 is U+FFFD.
 pub fn shown(text: &[u8], limit: usize) -> String {
     let chunks = text.utf8_chunks();
-    let chars = chunks.flat_map(|c| c.valid().chars().chain((!c.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER)));
+    let chars = chunks.flat_map(|c| {
+        c.valid().chars().chain((!c.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER))
+    });
     let mut shown = String::new();
     // As much as leaves room for the mark.
     let mut kept = 0;
@@ -54,7 +59,8 @@ pub fn line(level: &str, text: &str) -> String {
     [level, &shown(text.as_bytes(), LINE.saturating_sub(level.len()))].concat()
 }
 
-/// Standard error. A reader that has stopped keeps the session waiting, as with Courier, but for a signal: then the line is given up.
+/// Standard error. A reader that has stopped keeps the session waiting, as with Courier, but for a
+/// signal: then the line is given up.
 #[derive(Debug)]
 pub struct Standard;
 
@@ -83,7 +89,11 @@ impl Write for Standard {
 /// Waits for room; if the session is stopping, only looks.
 fn room(fd: BorrowedFd<'_>, stopping: bool) -> bool {
     let interest = poll::Interest { output: Some(fd), ..poll::Interest::default() };
-    let ready = if stopping { poll::wait_out(interest, Duration::ZERO) } else { poll::wait(interest, None) };
+    let ready = if stopping {
+        poll::wait_out(interest, Duration::ZERO)
+    } else {
+        poll::wait(interest, None)
+    };
     ready.map_or(true, |ready| ready.output)
 }
 
@@ -116,7 +126,11 @@ mod tests {
                 for n in 0..2 * limit {
                     let shown = shown(c.repeat(n).as_bytes(), limit);
                     assert!(shown.len() <= limit, "{n} of {c:?}");
-                    assert_eq!(shown.ends_with("..."), c.replace(ends_a_line, "/").len() * n > limit, "{n} of {c:?}");
+                    assert_eq!(
+                        shown.ends_with("..."),
+                        c.replace(ends_a_line, "/").len() * n > limit,
+                        "{n} of {c:?}"
+                    );
                 }
             }
         }
@@ -125,7 +139,10 @@ mod tests {
     #[test]
     fn lines_have_a_limit_with_their_level() {
         assert_eq!(line("INFO: ", "a\nb"), "INFO: a/b");
-        assert_eq!(line("NOTICE: ", &"x".repeat(64 * 1024)), format!("NOTICE: {}...", "x".repeat(489)));
+        assert_eq!(
+            line("NOTICE: ", &"x".repeat(64 * 1024)),
+            format!("NOTICE: {}...", "x".repeat(489))
+        );
         assert_eq!(line("NOTICE: ", &"x".repeat(492)).len(), LINE);
     }
 }

@@ -1,4 +1,5 @@
-//! The system: the only place for `unsafe`, libc and nix. Everything above asks the kernel through here.
+//! The system: the only place for `unsafe`, libc and nix. Everything above asks the kernel through
+//! here.
 
 pub mod alloc;
 mod beneath;

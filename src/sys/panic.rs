@@ -1,5 +1,6 @@
-//! What a fault in our own code comes to: a log line, a BYE, status 1. Nothing on disk is half done by it (every change there is one
-//! rename), and a lock that is left behind is seen to be nobody's by the next session.
+//! What a fault in our own code comes to: a log line, a BYE, status 1. Nothing on disk is half done
+//! by it (every change there is one rename), and a lock that is left behind is seen to be nobody's
+//! by the next session.
 
 use std::panic::PanicHookInfo;
 
@@ -7,14 +8,22 @@ use std::panic::PanicHookInfo;
 pub fn end_in_order() {
     std::panic::set_hook(Box::new(|info| {
         // Straight to the descriptors: the log's own code may be where it happened.
-        super::last_words::end(log_line(info).as_bytes(), b"* BYE [ALERT] Fatal error: Internal error: \r\n")
+        super::last_words::end(
+            log_line(info).as_bytes(),
+            b"* BYE [ALERT] Fatal error: Internal error: \r\n",
+        )
     }));
 }
 
 fn log_line(info: &PanicHookInfo<'_>) -> String {
-    let text = info.payload().downcast_ref::<&str>().copied().or(info.payload().downcast_ref::<String>().map(String::as_str));
+    let text = info
+        .payload()
+        .downcast_ref::<&str>()
+        .copied()
+        .or(info.payload().downcast_ref::<String>().map(String::as_str));
     let what = text.unwrap_or("(no message)");
-    let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+    let place =
+        info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
     super::log::line("ERR: ", &format!("internal error: {what}{place}")) + "\n"
 }
 
@@ -32,7 +41,14 @@ mod tests {
     /// This test once more in a process of its own, which then panics.
     fn child(how: &str) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "sys::panic::tests::a_panic_is_told", "--nocapture", "--test-threads=1"]).env(CHILD, how);
+        command
+            .args([
+                "--exact",
+                "sys::panic::tests::a_panic_is_told",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(CHILD, how);
         command
     }
 
@@ -52,12 +68,20 @@ mod tests {
         if let Ok(how) = std::env::var(CHILD) {
             panic_here(&how);
         }
-        for (how, end) in [("", GOODBYE), ("queue", &format!("a OK done\r\n{GOODBYE}")), ("long", GOODBYE)] {
+        for (how, end) in
+            [("", GOODBYE), ("queue", &format!("a OK done\r\n{GOODBYE}")), ("long", GOODBYE)]
+        {
             let Output { status, stdout, stderr } = child(how).output().unwrap();
             assert_eq!(status.code(), Some(1), "{how}");
             let log = String::from_utf8(stderr).unwrap();
-            assert!(log.starts_with("ERR: internal error: on/purpose ") && log.len() <= 501, "{log}");
-            assert!(how == "long" || log.ends_with(")\n") && log.contains("(src/sys/panic.rs:"), "{log}");
+            assert!(
+                log.starts_with("ERR: internal error: on/purpose ") && log.len() <= 501,
+                "{log}"
+            );
+            assert!(
+                how == "long" || log.ends_with(")\n") && log.contains("(src/sys/panic.rs:"),
+                "{log}"
+            );
             assert!(String::from_utf8(stdout).unwrap().ends_with(end), "{how}");
         }
         let told = child("middle").output().unwrap().stdout;
@@ -78,7 +102,8 @@ mod tests {
         }
         let start = Instant::now();
         // The harness itself writes to standard output: that it gets.
-        let mut child = child("").stdout(Stdio::null()).stderr(writer.try_clone().unwrap()).spawn().unwrap();
+        let mut child =
+            child("").stdout(Stdio::null()).stderr(writer.try_clone().unwrap()).spawn().unwrap();
         while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(10) {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -1,4 +1,5 @@
-//! The one wait. Every moment in which a session does nothing is spent in here, and signals come in only here.
+//! The one wait. Every moment in which a session does nothing is spent in here, and signals come in
+//! only here.
 
 use super::signals;
 use nix::errno::Errno;
@@ -37,7 +38,8 @@ pub struct Ready {
     pub signal: bool,
 }
 
-/// Waits until something of interest happens, a signal arrives or the time is up (`None`: no limit).
+/// Waits until something of interest happens, a signal arrives or the time is up (`None`: no
+/// limit).
 pub fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
     if signals::asked_to_stop() {
         return Ok(Ready { signal: true, ..Ready::default() });
@@ -45,12 +47,17 @@ pub fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Rea
     poll(interest, timeout, Some(signals::open_mask()))
 }
 
-/// Waits on the way out, when a signal was told already or does not matter any more: none is let in.
+/// Waits on the way out, when a signal was told already or does not matter any more: none is let
+/// in.
 pub fn wait_out(interest: Interest<'_>, timeout: Duration) -> io::Result<Ready> {
     poll(interest, Some(timeout), None)
 }
 
-fn poll(interest: Interest<'_>, timeout: Option<Duration>, mask: Option<SigSet>) -> io::Result<Ready> {
+fn poll(
+    interest: Interest<'_>,
+    timeout: Option<Duration>,
+    mask: Option<SigSet>,
+) -> io::Result<Ready> {
     let mut ready = Ready::default();
     let wanted = [
         (interest.input, PollFlags::POLLIN),
@@ -58,7 +65,8 @@ fn poll(interest: Interest<'_>, timeout: Option<Duration>, mask: Option<SigSet>)
         (interest.watch, PollFlags::POLLIN),
         (interest.hangup, PollFlags::empty()),
     ];
-    let mut fds: Vec<PollFd<'_>> = wanted.iter().filter_map(|(fd, flags)| fd.map(|fd| PollFd::new(fd, *flags))).collect();
+    let mut fds: Vec<PollFd<'_>> =
+        wanted.iter().filter_map(|(fd, flags)| fd.map(|fd| PollFd::new(fd, *flags))).collect();
     let timeout = timeout.map(TimeSpec::from_duration);
     match ppoll(&mut fds, timeout, mask) {
         Ok(_) => {}
@@ -78,11 +86,12 @@ fn poll(interest: Interest<'_>, timeout: Option<Duration>, mask: Option<SigSet>)
     Ok(ready)
 }
 
-/// A pause in a longer piece of work (waiting for a lock, letting the clock pass): ends early when `watch` has something, when a
-/// signal arrives, or when nobody is left to read our answers. (The end of standard input is no hang-up: what was sent before it
-/// is still answered.)
+/// A pause in a longer piece of work (waiting for a lock, letting the clock pass): ends early when
+/// `watch` has something, when a signal arrives, or when nobody is left to read our answers. (The
+/// end of standard input is no hang-up: what was sent before it is still answered.)
 pub fn pause(time: Duration, watch: Option<BorrowedFd<'_>>) -> io::Result<Ready> {
-    // SAFETY: descriptor 1 is the connection for as long as the process lives; if it was closed, poll says POLLNVAL.
+    // SAFETY: descriptor 1 is the connection for as long as the process lives; if it was closed,
+    // poll says POLLNVAL.
     let stdout = unsafe { BorrowedFd::borrow_raw(1) };
     wait(Interest { watch, hangup: Some(stdout), ..Interest::default() }, Some(time))
 }

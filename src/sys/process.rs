@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Prepares a command so that its process starts with the signals as usual.
 pub fn ordinary_signals(command: &mut Command) -> &mut Command {
-    // SAFETY: between fork and exec only sigaction and sigprocmask are called, both async-signal-safe.
+    // SAFETY: between fork and exec only sigaction and sigprocmask are called, both
+    // async-signal-safe.
     unsafe {
         command.pre_exec(|| {
             signals::reset_in_child();
@@ -29,10 +30,12 @@ pub struct Fed {
     pub output: Vec<u8>,
 }
 
-/// Runs a command: gives it `input` piece by piece (`None` at the end), keeps the first `keep` octets of what it writes, and waits for
-/// its end. It gets descriptors 0, 1 and 2 and no other. A program that does not read its input is no error, its exit status tells;
-/// one that makes no progress for `patience` is killed, as is one that has not been given everything when a signal asks the session to
-/// stop. What is left running behind its back (a daemon that holds its output) is not waited for.
+/// Runs a command: gives it `input` piece by piece (`None` at the end), keeps the first `keep`
+/// octets of what it writes, and waits for its end. It gets descriptors 0, 1 and 2 and no other. A
+/// program that does not read its input is no error, its exit status tells; one that makes no
+/// progress for `patience` is killed, as is one that has not been given everything when a signal
+/// asks the session to stop. What is left running behind its back (a daemon that holds its output)
+/// is not waited for.
 pub fn feed(
     command: &mut Command,
     mut input: impl FnMut() -> io::Result<Option<Vec<u8>>>,
@@ -47,7 +50,9 @@ pub fn feed(
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut stdin = child.stdin.take();
     let result = (|| {
-        for fd in [Some(reader.as_fd()), stdin.as_ref().map(ChildStdin::as_fd)].into_iter().flatten() {
+        for fd in
+            [Some(reader.as_fd()), stdin.as_ref().map(ChildStdin::as_fd)].into_iter().flatten()
+        {
             fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
         let mut fed = Fed { succeeded: false, output: Vec::new() };
@@ -67,7 +72,9 @@ pub fn feed(
                 }
             }
             if let Some(status) = child.try_wait()?
-                && !(open && read_some(&mut reader, &mut buffer, &mut fed.output, keep)?.is_some_and(|n| n > 0))
+                && !(open
+                    && read_some(&mut reader, &mut buffer, &mut fed.output, keep)?
+                        .is_some_and(|n| n > 0))
             {
                 fed.succeeded = status.success();
                 return Ok(fed);
@@ -99,7 +106,11 @@ pub fn feed(
             {
                 match to.write(piece.get(at..).unwrap_or_default()) {
                     Ok(n) => (at, progress) = (at.saturating_add(n), true),
-                    Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                    Err(e)
+                        if matches!(
+                            e.kind(),
+                            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                        ) => {}
                     // It has closed its input: it has what it wants.
                     Err(_) => stdin = None,
                 }
@@ -118,14 +129,21 @@ pub fn feed(
 }
 
 /// Reads once without waiting: what was read, 0 at the end, `None` if there is nothing now.
-fn read_some(from: &mut impl Read, buffer: &mut [u8], kept: &mut Vec<u8>, keep: usize) -> io::Result<Option<usize>> {
+fn read_some(
+    from: &mut impl Read,
+    buffer: &mut [u8],
+    kept: &mut Vec<u8>,
+    keep: usize,
+) -> io::Result<Option<usize>> {
     match from.read(buffer) {
         Ok(n) => {
             let room = keep.saturating_sub(kept.len()).min(n);
             kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
             Ok(Some(n))
         }
-        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Ok(None)
+        }
         Err(e) => Err(e),
     }
 }
@@ -135,15 +153,18 @@ fn stop(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Prepares a command so that its process gets no descriptor beyond 0, 1 and 2: not those that we were given either (Courier's start
-/// script leaves some open).
+/// Prepares a command so that its process gets no descriptor beyond 0, 1 and 2: not those that we
+/// were given either (Courier's start script leaves some open).
 fn only_standard_descriptors(command: &mut Command) -> &mut Command {
     const CLOEXEC: libc::c_uint = 1 << 2;
-    // SAFETY: between fork and exec only close_range or fcntl are called, both async-signal-safe. The descriptors are marked, not
-    // closed, so that the pipe by which a failing exec is told still works.
+    // SAFETY: between fork and exec only close_range or fcntl are called, both async-signal-safe.
+    // The descriptors are marked, not closed, so that the pipe by which a failing exec is told
+    // still works.
     unsafe {
         command.pre_exec(|| {
-            if libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, CLOEXEC) != 0 {
+            if libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, CLOEXEC)
+                != 0
+            {
                 for fd in 3..1024 {
                     libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
                 }
@@ -153,14 +174,16 @@ fn only_standard_descriptors(command: &mut Command) -> &mut Command {
     }
 }
 
-/// Runs a command to its end; whether it exited with 0. It gets descriptors 0, 1 and 2 and no other.
+/// Runs a command to its end; whether it exited with 0. It gets descriptors 0, 1 and 2 and no
+/// other.
 pub fn succeeds(command: &mut Command) -> io::Result<bool> {
     Ok(only_standard_descriptors(ordinary_signals(command)).status()?.success())
 }
 
-/// No core file: it would hold mail. A limit of 1 is too small for a file, and also tells the kernel not to hand the core to a program
-/// (systemd-coredump, apport), which a limit of 0 does not. PR_SET_DUMPABLE would do so too, but would take /proc/self and the
-/// debugger away from the user himself.
+/// No core file: it would hold mail. A limit of 1 is too small for a file, and also tells the
+/// kernel not to hand the core to a program (systemd-coredump, apport), which a limit of 0 does
+/// not. PR_SET_DUMPABLE would do so too, but would take /proc/self and the debugger away from the
+/// user himself.
 pub fn no_core_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let hard = getrlimit(Resource::RLIMIT_CORE).map_or(0, |(_, hard)| hard);

@@ -1,7 +1,9 @@
-//! SIGTERM, SIGHUP and SIGINT end a session in order: they are blocked everywhere but inside the waits of [`super::poll`], so that
-//! no change on disk is cut in two (PROTOCOL 1.8).
+//! SIGTERM, SIGHUP and SIGINT end a session in order: they are blocked everywhere but inside the
+//! waits of [`super::poll`], so that no change on disk is cut in two (PROTOCOL 1.8).
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction,
+};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,7 +52,8 @@ pub(super) fn open_mask() -> SigSet {
     })
 }
 
-/// One system call with the signals let in: if it blocks, they end it. (One that comes just before it does not: wait first.)
+/// One system call with the signals let in: if it blocks, they end it. (One that comes just before
+/// it does not: wait first.)
 pub(super) fn let_in<T>(call: impl FnOnce() -> T) -> T {
     let mut before = SigSet::empty();
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&open_mask()), Some(&mut before));

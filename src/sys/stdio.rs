@@ -1,4 +1,5 @@
-//! The connection: standard input and output, whose blocking mode is not ours to change (other processes share it).
+//! The connection: standard input and output, whose blocking mode is not ours to change (other
+//! processes share it).
 
 use super::last_words::{self, PIPE_BUF};
 use super::{clock, poll, signals};
@@ -40,8 +41,8 @@ fn kind(fd: BorrowedFd<'_>) -> Option<SFlag> {
 }
 
 impl Stdio {
-    /// Looks at what descriptors 0 and 1 are, and asks TCP to notice a dead client (keep-alive, and no more than `stall` of
-    /// unacknowledged output).
+    /// Looks at what descriptors 0 and 1 are, and asks TCP to notice a dead client (keep-alive, and
+    /// no more than `stall` of unacknowledged output).
     pub fn new(stall: Duration) -> Stdio {
         let input = std::io::stdin();
         let output = std::io::stdout();
@@ -50,7 +51,8 @@ impl Stdio {
             Some(SFlag::S_IFSOCK) => Way::Socket,
             Some(SFlag::S_IFREG) => Way::File,
             Some(SFlag::S_IFIFO) => {
-                let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+                let flags =
+                    OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
                 open("/proc/self/fd/1", flags, Mode::empty()).map_or(Way::Small, Way::Own)
             }
             _ => Way::Small,
@@ -87,8 +89,9 @@ impl Stdio {
         Ok(nix::unistd::read(self.input(), buf)?)
     }
 
-    /// Writes a part of `data`, never waiting: `WouldBlock` says that a wait is due. For [`Way::Small`] the caller must have
-    /// waited for the descriptor before (see [`Stdio::must_wait`]).
+    /// Writes a part of `data`, never waiting: `WouldBlock` says that a wait is due. For
+    /// [`Way::Small`] the caller must have waited for the descriptor before (see
+    /// [`Stdio::must_wait`]).
     pub fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         match &self.way {
             Way::Socket => Ok(send(1, data, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?),
@@ -116,9 +119,10 @@ impl Stdio {
         Ok(poll::wait_out(interest, timeout)?.output)
     }
 
-    /// After the last word: throws away what the client has sent and goes on sending. A connection that is closed with input in it, or to
-    /// which input comes after that, is reset, and takes back what the client has not read yet. TCP is waited for until the client's
-    /// side has all of it, no longer than `patience`.
+    /// After the last word: throws away what the client has sent and goes on sending. A connection
+    /// that is closed with input in it, or to which input comes after that, is reset, and takes
+    /// back what the client has not read yet. TCP is waited for until the client's side has all of
+    /// it, no longer than `patience`.
     pub fn hang_up(&mut self, patience: Duration) {
         let end = clock::monotonic() + patience;
         loop {
@@ -131,7 +135,8 @@ impl Stdio {
             if over {
                 clock::sleep(pause);
             } else {
-                let interest = poll::Interest { input: Some(self.input()), ..poll::Interest::default() };
+                let interest =
+                    poll::Interest { input: Some(self.input()), ..poll::Interest::default() };
                 let _ = poll::wait_out(interest, pause);
             }
         }

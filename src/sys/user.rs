@@ -5,7 +5,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, Uid, User};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
-/// The name of the real user id in the password file (through NSS), as Courier takes it for a session without a login.
+/// The name of the real user id in the password file (through NSS), as Courier takes it for a
+/// session without a login.
 pub fn passwd_name() -> Option<Vec<u8>> {
     User::from_uid(Uid::current()).ok().flatten().map(|u| u.name.into_bytes())
 }
@@ -30,8 +31,9 @@ pub fn pid() -> u32 {
     std::process::id()
 }
 
-/// Whether a process of that number runs on this host (also when it is somebody else's). One that has ended and was not waited for, a
-/// zombie, runs no more; the number of a thread is no process's.
+/// Whether a process of that number runs on this host (also when it is somebody else's). One that
+/// has ended and was not waited for, a zombie, runs no more; the number of a thread is no
+/// process's.
 pub fn process_runs(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
     // SAFETY: pidfd_open takes two numbers.
@@ -53,25 +55,29 @@ pub fn process_runs(pid: u32) -> bool {
 pub struct Process {
     /// When it began, in nanoseconds since 1970 by today's clock.
     pub start: i128,
-    /// It does not get on: somebody has stopped it, or the system does not come back from a call (a file server that does not answer).
+    /// It does not get on: somebody has stopped it, or the system does not come back from a call (a
+    /// file server that does not answer).
     pub stuck: bool,
 }
 
 /// What `/proc` tells of a process, if it tells anything.
 pub fn process(pid: u32) -> Option<Process> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in parentheses, with any characters in it; the third is the state, the 22nd the start, in ticks since
-    // the machine's.
+    // The second field is a name in parentheses, with any characters in it; the third is the state,
+    // the 22nd the start, in ticks since the machine's.
     let rest = stat.get(memchr::memrchr(b')', &stat)?..)?;
     let mut fields = rest.split(|b| *b == b' ');
     let stuck = matches!(fields.nth(1)?, b"T" | b"t" | b"D");
     let ticks: u64 = std::str::from_utf8(fields.nth(18)?).ok()?.parse().ok()?;
     let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten()?;
-    Some(Process { start: boot() + i128::from(ticks) * 1_000_000_000 / i128::from(a_second.max(1)), stuck })
+    Some(Process {
+        start: boot() + i128::from(ticks) * 1_000_000_000 / i128::from(a_second.max(1)),
+        stuck,
+    })
 }
 
-/// When what we run in began, in nanoseconds since 1970: the first process of the machine, or of the container. No process that runs
-/// began before.
+/// When what we run in began, in nanoseconds since 1970: the first process of the machine, or of
+/// the container. No process that runs began before.
 pub fn first_start() -> i128 {
     process(1).map_or_else(boot, |first| first.start)
 }
@@ -85,13 +91,17 @@ fn boot() -> i128 {
 
 /// The name that gethostname() gives.
 pub fn hostname() -> Vec<u8> {
-    nix::unistd::gethostname().map(std::os::unix::ffi::OsStringExt::into_vec).unwrap_or_else(|_| b"localhost".to_vec())
+    nix::unistd::gethostname()
+        .map(std::os::unix::ffi::OsStringExt::into_vec)
+        .unwrap_or_else(|_| b"localhost".to_vec())
 }
 
 /// The system's name and release, as `uname -s` and `uname -r` print them.
 pub fn system() -> (Vec<u8>, Vec<u8>) {
     use std::os::unix::ffi::OsStrExt;
-    nix::sys::utsname::uname().map(|u| (u.sysname().as_bytes().to_vec(), u.release().as_bytes().to_vec())).unwrap_or_default()
+    nix::sys::utsname::uname()
+        .map(|u| (u.sysname().as_bytes().to_vec(), u.release().as_bytes().to_vec()))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -102,7 +112,9 @@ mod tests {
 
     #[test]
     fn what_is_told_of_processes() {
-        assert!(process_runs(pid()) && process_runs(1) && !process_runs(0) && !process_runs(u32::MAX));
+        assert!(
+            process_runs(pid()) && process_runs(1) && !process_runs(0) && !process_runs(u32::MAX)
+        );
         assert!(first_start() <= process(pid()).unwrap().start);
         let before = crate::sys::clock::now_nanos();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();

@@ -2,11 +2,13 @@
 
 use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
 
-/// A set of system flags (RFC 3501 2.3.2). \Recent is not in here: it belongs to a session, not to a message.
+/// A set of system flags (RFC 3501 2.3.2). \Recent is not in here: it belongs to a session, not to
+/// a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Flags(u8);
 
-/// Each flag with its Maildir letter and its name, in the order in which Courier's FLAGS response has them (PROTOCOL 5.4).
+/// Each flag with its Maildir letter and its name, in the order in which Courier's FLAGS response
+/// has them (PROTOCOL 5.4).
 const TABLE: [(Flags, u8, &str); 5] = [
     (Flags::DRAFT, b'D', "\\Draft"),
     (Flags::FLAGGED, b'F', "\\Flagged"),
@@ -61,18 +63,25 @@ impl Flags {
         TABLE.iter().find(|(_, _, n)| n.as_bytes().eq_ignore_ascii_case(name)).map(|(f, _, _)| *f)
     }
 
-    /// The flags in a file name: the text after its last `:`, if that starts with `2,`. Unknown letters are passed over.
+    /// The flags in a file name: the text after its last `:`, if that starts with `2,`. Unknown
+    /// letters are passed over.
     pub fn of_file_name(name: &[u8]) -> Flags {
-        let suffix = memchr::memrchr(b':', name).and_then(|colon| name.get(colon..)).and_then(|s| s.strip_prefix(b":2,"));
+        let suffix = memchr::memrchr(b':', name)
+            .and_then(|colon| name.get(colon..))
+            .and_then(|s| s.strip_prefix(b":2,"));
         suffix.map_or(Flags::NONE, Flags::of_letters)
     }
 
     /// The flags of Maildir letters.
     pub fn of_letters(letters: &[u8]) -> Flags {
-        TABLE.iter().filter(|(_, l, _)| letters.contains(l)).fold(Flags::NONE, |all, (f, _, _)| all | *f)
+        TABLE
+            .iter()
+            .filter(|(_, l, _)| letters.contains(l))
+            .fold(Flags::NONE, |all, (f, _, _)| all | *f)
     }
 
-    /// The flags of letters that are written as [`Flags::push_letters`] writes them: known, each once, in order. `None` for others.
+    /// The flags of letters that are written as [`Flags::push_letters`] writes them: known, each
+    /// once, in order. `None` for others.
     pub fn of_usual_letters(letters: &[u8]) -> Option<Flags> {
         let mut rest = letters;
         let mut flags = Flags::NONE;

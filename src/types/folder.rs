@@ -1,9 +1,10 @@
-//! Folder names: what a client may write, which folder it means, and how it is written back (PROTOCOL 4.1, STORAGE 4.3).
+//! Folder names: what a client may write, which folder it means, and how it is written back
+//! (PROTOCOL 4.1, STORAGE 4.3).
 
 use crate::types::utf7;
 
-/// A name that follows the rules, with the folder it means. Two names are equal when they mean the same folder, however they are
-/// spelled: `inbox` is `INBOX` (RFC 3501 5.1).
+/// A name that follows the rules, with the folder it means. Two names are equal when they mean the
+/// same folder, however they are spelled: `inbox` is `INBOX` (RFC 3501 5.1).
 #[derive(Clone, Eq, Debug)]
 pub struct FolderName {
     spelled: Vec<u8>,
@@ -16,7 +17,8 @@ impl PartialEq for FolderName {
     }
 }
 
-/// Which folder a name means. The texts are UTF-8 (or the client's octets under UTF8=ACCEPT) without the namespace's prefix.
+/// Which folder a name means. The texts are UTF-8 (or the client's octets under UTF8=ACCEPT)
+/// without the namespace's prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place<'a> {
     /// The account's own Maildir.
@@ -41,7 +43,8 @@ pub enum NameError {
 impl FolderName {
     /// Reads a name as it came from the client: modified UTF-7, or raw under UTF8=ACCEPT.
     pub fn from_wire(wire: &[u8], utf8: bool) -> Result<FolderName, NameError> {
-        let name = if utf8 { wire.to_vec() } else { utf7::decode(wire).ok_or(NameError::Encoding)? };
+        let name =
+            if utf8 { wire.to_vec() } else { utf7::decode(wire).ok_or(NameError::Encoding)? };
         let mut folder = FolderName::from_disk(&name)?;
         folder.spelled = wire.to_vec();
         Ok(folder)
@@ -49,7 +52,10 @@ impl FolderName {
 
     /// Reads a name as control files have it: UTF-8, with the namespace's prefix.
     pub fn from_disk(name: &[u8]) -> Result<FolderName, NameError> {
-        if name.contains(&b'/') || name.contains(&0) || name.split(|b| *b == b'.').any(<[u8]>::is_empty) {
+        if name.contains(&b'/')
+            || name.contains(&0)
+            || name.split(|b| *b == b'.').any(<[u8]>::is_empty)
+        {
             return Err(NameError::Invalid);
         }
         let end = memchr::memchr(b'.', name).unwrap_or(name.len());
@@ -69,7 +75,8 @@ impl FolderName {
         FolderName { spelled: b"INBOX".to_vec(), name: b"INBOX".to_vec() }
     }
 
-    /// The folder `.<sub>` of the account's own Maildir; `None` for a name that no client could write.
+    /// The folder `.<sub>` of the account's own Maildir; `None` for a name that no client could
+    /// write.
     pub fn own(sub: &[u8]) -> Option<FolderName> {
         FolderName::from_disk(&[b"INBOX.", sub].concat()).ok()
     }
@@ -79,7 +86,8 @@ impl FolderName {
         &self.spelled
     }
 
-    /// The whole name as control files have it (`INBOX.Sent`): UTF-8, the prefix in its usual spelling.
+    /// The whole name as control files have it (`INBOX.Sent`): UTF-8, the prefix in its usual
+    /// spelling.
     pub fn as_bytes(&self) -> &[u8] {
         &self.name
     }
@@ -107,17 +115,22 @@ impl FolderName {
 
     /// Whether `other` is this folder or one below it.
     pub fn is_at_or_above(&self, other: &FolderName) -> bool {
-        other.name.strip_prefix(&*self.name).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+        other
+            .name
+            .strip_prefix(&*self.name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
     }
 
-    /// Whether the name holds a control character: such folders are served, not made (DESIGN, "The wire").
+    /// Whether the name holds a control character: such folders are served, not made (DESIGN, "The
+    /// wire").
     pub fn has_control(&self) -> bool {
         self.name.iter().any(u8::is_ascii_control)
     }
 }
 
-/// A name of a control file or directory in the form for the wire. Under UTF8=ACCEPT the octets as they are; otherwise modified
-/// UTF-7, and `None` for a name that is not UTF-8 (Courier ends the session there; it is left out instead, STORAGE 4.3).
+/// A name of a control file or directory in the form for the wire. Under UTF8=ACCEPT the octets as
+/// they are; otherwise modified UTF-7, and `None` for a name that is not UTF-8 (Courier ends the
+/// session there; it is left out instead, STORAGE 4.3).
 pub fn to_wire(name: &[u8], utf8: bool) -> Option<Vec<u8>> {
     if utf8 { Some(name.to_vec()) } else { utf7::encode(name) }
 }
@@ -155,7 +168,11 @@ mod tests {
             "INBOX.&AC4-a",
             "#shared",
         ] {
-            assert_eq!(FolderName::from_wire(bad.as_bytes(), false), Err(NameError::Invalid), "{bad}");
+            assert_eq!(
+                FolderName::from_wire(bad.as_bytes(), false),
+                Err(NameError::Invalid),
+                "{bad}"
+            );
         }
         assert_eq!(FolderName::from_wire(b"INBOX.a&b", false), Err(NameError::Encoding));
         assert_eq!(FolderName::from_wire(b"INBOX.a&b", true).unwrap().place(), Place::Own(b"a&b"));

@@ -1,9 +1,11 @@
-//! A folder's keywords: each distinct name once, each distinct set of them once, a small number per message.
+//! A folder's keywords: each distinct name once, each distinct set of them once, a small number per
+//! message.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Which set of keywords a message has; index into its folder's [`KeywordTable`]. Zero is the empty set.
+/// Which set of keywords a message has; index into its folder's [`KeywordTable`]. Zero is the empty
+/// set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Debug)]
 pub struct SetId(u32);
 
@@ -19,8 +21,8 @@ impl SetId {
 
 /// The keywords of one folder and the sets of them that its messages have.
 ///
-/// Names compare without regard to ASCII case; the spelling first seen is kept (STORAGE 3.5). Neither names nor sets are ever
-/// taken out: a table lives as long as one look at the folder.
+/// Names compare without regard to ASCII case; the spelling first seen is kept (STORAGE 3.5).
+/// Neither names nor sets are ever taken out: a table lives as long as one look at the folder.
 #[derive(Clone, Debug, Default)]
 pub struct KeywordTable {
     names: Vec<Box<[u8]>>,
@@ -30,7 +32,8 @@ pub struct KeywordTable {
     by_set: HashMap<Rc<[u32]>, SetId>,
 }
 
-/// The number of keywords and of distinct sets that one folder may have: past it, new ones are dropped.
+/// The number of keywords and of distinct sets that one folder may have: past it, new ones are
+/// dropped.
 const LIMIT: usize = 100_000;
 
 impl KeywordTable {
@@ -110,8 +113,9 @@ impl KeywordTable {
     }
 }
 
-/// Whether a client may give a keyword this name: an atom (RFC 3501 9, `flag-keyword`). The specials of an atom are what Courier
-/// replaces in names that it reads from disk (STORAGE 3.5), so every name that may be given comes back as it is.
+/// Whether a client may give a keyword this name: an atom (RFC 3501 9, `flag-keyword`). The
+/// specials of an atom are what Courier replaces in names that it reads from disk (STORAGE 3.5), so
+/// every name that may be given comes back as it is.
 pub fn is_valid_keyword(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(b))
 }
@@ -126,7 +130,9 @@ mod tests {
         for name in ["$Forwarded", "NIL", "[x", "~", "}", "a!#$&'+,-./:;<=>?@^_`|b"] {
             assert!(is_valid_keyword(name.as_bytes()), "{name}");
         }
-        for name in ["", "a b", "a]", "a(", "a)", "{a", "a%", "a*", "a\"", "\\a", "\u{e9}", "a\u{7f}"] {
+        for name in
+            ["", "a b", "a]", "a(", "a)", "{a", "a%", "a*", "a\"", "\\a", "\u{e9}", "a\u{7f}"]
+        {
             assert!(!is_valid_keyword(name.as_bytes()), "{name}");
         }
     }

@@ -1,4 +1,5 @@
-//! Values and their rules, no input or output: what a UID is, what a folder may be called, which letters are rights.
+//! Values and their rules, no input or output: what a UID is, what a folder may be called, which
+//! letters are rights.
 
 pub mod flags;
 pub mod folder;

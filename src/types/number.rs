@@ -1,6 +1,7 @@
 //! Numbers as Courier's settings and files spell them.
 
-/// The value of a setting by C's `atoi`: optional blanks and sign, the leading decimal digits, 0 without any; saturating.
+/// The value of a setting by C's `atoi`: optional blanks and sign, the leading decimal digits, 0
+/// without any; saturating.
 pub fn atoi(text: &[u8]) -> i64 {
     let text = text.trim_ascii_start();
     let (negative, digits) = match text.split_first() {
@@ -50,7 +51,9 @@ mod tests {
 
     #[test]
     fn atoi_reads_what_c_reads() {
-        for (text, n) in [("1", 1), (" 12x", 12), ("", 0), ("x", 0), ("-3", -3), ("0", 0), ("+4", 4)] {
+        for (text, n) in
+            [("1", 1), (" 12x", 12), ("", 0), ("x", 0), ("-3", -3), ("0", 0), ("+4", 4)]
+        {
             assert_eq!(atoi(text.as_bytes()), n, "{text:?}");
         }
     }

@@ -72,8 +72,9 @@ impl Rights {
         (b'!'..0x7f).filter(|l| self.has(*l)).collect()
     }
 
-    /// The letters for the wire: `d` in the place of `e` where all of `e`, `t`, `x` are there (PROTOCOL 7.1). Where only some of
-    /// them are, they are shown as they are, in GETACL and MYRIGHTS too, which in Courier hide them (RFC 4314 2.1.1).
+    /// The letters for the wire: `d` in the place of `e` where all of `e`, `t`, `x` are there
+    /// (PROTOCOL 7.1). Where only some of them are, they are shown as they are, in GETACL and
+    /// MYRIGHTS too, which in Courier hide them (RFC 4314 2.1.1).
     pub fn shown(self) -> Vec<u8> {
         const ETX: Rights = Rights::of(b"etx");
         let letters = self.letters();
@@ -98,7 +99,9 @@ mod tests {
 
     #[test]
     fn output_forms() {
-        for (letters, shown) in [("aceilrstwx", "acdilrsw"), ("aeilrs", "aeilrs"), ("lrs", "lrs"), ("", "")] {
+        for (letters, shown) in
+            [("aceilrstwx", "acdilrsw"), ("aeilrs", "aeilrs"), ("lrs", "lrs"), ("", "")]
+        {
             let r = Rights::of(letters.as_bytes());
             assert_eq!(r.shown(), shown.as_bytes());
         }

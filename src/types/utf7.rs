@@ -2,8 +2,9 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
-/// The UTF-8 text of a name in modified UTF-7. `None` where it is malformed: an octet outside printable ASCII, an unclosed or
-/// badly padded shift, a lone surrogate. Superfluous encodings of ASCII are accepted, as Courier does.
+/// The UTF-8 text of a name in modified UTF-7. `None` where it is malformed: an octet outside
+/// printable ASCII, an unclosed or badly padded shift, a lone surrogate. Superfluous encodings of
+/// ASCII are accepted, as Courier does.
 pub fn decode(wire: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(wire.len());
     let mut rest = wire;
@@ -115,7 +116,10 @@ mod tests {
             ("Entw\u{fc}rfe", "Entw&APw-rfe"),
             ("a&b", "a&-b"),
             ("\u{53f0}\u{5317}", "&U,BTFw-"),
-            ("~peter/mail/\u{53f0}\u{5317}/\u{65e5}\u{672c}\u{8a9e}", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
+            (
+                "~peter/mail/\u{53f0}\u{5317}/\u{65e5}\u{672c}\u{8a9e}",
+                "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+            ),
             ("\u{1f600}", "&2D3eAA-"),
         ] {
             assert_eq!(encode(utf8.as_bytes()).unwrap(), wire.as_bytes());

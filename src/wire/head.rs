@@ -1,7 +1,9 @@
-//! The head of a literal, `{n}` or `{n+}` and the line break, known octet by octet (RFC 3501 9, `literal`; RFC 7888).
+//! The head of a literal, `{n}` or `{n+}` and the line break, known octet by octet (RFC 3501 9,
+//! `literal`; RFC 7888).
 //!
-//! It is followed over every octet of a line, those of refused tokens too: a client that has written a head sends the octets that it
-//! announces, whatever stands before it on the line, and they are never commands.
+//! It is followed over every octet of a line, those of refused tokens too: a client that has
+//! written a head sends the octets that it announces, whatever stands before it on the line, and
+//! they are never commands.
 
 use super::Literal;
 
@@ -26,12 +28,15 @@ pub(super) enum Head {
 impl Head {
     /// Takes the next octet of the line; the literal, if that was its line break.
     pub(super) fn take(&mut self, octet: u8) -> Option<Literal> {
-        let closed = |length, synchronising| Head::Closed(Literal { length, synchronising, eight: false });
+        let closed =
+            |length, synchronising| Head::Closed(Literal { length, synchronising, eight: false });
         let mut complete = None;
         *self = match (*self, octet) {
             (_, b'{') => Head::Open,
             (Head::Open, b'0'..=b'9') => Head::Length(u64::from(octet - b'0')),
-            (Head::Length(n), b'0'..=b'9') => Head::Length(n.saturating_mul(10).saturating_add(u64::from(octet - b'0'))),
+            (Head::Length(n), b'0'..=b'9') => {
+                Head::Length(n.saturating_mul(10).saturating_add(u64::from(octet - b'0')))
+            }
             (Head::Length(n), b'+') => Head::Plus(n),
             (Head::Length(n), b'}') => closed(n, true),
             (Head::Plus(n), b'}') => closed(n, false),

@@ -1,5 +1,6 @@
-//! Tokens, pulled one at a time by whoever parses (PROTOCOL 1). A line is lexed as it is read, so a continuation is sent exactly
-//! when a parser wants a literal, and every check that comes first can come first.
+//! Tokens, pulled one at a time by whoever parses (PROTOCOL 1). A line is lexed as it is read, so a
+//! continuation is sent exactly when a parser wants a literal, and every check that comes first can
+//! come first.
 
 use super::head::Head;
 use super::io::{Io, STALL};
@@ -16,9 +17,11 @@ pub const MAX_COMMAND: usize = 1024 * 1024;
 pub enum Brackets {
     /// Tokens, errors.
     Tokens,
-    /// Atom characters but for `]`: where flags belong (RFC 3501 9, `ATOM-CHAR`; Courier: as [`Brackets::Tokens`]).
+    /// Atom characters but for `]`: where flags belong (RFC 3501 9, `ATOM-CHAR`; Courier: as
+    /// [`Brackets::Tokens`]).
     Flags,
-    /// Atom characters: where an astring belongs (RFC 3501 9, `ASTRING-CHAR`; Courier: the brackets, and in SEARCH only).
+    /// Atom characters: where an astring belongs (RFC 3501 9, `ASTRING-CHAR`; Courier: the
+    /// brackets, and in SEARCH only).
     Text,
 }
 
@@ -55,7 +58,10 @@ impl Io {
 
     /// Takes octets that are there, of one line; a head of a literal that they complete is noted.
     fn take_octets(&mut self, count: usize) {
-        let literal = self.buffer.get(self.at..self.at.saturating_add(count)).and_then(|octets| self.line.head.take_all(octets));
+        let literal = self
+            .buffer
+            .get(self.at..self.at.saturating_add(count))
+            .and_then(|octets| self.line.head.take_all(octets));
         self.line.literal = literal.or(self.line.literal);
         self.at = self.at.saturating_add(count);
         self.line.octets = self.line.octets.saturating_add(count);
@@ -155,7 +161,8 @@ impl Io {
         token
     }
 
-    /// `quoted`: a backslash makes the next octet plain, whatever it is (Courier); 8-bit text must be UTF-8.
+    /// `quoted`: a backslash makes the next octet plain, whatever it is (Courier); 8-bit text must
+    /// be UTF-8.
     fn quoted(&mut self) -> Result<Token> {
         self.take_octet();
         let mut text = Vec::new();
@@ -199,7 +206,11 @@ impl Io {
             if let Some(literal) = &mut self.line.literal {
                 literal.eight = eight;
                 // A length past 64 bits: refused, and skipped for as long as it comes.
-                return if literal.length == u64::MAX { Err(Error::Syntax) } else { Ok(Token::Literal(*literal)) };
+                return if literal.length == u64::MAX {
+                    Err(Error::Syntax)
+                } else {
+                    Ok(Token::Literal(*literal))
+                };
             }
             if self.line.head == Head::None {
                 return Err(Error::Syntax);
@@ -207,7 +218,8 @@ impl Io {
         }
     }
 
-    /// Lets the literal come whose head was the last token: sends the continuation if the client waits for it.
+    /// Lets the literal come whose head was the last token: sends the continuation if the client
+    /// waits for it.
     pub fn accept_literal(&mut self) -> Result<Literal> {
         let literal = self.line.literal.take().ok_or(Error::Syntax)?;
         if literal.synchronising {
@@ -216,8 +228,8 @@ impl Io {
         Ok(literal)
     }
 
-    /// Hands the next octets of an accepted literal to `sink` in pieces, `left` octets in all. A client that sends nothing for a
-    /// minute is gone (PROTOCOL 1.7).
+    /// Hands the next octets of an accepted literal to `sink` in pieces, `left` octets in all. A
+    /// client that sends nothing for a minute is gone (PROTOCOL 1.7).
     pub fn literal_octets(&mut self, mut left: u64, mut sink: impl FnMut(&[u8])) -> Result<()> {
         while left > 0 {
             if self.unread().is_empty() {
@@ -235,7 +247,8 @@ impl Io {
         Ok(())
     }
 
-    /// The text of an atom, a quoted string or a literal (`astring`); anything else is a syntax error.
+    /// The text of an atom, a quoted string or a literal (`astring`); anything else is a syntax
+    /// error.
     pub fn text_of(&mut self, token: Token) -> Result<Vec<u8>> {
         match token {
             Token::Atom(text) | Token::Quoted(text) => Ok(text),
@@ -269,8 +282,9 @@ impl Io {
         if self.token()? == Token::Eol { Ok(()) } else { Err(Error::Syntax) }
     }
 
-    /// Throws the rest of the line away, and with it every non-synchronising literal in it: those octets are on their way and are
-    /// never commands. A synchronising literal at its end was refused and does not come.
+    /// Throws the rest of the line away, and with it every non-synchronising literal in it: those
+    /// octets are on their way and are never commands. A synchronising literal at its end was
+    /// refused and does not come.
     pub fn skip_line(&mut self) -> Result<()> {
         self.line.back = None;
         loop {

@@ -1,10 +1,12 @@
-//! The two queues of a session. What a handler writes collects in `out` and goes out before the next wait, so that the answers to
-//! pipelined commands share a write; past the high-water mark it goes out at once, and a client that does not read for a minute
-//! ends the session instead of growing it.
+//! The two queues of a session. What a handler writes collects in `out` and goes out before the
+//! next wait, so that the answers to pipelined commands share a write; past the high-water mark it
+//! goes out at once, and a client that does not read for a minute ends the session instead of
+//! growing it.
 //!
-//! A session may end at any moment. Then what finished commands have answered is sent, and a goodbye never stands in the middle of a
-//! response, where it would be a part of somebody's mail. So the queue knows where its last whole response ends, and whether
-//! what has gone out already ends there or in the middle of one.
+//! A session may end at any moment. Then what finished commands have answered is sent, and a
+//! goodbye never stands in the middle of a response, where it would be a part of somebody's mail.
+//! So the queue knows where its last whole response ends, and whether what has gone out already
+//! ends there or in the middle of one.
 
 use super::link::{Link, Wants};
 use super::{End, Token};
@@ -36,7 +38,8 @@ pub struct Io {
     gone: usize,
     /// Where the last whole response in `out` ends; 0: there is no end of one.
     whole: usize,
-    /// What went out before `out` ends in the middle of a response, the rest of which `out` begins with.
+    /// What went out before `out` ends in the middle of a response, the rest of which `out` begins
+    /// with.
     torn: bool,
     /// The client is gone, or has not read for too long: it gets nothing more.
     lost: bool,
@@ -111,9 +114,13 @@ impl Io {
         !self.unread().is_empty()
     }
 
-    /// Notes that all of `out` is whole responses. Called where one ends; a tagged or untagged line does so by itself.
+    /// Notes that all of `out` is whole responses. Called where one ends; a tagged or untagged line
+    /// does so by itself.
     pub fn mark(&mut self) {
-        debug_assert!(self.out.is_empty() || self.out.ends_with(b"\r\n"), "a response ends in a line break");
+        debug_assert!(
+            self.out.is_empty() || self.out.ends_with(b"\r\n"),
+            "a response ends in a line break"
+        );
         self.whole = self.out.len();
         self.torn &= !self.out.is_empty();
         self.stand();
@@ -130,8 +137,8 @@ impl Io {
         if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
     }
 
-    /// Writes everything out, waiting for the client no longer than [`STALL`] at a time. What is left when a signal ends that stays;
-    /// a client that is gone gets nothing more.
+    /// Writes everything out, waiting for the client no longer than [`STALL`] at a time. What is
+    /// left when a signal ends that stays; a client that is gone gets nothing more.
     pub fn flush(&mut self) -> Result<(), End> {
         self.flush_until(None)
     }
@@ -190,7 +197,11 @@ impl Io {
             if left.is_zero() {
                 return Err(End::Closed);
             }
-            let room = if last { self.link.wait_out(left)? } else { self.link.wait(wants, None, Some(left))?.output };
+            let room = if last {
+                self.link.wait_out(left)?
+            } else {
+                self.link.wait(wants, None, Some(left))?.output
+            };
             if room {
                 return Ok(());
             }
@@ -205,12 +216,13 @@ impl Io {
     /// Tells the connection what may still be said if the process ends here and now.
     fn stand(&mut self) {
         let middle = self.in_the_middle();
-        let whole = if self.lost { &[] } else { self.out.get(self.gone..self.whole).unwrap_or_default() };
+        let whole =
+            if self.lost { &[] } else { self.out.get(self.gone..self.whole).unwrap_or_default() };
         self.link.stand(whole, middle);
     }
 
-    /// The end of the session: what is not a whole response is dropped, `goodbye` (a line) follows if it may stand there, and all that
-    /// is left is sent.
+    /// The end of the session: what is not a whole response is dropped, `goodbye` (a line) follows
+    /// if it may stand there, and all that is left is sent.
     pub fn close(&mut self, goodbye: Option<&[u8]>) {
         let middle = self.in_the_middle();
         self.out.truncate(self.whole);
@@ -225,12 +237,20 @@ impl Io {
             let _ = self.flush_until(Some(end));
         }
         // Who is gone is not waited for.
-        let patience = if self.lost { Duration::ZERO } else { end.saturating_duration_since(clock::monotonic()) };
+        let patience = if self.lost {
+            Duration::ZERO
+        } else {
+            end.saturating_duration_since(clock::monotonic())
+        };
         self.link.hang_up(patience);
     }
 
     /// The one wait: flushes, then waits for input, for `watch`, or until `until`.
-    pub fn wait(&mut self, watch: Option<BorrowedFd<'_>>, until: Option<Instant>) -> Result<Wake, End> {
+    pub fn wait(
+        &mut self,
+        watch: Option<BorrowedFd<'_>>,
+        until: Option<Instant>,
+    ) -> Result<Wake, End> {
         // Nothing is awaited of a client in the middle of a response to it.
         self.mark();
         self.flush()?;
@@ -239,7 +259,11 @@ impl Io {
             if left.is_some_and(|l| l.is_zero()) {
                 return Ok(Wake::Time);
             }
-            let ready = self.link.wait(Wants { input: true, output: false, watch: watch.is_some() }, watch, left)?;
+            let ready = self.link.wait(
+                Wants { input: true, output: false, watch: watch.is_some() },
+                watch,
+                left,
+            )?;
             if ready.input {
                 return Ok(Wake::Input);
             }
@@ -269,7 +293,11 @@ impl Io {
                     self.received = self.received.saturating_add(n as u64);
                     return Ok(());
                 }
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) => {}
                 Err(_) => return Err(End::Closed),
             }
         }

@@ -20,24 +20,36 @@ pub struct Wants {
 /// A connection that never blocks but in [`Link::wait`].
 pub trait Link {
     /// Waits for what is wanted; nothing set in the answer means that the time is up.
-    fn wait(&mut self, wants: Wants, watch: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Result<Wants, End>;
+    fn wait(
+        &mut self,
+        wants: Wants,
+        watch: Option<BorrowedFd<'_>>,
+        timeout: Option<Duration>,
+    ) -> Result<Wants, End>;
     /// Reads what is there, after a wait has said so; 0 is the end.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
     /// Writes a part, or `WouldBlock`.
     fn write(&mut self, data: &[u8]) -> io::Result<usize>;
     /// Whether every write needs a wait before it.
     fn must_wait(&self) -> bool;
-    /// Waits for room for output on the way out, when no signal counts any more; whether there is some.
+    /// Waits for room for output on the way out, when no signal counts any more; whether there is
+    /// some.
     fn wait_out(&mut self, timeout: Duration) -> Result<bool, End>;
-    /// Takes note of what may still be said if the process must end here and now: `whole` is on its way and ends a response. In the
-    /// middle of one, of which no end is there, it is nothing.
+    /// Takes note of what may still be said if the process must end here and now: `whole` is on its
+    /// way and ends a response. In the middle of one, of which no end is there, it is nothing.
     fn stand(&mut self, whole: &[u8], in_the_middle: bool);
-    /// Nothing more is written, and what is read is thrown away, for so long at most as the last words are on their way.
+    /// Nothing more is written, and what is read is thrown away, for so long at most as the last
+    /// words are on their way.
     fn hang_up(&mut self, patience: Duration);
 }
 
 impl Link for Stdio {
-    fn wait(&mut self, wants: Wants, watch: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Result<Wants, End> {
+    fn wait(
+        &mut self,
+        wants: Wants,
+        watch: Option<BorrowedFd<'_>>,
+        timeout: Option<Duration>,
+    ) -> Result<Wants, End> {
         let interest = poll::Interest {
             input: wants.input.then(|| self.input()),
             output: wants.output.then(|| self.output()),
@@ -99,7 +111,12 @@ impl Memory {
 }
 
 impl Link for Memory {
-    fn wait(&mut self, wants: Wants, _: Option<BorrowedFd<'_>>, _: Option<Duration>) -> Result<Wants, End> {
+    fn wait(
+        &mut self,
+        wants: Wants,
+        _: Option<BorrowedFd<'_>>,
+        _: Option<Duration>,
+    ) -> Result<Wants, End> {
         Ok(Wants { watch: false, ..wants })
     }
 

@@ -1,4 +1,5 @@
-//! The wire: bytes in, tokens out; values in, bytes out. Never a file, so all of it can be tested from memory.
+//! The wire: bytes in, tokens out; values in, bytes out. Never a file, so all of it can be tested
+//! from memory.
 
 mod head;
 pub mod input;

@@ -25,8 +25,8 @@ pub struct Range {
 }
 
 impl Set {
-    /// Reads a set. Numbers inside a range or a list must not begin with 0; a trailing comma is accepted (Courier); anything else
-    /// outside the grammar is `None`.
+    /// Reads a set. Numbers inside a range or a list must not begin with 0; a trailing comma is
+    /// accepted (Courier); anything else outside the grammar is `None`.
     pub fn parse(text: &[u8]) -> Option<Set> {
         // Courier: 0 alone is accepted, and names no message.
         if text == b"0" {
@@ -44,9 +44,10 @@ impl Set {
         Set(vec![(Bound::Number(u64::from(n)), Bound::Number(u64::from(n)))])
     }
 
-    /// The parts for a folder whose highest number is `last` (`None` when it is empty). Reversed ends are put in order: `4:2`
-    /// means `2:4`, and `9:*` where the last is 3 means `3:9` (RFC 3501 9, `seq-range`). A part with `*` never reaches past the last;
-    /// in an empty folder `*` alone is 0, which names no message (Courier), and a range with it is left out.
+    /// The parts for a folder whose highest number is `last` (`None` when it is empty). Reversed
+    /// ends are put in order: `4:2` means `2:4`, and `9:*` where the last is 3 means `3:9` (RFC
+    /// 3501 9, `seq-range`). A part with `*` never reaches past the last; in an empty folder `*`
+    /// alone is 0, which names no message (Courier), and a range with it is left out.
     pub fn ranges(&self, last: Option<u32>) -> impl Iterator<Item = Range> + '_ {
         self.0.iter().filter_map(move |(a, b)| {
             let value = |bound: &Bound| match bound {

@@ -13,7 +13,8 @@ pub enum Token {
     BracketOpen,
     /// `]`
     BracketClose,
-    /// An atom, a number, a flag or a message set: its octets as written. `NIL` is an atom too (RFC 3501 9: it is an astring).
+    /// An atom, a number, a flag or a message set: its octets as written. `NIL` is an atom too (RFC
+    /// 3501 9: it is an astring).
     Atom(Vec<u8>),
     /// The content of a quoted string.
     Quoted(Vec<u8>),
@@ -35,7 +36,8 @@ pub struct Literal {
 }
 
 impl Token {
-    /// The atom's text in upper case; `None` for anything else. Command words and their kin are compared this way.
+    /// The atom's text in upper case; `None` for anything else. Command words and their kin are
+    /// compared this way.
     pub fn word(&self) -> Option<Vec<u8>> {
         match self {
             Token::Atom(text) => Some(text.to_ascii_uppercase()),

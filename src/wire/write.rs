@@ -2,7 +2,8 @@
 
 pub use crate::types::number::push as number;
 
-/// Appends a string: quoted, or as a literal where it holds CR, LF or NUL (NULs left out: RFC 3501 9, CHAR8 has none).
+/// Appends a string: quoted, or as a literal where it holds CR, LF or NUL (NULs left out: RFC 3501
+/// 9, CHAR8 has none).
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     if memchr::memchr3(b'\r', b'\n', 0, text).is_some() {
         let whole: Vec<u8> = text.iter().copied().filter(|b| *b != 0).collect();
@@ -40,7 +41,8 @@ pub fn literal_head(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"}\r\n");
 }
 
-/// Appends ascending numbers as a set with runs: `1:3,7` (RFC 3501 9, `sequence-set`); numbers keep their order.
+/// Appends ascending numbers as a set with runs: `1:3,7` (RFC 3501 9, `sequence-set`); numbers keep
+/// their order.
 pub fn number_set(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
     let mut run: Option<(u32, u32)> = None;
     let mut first = true;
@@ -81,9 +83,13 @@ mod tests {
 
     #[test]
     fn strings() {
-        for (text, wire) in
-            [("", "\"\""), ("a b", "\"a b\""), ("a\"b\\c", "\"a\\\"b\\\\c\""), ("a\r\nb", "{4}\r\na\r\nb"), ("a\0b", "{2}\r\nab")]
-        {
+        for (text, wire) in [
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("a\"b\\c", "\"a\\\"b\\\\c\""),
+            ("a\r\nb", "{4}\r\na\r\nb"),
+            ("a\0b", "{2}\r\nab"),
+        ] {
             assert_eq!(written(|o| string(o, text.as_bytes())), wire);
         }
         assert_eq!(written(|o| nstring(o, None)), "NIL");
@@ -91,7 +97,12 @@ mod tests {
 
     #[test]
     fn sets() {
-        for (numbers, wire) in [(&[1, 5, 10][..], "1,5,10"), (&[1, 2, 3], "1:3"), (&[3, 2, 4, 5], "3,2,4:5"), (&[], "")] {
+        for (numbers, wire) in [
+            (&[1, 5, 10][..], "1,5,10"),
+            (&[1, 2, 3], "1:3"),
+            (&[3, 2, 4, 5], "3,2,4:5"),
+            (&[], ""),
+        ] {
             assert_eq!(written(|o| number_set(o, numbers.iter().copied())), wire);
         }
     }

@@ -1,5 +1,6 @@
-//! One client of the stress: a real process, every line of which is read with a time limit, and the picture of the folder that
-//! a client gets who believes every word (EXISTS, EXPUNGE and FETCH, RFC 3501 7.3 and 7.4).
+//! One client of the stress: a real process, every line of which is read with a time limit, and the
+//! picture of the folder that a client gets who believes every word (EXISTS, EXPUNGE and FETCH, RFC
+//! 3501 7.3 and 7.4).
 
 use crate::support::pattern::show;
 use crate::support::{find, literal_at_end};
@@ -11,7 +12,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The longest that an answer may take: a dead session's lock costs five seconds, and several may die in a row.
+/// The longest that an answer may take: a dead session's lock costs five seconds, and several may
+/// die in a row.
 pub const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Why a client stops.
@@ -78,9 +80,19 @@ pub struct Client {
 
 impl Client {
     /// Starts a process over the Maildir in `home`.
-    pub fn start(program: &Path, courier: bool, home: &Path, env: &[(String, String)], log: &Path) -> Result<Client> {
+    pub fn start(
+        program: &Path,
+        courier: bool,
+        home: &Path,
+        env: &[(String, String)],
+        log: &Path,
+    ) -> Result<Client> {
         let mut command = Command::new(program);
-        command.arg("./Maildir").current_dir(home).env_clear().envs(env.iter().map(|(a, b)| (a, b)));
+        command
+            .arg("./Maildir")
+            .current_dir(home)
+            .env_clear()
+            .envs(env.iter().map(|(a, b)| (a, b)));
         Client::spawn(command, courier, log)
     }
 
@@ -90,11 +102,23 @@ impl Client {
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         let log = std::fs::File::options().append(true).create(true).open(log).map_err(failed)?;
         let input = OwnedFd::from(theirs.try_clone().map_err(failed)?);
-        command.stdin(Stdio::from(input)).stdout(Stdio::from(OwnedFd::from(theirs))).stderr(Stdio::from(log));
+        command
+            .stdin(Stdio::from(input))
+            .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(Stdio::from(log));
         let child = command.spawn().map_err(|e| Stop::Wrong(format!("{command:?}: {e}")))?;
         drop(command);
         let (buffer, story, picture) = (Vec::new(), VecDeque::new(), Vec::new());
-        Ok(Client { child, courier, stream: Some(ours), buffer, story, tags: 0, picture, commands: 0 })
+        Ok(Client {
+            child,
+            courier,
+            stream: Some(ours),
+            buffer,
+            story,
+            tags: 0,
+            picture,
+            commands: 0,
+        })
     }
 
     /// The last lines of both directions.
@@ -155,7 +179,8 @@ impl Client {
     }
 
     fn fill(&mut self, deadline: Instant) -> Result<bool> {
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_micros(100));
+        let left =
+            deadline.saturating_duration_since(Instant::now()).max(Duration::from_micros(100));
         let stream = self.stream.as_mut().ok_or(Stop::Dead)?;
         let mut chunk = [0; 65536];
         stream.set_read_timeout(Some(left)).map_err(|_| Stop::Dead)?;
@@ -173,7 +198,9 @@ impl Client {
 
     /// Takes one untagged response into the picture.
     pub fn take(&mut self, response: &[u8], allow: Allow, reply: &mut Reply) -> Result<()> {
-        let Some(rest) = response.strip_prefix(b"* ") else { return self.wrong("not an untagged response") };
+        let Some(rest) = response.strip_prefix(b"* ") else {
+            return self.wrong("not an untagged response");
+        };
         if rest.starts_with(b"BYE") {
             return Err(Stop::Dead);
         }
@@ -204,7 +231,9 @@ impl Client {
             if n == 0 || n > self.picture.len() {
                 return self.wrong(&format!("FETCH {n} where {} are known", self.picture.len()));
             }
-            let Some(fetched) = items_of(n - 1, items) else { return self.wrong("a FETCH line that cannot be read") };
+            let Some(fetched) = items_of(n - 1, items) else {
+                return self.wrong("a FETCH line that cannot be read");
+            };
             let entry = &mut self.picture[n - 1];
             if let Some(uid) = fetched.uid {
                 if entry.uid.is_some_and(|known| known != uid) {

@@ -1,4 +1,5 @@
-//! What is true: every message that was acknowledged or delivered, every UID that was told, every hand that was laid on a message.
+//! What is true: every message that was acknowledged or delivered, every UID that was told, every
+//! hand that was laid on a message.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ impl Random {
 /// The message of this number, as it lies on disk: anyone can tell whether it is whole.
 pub fn content(id: u64) -> Vec<u8> {
     let mut r = Random(id.wrapping_mul(7_919));
-    let mut text = format!("X-Id: {id}\nFrom: writer{}@example.com\nSubject: stress {id}\n\n", id % 7);
+    let mut text =
+        format!("X-Id: {id}\nFrom: writer{}@example.com\nSubject: stress {id}\n\n", id % 7);
     let lines = if r.percent(4) { 200 + r.below(1500) } else { r.below(30) };
     for _ in 0..lines {
         text.push_str(&format!("{:x} {:x} {:x}\n", r.next(), r.next(), r.next()));
@@ -82,11 +84,13 @@ pub struct Ledger {
     recent: HashMap<(usize, u32), (u32, bool)>,
 }
 
-/// What lies in a folder when all is quiet: by UID, which message, and the flag letters of its name.
+/// What lies in a folder when all is quiet: by UID, which message, and the flag letters of its
+/// name.
 pub type Truth = BTreeMap<u32, (u64, String)>;
 
 impl Ledger {
-    /// A number for a new message. Every eighth (later fewer, or folders would grow for ever) is one that nobody may ever remove.
+    /// A number for a new message. Every eighth (later fewer, or folders would grow for ever) is
+    /// one that nobody may ever remove.
     pub fn new_id(&mut self, r: &mut Random) -> u64 {
         self.next_id += 1;
         let keep = if self.keepers < 600 { r.percent(12) } else { r.percent(1) };
@@ -108,7 +112,8 @@ impl Ledger {
         *self.loose.entry((folder, id)).or_default() += 1;
     }
 
-    /// A message that was refused after it had been in the folder for a moment: others may have seen it.
+    /// A message that was refused after it had been in the folder for a moment: others may have
+    /// seen it.
     pub fn taken_back(&mut self, folder: usize, id: u64) {
         self.perhaps(folder, id);
         *self.by_hand.entry((folder, id)).or_default() += 1;
@@ -117,9 +122,10 @@ impl Ledger {
     /// A UID was told to name this message.
     pub fn learn(&mut self, folder: usize, uid: u32, id: u64) -> Result<(), String> {
         match self.uids.insert((folder, uid), id) {
-            Some(before) if before != id => {
-                Err(format!("UID {uid} of {} names message {id} and named {before}", FOLDERS[folder]))
-            }
+            Some(before) if before != id => Err(format!(
+                "UID {uid} of {} names message {id} and named {before}",
+                FOLDERS[folder]
+            )),
             _ => {
                 if self.doomed.contains(&(folder, uid)) {
                     self.tainted.insert(id);
@@ -188,14 +194,24 @@ impl Ledger {
         for (uid, id) in missing {
             let by_hand = self.by_hand.get(&(folder, id)).copied().unwrap_or(0);
             // A copy whose answer was cut off may have brought \Deleted along.
-            let loose = if self.tainted.contains(&id) { self.loose.get(&(folder, id)).copied().unwrap_or(0) } else { 0 };
+            let loose = if self.tainted.contains(&id) {
+                self.loose.get(&(folder, id)).copied().unwrap_or(0)
+            } else {
+                0
+            };
             let used = excused.entry(id).or_default();
             *used += 1;
             if *used > by_hand + loose {
                 wrong.push(format!("LOST: UID {uid} of {name}, message {id}"));
             }
         }
-        let ids: BTreeSet<u64> = self.expected.keys().chain(self.loose.keys()).filter(|k| k.0 == folder).map(|k| k.1).collect();
+        let ids: BTreeSet<u64> = self
+            .expected
+            .keys()
+            .chain(self.loose.keys())
+            .filter(|k| k.0 == folder)
+            .map(|k| k.1)
+            .collect();
         for id in &ids {
             let at = &(folder, *id);
             let of = |map: &HashMap<(usize, u64), u32>| map.get(at).copied().unwrap_or(0);
@@ -204,13 +220,22 @@ impl Ledger {
             let least = of(&self.expected).saturating_sub(removed);
             let is = count.get(id).copied().unwrap_or(0);
             if is < least {
-                wrong.push(format!("LOST: message {id} stands {is} times in {name}, at least {least} are due"));
+                wrong.push(format!(
+                    "LOST: message {id} stands {is} times in {name}, at least {least} are due"
+                ));
             }
             if is > most {
-                wrong.push(format!("DOUBLED: message {id} stands {is} times in {name}, at most {most} came"));
+                wrong.push(format!(
+                    "DOUBLED: message {id} stands {is} times in {name}, at most {most} came"
+                ));
             }
         }
-        wrong.extend(count.keys().filter(|id| !ids.contains(id)).map(|id| format!("message {id} in {name} comes from nowhere")));
+        wrong.extend(
+            count
+                .keys()
+                .filter(|id| !ids.contains(id))
+                .map(|id| format!("message {id} in {name} comes from nowhere")),
+        );
         wrong
     }
 
@@ -268,6 +293,12 @@ pub fn truth(root: &Path, folder: usize, whole: bool, wrong: &mut Vec<String>) -
 
 /// Flag letters as the client sees them.
 pub fn flags_of(letters: &str) -> BTreeSet<String> {
-    let names = [('D', "\\Draft"), ('F', "\\Flagged"), ('R', "\\Answered"), ('S', "\\Seen"), ('T', "\\Deleted")];
+    let names = [
+        ('D', "\\Draft"),
+        ('F', "\\Flagged"),
+        ('R', "\\Answered"),
+        ('S', "\\Seen"),
+        ('T', "\\Deleted"),
+    ];
     names.iter().filter(|(l, _)| letters.contains(*l)).map(|(_, n)| (*n).to_owned()).collect()
 }

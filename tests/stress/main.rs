@@ -1,7 +1,9 @@
-//! Many real processes on one Maildir, for a given time, with everything that can go wrong: clients that do anything at any
-//! moment, a delivery agent, a program that renames and removes files behind our back, SIGKILL, and Courier's own sessions beside
-//! ours. Every few seconds all pause, and the pictures that the clients have are held against the Maildir; at the end, everything
-//! that was ever acknowledged. One line of figures; a loss or a false picture is a failure. Started by `scripts/stress`.
+//! Many real processes on one Maildir, for a given time, with everything that can go wrong: clients
+//! that do anything at any moment, a delivery agent, a program that renames and removes files
+//! behind our back, SIGKILL, and Courier's own sessions beside ours. Every few seconds all pause,
+//! and the pictures that the clients have are held against the Maildir; at the end, everything that
+//! was ever acknowledged. One line of figures; a loss or a false picture is a failure. Started by
+//! `scripts/stress`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod client;
@@ -128,8 +130,11 @@ pub struct World {
 
 impl World {
     pub fn complain(&self, what: String) {
-        // Courier removes a dead session's lock by name, and so at times a living one's; then two sessions see a message first.
-        let raced = self.plan.kills && what.starts_with("\\Recent") && what.lines().next().is_some_and(|l| l.contains(", true)"));
+        // Courier removes a dead session's lock by name, and so at times a living one's; then two
+        // sessions see a message first.
+        let raced = self.plan.kills
+            && what.starts_with("\\Recent")
+            && what.lines().next().is_some_and(|l| l.contains(", true)"));
         if !self.plan.courier_only && (raced || what.contains("(Courier, pid")) {
             return self.theirs.lock().unwrap().push(what);
         }
@@ -144,7 +149,8 @@ impl World {
         add(&mut self.figures.lock().unwrap());
     }
 
-    /// The keywords of a folder, by UID, as a session has them that opens it now: once in each pause.
+    /// The keywords of a folder, by UID, as a session has them that opens it now: once in each
+    /// pause.
     pub fn keywords(&self, folder: usize) -> Option<BTreeMap<u32, BTreeSet<String>>> {
         let mut fresh = self.fresh.lock().unwrap();
         let key = (self.gate.round.load(Ordering::SeqCst), folder);
@@ -159,7 +165,9 @@ impl World {
             c.cmd("LOGOUT", Allow::Expunge).ok();
             c.hang_up();
             let _ = c.child.wait();
-            let words = |f: &client::Fetched| f.flags.iter().flatten().filter(|w| !w.starts_with('\\')).cloned().collect();
+            let words = |f: &client::Fetched| {
+                f.flags.iter().flatten().filter(|w| !w.starts_with('\\')).cloned().collect()
+            };
             Ok(reply.fetched.iter().filter_map(|f| Some((f.uid?, words(f)))).collect())
         };
         let result = match read() {
@@ -189,7 +197,12 @@ fn deliver(world: &World) {
         if !crowded || r.percent(10) {
             let id = world.ledger.lock().unwrap().new_id(&mut r);
             n += 1;
-            let name = format!("{}.M{}P{}Q{n}.agent", support::now(), r.below(1_000_000), std::process::id());
+            let name = format!(
+                "{}.M{}P{}Q{n}.agent",
+                support::now(),
+                r.below(1_000_000),
+                std::process::id()
+            );
             let name = if r.percent(50) { format!("{name},S={}", content(id).len()) } else { name };
             std::fs::write(path.join("tmp").join(&name), content(id)).unwrap();
             world.ledger.lock().unwrap().arrived(folder, id);
@@ -237,7 +250,10 @@ fn meddle(world: &World) {
             } else {
                 let _ = std::fs::rename(
                     &path,
-                    cur.join(format!("{base}:2,{letters}{}", if letters.contains('T') { "" } else { "T" })),
+                    cur.join(format!(
+                        "{base}:2,{letters}{}",
+                        if letters.contains('T') { "" } else { "T" }
+                    )),
                 );
             }
         } else {
@@ -246,7 +262,10 @@ fn meddle(world: &World) {
             if !set.remove(&letter) {
                 set.insert(letter);
             }
-            let _ = std::fs::rename(&path, cur.join(format!("{base}:2,{}", set.iter().collect::<String>())));
+            let _ = std::fs::rename(
+                &path,
+                cur.join(format!("{base}:2,{}", set.iter().collect::<String>())),
+            );
         }
         world.count(|f| f.hands += 1);
     }
@@ -310,8 +329,16 @@ fn check(world: &World, whole: bool) {
         let truth = ledger::truth(&world.root, folder, whole, &mut wrong);
         wrong.extend(world.ledger.lock().unwrap().check(folder, &truth));
         if whole && !world.plan.kills {
-            for entry in std::fs::read_dir(folder_path(&world.root, folder).join("tmp")).into_iter().flatten().flatten() {
-                wrong.push(format!("left in tmp of {}: {}", FOLDERS[folder], entry.file_name().to_string_lossy()));
+            for entry in std::fs::read_dir(folder_path(&world.root, folder).join("tmp"))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                wrong.push(format!(
+                    "left in tmp of {}: {}",
+                    FOLDERS[folder],
+                    entry.file_name().to_string_lossy()
+                ));
             }
         }
         for what in wrong {
@@ -360,8 +387,7 @@ fn arguments() -> Option<Plan> {
 
 fn environment(plan: &Plan) -> Vec<(String, String)> {
     let fsync = if plan.fsync { "1" } else { "0" };
-    let capability =
-        "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE ACL ACL2=UNION";
+    let capability = "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE ACL ACL2=UNION";
     let pairs = [
         ("AUTHENTICATED", "alice"),
         ("HOSTNAME", "host.example"),
@@ -390,7 +416,8 @@ fn main() -> ExitCode {
         eprintln!("stress: {} is not here (apt-get install courier-imap)", plan.courier.display());
         return ExitCode::from(2);
     }
-    let home = tempfile::Builder::new().prefix("stress-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let home =
+        tempfile::Builder::new().prefix("stress-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let root = home.path().join("Maildir");
     for folder in 0..FOLDERS.len() {
         let path = folder_path(&root, folder);
@@ -455,7 +482,11 @@ fn report(world: &World, time: Duration, log: &Path) -> usize {
     for what in theirs.iter().take(5) {
         println!("Courier's own: {}", what.lines().next().unwrap_or_default());
     }
-    let theirs = if theirs.is_empty() { String::new() } else { format!(", and {} of Courier's own", theirs.len()) };
+    let theirs = if theirs.is_empty() {
+        String::new()
+    } else {
+        format!(", and {} of Courier's own", theirs.len())
+    };
     let who = match (plan.courier_only, plan.mixed) {
         (true, _) => "Courier's",
         (_, true) => "half of them Courier's",

@@ -31,7 +31,13 @@ pub struct Worker<'a> {
 fn set(client: &Client, places: &[usize], uid: bool) -> Option<String> {
     let words: Option<Vec<String>> = places
         .iter()
-        .map(|i| if uid { client.picture.get(*i)?.uid.map(|u| u.to_string()) } else { Some((i + 1).to_string()) })
+        .map(|i| {
+            if uid {
+                client.picture.get(*i)?.uid.map(|u| u.to_string())
+            } else {
+                Some((i + 1).to_string())
+            }
+        })
         .collect();
     words.map(|w| w.join(",")).filter(|w| !w.is_empty())
 }
@@ -74,7 +80,9 @@ impl<'a> Worker<'a> {
                 match std::mem::replace(&mut self.open, Open::Nothing) {
                     Open::Nothing => {}
                     Open::Append(folder, id) => self.ledger(|l| l.perhaps(folder, id)),
-                    Open::Copy(folder, ids) => self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id))),
+                    Open::Copy(folder, ids) => {
+                        self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)))
+                    }
                 }
                 self.end(false);
             }
@@ -105,7 +113,10 @@ impl<'a> Worker<'a> {
                 return;
             }
             if start.elapsed() > Duration::from_secs(60) {
-                self.world.complain(format!("a session whose client has gone lives on\n{}", client.story()));
+                self.world.complain(format!(
+                    "a session whose client has gone lives on\n{}",
+                    client.story()
+                ));
                 let _ = client.child.kill();
                 let _ = client.child.wait();
                 return;
@@ -118,7 +129,8 @@ impl<'a> Worker<'a> {
         let Plan { mixed, courier_only, .. } = self.world.plan;
         let courier = courier_only || mixed && self.number % 2 == 1;
         let program = if courier { &self.world.plan.courier } else { &self.world.plan.ours };
-        let client = Client::start(program, courier, &self.world.home, &self.world.env, &self.world.log)?;
+        let client =
+            Client::start(program, courier, &self.world.home, &self.world.env, &self.world.log)?;
         self.world.slots[self.number].take(client.child.id());
         self.client = Some(client);
         let client = self.client.as_mut().unwrap();
@@ -225,7 +237,8 @@ impl<'a> Worker<'a> {
         let unknown = |e: &Entry| e.uid.is_none() || e.flags.is_none();
         let Some(first) = client.picture.iter().position(unknown) else { return Ok(()) };
         let last = client.picture.iter().rposition(unknown).unwrap_or(first);
-        let range = format!("FETCH {}:{} (UID FLAGS BODY.PEEK[HEADER.FIELDS (X-ID)])", first + 1, last + 1);
+        let range =
+            format!("FETCH {}:{} (UID FLAGS BODY.PEEK[HEADER.FIELDS (X-ID)])", first + 1, last + 1);
         self.cmd(&range, Allow::Fixed)?;
         let client = self.client.as_ref().unwrap();
         let uids: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
@@ -242,7 +255,9 @@ impl<'a> Worker<'a> {
         if self.has_lost_its_lock(&reply) {
             return Ok(());
         }
-        let (Some(validity), "OK") = (reply.validity, &*reply.word) else { return self.client().wrong("SELECT failed") };
+        let (Some(validity), "OK") = (reply.validity, &*reply.word) else {
+            return self.client().wrong("SELECT failed");
+        };
         let told = self.ledger(|l| l.validity(folder, validity));
         self.complain(told);
         self.selected = Some(folder);
@@ -268,7 +283,8 @@ impl<'a> Worker<'a> {
         (from..n.min(from + count)).collect()
     }
 
-    /// Refused because the lock was taken away: by Courier, where it finds a dead session's and removes ours with it.
+    /// Refused because the lock was taken away: by Courier, where it finds a dead session's and
+    /// removes ours with it.
     fn has_lost_its_lock(&self, reply: &Reply) -> bool {
         let plan = &self.world.plan;
         let lost = plan.kills && plan.mixed && reply.word == "NO" && reply.text.contains("[INUSE]");
@@ -278,7 +294,10 @@ impl<'a> Worker<'a> {
 
     /// An answer that is neither OK nor said of messages that are gone.
     fn expect(&mut self, reply: &Reply) -> Result<()> {
-        if self.has_lost_its_lock(reply) || reply.word == "OK" || reply.text.contains("no longer exist") || self.client().courier
+        if self.has_lost_its_lock(reply)
+            || reply.word == "OK"
+            || reply.text.contains("no longer exist")
+            || self.client().courier
         {
             return Ok(());
         }
@@ -313,12 +332,14 @@ impl<'a> Worker<'a> {
             return self.client().wrong("APPEND refused");
         }
         self.world.count(|f| f.appends += 1);
-        let told =
-            code(&reply.text, "APPENDUID").and_then(|words| Some((words.first()?.parse().ok()?, words.get(1)?.parse().ok()?)));
+        let told = code(&reply.text, "APPENDUID")
+            .and_then(|words| Some((words.first()?.parse().ok()?, words.get(1)?.parse().ok()?)));
         let result = self.ledger(|l| {
             l.arrived(folder, id);
             match told {
-                Some((validity, uid)) => l.validity(folder, validity).and_then(|()| l.learn(folder, uid, id)),
+                Some((validity, uid)) => {
+                    l.validity(folder, validity).and_then(|()| l.learn(folder, uid, id))
+                }
                 None => Ok(()),
             }
         });
@@ -343,7 +364,9 @@ impl<'a> Worker<'a> {
         for fetched in reply.fetched.iter().filter(|f| f.body.is_some()) {
             let body = fetched.body.as_deref().unwrap_or_default();
             // What Courier serves of a message that is gone; we answer NO.
-            if self.client().courier && (body.is_empty() || crate::support::find(body, b"message unavailable").is_some()) {
+            if self.client().courier
+                && (body.is_empty() || crate::support::find(body, b"message unavailable").is_some())
+            {
                 continue;
             }
             let known = self.client().picture[fetched.index].id;
@@ -351,9 +374,10 @@ impl<'a> Worker<'a> {
             let wire = on_the_wire(&content(id));
             if body != wire || fetched.size.is_some_and(|s| s != wire.len()) {
                 let (is, due) = (body.len(), wire.len());
-                return self
-                    .client()
-                    .wrong(&format!("message {id} in {folder} was served with {is} octets of {due}, size {:?}", fetched.size));
+                return self.client().wrong(&format!(
+                    "message {id} in {folder} was served with {is} octets of {due}, size {:?}",
+                    fetched.size
+                ));
             }
             self.world.count(|f| f.served += 1);
         }
@@ -364,7 +388,8 @@ impl<'a> Worker<'a> {
         let places = self.places(6);
         let uid = self.r.percent(50);
         let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
-        let mut names: BTreeSet<String> = FLAGS.iter().filter(|_| self.r.percent(35)).map(|f| (*f).to_owned()).collect();
+        let mut names: BTreeSet<String> =
+            FLAGS.iter().filter(|_| self.r.percent(35)).map(|f| (*f).to_owned()).collect();
         if self.r.percent(25) {
             names.insert(KEYWORDS[self.r.below(KEYWORDS.len())].to_owned());
         }
@@ -376,7 +401,15 @@ impl<'a> Worker<'a> {
     }
 
     /// STORE, and what the client believes after it.
-    fn change(&mut self, _: usize, places: &[usize], set: &str, uid: bool, sign: &str, names: &BTreeSet<String>) -> Result<()> {
+    fn change(
+        &mut self,
+        _: usize,
+        places: &[usize],
+        set: &str,
+        uid: bool,
+        sign: &str,
+        names: &BTreeSet<String>,
+    ) -> Result<()> {
         let silent = self.r.percent(40);
         let word = if uid { "UID STORE" } else { "STORE" };
         let item = if silent { "FLAGS.SILENT" } else { "FLAGS" };
@@ -390,7 +423,9 @@ impl<'a> Worker<'a> {
         if silent {
             // A UID command may have moved the numbers.
             for uid in uids {
-                let Some(entry) = self.client().picture.iter_mut().find(|e| e.uid == uid) else { continue };
+                let Some(entry) = self.client().picture.iter_mut().find(|e| e.uid == uid) else {
+                    continue;
+                };
                 match &mut entry.flags {
                     _ if !whole => entry.flags = None,
                     Some(flags) if sign == "+" => flags.extend(names.iter().cloned()),
@@ -413,7 +448,10 @@ impl<'a> Worker<'a> {
         let most = if self.client().picture.len() > 120 { 25 } else { 4 };
         let mut places = self.places(most);
         let client = self.client.as_ref().unwrap();
-        let free = |i: &usize| client.picture[*i].uid.is_some() && client.picture[*i].id.is_some_and(|id| !Ledger::is_keeper(id));
+        let free = |i: &usize| {
+            client.picture[*i].uid.is_some()
+                && client.picture[*i].id.is_some_and(|id| !Ledger::is_keeper(id))
+        };
         places.retain(free);
         let uid = self.r.percent(50);
         let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
@@ -442,26 +480,30 @@ impl<'a> Worker<'a> {
         let client = self.client.as_ref().unwrap();
         places.retain(|i| {
             client.picture[*i].uid.is_some()
-                && client.picture[*i]
-                    .id
-                    .is_some_and(|id| if Ledger::is_keeper(id) { r.percent(2) } else { !crowded || r.percent(10) })
+                && client.picture[*i].id.is_some_and(|id| {
+                    if Ledger::is_keeper(id) { r.percent(2) } else { !crowded || r.percent(10) }
+                })
         });
         self.r = r;
         let uid = self.r.percent(50);
         let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
         let target = self.r.below(FOLDERS.len());
-        let sources: Vec<(u32, u64)> =
-            places.iter().filter_map(|i| self.client().picture[*i].uid.zip(self.client().picture[*i].id)).collect();
+        let sources: Vec<(u32, u64)> = places
+            .iter()
+            .filter_map(|i| self.client().picture[*i].uid.zip(self.client().picture[*i].id))
+            .collect();
         let word = if uid { "UID COPY" } else { "COPY" };
         self.open = Open::Copy(target, sources.iter().map(|s| s.1).collect());
         let reply = self.cmd(&format!("{word} {set} {}", FOLDERS[target]), Allow::Expunge)?;
         let cut_off = std::mem::replace(&mut self.open, Open::Nothing);
         self.expect(&reply)?;
         self.world.count(|f| f.copies += 1);
-        let told = code(&reply.text, "COPYUID").map(|words| words.iter().map(|w| uids_of(w)).collect::<Vec<_>>());
+        let told = code(&reply.text, "COPYUID")
+            .map(|words| words.iter().map(|w| uids_of(w)).collect::<Vec<_>>());
         // (Where a lock may get lost, a copy may be expunged before it is told.)
         let plan = &self.world.plan;
-        if told.is_none() && reply.word == "OK" && !plan.kills && !plan.mixed && !plan.courier_only {
+        if told.is_none() && reply.word == "OK" && !plan.kills && !plan.mixed && !plan.courier_only
+        {
             return self.client().wrong("LOST: COPY answered OK and did not say what was copied");
         }
         let (Some([_, from, to]), "OK") = (told.as_deref(), &*reply.word) else {
@@ -471,7 +513,9 @@ impl<'a> Worker<'a> {
                 self.ledger(|l| ids.iter().for_each(|id| l.taken_back(*folder, *id)));
             }
             // None were there any more; or Courier, which may stop half-way.
-            if let (Open::Copy(folder, ids), true) = (cut_off, self.client().courier || reply.word == "OK") {
+            if let (Open::Copy(folder, ids), true) =
+                (cut_off, self.client().courier || reply.word == "OK")
+            {
                 self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)));
             }
             return self.learn();
@@ -481,7 +525,11 @@ impl<'a> Worker<'a> {
         }
         let due: BTreeSet<u32> = sources.iter().map(|s| s.0).collect();
         if !self.client().courier && from.iter().copied().collect::<BTreeSet<u32>>() != due {
-            return self.client().wrong(&format!("LOST: COPY answered OK, {} of {} messages were copied", from.len(), due.len()));
+            return self.client().wrong(&format!(
+                "LOST: COPY answered OK, {} of {} messages were copied",
+                from.len(),
+                due.len()
+            ));
         }
         self.world.count(|f| {
             f.copies_ok += 1;
@@ -547,11 +595,17 @@ impl<'a> Worker<'a> {
 
     fn status(&mut self) -> Result<()> {
         let folder = self.r.below(FOLDERS.len());
-        let reply = self.cmd(&format!("STATUS {} (MESSAGES UIDNEXT UIDVALIDITY)", FOLDERS[folder]), Allow::Expunge)?;
+        let reply = self.cmd(
+            &format!("STATUS {} (MESSAGES UIDNEXT UIDVALIDITY)", FOLDERS[folder]),
+            Allow::Expunge,
+        )?;
         self.expect(&reply)?;
         let status = reply.status.unwrap_or_default();
         let words: Vec<&str> = status.split([' ', '(', ')']).collect();
-        let told = words.iter().position(|w| *w == "UIDVALIDITY").and_then(|at| words.get(at + 1)?.parse().ok());
+        let told = words
+            .iter()
+            .position(|w| *w == "UIDVALIDITY")
+            .and_then(|at| words.get(at + 1)?.parse().ok());
         let Some(validity) = told else { return self.client().wrong("STATUS without UIDVALIDITY") };
         let told = self.ledger(|l| l.validity(folder, validity));
         self.complain(told);
@@ -584,16 +638,25 @@ impl<'a> Worker<'a> {
         let believed: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
         let real: Vec<u32> = truth.keys().copied().collect();
         if believed != real {
-            return client.wrong(&format!("FALSE PICTURE of {}: {believed:?}\nthe truth: {real:?}", FOLDERS[folder]));
+            return client.wrong(&format!(
+                "FALSE PICTURE of {}: {believed:?}\nthe truth: {real:?}",
+                FOLDERS[folder]
+            ));
         }
         let system = |flags: &BTreeSet<String>| {
-            flags.iter().filter(|f| f.starts_with('\\') && *f != "\\Recent").cloned().collect::<BTreeSet<_>>()
+            flags
+                .iter()
+                .filter(|f| f.starts_with('\\') && *f != "\\Recent")
+                .cloned()
+                .collect::<BTreeSet<_>>()
         };
         for (entry, (uid, (_, letters))) in client.picture.iter().zip(&truth) {
             let Some(flags) = &entry.flags else { continue };
             if system(flags) != flags_of(letters) {
-                return client
-                    .wrong(&format!("FALSE FLAGS of UID {uid} in {}: {flags:?}, the file has {letters}", FOLDERS[folder]));
+                return client.wrong(&format!(
+                    "FALSE FLAGS of UID {uid} in {}: {flags:?}, the file has {letters}",
+                    FOLDERS[folder]
+                ));
             }
         }
         // Keywords, by a client that has just come.
@@ -601,7 +664,8 @@ impl<'a> Worker<'a> {
         let client = self.client.as_ref().unwrap();
         for entry in &client.picture {
             let (Some(uid), Some(flags)) = (entry.uid, &entry.flags) else { continue };
-            let words: BTreeSet<String> = flags.iter().filter(|f| !f.starts_with('\\')).cloned().collect();
+            let words: BTreeSet<String> =
+                flags.iter().filter(|f| !f.starts_with('\\')).cloned().collect();
             if all.as_ref().is_some_and(|all| all.get(&uid) != Some(&words)) {
                 let real = all.as_ref().and_then(|all| all.get(&uid));
                 return client.wrong(&format!(

@@ -1,10 +1,12 @@
-//! A machine whose clock is not right, or whose time flies: a library in front of the C library's own calls, built for the test.
+//! A machine whose clock is not right, or whose time flies: a library in front of the C library's
+//! own calls, built for the test.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Builds a library from C in `dir`; its path, for `LD_PRELOAD`. `None`, with a word, where there is no compiler.
+/// Builds a library from C in `dir`; its path, for `LD_PRELOAD`. `None`, with a word, where there
+/// is no compiler.
 fn library(dir: &Path, source: &str) -> Option<String> {
     let (c, so) = (dir.join("clock.c"), dir.join("clock.so"));
     fs::write(&c, source).unwrap();

@@ -1,4 +1,5 @@
-//! Reads a dialog file: a session as it is typed, with what each of the two servers answers. See `tests/dialogs/README.md`.
+//! Reads a dialog file: a session as it is typed, with what each of the two servers answers. See
+//! `tests/dialogs/README.md`.
 
 use super::pattern::Pattern;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,8 @@ pub enum Step {
     },
 }
 
-/// A parsed dialog. Each step knows the last of its lines in the file, so that answers can be recorded below it.
+/// A parsed dialog. Each step knows the last of its lines in the file, so that answers can be
+/// recorded below it.
 #[derive(Debug, Clone)]
 pub struct Dialog {
     pub name: String,
@@ -103,7 +105,9 @@ impl Dialog {
             steps: Vec::new(),
         };
         for (number, line) in text.lines().enumerate() {
-            dialog.line(number, line).map_err(|e| format!("{}:{}: {e}", path.display(), number + 1))?;
+            dialog
+                .line(number, line)
+                .map_err(|e| format!("{}:{}: {e}", path.display(), number + 1))?;
         }
         dialog.lengths();
         Ok(dialog)
@@ -133,8 +137,12 @@ impl Dialog {
     /// How many answers differ between the servers.
     pub fn differences(&self) -> usize {
         let differs = |step: &Step| match step {
-            Step::Exchange { expects, .. } | Step::Log { expects, .. } => expects.iter().any(|e| e.row.is_some()),
-            Step::ExpectFile { expects, .. } | Step::ExpectFiles { expects, .. } => expects.iter().any(|e| e.row.is_some()),
+            Step::Exchange { expects, .. } | Step::Log { expects, .. } => {
+                expects.iter().any(|e| e.row.is_some())
+            }
+            Step::ExpectFile { expects, .. } | Step::ExpectFiles { expects, .. } => {
+                expects.iter().any(|e| e.row.is_some())
+            }
             _ => false,
         };
         self.steps.iter().filter(|(_, s)| differs(s)).count()
@@ -156,7 +164,11 @@ impl Dialog {
             _ if word.starts_with("env") => {
                 let session = session_of(&word[3..])?;
                 let (name, value) = rest.split_once('=').ok_or("env NAME=VALUE")?;
-                self.env.push(((word != "env").then_some(session), name.to_owned(), value.to_owned()));
+                self.env.push((
+                    (word != "env").then_some(session),
+                    name.to_owned(),
+                    value.to_owned(),
+                ));
                 return Ok(());
             }
             ("args", _) => {
@@ -183,15 +195,21 @@ impl Dialog {
             ("hangup", [n]) => Step::HangUp(session_of(n)?),
             ("signal", [name]) => Step::Signal(1, (*name).to_owned()),
             ("exit", [code]) => Step::Exit(1, code.parse().map_err(|_| "exit CODE")?),
-            ("exit", [n, code]) => Step::Exit(session_of(n)?, code.parse().map_err(|_| "exit SESSION CODE")?),
+            ("exit", [n, code]) => {
+                Step::Exit(session_of(n)?, code.parse().map_err(|_| "exit SESSION CODE")?)
+            }
             ("sleep", [ms]) => Step::Sleep(ms.parse().map_err(|_| "sleep MILLISECONDS")?),
             ("folder", _) => Step::Folder(rest.to_owned()),
             ("uidvalidity", _) => {
                 let (folder, n) = rest.rsplit_once(' ').ok_or("uidvalidity FOLDER N")?;
                 Step::Uidvalidity(folder.to_owned(), n.parse().map_err(|_| "a number")?)
             }
-            ("messages", [n]) => Step::Messages(n.parse().map_err(|_| "a number")?, "INBOX".to_owned()),
-            ("messages", [n, folder]) => Step::Messages(n.parse().map_err(|_| "a number")?, (*folder).to_owned()),
+            ("messages", [n]) => {
+                Step::Messages(n.parse().map_err(|_| "a number")?, "INBOX".to_owned())
+            }
+            ("messages", [n, folder]) => {
+                Step::Messages(n.parse().map_err(|_| "a number")?, (*folder).to_owned())
+            }
             ("file", _) => {
                 let (name, time) = with_time(rest)?;
                 Step::File { name: Pattern::parse(name)?, lines: Vec::new(), time }
@@ -204,10 +222,19 @@ impl Dialog {
             ("rm", [name]) => Step::Remove((*name).to_owned()),
             ("mv", [from, to]) => Step::Move((*from).to_owned(), (*to).to_owned()),
             ("symlink", [target, name]) => Step::Symlink((*target).to_owned(), (*name).to_owned()),
-            ("mode", [mode, name]) => Step::Mode((*name).to_owned(), u32::from_str_radix(mode, 8).map_err(|_| "an octal mode")?),
-            ("expect", ["file", name]) => Step::ExpectFile { name: (*name).to_owned(), expects: Vec::new(), blank: true },
-            ("expect", ["files"]) => Step::ExpectFiles { dir: String::new(), expects: Vec::new(), blank: true },
-            ("expect", ["files", dir]) => Step::ExpectFiles { dir: (*dir).to_owned(), expects: Vec::new(), blank: true },
+            ("mode", [mode, name]) => Step::Mode(
+                (*name).to_owned(),
+                u32::from_str_radix(mode, 8).map_err(|_| "an octal mode")?,
+            ),
+            ("expect", ["file", name]) => {
+                Step::ExpectFile { name: (*name).to_owned(), expects: Vec::new(), blank: true }
+            }
+            ("expect", ["files"]) => {
+                Step::ExpectFiles { dir: String::new(), expects: Vec::new(), blank: true }
+            }
+            ("expect", ["files", dir]) => {
+                Step::ExpectFiles { dir: (*dir).to_owned(), expects: Vec::new(), blank: true }
+            }
             _ => return Err(format!("what is this? {line}")),
         };
         self.steps.push((number, step));
@@ -221,7 +248,9 @@ impl Dialog {
         };
         *last = number;
         match step {
-            Step::File { lines, .. } => lines.push(Pattern::parse(text.strip_prefix(' ').unwrap_or(text))?),
+            Step::File { lines, .. } => {
+                lines.push(Pattern::parse(text.strip_prefix(' ').unwrap_or(text))?)
+            }
             Step::ExpectFile { expects, blank, .. } | Step::ExpectFiles { expects, blank, .. } => {
                 let unordered = text.starts_with('~');
                 let text = text.trim_start_matches('~');
@@ -263,20 +292,29 @@ impl Dialog {
                     return Ok(());
                 }
                 let before = self.steps.iter().rev().find_map(|(_, s)| match s {
-                    Step::Exchange { session: s, expects, tag, .. } if *s == session => Some((expects, tag.clone())),
+                    Step::Exchange { session: s, expects, tag, .. } if *s == session => {
+                        Some((expects, tag.clone()))
+                    }
                     _ => None,
                 });
-                let continues = before.as_ref().is_some_and(|(e, _)| e.last().is_some_and(|e| e.text.starts_with('+')));
+                let continues = before
+                    .as_ref()
+                    .is_some_and(|(e, _)| e.last().is_some_and(|e| e.text.starts_with('+')));
                 let tag = match before {
                     Some((_, tag)) if continues => tag,
                     _ => text.split_whitespace().next().unwrap_or("*").to_owned(),
                 };
                 let (sends, expects) = (vec![pattern], Vec::new());
-                self.steps.push((number, Step::Exchange { session, sends, expects, tag, continues, blank: !more }));
+                self.steps.push((
+                    number,
+                    Step::Exchange { session, sends, expects, tag, continues, blank: !more },
+                ));
             }
             b'S' => {
                 let new = match last {
-                    Some((at, Step::Exchange { session: s, expects, tag, blank, .. })) if *s == session => {
+                    Some((at, Step::Exchange { session: s, expects, tag, blank, .. }))
+                        if *s == session =>
+                    {
                         (*at, *blank) = (number, false);
                         expects.extend(answers(mark, unordered, text, tag)?);
                         return Ok(());
@@ -284,7 +322,17 @@ impl Dialog {
                     _ => answers(mark, unordered, text, "*")?,
                 };
                 let (sends, tag) = (Vec::new(), String::new());
-                self.steps.push((number, Step::Exchange { session, sends, expects: new, tag, continues: true, blank: false }));
+                self.steps.push((
+                    number,
+                    Step::Exchange {
+                        session,
+                        sends,
+                        expects: new,
+                        tag,
+                        continues: true,
+                        blank: false,
+                    },
+                ));
             }
             _ => {
                 let record = text == "?";
@@ -294,14 +342,17 @@ impl Dialog {
                         *at = number;
                         expects.extend(new);
                     }
-                    _ => self.steps.push((number, Step::Log { session, expects: new, blank: record })),
+                    _ => self
+                        .steps
+                        .push((number, Step::Log { session, expects: new, blank: record })),
                 }
             }
         }
         Ok(())
     }
 
-    /// Fills in each `%{len}`: the octets of the lines that follow it, up to the line end that closes the command.
+    /// Fills in each `%{len}`: the octets of the lines that follow it, up to the line end that
+    /// closes the command.
     fn lengths(&mut self) {
         let mut lines: Vec<(usize, usize, u8, bool)> = Vec::new();
         for (at, (_, step)) in self.steps.iter().enumerate() {
@@ -316,7 +367,9 @@ impl Dialog {
                     continue;
                 };
                 if s == session {
-                    length += sends[n].octets(b"\r\n", &std::collections::BTreeMap::new()).map_or(0, |o| o.len());
+                    length += sends[n]
+                        .octets(b"\r\n", &std::collections::BTreeMap::new())
+                        .map_or(0, |o| o.len());
                     if last {
                         break;
                     }
@@ -332,7 +385,9 @@ impl Dialog {
 /// `C: text` and its kin: the head without the colon, and the text.
 fn split_head(line: &str) -> Option<(&str, &str)> {
     let (head, text) = line.split_once(':')?;
-    let known = head.starts_with(['C', 'S', 'L']) && head[1..].starts_with(['[', '~', '&', '2', '3', '4']) || head.len() == 1;
+    let known = head.starts_with(['C', 'S', 'L'])
+        && head[1..].starts_with(['[', '~', '&', '2', '3', '4'])
+        || head.len() == 1;
     known.then(|| (head, text.strip_prefix(' ').unwrap_or(text)))
 }
 
@@ -351,15 +406,28 @@ fn expect(mark: Option<&str>, unordered: bool, text: &str) -> Result<Expect, Str
 }
 
 /// An `S:` line; `%{error}` stands for the two servers' answers to a protocol error.
-fn answers(mark: Option<&str>, unordered: bool, text: &str, tag: &str) -> Result<Vec<Expect>, String> {
+fn answers(
+    mark: Option<&str>,
+    unordered: bool,
+    text: &str,
+    tag: &str,
+) -> Result<Vec<Expect>, String> {
     let tag = match text.strip_prefix("%{error").and_then(|t| t.strip_suffix('}')) {
         Some("") => tag,
         Some(tag) => tag.trim_start(),
         None => return Ok(vec![expect(mark, unordered, text)?]),
     };
     Ok(vec![
-        expect(Some("ours bad-for-syntax"), false, &format!("{tag} BAD Error in IMAP command received by server."))?,
-        expect(Some("courier bad-for-syntax"), false, &format!("{tag} NO Error in IMAP command received by server."))?,
+        expect(
+            Some("ours bad-for-syntax"),
+            false,
+            &format!("{tag} BAD Error in IMAP command received by server."),
+        )?,
+        expect(
+            Some("courier bad-for-syntax"),
+            false,
+            &format!("{tag} NO Error in IMAP command received by server."),
+        )?,
     ])
 }
 

@@ -1,7 +1,8 @@
 //! The test house's tools: Maildirs that vanish after the test and real sessions over them.
 //!
-//! Every session is the real binary, started with an empty environment plus the variables that the test names, so that
-//! no test ever opens somebody's mail. A failure tells the whole story: the transcript, the log and the Maildir's listing.
+//! Every session is the real binary, started with an empty environment plus the variables that the
+//! test names, so that no test ever opens somebody's mail. A failure tells the whole story: the
+//! transcript, the log and the Maildir's listing.
 //!
 //! ```ignore
 //! let maildir = Maildir::new();
@@ -9,7 +10,13 @@
 //! let mut s = maildir.session(&[("IMAP_KEYWORDS", "1")]);
 //! s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok").has("* 1 EXISTS");
 //! ```
-#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 
 pub mod clock;
 pub mod dialog;
@@ -30,7 +37,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// The longest that a test waits for one answer.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What every session has unless the test says otherwise: the wire is Courier's, nothing sleeps, time is UTC.
+/// What every session has unless the test says otherwise: the wire is Courier's, nothing sleeps,
+/// time is UTC.
 pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("AUTHENTICATED", "alice"),
     ("HOSTNAME", "host.example"),
@@ -61,7 +69,8 @@ impl Random {
 
 /// Our own binary; another one if IMAPD_UNDER_TEST names it.
 pub fn postrider() -> PathBuf {
-    std::env::var_os("IMAPD_UNDER_TEST").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_imapd")), PathBuf::from)
+    std::env::var_os("IMAPD_UNDER_TEST")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_imapd")), PathBuf::from)
 }
 
 /// A home directory with a Maildir in it, gone when dropped.
@@ -73,7 +82,10 @@ pub struct Maildir {
 impl Maildir {
     /// An empty Maildir below the target directory (which has no sticky bit, as imapd wants it).
     pub fn new() -> Self {
-        let home = tempfile::Builder::new().prefix("mail-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let home = tempfile::Builder::new()
+            .prefix("mail-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
         let root = home.path().join("Maildir");
         for sub in ["", "tmp", "new", "cur"] {
             fs::create_dir(root.join(sub)).unwrap();
@@ -116,7 +128,8 @@ impl Maildir {
         self
     }
 
-    /// A file of the Maildir with exactly this name and content; directories come into being as needed.
+    /// A file of the Maildir with exactly this name and content; directories come into being as
+    /// needed.
     pub fn write(&self, name: &str, content: &[u8]) -> &Self {
         let path = self.root.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -161,12 +174,19 @@ impl Maildir {
             };
             let slash = if meta.is_dir() { "/" } else { "" };
             let name = path.strip_prefix(&self.root).unwrap().display();
-            let _ = writeln!(out, "{:06o} {:>7} {} {name}{slash}", meta.mode(), meta.size(), meta.mtime());
+            let _ = writeln!(
+                out,
+                "{:06o} {:>7} {} {name}{slash}",
+                meta.mode(),
+                meta.size(),
+                meta.mtime()
+            );
         }
         out
     }
 
-    /// A session of our binary with the usual environment, changed by `env` (an empty value unsets); past its greeting.
+    /// A session of our binary with the usual environment, changed by `env` (an empty value
+    /// unsets); past its greeting.
     pub fn session(&self, env: &[(&str, &str)]) -> Session {
         let mut s = self.start(&postrider(), env, &["./Maildir"]);
         let greeting = s.response(PATIENCE);
@@ -245,7 +265,18 @@ impl Session {
         }));
         let input = child.stdin.take();
         let (buffer, transcript) = (Vec::new(), String::new());
-        Self { child, input, output, log, log_reader, buffer, ended: false, tags: 0, root, transcript }
+        Self {
+            child,
+            input,
+            output,
+            log,
+            log_reader,
+            buffer,
+            ended: false,
+            tags: 0,
+            root,
+            transcript,
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -255,7 +286,11 @@ impl Session {
     /// Sends octets as they are. A session that has gone is noticed by the reader, not here.
     pub fn send(&mut self, octets: &[u8]) {
         for line in octets.split_inclusive(|&b| b == b'\n') {
-            let _ = writeln!(self.transcript, "C: {}", pattern::show(line.strip_suffix(b"\r\n").unwrap_or(line)));
+            let _ = writeln!(
+                self.transcript,
+                "C: {}",
+                pattern::show(line.strip_suffix(b"\r\n").unwrap_or(line))
+            );
         }
         if let Some(input) = self.input.as_mut() {
             let _ = input.write_all(octets).and_then(|()| input.flush());
@@ -314,9 +349,13 @@ impl Session {
         self.response(PATIENCE).map_or_else(|| "(nothing)".to_owned(), |r| pattern::show(&r))
     }
 
-    /// Octets that were received and not taken by `response`; after the end, everything that is left.
+    /// Octets that were received and not taken by `response`; after the end, everything that is
+    /// left.
     pub fn rest(&mut self) -> Vec<u8> {
-        while let Ok(chunk) = self.output.recv_timeout(Duration::from_millis(if self.input.is_none() { 2000 } else { 0 })) {
+        while let Ok(chunk) = self
+            .output
+            .recv_timeout(Duration::from_millis(if self.input.is_none() { 2000 } else { 0 }))
+        {
             self.buffer.extend_from_slice(&chunk);
         }
         std::mem::take(&mut self.buffer)
@@ -335,7 +374,8 @@ impl Session {
         self.finish(&tag)
     }
 
-    /// APPEND and the like: the command up to its `{n}`, which is added, the literal, and the rest of the line.
+    /// APPEND and the like: the command up to its `{n}`, which is added, the literal, and the rest
+    /// of the line.
     pub fn cmd_literal(&mut self, command: &str, literal: &[u8], tail: &str) -> Reply {
         self.tags += 1;
         let tag = format!("t{}", self.tags);
@@ -352,7 +392,8 @@ impl Session {
     pub fn finish(&mut self, tag: &str) -> Reply {
         let mut responses = Vec::new();
         while let Some(response) = self.response(PATIENCE) {
-            let last = response.starts_with(format!("{tag} ").as_bytes()) || response.starts_with(b"+");
+            let last =
+                response.starts_with(format!("{tag} ").as_bytes()) || response.starts_with(b"+");
             responses.push(response);
             if last {
                 break;
@@ -466,7 +507,11 @@ impl Reply {
     /// One of the responses is exactly this (literals included, lines joined by CR LF).
     #[track_caller]
     pub fn has(&self, response: &str) -> &Self {
-        assert!(self.responses.iter().any(|r| r == response.as_bytes()), "expected: {response}\n{}", self.story);
+        assert!(
+            self.responses.iter().any(|r| r == response.as_bytes()),
+            "expected: {response}\n{}",
+            self.story
+        );
         self
     }
 
@@ -493,7 +538,11 @@ pub fn literal_at_end(line: &[u8]) -> Option<usize> {
     let open = line.strip_suffix(b"}")?;
     let at = open.iter().rposition(|&b| b == b'{')?;
     let digits = &open[at + 1..];
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) || at == 0 || !matches!(line[at - 1], b' ' | b'~') {
+    if digits.is_empty()
+        || !digits.iter().all(u8::is_ascii_digit)
+        || at == 0
+        || !matches!(line[at - 1], b' ' | b'~')
+    {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()

@@ -1,4 +1,5 @@
-//! The text of dialogs: escapes in what is sent or written, placeholders in what is expected. See `tests/dialogs/README.md`.
+//! The text of dialogs: escapes in what is sent or written, placeholders in what is expected. See
+//! `tests/dialogs/README.md`.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,10 @@ pub fn show(octets: &[u8]) -> String {
     }
     let trimmed = out.trim_end_matches([' ', '\t']).len();
     if trimmed < out.len() {
-        let tail: String = out[trimmed..].bytes().map(|b| if b == b' ' { "%{sp}".to_owned() } else { hex(&[b]) }).collect();
+        let tail: String = out[trimmed..]
+            .bytes()
+            .map(|b| if b == b' ' { "%{sp}".to_owned() } else { hex(&[b]) })
+            .collect();
         out.truncate(trimmed);
         out.push_str(&tail);
     }
@@ -91,12 +95,19 @@ impl Pattern {
             "cr" => Token::Octets(b"\r".to_vec()),
             "lf" => Token::Octets(b"\n".to_vec()),
             "tab" => Token::Octets(b"\t".to_vec()),
-            _ if word.starts_with(|c: char| c.is_ascii_uppercase()) => Token::Variable(word.to_owned()),
+            _ if word.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                Token::Variable(word.to_owned())
+            }
             _ => {
                 let digits = word.strip_prefix('x').filter(|d| d.len() % 2 == 0 && d.is_ascii());
                 let digits = digits.ok_or_else(|| format!("unknown placeholder %{{{word}}}"))?;
-                let octets = (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16));
-                Token::Octets(octets.collect::<Result<_, _>>().map_err(|_| format!("%{{{word}}}: not hexadecimal"))?)
+                let octets =
+                    (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16));
+                Token::Octets(
+                    octets
+                        .collect::<Result<_, _>>()
+                        .map_err(|_| format!("%{{{word}}}: not hexadecimal"))?,
+                )
             }
         })
     }
@@ -108,11 +119,18 @@ impl Pattern {
             match token {
                 Token::Octets(octets) => out.extend_from_slice(octets),
                 Token::Variable(name) => {
-                    out.extend_from_slice(variables.get(name).ok_or_else(|| format!("%{{{name}}} has no value yet"))?.as_bytes());
+                    out.extend_from_slice(
+                        variables
+                            .get(name)
+                            .ok_or_else(|| format!("%{{{name}}} has no value yet"))?
+                            .as_bytes(),
+                    );
                 }
                 Token::Raw => return Ok(out),
                 _ => {
-                    return Err("this placeholder has a meaning only in what is expected".to_owned());
+                    return Err(
+                        "this placeholder has a meaning only in what is expected".to_owned()
+                    );
                 }
             }
         }
@@ -166,7 +184,9 @@ fn run(tokens: &[Token], line: &[u8], variables: &mut Variables) -> bool {
         return line.is_empty();
     };
     match token {
-        Token::Octets(octets) => line.strip_prefix(&octets[..]).is_some_and(|l| run(rest, l, variables)),
+        Token::Octets(octets) => {
+            line.strip_prefix(&octets[..]).is_some_and(|l| run(rest, l, variables))
+        }
         Token::Number | Token::Length => match digits(line) {
             0 => false,
             n => run(rest, &line[n..], variables),
@@ -186,7 +206,12 @@ fn run(tokens: &[Token], line: &[u8], variables: &mut Variables) -> bool {
         }
         Token::Any => (0..=line.len()).any(|n| run(rest, &line[n..], variables)),
         // "05-Mar-2024 01:02:03 +0000"
-        Token::Date => line.len() >= 28 && line[0] == b'"' && line[27] == b'"' && run(rest, &line[28..], variables),
+        Token::Date => {
+            line.len() >= 28
+                && line[0] == b'"'
+                && line[27] == b'"'
+                && run(rest, &line[28..], variables)
+        }
         Token::Name => unique_name(line).is_some_and(|n| run(rest, &line[n..], variables)),
         Token::Set(words) => {
             let mut length = words.iter().map(String::len).sum::<usize>() + words.len() - 1;
@@ -204,7 +229,8 @@ fn run(tokens: &[Token], line: &[u8], variables: &mut Variables) -> bool {
     }
 }
 
-/// The length of a file name as Courier makes them, up to its `,` or `:`: `1700000000.M4P12V...I..._0.host`.
+/// The length of a file name as Courier makes them, up to its `,` or `:`:
+/// `1700000000.M4P12V...I..._0.host`.
 pub fn unique_name(line: &[u8]) -> Option<usize> {
     let mut at = digits(line);
     if at == 0 {

@@ -1,4 +1,5 @@
-//! Plays a dialog on a server over a fresh Maildir, compares every answer, and records answers that are still missing.
+//! Plays a dialog on a server over a fresh Maildir, compares every answer, and records answers that
+//! are still missing.
 
 use super::dialog::{Dialog, Expect, Side, Step};
 use super::pattern::{self, Variables};
@@ -40,8 +41,8 @@ struct Player<'a> {
     story: String,
 }
 
-/// Plays `dialog`, its even sessions on the second server. With `record`, answers that the dialog does not have are taken
-/// down instead of compared.
+/// Plays `dialog`, its even sessions on the second server. With `record`, answers that the dialog
+/// does not have are taken down instead of compared.
 pub fn play<'a>(dialog: &'a Dialog, servers: [Server<'a>; 2], record: bool) -> Outcome {
     let mut player = Player {
         dialog,
@@ -67,7 +68,9 @@ pub fn play<'a>(dialog: &'a Dialog, servers: [Server<'a>; 2], record: bool) -> O
     let open: Vec<u8> = player.sessions.keys().copied().collect();
     for session in open {
         if let Err(message) = player.end(session) {
-            player.failures.push(format!("{}: session {session}: {message}", dialog.path.display()));
+            player
+                .failures
+                .push(format!("{}: session {session}: {message}", dialog.path.display()));
         }
     }
     let disk = snapshot(player.maildir.path());
@@ -124,13 +127,19 @@ impl Player<'_> {
             }
             Step::Messages(n, folder) => {
                 for k in 1..=*n {
-                    let path = self.maildir.folder_path(folder).join(format!("cur/{}.m{k}:2,", 1000 + k));
-                    fs::write(&path, format!("From: sender{k}@example.com\nSubject: message {k}\n\nBody {k}\n")).map_err(io)?;
+                    let path =
+                        self.maildir.folder_path(folder).join(format!("cur/{}.m{k}:2,", 1000 + k));
+                    fs::write(
+                        &path,
+                        format!("From: sender{k}@example.com\nSubject: message {k}\n\nBody {k}\n"),
+                    )
+                    .map_err(io)?;
                     set_time(&path, 1_700_000_000 + 3_600 * k as u64)?;
                 }
             }
             Step::File { name, lines, time } => {
-                let name = String::from_utf8_lossy(&name.octets(b"", &self.variables)?).into_owned();
+                let name =
+                    String::from_utf8_lossy(&name.octets(b"", &self.variables)?).into_owned();
                 let mut content = Vec::new();
                 for line in lines {
                     content.extend(line.octets(b"\n", &self.variables)?);
@@ -144,18 +153,23 @@ impl Player<'_> {
             Step::Mkdir(name) => fs::create_dir_all(self.maildir.path().join(name)).map_err(io)?,
             Step::Remove(name) => {
                 let path = self.path(name)?;
-                if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.map_err(io)?;
+                if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+                    .map_err(io)?;
             }
-            Step::Move(from, to) => fs::rename(self.path(from)?, self.maildir.path().join(to)).map_err(io)?,
+            Step::Move(from, to) => {
+                fs::rename(self.path(from)?, self.maildir.path().join(to)).map_err(io)?
+            }
             Step::Symlink(target, name) => {
                 std::os::unix::fs::symlink(target, self.maildir.path().join(name)).map_err(io)?;
             }
             Step::Mode(name, mode) => {
-                fs::set_permissions(self.path(name)?, fs::Permissions::from_mode(*mode)).map_err(io)?;
+                fs::set_permissions(self.path(name)?, fs::Permissions::from_mode(*mode))
+                    .map_err(io)?;
             }
             Step::ExpectFile { name, expects, blank } => {
                 let content = fs::read(self.path(name)?).map_err(|e| format!("{name}: {e}"))?;
-                let mut lines: Vec<Vec<u8>> = content.split(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
+                let mut lines: Vec<Vec<u8>> =
+                    content.split(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
                 match lines.pop() {
                     Some(last) if !last.is_empty() => lines.push([&last[..], b"%{raw}"].concat()),
                     _ => {}
@@ -183,7 +197,8 @@ impl Player<'_> {
         lines: &[Vec<u8>],
     ) -> Result<(), String> {
         if blank && self.record {
-            let mut lines: Vec<String> = lines.iter().map(|l| format!("| {}", self.written(l))).collect();
+            let mut lines: Vec<String> =
+                lines.iter().map(|l| format!("| {}", self.written(l))).collect();
             if lines.is_empty() {
                 lines.push("| (none)".to_owned());
             }
@@ -193,7 +208,8 @@ impl Player<'_> {
         self.compare(self.servers[0].0, what, expects, lines)
     }
 
-    /// A path of the Maildir; one `*` in the last component stands for whatever makes it the name of exactly one file.
+    /// A path of the Maildir; one `*` in the last component stands for whatever makes it the name
+    /// of exactly one file.
     fn path(&self, name: &str) -> Result<PathBuf, String> {
         let path = self.maildir.path().join(name);
         let last = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -201,11 +217,14 @@ impl Player<'_> {
             return Ok(path);
         };
         let dir = path.parent().unwrap_or(&path);
-        let entries = fs::read_dir(dir).map_err(|e| format!("{name}: {e}"))?.flatten().map(|e| e.path());
+        let entries =
+            fs::read_dir(dir).map_err(|e| format!("{name}: {e}"))?.flatten().map(|e| e.path());
         let found: Vec<PathBuf> = entries
             .filter(|p| {
                 let file = p.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                file.len() >= start.len() + end.len() && file.starts_with(start) && file.ends_with(end)
+                file.len() >= start.len() + end.len()
+                    && file.starts_with(start)
+                    && file.ends_with(end)
             })
             .collect();
         match &found[..] {
@@ -226,11 +245,15 @@ impl Player<'_> {
                 String::from_utf8(octets).map_err(|e| e.to_string())
             };
             let mut env = Vec::new();
-            for (_, name, value) in self.dialog.env.iter().filter(|(s, _, _)| s.is_none_or(|s| s == number)) {
+            for (_, name, value) in
+                self.dialog.env.iter().filter(|(s, _, _)| s.is_none_or(|s| s == number))
+            {
                 env.push((name.clone(), text(value)?));
             }
-            let args: Vec<String> = self.dialog.args.iter().map(|a| text(a)).collect::<Result<_, _>>()?;
-            let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let args: Vec<String> =
+                self.dialog.args.iter().map(|a| text(a)).collect::<Result<_, _>>()?;
+            let env: Vec<(&str, &str)> =
+                env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             let mut session = self.maildir.start(self.server(number).1, &env, &args);
             if greeting {
@@ -258,7 +281,9 @@ impl Player<'_> {
         if !rest.is_empty() {
             return Err(format!("said at the end: {}", pattern::show(&rest)));
         }
-        status.map(|_| ()).ok_or_else(|| "the process did not end when its client had gone".to_owned())
+        status
+            .map(|_| ())
+            .ok_or_else(|| "the process did not end when its client had gone".to_owned())
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -281,7 +306,8 @@ impl Player<'_> {
         let side = self.server(number).0;
         let session = self.session(number, !sends.is_empty())?;
         session.send(&octets);
-        let expects: Vec<&Expect> = expects.iter().filter(|e| e.side.is_none_or(|s| s == side)).collect();
+        let expects: Vec<&Expect> =
+            expects.iter().filter(|e| e.side.is_none_or(|s| s == side)).collect();
         let Some(last) = expects.last() else {
             if blank {
                 let lines = self.listen(number, tag);
@@ -296,13 +322,21 @@ impl Player<'_> {
         let mut responses: Vec<Vec<u8>> = Vec::new();
         let mut trial = self.variables.clone();
         let session = self.session(number, false)?;
-        while let Some(response) = session.response(deadline.saturating_duration_since(Instant::now())) {
+        while let Some(response) =
+            session.response(deadline.saturating_duration_since(Instant::now()))
+        {
             let first = response.split(|&b| b == b' ').next().unwrap_or_default().to_vec();
             let end = split_crlf(&response).pop().unwrap_or_default().to_vec();
             responses.push(response);
             let stop = match &wanted {
-                Some(word) => first == word.as_bytes() || (!tag.is_empty() && tag != "*" && first == tag.as_bytes()),
-                None => last.matches(&end, &mut trial) || (!tag.is_empty() && tag != "*" && first == tag.as_bytes()),
+                Some(word) => {
+                    first == word.as_bytes()
+                        || (!tag.is_empty() && tag != "*" && first == tag.as_bytes())
+                }
+                None => {
+                    last.matches(&end, &mut trial)
+                        || (!tag.is_empty() && tag != "*" && first == tag.as_bytes())
+                }
             };
             if stop {
                 break;
@@ -311,7 +345,8 @@ impl Player<'_> {
         if responses.iter().any(|r| r.starts_with(b"* BYE")) {
             self.gone.insert(number, true);
         }
-        let lines: Vec<Vec<u8>> = responses.iter().flat_map(|r| split_crlf(r)).map(<[u8]>::to_vec).collect();
+        let lines: Vec<Vec<u8>> =
+            responses.iter().flat_map(|r| split_crlf(r)).map(<[u8]>::to_vec).collect();
         let said = pattern::show(octets.strip_suffix(b"\r\n").unwrap_or(&octets));
         let expects: Vec<Expect> = expects.into_iter().cloned().collect();
         self.compare(side, &said, &expects, &lines)
@@ -350,7 +385,8 @@ impl Player<'_> {
         }
     }
 
-    /// A received line as it is written into a dialog: what will differ the next time becomes a placeholder.
+    /// A received line as it is written into a dialog: what will differ the next time becomes a
+    /// placeholder.
     fn written(&mut self, line: &[u8]) -> String {
         let text = pattern::show(line).replace(&*self.maildir.home().to_string_lossy(), "%{DIR}");
         let era = super::now() - 1_000_000_000;
@@ -362,9 +398,13 @@ impl Player<'_> {
             if let Some(n) = pattern::unique_name(rest.as_bytes()).filter(|_| start) {
                 out.push_str("%{name}");
                 rest = &rest[n..];
-            } else if start && digits == 9 && rest[..9].parse::<u64>().is_ok_and(|n| n.abs_diff(era) < 10_000) {
+            } else if start
+                && digits == 9
+                && rest[..9].parse::<u64>().is_ok_and(|n| n.abs_diff(era) < 10_000)
+            {
                 let value = rest[..9].to_owned();
-                let known = self.variables.iter().find(|(_, v)| **v == value).map(|(k, _)| k.clone());
+                let known =
+                    self.variables.iter().find(|(_, v)| **v == value).map(|(k, _)| k.clone());
                 let name = known.unwrap_or_else(|| match self.variables.len() {
                     0 | 1 => "V".to_owned(),
                     n => format!("V{n}"),
@@ -372,7 +412,9 @@ impl Player<'_> {
                 let _ = write!(out, "%{{{name}}}");
                 self.variables.insert(name, value);
                 rest = &rest[9..];
-            } else if let Some(after) = rest.strip_prefix("time=").filter(|_| text.contains(", user=")) {
+            } else if let Some(after) =
+                rest.strip_prefix("time=").filter(|_| text.contains(", user="))
+            {
                 out.push_str("time=%{#}");
                 rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
             } else if start && digits > 0 {
@@ -390,8 +432,15 @@ impl Player<'_> {
         self.servers[usize::from(session.is_multiple_of(2))]
     }
 
-    fn compare(&mut self, side: Side, what: &str, expects: &[Expect], lines: &[Vec<u8>]) -> Result<(), String> {
-        let expects: Vec<&Expect> = expects.iter().filter(|e| e.side.is_none_or(|s| s == side)).collect();
+    fn compare(
+        &mut self,
+        side: Side,
+        what: &str,
+        expects: &[Expect],
+        lines: &[Vec<u8>],
+    ) -> Result<(), String> {
+        let expects: Vec<&Expect> =
+            expects.iter().filter(|e| e.side.is_none_or(|s| s == side)).collect();
         let mut good = expects.len() == lines.len();
         let mut at = 0;
         while good && at < expects.len() {
@@ -433,7 +482,10 @@ impl Player<'_> {
 
 /// Keywords come in no defined order: `FLAGS (a b \\Seen)` becomes `FLAGS (%{set a b} \\Seen)`.
 fn unordered_keywords(line: &str) -> String {
-    let flags = line.find("FLAGS (").map(|at| at + 7).and_then(|from| Some((from, from + line[from..].find(')')?)));
+    let flags = line
+        .find("FLAGS (")
+        .map(|at| at + 7)
+        .and_then(|from| Some((from, from + line[from..].find(')')?)));
     let Some((from, to)) = flags else { return line.to_owned() };
     let keywords: Vec<&str> = line[from..to].split(' ').filter(|w| !w.starts_with('\\')).collect();
     if keywords.len() < 2 {
@@ -448,7 +500,8 @@ fn set_time(path: &Path, seconds: u64) -> Result<(), String> {
     file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).map_err(|e| e.to_string())
 }
 
-/// The Maildir as far as two servers can leave the same one: modes, names and contents without times and unique names.
+/// The Maildir as far as two servers can leave the same one: modes, names and contents without
+/// times and unique names.
 fn snapshot(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     super::walk(root, &mut |path| {
@@ -459,7 +512,11 @@ fn snapshot(root: &Path) -> BTreeMap<String, String> {
             return;
         };
         let name = neutral(path.strip_prefix(root).unwrap_or(path).to_string_lossy().as_bytes());
-        let content = if meta.is_file() { neutral(&fs::read(path).unwrap_or_default()) } else { String::new() };
+        let content = if meta.is_file() {
+            neutral(&fs::read(path).unwrap_or_default())
+        } else {
+            String::new()
+        };
         let content = format!("{:06o} {content}", meta.mode());
         let mut key = name.clone();
         let mut copy = 1;
@@ -479,7 +536,8 @@ fn neutral(octets: &[u8]) -> String {
     let mut rest = octets;
     while !rest.is_empty() {
         let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let number: u64 = std::str::from_utf8(&rest[..digits]).ok().and_then(|d| d.parse().ok()).unwrap_or(0);
+        let number: u64 =
+            std::str::from_utf8(&rest[..digits]).ok().and_then(|d| d.parse().ok()).unwrap_or(0);
         if let Some(n) = pattern::unique_name(rest) {
             out.extend_from_slice(b"NAME");
             rest = &rest[n..];

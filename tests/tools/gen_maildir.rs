@@ -1,5 +1,6 @@
-//! Makes a realistic Maildir for trying out and for measuring: threads, attachments, character sets, HTML alternatives,
-//! attached messages, flags. Deterministic: the same seed gives the same octets and file names. Called by `scripts/gen-maildir`.
+//! Makes a realistic Maildir for trying out and for measuring: threads, attachments, character
+//! sets, HTML alternatives, attached messages, flags. Deterministic: the same seed gives the same
+//! octets and file names. Called by `scripts/gen-maildir`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 use std::fmt::Write as _;
@@ -33,14 +34,27 @@ impl Random {
 }
 
 const WORDS: &[&str] = &[
-    "the", "a", "to", "and", "of", "in", "that", "we", "for", "it", "on", "with", "this", "be", "is", "are", "have", "will",
-    "from", "meeting", "project", "report", "schedule", "question", "budget", "release", "server", "mail", "please", "thanks",
-    "tomorrow", "attached", "document", "version", "update", "review", "customer", "order", "number", "please", "deadline",
-    "summer", "garden", "train", "ticket", "hotel", "coffee", "station", "library", "music", "river", "mountain", "winter",
-    "window", "paper", "letter",
+    "the", "a", "to", "and", "of", "in", "that", "we", "for", "it", "on", "with", "this", "be",
+    "is", "are", "have", "will", "from", "meeting", "project", "report", "schedule", "question",
+    "budget", "release", "server", "mail", "please", "thanks", "tomorrow", "attached", "document",
+    "version", "update", "review", "customer", "order", "number", "please", "deadline", "summer",
+    "garden", "train", "ticket", "hotel", "coffee", "station", "library", "music", "river",
+    "mountain", "winter", "window", "paper", "letter",
 ];
-const FOREIGN: &[&str] =
-    &["Grüße", "naïve", "café", "señor", "Zürich", "façade", "übermorgen", "Ελλάδα", "привет", "日本語", "Łódź", "smörgåsbord"];
+const FOREIGN: &[&str] = &[
+    "Grüße",
+    "naïve",
+    "café",
+    "señor",
+    "Zürich",
+    "façade",
+    "übermorgen",
+    "Ελλάδα",
+    "привет",
+    "日本語",
+    "Łódź",
+    "smörgåsbord",
+];
 const SUBJECTS: &[&str] = &[
     "Weekly report",
     "Lunch on Friday?",
@@ -78,7 +92,8 @@ const PEOPLE: &[(&str, &str)] = &[
     ("Mailing List", "list@lists.example"),
     ("Ms. \"Q\" Quoted", "q@example.com"),
 ];
-const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: &[&str] =
+    &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: &[&str] = &["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 
 fn main() {
@@ -88,7 +103,8 @@ fn main() {
     let mut plain = 0;
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let mut number = || args.next().and_then(|v| v.parse::<u64>().ok()).unwrap_or_else(|| usage());
+        let mut number =
+            || args.next().and_then(|v| v.parse::<u64>().ok()).unwrap_or_else(|| usage());
         match arg.as_str() {
             "--folders" => folders = number() as usize,
             "--seed" => seed = number(),
@@ -109,7 +125,8 @@ fn main() {
         std::process::exit(1);
     }
     // Half of the mail lies in the inbox, the rest in the folders.
-    let names = ["", ".Sent", ".Archive", ".Archive.2023", ".Lists.rust", ".Trash", ".Drafts", ".Grüße"];
+    let names =
+        ["", ".Sent", ".Archive", ".Archive.2023", ".Lists.rust", ".Trash", ".Drafts", ".Grüße"];
     let used = names.len().min(folders + 1);
     for name in &names[..used] {
         for sub in ["tmp", "new", "cur"] {
@@ -119,7 +136,9 @@ fn main() {
             fs::write(dir.join(name).join("maildirfolder"), b"").unwrap();
         }
     }
-    let subscribed = names[..used].iter().map(|n| if n.is_empty() { "INBOX\n".to_owned() } else { format!("INBOX{n}\n") });
+    let subscribed = names[..used]
+        .iter()
+        .map(|n| if n.is_empty() { "INBOX\n".to_owned() } else { format!("INBOX{n}\n") });
     fs::write(dir.join("courierimapsubscribed"), subscribed.collect::<String>()).unwrap();
 
     let mut random = Random(seed);
@@ -127,9 +146,11 @@ fn main() {
     let mut text = String::new();
     let mut octets = 0;
     for n in 0..count {
-        let time = 1_577_836_800 + n as u64 * 150_000_000 / count.max(1) as u64 + random.next() % 600;
+        let time =
+            1_577_836_800 + n as u64 * 150_000_000 / count.max(1) as u64 + random.next() % 600;
         message(&mut random, n, time, &mut threads, &mut text);
-        let folder = if used == 1 || random.percent(50) { "" } else { names[1 + random.below(used - 1)] };
+        let folder =
+            if used == 1 || random.percent(50) { "" } else { names[1 + random.below(used - 1)] };
         let unique = format!(
             "{time}.M{}P{}V000000000000FE00I{n:016X}_0.sample,S={}",
             random.below(1_000_000),
@@ -148,7 +169,10 @@ fn main() {
             dir.join(folder).join("cur").join(format!("{unique}:2,{flags}"))
         };
         fs::write(&path, &text).unwrap();
-        fs::File::open(&path).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(time)).unwrap();
+        fs::File::open(&path)
+            .unwrap()
+            .set_modified(UNIX_EPOCH + Duration::from_secs(time))
+            .unwrap();
         octets += text.len();
     }
     println!("{}: {count} messages, {} MB, {} folders", dir.display(), octets / 1_000_000, used);
@@ -160,7 +184,13 @@ fn usage() -> ! {
 }
 
 /// One message, with LF line ends.
-fn message(random: &mut Random, n: usize, time: u64, threads: &mut Vec<(String, String)>, out: &mut String) {
+fn message(
+    random: &mut Random,
+    n: usize,
+    time: u64,
+    threads: &mut Vec<(String, String)>,
+    out: &mut String,
+) {
     out.clear();
     let id = format!("<{n}.{:x}@sample.example>", random.next() & 0xffff_ffff);
     let from = PEOPLE[random.below(PEOPLE.len())];
@@ -188,7 +218,8 @@ fn message(random: &mut Random, n: usize, time: u64, threads: &mut Vec<(String, 
         let at = threads.len() - 1 - random.below(threads.len().min(200));
         let (references, subject) = threads[at].clone();
         let last = references.rsplit(' ').next().unwrap_or_default().to_owned();
-        let _ = writeln!(out, "In-Reply-To: {last}\nReferences: {}", references.replace(' ', "\n\t"));
+        let _ =
+            writeln!(out, "In-Reply-To: {last}\nReferences: {}", references.replace(' ', "\n\t"));
         let _ = writeln!(out, "Subject: {}", encoded(random, &format!("Re: {subject}")));
         let kept: Vec<&str> = references.split(' ').rev().take(8).collect();
         let kept: Vec<&str> = kept.into_iter().rev().collect();
@@ -199,8 +230,10 @@ fn message(random: &mut Random, n: usize, time: u64, threads: &mut Vec<(String, 
         threads.push((id, subject));
     }
     if random.percent(20) {
-        let _ =
-            writeln!(out, "List-Id: <list.lists.example>\nList-Unsubscribe: <mailto:leave@lists.example>\nX-Mailer: Sample/1.0");
+        let _ = writeln!(
+            out,
+            "List-Id: <list.lists.example>\nList-Unsubscribe: <mailto:leave@lists.example>\nX-Mailer: Sample/1.0"
+        );
     }
     let lines = 3 + random.below(25) * if random.percent(5) { 20 } else { 1 };
     match random.below(100) {
@@ -213,7 +246,10 @@ fn message(random: &mut Random, n: usize, time: u64, threads: &mut Vec<(String, 
             text_part(random, "plain", lines, out);
         }
         50..=79 => {
-            let _ = writeln!(out, "MIME-Version: 1.0\nContent-Type: multipart/alternative;\n boundary=\"alt_{n}\"\n");
+            let _ = writeln!(
+                out,
+                "MIME-Version: 1.0\nContent-Type: multipart/alternative;\n boundary=\"alt_{n}\"\n"
+            );
             alternative(random, n, lines, out);
         }
         80..=95 => {
@@ -221,7 +257,10 @@ fn message(random: &mut Random, n: usize, time: u64, threads: &mut Vec<(String, 
                 out,
                 "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"mixed_{n}\"\n\nThis is a message in several parts."
             );
-            let _ = writeln!(out, "--mixed_{n}\nContent-Type: multipart/alternative; boundary=\"alt_{n}\"\n");
+            let _ = writeln!(
+                out,
+                "--mixed_{n}\nContent-Type: multipart/alternative; boundary=\"alt_{n}\"\n"
+            );
             alternative(random, n, lines, out);
             for k in 0..1 + random.below(3) {
                 let _ = writeln!(out, "--mixed_{n}");
@@ -277,7 +316,8 @@ fn text_part(random: &mut Random, subtype: &str, lines: usize, out: &mut String)
         body.push_str("</body></html>\n");
     }
     let charset = if foreign { "utf-8" } else { random.pick(&["us-ascii", "utf-8", "iso-8859-1"]) };
-    let _ = write!(out, "Content-Type: text/{subtype}; charset={charset}\nContent-Transfer-Encoding: ");
+    let _ =
+        write!(out, "Content-Type: text/{subtype}; charset={charset}\nContent-Transfer-Encoding: ");
     match random.below(if foreign { 3 } else { 4 }) {
         0 => {
             out.push_str("quoted-printable\n\n");
@@ -299,8 +339,12 @@ fn text_part(random: &mut Random, subtype: &str, lines: usize, out: &mut String)
 }
 
 fn attachment(random: &mut Random, k: usize, out: &mut String) {
-    let (kind, ending) =
-        [("application/pdf", "pdf"), ("image/jpeg", "jpg"), ("application/zip", "zip"), ("text/csv", "csv")][random.below(4)];
+    let (kind, ending) = [
+        ("application/pdf", "pdf"),
+        ("image/jpeg", "jpg"),
+        ("application/zip", "zip"),
+        ("text/csv", "csv"),
+    ][random.below(4)];
     let _ = writeln!(
         out,
         "Content-Type: {kind}; name=\"file{k}.{ending}\"\nContent-Disposition: attachment;\n filename=\"file{k}.{ending}\"\nContent-Transfer-Encoding: base64\n"
@@ -315,7 +359,11 @@ fn prose(random: &mut Random, lines: usize, foreign: bool, out: &mut String) {
     for n in 0..lines {
         let mut length = 0;
         while length < 60 {
-            let word = if foreign && random.percent(8) { random.pick(FOREIGN) } else { random.pick(WORDS) };
+            let word = if foreign && random.percent(8) {
+                random.pick(FOREIGN)
+            } else {
+                random.pick(WORDS)
+            };
             if length > 0 {
                 out.push(' ');
             }
@@ -390,10 +438,15 @@ fn base64(octets: &[u8], out: &mut String) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for line in octets.chunks(57) {
         for group in line.chunks(3) {
-            let value =
-                u32::from(group[0]) << 16 | u32::from(*group.get(1).unwrap_or(&0)) << 8 | u32::from(*group.get(2).unwrap_or(&0));
+            let value = u32::from(group[0]) << 16
+                | u32::from(*group.get(1).unwrap_or(&0)) << 8
+                | u32::from(*group.get(2).unwrap_or(&0));
             for k in 0..4 {
-                out.push(if k <= group.len() { DIGITS[(value >> (18 - 6 * k)) as usize & 63] as char } else { '=' });
+                out.push(if k <= group.len() {
+                    DIGITS[(value >> (18 - 6 * k)) as usize & 63] as char
+                } else {
+                    '='
+                });
             }
         }
         out.push('\n');
@@ -413,5 +466,9 @@ fn date(time: u64) -> String {
     let month = if m < 10 { m + 3 } else { m - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let (h, min, s) = (time / 3600 % 24, time / 60 % 60, time % 60);
-    format!("{}, {day} {} {year} {h:02}:{min:02}:{s:02} +0000", DAYS[(days % 7) as usize], MONTHS[month as usize - 1])
+    format!(
+        "{}, {day} {} {year} {h:02}:{min:02}:{s:02} +0000",
+        DAYS[(days % 7) as usize],
+        MONTHS[month as usize - 1]
+    )
 }

@@ -1,4 +1,5 @@
-//! BODY and BODYSTRUCTURE (RFC 3501 7.4.2, PROTOCOL 5.6). Every size told here is the length that fetching that part returns.
+//! BODY and BODYSTRUCTURE (RFC 3501 7.4.2, PROTOCOL 5.6). Every size told here is the length that
+//! fetching that part returns.
 
 use super::envelope::{push_envelope, push_optional, push_text};
 use super::unreadable;
@@ -21,7 +22,8 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// `body = "(" (body-type-1part / body-type-mpart) ")"`. Recursion ends at the parser's limit of depth.
+    /// `body = "(" (body-type-1part / body-type-mpart) ")"`. Recursion ends at the parser's limit
+    /// of depth.
     pub fn body(&mut self, part: &Part) -> Result<()> {
         self.io.ease_within()?;
         self.io.out.push(b'(');

@@ -30,7 +30,8 @@ pub struct Contents<'a> {
 }
 
 impl Contents<'_> {
-    /// Writes an item that comes from the file, its name first. FLAGS and UID do not: nothing is written.
+    /// Writes an item that comes from the file, its name first. FLAGS and UID do not: nothing is
+    /// written.
     pub fn item(&mut self, item: &Item) -> Result<()> {
         match item {
             Item::Flags | Item::Uid => {}
@@ -42,7 +43,8 @@ impl Contents<'_> {
                 self.io.out.push(b'"');
             }
             Item::Size => {
-                let size = facts::wire_size(&mut self.memory, &mut self.reader).map_err(unreadable)?;
+                let size =
+                    facts::wire_size(&mut self.memory, &mut self.reader).map_err(unreadable)?;
                 self.io.out.extend_from_slice(b"RFC822.SIZE ");
                 write::number(&mut self.io.out, size);
             }
@@ -67,17 +69,19 @@ impl Contents<'_> {
         if self.reader.is_ascii_at_hand() {
             return false;
         }
-        facts::structure(&mut self.memory, &mut self.reader).is_ok_and(|message| message.has_8bit_header)
+        facts::structure(&mut self.memory, &mut self.reader)
+            .is_ok_and(|message| message.has_8bit_header)
     }
 
     fn structure(&mut self, label: &[u8], extended: bool) -> Result<()> {
         let message = facts::structure(&mut self.memory, &mut self.reader).map_err(unreadable)?;
         self.io.out.extend_from_slice(label);
-        Writer { io: self.io, reader: &mut self.reader, utf8: self.utf8, extended }.body(&message.root)
+        Writer { io: self.io, reader: &mut self.reader, utf8: self.utf8, extended }
+            .body(&message.root)
     }
 
-    /// The literal of a section. A part that does not exist is an empty one (Courier; NIL would be as good by RFC 3501 9, but clients
-    /// know this).
+    /// The literal of a section. A part that does not exist is an empty one (Courier; NIL would be
+    /// as good by RFC 3501 9, but clients know this).
     fn section(&mut self, section: &Section) -> Result<()> {
         let known = match self.memory.known_structure(&self.reader) {
             Some(known) => Some(known),
@@ -120,8 +124,9 @@ impl Contents<'_> {
         Ok(if what == What::Text { end..self.reader.len() } else { 0..end })
     }
 
-    /// The length on the wire of a section of the message itself. For a slice that surely lies within the section, any length that
-    /// shows that will do; else the message is parsed, so that the next slice finds the sizes known.
+    /// The length on the wire of a section of the message itself. For a slice that surely lies
+    /// within the section, any length that shows that will do; else the message is parsed, so that
+    /// the next slice finds the sizes known.
     fn size_of(&mut self, section: &Section, range: &Range<u64>) -> Result<u64> {
         let stored = range.end.saturating_sub(range.start);
         if let Some((start, count)) = section.partial
@@ -133,7 +138,8 @@ impl Contents<'_> {
             return facts::wire_size(&mut self.memory, &mut self.reader).map_err(unreadable);
         }
         if section.partial.is_some() {
-            let message = facts::structure(&mut self.memory, &mut self.reader).map_err(unreadable)?;
+            let message =
+                facts::structure(&mut self.memory, &mut self.reader).map_err(unreadable)?;
             let stretch = section::locate(&message.root, &[], section.what);
             return Ok(stretch.map_or(0, |s| s.size));
         }
@@ -145,11 +151,14 @@ impl Contents<'_> {
         let (start, count) = section.partial.unwrap_or((0, u64::MAX));
         let take = size.saturating_sub(start).min(count);
         write::literal_head(&mut self.io.out, take);
-        // The log's counts: the octets of the file; by Courier RFC822.HEADER is header, BODY[HEADER] body.
+        // The log's counts: the octets of the file; by Courier RFC822.HEADER is header,
+        // BODY[HEADER] body.
         let is_header = section.what == What::Header && section.label.starts_with(b"R");
         let count = if is_header { &mut self.counts.header } else { &mut self.counts.body };
         let mut walk = Walk::new(&mut self.memory, &self.reader, range, start, take);
-        while let Some(stored) = walk.step(&mut self.reader, &mut self.io.out).map_err(unreadable)? {
+        while let Some(stored) =
+            walk.step(&mut self.reader, &mut self.io.out).map_err(unreadable)?
+        {
             *count = count.saturating_add(stored);
             self.io.ease_within()?;
         }
@@ -161,9 +170,10 @@ impl Contents<'_> {
     fn chosen_lines(&mut self, section: &Section, header: Range<u64>) -> Result<()> {
         let length = header.end.saturating_sub(header.start);
         let block = self.reader.header_block(header).map_err(unreadable)?;
-        // RFC 3501 6.4.5: "the blank line is included in all header fetches, except in the case of a message which has no body and
-        // no blank line". Courier: and where no line was chosen.
-        let has_empty_line = block.ends_with(b"\n\n") || block.ends_with(b"\n\r\n") || (block.len() as u64) < length;
+        // RFC 3501 6.4.5: "the blank line is included in all header fetches, except in the case of
+        // a message which has no body and no blank line". Courier: and where no line was chosen.
+        let has_empty_line =
+            block.ends_with(b"\n\n") || block.ends_with(b"\n\r\n") || (block.len() as u64) < length;
         let lines = &mut self.lines;
         lines.clear();
         let mut converter = Converter::new();
@@ -182,7 +192,9 @@ impl Contents<'_> {
         let (start, count) = section.partial.unwrap_or((0, u64::MAX));
         let from = usize::try_from(start).unwrap_or(usize::MAX).min(lines.len());
         let rest = lines.get(from..).unwrap_or_default();
-        let slice = rest.get(..usize::try_from(count).unwrap_or(usize::MAX).min(rest.len())).unwrap_or_default();
+        let slice = rest
+            .get(..usize::try_from(count).unwrap_or(usize::MAX).min(rest.len()))
+            .unwrap_or_default();
         write::literal_head(&mut self.io.out, slice.len() as u64);
         self.io.out.extend_from_slice(slice);
         // Courier: of chosen lines the log counts the text without line ends.

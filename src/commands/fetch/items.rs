@@ -1,4 +1,5 @@
-//! What a FETCH asks for: `fetch-att` and its sections, from tokens (RFC 3501 9, PROTOCOL 5.1, 5.7).
+//! What a FETCH asks for: `fetch-att` and its sections, from tokens (RFC 3501 9, PROTOCOL 5.1,
+//! 5.7).
 
 use crate::commands::{Call, args};
 use crate::session::{Error, Result, Session};
@@ -95,7 +96,9 @@ impl Item {
             Item::Uid => Needs { uid: true, ..Needs::default() },
             Item::InternalDate => Needs { file: true, ..Needs::default() },
             Item::Envelope => Needs { file: true, octets: true, ..Needs::default() },
-            Item::Size | Item::Body | Item::BodyStructure => Needs { file: true, octets: true, all: true, ..Needs::default() },
+            Item::Size | Item::Body | Item::BodyStructure => {
+                Needs { file: true, octets: true, all: true, ..Needs::default() }
+            }
             Item::Section(section) => {
                 let head = matches!(section.what, What::Header | What::Fields | What::FieldsNot);
                 let all = !head || !section.path.is_empty();
@@ -117,7 +120,8 @@ pub fn needs(items: &[Item]) -> Needs {
     })
 }
 
-/// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")`
+/// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP
+/// fetch-att) ")")`
 ///
 /// Courier: macros may stand in the list too.
 pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
@@ -163,7 +167,8 @@ fn item(io: &mut Io, token: &Token, items: &mut Vec<Item>) -> Result<()> {
         b"ENVELOPE" => Item::Envelope,
         b"BODYSTRUCTURE" => Item::BodyStructure,
         b"RFC822.SIZE" => Item::Size,
-        // RFC 3501 6.4.5: RFC822 and RFC822.TEXT set \Seen (Courier: RFC822 alone), RFC822.HEADER does not.
+        // RFC 3501 6.4.5: RFC822 and RFC822.TEXT set \Seen (Courier: RFC822 alone), RFC822.HEADER
+        // does not.
         b"RFC822" => Item::Section(whole(word, What::Whole, false)),
         b"RFC822.HEADER" => Item::Section(whole(word, What::Header, true)),
         b"RFC822.TEXT" => Item::Section(whole(word, What::Text, false)),
@@ -229,7 +234,8 @@ fn section_spec(word: &[u8]) -> Option<(Vec<u32>, What)> {
             return None;
         }
         // A number beyond all parts names one that is not there.
-        let part = number::digits(digits).or_else(|| digits.iter().all(u8::is_ascii_digit).then_some(u64::MAX))?;
+        let part = number::digits(digits)
+            .or_else(|| digits.iter().all(u8::is_ascii_digit).then_some(u64::MAX))?;
         path.push(u32::try_from(part).unwrap_or(u32::MAX));
         rest = match tail.split_first() {
             None => return Some((path, What::Whole)),
@@ -248,8 +254,8 @@ fn section_spec(word: &[u8]) -> Option<(Vec<u32>, What)> {
     Some((path, what))
 }
 
-/// `header-list = "(" header-fld-name *(SP header-fld-name) ")"`. Courier: no name at all, and one name without parentheses,
-/// are taken too.
+/// `header-list = "(" header-fld-name *(SP header-fld-name) ")"`. Courier: no name at all, and one
+/// name without parentheses, are taken too.
 fn header_list(io: &mut Io) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     match io.token()? {
@@ -275,8 +281,8 @@ fn push_names(label: &mut Vec<u8>, names: &[Vec<u8>]) {
     }
 }
 
-/// `"<" number "." nz-number ">"`. Courier: the count may be missing (all the rest), and what does not parse behind the numbers is
-/// passed over.
+/// `"<" number "." nz-number ">"`. Courier: the count may be missing (all the rest), and what does
+/// not parse behind the numbers is passed over.
 fn partial(text: &[u8]) -> Option<(u64, u64)> {
     let inside = text.strip_prefix(b"<")?.strip_suffix(b">")?;
     let (start, rest) = leading_number(inside)?;
@@ -309,7 +315,10 @@ mod tests {
         ] {
             assert_eq!(section_spec(text.as_bytes()), Some((path.to_vec(), what)), "{text}");
         }
-        for bad in ["0", "1.", "1.0", "1.01", "MIME", ".1", "1..2", "1x", "1.X", "TEXT.1", "HEADER.", "FIELDS", ""] {
+        for bad in [
+            "0", "1.", "1.0", "1.01", "MIME", ".1", "1..2", "1x", "1.X", "TEXT.1", "HEADER.",
+            "FIELDS", "",
+        ] {
             assert_eq!(section_spec(bad.as_bytes()), None, "{bad}");
         }
     }

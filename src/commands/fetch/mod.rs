@@ -1,8 +1,9 @@
 //! FETCH and UID FETCH (RFC 3501 6.4.5, PROTOCOL 5).
 //!
-//! A message may be gone when its turn comes: another session has expunged it, and this one must not say so now (RFC 3501 7.4.1).
-//! Then the others are served all the same, nothing is made up for the one that is missing (Courier sends a placeholder, which
-//! clients keep in their caches for good), and the tagged line says NO (RFC 2180 4.1.2, RFC 5530 3).
+//! A message may be gone when its turn comes: another session has expunged it, and this one must
+//! not say so now (RFC 3501 7.4.1). Then the others are served all the same, nothing is made up for
+//! the one that is missing (Courier sends a placeholder, which clients keep in their caches for
+//! good), and the tagged line says NO (RFC 2180 4.1.2, RFC 5530 3).
 
 mod bodystructure;
 mod contents;
@@ -23,7 +24,8 @@ use contents::Contents;
 use serve::{Ended, Serving};
 use std::io;
 
-/// A message that cannot be read any further, with half of it told to the client: the session cannot go on.
+/// A message that cannot be read any further, with half of it told to the client: the session
+/// cannot go on.
 fn unreadable(error: io::Error) -> Error {
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof => "unexpected end of file".to_owned(),
@@ -75,7 +77,8 @@ pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
         return Err(s.store_error(error, "Some of the requested messages cannot be read."));
     }
     if ended.missing {
-        return Ok(Outcome::no("Some of the requested messages no longer exist.").with_added_code("EXPUNGEISSUED"));
+        return Ok(Outcome::no("Some of the requested messages no longer exist.")
+            .with_added_code("EXPUNGEISSUED"));
     }
     Ok(Outcome::ok("FETCH completed."))
 }

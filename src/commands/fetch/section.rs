@@ -1,5 +1,5 @@
-//! Which octets of a message a section means (RFC 3501 6.4.5, PROTOCOL 5.7). Pure: a tree of parts and a path go in, ranges of the
-//! file come out.
+//! Which octets of a message a section means (RFC 3501 6.4.5, PROTOCOL 5.7). Pure: a tree of parts
+//! and a path go in, ranges of the file come out.
 
 use super::items::What;
 use crate::mime::structure::{Content, Part};
@@ -16,9 +16,10 @@ pub struct Stretch {
 
 /// The part that a path names: `1.2`.
 ///
-/// RFC 3501 6.4.5: the parts of an enclosed message follow the number of the message/rfc822 part; a message that is no multipart has
-/// one part, 1, its body. That holds for a message whose own type is message/rfc822 too: part 1 is the whole enclosed message, of the
-/// size that BODYSTRUCTURE tells (Courier sends the enclosed message's body).
+/// RFC 3501 6.4.5: the parts of an enclosed message follow the number of the message/rfc822 part; a
+/// message that is no multipart has one part, 1, its body. That holds for a message whose own type
+/// is message/rfc822 too: part 1 is the whole enclosed message, of the size that BODYSTRUCTURE
+/// tells (Courier sends the enclosed message's body).
 ///
 /// Courier: below part 1 of a message that is no multipart, part 1 is that body again.
 pub fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
@@ -51,12 +52,15 @@ fn body_of(part: &Part) -> Stretch {
     Stretch { range: part.body.clone(), size: part.body_size }
 }
 
-/// Where the octets of a section lie; for the kinds that choose among header lines, where that header lies. `None`: there is no such
-/// part.
+/// Where the octets of a section lie; for the kinds that choose among header lines, where that
+/// header lies. `None`: there is no such part.
 pub fn locate(root: &Part, path: &[u32], what: What) -> Option<Stretch> {
     if path.is_empty() {
         return Some(match what {
-            What::Whole => Stretch { range: root.whole(), size: root.header_size.saturating_add(root.body_size) },
+            What::Whole => Stretch {
+                range: root.whole(),
+                size: root.header_size.saturating_add(root.body_size),
+            },
             What::Text => body_of(root),
             _ => header_of(root),
         });

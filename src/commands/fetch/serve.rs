@@ -1,4 +1,5 @@
-//! Serving one message after the other: its line, then what follows from it (\Seen, the alert for 8-bit headers).
+//! Serving one message after the other: its line, then what follows from it (\Seen, the alert for
+//! 8-bit headers).
 
 use super::contents::Contents;
 use super::items::{Item, Needs};
@@ -104,10 +105,12 @@ impl Serving<'_> {
         Ok(())
     }
 
-    /// What a message's line brings with it: \Seen, and the flags where they changed, here or by somebody else (then they were taken
-    /// over when the file was found). FLAGS in the line itself shows what was before.
+    /// What a message's line brings with it: \Seen, and the flags where they changed, here or by
+    /// somebody else (then they were taken over when the file was found). FLAGS in the line itself
+    /// shows what was before.
     fn aftermath(&mut self, index: usize) {
-        let newly_seen = self.may_set_seen && !self.selected.snapshot.messages.flags(index).contains(Flags::SEEN);
+        let newly_seen = self.may_set_seen
+            && !self.selected.snapshot.messages.flags(index).contains(Flags::SEEN);
         if newly_seen {
             if !self.contents.utf8 && self.contents.has_8bit_header() {
                 self.alert(index);
@@ -116,7 +119,8 @@ impl Serving<'_> {
             let edit = change::Edit::new(change::Change::Add(Flags::SEEN), Flags::SEEN);
             match change::store_flags(dir, messages, index, &edit) {
                 Ok(_) => {}
-                // It was there a moment ago, and the client has it: the next look tells that it is gone.
+                // It was there a moment ago, and the client has it: the next look tells that it is
+                // gone.
                 Err(maildir::Error::Gone) => return,
                 Err(error) => {
                     self.ended.unmarked.get_or_insert(error);
@@ -126,7 +130,8 @@ impl Serving<'_> {
         }
         let changed = self.selected.snapshot.messages.take_changed(index);
         if newly_seen || (changed && !self.needs.flags) {
-            // RFC 3501 6.4.8: every FETCH response of a UID command has the UID. Courier leaves it out here.
+            // RFC 3501 6.4.8: every FETCH response of a UID command has the UID. Courier leaves it
+            // out here.
             self.selected.push_fetch_flags(&mut self.contents.io.out, index, self.by_uid);
         }
     }

@@ -1,4 +1,5 @@
-//! What is told of messages and what is sent of them must agree: every size is the length of what a client then fetches.
+//! What is told of messages and what is sent of them must agree: every size is the length of what a
+//! client then fetches.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use super::contents::Contents;
@@ -140,8 +141,8 @@ fn value(at: &mut &[u8]) -> Value {
     }
 }
 
-/// Fetches every part that a body structure names and holds it against what is said of it. `path` is what stands before the part's
-/// own number.
+/// Fetches every part that a body structure names and holds it against what is said of it. `path`
+/// is what stands before the part's own number.
 fn check(asked: &mut Asked, body: &Value, path: &str, number: Option<usize>) {
     let Value::List(fields) = body else { panic!("{body:?}") };
     let own = match number {
@@ -161,7 +162,9 @@ fn check(asked: &mut Asked, body: &Value, path: &str, number: Option<usize>) {
         None if own.is_empty() => "1".to_owned(),
         None => format!("{own}.1"),
     };
-    let (Value::Text(kind), Value::Text(subtype), Value::Number(size)) = (&fields[0], &fields[1], &fields[6]) else {
+    let (Value::Text(kind), Value::Text(subtype), Value::Number(size)) =
+        (&fields[0], &fields[1], &fields[6])
+    else {
         panic!("{fields:?}")
     };
     let octets = asked.literal(&format!("BODY.PEEK[{own}]"));
@@ -193,7 +196,10 @@ fn check_all(message: &[u8]) {
     check(&mut asked, &body, "", None);
     // The same without anything remembered.
     let mut fresh = Asked::new(message);
-    assert_eq!([fresh.literal("BODY[HEADER]"), Asked::new(message).literal("BODY[TEXT]")].concat(), whole);
+    assert_eq!(
+        [fresh.literal("BODY[HEADER]"), Asked::new(message).literal("BODY[TEXT]")].concat(),
+        whole
+    );
     assert_eq!(fresh.literal("BODY[9.9]"), b"");
 }
 
@@ -287,7 +293,10 @@ fn structures() {
             "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 17 (NIL \"=?utf-8?B?w6k=?=\" NIL NIL NIL NIL NIL NIL NIL NIL) (\"text\" \"plain\" NIL NIL NIL \"7bit\" 2 0 NIL NIL NIL) 2 NIL NIL NIL)",
         ),
     ] {
-        assert_eq!(Asked::new(message.as_bytes()).text("BODYSTRUCTURE"), format!("BODYSTRUCTURE {expected}"));
+        assert_eq!(
+            Asked::new(message.as_bytes()).text("BODYSTRUCTURE"),
+            format!("BODYSTRUCTURE {expected}")
+        );
         check_all(message.as_bytes());
     }
 }
@@ -315,17 +324,26 @@ fn sections_of_messages_in_messages() {
         ("2.MIME", "Content-Type: text/html\r\n\r\n"),
         ("3", ""),
     ] {
-        assert_eq!(String::from_utf8_lossy(&m.literal(&format!("BODY[{section}]"))), expected, "{section}");
+        assert_eq!(
+            String::from_utf8_lossy(&m.literal(&format!("BODY[{section}]"))),
+            expected,
+            "{section}"
+        );
     }
     // A message that is one.
-    let mut m = Asked::new(b"MIME-Version: 1.0\nContent-Type: message/rfc822\n\nSubject: in\n\nbody\n");
+    let mut m =
+        Asked::new(b"MIME-Version: 1.0\nContent-Type: message/rfc822\n\nSubject: in\n\nbody\n");
     for (section, expected) in [
         ("1", "Subject: in\r\n\r\nbody\r\n"),
         ("1.1", "body\r\n"),
         ("1.HEADER", "Subject: in\r\n\r\n"),
         ("HEADER.FIELDS (Subject)", "\r\n"),
     ] {
-        assert_eq!(String::from_utf8_lossy(&m.literal(&format!("BODY[{section}]"))), expected, "{section}");
+        assert_eq!(
+            String::from_utf8_lossy(&m.literal(&format!("BODY[{section}]"))),
+            expected,
+            "{section}"
+        );
     }
 }
 
@@ -334,10 +352,16 @@ fn header_lines() {
     let mut m = Asked::new("A: 1\nB: 2\n two\nnocolon\na : 3\r\nC: é\r\n\r\n".as_bytes());
     for (asked, expected) in [
         ("BODY[HEADER.FIELDS (a)]", "BODY[HEADER.FIELDS (\"a\")] {15}\r\nA: 1\r\na : 3\r\n\r\n"),
-        ("BODY.PEEK[HEADER.FIELDS (\"B\" x)]<3.4>", "BODY[HEADER.FIELDS (\"B\" \"x\")]<3> {4}\r\n2\r\n "),
+        (
+            "BODY.PEEK[HEADER.FIELDS (\"B\" x)]<3.4>",
+            "BODY[HEADER.FIELDS (\"B\" \"x\")]<3> {4}\r\n2\r\n ",
+        ),
         ("BODY[HEADER.FIELDS ()]", "BODY[HEADER.FIELDS] {2}\r\n\r\n"),
         ("BODY[HEADER.FIELDS c]", "BODY[HEADER.FIELDS (\"c\")] {9}\r\nC: é\r\n\r\n"),
-        ("BODY[HEADER.FIELDS.NOT (A B C)]", "BODY[HEADER.FIELDS.NOT (\"A\" \"B\" \"C\")] {11}\r\nnocolon\r\n\r\n"),
+        (
+            "BODY[HEADER.FIELDS.NOT (A B C)]",
+            "BODY[HEADER.FIELDS.NOT (\"A\" \"B\" \"C\")] {11}\r\nnocolon\r\n\r\n",
+        ),
     ] {
         assert_eq!(m.text(asked), expected, "{asked}");
     }
@@ -393,9 +417,14 @@ fn what_is_refused() {
     ] {
         assert_eq!(parsed(bad), None, "{bad}");
     }
-    for (good, n) in
-        [("ALL", 4), ("(FAST UID)", 4), ("full", 5), ("BODY.PEEK", 1), ("BODY [1] <0.1>", 1), ("(BODY[1]BODY[2])", 2)]
-    {
+    for (good, n) in [
+        ("ALL", 4),
+        ("(FAST UID)", 4),
+        ("full", 5),
+        ("BODY.PEEK", 1),
+        ("BODY [1] <0.1>", 1),
+        ("(BODY[1]BODY[2])", 2),
+    ] {
         assert_eq!(parsed(good).map(|items| items.len()), Some(n), "{good}");
     }
 }
@@ -408,10 +437,16 @@ fn large_headers() {
         writeln!(text, "X-{n}: some words of a header").unwrap();
     }
     let mut m = Asked::new(&[&*text, b"Subject: last\n\nbody"].concat());
-    assert_eq!(m.literal("BODY[HEADER.FIELDS (Subject X-50000)]"), b"Subject: first\r\nX-50000: some words of a header\r\n\r\n");
+    assert_eq!(
+        m.literal("BODY[HEADER.FIELDS (Subject X-50000)]"),
+        b"Subject: first\r\nX-50000: some words of a header\r\n\r\n"
+    );
     assert_eq!(m.literal("BODY[TEXT]"), b"body");
     assert_eq!(m.text("ENVELOPE"), "ENVELOPE (NIL \"first\" NIL NIL NIL NIL NIL NIL NIL NIL)");
     let mut m = Asked::new(&[&text[..200_000], b"\nSubject: last\n\nbody"].concat());
     assert_eq!(m.text("ENVELOPE"), "ENVELOPE (NIL \"first,last\" NIL NIL NIL NIL NIL NIL NIL NIL)");
-    assert_eq!(m.literal("BODY[HEADER.FIELDS (Subject)]"), b"Subject: first\r\nSubject: last\r\n\r\n");
+    assert_eq!(
+        m.literal("BODY[HEADER.FIELDS (Subject)]"),
+        b"Subject: first\r\nSubject: last\r\n\r\n"
+    );
 }

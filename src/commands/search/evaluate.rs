@@ -1,8 +1,10 @@
-//! Does a message match? Decided step by step, from what costs nothing to what costs most (RFC 3501 6.4.4, PROTOCOL 6.6).
+//! Does a message match? Decided step by step, from what costs nothing to what costs most (RFC 3501
+//! 6.4.4, PROTOCOL 6.6).
 //!
-//! A key is true, false or not known yet. At first only the session's list is asked; if that leaves the answer open the file is
-//! opened, then its header read, then the file measured, then its text decoded, and after each step the answer is looked for again.
-//! A file is opened once, and nothing is read that cannot change the answer. Text passes through in pieces: a message of any size is
+//! A key is true, false or not known yet. At first only the session's list is asked; if that leaves
+//! the answer open the file is opened, then its header read, then the file measured, then its text
+//! decoded, and after each step the answer is looked for again. A file is opened once, and nothing
+//! is read that cannot change the answer. Text passes through in pieces: a message of any size is
 //! searched in a small, fixed amount of memory.
 
 use super::plan::{Level, Node, Plan};
@@ -42,7 +44,8 @@ enum File {
     Gone,
 }
 
-/// One message being looked at: its file, opened when it is first wanted and only once. The buffers serve the next message too.
+/// One message being looked at: its file, opened when it is first wanted and only once. The buffers
+/// serve the next message too.
 pub struct Mail {
     index: usize,
     file: File,
@@ -67,7 +70,8 @@ impl Mail {
     /// The open file; `None` when the message is gone.
     pub fn open(&mut self, folder: &mut impl Folder) -> Option<(&mut Reader, &mut Memory)> {
         if matches!(self.file, File::Untouched | File::LookedAt) {
-            self.file = if folder.open(self.index, &mut self.reader) { File::Open } else { File::Gone };
+            self.file =
+                if folder.open(self.index, &mut self.reader) { File::Open } else { File::Gone };
         }
         (self.file == File::Open).then_some((&mut self.reader, &mut self.memory))
     }
@@ -75,7 +79,8 @@ impl Mail {
     /// The internal date; `None` when the message is gone.
     pub fn internal_date(&mut self, folder: &mut impl Folder) -> Option<i64> {
         if self.file == File::Untouched {
-            self.file = if folder.look(self.index, &mut self.reader) { File::LookedAt } else { File::Gone };
+            self.file =
+                if folder.look(self.index, &mut self.reader) { File::LookedAt } else { File::Gone };
         }
         (self.file != File::Gone).then(|| facts::internal_date(&self.reader))
     }
@@ -118,7 +123,8 @@ impl<'p> Evaluation<'p> {
     }
 
     /// Whether the message that `mail` has turned to matches.
-    // Courier: a message whose file is gone when it is wanted matches nothing, not even a NOT (PROTOCOL 6.6).
+    // Courier: a message whose file is gone when it is wanted matches nothing, not even a NOT
+    // (PROTOCOL 6.6).
     pub fn matches(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> bool {
         self.known.level = Level::View;
         if let Some(answer) = self.answer(folder, mail.index) {
@@ -189,7 +195,8 @@ impl<'p> Evaluation<'p> {
         Ok(())
     }
 
-    /// All that the message's own header tells. The message as a part, where the header says that it has no others.
+    /// All that the message's own header tells. The message as a part, where the header says that
+    /// it has no others.
     fn read_header(&mut self, block: &[u8]) -> Option<Part> {
         let (plan, known) = (self.plan, &mut self.known);
         known.headers.fill(false);
@@ -198,12 +205,14 @@ impl<'p> Evaluation<'p> {
         for field in header::fields(block) {
             if !dated && field.is(b"Date") {
                 dated = true;
-                // RFC 3501 6.4.4: "disregarding time and timezone": the day as it is written (Courier: the server's local day).
+                // RFC 3501 6.4.4: "disregarding time and timezone": the day as it is written
+                // (Courier: the server's local day).
                 known.sent = date::parse(field.value).map(|d| d.days());
             }
             let mut text = None;
             for (test, found) in plan.headers.iter().zip(&mut known.headers) {
-                // RFC 3501 6.4.4: the envelope's fields, the message's header: its own (Courier: any header in the message).
+                // RFC 3501 6.4.4: the envelope's fields, the message's header: its own (Courier:
+                // any header in the message).
                 if !*found && !field.name.is_empty() && field.is(&test.name) {
                     let text = text.get_or_insert_with(|| encoded_word::decode(field.value));
                     *found = test.needle.is_empty() || test.needle.contains(text);
@@ -215,11 +224,14 @@ impl<'p> Evaluation<'p> {
         }
         self.look_in_fields(block);
         let root = structure::parse(block, Limits::default()).root;
-        (root.content == Content::Leaf && !matches!(root.kind.as_slice(), b"multipart" | b"message")).then_some(root)
+        (root.content == Content::Leaf
+            && !matches!(root.kind.as_slice(), b"multipart" | b"message"))
+        .then_some(root)
     }
 
     /// Looks for strings in header fields, names and values.
-    // RFC 3501 6.4.4: TEXT is the header or the body; a match may span a field's name and value (Courier: not).
+    // RFC 3501 6.4.4: TEXT is the header or the body; a match may span a field's name and value
+    // (Courier: not).
     fn look_in_fields(&mut self, block: &[u8]) {
         let tests = || self.plan.with_headers.iter().zip(&self.plan.texts);
         if !tests().zip(&self.known.texts).any(|((with, _), found)| *with && !*found) {
@@ -233,8 +245,15 @@ impl<'p> Evaluation<'p> {
         }
     }
 
-    /// Looks for strings in the text of the parts, and in the headers of all but the first; stops once the answer is there.
-    fn read_text(&mut self, parts: &[&Part], reader: &mut Reader, folder: &impl Folder, index: usize) -> io::Result<()> {
+    /// Looks for strings in the text of the parts, and in the headers of all but the first; stops
+    /// once the answer is there.
+    fn read_text(
+        &mut self,
+        parts: &[&Part],
+        reader: &mut Reader,
+        folder: &impl Folder,
+        index: usize,
+    ) -> io::Result<()> {
         let plan = self.plan;
         // Courier: the texts of the parts are one text.
         let mut matcher = Matcher::new(&plan.texts);
@@ -247,7 +266,9 @@ impl<'p> Evaluation<'p> {
                 }
             }
             // RFC 3501 6.4.4: parts of other types than text and message may be left out.
-            if part.content != Content::Leaf || !matches!(part.kind.as_slice(), b"text" | b"message") {
+            if part.content != Content::Leaf
+                || !matches!(part.kind.as_slice(), b"text" | b"message")
+            {
                 continue;
             }
             let mut decoder = Decoder::for_encoding(&part.encoding);
@@ -305,20 +326,27 @@ impl<'p> Evaluation<'p> {
             Node::And(nodes) => self.list(nodes, folder, index, false),
             Node::Or(nodes) => self.list(nodes, folder, index, true),
             Node::Not(node) => self.value(node, folder, index).map(|value| !value),
-            Node::Numbers(ranges) => {
-                Some(u32::try_from(index).is_ok_and(|i| i.checked_add(1).is_some_and(|n| ranges.contains(n))))
-            }
+            Node::Numbers(ranges) => Some(
+                u32::try_from(index)
+                    .is_ok_and(|i| i.checked_add(1).is_some_and(|n| ranges.contains(n))),
+            ),
             Node::Uids(ranges) => Some(ranges.contains(folder.uid(index))),
             Node::Flag(flag) => Some(folder.flags(index).contains(*flag)),
             Node::Recent => Some(folder.recent(index)),
             Node::Keyword(number) => Some(folder.has_keyword(index, *number)),
-            // Courier: the server's local day; RFC 3501 6.4.4 disregards the zone, and INTERNALDATE is told in this one.
+            // Courier: the server's local day; RFC 3501 6.4.4 disregards the zone, and INTERNALDATE
+            // is told in this one.
             Node::Internal(when, day) => from(Level::File, when.holds(known.internal, *day)),
-            Node::Sent(when, day) => from(Level::Header, known.sent.is_some_and(|sent| when.holds(sent, *day))),
-            // RFC 3501 6.4.4: the RFC-2822 size, which is RFC822.SIZE (Courier: the size of the file).
+            Node::Sent(when, day) => {
+                from(Level::Header, known.sent.is_some_and(|sent| when.holds(sent, *day)))
+            }
+            // RFC 3501 6.4.4: the RFC-2822 size, which is RFC822.SIZE (Courier: the size of the
+            // file).
             Node::Larger(n) => self.size(|size| size > *n),
             Node::Smaller(n) => self.size(|size| size < *n),
-            Node::Header(test) => from(Level::Header, known.headers.get(*test).copied().unwrap_or(false)),
+            Node::Header(test) => {
+                from(Level::Header, known.headers.get(*test).copied().unwrap_or(false))
+            }
             Node::Text(test) => match known.texts.get(*test) {
                 Some(true) if known.level >= Level::File => Some(true),
                 _ => from(Level::Text, false),
@@ -326,7 +354,8 @@ impl<'p> Evaluation<'p> {
         }
     }
 
-    /// Whether a comparison of the size on the wire holds; from the size of the file alone where that decides it.
+    /// Whether a comparison of the size on the wire holds; from the size of the file alone where
+    /// that decides it.
     fn size(&self, holds: impl Fn(u64) -> bool) -> Option<bool> {
         let known = &self.known;
         if known.level < Level::File {
@@ -341,8 +370,15 @@ impl<'p> Evaluation<'p> {
         }
     }
 
-    /// Whether one of these has the value `decisive`; otherwise they are all the other, or some are not known.
-    fn list(&self, nodes: &[Node], folder: &impl Folder, index: usize, decisive: bool) -> Option<bool> {
+    /// Whether one of these has the value `decisive`; otherwise they are all the other, or some are
+    /// not known.
+    fn list(
+        &self,
+        nodes: &[Node],
+        folder: &impl Folder,
+        index: usize,
+        decisive: bool,
+    ) -> Option<bool> {
         let mut all = Some(!decisive);
         for node in nodes {
             match self.value(node, folder, index) {

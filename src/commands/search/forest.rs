@@ -1,10 +1,12 @@
-//! Threads on their way to the client: trees of messages, their order among siblings, and the THREAD line (RFC 5256 3 and 5). No
-//! recursion anywhere: a thread may be as deep as a folder is large.
+//! Threads on their way to the client: trees of messages, their order among siblings, and the
+//! THREAD line (RFC 5256 3 and 5). No recursion anywhere: a thread may be as deep as a folder is
+//! large.
 
 use super::link_cut::NONE;
 use crate::types::number;
 
-/// A message in a thread, or a dummy: a message that is not there and whose children stand beside each other for it.
+/// A message in a thread, or a dummy: a message that is not there and whose children stand beside
+/// each other for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
     /// The node above, or [`NONE`].
@@ -15,7 +17,8 @@ pub struct Node {
     pub sent: i64,
 }
 
-/// Threads. Messages come in the order of their sequence numbers; dummies anywhere, but only at the top.
+/// Threads. Messages come in the order of their sequence numbers; dummies anywhere, but only at the
+/// top.
 #[derive(Clone, Debug, Default)]
 pub struct Forest {
     /// The nodes.
@@ -33,8 +36,8 @@ impl Forest {
         self.nodes.get(at as usize).copied().unwrap_or(Node { parent: NONE, number: 0, sent: 0 })
     }
 
-    /// What siblings are ordered by: the sent date, then the sequence number (RFC 5256 2.2). A dummy is ordered by its first child
-    /// (RFC 5256 3, step 6).
+    /// What siblings are ordered by: the sent date, then the sequence number (RFC 5256 2.2). A
+    /// dummy is ordered by its first child (RFC 5256 3, step 6).
     pub fn keys(&self) -> Vec<(i64, u32)> {
         let mut keys = vec![(i64::MAX, u32::MAX); self.nodes.len()];
         for (at, node) in (0u32..).zip(&self.nodes) {
@@ -54,13 +57,19 @@ impl Forest {
         keys
     }
 
-    /// Appends `THREAD (...)...`; `THREAD` alone without any thread. Dummies without children are left out.
-    // RFC 5256 5: thread-data = "THREAD" [SP 1*thread-list]; Courier leaves a blank behind a bare THREAD.
+    /// Appends `THREAD (...)...`; `THREAD` alone without any thread. Dummies without children are
+    /// left out.
+    // RFC 5256 5: thread-data = "THREAD" [SP 1*thread-list]; Courier leaves a blank behind a bare
+    // THREAD.
     pub fn push_thread_data(&self, out: &mut Vec<u8>) {
         let keys = self.keys();
         let key = |at: u32| keys.get(at as usize).copied().unwrap_or((i64::MAX, at));
         // Every set of siblings, each in order, one behind the other; those at the top come last.
-        let mut order: Vec<u32> = (0u32..).zip(&keys).filter(|(_, k)| **k != (i64::MAX, u32::MAX)).map(|(at, _)| at).collect();
+        let mut order: Vec<u32> = (0u32..)
+            .zip(&keys)
+            .filter(|(_, k)| **k != (i64::MAX, u32::MAX))
+            .map(|(at, _)| at)
+            .collect();
         order.sort_unstable_by_key(|at| (self.node(*at).parent, key(*at)));
         let mut families = vec![(0u32, 0u32); self.nodes.len()];
         let mut top = 0..0;
@@ -96,7 +105,8 @@ impl Forest {
                     }
                 };
                 out.push(b'(');
-                // thread-members: parent and child as long as there is one child; then the children as lists of their own.
+                // thread-members: parent and child as long as there is one child; then the children
+                // as lists of their own.
                 loop {
                     let number = self.node(at).number;
                     let children = family(at);
@@ -140,11 +150,13 @@ impl Subjects {
     }
 }
 
-/// ORDEREDSUBJECT (RFC 5256 3): of the messages with one base subject the first is the parent, all others are its children.
+/// ORDEREDSUBJECT (RFC 5256 3): of the messages with one base subject the first is the parent, all
+/// others are its children.
 ///
-/// `messages`, in the order of their sequence numbers: number to tell, sent date, subject. Messages without a subject share one
-/// thread, as the RFC's words have it and as Courier does.
-// RFC 5256 3: "subsequent messages of the thread are siblings of the second message"; Courier prints a chain.
+/// `messages`, in the order of their sequence numbers: number to tell, sent date, subject. Messages
+/// without a subject share one thread, as the RFC's words have it and as Courier does.
+// RFC 5256 3: "subsequent messages of the thread are siblings of the second message"; Courier
+// prints a chain.
 pub fn ordered_subject(messages: impl IntoIterator<Item = (u32, i64, u32)>) -> Forest {
     let mut forest = Forest::default();
     let mut subjects = Vec::new();
@@ -156,7 +168,10 @@ pub fn ordered_subject(messages: impl IntoIterator<Item = (u32, i64, u32)>) -> F
         if first.len() <= subject as usize {
             first.resize(subject as usize + 1, NONE);
         }
-        let earlier = first.get(subject as usize).and_then(|f| forest.nodes.get(*f as usize)).is_some_and(|n| n.sent <= sent);
+        let earlier = first
+            .get(subject as usize)
+            .and_then(|f| forest.nodes.get(*f as usize))
+            .is_some_and(|n| n.sent <= sent);
         if let Some(slot) = first.get_mut(subject as usize)
             && !earlier
         {
@@ -185,7 +200,12 @@ mod tests {
     }
 
     fn forest(nodes: &[(u32, u32, i64)]) -> Forest {
-        Forest { nodes: nodes.iter().map(|&(parent, number, sent)| Node { parent, number, sent }).collect() }
+        Forest {
+            nodes: nodes
+                .iter()
+                .map(|&(parent, number, sent)| Node { parent, number, sent })
+                .collect(),
+        }
     }
 
     #[test]
@@ -200,7 +220,16 @@ mod tests {
             (&[(2, 6, 9), (2, 5, 10), (NONE, 0, 0), (NONE, 1, 0)], "THREAD (1)((6)(5))"),
             // RFC 5256 4: the example of the THREAD response, by its picture.
             (
-                &[(NONE, 2, 0), (NONE, 3, 1), (3, 4, 2), (1, 6, 2), (6, 7, 9), (2, 23, 3), (3, 44, 4), (4, 96, 9)],
+                &[
+                    (NONE, 2, 0),
+                    (NONE, 3, 1),
+                    (3, 4, 2),
+                    (1, 6, 2),
+                    (6, 7, 9),
+                    (2, 23, 3),
+                    (3, 44, 4),
+                    (4, 96, 9),
+                ],
                 "THREAD (2)(3 6 (4 23)(44 7 96))",
             ),
         ] {
@@ -213,7 +242,10 @@ mod tests {
         for (messages, line) in [
             (&[][..], "THREAD"),
             // PROTOCOL 6.9's example, with its children as siblings.
-            (&[(1, 20, 1), (2, 40, 1), (3, 50, 1), (4, 30, 1), (8, 10, 1)], "THREAD (8 (1)(4)(2)(3))"),
+            (
+                &[(1, 20, 1), (2, 40, 1), (3, 50, 1), (4, 30, 1), (8, 10, 1)],
+                "THREAD (8 (1)(4)(2)(3))",
+            ),
             (&[(1, 20, 1), (2, 10, 2), (3, 5, 1)], "THREAD (3 1)(2)"),
             (&[(1, 7, 1), (2, 7, 1), (3, 7, 1)], "THREAD (1 (2)(3))"),
             (&[(1, 7, 0), (2, 6, 0)], "THREAD (2 1)"),
@@ -224,10 +256,12 @@ mod tests {
 
     #[test]
     fn deep() {
-        let nodes: Vec<_> = (0..100_000u32).map(|n| (n.checked_sub(1).unwrap_or(NONE), n + 1, 0)).collect();
+        let nodes: Vec<_> =
+            (0..100_000u32).map(|n| (n.checked_sub(1).unwrap_or(NONE), n + 1, 0)).collect();
         assert!(shown(&forest(&nodes)).starts_with("THREAD (1 2 3 "));
         // Two children at each step: the deepest nesting that there is.
-        let nodes: Vec<_> = (0..100_000u32).map(|n| ((n & !1).checked_sub(2).unwrap_or(NONE), n + 1, 0)).collect();
+        let nodes: Vec<_> =
+            (0..100_000u32).map(|n| ((n & !1).checked_sub(2).unwrap_or(NONE), n + 1, 0)).collect();
         assert!(shown(&forest(&nodes)).starts_with("THREAD (1 (3 (5 ("));
     }
 

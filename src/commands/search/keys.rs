@@ -1,11 +1,12 @@
-//! SEARCH's criteria: from tokens to a tree (RFC 3501 6.4.4, PROTOCOL 6.5). The tree says what the client wrote, strings still in
-//! the client's character set; nothing in here looks at a folder.
+//! SEARCH's criteria: from tokens to a tree (RFC 3501 6.4.4, PROTOCOL 6.5). The tree says what the
+//! client wrote, strings still in the client's character set; nothing in here looks at a folder.
 
 use crate::mime::date;
 use crate::types::Flags;
 use crate::wire::{Error, Io, Result, Set, Token};
 
-/// Keys, lists, NOTs and ORs that one command may hold. Courier: 1000 since its newest release, no limit before.
+/// Keys, lists, NOTs and ORs that one command may hold. Courier: 1000 since its newest release, no
+/// limit before.
 const MOST: usize = 1000;
 
 /// How a date is compared.
@@ -67,8 +68,8 @@ pub enum Key {
     Text(Vec<u8>),
 }
 
-/// The inside of `( ... )`, of a NOT or of an OR that is not complete yet. A stack of these stands in for recursion: a client's
-/// parentheses never reach the machine's stack.
+/// The inside of `( ... )`, of a NOT or of an OR that is not complete yet. A stack of these stands
+/// in for recursion: a client's parentheses never reach the machine's stack.
 enum Open {
     List(Vec<Key>),
     Not,
@@ -81,7 +82,8 @@ enum Step {
     Open(Open),
 }
 
-/// `1*(SP search-key)` and the end of the line: all keys must hold. `first` is a first token that was read already.
+/// `1*(SP search-key)` and the end of the line: all keys must hold. `first` is a first token that
+/// was read already.
 ///
 /// # Errors
 /// A line outside the grammar, or with more keys than are accepted.
@@ -226,7 +228,9 @@ fn step(io: &mut Io, token: Token) -> Result<Step> {
             let name = string(io)?;
             Key::Header(name, string(io)?)
         }
-        name @ (b"BCC" | b"CC" | b"FROM" | b"SUBJECT" | b"TO") => Key::Header(name.to_vec(), string(io)?),
+        name @ (b"BCC" | b"CC" | b"FROM" | b"SUBJECT" | b"TO") => {
+            Key::Header(name.to_vec(), string(io)?)
+        }
         b"BODY" => Key::Body(string(io)?),
         b"TEXT" => Key::Text(string(io)?),
         b"UID" => match io.token()? {
@@ -243,7 +247,8 @@ fn string(io: &mut Io) -> Result<Vec<u8>> {
     io.astring()
 }
 
-/// `date`, quoted or not. RFC 3501 9: what is no date is outside the grammar (Courier: it matches nothing).
+/// `date`, quoted or not. RFC 3501 9: what is no date is outside the grammar (Courier: it matches
+/// nothing).
 fn day(io: &mut Io) -> Result<i64> {
     let token = io.token()?;
     let text = io.text_of(token)?;
@@ -288,8 +293,14 @@ mod tests {
             ("UID 4:*", Key::Uids(Set::parse(b"4:*").unwrap())),
             ("OR SEEN OR 1 2", Key::Or(vec![seen(), set("1"), set("2")])),
             ("OR OR SEEN 1 2", Key::Or(vec![seen(), set("1"), set("2")])),
-            ("OR (SEEN 1) NOT 2", Key::Or(vec![Key::And(vec![seen(), set("1")]), Key::Not(Box::new(set("2")))])),
-            ("from nil subject NIL", Key::And(vec![header("FROM", "nil"), header("SUBJECT", "NIL")])),
+            (
+                "OR (SEEN 1) NOT 2",
+                Key::Or(vec![Key::And(vec![seen(), set("1")]), Key::Not(Box::new(set("2")))]),
+            ),
+            (
+                "from nil subject NIL",
+                Key::And(vec![header("FROM", "nil"), header("SUBJECT", "NIL")]),
+            ),
             ("SUBJECT [a]", header("SUBJECT", "[a]")),
             ("HEADER X-[y] \"a b\"", header("X-[y]", "a b")),
             ("HEADER X {3+}\r\na\nb", header("X", "a\nb")),
@@ -346,8 +357,14 @@ mod tests {
 
     #[test]
     fn hostile_nesting() {
-        for (open, key, close) in [("(", "SEEN", ")"), ("NOT ", "SEEN", ""), ("OR SEEN ", "SEEN", ""), ("(NOT OR 1 ", "2", ")")] {
-            let line = |n: usize| format!("{}{key}{}\r\n", open.repeat(n), close.repeat(n)).into_bytes();
+        for (open, key, close) in [
+            ("(", "SEEN", ")"),
+            ("NOT ", "SEEN", ""),
+            ("OR SEEN ", "SEEN", ""),
+            ("(NOT OR 1 ", "2", ")"),
+        ] {
+            let line =
+                |n: usize| format!("{}{key}{}\r\n", open.repeat(n), close.repeat(n)).into_bytes();
             assert!(read(&line(249)).is_ok(), "{open}");
             assert_eq!(read(&line(100_000)), Err(Error::Syntax), "{open}");
         }

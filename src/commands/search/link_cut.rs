@@ -1,6 +1,7 @@
-//! A forest that answers "is this one an ancestor of that one" fast while links come and go: link-cut trees (Sleator and Tarjan,
-//! 1983). Threading asks it before each link (RFC 5256 3, step 1: no loops). Walking up the ancestors instead would take quadratic
-//! time on long threads, and a sender of mail could choose the References that make them so.
+//! A forest that answers "is this one an ancestor of that one" fast while links come and go:
+//! link-cut trees (Sleator and Tarjan, 1983). Threading asks it before each link (RFC 5256 3, step
+//! 1: no loops). Walking up the ancestors instead would take quadratic time on long threads, and a
+//! sender of mail could choose the References that make them so.
 
 /// No node.
 pub const NONE: u32 = u32::MAX;

@@ -1,7 +1,8 @@
-//! SEARCH, SORT and THREAD (RFC 3501 6.4.4, RFC 5256, PROTOCOL 6.5 to 6.10): which messages, in which order, who answers whom.
+//! SEARCH, SORT and THREAD (RFC 3501 6.4.4, RFC 5256, PROTOCOL 6.5 to 6.10): which messages, in
+//! which order, who answers whom.
 //!
-//! [`keys`] reads the criteria, [`plan`] makes them ready for the folder, [`evaluate`] asks each message; [`sort`] and [`thread`]
-//! take what they need of a message that matches while it is open.
+//! [`keys`] reads the criteria, [`plan`] makes them ready for the folder, [`evaluate`] asks each
+//! message; [`sort`] and [`thread`] take what they need of a message that matches while it is open.
 
 mod evaluate;
 mod forest;
@@ -44,7 +45,8 @@ pub mod plain {
             return Ok(Criteria { label: b"UTF-8".to_vec(), key });
         }
         let label = s.io.astring()?;
-        // Courier judges the character set before the keys: a client need not send literals in one that is of no use.
+        // Courier judges the character set before the keys: a client need not send literals in one
+        // that is of no use.
         if s.selected.is_none() {
             return Err(Error::Syntax);
         }
@@ -96,12 +98,15 @@ fn is_on(s: &Session) -> Result<()> {
 /// Whether SORT and THREAD may have strings in this character set.
 fn may_use(s: &Session, criteria: &Criteria) -> Result<()> {
     if s.utf8 && !criteria.label.eq_ignore_ascii_case(b"UTF-8") {
-        return Outcome::bad("Only UTF-8 charset is valid after enabling RFC 6855 support").with_code("BADCHARSET").refuse();
+        return Outcome::bad("Only UTF-8 charset is valid after enabling RFC 6855 support")
+            .with_code("BADCHARSET")
+            .refuse();
     }
     known_charset(&criteria.label)
 }
 
-/// The name of a key or an algorithm: an atom in any case, or (Courier, PROTOCOL 1.2) a quoted string in upper case.
+/// The name of a key or an algorithm: an atom in any case, or (Courier, PROTOCOL 1.2) a quoted
+/// string in upper case.
 fn option_word(token: Token) -> Option<Vec<u8>> {
     match token {
         Token::Quoted(text) => Some(text),
@@ -159,7 +164,8 @@ impl Live<'_> {
 /// How often a long search lets signals in.
 const BREATH: Duration = Duration::from_millis(500);
 
-/// Hands every message that matches to `hit`, ascending, with its sequence number or UID; the messages found renamed.
+/// Hands every message that matches to `hit`, ascending, with its sequence number or UID; the
+/// messages found renamed.
 fn find(
     s: &mut Session,
     uid: bool,
@@ -183,7 +189,11 @@ fn find(
     for index in 0..count {
         mail.turn_to(index);
         if evaluation.matches(&mut live, &mut mail) {
-            let number = if uid { live.uid(index) } else { u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1) };
+            let number = if uid {
+                live.uid(index)
+            } else {
+                u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1)
+            };
             hit(number, &mut live, &mut mail);
         }
         let now = clock::monotonic();

@@ -1,4 +1,5 @@
-//! Criteria made ready for one folder: sets become ranges, keywords numbers, strings patterns; what is cheap to decide stands first.
+//! Criteria made ready for one folder: sets become ranges, keywords numbers, strings patterns; what
+//! is cheap to decide stands first.
 
 use super::keys::{Key, When};
 use crate::mime::charset;
@@ -12,10 +13,12 @@ pub struct Ranges(Vec<(u32, u32)>);
 
 impl Ranges {
     /// The numbers of a set in a folder whose highest number is `last`.
-    // RFC 3501 9: the ends of a range may come in either order, and `*` is the highest number in use; Courier has neither here.
+    // RFC 3501 9: the ends of a range may come in either order, and `*` is the highest number in
+    // use; Courier has neither here.
     fn of(set: &Set, last: Option<u32>) -> Ranges {
         let top = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        let mut list: Vec<(u32, u32)> = set.ranges(last).map(|r| (top(r.from), top(r.to))).collect();
+        let mut list: Vec<(u32, u32)> =
+            set.ranges(last).map(|r| (top(r.from), top(r.to))).collect();
         list.sort_unstable();
         let mut ranges: Vec<(u32, u32)> = Vec::with_capacity(list.len());
         for (from, to) in list {
@@ -132,7 +135,9 @@ impl Plan {
                 Node::Is(known) => Node::Is(!known),
                 node => Node::Not(Box::new(node)),
             },
-            Key::Numbers(set) => Node::Numbers(Ranges::of(&set, Some(folder.count).filter(|n| *n > 0))),
+            Key::Numbers(set) => {
+                Node::Numbers(Ranges::of(&set, Some(folder.count).filter(|n| *n > 0)))
+            }
             Key::Uids(set) => Node::Uids(Ranges::of(&set, folder.last_uid)),
             Key::Flag(flag) => Node::Flag(flag),
             Key::Recent => Node::Recent,
@@ -194,14 +199,21 @@ impl Plan {
     /// How much must be known of a message before a node can be decided.
     fn cost(&self, node: &Node) -> Level {
         match node {
-            Node::Is(_) | Node::Numbers(_) | Node::Uids(_) | Node::Flag(_) | Node::Recent | Node::Keyword(_) => Level::View,
+            Node::Is(_)
+            | Node::Numbers(_)
+            | Node::Uids(_)
+            | Node::Flag(_)
+            | Node::Recent
+            | Node::Keyword(_) => Level::View,
             Node::Internal(..) => Level::File,
             Node::Sent(..) | Node::Header(_) => Level::Header,
             Node::Larger(_) | Node::Smaller(_) => Level::Size,
             Node::Text(n) if self.texts.get(*n).is_some_and(Needle::is_empty) => Level::File,
             Node::Text(_) => Level::Text,
             Node::Not(node) => self.cost(node),
-            Node::And(nodes) | Node::Or(nodes) => nodes.first().map_or(Level::View, |n| self.cost(n)),
+            Node::And(nodes) | Node::Or(nodes) => {
+                nodes.first().map_or(Level::View, |n| self.cost(n))
+            }
         }
     }
 }
@@ -221,7 +233,8 @@ pub enum Level {
     Text,
 }
 
-/// The pattern of a string, `None` for one that is not valid in its character set: it matches nothing (PROTOCOL 6.6).
+/// The pattern of a string, `None` for one that is not valid in its character set: it matches
+/// nothing (PROTOCOL 6.6).
 fn needle(label: &[u8], text: &[u8]) -> Option<Needle> {
     charset::decode_strict(label, text).map(|text| Needle::new(&text))
 }

@@ -1,5 +1,5 @@
-//! THREAD REFERENCES (RFC 5256 3): who answers whom, by Message-IDs first and by subjects then. The six steps of the RFC, each under
-//! its number, in nearly linear time and without recursion.
+//! THREAD REFERENCES (RFC 5256 3): who answers whom, by Message-IDs first and by subjects then. The
+//! six steps of the RFC, each under its number, in nearly linear time and without recursion.
 
 use super::forest::{Forest, Node};
 use super::link_cut::{LinkCut, NONE};
@@ -47,8 +47,9 @@ impl References {
     /// Steps (1)(A) and (B) for one message. Messages come in the order of their sequence numbers.
     pub fn add(&mut self, message: Message) {
         let Message { number, sent, subject, is_reply, id, references } = message;
-        // RFC 5256 3 (1)(A): of several messages with one ID the first has it, the others get one of their own.
-        // (Courier: the earlier one loses the parent and the children that it has so far.)
+        // RFC 5256 3 (1)(A): of several messages with one ID the first has it, the others get one
+        // of their own. (Courier: the earlier one loses the parent and the children that it has so
+        // far.)
         let place = match id.map(|id| self.place_of(id)) {
             Some(place) if self.get(place).number == 0 => place,
             _ => self.new_place(),
@@ -123,8 +124,9 @@ impl References {
         forest
     }
 
-    /// Steps (2) and (3): the messages, numbered by their order, behind them the dummies that stay, all of them at the top. Every
-    /// message gets the nearest message above it as parent, or else the topmost dummy.
+    /// Steps (2) and (3): the messages, numbered by their order, behind them the dummies that stay,
+    /// all of them at the top. Every message gets the nearest message above it as parent, or else
+    /// the topmost dummy.
     fn pruned(&self) -> Forest {
         const UNKNOWN: u32 = NONE - 1;
         // By place: the place that its children are under after the pruning.
@@ -236,7 +238,9 @@ fn gather_subjects(forest: &mut Forest, messages: &[u32], places: &[Place]) {
     // (5)(C)
     let mut joined: HashMap<u32, u32> = HashMap::new();
     for (subject, current) in top.iter().filter_map(|(_, first, node)| thread(*first, *node)) {
-        let Some(known) = table.get_mut(&subject).filter(|known| known.node != current.node) else { continue };
+        let Some(known) = table.get_mut(&subject).filter(|known| known.node != current.node) else {
+            continue;
+        };
         if known.dummy && current.dummy {
             joined.insert(current.node, known.node);
             continue;

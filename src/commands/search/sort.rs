@@ -53,7 +53,8 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
                 return Err(Error::Syntax);
             }
             match option_word(token).as_deref() {
-                // RFC 5256 5 has one REVERSE at most; Courier takes more, each turning the order round.
+                // RFC 5256 5 has one REVERSE at most; Courier takes more, each turning the order
+                // round.
                 Some(b"REVERSE") => reverse = Some(reverse != Some(true)),
                 Some(b"ARRIVAL") => break Key::Arrival,
                 Some(b"CC") => break Key::Cc,
@@ -77,10 +78,15 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
 pub struct Program(Vec<Criterion>);
 
 /// Tells the messages that match, in order.
-pub fn run(s: &mut Session, call: &Call, (program, criteria): (Program, Criteria)) -> Result<Outcome> {
+pub fn run(
+    s: &mut Session,
+    call: &Call,
+    (program, criteria): (Program, Criteria),
+) -> Result<Outcome> {
     may_use(s, &criteria)?;
     let mut table = Table::new(program);
-    let renamed = find(s, call.uid, criteria, |number, folder, mail| table.take(number, folder, mail))?;
+    let renamed =
+        find(s, call.uid, criteria, |number, folder, mail| table.take(number, folder, mail))?;
     let mut line = b"* SORT".to_vec();
     for number in table.sorted() {
         line.push(b' ');
@@ -104,7 +110,8 @@ impl Column {
             Column::Numbers(values) => values.get(a).cmp(&values.get(b)),
             Column::Texts { ends, octets } => {
                 let text = |at: usize| {
-                    let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+                    let start =
+                        at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
                     ends.get(at).and_then(|end| octets.get(start..*end))
                 };
                 text(a).cmp(&text(b))
@@ -143,7 +150,9 @@ impl Table {
             columns: program
                 .into_iter()
                 .map(|criterion| match criterion.0 {
-                    Key::Arrival | Key::Date | Key::Size => (criterion, Column::Numbers(Vec::new())),
+                    Key::Arrival | Key::Date | Key::Size => {
+                        (criterion, Column::Numbers(Vec::new()))
+                    }
                     _ => (criterion, Column::Texts { ends: Vec::new(), octets: Vec::new() }),
                 })
                 .collect(),
@@ -186,7 +195,8 @@ impl Table {
         }
     }
 
-    /// The numbers in order. RFC 5256 3: equal messages stay in the order of the folder, REVERSE or not (Courier 5.0.13: descending).
+    /// The numbers in order. RFC 5256 3: equal messages stay in the order of the folder, REVERSE or
+    /// not (Courier 5.0.13: descending).
     fn sorted(&self) -> impl Iterator<Item = u32> + '_ {
         let mut order: Vec<usize> = (0..self.numbers.len()).collect();
         order.sort_unstable_by(|a, b| {
@@ -246,7 +256,8 @@ impl Values {
     }
 }
 
-/// RFC 5256 3: "[IMAP] addr-mailbox of the first address", without regard to case (RFC 5256 7). Courier: mailbox and host, as written.
+/// RFC 5256 3: "[IMAP] addr-mailbox of the first address", without regard to case (RFC 5256 7).
+/// Courier: mailbox and host, as written.
 fn mailbox(value: &[u8]) -> Vec<u8> {
     let first = address::first(value).and_then(|a| a.mailbox).unwrap_or_default();
     if first.is_ascii() {

@@ -30,7 +30,11 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> {
 }
 
 /// Tells the threads of the messages that match.
-pub fn run(s: &mut Session, call: &Call, (algorithm, criteria): (Algorithm, Criteria)) -> Result<Outcome> {
+pub fn run(
+    s: &mut Session,
+    call: &Call,
+    (algorithm, criteria): (Algorithm, Criteria),
+) -> Result<Outcome> {
     may_use(s, &criteria)?;
     let mut subjects = Subjects::default();
     let (forest, renamed) = match algorithm {
@@ -61,9 +65,16 @@ pub fn run(s: &mut Session, call: &Call, (algorithm, criteria): (Algorithm, Crit
 }
 
 /// What threading wants to know of a message. Courier: one that is gone is left out.
-fn message(number: u32, folder: &mut Live<'_>, mail: &mut Mail, subjects: &mut Subjects, ids: bool) -> Option<Message> {
+fn message(
+    number: u32,
+    folder: &mut Live<'_>,
+    mail: &mut Mail,
+    subjects: &mut Subjects,
+    ids: bool,
+) -> Option<Message> {
     let (reader, _) = mail.open(folder)?;
-    // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest or equal to all).
+    // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest
+    // or equal to all).
     let mut message = Message { number, sent: facts::internal_date(reader), ..Message::default() };
     read_header(&mut message, facts::header(reader).unwrap_or_default(), subjects, ids);
     Some(message)
@@ -71,7 +82,8 @@ fn message(number: u32, folder: &mut Live<'_>, mail: &mut Mail, subjects: &mut S
 
 /// Takes what the header tells; of a repeated field the first counts.
 fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, ids: bool) {
-    let (mut sent, mut subject, mut id, mut references, mut in_reply_to) = (None, None, None, None, None);
+    let (mut sent, mut subject, mut id, mut references, mut in_reply_to) =
+        (None, None, None, None, None);
     for field in header::fields(block) {
         let slot = match field.name.to_ascii_lowercase().as_slice() {
             b"date" => &mut sent,
@@ -118,7 +130,9 @@ mod tests {
         );
         assert_eq!((m.id, m.references), (Some(b"a@x".to_vec()), ids(&["r1@x", "r2@x"])));
         assert_eq!((m.sent, m.subject, m.is_reply), (9, 1, true));
-        let m = read("References: nothing valid\nIn-Reply-To: mail of <x@y> <i@x>\nSubject: s\nSubject: Re: t\nDate: never\n");
+        let m = read(
+            "References: nothing valid\nIn-Reply-To: mail of <x@y> <i@x>\nSubject: s\nSubject: Re: t\nDate: never\n",
+        );
         assert_eq!((m.id, m.references), (None, ids(&["x@y"])));
         assert_eq!((m.sent, m.subject, m.is_reply), (7, 1, false));
         let m = read("Subject: Re:\n");

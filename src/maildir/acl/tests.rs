@@ -79,7 +79,9 @@ fn changes_that_are_refused() {
         ("-", "l", "ok"),
     ] {
         let mut acl = read(base);
-        let got = acl.change(identifier.as_bytes(), argument.as_bytes()).and_then(|()| acl.check(b"user=joe"));
+        let got = acl
+            .change(identifier.as_bytes(), argument.as_bytes())
+            .and_then(|()| acl.check(b"user=joe"));
         let got = match got {
             Ok(()) => "ok".to_owned(),
             Err(ChangeRefused::Owner(id)) => String::from_utf8(id).unwrap(),

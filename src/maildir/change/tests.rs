@@ -37,7 +37,8 @@ fn arithmetic_of_flags() {
 fn flags_are_a_rename() {
     let d = Folder::of(&["1.a:2,PSa", "2.b", "3.c:2,"]);
     let mut m = d.scan().messages;
-    let mut store = |i, change| letters(store_flags(&d.dir, &mut m, i, &Edit::new(change, ALL)).unwrap());
+    let mut store =
+        |i, change| letters(store_flags(&d.dir, &mut m, i, &Edit::new(change, ALL)).unwrap());
     // Nothing to change: not even the unknown letters go.
     assert_eq!(store(0, Change::Add(f("S"))), "S");
     assert_eq!(d.list("cur"), ["1.a:2,PSa", "2.b", "3.c:2,"]);
@@ -58,12 +59,24 @@ fn changes_of_others_are_merged() {
     d.rename("cur/2.b:2,", "cur/2.b:2,R");
     d.remove("cur/3.c:2,T");
     // What we knew as set is not any more, so setting it is a change.
-    assert_eq!(letters(store_flags(&d.dir, &mut m, 0, &Edit::new(Change::Add(f("S")), ALL)).unwrap()), "FS");
+    assert_eq!(
+        letters(store_flags(&d.dir, &mut m, 0, &Edit::new(Change::Add(f("S")), ALL)).unwrap()),
+        "FS"
+    );
     // The reading told of the others, too.
     assert!(m.take_changed(0) && m.take_changed(1) && !m.take_changed(1) && !m.take_changed(3));
-    assert_eq!(letters(store_flags(&d.dir, &mut m, 1, &Edit::new(Change::Set(f("S")), ALL)).unwrap()), "S");
-    assert!(matches!(store_flags(&d.dir, &mut m, 2, &Edit::new(Change::Add(f("S")), ALL)), Err(Error::Gone)));
-    assert!(matches!(store_flags(&d.dir, &mut m, 9, &Edit::new(Change::Add(f("S")), ALL)), Err(Error::Gone)));
+    assert_eq!(
+        letters(store_flags(&d.dir, &mut m, 1, &Edit::new(Change::Set(f("S")), ALL)).unwrap()),
+        "S"
+    );
+    assert!(matches!(
+        store_flags(&d.dir, &mut m, 2, &Edit::new(Change::Add(f("S")), ALL)),
+        Err(Error::Gone)
+    ));
+    assert!(matches!(
+        store_flags(&d.dir, &mut m, 9, &Edit::new(Change::Add(f("S")), ALL)),
+        Err(Error::Gone)
+    ));
     assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,S", "4.d:2,F"]);
 }
 
@@ -72,7 +85,10 @@ fn no_file_is_overwritten() {
     let d = Folder::of(&["1.a:2,"]);
     let mut m = d.scan().messages;
     d.put("cur/1.a:2,S");
-    assert!(matches!(store_flags(&d.dir, &mut m, 0, &Edit::new(Change::Add(f("S")), ALL)), Err(Error::Io(..))));
+    assert!(matches!(
+        store_flags(&d.dir, &mut m, 0, &Edit::new(Change::Add(f("S")), ALL)),
+        Err(Error::Io(..))
+    ));
     assert_eq!(d.read("cur/1.a:2,S"), "Subject: cur/1.a:2,S\n\ntext\n");
     assert_eq!(d.read("cur/1.a:2,"), "Subject: cur/1.a:2,\n\ntext\n");
 }
@@ -208,13 +224,16 @@ fn keywords_the_careful_way() {
     // Another session's changes, one merged and one not.
     d.write("courierimapkeywords/:list", "Theirs\n\n2.b:0\n");
     d.write("courierimapkeywords/1.a", "Theirs\n");
-    store_keywords(&d.store, &d.dir, &mut s, &[0, 1, 2], KeywordChange::Add, &[b"Ours".to_vec()]).unwrap();
+    store_keywords(&d.store, &d.dir, &mut s, &[0, 1, 2], KeywordChange::Add, &[b"Ours".to_vec()])
+        .unwrap();
     assert_eq!(show(&s), "1 1.a:2, * Theirs Ours\n2 2.b:2, * Theirs Ours\n3 3.c:2, * Ours\n");
-    for (name, content) in [("1.a", "Theirs\nOurs\n"), ("2.b", "Theirs\nOurs\n"), ("3.c", "Ours\n")] {
+    for (name, content) in [("1.a", "Theirs\nOurs\n"), ("2.b", "Theirs\nOurs\n"), ("3.c", "Ours\n")]
+    {
         assert_eq!(d.read(&format!("courierimapkeywords/{name}")), content);
     }
     assert!(d.list("tmp").is_empty());
-    store_keywords(&d.store, &d.dir, &mut s, &[0], KeywordChange::Remove, &[b"theirs".to_vec()]).unwrap();
+    store_keywords(&d.store, &d.dir, &mut s, &[0], KeywordChange::Remove, &[b"theirs".to_vec()])
+        .unwrap();
     let scanned = d.scan();
     assert_eq!(show(&scanned), "1 1.a:2, Ours\n2 2.b:2, Theirs Ours\n3 3.c:2, Ours\n");
     assert!(!d.list("courierimapkeywords").iter().any(|n| n.starts_with(".tmp")));
@@ -250,10 +269,21 @@ fn keywords_are_not_added_to_unread_ones() {
         d.write("courierimapkeywords/:list", "Theirs\n\n1.a:0\n");
         let mut s = d.scan();
         // Root may read everything: too large does as well as forbidden.
-        std::fs::File::options().write(true).open(d.path("courierimapkeywords/:list")).unwrap().set_len(1 << 40).unwrap();
-        std::fs::set_permissions(d.path("courierimapkeywords/:list"), std::fs::Permissions::from_mode(0o000)).unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(d.path("courierimapkeywords/:list"))
+            .unwrap()
+            .set_len(1 << 40)
+            .unwrap();
+        std::fs::set_permissions(
+            d.path("courierimapkeywords/:list"),
+            std::fs::Permissions::from_mode(0o000),
+        )
+        .unwrap();
         let mut unread = d.scan();
-        let add = |s: &mut Snapshot| store_keywords(&d.store, &d.dir, s, &[0], KeywordChange::Add, &[b"Ours".to_vec()]);
+        let add = |s: &mut Snapshot| {
+            store_keywords(&d.store, &d.dir, s, &[0], KeywordChange::Add, &[b"Ours".to_vec()])
+        };
         assert!(add(&mut unread).is_err(), "{mode:?}");
         assert!(!d.path("courierimapkeywords/1.a").exists());
         // The careful way reads anew; the fast way goes by what the session knows.

@@ -11,7 +11,9 @@ fn octets_as_they_are() {
     let f = Folder::new();
     let mut d = Delivery::create(&f.store, &f.dir, None).unwrap();
     let (mut want, mut all) = (Vec::new(), 0);
-    for (n, length) in [0usize, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3, 200_000, 7].into_iter().enumerate() {
+    for (n, length) in
+        [0usize, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3, 200_000, 7].into_iter().enumerate()
+    {
         let piece = vec![b'a' + n as u8; length];
         d.write(&piece).unwrap();
         want.extend_from_slice(&piece);
@@ -24,7 +26,10 @@ fn octets_as_they_are() {
     want.push(b'\n');
     assert!(d.ends_in_lf());
     let name = f.list("tmp")[0].clone();
-    assert!(name.ends_with(&format!("_0.{}", String::from_utf8_lossy(&f.store.config.host))), "{name}");
+    assert!(
+        name.ends_with(&format!("_0.{}", String::from_utf8_lossy(&f.store.config.host))),
+        "{name}"
+    );
     d.finish(&f.store, Flags::SEEN | Flags::DRAFT, vec![], Some(1_000_000_000)).unwrap();
     assert!(d.write(b"x").is_err());
     let scanned = f.try_scan(Mode::ReadWrite, None, vec![d]).unwrap();
@@ -107,13 +112,19 @@ fn courier_takes_up_what_was_delivered() {
     let Some(output) = f.courier(&["SELECT INBOX", "FETCH 1 (UID FLAGS)"]) else { return };
     assert!(output.contains("* 1 FETCH (UID 1 FLAGS (\\Seen Work))"), "{output}");
     assert!(
-        output.contains(&format!("UIDVALIDITY {}", scanned.snapshot.uid_validity)) && output.contains("* 0 RECENT"),
+        output.contains(&format!("UIDVALIDITY {}", scanned.snapshot.uid_validity))
+            && output.contains("* 0 RECENT"),
         "{output}"
     );
     assert_eq!((f.uids(), f.list("cur"), f.list("courierimapkeywords")), before);
     // And the other way: what Courier appends and marks is what we see.
-    let output =
-        f.courier(&["SELECT INBOX", "STORE 1 +FLAGS (\\Flagged Extra)", "APPEND INBOX (\\Answered) {3}\r\nabc"]).unwrap();
+    let output = f
+        .courier(&[
+            "SELECT INBOX",
+            "STORE 1 +FLAGS (\\Flagged Extra)",
+            "APPEND INBOX (\\Answered) {3}\r\nabc",
+        ])
+        .unwrap();
     assert!(output.contains("APPENDUID"), "{output}");
     let s = f.scan();
     assert_eq!(s.messages.len(), 2);

@@ -14,7 +14,10 @@ fn made_as_courier_makes_them() {
     let inbox = Folder::new();
     let f = inbox.sub("Sent");
     create(&f.store, &f.dir).unwrap();
-    assert_eq!(f.list("."), ["courierimapkeywords", "courierimapuiddb", "cur", "maildirfolder", "new", "tmp"]);
+    assert_eq!(
+        f.list("."),
+        ["courierimapkeywords", "courierimapuiddb", "cur", "maildirfolder", "new", "tmp"]
+    );
     let mode = |name: &str| fs::lstat(&f.path(name)).unwrap().mode() & 0o777;
     assert_eq!((mode("."), mode("cur"), mode("maildirfolder")), (0o700, 0o700, 0o600));
     assert_eq!(f.uids(), format!("1 {} 1\n", uiddb::validity_of(&f.dir).unwrap()));
@@ -79,7 +82,9 @@ fn renamed_with_all_below() {
     }
     inbox.write("courierimaphieracl/Old.v", "owner lr\n");
     inbox.write("courierimaphieracl/Olden", "owner lr\n");
-    let go = |old: &str, new: &str| rename(&inbox.store, inbox.dir.path(), old.as_bytes(), new.as_bytes());
+    let go = |old: &str, new: &str| {
+        rename(&inbox.store, inbox.dir.path(), old.as_bytes(), new.as_bytes())
+    };
     go("Old", "New.x").unwrap();
     let mut subs = list_own(inbox.dir.path()).unwrap();
     subs.sort();

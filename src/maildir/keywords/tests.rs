@@ -32,12 +32,20 @@ fn run(case: &Case) {
         f.write(&format!("courierimapkeywords/{}", filled(name, period)), content);
     }
     let snapshot = f.scan();
-    let shown: Vec<String> = show(&snapshot).lines().map(|l| l.split_once(":2,").unwrap().1.trim().to_owned()).collect();
+    let shown: Vec<String> =
+        show(&snapshot).lines().map(|l| l.split_once(":2,").unwrap().1.trim().to_owned()).collect();
     assert_eq!(shown, case.shown, "{}", case.name);
-    let mut want: Vec<_> = case.after.iter().map(|(name, content)| (filled(name, period), (*content).to_owned())).collect();
+    let mut want: Vec<_> = case
+        .after
+        .iter()
+        .map(|(name, content)| (filled(name, period), (*content).to_owned()))
+        .collect();
     want.sort();
-    let got: Vec<_> =
-        f.list("courierimapkeywords").into_iter().map(|n| (n.clone(), f.read(&format!("courierimapkeywords/{n}")))).collect();
+    let got: Vec<_> = f
+        .list("courierimapkeywords")
+        .into_iter()
+        .map(|n| (n.clone(), f.read(&format!("courierimapkeywords/{n}"))))
+        .collect();
     assert_eq!(got, want, "{}", case.name);
     assert!(f.list("tmp").is_empty());
     assert_eq!(show(&f.scan()), show(&snapshot), "{}: again", case.name);
@@ -62,7 +70,12 @@ fn as_courier_does_it() {
             shown: ["Work", "", ""],
             after: &[(":list", "Work\n\n1001.a:0\n")],
         },
-        Case { name: "only lines of nobody", before: &[(":list", "Work\n\n1009.z:0\n")], shown: ["", "", ""], after: &[] },
+        Case {
+            name: "only lines of nobody",
+            before: &[(":list", "Work\n\n1009.z:0\n")],
+            shown: ["", "", ""],
+            after: &[],
+        },
         Case {
             name: "a new file is merged and kept",
             before: &[(":list", "Work\n\n1001.a:0\n"), ("1002.b", "x\nWORK\n")],
@@ -99,7 +112,11 @@ fn as_courier_does_it() {
         },
         Case {
             name: "of two old ones the lower goes",
-            before: &[(":list", "Work\n\n1001.a:0\n"), (".T-1.1001.a", "x\n"), (".T-2.1001.a", "y\n")],
+            before: &[
+                (":list", "Work\n\n1001.a:0\n"),
+                (".T-1.1001.a", "x\n"),
+                (".T-2.1001.a", "y\n"),
+            ],
             shown: ["x", "", ""],
             after: &[(":list", "x\n\n1001.a:0\n"), (".T-1.1001.a", "x\n")],
         },
@@ -129,9 +146,21 @@ fn as_courier_does_it() {
         },
         Case {
             name: "files of nobody stay for a while, others for ever",
-            before: &[("1009.z", "x\n"), (".5.1009.z", "x\n"), (".foo", "x"), (".x.1001.a", "x"), (".5", "x")],
+            before: &[
+                ("1009.z", "x\n"),
+                (".5.1009.z", "x\n"),
+                (".foo", "x"),
+                (".x.1001.a", "x"),
+                (".5", "x"),
+            ],
             shown: ["", "", ""],
-            after: &[("1009.z", "x\n"), (".5.1009.z", "x\n"), (".foo", "x"), (".x.1001.a", "x"), (".5", "x")],
+            after: &[
+                ("1009.z", "x\n"),
+                (".5.1009.z", "x\n"),
+                (".foo", "x"),
+                (".x.1001.a", "x"),
+                (".5", "x"),
+            ],
         },
         Case {
             name: "what no reply could hold",
@@ -151,7 +180,12 @@ fn as_courier_does_it() {
             shown: ["a", "a", ""],
             after: &[(":list", "a\n\n1001.a:0\n1002.b:0")],
         },
-        Case { name: "no lines", before: &[(":list", "a\nb\n")], shown: ["", "", ""], after: &[(":list", "a\nb\n")] },
+        Case {
+            name: "no lines",
+            before: &[(":list", "a\nb\n")],
+            shown: ["", "", ""],
+            after: &[(":list", "a\nb\n")],
+        },
         Case {
             name: "of two lines the later counts",
             before: &[(":list", "a\nb\n\n1001.a:0\n1001.a:1\n")],
@@ -211,7 +245,13 @@ fn strange_files_are_empty() {
 fn any_octets_are_read() {
     let f = Folder::of(&["1.a:2,"]);
     f.scan();
-    for content in [&b"\0\xff\n\n1.a:0"[..], b"\n\n\n", b"x\n\n:\n1.a\n1.a:99999999999999999999999 0\n", b"", b"\n1.a:0\n"] {
+    for content in [
+        &b"\0\xff\n\n1.a:0"[..],
+        b"\n\n\n",
+        b"x\n\n:\n1.a\n1.a:99999999999999999999999 0\n",
+        b"",
+        b"\n1.a:0\n",
+    ] {
         std::fs::write(f.path("courierimapkeywords/:list"), content).unwrap();
         f.scan();
         std::fs::write(f.path("courierimapkeywords/1.a"), content).unwrap();

@@ -6,7 +6,11 @@ use std::fs as stdfs;
 fn shown(list: &[Listed]) -> Vec<String> {
     let one = |l: &Listed| {
         let name = String::from_utf8_lossy(&l.name);
-        format!("{name}{}{}", if l.is_folder { "" } else { "/" }, if l.has_children { "+" } else { "" })
+        format!(
+            "{name}{}{}",
+            if l.is_folder { "" } else { "/" },
+            if l.has_children { "+" } else { "" }
+        )
     };
     let mut all: Vec<String> = list.iter().map(one).collect();
     all.sort();
@@ -75,7 +79,10 @@ fn odd_entries() {
     stdfs::write(world.at("joe/..x"), "").unwrap();
     stdfs::write(world.at("joe/.new\nline"), "").unwrap();
     // Courier lists every entry that starts with a dot.
-    assert_eq!(list(&joe, "INBOX.%"), ["INBOX.A+", "INBOX.Empty", "INBOX.File", "INBOX.V/+", "INBOX.new\nline"]);
+    assert_eq!(
+        list(&joe, "INBOX.%"),
+        ["INBOX.A+", "INBOX.Empty", "INBOX.File", "INBOX.V/+", "INBOX.new\nline"]
+    );
 }
 
 #[test]
@@ -85,12 +92,18 @@ fn the_index() {
     for (pattern, expected) in [
         ("#shared.%", &["#shared.Gone/+", "#shared.Sales/+", "#shared.bob/+"][..]),
         ("#shared.Sales.%", &["#shared.Sales.bob/+", "#shared.Sales.sal"]),
-        ("#shared.bob*", &["#shared.bob.Priv", "#shared.bob.Pub+", "#shared.bob.Pub.Sub", "#shared.bob/+"]),
+        (
+            "#shared.bob*",
+            &["#shared.bob.Priv", "#shared.bob.Pub+", "#shared.bob.Pub.Sub", "#shared.bob/+"],
+        ),
         ("#shared.Sales", &["#shared.Sales/+"]),
         ("#shared.Gone.*", &[]),
         ("#shared.joe*", &[]),
         ("#shared.nobody", &[]),
-        ("#shared.%.%", &["#shared.Sales.bob/+", "#shared.Sales.sal", "#shared.bob.Priv", "#shared.bob.Pub+"]),
+        (
+            "#shared.%.%",
+            &["#shared.Sales.bob/+", "#shared.Sales.sal", "#shared.bob.Priv", "#shared.bob.Pub+"],
+        ),
     ] {
         assert_eq!(list(&joe, pattern), expected, "{pattern}");
     }
@@ -112,12 +125,28 @@ fn a_large_maildir() {
 fn subscribed() {
     let world = World::new();
     let joe = world.as_user("joe", "");
-    let lsub = |pattern: &str| shown(&joe.list_subscribed(&Pattern::new(pattern.as_bytes()).unwrap()).unwrap());
+    let lsub = |pattern: &str| {
+        shown(&joe.list_subscribed(&Pattern::new(pattern.as_bytes()).unwrap()).unwrap())
+    };
     assert_eq!(lsub("*"), Vec::<String>::new());
-    stdfs::write(world.at("joe/courierimapsubscribed"), "inbox.N.M\nINBOX.A\n#shared.bob.Pub\n#shared.bob\n\nbad\nINBOX.a/b\n")
-        .unwrap();
+    stdfs::write(
+        world.at("joe/courierimapsubscribed"),
+        "inbox.N.M\nINBOX.A\n#shared.bob.Pub\n#shared.bob\n\nbad\nINBOX.a/b\n",
+    )
+    .unwrap();
     joe.links().subscribe(b"corp.Wr").unwrap();
-    assert_eq!(lsub("*"), ["INBOX.A", "INBOX.N.M", "INBOX.N/+", "INBOX/+", "shared.corp.Wr", "shared.corp/+", "shared/+"]);
+    assert_eq!(
+        lsub("*"),
+        [
+            "INBOX.A",
+            "INBOX.N.M",
+            "INBOX.N/+",
+            "INBOX/+",
+            "shared.corp.Wr",
+            "shared.corp/+",
+            "shared/+"
+        ]
+    );
     assert_eq!(lsub("%"), ["INBOX/+", "shared/+"]);
     assert_eq!(lsub("INBOX.%"), ["INBOX.A", "INBOX.N/+"]);
     assert_eq!(lsub("#shared.*"), ["#shared.bob.Pub", "#shared.bob/+"]);

@@ -133,8 +133,14 @@ fn what_was_waited_for_in_vain_is_told() {
         begun: clock::monotonic(),
         last: Some(Seen { content: content.into(), age: 7_300_000_000 }),
     };
-    assert_eq!(wait("12:h").to_string(), "tmp/courier.lock: not locked after 0 s, held by 12:h for 7 s");
-    assert_eq!(wait("1:\nERR").to_string(), "tmp/courier.lock: not locked after 0 s, held by 1:/ERR for 7 s");
+    assert_eq!(
+        wait("12:h").to_string(),
+        "tmp/courier.lock: not locked after 0 s, held by 12:h for 7 s"
+    );
+    assert_eq!(
+        wait("1:\nERR").to_string(),
+        "tmp/courier.lock: not locked after 0 s, held by 1:/ERR for 7 s"
+    );
     assert!(wait(&"x".repeat(5000)).to_string().len() < 200);
 }
 
@@ -143,7 +149,9 @@ fn the_end_of_a_lock_is_noticed_at_once() {
     for owner in ["here", "elsewhere"] {
         let f = folder();
         // A shell that holds the lock for a while.
-        let script = format!("printf %s $$:{owner} > courier.lock; echo ready; sleep 0.15; rm courier.lock; sleep 5");
+        let script = format!(
+            "printf %s $$:{owner} > courier.lock; echo ready; sleep 0.15; rm courier.lock; sleep 5"
+        );
         let mut child = Command::new("sh")
             .args(["-c", &script])
             .current_dir(f.root.path().join("tmp"))
@@ -153,7 +161,10 @@ fn the_end_of_a_lock_is_noticed_at_once() {
         let mut ready = [0u8; 6];
         io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
         let took = f.time().unwrap();
-        assert!(took > Duration::from_millis(50) && took < Duration::from_millis(330), "{owner}: {took:?}");
+        assert!(
+            took > Duration::from_millis(50) && took < Duration::from_millis(330),
+            "{owner}: {took:?}"
+        );
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -10,8 +10,18 @@ fn records_are_small() {
 
 #[test]
 fn names_come_back_as_they_were() {
-    let names =
-        ["1.a:2,S", "2.a:2,", "3.a", "4.a:2,SF", "5.a:2,Sab", "6.a:1,x", "7.a:2,S:2,F", ":2,S", "8.a:", "9.a,S=5:2,DFRST"];
+    let names = [
+        "1.a:2,S",
+        "2.a:2,",
+        "3.a",
+        "4.a:2,SF",
+        "5.a:2,Sab",
+        "6.a:1,x",
+        "7.a:2,S:2,F",
+        ":2,S",
+        "8.a:",
+        "9.a,S=5:2,DFRST",
+    ];
     let mut all = Messages::default();
     for name in names {
         all.push_named(name.as_bytes(), 0);
@@ -44,7 +54,8 @@ fn numbers_in_order() {
     all.push_named(b"aa:2,", bit::DELIVERED);
     all.push_named(b"n:2,", 0);
     assert_eq!(all.number(9), Some(14));
-    let got: Vec<_> = (0..all.len()).map(|i| (all.uid(i).unwrap().get(), all.base_name(i).to_vec())).collect();
+    let got: Vec<_> =
+        (0..all.len()).map(|i| (all.uid(i).unwrap().get(), all.base_name(i).to_vec())).collect();
     let want = [(5, "known"), (9, "zz"), (10, "aa"), (11, "n"), (12, "3.c"), (13, "20.b")];
     assert_eq!(got, want.map(|(n, s)| (n, s.as_bytes().to_vec())));
     assert_eq!(all.position(Uid::new(10).unwrap()), Ok(2));

@@ -83,7 +83,10 @@ fn as_courier_keeps_it() {
     assert_eq!(text(&dir), "100S,5C\n          22            2\n");
     q.subtract(11, 1);
     assert_eq!(text(&dir), "100S,5C\n          22            2\n         -11           -1\n");
-    assert_eq!(q.usage(), Some(Usage { limits: Limits { bytes: 100, messages: 5 }, bytes: 11, messages: 1 }));
+    assert_eq!(
+        q.usage(),
+        Some(Usage { limits: Limits { bytes: 100, messages: 5 }, bytes: 11, messages: 1 })
+    );
     q.recalculate();
     assert_eq!(text(&dir), "100S,5C\n          22            2\n");
     message(&dir, ".Trash.Sub/cur/5.a:2,");

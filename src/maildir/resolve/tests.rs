@@ -1,7 +1,8 @@
 use super::*;
 use std::fs as stdfs;
 
-/// Accounts joe (ours), bob and sal below one directory, an index with a group, an old-style provider.
+/// Accounts joe (ours), bob and sal below one directory, an index with a group, an old-style
+/// provider.
 pub(in crate::maildir) struct World {
     pub dir: tempfile::TempDir,
 }
@@ -42,7 +43,8 @@ impl World {
             format!("joe\t1\t1\t/\t{root}/joe\nbob\t1\t1\t/\t{root}/bob\nSales\t*\tsales\nGone\t*\tmissing\n"),
         )
         .unwrap();
-        stdfs::write(at("sales"), format!("bob\t1\t1\t/\t{root}/bob\nsal\t1\t1\t/\t{root}/sal\n")).unwrap();
+        stdfs::write(at("sales"), format!("bob\t1\t1\t/\t{root}/bob\nsal\t1\t1\t/\t{root}/sal\n"))
+            .unwrap();
         stdfs::write(at("joe/shared-maildirs"), format!("corp {root}/Shr\n")).unwrap();
         World { dir }
     }
@@ -78,7 +80,10 @@ fn places() {
     let world = World::new();
     let joe = world.as_user("joe", "");
     let inbox = joe.resolve(&name("INBOX")).unwrap();
-    assert_eq!((inbox.dir.path().to_path_buf(), inbox.sub.len(), inbox.kind), (world.at("joe"), 0, Kind::Own));
+    assert_eq!(
+        (inbox.dir.path().to_path_buf(), inbox.sub.len(), inbox.kind),
+        (world.at("joe"), 0, Kind::Own)
+    );
     let own = joe.resolve(&name("INBOX.A.B")).unwrap();
     assert_eq!(
         (own.dir.path().to_path_buf(), own.root, own.owner),
@@ -106,7 +111,9 @@ fn places() {
     }
     assert_eq!(joe.place(&name("INBOX.new")).unwrap().dir.path(), world.at("joe/.new"));
     assert_eq!(joe.place(&name("#shared.bob.new")).unwrap().dir.path(), world.at("bob/.new"));
-    for nowhere in ["#shared.new", "#shared.Sales", "#shared.Sales.new", "shared.corp.new", "shared"] {
+    for nowhere in
+        ["#shared.new", "#shared.Sales", "#shared.Sales.new", "shared.corp.new", "shared"]
+    {
         assert_eq!(joe.place(&name(nowhere)), None, "{nowhere}");
     }
     assert!(!world.at("joe/shared-folders").exists());
@@ -116,7 +123,10 @@ fn places() {
         (world.at("joe/shared-folders/corp/Wr"), world.at("joe/shared-folders/corp/Wr/shared"))
     );
     assert_eq!((link.kind, link.read_only, link.root), (Kind::Link, false, world.at("joe")));
-    assert_eq!(stdfs::read_link(world.at("joe/shared-folders/corp/Wr/shared")).unwrap(), world.at("Shr/.Wr"));
+    assert_eq!(
+        stdfs::read_link(world.at("joe/shared-folders/corp/Wr/shared")).unwrap(),
+        world.at("Shr/.Wr")
+    );
 }
 
 #[test]
@@ -132,7 +142,15 @@ fn links_as_folders() {
     assert_eq!(joe.resolve(&name(&format!("INBOX.{}", "x".repeat(300)))), Err(NotThere));
     assert_eq!(joe.resolve(&name("INBOX.a\nb")), Err(NotThere));
     // No spelling climbs.
-    for bad in ["INBOX..", "INBOX...x", "INBOX./x", "INBOX.a/../b", "#shared..x", "shared.corp...x", "INBOX.a\0"] {
+    for bad in [
+        "INBOX..",
+        "INBOX...x",
+        "INBOX./x",
+        "INBOX.a/../b",
+        "#shared..x",
+        "shared.corp...x",
+        "INBOX.a\0",
+    ] {
         assert!(FolderName::from_disk(bad.as_bytes()).is_err(), "{bad}");
     }
 }
@@ -180,7 +198,10 @@ fn without_lists() {
     assert_eq!(letters(&joe, "#shared.bob.Pub"), "");
     assert_eq!(letters(&joe, "shared.corp.Wr"), "eilrstwx");
     assert!(matches!(joe.load(&name("INBOX.A")), Err(ChangeRefused::Special)));
-    assert!(matches!(joe.change(&Store::new(Default::default()), &name("INBOX.A"), |_| Ok(())), Err(ChangeRefused::Special)));
+    assert!(matches!(
+        joe.change(&Store::new(Default::default()), &name("INBOX.A"), |_| Ok(())),
+        Err(ChangeRefused::Special)
+    ));
     assert!(!world.at("joe/.A/courierimapacl").exists());
 }
 
@@ -194,8 +215,13 @@ fn changes() {
     };
     change("INBOX.A", "user=fred", "lrs").unwrap();
     let file = world.at("joe/.A/courierimapacl");
-    assert_eq!(stdfs::read_to_string(&file).unwrap(), "owner aceilrstwx\nadministrators aceilrstwx\nuser=fred lrs\n");
-    assert!(matches!(change("INBOX.A", "owner", "r"), Err(ChangeRefused::Owner(id)) if id == b"owner"));
+    assert_eq!(
+        stdfs::read_to_string(&file).unwrap(),
+        "owner aceilrstwx\nadministrators aceilrstwx\nuser=fred lrs\n"
+    );
+    assert!(
+        matches!(change("INBOX.A", "owner", "r"), Err(ChangeRefused::Owner(id)) if id == b"owner")
+    );
     assert!(stdfs::read_to_string(&file).unwrap().starts_with("owner aceilrstwx\n"));
     // INBOX gets a file only now; a name without a directory has its list elsewhere.
     change("INBOX", "anyone", "l").unwrap();

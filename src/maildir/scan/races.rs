@@ -1,4 +1,5 @@
-//! Several sessions in one folder at once, each in a thread that looks like another host: no UID ever names two messages, no message is lost.
+//! Several sessions in one folder at once, each in a thread that looks like another host: no UID
+//! ever names two messages, no message is lost.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::super::testing::Folder;
@@ -20,7 +21,8 @@ impl Seen {
         for m in s.messages.iter() {
             assert!(m.uid.get() < s.uid_next);
             let base = s.messages.base_name(m.index);
-            let before = seen.entry((s.uid_validity.get(), m.uid.get())).or_insert_with(|| base.to_vec());
+            let before =
+                seen.entry((s.uid_validity.get(), m.uid.get())).or_insert_with(|| base.to_vec());
             assert_eq!(before, base, "UID {}", m.uid);
         }
     }
@@ -36,7 +38,8 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % sides
     }
 }
@@ -51,27 +54,48 @@ fn many_sessions() {
             scope.spawn(move || {
                 let store = session(n);
                 let mut dice = Dice(n as u64 + 1);
-                let mut snapshot = scan(&store, dir, Mode::ReadWrite, None, vec![]).unwrap().snapshot;
+                let mut snapshot =
+                    scan(&store, dir, Mode::ReadWrite, None, vec![]).unwrap().snapshot;
                 for round in 0..60 {
                     let i = dice.roll(snapshot.messages.len().max(1));
                     match dice.roll(6) {
                         0 => {
-                            std::fs::write(dir.new_mail().join(format!("{}.new{round}.host{n}", dice.roll(1000))), "x").unwrap();
+                            std::fs::write(
+                                dir.new_mail()
+                                    .join(format!("{}.new{round}.host{n}", dice.roll(1000))),
+                                "x",
+                            )
+                            .unwrap();
                             came.fetch_add(1, Ordering::Relaxed);
                         }
                         1 => {
                             let mut delivery = Delivery::create(&store, dir, None).unwrap();
                             delivery.write(b"x\n").unwrap();
-                            delivery.finish(&store, Flags::NONE, vec![b"Word".to_vec()], None).unwrap();
-                            let scanned = scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![delivery]).unwrap();
+                            delivery
+                                .finish(&store, Flags::NONE, vec![b"Word".to_vec()], None)
+                                .unwrap();
+                            let scanned =
+                                scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![delivery])
+                                    .unwrap();
                             assert_eq!(scanned.delivered.len(), 1);
-                            assert!(scanned.snapshot.messages.position(scanned.delivered[0]).is_ok());
+                            assert!(
+                                scanned.snapshot.messages.position(scanned.delivered[0]).is_ok()
+                            );
                             came.fetch_add(1, Ordering::Relaxed);
                             snapshot = scanned.snapshot;
                         }
                         2 | 3 => {
-                            let change = if dice.roll(2) == 0 { Change::Add(Flags::SEEN) } else { Change::Remove(Flags::SEEN) };
-                            match change::store_flags(dir, &mut snapshot.messages, i, &Edit::new(change, Flags::ALL)) {
+                            let change = if dice.roll(2) == 0 {
+                                Change::Add(Flags::SEEN)
+                            } else {
+                                Change::Remove(Flags::SEEN)
+                            };
+                            match change::store_flags(
+                                dir,
+                                &mut snapshot.messages,
+                                i,
+                                &Edit::new(change, Flags::ALL),
+                            ) {
                                 Ok(_) | Err(Error::Gone) => {}
                                 Err(e) => panic!("{e}"),
                             }
@@ -90,7 +114,9 @@ fn many_sessions() {
                         _ => drop(peek::status(&store, dir).unwrap()),
                     }
                     if !is_unchanged(&store, dir, &snapshot) {
-                        snapshot = scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![]).unwrap().snapshot;
+                        snapshot = scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![])
+                            .unwrap()
+                            .snapshot;
                     }
                     seen.check(&snapshot);
                 }
@@ -106,7 +132,8 @@ fn many_sessions() {
 
 #[test]
 fn no_uid_is_lost_to_a_rename_in_between() {
-    // Another session flips flags as fast as it can; the directory is large enough for a rename to get in between two pieces.
+    // Another session flips flags as fast as it can; the directory is large enough for a rename to
+    // get in between two pieces.
     let f = Folder::with(Config { fsync: false, ..Config::default() });
     for n in 0..4000 {
         std::fs::write(f.path(&format!("cur/{n}.a:2,")), "").unwrap();
@@ -158,7 +185,8 @@ fn beside_courier() {
                 let mut delivery = Delivery::create(&store, dir, None).unwrap();
                 delivery.write(b"ours\n").unwrap();
                 delivery.finish(&store, Flags::NONE, vec![], None).unwrap();
-                let scanned = scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![delivery]).unwrap();
+                let scanned =
+                    scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![delivery]).unwrap();
                 snapshot = scanned.snapshot;
                 seen.check(&snapshot);
                 count += 1;
@@ -185,7 +213,10 @@ fn beside_courier() {
         assert_eq!(words.next().unwrap(), last.uid_validity.to_string());
         let uid = Uid::new(words.next().unwrap().parse().unwrap()).unwrap();
         let i = last.messages.position(uid).unwrap();
-        assert_eq!(f.read(&format!("cur/{}", String::from_utf8(last.messages.file_name(i)).unwrap())), "abc\n");
+        assert_eq!(
+            f.read(&format!("cur/{}", String::from_utf8(last.messages.file_name(i)).unwrap())),
+            "abc\n"
+        );
     }
     assert_eq!(last.messages.flags(0), Flags::ANSWERED);
 }

@@ -6,7 +6,8 @@ use super::*;
 use crate::maildir::{Config, peek};
 use crate::types::Flags;
 
-/// One odd folder: the UID file, what is in `cur`, and what is to be seen and written. `V` is a new UIDVALIDITY.
+/// One odd folder: the UID file, what is in `cur`, and what is to be seen and written. `V` is a new
+/// UIDVALIDITY.
 fn check(uids: &str, files: &[&str], shown: &str, after: &str) {
     let f = Folder::of(files);
     if !uids.is_empty() {
@@ -37,11 +38,18 @@ fn odd_uid_files() {
     let two = &["2.b:2,S", "1.a:2,"];
     let new = "1 1.a:2, *\n2 2.b:2,S *\n";
     let written = "1 V 3\n1 1.a\n2 2.b\n";
-    for absent in ["", "1 5", "1 5\n", "2 5 6\n1 1.a\n", "1 5 6", "garbage\n1 1.a\n", "1 0 9\n1 1.a\n"] {
+    for absent in
+        ["", "1 5", "1 5\n", "2 5 6\n1 1.a\n", "1 5 6", "garbage\n1 1.a\n", "1 0 9\n1 1.a\n"]
+    {
         check(absent, two, new, written);
     }
     check("1 5 9\n3 1.a\n4 2.b\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9\n3 1.a\n4 2.b\n");
-    check("1 5 9 more words\n3 1.a\n4 2.b\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9 more words\n3 1.a\n4 2.b\n");
+    check(
+        "1 5 9 more words\n3 1.a\n4 2.b\n",
+        two,
+        "3 1.a:2,\n4 2.b:2,S\n",
+        "1 5 9 more words\n3 1.a\n4 2.b\n",
+    );
     // The last line without LF is ignored.
     check("1 5 9\n3 1.a\n4 2.b", two, "3 1.a:2,\n9 2.b:2,S *\n", "1 5 10\n3 1.a\n9 2.b\n");
     // Lines that are none.
@@ -64,19 +72,39 @@ fn odd_uid_files() {
     // Not in order: sorted by the next write, which is not due.
     check("1 5 9\n4 2.b\n3 1.a\n", two, "3 1.a:2,\n4 2.b:2,S\n", "1 5 9\n4 2.b\n3 1.a\n");
     // Beyond 32 bits: a new UIDVALIDITY.
-    for large in ["1 4294967296 9\n3 1.a\n", "1 5 4294967296\n3 1.a\n", "1 5 9\n4294967296 1.a\n", "1 5 9\n4294967295 1.a\n"] {
+    for large in [
+        "1 4294967296 9\n3 1.a\n",
+        "1 5 4294967296\n3 1.a\n",
+        "1 5 9\n4294967296 1.a\n",
+        "1 5 9\n4294967295 1.a\n",
+    ] {
         check(large, two, new, written);
     }
     // No UIDs left: all are given anew, under a larger UIDVALIDITY.
     check("1 5 4294967295\n7 2.b\n", two, "1 1.a:2, *\n2 2.b:2,S\n", written);
-    check("1 4000000000 4294967295\n7 2.b\n", two, "1 1.a:2, *\n2 2.b:2,S\n", "1 4000000001 3\n1 1.a\n2 2.b\n");
+    check(
+        "1 4000000000 4294967295\n7 2.b\n",
+        two,
+        "1 1.a:2, *\n2 2.b:2,S\n",
+        "1 4000000001 3\n1 1.a\n2 2.b\n",
+    );
 }
 
 #[test]
 fn odd_names() {
     check(
         "",
-        &["1000.x:2,", "900.x:2,", "x:2,", "900.a", "5.p:2,PSa", "6.q:2,S:2,T", "7.r:x", ".hidden:2,S", "8.s,S=12:2,"],
+        &[
+            "1000.x:2,",
+            "900.x:2,",
+            "x:2,",
+            "900.a",
+            "5.p:2,PSa",
+            "6.q:2,S:2,T",
+            "7.r:x",
+            ".hidden:2,S",
+            "8.s,S=12:2,",
+        ],
         "1 x:2, *\n2 5.p:2,PSa *\n3 6.q:2,S:2,T *\n4 7.r:x *\n5 8.s,S=12:2, *\n6 900.a *\n7 900.x:2, *\n8 1000.x:2, *\n",
         "1 V 9\n1 x\n2 5.p\n3 6.q:2,S\n4 7.r\n5 8.s,S=12\n6 900.a\n7 900.x\n8 1000.x\n",
     );
@@ -87,7 +115,13 @@ fn what_is_no_file_is_no_message() {
     let f = Folder::of(&["1.a:2,"]);
     std::fs::create_dir(f.path("cur/2.dir:2,")).unwrap();
     std::fs::create_dir(f.path("new/3.dir")).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(f.path("cur/4.fifo:2,")).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(f.path("cur/4.fifo:2,"))
+            .status()
+            .unwrap()
+            .success()
+    );
     let _socket = std::os::unix::net::UnixListener::bind(f.path("new/5.socket")).unwrap();
     assert_eq!(show(&f.scan()), "1 1.a:2, *\n");
     assert!(f.path("new/3.dir").is_dir());
@@ -115,7 +149,10 @@ fn one_name_two_messages() {
     f.put("new/1.a");
     let s = f.scan();
     assert_eq!(s.messages.len(), 2);
-    assert_eq!((s.messages.uid(0).unwrap().get(), s.messages.file_name(0)), (3, b"1.a:2,S".to_vec()));
+    assert_eq!(
+        (s.messages.uid(0).unwrap().get(), s.messages.file_name(0)),
+        (3, b"1.a:2,S".to_vec())
+    );
     assert_eq!(s.messages.uid(1).unwrap().get(), 9);
     let name = String::from_utf8(s.messages.file_name(1)).unwrap();
     assert_eq!(f.read(&format!("cur/{name}")), "Subject: new/1.a\n\ntext\n");
@@ -127,10 +164,18 @@ fn one_name_two_messages() {
     let s = f.scan();
     assert_eq!(s.messages.len(), 3);
     assert_eq!(s.messages.base_name(0), b"1.a");
-    let mut contents: Vec<_> =
-        (0..3).map(|i| f.read(&format!("cur/{}", String::from_utf8(s.messages.file_name(i)).unwrap()))).collect();
+    let mut contents: Vec<_> = (0..3)
+        .map(|i| f.read(&format!("cur/{}", String::from_utf8(s.messages.file_name(i)).unwrap())))
+        .collect();
     contents.sort();
-    assert_eq!(contents, ["Subject: cur/1.a\n\ntext\n", "Subject: cur/1.a:2,F\n\ntext\n", "Subject: cur/1.a:2,S\n\ntext\n"]);
+    assert_eq!(
+        contents,
+        [
+            "Subject: cur/1.a\n\ntext\n",
+            "Subject: cur/1.a:2,F\n\ntext\n",
+            "Subject: cur/1.a:2,S\n\ntext\n"
+        ]
+    );
     assert_eq!(show(&f.scan()), show(&s).replace(" *", ""));
     // Two names of one file: a rename in progress, one message.
     let f = Folder::of(&["1.a:2,S"]);
@@ -222,19 +267,34 @@ fn unsaved_uids() {
             m.push_named(name.as_bytes(), bit::FRESH);
         }
         let old = Old { validity: file.and_then(UidValidity::new), before: None, next };
-        let (validity, next, saved) = number_unsaved(&mut m, &old, go_on, hide, UidValidity::new(777).unwrap()).unwrap();
-        let all: Vec<_> =
-            (0..m.len()).map(|i| (m.uid(i).unwrap().get(), String::from_utf8(m.base_name(i).to_vec()).unwrap())).collect();
+        let (validity, next, saved) =
+            number_unsaved(&mut m, &old, go_on, hide, UidValidity::new(777).unwrap()).unwrap();
+        let all: Vec<_> = (0..m.len())
+            .map(|i| (m.uid(i).unwrap().get(), String::from_utf8(m.base_name(i).to_vec()).unwrap()))
+            .collect();
         (validity.get(), next, saved, all)
     };
-    let own = |list: &[(u32, &str)]| list.iter().map(|(n, s)| (*n, (*s).to_owned())).collect::<Vec<_>>();
+    let own =
+        |list: &[(u32, &str)]| list.iter().map(|(n, s)| (*n, (*s).to_owned())).collect::<Vec<_>>();
     // The file has them all.
-    assert_eq!(numbered(Some(5), 9, false, false, &[3, 4], &[]), (5, 9, true, own(&[(3, "aa"), (4, "bb")])));
+    assert_eq!(
+        numbered(Some(5), 9, false, false, &[3, 4], &[]),
+        (5, 9, true, own(&[(3, "aa"), (4, "bb")]))
+    );
     // It does not: all anew.
-    assert_eq!(numbered(Some(5), 9, false, false, &[3], &["x"]), (777, 3, false, own(&[(1, "aa"), (2, "x")])));
-    assert_eq!(numbered(None, 1, false, false, &[], &["y", "x"]), (777, 3, false, own(&[(1, "x"), (2, "y")])));
+    assert_eq!(
+        numbered(Some(5), 9, false, false, &[3], &["x"]),
+        (777, 3, false, own(&[(1, "aa"), (2, "x")]))
+    );
+    assert_eq!(
+        numbered(None, 1, false, false, &[], &["y", "x"]),
+        (777, 3, false, own(&[(1, "x"), (2, "y")]))
+    );
     // On from there.
-    assert_eq!(numbered(Some(777), 3, true, false, &[1], &["x"]), (777, 4, false, own(&[(1, "aa"), (3, "x")])));
+    assert_eq!(
+        numbered(Some(777), 3, true, false, &[1], &["x"]),
+        (777, 4, false, own(&[(1, "aa"), (3, "x")]))
+    );
     // After a look that was good: what is not in the file stays out of sight.
     assert_eq!(numbered(Some(5), 9, false, true, &[3], &["x"]), (5, 9, true, own(&[(3, "aa")])));
 }
@@ -297,7 +357,10 @@ fn a_folder_that_is_not_there() {
     assert!(other.uid_validity > s.uid_validity);
     f.put("cur/0.b:2,");
     let next = f.try_scan(Mode::ReadOnly, Some(&s), vec![]).unwrap().snapshot;
-    assert_eq!((show(&next).as_str(), next.uid_validity), ("1 1.a:2,S\n2 0.b:2, *\n", s.uid_validity));
+    assert_eq!(
+        (show(&next).as_str(), next.uid_validity),
+        ("1 1.a:2,S\n2 0.b:2, *\n", s.uid_validity)
+    );
 }
 
 #[test]
@@ -309,7 +372,13 @@ fn status_moves_nothing() {
     f.set_uids("1 5 9\n3 1.a\n4 2.b\n5 9.gone\n");
     let before = (f.uids(), f.list("cur"), f.list("new"), f.list("tmp"));
     let status = peek::status(&f.store, &f.dir).unwrap();
-    let want = peek::Status { messages: 5, recent: 3, uid_next: 12, uid_validity: UidValidity::new(5).unwrap(), unseen: 2 };
+    let want = peek::Status {
+        messages: 5,
+        recent: 3,
+        uid_next: 12,
+        uid_validity: UidValidity::new(5).unwrap(),
+        unseen: 2,
+    };
     assert_eq!(status, want);
     assert_eq!((f.uids(), f.list("cur"), f.list("new"), f.list("tmp")), before);
     let s = f.scan();
@@ -346,7 +415,8 @@ fn courier_sees_the_same() {
     }
     assert_eq!(ours.uids(), theirs.uids());
     let lines = |f: &Folder| {
-        let mut lines: Vec<_> = f.read("courierimapkeywords/:list").lines().map(str::to_owned).collect();
+        let mut lines: Vec<_> =
+            f.read("courierimapkeywords/:list").lines().map(str::to_owned).collect();
         lines.sort();
         lines.len()
     };
@@ -358,10 +428,14 @@ fn courier_sees_the_same() {
     assert_eq!((ours.uids(), ours.read("courierimapkeywords/:list")), before);
     assert_eq!(shown, show(&theirs.scan()));
     assert!(output.contains("* 0 RECENT"), "{output}");
-    assert_eq!(shown, "3 1001.a:2,S Work old\n5 1002.b,S=30:2,\n9 x\n10 900.c:2,F Work $Fresh\n11 1003.d:2,\n");
+    assert_eq!(
+        shown,
+        "3 1001.a:2,S Work old\n5 1002.b,S=30:2,\n9 x\n10 900.c:2,F Work $Fresh\n11 1003.d:2,\n"
+    );
 }
 
-/// `cargo test --release -- --ignored --nocapture measure`: what a look at a large folder costs, beside reading the directory.
+/// `cargo test --release -- --ignored --nocapture measure`: what a look at a large folder costs,
+/// beside reading the directory.
 #[test]
 #[ignore = "a measurement"]
 fn measure() {
@@ -388,14 +462,19 @@ fn measure() {
         eprintln!("{what}: {:?}", best.min().unwrap());
     };
     let time = |what: &str, act: &mut dyn FnMut()| several(1, what, act);
-    several(9, "directory", &mut || sys::dir::for_each(&sys::dir::open(&f.dir.cur()).unwrap(), |_, _| {}).unwrap());
+    several(9, "directory", &mut || {
+        sys::dir::for_each(&sys::dir::open(&f.dir.cur()).unwrap(), |_, _| {}).unwrap()
+    });
     let mut first = None;
     time("first look", &mut || first = Some(f.scan()));
     let mut second = None;
     several(9, "second look", &mut || second = Some(f.scan()));
     f.put("new/1.x");
     time("one new message", &mut || drop(f.try_scan(Mode::ReadWrite, second.as_ref(), vec![])));
-    f.remove(&format!("cur/{}", String::from_utf8(second.as_ref().unwrap().messages.file_name(77)).unwrap()));
+    f.remove(&format!(
+        "cur/{}",
+        String::from_utf8(second.as_ref().unwrap().messages.file_name(77)).unwrap()
+    ));
     time("one removed", &mut || drop(f.try_scan(Mode::ReadWrite, second.as_ref(), vec![])));
     clock::sleep(Duration::from_millis(70));
     let third = f.scan();
@@ -410,9 +489,13 @@ fn measure() {
 #[test]
 fn what_is_left_of_folders_is_swept_out_of_tmp() {
     let f = Folder::new();
-    for dir in
-        ["tmp/1.deleted_deleted/cur", "tmp/1.empty_folder/cur", "tmp/1.full_folder/cur", "tmp/1.fresh_folder/new", "tmp/1.other"]
-    {
+    for dir in [
+        "tmp/1.deleted_deleted/cur",
+        "tmp/1.empty_folder/cur",
+        "tmp/1.full_folder/cur",
+        "tmp/1.fresh_folder/new",
+        "tmp/1.other",
+    ] {
         std::fs::create_dir_all(f.path(dir)).unwrap();
     }
     f.put("tmp/1.deleted_deleted/cur/1.a:2,");
@@ -423,7 +506,8 @@ fn what_is_left_of_folders_is_swept_out_of_tmp() {
     assert_eq!(f.list("tmp").len(), 6);
     f.store.purged.borrow_mut().clear();
     purge(&f.store, &f.dir, clock::now().0 + 37 * 3600);
-    // What was deleted is gone. What was never put in its place may hold mail that was acknowledged.
+    // What was deleted is gone. What was never put in its place may hold mail that was
+    // acknowledged.
     assert_eq!(f.list("tmp"), ["1.fresh_folder", "1.full_folder", "1.other"]);
     assert_eq!(f.list("tmp/1.full_folder/cur"), ["1.a:2,"]);
     assert_eq!(f.list("tmp/1.fresh_folder/new"), ["1.a"]);

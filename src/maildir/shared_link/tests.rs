@@ -6,7 +6,8 @@ struct Place {
 }
 
 impl Place {
-    /// A provider `Shr` with the folders Wr and Wr.sub.deep, and an account `M` that knows it as `corp`.
+    /// A provider `Shr` with the folders Wr and Wr.sub.deep, and an account `M` that knows it as
+    /// `corp`.
     fn new() -> Place {
         let dir = tempfile::tempdir().unwrap();
         for folder in ["M", "Shr", "Shr/.Wr", "Shr/.Wr.sub.deep"] {
@@ -18,7 +19,10 @@ impl Place {
         let place = Place { dir };
         place.write(
             "M/shared-maildirs",
-            &format!("# c\ncorp\t{}\nrel ../Shr\nbad\n  lead /x\na.b /x\n../.. /x\n", place.at("Shr").display()),
+            &format!(
+                "# c\ncorp\t{}\nrel ../Shr\nbad\n  lead /x\na.b /x\n../.. /x\n",
+                place.at("Shr").display()
+            ),
         );
         place
     }
@@ -32,8 +36,10 @@ impl Place {
     }
 
     fn list(&self, path: &str) -> Vec<String> {
-        let mut names: Vec<String> =
-            stdfs::read_dir(self.at(path)).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = stdfs::read_dir(self.at(path))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -55,8 +61,14 @@ fn subscriptions_are_directories() {
         assert!(links.subscribe(b"nope.x").is_err());
         assert_eq!(links.subscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Done);
         assert_eq!(links.subscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Already);
-        assert_eq!(place.list("M/shared-folders/corp/Wr.sub.deep"), ["cur", "new", "shared", "tmp"]);
-        assert_eq!(stdfs::read_link(place.at("M/shared-folders/corp/Wr.sub.deep/shared")).unwrap(), place.at("Shr/.Wr.sub.deep"));
+        assert_eq!(
+            place.list("M/shared-folders/corp/Wr.sub.deep"),
+            ["cur", "new", "shared", "tmp"]
+        );
+        assert_eq!(
+            stdfs::read_link(place.at("M/shared-folders/corp/Wr.sub.deep/shared")).unwrap(),
+            place.at("Shr/.Wr.sub.deep")
+        );
         assert_eq!(links.subscribed(), [b"corp.Wr.sub.deep".to_vec()]);
         // The provider is gone from the list; the subscription can be given up nevertheless.
         stdfs::remove_file(place.at("M/shared-maildirs")).unwrap();
@@ -109,7 +121,10 @@ fn messages_come_and_go() {
     place.write("Shr/.Wr/new/3.c", "x");
     synchronise(&dir, b"h").unwrap();
     assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,F", "mine:2,"]);
-    assert_eq!(stdfs::read_link(dir.join("cur/2.b:2,F")).unwrap(), place.at("Shr/.Wr/cur/2.b:2,RS"));
+    assert_eq!(
+        stdfs::read_link(dir.join("cur/2.b:2,F")).unwrap(),
+        place.at("Shr/.Wr/cur/2.b:2,RS")
+    );
     assert_eq!(place.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "3.c:2,"]);
     stdfs::remove_file(place.at("Shr/.Wr/cur/3.c:2,")).unwrap();
     synchronise(&dir, b"h").unwrap();

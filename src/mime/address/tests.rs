@@ -2,11 +2,16 @@ use super::*;
 use proptest::prelude::*;
 
 fn show(v: &str) -> String {
-    let s = |o: &Option<Cow<'_, [u8]>>| o.as_ref().map_or("-".to_string(), |v| format!("{}", String::from_utf8_lossy(v)));
+    let s = |o: &Option<Cow<'_, [u8]>>| {
+        o.as_ref().map_or("-".to_string(), |v| format!("{}", String::from_utf8_lossy(v)))
+    };
     parse(v.as_bytes())
         .iter()
         .map(|a| {
-            let route = a.route.as_ref().map_or(String::new(), |r| format!("{}:", String::from_utf8_lossy(r)));
+            let route = a
+                .route
+                .as_ref()
+                .map_or(String::new(), |r| format!("{}:", String::from_utf8_lossy(r)));
             format!("({}|{}{}|{})", s(&a.name), route, s(&a.mailbox), s(&a.host))
         })
         .collect()

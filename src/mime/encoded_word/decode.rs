@@ -1,7 +1,7 @@
 //! Encoded words to UTF-8.
 //!
-//! Read generously, since senders are: encoded words within words and quotes, blanks inside a word, characters
-//! split between two words.
+//! Read generously, since senders are: encoded words within words and quotes, blanks inside a word,
+//! characters split between two words.
 
 use std::borrow::Cow;
 
@@ -18,9 +18,9 @@ struct Word<'a> {
     len: usize,
 }
 
-/// Decodes the encoded words in a value (unfolded or not). White space between two adjacent encoded words goes away
-/// (RFC 2047 6.2); words in a character set that is not known stay as they are. What is not encoded is taken for UTF-8 if
-/// the value is valid UTF-8, else for windows-1252.
+/// Decodes the encoded words in a value (unfolded or not). White space between two adjacent encoded
+/// words goes away (RFC 2047 6.2); words in a character set that is not known stay as they are.
+/// What is not encoded is taken for UTF-8 if the value is valid UTF-8, else for windows-1252.
 pub fn decode(value: &[u8]) -> Cow<'_, str> {
     if memmem::find(value, b"=?").is_none() {
         return match std::str::from_utf8(value) {
@@ -55,7 +55,8 @@ pub fn decode(value: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A run of adjacent encoded words in one character set at the start of `from`: its text and its length.
+/// A run of adjacent encoded words in one character set at the start of `from`: its text and its
+/// length.
 fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
     let first = word(from, spent)?;
     let mut octets = first.octets;
@@ -66,7 +67,8 @@ fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
     loop {
         let after = from.get(len..).unwrap_or_default();
         let blanks = after.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
-        let next = after.get(blanks..).filter(|n| n.starts_with(b"=?")).and_then(|n| word(n, spent));
+        let next =
+            after.get(blanks..).filter(|n| n.starts_with(b"=?")).and_then(|n| word(n, spent));
         let same = next.as_ref().is_some_and(|n| n.charset.eq_ignore_ascii_case(charset_now));
         if let Some(n) = next.as_ref().filter(|_| same) {
             // A character may be split between words.
@@ -87,7 +89,8 @@ fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
         let Some(n) = next else {
             return Some((text, len));
         };
-        // The white space before a word in another character set goes too, unless one of the two stays undecoded.
+        // The white space before a word in another character set goes too, unless one of the two
+        // stays undecoded.
         if !known || charset::decode(n.charset, b"").is_none() {
             text.push_str(&charset::guess(after.get(..blanks).unwrap_or_default()));
         }

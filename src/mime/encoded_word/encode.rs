@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use crate::mime::charset;
 
-/// Octets of text in one encoded word: 45 make 60 of base64, which with its frame stays within RFC 2047's 75.
+/// Octets of text in one encoded word: 45 make 60 of base64, which with its frame stays within RFC
+/// 2047's 75.
 const WORD: usize = 45;
 
-/// Writes a value without 8-bit octets (PROTOCOL 5.3): words that are plain ASCII stay, those that are not become
-/// `=?utf-8?B?...?=`, neighbours joined with the blanks between them. Text that is no valid UTF-8 is taken for
-/// windows-1252. The form is right for unstructured text and for phrases (RFC 2047 5 (1) and (3)).
+/// Writes a value without 8-bit octets (PROTOCOL 5.3): words that are plain ASCII stay, those that
+/// are not become `=?utf-8?B?...?=`, neighbours joined with the blanks between them. Text that is
+/// no valid UTF-8 is taken for windows-1252. The form is right for unstructured text and for
+/// phrases (RFC 2047 5 (1) and (3)).
 pub fn encode(value: &[u8]) -> Cow<'_, [u8]> {
     if value.is_ascii() {
         return Cow::Borrowed(value);
@@ -17,8 +19,8 @@ pub fn encode(value: &[u8]) -> Cow<'_, [u8]> {
     let text = charset::guess(value);
     let mut out = Vec::with_capacity(text.len() * 2);
     let mut rest = text.as_str();
-    // True after an existing encoded word: readers drop the white space between it and the next one, so that
-    // white space has to be encoded as well.
+    // True after an existing encoded word: readers drop the white space between it and the next
+    // one, so that white space has to be encoded as well.
     let mut after_word = false;
     while !rest.is_empty() {
         let blank_len = rest.len() - rest.trim_start_matches(is_blank).len();
@@ -104,7 +106,11 @@ fn base64(octets: &[u8], out: &mut Vec<u8>) {
         let at = |n: usize| u32::from(group.get(n).copied().unwrap_or(0));
         let bits = at(0) << 16 | at(1) << 8 | at(2);
         for n in 0..4 {
-            let c = if n <= group.len() { ALPHABET.get((bits >> (18 - 6 * n) & 63) as usize).copied() } else { None };
+            let c = if n <= group.len() {
+                ALPHABET.get((bits >> (18 - 6 * n) & 63) as usize).copied()
+            } else {
+                None
+            };
             out.push(c.unwrap_or(b'='));
         }
     }
@@ -126,7 +132,10 @@ mod tests {
             ("José é Smith", "=?utf-8?B?Sm9zw6kgw6k=?= Smith"),
             ("José, J", "=?utf-8?B?Sm9zw6ks?= J"),
             ("  é ", "  =?utf-8?B?w6k=?= "),
-            ("=?utf-8?q?a?= é =?utf-8?q?b?= c", "=?utf-8?q?a?= =?utf-8?B?IMOpIA==?= =?utf-8?q?b?= c"),
+            (
+                "=?utf-8?q?a?= é =?utf-8?q?b?= c",
+                "=?utf-8?q?a?= =?utf-8?B?IMOpIA==?= =?utf-8?q?b?= c",
+            ),
         ] {
             assert_eq!(String::from_utf8_lossy(&encode(value.as_bytes())), want, "{value:?}");
         }

@@ -1,5 +1,5 @@
-//! RFC 2047: encoded words in header fields, decoded for SEARCH and SORT, and made where a client cannot take
-//! 8-bit text.
+//! RFC 2047: encoded words in header fields, decoded for SEARCH and SORT, and made where a client
+//! cannot take 8-bit text.
 
 mod decode;
 mod encode;

@@ -26,7 +26,8 @@ pub(super) fn slot(name: &[u8]) -> Option<usize> {
     NAMES.iter().position(|n| n.eq_ignore_ascii_case(name))
 }
 
-/// Raw values, still folded. Of a repeated field the last one counts, as in Courier's newest release.
+/// Raw values, still folded. Of a repeated field the last one counts, as in Courier's newest
+/// release.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     values: [Option<Vec<u8>>; NAMES.len()],
@@ -46,19 +47,21 @@ impl Kept {
 
 /// The part that the fields describe, its ranges and contents still empty.
 ///
-/// `message`: this is the header of a message, whose own MIME-Version says whether it is MIME; the header of a body
-/// part needs none. `digest`: the part stands directly in a multipart/digest.
+/// `message`: this is the header of a message, whose own MIME-Version says whether it is MIME; the
+/// header of a body part needs none. `digest`: the part stands directly in a multipart/digest.
 pub(super) fn describe(kept: Kept, message: bool, digest: bool) -> Part {
-    let [version, ctype, encoding, id, description, disposition, md5, language, location] = kept.values;
+    let [version, ctype, encoding, id, description, disposition, md5, language, location] =
+        kept.values;
     let text = |v: Option<Vec<u8>>| v.map(|v| unfold(&v).into_owned()).filter(|v| !v.is_empty());
     let mime = !message || version.is_some_and(|v| params::is_mime_1(&v));
-    // Without MIME-Version the message is plain text (RFC 2045 4; Courier ignores type, parameters and disposition
-    // then). Its transfer encoding counts all the same: RFC 2045 6.1 assumes 7bit only where the field is absent, and a
-    // client told "7bit" would show base64 to its reader.
+    // Without MIME-Version the message is plain text (RFC 2045 4; Courier ignores type, parameters
+    // and disposition then). Its transfer encoding counts all the same: RFC 2045 6.1 assumes 7bit
+    // only where the field is absent, and a client told "7bit" would show base64 to its reader.
     let known = ctype.filter(|_| mime).and_then(|v| params::content_type(&v));
     // RFC 2046 5.1.5: in a digest the default is message/rfc822.
     let (kind, subtype, params) = known.unwrap_or_else(|| {
-        let (kind, subtype): (&[u8], &[u8]) = if digest { (b"message", b"rfc822") } else { (b"text", b"plain") };
+        let (kind, subtype): (&[u8], &[u8]) =
+            if digest { (b"message", b"rfc822") } else { (b"text", b"plain") };
         (kind.to_vec(), subtype.to_vec(), Vec::new())
     });
     Part {
@@ -73,7 +76,9 @@ pub(super) fn describe(kept: Kept, message: bool, digest: bool) -> Part {
         params,
         id: id.and_then(|v| params::content_id(&v)),
         description: text(description),
-        encoding: encoding.and_then(|v| params::first_token(&v)).unwrap_or_else(|| b"7bit".to_vec()),
+        encoding: encoding
+            .and_then(|v| params::first_token(&v))
+            .unwrap_or_else(|| b"7bit".to_vec()),
         md5: text(md5),
         disposition: disposition
             .filter(|_| mime)

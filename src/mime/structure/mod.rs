@@ -1,11 +1,14 @@
 //! Where the parts of a message lie and what they call themselves, found in one pass over the file.
 //!
-//! [`Parser`] is pushed the raw file in chunks of any size and yields a tree of [`Part`]s with offsets into the
-//! file; it keeps no bodies. The rule that everything here serves: `BODY[]` is the whole file, RFC822.SIZE is its
-//! exact wire length, and every size is the length that fetching that range yields.
+//! [`Parser`] is pushed the raw file in chunks of any size and yields a tree of [`Part`]s with
+//! offsets into the file; it keeps no bodies. The rule that everything here serves: `BODY[]` is the
+//! whole file, RFC822.SIZE is its exact wire length, and every size is the length that fetching
+//! that range yields.
 //!
-//! Nothing in a message can make it fail. What is beyond the [`Limits`] stays text of the part in which it stands:
-//! - once `max_parts` exist, no boundary is recognised any more; the part then open runs to the end of the file;
+//! Nothing in a message can make it fail. What is beyond the [`Limits`] stays text of the part in
+//! which it stands:
+//! - once `max_parts` exist, no boundary is recognised any more; the part then open runs to the end
+//!   of the file;
 //! - at `max_depth` a multipart is a leaf, and a message/rfc822 is a leaf that calls itself
 //!   application/octet-stream (a client expects an envelope behind `message/rfc822`);
 //! - of a field, `max_field` octets count; of all Content- fields together, `max_kept`.
@@ -35,7 +38,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_parts: 10_000, max_depth: 100, max_field: 64 * 1024, max_kept: 2 * 1024 * 1024 }
+        Limits {
+            max_parts: 10_000,
+            max_depth: 100,
+            max_field: 64 * 1024,
+            max_kept: 2 * 1024 * 1024,
+        }
     }
 }
 
@@ -78,8 +86,8 @@ pub struct Part {
     pub kind: Vec<u8>,
     /// Media subtype in lower case, perhaps empty.
     pub subtype: Vec<u8>,
-    /// Content-Type's parameters in order: names in lower case, values as written, save that of `charset`, which comes
-    /// in lower case too.
+    /// Content-Type's parameters in order: names in lower case, values as written, save that of
+    /// `charset`, which comes in lower case too.
     pub params: Vec<Param>,
     /// Content-ID in angle brackets.
     pub id: Option<Vec<u8>>,

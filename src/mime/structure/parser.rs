@@ -1,8 +1,9 @@
-//! The push parser: lines that may be boundaries or header fields are looked at, all else is only counted.
+//! The push parser: lines that may be boundaries or header fields are looked at, all else is only
+//! counted.
 //!
-//! Outside of headers the parser searches for `\n--` and counts line ends; both run at memchr's speed. Positions are
-//! kept as [`Mark`]s, which know the stored offset, the LFs and the bare LFs before them, so that the wire size of any
-//! range is a subtraction.
+//! Outside of headers the parser searches for `\n--` and counts line ends; both run at memchr's
+//! speed. Positions are kept as [`Mark`]s, which know the stored offset, the LFs and the bare LFs
+//! before them, so that the wire size of any range is a subtraction.
 
 use memchr::{memchr, memmem};
 
@@ -147,7 +148,8 @@ impl Parser {
         }
     }
 
-    /// Whether the message's own header is complete: who wants no more than that need not push the body.
+    /// Whether the message's own header is complete: who wants no more than that need not push the
+    /// body.
     pub fn header_done(&self) -> bool {
         self.header_ended
     }
@@ -160,9 +162,14 @@ impl Parser {
             _ => {}
         }
         let end = self.now;
-        // A part whose boundary never came ends as if it had come behind the last line (Courier): that line's break is not its own.
+        // A part whose boundary never came ends as if it had come behind the last line (Courier):
+        // that line's break is not its own.
         let inner = if self.last_lf { self.before_break(end, self.last_break) } else { end };
-        let waiting = self.stack.iter().position(|open| open.boundary.is_some() && !open.closed).filter(|_| !self.limited);
+        let waiting = self
+            .stack
+            .iter()
+            .position(|open| open.boundary.is_some() && !open.closed)
+            .filter(|_| !self.limited);
         let mut root = None;
         while let Some(level) = self.stack.len().checked_sub(1) {
             let at = if waiting.is_some_and(|outer| level > outer) { inner } else { end };
@@ -212,8 +219,8 @@ impl Parser {
         self.line_break = self.last_break;
     }
 
-    /// Moves octets up to the end of the line into `line` (its first `cap` octets); returns the rest and
-    /// whether the line is complete.
+    /// Moves octets up to the end of the line into `line` (its first `cap` octets); returns the
+    /// rest and whether the line is complete.
     fn take_line<'a>(&mut self, chunk: &'a [u8], cap: usize) -> (&'a [u8], bool) {
         let (len, complete) = match memchr(b'\n', chunk) {
             Some(at) => (at + 1, true),
@@ -287,7 +294,8 @@ impl Parser {
         }
     }
 
-    /// The innermost part's header ends at `end`: decides what the part is and what is to come inside it.
+    /// The innermost part's header ends at `end`: decides what the part is and what is to come
+    /// inside it.
     fn header_complete(&mut self, end: Mark) {
         let depth = self.stack.len();
         let (parent, top) = match self.stack.as_mut_slice() {
@@ -296,13 +304,15 @@ impl Parser {
             [] => return,
         };
         // Only a multipart's direct part has the digest's default; an enclosed message has its own.
-        let digest = !top.message && parent.and_then(|p| p.part.as_ref()).is_some_and(|p| p.subtype == b"digest");
+        let digest = !top.message
+            && parent.and_then(|p| p.part.as_ref()).is_some_and(|p| p.subtype == b"digest");
         let mut part = describe(std::mem::take(&mut top.kept), top.message, digest);
         part.header = top.start.pos..end.pos;
         part.header_size = end.wire() - top.start.wire();
         part.header_lines = end.lf - top.start.lf;
         top.body = Some(end);
-        let is_message = part.kind == b"message" && (part.subtype == b"rfc822" || part.subtype == b"global");
+        let is_message =
+            part.kind == b"message" && (part.subtype == b"rfc822" || part.subtype == b"global");
         let mut enclosed = false;
         if part.kind == b"multipart" {
             if depth < self.limits.max_depth {
@@ -388,10 +398,11 @@ impl Parser {
 
     /// Which open multipart this line belongs to, and whether it is the closing delimiter.
     ///
-    /// RFC 2046 5.1.1: `--` and the boundary, compared exactly (Courier ignores case); "it is sufficient that the
-    /// boundary appear in its entirety" at the start of the line. But where several open boundaries begin the line (`b`
-    /// and a nested `bb`), the one that fills it, but for white space and the closing `--`, is meant; Courier
-    /// would take the outer one and cut the inner multipart in two. Of equals the outermost, as in Courier.
+    /// RFC 2046 5.1.1: `--` and the boundary, compared exactly (Courier ignores case); "it is
+    /// sufficient that the boundary appear in its entirety" at the start of the line. But where
+    /// several open boundaries begin the line (`b` and a nested `bb`), the one that fills it, but
+    /// for white space and the closing `--`, is meant; Courier would take the outer one and cut the
+    /// inner multipart in two. Of equals the outermost, as in Courier.
     fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
         if !self.probing {
             return None;
@@ -442,8 +453,9 @@ impl Parser {
         }
     }
 
-    /// Closes the innermost part and hands it to the one around it; the outermost is returned instead. A part that is
-    /// still in its header is first taken out of it, which may open a part inside: then nothing is closed yet.
+    /// Closes the innermost part and hands it to the one around it; the outermost is returned
+    /// instead. A part that is still in its header is first taken out of it, which may open a part
+    /// inside: then nothing is closed yet.
     fn close_top(&mut self, end: Mark) -> Option<Part> {
         if let Some(top) = self.stack.last().filter(|top| top.body.is_none()) {
             self.header_complete(later(top.start, end));
@@ -452,7 +464,8 @@ impl Parser {
         let top = self.stack.pop()?;
         let mut part = top.part?;
         let start = top.body?;
-        // A line break that has ended a header (of this part or of the last one inside) stays with it.
+        // A line break that has ended a header (of this part or of the last one inside) stays with
+        // it.
         let end = later(later(start, end), top.inner_end);
         part.body = start.pos..end.pos;
         part.body_size = end.wire() - start.wire();

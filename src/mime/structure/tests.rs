@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 const M: &str = "MIME-Version: 1.0\n";
 
-/// The tree in short: type/subtype, encoding unless 7bit, wire size of the body, lines; children in brackets.
+/// The tree in short: type/subtype, encoding unless 7bit, wire size of the body, lines; children in
+/// brackets.
 fn brief(p: &Part) -> String {
     let t = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     let mut out = format!("{}/{}", t(&p.kind), t(&p.subtype));
@@ -19,7 +20,9 @@ fn brief(p: &Part) -> String {
         Content::Multipart(parts) => {
             out += &format!("[{}]", parts.iter().map(brief).collect::<Vec<_>>().join(", "));
         }
-        Content::Message(inner) => out += &format!(" {} {}<{}>", p.body_size, p.body_lines, brief(inner)),
+        Content::Message(inner) => {
+            out += &format!(" {} {}<{}>", p.body_size, p.body_lines, brief(inner))
+        }
     }
     out
 }
@@ -62,15 +65,24 @@ fn multiparts() {
     assert_eq!(with("--b\n\nhi"), "multipart/mixed[text/plain 2 0]");
     assert_eq!(with("--b\n\nhi\n--b--"), "multipart/mixed[text/plain 2 0]");
     assert_eq!(with("--b \t\n\nhi\n--b-- \n"), "multipart/mixed[text/plain 2 0]");
-    assert_eq!(with("--b\n--b\n\n--b\n\n\n--b--\n"), "multipart/mixed[text/plain 0 0, text/plain 0 0, text/plain 0 0]");
+    assert_eq!(
+        with("--b\n--b\n\n--b\n\n\n--b--\n"),
+        "multipart/mixed[text/plain 0 0, text/plain 0 0, text/plain 0 0]"
+    );
     assert_eq!(with("--b\nContent-Type: text/html\n--b--\n"), "multipart/mixed[text/html 0 0]");
-    assert_eq!(with("--b\nContent-Type: message/rfc822\n--b--\n"), "multipart/mixed[message/rfc822 0 0<text/plain 0 0>]");
+    assert_eq!(
+        with("--b\nContent-Type: message/rfc822\n--b--\n"),
+        "multipart/mixed[message/rfc822 0 0<text/plain 0 0>]"
+    );
     // Never occurs, only closed, case, absent.
     assert_eq!(with("hi\n"), "multipart/mixed 4 1");
     assert_eq!(with("pre\n--b--\n"), "multipart/mixed 12 2");
     assert_eq!(with("--B\n\nhi\n"), "multipart/mixed 11 3");
     assert_eq!(shape(&format!("{M}Content-Type: multipart/x\n\n--\n")), "multipart/x 4 1");
-    assert_eq!(shape(&format!("{M}Content-Type: multipart/x; boundary=\"b \"\n\n--b\n\nhi\n")), "multipart/x[text/plain 2 0]");
+    assert_eq!(
+        shape(&format!("{M}Content-Type: multipart/x; boundary=\"b \"\n\n--b\n\nhi\n")),
+        "multipart/x[text/plain 2 0]"
+    );
     // RFC 2046 5.1.1: the boundary at the start of the line is enough.
     assert_eq!(with("--bla\n\nhi\n--b--\n"), "multipart/mixed[text/plain 2 0]");
 }
@@ -96,8 +108,12 @@ fn nested() {
             "Content-Type: multipart/digest; boundary=o\n\n--o\n\nSubject: x\n\nhi\n--o\nContent-Type: text/html\n\n2\n--o--\n",
             "multipart/digest[message/rfc822 16 2<text/plain 2 0>, text/html 1 0]",
         ),
-        // An enclosed message needs its own MIME-Version; a multipart/digest's default goes no deeper.
-        ("Content-Type: message/rfc822\n\nContent-Type: text/html\n\nhi\n", "message/rfc822 31 3<text/plain 4 1>"),
+        // An enclosed message needs its own MIME-Version; a multipart/digest's default goes no
+        // deeper.
+        (
+            "Content-Type: message/rfc822\n\nContent-Type: text/html\n\nhi\n",
+            "message/rfc822 31 3<text/plain 4 1>",
+        ),
         (
             "Content-Type: message/global\n\nMIME-Version: 1.0\nContent-Type: text/html\n\nhi\n",
             "message/global 50 4<text/html 4 1>",
@@ -112,7 +128,9 @@ fn nested() {
 #[test]
 fn without_mime_version() {
     assert_eq!(
-        shape("Content-Type: text/html; charset=x\nContent-Transfer-Encoding: BASE64\nContent-Disposition: inline\n\nbody\n"),
+        shape(
+            "Content-Type: text/html; charset=x\nContent-Transfer-Encoding: BASE64\nContent-Disposition: inline\n\nbody\n"
+        ),
         "text/plain base64 6 1"
     );
     assert_eq!(shape("MIME-Version: 2.0\nContent-Type: text/html\n\n"), "text/plain 0 0");
@@ -194,7 +212,10 @@ fn too_deep() {
         p = inner;
         depth += 1;
     }
-    assert_eq!((depth, p.kind.as_slice(), p.subtype.as_slice()), (100, &b"application"[..], &b"octet-stream"[..]));
+    assert_eq!(
+        (depth, p.kind.as_slice(), p.subtype.as_slice()),
+        (100, &b"application"[..], &b"octet-stream"[..])
+    );
 }
 
 #[test]
@@ -207,7 +228,8 @@ fn long_lines_and_fields() {
     assert_eq!(m.root.subtype, b"html");
     assert!(m.root.params[0].value.len() <= 65_536);
     // A delimiter with much white space behind it.
-    let text = format!("{M}Content-Type: multipart/mixed; boundary=b\n\n--b{}\n\nx", " ".repeat(10_000));
+    let text =
+        format!("{M}Content-Type: multipart/mixed; boundary=b\n\n--b{}\n\nx", " ".repeat(10_000));
     assert_eq!(shape(&text), "multipart/mixed[text/plain 1 0]");
 }
 
@@ -239,14 +261,20 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
         "\n\n--bb\n",
     ]);
     (any::<bool>(), prop::collection::vec(piece, 0..60)).prop_map(|(mime, v)| {
-        let head = if mime { "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" } else { "" };
+        let head = if mime {
+            "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+        } else {
+            ""
+        };
         format!("{head}{}", v.concat()).into_bytes()
     })
 }
 
 fn verify(p: &Part, text: &[u8], within: &Range<u64>) {
     let slice = |r: &Range<u64>| &text[r.start as usize..r.end as usize];
-    assert!(within.start <= p.header.start && p.header.end == p.body.start && p.body.end <= within.end);
+    assert!(
+        within.start <= p.header.start && p.header.end == p.body.start && p.body.end <= within.end
+    );
     assert_eq!(p.header_size, to_wire(slice(&p.header)).len() as u64);
     assert_eq!(p.body_size, to_wire(slice(&p.body)).len() as u64);
     let lines = |r| slice(r).iter().filter(|b| **b == b'\n').count() as u64;

@@ -107,12 +107,21 @@ fn skipping() {
 /// Octets that were announced are never commands, however many.
 #[test]
 fn an_endless_literal_is_skipped_to_the_end_of_input() {
-    for head in ["{18446744073709551615+}", "{18446744073709551616+}", "{99999999999999999999999999999999999999999999+}"] {
+    for head in [
+        "{18446744073709551615+}",
+        "{18446744073709551616+}",
+        "{99999999999999999999999999999999999999999999+}",
+    ] {
         for before in ["x } ", "x ", "x \"unended "] {
             for piece in [0, 1, 7] {
-                let mut io = io(format!("{before}{head}\r\nb NOOP\r\nc NOOP\r\n").as_bytes(), piece);
+                let mut io =
+                    io(format!("{before}{head}\r\nb NOOP\r\nc NOOP\r\n").as_bytes(), piece);
                 while io.token().is_ok_and(|token| !matches!(token, Token::Literal(_))) {}
-                assert_eq!(io.skip_line(), Err(Error::End(End::Closed)), "{before}{head} in pieces of {piece}");
+                assert_eq!(
+                    io.skip_line(),
+                    Err(Error::End(End::Closed)),
+                    "{before}{head} in pieces of {piece}"
+                );
             }
         }
     }
@@ -121,13 +130,18 @@ fn an_endless_literal_is_skipped_to_the_end_of_input() {
 /// A head right where a command has become too long.
 #[test]
 fn a_head_at_the_limit() {
-    for before in [MAX_COMMAND - 6, MAX_COMMAND - 5, MAX_COMMAND - 1, MAX_COMMAND, MAX_COMMAND + 1] {
+    for before in [MAX_COMMAND - 6, MAX_COMMAND - 5, MAX_COMMAND - 1, MAX_COMMAND, MAX_COMMAND + 1]
+    {
         for fill in ["a", " "] {
             let mut input = b"x ".to_vec();
             input.extend(fill.bytes().cycle().take(before - 2));
             input.extend_from_slice(b"{5+}\r\na NO\r\r\nb NOOP\r\n");
             let mut io = io(&input, 0);
-            while io.token().is_ok_and(|token| token != Token::Eol && !matches!(token, Token::Literal(_))) {}
+            while io
+                .token()
+                .is_ok_and(|token| token != Token::Eol && !matches!(token, Token::Literal(_)))
+            {
+            }
             io.finish_line().unwrap();
             io.begin_line();
             assert_eq!(io.token(), Ok(Token::Atom(b"b".to_vec())), "{before} of {fill:?}");
@@ -171,7 +185,8 @@ proptest! {
         prop_assert_eq!(tokens(input.as_bytes(), 0), tokens(input.as_bytes(), piece));
     }
 
-    /// Whatever a refused line holds, and wherever its parser gave up: what follows the octets that it announces is the next command.
+    /// Whatever a refused line holds, and wherever its parser gave up: what follows the octets that
+    /// it announces is the next command.
     #[test]
     fn announced_octets_are_never_commands(
         stretches in proptest::collection::vec(

@@ -49,7 +49,12 @@ impl Slow {
 }
 
 impl Link for Slow {
-    fn wait(&mut self, wants: Wants, _: Option<BorrowedFd<'_>>, _: Option<Duration>) -> Result<Wants, End> {
+    fn wait(
+        &mut self,
+        wants: Wants,
+        _: Option<BorrowedFd<'_>>,
+        _: Option<Duration>,
+    ) -> Result<Wants, End> {
         if wants.output { self.turn(false) } else { Ok(wants) }
     }
     fn wait_out(&mut self, _: Duration) -> Result<bool, End> {
@@ -79,7 +84,8 @@ impl Link for Slow {
 const BYE: &[u8] = b"* BYE now";
 const BYE_LINE: &[u8] = b"* BYE now\r\n";
 
-/// A session with a client like this, and what the client has received when `run` is over and the session closed.
+/// A session with a client like this, and what the client has received when `run` is over and the
+/// session closed.
 fn received(turns: &[Turn], run: impl FnOnce(&mut Io)) -> String {
     let slow = Slow { turns: turns.iter().copied().collect(), ..Slow::default() };
     let received = Rc::clone(&slow.received);
@@ -105,7 +111,10 @@ fn finished_answers_come_before_the_goodbye() {
     };
     assert_eq!(received(&[], run), "a OK\r\nb OK\r\n* BYE now\r\n");
     assert_eq!(received(&[Turn::Room(3), Turn::Room(2)], run), "a OK\r\nb OK\r\n* BYE now\r\n");
-    assert_eq!(received(&[Turn::Room(3), Turn::Signal, Turn::Room(1)], run), "a OK\r\nb OK\r\n* BYE now\r\n");
+    assert_eq!(
+        received(&[Turn::Room(3), Turn::Signal, Turn::Room(1)], run),
+        "a OK\r\nb OK\r\n* BYE now\r\n"
+    );
     assert_eq!(received(&[Turn::Room(3), Turn::Signal, Turn::Room(1), Turn::Gone], run), "a OK");
 }
 
@@ -128,7 +137,10 @@ fn nothing_follows_a_part_of_a_response() {
         io.out.extend_from_slice(b"ghi)\r\n");
         io.mark();
     };
-    assert_eq!(received(&[], whole), "a OK\r\n* 1 FETCH (BODY[] {9}\r\nabcdefghi)\r\n* BYE now\r\n");
+    assert_eq!(
+        received(&[], whole),
+        "a OK\r\n* 1 FETCH (BODY[] {9}\r\nabcdefghi)\r\n* BYE now\r\n"
+    );
     assert_eq!(received(&[Turn::Gone], whole), "");
 }
 
@@ -180,9 +192,10 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 proptest! {
-    /// Wherever a session ends: what came is the right stream up to some point; if a goodbye came, then after the last whole response,
-    /// and it is missing only where the client is gone or in the middle of a response. At every step the same holds of what was noted
-    /// for an end without warning.
+    /// Wherever a session ends: what came is the right stream up to some point; if a goodbye came,
+    /// then after the last whole response, and it is missing only where the client is gone or in
+    /// the middle of a response. At every step the same holds of what was noted for an end without
+    /// warning.
     #[test]
     fn a_goodbye_stands_between_responses(
         steps in proptest::collection::vec(step(), 0..30),

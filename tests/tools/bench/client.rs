@@ -1,5 +1,6 @@
-//! The client of the measurements: one session over a socket pair. It reads in large pieces and looks only for line starts
-//! and the tag, so that the server is what is timed; what it counts on the way shows that the answer was whole.
+//! The client of the measurements: one session over a socket pair. It reads in large pieces and
+//! looks only for line starts and the tag, so that the server is what is timed; what it counts on
+//! the way shows that the answer was whole.
 
 use memchr::memmem;
 use std::io::{self, ErrorKind, Read, Write};
@@ -34,9 +35,12 @@ impl Answer {
     pub fn hits(&self) -> u64 {
         let mut hits = 0;
         for line in self.text.split(|&b| b == b'\n') {
-            let word = line.starts_with(b"* SEARCH") || line.starts_with(b"* SORT") || line.starts_with(b"* THREAD");
+            let word = line.starts_with(b"* SEARCH")
+                || line.starts_with(b"* SORT")
+                || line.starts_with(b"* THREAD");
             if word {
-                hits += line.split(|b| !b.is_ascii_digit()).filter(|w| !w.is_empty()).count() as u64;
+                hits +=
+                    line.split(|b| !b.is_ascii_digit()).filter(|w| !w.is_empty()).count() as u64;
             }
         }
         hits
@@ -49,7 +53,8 @@ impl Answer {
     }
 }
 
-/// Whether times are of the processor, not of the clock: these stay the same on a busy machine, but leave out waits for the disk.
+/// Whether times are of the processor, not of the clock: these stay the same on a busy machine, but
+/// leave out waits for the disk.
 static PROCESSOR: AtomicBool = AtomicBool::new(false);
 
 pub fn by_processor() {
@@ -66,7 +71,9 @@ pub struct Watch {
 impl Watch {
     /// On a process, or on the calling thread.
     pub fn on(pid: Option<u32>) -> Self {
-        let process = pid.map_or("/proc/thread-self/schedstat".to_owned(), |pid| format!("/proc/{pid}/schedstat"));
+        let process = pid.map_or("/proc/thread-self/schedstat".to_owned(), |pid| {
+            format!("/proc/{pid}/schedstat")
+        });
         let used = if PROCESSOR.load(Ordering::Relaxed) { used(&process) } else { 0 };
         Self { begin: Instant::now(), process, used }
     }
@@ -106,7 +113,8 @@ impl Session {
         command.stdin(Stdio::from(input)).stdout(Stdio::from(output));
         let begin = Instant::now();
         let child = command.spawn()?;
-        // The command holds our copies of the server's ends: a server that dies must be seen as the end of the input.
+        // The command holds our copies of the server's ends: a server that dies must be seen as the
+        // end of the input.
         drop(command);
         let mut session = Self { child, socket: ours, buffer: vec![0; 1 << 20], count: 0 };
         let mut greeting = Vec::new();
@@ -119,7 +127,10 @@ impl Session {
         }
         let seconds = begin.elapsed().as_secs_f64();
         if !greeting.starts_with(b"* PREAUTH") {
-            return Err(io::Error::other(format!("greeting: {}", String::from_utf8_lossy(&greeting).trim_end())));
+            return Err(io::Error::other(format!(
+                "greeting: {}",
+                String::from_utf8_lossy(&greeting).trim_end()
+            )));
         }
         Ok((session, seconds))
     }
@@ -140,10 +151,15 @@ impl Session {
     /// As `command`; anything but OK is an error.
     pub fn good(&mut self, text: &str) -> io::Result<Answer> {
         let answer = self.command(text)?;
-        if answer.ok { Ok(answer) } else { Err(io::Error::other(format!("{text}: {}", answer.last))) }
+        if answer.ok {
+            Ok(answer)
+        } else {
+            Err(io::Error::other(format!("{text}: {}", answer.last)))
+        }
     }
 
-    /// Several commands in one write; `ok` and `last` are the last one's, but a NO or BAD in between clears `ok`.
+    /// Several commands in one write; `ok` and `last` are the last one's, but a NO or BAD in
+    /// between clears `ok`.
     pub fn pipeline(&mut self, commands: &[&str]) -> io::Result<Answer> {
         let mut bytes = Vec::new();
         for (n, text) in commands.iter().enumerate() {
@@ -155,7 +171,9 @@ impl Session {
         self.socket.write_all(&bytes)?;
         let mut answer = self.until(tag.as_bytes())?;
         answer.seconds = watch.seconds();
-        if memmem::find(&answer.text, b"\r\nzqb. NO").is_some() || memmem::find(&answer.text, b"\r\nzqb. BAD").is_some() {
+        if memmem::find(&answer.text, b"\r\nzqb. NO").is_some()
+            || memmem::find(&answer.text, b"\r\nzqb. BAD").is_some()
+        {
             answer.ok = false;
         }
         Ok(answer)
@@ -225,12 +243,15 @@ impl Session {
     fn until(&mut self, tag: &[u8]) -> io::Result<Answer> {
         let mut answer = Answer::default();
         let starts = memmem::Finder::new(b"\n* ");
-        // The last two octets of the piece before stand in front of each piece; the answer begins at the start of a line.
+        // The last two octets of the piece before stand in front of each piece; the answer begins
+        // at the start of a line.
         self.buffer[..2].copy_from_slice(b" \n");
         let mut tail: Vec<u8> = Vec::new();
         loop {
             let n = match self.socket.read(&mut self.buffer[2..]) {
-                Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server has gone")),
+                Ok(0) => {
+                    return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server has gone"));
+                }
                 Ok(n) => n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(e) => return Err(e),

@@ -1,4 +1,5 @@
-//! How fast a change reaches the sessions in IDLE, and what many idle sessions cost: `scripts/idle-notice`.
+//! How fast a change reaches the sessions in IDLE, and what many idle sessions cost:
+//! `scripts/idle-notice`.
 
 use super::client::Session;
 use super::mail;
@@ -39,7 +40,10 @@ impl Plan {
             ));
             out.push_str("| server | sessions | enhanced | PSS each | private dirty each | wake-ups per session and minute | processor per session and minute | times 480 |\n|---|---:|---:|---:|---:|---:|---:|---:|\n");
         } else {
-            out.push_str(&format!("### IDLE: notice at {} sessions, {} changes\n\n", self.sessions, self.changes));
+            out.push_str(&format!(
+                "### IDLE: notice at {} sessions, {} changes\n\n",
+                self.sessions, self.changes
+            ));
             out.push_str("| server | change | median | 95 of 100 | worst | missed |\n|---|---|---:|---:|---:|---:|\n");
         }
         for server in servers {
@@ -51,9 +55,16 @@ impl Plan {
             }
             mail::empty(&folder)?;
             for n in 0..10 {
-                fs::write(folder.join("cur").join(format!("160000000{n}.M{n}.idle:2,")), "Subject: x\n\nText\n")?;
+                fs::write(
+                    folder.join("cur").join(format!("160000000{n}.M{n}.idle:2,")),
+                    "Subject: x\n\nText\n",
+                )?;
             }
-            if self.many { self.memory(server, &mut out)? } else { self.notices(server, &folder, &mut out)? }
+            if self.many {
+                self.memory(server, &mut out)?
+            } else {
+                self.notices(server, &folder, &mut out)?
+            }
         }
         Ok(out)
     }
@@ -82,7 +93,8 @@ impl Plan {
             thread::spawn(move || listen(n, socket, &send));
         }
         thread::sleep(Duration::from_millis(500));
-        // A flag set and taken back by another session, from its command to the FETCH line at each of the others.
+        // A flag set and taken back by another session, from its command to the FETCH line at each
+        // of the others.
         let mut flags = Gathered::default();
         for n in 0..self.changes {
             let sign = if n % 2 == 0 { '+' } else { '-' };
@@ -144,8 +156,12 @@ impl Cost {
         for session in sessions {
             let pid = session.pid();
             let times = fs::read_to_string(format!("/proc/{pid}/schedstat"))?;
-            cost.nanoseconds += times.split_whitespace().next().and_then(|w| w.parse::<u64>().ok()).unwrap_or(0);
-            cost.wakes += field(&fs::read_to_string(format!("/proc/{pid}/status"))?, "voluntary_ctxt_switches:");
+            cost.nanoseconds +=
+                times.split_whitespace().next().and_then(|w| w.parse::<u64>().ok()).unwrap_or(0);
+            cost.wakes += field(
+                &fs::read_to_string(format!("/proc/{pid}/status"))?,
+                "voluntary_ctxt_switches:",
+            );
         }
         Ok(cost)
     }
@@ -196,9 +212,16 @@ impl Gathered {
     fn line(&mut self, server: &str, what: &str, out: &mut String) {
         self.times.sort_by(f64::total_cmp);
         let at = |part: f64| {
-            self.times.get(((self.times.len().max(1) - 1) as f64 * part) as usize).map_or("–".to_owned(), |t| time(*t))
+            self.times
+                .get(((self.times.len().max(1) - 1) as f64 * part) as usize)
+                .map_or("–".to_owned(), |t| time(*t))
         };
         let middle = median(&self.times).map_or("–".to_owned(), time);
-        out.push_str(&format!("| {server} | {what} | {middle} | {} | {} | {} |\n", at(0.95), at(1.0), self.missed));
+        out.push_str(&format!(
+            "| {server} | {what} | {middle} | {} | {} | {} |\n",
+            at(0.95),
+            at(1.0),
+            self.missed
+        ));
     }
 }

@@ -68,7 +68,9 @@ pub fn read(folder: &Path, each: usize) -> io::Result<f64> {
 pub fn rename(folder: &Path) -> io::Result<f64> {
     let names = mail::names(&folder.join("cur"))?;
     let cur = folder.join("cur");
-    let seconds = timed(|| names.iter().try_for_each(|n| fs::rename(cur.join(n), cur.join(format!("{n}Z")))))?;
+    let seconds = timed(|| {
+        names.iter().try_for_each(|n| fs::rename(cur.join(n), cur.join(format!("{n}Z"))))
+    })?;
     names.iter().try_for_each(|n| fs::rename(cur.join(format!("{n}Z")), cur.join(n)))?;
     Ok(seconds)
 }
@@ -106,5 +108,10 @@ pub fn append(to: &Path, messages: &[Vec<u8>], sync: bool) -> io::Result<f64> {
 /// Half of the files removed.
 pub fn unlink(folder: &Path) -> io::Result<f64> {
     let names = mail::names(&folder.join("cur"))?;
-    timed(|| names.iter().take(names.len() / 2).try_for_each(|n| fs::remove_file(folder.join("cur").join(n))))
+    timed(|| {
+        names
+            .iter()
+            .take(names.len() / 2)
+            .try_for_each(|n| fs::remove_file(folder.join("cur").join(n)))
+    })
 }

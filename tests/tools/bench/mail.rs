@@ -1,5 +1,6 @@
-//! The Maildirs on which the servers play: one master for each size, and for each server a tree of its own whose message
-//! files are hard links to the master's (messages never change), so that all read the same pages from a warm cache.
+//! The Maildirs on which the servers play: one master for each size, and for each server a tree of
+//! its own whose message files are hard links to the master's (messages never change), so that all
+//! read the same pages from a warm cache.
 
 use std::fs;
 use std::io::{self, Write};
@@ -24,8 +25,12 @@ pub fn master(base: &Path, count: usize, generator: &Path) -> io::Result<PathBuf
     if count > 200_000 {
         small(&half, count)?;
     } else {
-        let status =
-            Command::new(generator).arg(count.to_string()).arg(&half).args(["--folders", "0"]).stdout(io::stderr()).status()?;
+        let status = Command::new(generator)
+            .arg(count.to_string())
+            .arg(&half)
+            .args(["--folders", "0"])
+            .stdout(io::stderr())
+            .status()?;
         if !status.success() {
             return Err(io::Error::other("gen-maildir failed"));
         }
@@ -40,7 +45,8 @@ fn small(dir: &Path, count: usize) -> io::Result<()> {
         fs::create_dir_all(dir.join(sub))?;
     }
     for n in 0..count {
-        let name = format!("{}.M{n}P1V000000000000FE00I{n:016X}_0.sample,S=120:2,S", 1_577_836_800 + n);
+        let name =
+            format!("{}.M{n}P1V000000000000FE00I{n:016X}_0.sample,S=120:2,S", 1_577_836_800 + n);
         let mut file = fs::File::create_new(dir.join("cur").join(name))?;
         write!(
             file,
@@ -114,7 +120,8 @@ pub fn names(dir: &Path) -> io::Result<Vec<String>> {
 
 /// How many messages lie in a folder.
 pub fn count(folder: &Path) -> io::Result<u64> {
-    Ok((fs::read_dir(folder.join("cur"))?.count() + fs::read_dir(folder.join("new"))?.count()) as u64)
+    Ok((fs::read_dir(folder.join("cur"))?.count() + fs::read_dir(folder.join("new"))?.count())
+        as u64)
 }
 
 /// Some messages with CRLF line ends, for APPEND.

@@ -1,5 +1,5 @@
-//! Measures our server beside Courier's and Dovecot's: `scripts/bench` builds what is needed and calls it. The client, the
-//! mail, the limits of the machine and the tables have a file each.
+//! Measures our server beside Courier's and Dovecot's: `scripts/bench` builds what is needed and
+//! calls it. The client, the mail, the limits of the machine and the tables have a file each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 mod client;
@@ -69,7 +69,8 @@ fn plan() -> Plan {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().unwrap_or_else(|| usage());
-        let number = |v: String| v.replace(['_', ','], "").parse::<usize>().unwrap_or_else(|_| usage());
+        let number =
+            |v: String| v.replace(['_', ','], "").parse::<usize>().unwrap_or_else(|_| usage());
         match arg.as_str() {
             "--quick" => {
                 plan.sizes = vec![10_000];
@@ -116,7 +117,8 @@ fn run() -> io::Result<()> {
     let plan = plan();
     fs::create_dir_all(&plan.base)?;
     let base = fs::canonicalize(&plan.base)?;
-    let servers: Vec<Server> = plan.servers.iter().filter_map(|name| server(&plan, name, &base)).collect();
+    let servers: Vec<Server> =
+        plan.servers.iter().filter_map(|name| server(&plan, name, &base)).collect();
     if servers.is_empty() {
         return Err(io::Error::other("no server to measure"));
     }
@@ -163,7 +165,8 @@ fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
         for server in servers {
             fs::create_dir_all(&server.home)?;
             mail::account(&server.maildir(), &master)?;
-            // Dovecot makes an index of the list of folders when it first sees them, which is not what SELECT costs.
+            // Dovecot makes an index of the list of folders when it first sees them, which is not
+            // what SELECT costs.
             let (mut session, _) = client::Session::start(server.command(true)?)?;
             session.command("LIST \"\" *")?;
             // As in life: every folder was opened once.
@@ -172,7 +175,12 @@ fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
             }
             session.logout()?;
         }
-        let results = Results { messages, rounds: plan.rounds, servers: listed(servers), ..Results::default() };
+        let results = Results {
+            messages,
+            rounds: plan.rounds,
+            servers: listed(servers),
+            ..Results::default()
+        };
         let samples = mail::samples(&master, plan.appends)?;
         let mut bench = round::Bench {
             servers: servers.to_vec(),
@@ -197,7 +205,9 @@ fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
     if plan.growth && runs.len() > 1 {
         text.push_str(&growth(&runs));
         if let Some(limit) = plan.limit {
-            text.push_str(&format!("\nAll of Postrider's sessions ran under `ulimit -v {limit}`.\n"));
+            text.push_str(&format!(
+                "\nAll of Postrider's sessions ran under `ulimit -v {limit}`.\n"
+            ));
         }
     }
     Ok(text)
@@ -206,10 +216,16 @@ fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
 /// One line on the machine.
 fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|l| l.strip_prefix("model name")?.split_once(": ")).map_or("?", |p| p.1);
+    let model = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name")?.split_once(": "))
+        .map_or("?", |p| p.1);
     let cores = cpu.lines().filter(|l| l.starts_with("processor")).count();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let gigabytes = servers::field(&memory, "MemTotal:") / 1_000_000;
-    format!("Machine: {model}, {cores} processors, {gigabytes} GB, Linux {}; warm cache.\n", kernel.trim())
+    format!(
+        "Machine: {model}, {cores} processors, {gigabytes} GB, Linux {}; warm cache.\n",
+        kernel.trim()
+    )
 }

@@ -48,7 +48,8 @@ pub fn median(values: &[f64]) -> Option<f64> {
 
 /// The median of the ratios within each round: both sides had the same minute of the machine.
 fn ratio(ours: Option<&Vec<f64>>, other: &[f64]) -> Option<f64> {
-    let ratios: Vec<f64> = ours?.iter().zip(other).filter(|(_, b)| **b > 0.0).map(|(a, b)| a / b).collect();
+    let ratios: Vec<f64> =
+        ours?.iter().zip(other).filter(|(_, b)| **b > 0.0).map(|(a, b)| a / b).collect();
     median(&ratios)
 }
 
@@ -72,14 +73,21 @@ impl Results {
             let wanted = row.expected.or_else(|| row.counts.get(reference?).copied());
             for (server, count) in &row.counts {
                 if wanted.is_some_and(|w| w != *count) {
-                    self.wrong.push(format!("{}: {server} gave {count} instead of {}", row.name, wanted.unwrap_or(0)));
+                    self.wrong.push(format!(
+                        "{}: {server} gave {count} instead of {}",
+                        row.name,
+                        wanted.unwrap_or(0)
+                    ));
                 }
             }
             // A whole answer is about as long as Courier's.
             if let Some(base) = reference.and_then(|r| row.octets.get(r)).filter(|b| **b > 10_000) {
                 for (server, octets) in &row.octets {
                     if *octets < base * 7 / 10 {
-                        self.wrong.push(format!("{}: {server} sent {octets} octets, Courier {base}", row.name));
+                        self.wrong.push(format!(
+                            "{}: {server} sent {octets} octets, Courier {base}",
+                            row.name
+                        ));
                     }
                 }
             }
@@ -88,7 +96,12 @@ impl Results {
 
     pub fn markdown(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(out, "### {} messages, {} rounds, medians\n", group(self.messages as u64), self.rounds);
+        let _ = writeln!(
+            out,
+            "### {} messages, {} rounds, medians\n",
+            group(self.messages as u64),
+            self.rounds
+        );
         let ours = self.has(Kind::Ours);
         let courier = self.has(Kind::Courier);
         let mut head = "| work |".to_owned();
@@ -108,7 +121,11 @@ impl Results {
         for row in &self.rows {
             let _ = write!(out, "| {} |", row.name);
             for (name, _) in &self.servers {
-                let _ = write!(out, " {} |", row.times.get(name).and_then(|t| median(t)).map_or("–".to_owned(), time));
+                let _ = write!(
+                    out,
+                    " {} |",
+                    row.times.get(name).and_then(|t| median(t)).map_or("–".to_owned(), time)
+                );
             }
             let limit = median(&row.limit).map_or("–".to_owned(), time);
             if let Some(ours) = ours {
@@ -169,10 +186,16 @@ impl Results {
             for (server, _) in &self.servers {
                 let _ = write!(out, " {} |", of(Some(server)).map_or("–".to_owned(), group));
             }
-            let ratio =
-                of(self.has(Kind::Ours)).zip(of(self.has(Kind::Courier)).filter(|c| *c > 0)).map(|(a, b)| a as f64 / b as f64);
+            let ratio = of(self.has(Kind::Ours))
+                .zip(of(self.has(Kind::Courier)).filter(|c| *c > 0))
+                .map(|(a, b)| a as f64 / b as f64);
             let mark = ratio.zip(goal).map_or("", |(r, g)| if r > g { " ✗" } else { " ✓" });
-            let _ = writeln!(out, " {}{mark} | {} |", show(ratio), goal.map_or(String::new(), |g| format!("{g}")));
+            let _ = writeln!(
+                out,
+                " {}{mark} | {} |",
+                show(ratio),
+                goal.map_or(String::new(), |g| format!("{g}"))
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! One round: every piece of work on every server in turn, so that a slow minute of the machine falls on all of them.
+//! One round: every piece of work on every server in turn, so that a slow minute of the machine
+//! falls on all of them.
 
 use super::client::{Answer, Session};
 use super::results::{Results, group, median};
@@ -64,7 +65,8 @@ impl Bench {
         mail::empty(&limit.join(".fast"))?;
         let total = self.results.messages as u64;
         self.results.names = mail::names(&own.join("cur"))?.iter().map(|n| n.len() as u64).sum();
-        // Changes of a directory must be older than the clock's granularity before anyone may trust its time.
+        // Changes of a directory must be older than the clock's granularity before anyone may trust
+        // its time.
         std::thread::sleep(Duration::from_millis(1200));
 
         let mut none: Sessions = self.servers.iter().map(|_| None).collect();
@@ -83,12 +85,18 @@ impl Bench {
         }
         self.limit("exec to greeting", "exec of true", median(&times).unwrap_or(0.0));
 
-        self.each("first SELECT (no UID database)", Some(0.5), Some(total), &mut none, |server, _| {
-            let (mut session, _) = Session::start(server.command(true)?)?;
-            let answer = session.good(&format!("SELECT {}bench", server.prefix))?;
-            session.logout()?;
-            Ok(Sample::counted(answer.seconds, answer.exists().unwrap_or(0)))
-        });
+        self.each(
+            "first SELECT (no UID database)",
+            Some(0.5),
+            Some(total),
+            &mut none,
+            |server, _| {
+                let (mut session, _) = Session::start(server.command(true)?)?;
+                let answer = session.good(&format!("SELECT {}bench", server.prefix))?;
+                session.logout()?;
+                Ok(Sample::counted(answer.seconds, answer.exists().unwrap_or(0)))
+            },
+        );
         self.limit("first SELECT (no UID database)", "getdents", limits::scan(&own)?);
 
         // From here on one session of each server does everything, for its peak of memory.
@@ -136,11 +144,15 @@ impl Bench {
                 continue;
             }
             let text = format!("FETCH {all} {items}");
-            self.each(name, goal, Some(total), &mut open, |_, session| Ok(Sample::lines(&need(session)?.good(&text)?)));
+            self.each(name, goal, Some(total), &mut open, |_, session| {
+                Ok(Sample::lines(&need(session)?.good(&text)?))
+            });
             match items {
                 "FLAGS" => (),
                 _ if !self.wanted(name) => (),
-                "RFC822.SIZE" | "BODY.PEEK[]" | "BODYSTRUCTURE" => self.limit(name, "cat", limits::read(&own, usize::MAX)?),
+                "RFC822.SIZE" | "BODY.PEEK[]" | "BODYSTRUCTURE" => {
+                    self.limit(name, "cat", limits::read(&own, usize::MAX)?)
+                }
                 _ => self.limit(name, "first 4 KiB of each", limits::read(&own, 4096)?),
             }
         }
@@ -152,7 +164,8 @@ impl Bench {
             let (mut seconds, mut lines) = (0.0, 0);
             for n in 0..SINGLES as u64 {
                 // Spread over the folder.
-                let answer = session.good(&format!("FETCH {} BODY.PEEK[]", 1 + n * 7919 % total))?;
+                let answer =
+                    session.good(&format!("FETCH {} BODY.PEEK[]", 1 + n * 7919 % total))?;
                 seconds += answer.seconds;
                 lines += answer.lines;
             }
@@ -166,7 +179,12 @@ impl Bench {
             ("SEARCH TEXT", Some(0.15), "SEARCH TEXT mountain", "cat"),
             ("SORT (DATE)", Some(0.15), "SORT (DATE) US-ASCII ALL", "first 4 KiB of each"),
             ("SORT (SUBJECT)", Some(0.15), "SORT (SUBJECT) US-ASCII ALL", "first 4 KiB of each"),
-            ("THREAD REFERENCES", Some(0.15), "THREAD REFERENCES US-ASCII ALL", "first 4 KiB of each"),
+            (
+                "THREAD REFERENCES",
+                Some(0.15),
+                "THREAD REFERENCES US-ASCII ALL",
+                "first 4 KiB of each",
+            ),
         ];
         for (name, goal, text, limit) in searches {
             self.each(name, goal, None, &mut open, |_, session| {
@@ -182,7 +200,8 @@ impl Bench {
             let answer = need(session)?.good("STORE 1:* +FLAGS (\\Flagged)")?;
             // Dovecot does not speak of messages that had the flag: the names tell.
             let names = mail::names(&server.folder("bench").join("cur"))?;
-            let flagged = names.iter().filter(|n| n.rsplit(":2,").next().is_some_and(|f| f.contains('F')));
+            let flagged =
+                names.iter().filter(|n| n.rsplit(":2,").next().is_some_and(|f| f.contains('F')));
             Ok(Sample::counted(answer.seconds, flagged.count() as u64))
         });
         if self.wanted("STORE on all") {
@@ -193,7 +212,11 @@ impl Bench {
             let answer = need(session)?.good(&format!("COPY 1:{copies} {}copy", server.prefix))?;
             Ok(Sample::counted(answer.seconds, mail::count(&server.folder("copy"))?))
         });
-        self.limit("COPY of 1,000", "link, one sync", limits::link(&own, &limit.join(".copy"), copies)?);
+        self.limit(
+            "COPY of 1,000",
+            "link, one sync",
+            limits::link(&own, &limit.join(".copy"), copies)?,
+        );
         self.appends(&mut open)?;
         self.folders(&mut open)?;
         self.notice(&mut open);
@@ -225,7 +248,11 @@ impl Bench {
             });
             if self.wanted(name) {
                 let what = if sync { "write, sync, rename" } else { "write, rename" };
-                self.limit(name, what, limits::append(&limit.join(format!(".{folder}")), &samples, sync)?);
+                self.limit(
+                    name,
+                    what,
+                    limits::append(&limit.join(format!(".{folder}")), &samples, sync)?,
+                );
             }
         }
         self.samples = samples;
@@ -236,7 +263,9 @@ impl Bench {
         let name = "STATUS of 500 folders";
         self.each(name, Some(0.3), Some(mail::WITH_MAIL as u64), open, |server, session| {
             let items = "(MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN)";
-            let list: Vec<String> = (0..mail::WITH_MAIL).map(|n| format!("STATUS {}f{n:04} {items}", server.prefix)).collect();
+            let list: Vec<String> = (0..mail::WITH_MAIL)
+                .map(|n| format!("STATUS {}f{n:04} {items}", server.prefix))
+                .collect();
             let list: Vec<&str> = list.iter().map(String::as_str).collect();
             let answer = need(session)?.pipeline(&list)?;
             let whole = format!("MESSAGES {} ", mail::EACH);
@@ -244,7 +273,8 @@ impl Bench {
             Ok(Sample::counted(answer.seconds, full))
         });
         let limit = self.base.join("limit");
-        let list: Vec<PathBuf> = (0..mail::WITH_MAIL).map(|n| limit.join(format!(".f{n:04}"))).collect();
+        let list: Vec<PathBuf> =
+            (0..mail::WITH_MAIL).map(|n| limit.join(format!(".f{n:04}"))).collect();
         self.limit(name, "getdents", limits::scan_many(&list)?);
         let name = "LIST of 5,000 folders";
         self.each(name, Some(0.3), Some(mail::FOLDERS as u64), open, |server, session| {
@@ -253,7 +283,8 @@ impl Bench {
             let start = if server.prefix.is_empty() { "f" } else { "INBOX.f" };
             let right = |l: &&str| {
                 let name = l.rsplit(' ').next().unwrap_or("").trim_matches('"');
-                name.strip_prefix(start).is_some_and(|r| r.len() == 4 && r.bytes().all(|b| b.is_ascii_digit()))
+                name.strip_prefix(start)
+                    .is_some_and(|r| r.len() == 4 && r.bytes().all(|b| b.is_ascii_digit()))
             };
             Ok(Sample::counted(answer.seconds, lines.lines().filter(right).count() as u64))
         });
@@ -261,27 +292,37 @@ impl Bench {
         Ok(())
     }
 
-    /// A message is delivered while a session is in IDLE: from the rename into new/ to EXISTS at the client.
+    /// A message is delivered while a session is in IDLE: from the rename into new/ to EXISTS at
+    /// the client.
     fn notice(&mut self, open: &mut Sessions) {
         let message = b"From: a@example.com\nSubject: notice\n\nText\n";
-        self.each("IDLE: delivery to notice", None, Some(NOTICES as u64), open, |server, session| {
-            let session = need(session)?;
-            let folder = server.folder("bench");
-            session.idle()?;
-            let mut times = Vec::new();
-            for n in 0..NOTICES {
-                std::thread::sleep(Duration::from_millis(60));
-                let name = format!("{}.notice{n}", 1_800_000_000 + n);
-                std::fs::write(folder.join("tmp").join(&name), message)?;
-                let begin = Instant::now();
-                std::fs::rename(folder.join("tmp").join(&name), folder.join("new").join(&name))?;
-                if let Some(came) = session.notice(b" EXISTS\r\n", Duration::from_secs(5))? {
-                    times.push((came - begin).as_secs_f64());
+        self.each(
+            "IDLE: delivery to notice",
+            None,
+            Some(NOTICES as u64),
+            open,
+            |server, session| {
+                let session = need(session)?;
+                let folder = server.folder("bench");
+                session.idle()?;
+                let mut times = Vec::new();
+                for n in 0..NOTICES {
+                    std::thread::sleep(Duration::from_millis(60));
+                    let name = format!("{}.notice{n}", 1_800_000_000 + n);
+                    std::fs::write(folder.join("tmp").join(&name), message)?;
+                    let begin = Instant::now();
+                    std::fs::rename(
+                        folder.join("tmp").join(&name),
+                        folder.join("new").join(&name),
+                    )?;
+                    if let Some(came) = session.notice(b" EXISTS\r\n", Duration::from_secs(5))? {
+                        times.push((came - begin).as_secs_f64());
+                    }
                 }
-            }
-            session.idle_done()?;
-            Ok(Sample::counted(median(&times).unwrap_or(5.0), times.len() as u64))
-        });
+                session.idle_done()?;
+                Ok(Sample::counted(median(&times).unwrap_or(5.0), times.len() as u64))
+            },
+        );
     }
 
     fn expunge(&mut self, open: &mut Sessions) -> io::Result<()> {
@@ -296,7 +337,10 @@ impl Bench {
             let gone = memchr::memmem::find_iter(&answer.text, b" EXPUNGE\r\n").count() as u64;
             let after = mail::count(&server.folder("bench"))?;
             if before - after != gone {
-                return Err(io::Error::other(format!("{gone} EXPUNGE lines, {} files gone", before - after)));
+                return Err(io::Error::other(format!(
+                    "{gone} EXPUNGE lines, {} files gone",
+                    before - after
+                )));
             }
             Ok(Sample::counted(answer.seconds, gone))
         });
@@ -308,7 +352,9 @@ impl Bench {
             if let Some(session) = session {
                 let now = Memory::of(session.pid())?;
                 let before = self.results.end.get(server.name).copied().unwrap_or_default();
-                self.results.end.insert(server.name, Memory { peak: now.peak.max(before.peak), ..now });
+                self.results
+                    .end
+                    .insert(server.name, Memory { peak: now.peak.max(before.peak), ..now });
                 session.logout()?;
             }
         }
@@ -335,7 +381,9 @@ impl Bench {
         let count = self.servers.len();
         for k in 0..count {
             let n = (k + self.round) % count;
-            let (Some(server), Some(session)) = (self.servers.get(n), sessions.get_mut(n)) else { continue };
+            let (Some(server), Some(session)) = (self.servers.get(n), sessions.get_mut(n)) else {
+                continue;
+            };
             let row = &mut self.results.rows[at];
             row.expected = expected;
             match work(server, session) {

@@ -1,4 +1,5 @@
-//! How each server is started: the same account, the same environment as a login would give, everything else empty.
+//! How each server is started: the same account, the same environment as a login would give,
+//! everything else empty.
 
 use std::fs::{self, File};
 use std::io;
@@ -29,7 +30,10 @@ pub struct Server {
 const COURIER: &[(&str, &str)] = &[
     ("AUTHENTICATED", "bench"),
     ("IMAP_ACL", "1"),
-    ("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE"),
+    (
+        "IMAP_CAPABILITY",
+        "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE",
+    ),
     ("IMAP_EMPTYTRASH", "Trash:7"),
     ("IMAP_ENHANCEDIDLE", "1"),
     ("IMAP_IDLE_TIMEOUT", "60"),
@@ -63,7 +67,10 @@ impl Server {
             None => Command::new(&self.program),
             Some(limit) => {
                 let mut shell = Command::new("/bin/sh");
-                shell.arg("-c").arg(format!("ulimit -v {limit}; exec \"$0\" \"$@\"")).arg(&self.program);
+                shell
+                    .arg("-c")
+                    .arg(format!("ulimit -v {limit}; exec \"$0\" \"$@\""))
+                    .arg(&self.program);
                 shell
             }
         };
@@ -78,9 +85,21 @@ impl Server {
             Kind::Dovecot => {
                 // No configuration file: -O; the packaged libraries lie beside the program.
                 let libraries = self.program.parent().unwrap_or(Path::new("/"));
-                command.env("LD_LIBRARY_PATH", libraries).env("USER", "bench").env("HOME", &self.home);
-                command.args(["-O", "-o", &format!("mail_location=maildir:{}", self.maildir().display())]);
-                command.args(["-o", "log_path=/dev/stderr", "-o", "maildir_copy_with_hardlinks=yes"]);
+                command
+                    .env("LD_LIBRARY_PATH", libraries)
+                    .env("USER", "bench")
+                    .env("HOME", &self.home);
+                command.args([
+                    "-O",
+                    "-o",
+                    &format!("mail_location=maildir:{}", self.maildir().display()),
+                ]);
+                command.args([
+                    "-o",
+                    "log_path=/dev/stderr",
+                    "-o",
+                    "maildir_copy_with_hardlinks=yes",
+                ]);
                 if !sync {
                     command.args(["-o", "mail_fsync=never"]);
                 }
@@ -104,7 +123,11 @@ impl Memory {
     pub fn of(pid: u32) -> io::Result<Self> {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        Ok(Self { pss: field(&rollup, "Pss:"), dirty: field(&rollup, "Private_Dirty:"), peak: field(&status, "VmHWM:") })
+        Ok(Self {
+            pss: field(&rollup, "Pss:"),
+            dirty: field(&rollup, "Private_Dirty:"),
+            peak: field(&status, "VmHWM:"),
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! The differences that README.md's table declares, recognised by what differs and by the message itself. Anything else is a finding.
+//! The differences that README.md's table declares, recognised by what differs and by the message
+//! itself. Anything else is a finding.
 
 use crate::server::Value;
 
@@ -13,10 +14,17 @@ pub struct Difference<'a> {
 }
 
 /// Walks two values side by side and calls `see` for the smallest parts that differ.
-pub fn walk<'a>(item: &'a str, courier: &'a Value, ours: &'a Value, see: &mut dyn FnMut(Difference<'a>)) {
+pub fn walk<'a>(
+    item: &'a str,
+    courier: &'a Value,
+    ours: &'a Value,
+    see: &mut dyn FnMut(Difference<'a>),
+) {
     match (courier, ours) {
         _ if courier == ours => {}
-        (Value::List(c), Value::List(o)) if c.len() == o.len() => c.iter().zip(o).for_each(|(c, o)| walk(item, c, o, see)),
+        (Value::List(c), Value::List(o)) if c.len() == o.len() => {
+            c.iter().zip(o).for_each(|(c, o)| walk(item, c, o, see))
+        }
         _ => see(Difference { item, courier, ours }),
     }
 }
@@ -43,8 +51,9 @@ impl Message<'_> {
         self.lines().filter_map(|l| {
             let colon = l.iter().position(|&b| b == b':')?;
             let name = l.get(..colon)?;
-            (!name.is_empty() && name.iter().all(|b| (33..127).contains(b) || *b == b' ' || *b == b'\t'))
-                .then(|| (name, &l[colon + 1..]))
+            (!name.is_empty()
+                && name.iter().all(|b| (33..127).contains(b) || *b == b' ' || *b == b'\t'))
+            .then(|| (name, &l[colon + 1..]))
         })
     }
 
@@ -67,11 +76,18 @@ impl Message<'_> {
 
     fn fields_text(&self, name: &str) -> Option<Vec<u8>> {
         let needle = format!("{name}=");
-        let at = self.raw.windows(needle.len()).position(|w| w.eq_ignore_ascii_case(needle.as_bytes()))?;
+        let at = self
+            .raw
+            .windows(needle.len())
+            .position(|w| w.eq_ignore_ascii_case(needle.as_bytes()))?;
         let rest = self.raw.get(at + needle.len()..)?;
         Some(match rest.strip_prefix(b"\"") {
             Some(quoted) => quoted.iter().copied().take_while(|&b| b != b'"').collect(),
-            None => rest.iter().copied().take_while(|b| !b.is_ascii_whitespace() && *b != b';').collect(),
+            None => rest
+                .iter()
+                .copied()
+                .take_while(|b| !b.is_ascii_whitespace() && *b != b';')
+                .collect(),
         })
     }
 }
@@ -98,10 +114,16 @@ fn without(text: &[u8], unwanted: impl Fn(u8) -> bool) -> Vec<u8> {
 /// A text without its 8-bit octets and encoded words.
 fn plain(text: &[u8]) -> Vec<u8> {
     let text = without(text, |b| b >= 128);
-    let find = |from: usize, what: &[u8]| text.get(from..)?.windows(what.len()).position(|w| w == what).map(|at| from + at);
+    let find = |from: usize, what: &[u8]| {
+        text.get(from..)?.windows(what.len()).position(|w| w == what).map(|at| from + at)
+    };
     let (mut out, mut at) = (Vec::new(), 0);
     while let Some(start) = find(at, b"=?") {
-        let Some(end) = find(start, b"?Q?").or(find(start, b"?B?")).and_then(|b| find(b + 3, b"?=")) else { break };
+        let Some(end) =
+            find(start, b"?Q?").or(find(start, b"?B?")).and_then(|b| find(b + 3, b"?="))
+        else {
+            break;
+        };
         out.extend_from_slice(&text[at..start]);
         at = end + 2;
     }
@@ -128,7 +150,8 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     }
     if d.item == "FLAGS" {
         let bare = !m.name.windows(3).any(|w| w == b":2,");
-        return (bare && without_recent(d.courier) == without_recent(d.ours)).then_some("recent-without-info");
+        return (bare && without_recent(d.courier) == without_recent(d.ours))
+            .then_some("recent-without-info");
     }
     if d.item == "ENVELOPE" {
         return envelope(d, m);
@@ -157,7 +180,8 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
             return Some("unended-header");
         }
         let own = m.fields().any(|(n, v)| {
-            n.eq_ignore_ascii_case(b"content-type") && v.trim_ascii().to_ascii_lowercase().starts_with(b"message/rfc822")
+            n.eq_ignore_ascii_case(b"content-type")
+                && v.trim_ascii().to_ascii_lowercase().starts_with(b"message/rfc822")
         });
         if own && section && d.item.starts_with("BODY[1") {
             return Some("rfc822-part-one");
@@ -182,7 +206,9 @@ fn envelope(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
         }
     }
     let is_address = |n: &[u8]| {
-        ["from", "to", "cc", "bcc", "sender", "reply-to"].iter().any(|f| n.trim_ascii().eq_ignore_ascii_case(f.as_bytes()))
+        ["from", "to", "cc", "bcc", "sender", "reply-to"]
+            .iter()
+            .any(|f| n.trim_ascii().eq_ignore_ascii_case(f.as_bytes()))
     };
     if m.fields().any(|(n, v)| is_address(n) && v.iter().filter(|&&b| b == b'"').count() % 2 == 1) {
         return Some("unclosed-quote");
@@ -206,8 +232,15 @@ fn as_list(value: &Value) -> Vec<Value> {
 /// Courier's list of parameters without the inherited `charset`; `None` where there is none.
 fn without_charset(value: &Value) -> Option<Vec<Value>> {
     let list = as_list(value);
-    let at = list.iter().position(|v| text(v).is_some_and(|t| t.eq_ignore_ascii_case(b"charset")))?;
-    (at % 2 == 0).then(|| list.iter().enumerate().filter(|(n, _)| *n != at && *n != at + 1).map(|(_, v)| v.clone()).collect())
+    let at =
+        list.iter().position(|v| text(v).is_some_and(|t| t.eq_ignore_ascii_case(b"charset")))?;
+    (at % 2 == 0).then(|| {
+        list.iter()
+            .enumerate()
+            .filter(|(n, _)| *n != at && *n != at + 1)
+            .map(|(_, v)| v.clone())
+            .collect()
+    })
 }
 
 fn without_recent(value: &Value) -> Vec<Value> {

@@ -1,5 +1,5 @@
-//! What lies in a Maildir, to the nanosecond, so that "nothing was changed" is a fact and not a promise; and the copies that
-//! the two servers work on.
+//! What lies in a Maildir, to the nanosecond, so that "nothing was changed" is a fact and not a
+//! promise; and the copies that the two servers work on.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -8,7 +8,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, lcho
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// All that `stat` tells of a file, but for the time of last access (reading changes it) and link counts of directories.
+/// All that `stat` tells of a file, but for the time of last access (reading changes it) and link
+/// counts of directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     mode: u32,
@@ -57,19 +58,23 @@ pub fn changes(before: &BTreeMap<PathBuf, Entry>, after: &BTreeMap<PathBuf, Entr
             Some(_) => {}
         }
     }
-    out.extend(after.keys().filter(|p| !before.contains_key(*p)).map(|p| format!("new: {}", p.display())));
+    out.extend(
+        after.keys().filter(|p| !before.contains_key(*p)).map(|p| format!("new: {}", p.display())),
+    );
     out
 }
 
-/// Names at the top of a Maildir that a copy leaves out: a program that would be run, and the ways to other people's mail.
+/// Names at the top of a Maildir that a copy leaves out: a program that would be run, and the ways
+/// to other people's mail.
 const LEFT_OUT: &[&str] = &["loginexec", "shared-maildirs", "shared-folders"];
 
 /// What was left out of a copy, for the summary.
 #[derive(Default)]
 pub struct LeftOut(pub Vec<String>);
 
-/// Copies a Maildir with owners, modes and times. Folders behind links are copied as folders, so that nothing that the servers do
-/// goes back to the original; what is neither file, directory nor link is left out, and so is the content of `tmp`.
+/// Copies a Maildir with owners, modes and times. Folders behind links are copied as folders, so
+/// that nothing that the servers do goes back to the original; what is neither file, directory nor
+/// link is left out, and so is the content of `tmp`.
 pub fn copy(from: &Path, to: &Path, left_out: &mut LeftOut) -> io::Result<()> {
     copy_dir(from, to, 0, left_out)
 }
@@ -118,7 +123,10 @@ fn copy_link(source: &Path, place: &Path, depth: usize, left_out: &mut LeftOut) 
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     // Without a new time of access where the system allows it; only the owner may ask for that.
-    let quiet = OpenOptions::new().read(true).custom_flags(libc::O_NOATIME | libc::O_NOFOLLOW | libc::O_NONBLOCK).open(from);
+    let quiet = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOATIME | libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(from);
     let mut source = quiet.or_else(|_| File::open(from))?;
     let meta = source.metadata()?;
     let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
@@ -131,7 +139,8 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
 fn finish(to: &Path, meta: &fs::Metadata) -> io::Result<()> {
     chown(to, Some(meta.uid()), Some(meta.gid())).or_else(unless_root)?;
     fs::set_permissions(to, fs::Permissions::from_mode(meta.mode() & 0o7777))?;
-    let (seconds, nanos) = (u64::try_from(meta.mtime()).unwrap_or(0), u32::try_from(meta.mtime_nsec()).unwrap_or(0));
+    let (seconds, nanos) =
+        (u64::try_from(meta.mtime()).unwrap_or(0), u32::try_from(meta.mtime_nsec()).unwrap_or(0));
     File::open(to)?.set_modified(UNIX_EPOCH + Duration::new(seconds, nanos))
 }
 
@@ -139,12 +148,16 @@ fn unless_root(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::PermissionDenied { Ok(()) } else { Err(error) }
 }
 
-/// Takes what must not be served out of a view of the original that is no copy (an overlay): writes go to the view only.
+/// Takes what must not be served out of a view of the original that is no copy (an overlay): writes
+/// go to the view only.
 pub fn tidy(view: &Path, original: &Path, left_out: &mut LeftOut) -> io::Result<()> {
     // Neither file nor directory nor link: a session might wait for it for ever.
     for (path, entry) in listing(view)? {
         if ![libc::S_IFREG, libc::S_IFDIR, libc::S_IFLNK].contains(&(entry.mode & libc::S_IFMT)) {
-            left_out.0.push(format!("{} (not a file)", original.join(path.strip_prefix(view).unwrap_or(&path)).display()));
+            left_out.0.push(format!(
+                "{} (not a file)",
+                original.join(path.strip_prefix(view).unwrap_or(&path)).display()
+            ));
             fs::remove_file(path)?;
         }
     }
@@ -154,7 +167,11 @@ pub fn tidy(view: &Path, original: &Path, left_out: &mut LeftOut) -> io::Result<
         let kind = entry.file_type()?;
         if LEFT_OUT.iter().any(|n| name == *n) {
             left_out.0.push(name.to_string_lossy().into_owned());
-            if kind.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+            if kind.is_dir() {
+                fs::remove_dir_all(entry.path())?
+            } else {
+                fs::remove_file(entry.path())?
+            }
         } else if kind.is_symlink() {
             fs::remove_file(entry.path())?;
             copy_link(&original.join(&name), &entry.path(), 0, left_out)?;

@@ -1,6 +1,7 @@
-//! What a cautious administrator runs before changing the server: Courier's imapd and ours open every folder of an existing Maildir side
-//! by side, each on its own copy, and everything that they serve is compared. The Maildir itself is only read; a listing with all times
-//! before and after proves it. Started by `scripts/check-maildir`.
+//! What a cautious administrator runs before changing the server: Courier's imapd and ours open
+//! every folder of an existing Maildir side by side, each on its own copy, and everything that they
+//! serve is compared. The Maildir itself is only read; a listing with all times before and after
+//! proves it. Started by `scripts/check-maildir`.
 #![allow(clippy::indexing_slicing, missing_docs)]
 
 mod known;
@@ -31,8 +32,7 @@ leave on disk. MAILDIR is only read. Exit status 0: nothing but what README.md's
   --copy             copies even where an overlay could be had        --keep  keeps the copies";
 
 /// Header fields that clients ask for.
-const FIELDS: &str =
-    "BODY.PEEK[HEADER.FIELDS (FROM TO CC BCC SUBJECT DATE MESSAGE-ID REFERENCES IN-REPLY-TO CONTENT-TYPE LIST-ID RECEIVED)]";
+const FIELDS: &str = "BODY.PEEK[HEADER.FIELDS (FROM TO CC BCC SUBJECT DATE MESSAGE-ID REFERENCES IN-REPLY-TO CONTENT-TYPE LIST-ID RECEIVED)]";
 /// Messages whose structures are asked for at once, and octets of bodies.
 const BATCH: u64 = 500;
 const OCTETS: u64 = 8 << 20;
@@ -83,7 +83,9 @@ fn options() -> Result<Options, String> {
             "--overlay" => o.overlay = true,
             "--copy" => o.overlay = false,
             "--keep" => o.keep = true,
-            _ if arg.starts_with('-') || !o.maildir.as_os_str().is_empty() => return Err(USAGE.to_owned()),
+            _ if arg.starts_with('-') || !o.maildir.as_os_str().is_empty() => {
+                return Err(USAGE.to_owned());
+            }
             _ => o.maildir = arg.into(),
         }
     }
@@ -173,9 +175,17 @@ fn check(o: &Options) -> Result<bool, String> {
         println!("known difference {row} (README.md): {count}");
     }
     match changes.as_slice() {
-        [] => println!("nothing in {} was changed: {} entries, all times as before", o.maildir.display(), before.len()),
+        [] => println!(
+            "nothing in {} was changed: {} entries, all times as before",
+            o.maildir.display(),
+            before.len()
+        ),
         some => {
-            println!("{} entries of {} changed meanwhile (a delivery, an open session?):", some.len(), o.maildir.display());
+            println!(
+                "{} entries of {} changed meanwhile (a delivery, an open session?):",
+                some.len(),
+                o.maildir.display()
+            );
             some.iter().take(10).for_each(|c| println!("  {c}"));
         }
     }
@@ -210,13 +220,19 @@ fn compare(o: &Options, home: &Path, report: &mut Report) -> Result<(), String> 
     let me = fs::metadata("/proc/self").map_err(|e| e.to_string())?.uid();
     let mut env: Vec<(String, String)> = Vec::new();
     let user = if o.user.is_empty() { "check".to_owned() } else { o.user.clone() };
-    for (name, value) in [("AUTHENTICATED", user.as_str()), ("IMAP_KEYWORDS", "1"), ("IMAP_ACL", "1"), ("IMAP_FSYNC", "0")] {
+    for (name, value) in [
+        ("AUTHENTICATED", user.as_str()),
+        ("IMAP_KEYWORDS", "1"),
+        ("IMAP_ACL", "1"),
+        ("IMAP_FSYNC", "0"),
+    ] {
         env.push((name.to_owned(), value.to_owned()));
     }
     // Nothing on the wire that Courier would not say.
     env.push(("IMAP_EXTENSIONS".to_owned(), "0".to_owned()));
     env.extend(o.env.iter().cloned());
-    let setting = Setting { ids: (me == 0 && owner.uid() != 0).then(|| (owner.uid(), owner.gid())), env };
+    let setting =
+        Setting { ids: (me == 0 && owner.uid() != 0).then(|| (owner.uid(), owner.gid())), env };
     let mut pair = Pair {
         courier: Server::start("Courier's imapd", &o.courier, &home.join("courier"), &setting)?,
         ours: Server::start("our imapd", &home.join("imapd"), &home.join("ours"), &setting)?,
@@ -224,11 +240,16 @@ fn compare(o: &Options, home: &Path, report: &mut Report) -> Result<(), String> 
     let (c, p) = pair.ask(b"LIST \"\" \"*\"")?;
     let sorted = |a: &Answer| a.lines.iter().cloned().collect::<BTreeSet<_>>();
     let (c, p) = (sorted(&c), sorted(&p));
-    for (who, line) in c.difference(&p).map(|l| ("Courier", l)).chain(p.difference(&c).map(|l| ("ours", l))) {
+    for (who, line) in
+        c.difference(&p).map(|l| ("Courier", l)).chain(p.difference(&c).map(|l| ("ours", l)))
+    {
         report.find(format!("LIST, only {who}: {}", line.escape_ascii()));
     }
-    let folders: Vec<Vec<u8>> =
-        p.intersection(&c).filter(|l| !l.windows(9).any(|w| w == b"\\Noselect")).filter_map(|l| name_of(l)).collect();
+    let folders: Vec<Vec<u8>> = p
+        .intersection(&c)
+        .filter(|l| !l.windows(9).any(|w| w == b"\\Noselect"))
+        .filter_map(|l| name_of(l))
+        .collect();
     for (n, folder) in folders.iter().enumerate() {
         let what = format!("{} ({}/{})", folder.escape_ascii(), n + 1, folders.len());
         compare_folder(&mut pair, folder, &what, home, report)?;
@@ -236,7 +257,9 @@ fn compare(o: &Options, home: &Path, report: &mut Report) -> Result<(), String> 
     let Pair { courier, ours } = pair;
     courier.finish()?;
     let log = ours.finish()?;
-    for line in log.split(|&b| b == b'\n').filter(|l| l.starts_with(b"ERR") || l.starts_with(b"CRIT")) {
+    for line in
+        log.split(|&b| b == b'\n').filter(|l| l.starts_with(b"ERR") || l.starts_with(b"CRIT"))
+    {
         report.find(format!("the log of our imapd: {}", line.escape_ascii()));
     }
     views::compare_disk(home, report)
@@ -256,18 +279,31 @@ fn directory(folder: &[u8]) -> Option<PathBuf> {
     Some(PathBuf::from(if rest.is_empty() { "." } else { rest }))
 }
 
-fn compare_folder(pair: &mut Pair, folder: &[u8], what: &str, home: &Path, report: &mut Report) -> Result<(), String> {
+fn compare_folder(
+    pair: &mut Pair,
+    folder: &[u8],
+    what: &str,
+    home: &Path,
+    report: &mut Report,
+) -> Result<(), String> {
     report.folders += 1;
     let dir = directory(folder);
-    let had_uids = dir.as_ref().is_some_and(|d| home.join("ours/Maildir").join(d).join("courierimapuiddb").exists());
-    let (c, p) = pair.ask(&[b"STATUS ".as_slice(), folder, b" (MESSAGES RECENT UNSEEN)"].concat())?;
+    let had_uids = dir
+        .as_ref()
+        .is_some_and(|d| home.join("ours/Maildir").join(d).join("courierimapuiddb").exists());
+    let (c, p) =
+        pair.ask(&[b"STATUS ".as_slice(), folder, b" (MESSAGES RECENT UNSEEN)"].concat())?;
     if (&c.lines, &c.end) != (&p.lines, &p.end) {
         report.find(format!("{what}: STATUS: Courier {}, ours {}", shown(&c), shown(&p)));
     }
     let (c, p) = pair.ask(&[b"SELECT ".as_slice(), folder].concat())?;
     // A folder that never had a UIDVALIDITY gets one now, from the clock.
     let without = |a: &Answer| {
-        a.lines.iter().filter(|l| had_uids || !l.starts_with(b"* OK [UIDVALIDITY")).cloned().collect::<BTreeSet<_>>()
+        a.lines
+            .iter()
+            .filter(|l| had_uids || !l.starts_with(b"* OK [UIDVALIDITY"))
+            .cloned()
+            .collect::<BTreeSet<_>>()
     };
     if (without(&c), &c.end) != (without(&p), &p.end) {
         report.find(format!("{what}: SELECT: Courier {}, ours {}", shown(&c), shown(&p)));
@@ -276,9 +312,13 @@ fn compare_folder(pair: &mut Pair, folder: &[u8], what: &str, home: &Path, repor
         return Ok(());
     }
     let exists = |a: &Answer| {
-        a.lines.iter().find_map(|l| std::str::from_utf8(l.strip_prefix(b"* ")?.strip_suffix(b" EXISTS")?).ok()?.parse().ok())
+        a.lines.iter().find_map(|l| {
+            std::str::from_utf8(l.strip_prefix(b"* ")?.strip_suffix(b" EXISTS")?).ok()?.parse().ok()
+        })
     };
-    let (Some(count), Some(other)) = (exists(&c), exists(&p)) else { return Err(format!("{what}: no EXISTS")) };
+    let (Some(count), Some(other)) = (exists(&c), exists(&p)) else {
+        return Err(format!("{what}: no EXISTS"));
+    };
     let files = dir.map(|d| Files::read(&home.join("ours/Maildir").join(d))).unwrap_or_default();
     let mut progress = Progress::new(what, count);
     let mut first = 1;
@@ -311,7 +351,11 @@ fn compare_folder(pair: &mut Pair, folder: &[u8], what: &str, home: &Path, repor
             }
             // Part 1 of a simple message has been compared.
             if parts.len() > 1 {
-                let sections: String = parts.iter().take(100).map(|s| format!(" BODY.PEEK[{s}] BODY.PEEK[{s}.MIME]")).collect();
+                let sections: String = parts
+                    .iter()
+                    .take(100)
+                    .map(|s| format!(" BODY.PEEK[{s}] BODY.PEEK[{s}.MIME]"))
+                    .collect();
                 let (c, p) = pair.ask(format!("FETCH {n} (UID{sections})").as_bytes())?;
                 compare_answers(what, &c, &p, &files, report);
             }
@@ -323,7 +367,12 @@ fn compare_folder(pair: &mut Pair, folder: &[u8], what: &str, home: &Path, repor
     for command in [&b"UID SEARCH UNSEEN"[..], b"UID SEARCH FLAGGED"] {
         let (c, p) = pair.ask(command)?;
         if (&c.lines, &c.end) != (&p.lines, &p.end) {
-            report.find(format!("{what}: {}: Courier {}, ours {}", command.escape_ascii(), shown(&c), shown(&p)));
+            report.find(format!(
+                "{what}: {}: Courier {}, ours {}",
+                command.escape_ascii(),
+                shown(&c),
+                shown(&p)
+            ));
         }
     }
     Ok(())
@@ -332,12 +381,15 @@ fn compare_folder(pair: &mut Pair, folder: &[u8], what: &str, home: &Path, repor
 /// The part numbers of all leaves: `1`, `2.1`, ...
 fn leaves(structure: &Value, number: &str, out: &mut Vec<String>) {
     let Value::List(list) = structure else { return };
-    let numbered = |n: usize| if number.is_empty() { format!("{n}") } else { format!("{number}.{n}") };
+    let numbered =
+        |n: usize| if number.is_empty() { format!("{n}") } else { format!("{number}.{n}") };
     if matches!(list.first(), Some(Value::List(_))) {
         for (n, part) in list.iter().take_while(|v| matches!(v, Value::List(_))).enumerate() {
             let name = numbered(n + 1);
             match part {
-                Value::List(inner) if matches!(inner.first(), Some(Value::List(_))) => leaves(part, &name, out),
+                Value::List(inner) if matches!(inner.first(), Some(Value::List(_))) => {
+                    leaves(part, &name, out)
+                }
                 _ => out.push(name),
             }
         }
@@ -354,7 +406,8 @@ fn number(value: &Value) -> u64 {
 }
 
 fn shown(a: &Answer) -> String {
-    let text: Vec<String> = a.lines.iter().chain([&a.end]).map(|l| l.escape_ascii().to_string()).collect();
+    let text: Vec<String> =
+        a.lines.iter().chain([&a.end]).map(|l| l.escape_ascii().to_string()).collect();
     text.join(" | ").chars().take(400).collect()
 }
 
@@ -404,9 +457,17 @@ fn compare_answers(what: &str, c: &Answer, p: &Answer, files: &Files, report: &m
     }
 }
 
-fn classify(what: &str, item: &str, c: &Value, o: &Value, path: Option<&PathBuf>, report: &mut Report) {
+fn classify(
+    what: &str,
+    item: &str,
+    c: &Value,
+    o: &Value,
+    path: Option<&PathBuf>,
+    report: &mut Report,
+) {
     let raw = path.and_then(|p| fs::read(p).ok()).unwrap_or_default();
-    let name = path.and_then(|p| p.file_name()).map(|n| n.as_encoded_bytes().to_vec()).unwrap_or_default();
+    let name =
+        path.and_then(|p| p.file_name()).map(|n| n.as_encoded_bytes().to_vec()).unwrap_or_default();
     let message = Message { raw: &raw, name: &name };
     let (mut rows, mut unknown) = (BTreeSet::new(), Vec::new());
     // Where lists differ in length, the lists themselves are the difference.

@@ -18,12 +18,18 @@ impl<'a> Progress<'a> {
     }
 
     pub fn tell(&mut self, at: u64, report: &Report) {
-        let pause = if self.terminal { Duration::from_millis(300) } else { Duration::from_secs(10) };
+        let pause =
+            if self.terminal { Duration::from_millis(300) } else { Duration::from_secs(10) };
         if self.last.elapsed() < pause {
             return;
         }
         self.last = Instant::now();
-        let line = format!("{}: {at}/{} messages, {} findings", self.what, self.count, report.findings.len());
+        let line = format!(
+            "{}: {at}/{} messages, {} findings",
+            self.what,
+            self.count,
+            report.findings.len()
+        );
         if self.terminal {
             eprint!("\r{line}\x1b[K");
             let _ = std::io::stderr().flush();

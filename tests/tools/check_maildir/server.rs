@@ -1,5 +1,5 @@
-//! One running imapd and its answers, as values that two servers' answers can be compared by: whether a string came quoted or as a
-//! literal is the same to every client.
+//! One running imapd and its answers, as values that two servers' answers can be compared by:
+//! whether a string came quoted or as a literal is the same to every client.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -93,7 +93,12 @@ pub struct Setting {
 
 impl Server {
     /// Starts `program` over the Maildir `home/Maildir` and reads its greeting.
-    pub fn start(name: &'static str, program: &Path, home: &Path, setting: &Setting) -> Result<Self, String> {
+    pub fn start(
+        name: &'static str,
+        program: &Path,
+        home: &Path,
+        setting: &Setting,
+    ) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.arg("./Maildir").current_dir(home).env_clear().envs(setting.env.iter().cloned());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -101,11 +106,13 @@ impl Server {
             command.gid(gid).uid(uid);
         }
         let mut child = command.spawn().map_err(|e| format!("{}: {e}", program.display()))?;
-        let (Some(input), Some(mut stdout), Some(mut stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(input), Some(mut stdout), Some(mut stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err("no pipes".to_owned());
         };
-        // Always drained, so that no server waits for the other one to be read (a stall of a minute ends a session).
+        // Always drained, so that no server waits for the other one to be read (a stall of a minute
+        // ends a session).
         let (sender, output) = channel();
         thread::spawn(move || {
             let mut buffer = vec![0; 65536];
@@ -120,7 +127,16 @@ impl Server {
             let _ = stderr.read_to_end(&mut log);
             log
         });
-        let mut server = Self { name, child, input: Some(input), output, buffer: Vec::new(), at: 0, tags: 0, log: Some(log) };
+        let mut server = Self {
+            name,
+            child,
+            input: Some(input),
+            output,
+            buffer: Vec::new(),
+            at: 0,
+            tags: 0,
+            log: Some(log),
+        };
         loop {
             let line = server.line()?;
             if line.starts_with(b"* PREAUTH") {
@@ -140,7 +156,10 @@ impl Server {
         line.extend_from_slice(command);
         line.extend_from_slice(b"\r\n");
         let Some(input) = &mut self.input else { return Err(format!("{} has ended", self.name)) };
-        input.write_all(&line).and_then(|()| input.flush()).map_err(|e| format!("{} has gone: {e}", self.name))
+        input
+            .write_all(&line)
+            .and_then(|()| input.flush())
+            .map_err(|e| format!("{} has gone: {e}", self.name))
     }
 
     /// The answer to the last command.
@@ -153,7 +172,10 @@ impl Server {
             loop {
                 let byte = self.byte()?;
                 start.push(byte);
-                if byte == b'\n' || (start.ends_with(b" FETCH (") && start.get(2).is_some_and(u8::is_ascii_digit)) {
+                if byte == b'\n'
+                    || (start.ends_with(b" FETCH (")
+                        && start.get(2).is_some_and(u8::is_ascii_digit))
+                {
                     break;
                 }
                 if byte == b'}' && !start.starts_with(b"a") {
@@ -183,13 +205,17 @@ impl Server {
         }
         self.input = None;
         let _ = self.child.wait();
-        self.log.take().map_or(Ok(Vec::new()), |log| log.join().map_err(|_| "the log's reader failed".to_owned()))
+        self.log.take().map_or(Ok(Vec::new()), |log| {
+            log.join().map_err(|_| "the log's reader failed".to_owned())
+        })
     }
 
     /// Takes the literal that `{n}` at the end of `start` announces into the line.
     fn splice(&mut self, start: &mut Vec<u8>) -> Result<(), String> {
         let Some(open) = start.iter().rposition(|&b| b == b'{') else { return Ok(()) };
-        let Some(length) = start.get(open + 1..start.len() - 1).and_then(number) else { return Ok(()) };
+        let Some(length) = start.get(open + 1..start.len() - 1).and_then(number) else {
+            return Ok(());
+        };
         let next = self.byte()?;
         start.push(next);
         if next != b'\r' {
@@ -271,7 +297,8 @@ impl Server {
     fn literal(&mut self) -> Result<Value, String> {
         let head = self.line()?;
         let length = head.strip_prefix(b"{").and_then(|h| h.strip_suffix(b"}")).and_then(number);
-        let length = length.ok_or_else(|| format!("{}: no literal: {}", self.name, head.escape_ascii()))?;
+        let length =
+            length.ok_or_else(|| format!("{}: no literal: {}", self.name, head.escape_ascii()))?;
         let (mut left, mut kept, mut hash) = (length, Vec::new(), 0xcbf2_9ce4_8422_2325_u64);
         while left > 0 {
             self.fill()?;
@@ -279,7 +306,8 @@ impl Server {
             let take = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let piece = &rest[..take];
             // FNV-1a: against accidents, not against enemies.
-            hash = piece.iter().fold(hash, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+            hash =
+                piece.iter().fold(hash, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
             if length <= KEPT as u64 {
                 kept.extend_from_slice(piece);
             }
@@ -320,7 +348,10 @@ impl Server {
         if self.at < self.buffer.len() {
             return Ok(());
         }
-        self.buffer = self.output.recv_timeout(PATIENCE).map_err(|e| format!("{} says no more: {e}", self.name))?;
+        self.buffer = self
+            .output
+            .recv_timeout(PATIENCE)
+            .map_err(|e| format!("{} says no more: {e}", self.name))?;
         self.at = 0;
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! The two views of the Maildir, one for each server: overlays where that is possible, copies elsewhere; and what was left in them.
+//! The two views of the Maildir, one for each server: overlays where that is possible, copies
+//! elsewhere; and what was left in them.
 
 use crate::listing::{self, LeftOut};
 use crate::{Options, Report};
@@ -15,7 +16,9 @@ pub fn prepare(o: &Options, home: &Path, left_out: &mut LeftOut) -> Result<&'sta
     let owner = fs::metadata(&o.maildir).map_err(|e| e.to_string())?;
     let mut how = "copy";
     // The Maildir's owner must get there, and need not get to where the program was built.
-    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|e| e.to_string());
+    let open = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|e| e.to_string())
+    };
     open(&o.work, 0o711)?;
     open(home, 0o711)?;
     fs::copy(&o.ours, home.join("imapd")).map_err(|e| e.to_string())?;
@@ -27,26 +30,33 @@ pub fn prepare(o: &Options, home: &Path, left_out: &mut LeftOut) -> Result<&'sta
         let path = o.maildir.to_string_lossy();
         if o.overlay && !path.contains([':', ',', '\\']) && overlay(&path, &place) {
             // The top directory of an overlay is as its upper one was made.
-            std::os::unix::fs::chown(&view, Some(owner.uid()), Some(owner.gid())).map_err(|e| e.to_string())?;
+            std::os::unix::fs::chown(&view, Some(owner.uid()), Some(owner.gid()))
+                .map_err(|e| e.to_string())?;
             open(&view, owner.mode() & 0o7777)?;
             listing::tidy(&view, &o.maildir, left_out).map_err(|e| e.to_string())?;
             how = "overlay";
         } else {
-            listing::copy(&o.maildir, &view, left_out).map_err(|e| format!("while copying: {e}"))?;
+            listing::copy(&o.maildir, &view, left_out)
+                .map_err(|e| format!("while copying: {e}"))?;
         }
         let _ = std::os::unix::fs::chown(&place, Some(owner.uid()), Some(owner.gid()));
     }
     Ok(how)
 }
 
-/// Mounts a view of the Maildir whose changes go elsewhere. Only in the private table of mounts that the script makes.
+/// Mounts a view of the Maildir whose changes go elsewhere. Only in the private table of mounts
+/// that the script makes.
 fn overlay(maildir: &str, place: &Path) -> bool {
     let dirs = ["Maildir", "upper", "work"].map(|d| place.join(d));
     if dirs.iter().any(|d| fs::create_dir(d).is_err()) {
         return false;
     }
-    let options = format!("lowerdir={maildir},upperdir={},workdir={}", dirs[1].display(), dirs[2].display());
-    let done = Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(&dirs[0]).output();
+    let options =
+        format!("lowerdir={maildir},upperdir={},workdir={}", dirs[1].display(), dirs[2].display());
+    let done = Command::new("mount")
+        .args(["-t", "overlay", "overlay", "-o", &options])
+        .arg(&dirs[0])
+        .output();
     let done = done.is_ok_and(|out| out.status.success());
     if !done {
         for dir in &dirs {
@@ -60,7 +70,8 @@ fn overlay(maildir: &str, place: &Path) -> bool {
 pub fn clean(o: &Options, home: &Path) {
     if o.overlay {
         for side in SIDES {
-            // Lazily: Courier's notification library may leave a helper that looks at it a little longer.
+            // Lazily: Courier's notification library may leave a helper that looks at it a little
+            // longer.
             let _ = Command::new("umount").arg("-l").arg(home.join(side).join("Maildir")).output();
         }
     }
@@ -79,11 +90,16 @@ pub fn compare_disk(home: &Path, report: &mut Report) -> Result<(), String> {
             let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().into_owned();
             if name.ends_with("courierimapuiddb") {
                 let content = fs::read(&path).unwrap_or_default();
-                // The first line holds a UIDVALIDITY that may have been made just now; SELECT has compared the old ones.
+                // The first line holds a UIDVALIDITY that may have been made just now; SELECT has
+                // compared the old ones.
                 let mut lines: Vec<&[u8]> = content.split(|&b| b == b'\n').skip(1).collect();
                 lines.sort_unstable();
                 found.insert(name, lines.join(&b'\n'));
-            } else if name.contains("/cur/") || name.contains("/new/") || name.starts_with("cur/") || name.starts_with("new/") {
+            } else if name.contains("/cur/")
+                || name.contains("/new/")
+                || name.starts_with("cur/")
+                || name.starts_with("new/")
+            {
                 found.insert(name, Vec::new());
             }
         }

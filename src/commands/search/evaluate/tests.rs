@@ -62,7 +62,8 @@ impl Fake {
 
     fn search_as(&mut self, label: &str, line: &[u8]) -> Vec<usize> {
         let mut io = Io::new(Box::new(link::Memory::new(&[line, b"\r\n"].concat(), 0)));
-        let key = keys::parse(&mut io, None).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(line)));
+        let key = keys::parse(&mut io, None)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(line)));
         let count = self.messages.len();
         let folder = plan::Folder {
             count: count as u32,
@@ -97,11 +98,11 @@ const MIXED: &[u8] = b"From: a@b\nSubject: outer\nDate: junk\nMIME-Version: 1.0\
 --b--\nepilogue\n";
 
 fn fake() -> Fake {
-    Fake::default().with(PLAIN, Flags::SEEN, false).with(MIXED, Flags::FLAGGED | Flags::SEEN, true).gone().with(
-        b"\nx",
-        Flags::NONE,
-        true,
-    )
+    Fake::default()
+        .with(PLAIN, Flags::SEEN, false)
+        .with(MIXED, Flags::FLAGGED | Flags::SEEN, true)
+        .gone()
+        .with(b"\nx", Flags::NONE, true)
 }
 
 #[test]
@@ -272,7 +273,10 @@ mod logic {
         leaf.prop_recursive(4, 24, 3, |inner| {
             prop_oneof![
                 inner.clone().prop_map(|(t, v)| (format!("NOT {t}"), v.map(|b| !b))),
-                (inner.clone(), inner.clone()).prop_map(|((a, x), (b, y))| (format!("OR {a} {b}"), [x[0] || y[0], x[1] || y[1]])),
+                (inner.clone(), inner.clone()).prop_map(|((a, x), (b, y))| (
+                    format!("OR {a} {b}"),
+                    [x[0] || y[0], x[1] || y[1]]
+                )),
                 proptest::collection::vec(inner, 1..4).prop_map(|list| {
                     let text = list.iter().map(|(t, _)| t.as_str()).collect::<Vec<_>>().join(" ");
                     let value = [0, 1].map(|n| list.iter().all(|(_, v)| v[n]));

@@ -1,11 +1,14 @@
-//! REFERENCES against the RFC's rules and the cases of its historical description (jwz, "message threading").
+//! REFERENCES against the RFC's rules and the cases of its historical description (jwz, "message
+//! threading").
 
 use super::*;
 use proptest::prelude::*;
 
 /// `ID < a b c | subject @date`: ID may be `-`; a subject with `Re:` is a reply.
 fn message(number: u32, text: &str, subjects: &mut super::super::forest::Subjects) -> Message {
-    let (text, sent) = text.split_once('@').map_or((text, i64::from(number)), |(t, d)| (t, d.trim().parse().unwrap()));
+    let (text, sent) = text
+        .split_once('@')
+        .map_or((text, i64::from(number)), |(t, d)| (t, d.trim().parse().unwrap()));
     let (text, subject) = text.split_once('|').unwrap_or((text, ""));
     let (id, references) = text.split_once('<').unwrap_or((text, ""));
     let base = crate::mime::subject::base_subject(subject.as_bytes());
@@ -51,10 +54,12 @@ fn by_references() {
         (&["b < x a", "c < x y a2"], "THREAD ((1)(2))"),
         (&["c < a b"], "THREAD (1)"),
         (&["c < a b", "d < c"], "THREAD (1 2)"),
-        // RFC 5256 3, (3): promotion to the top only of an only child; the dummy below the dummy gives its two.
+        // RFC 5256 3, (3): promotion to the top only of an only child; the dummy below the dummy
+        // gives its two.
         (&["c < a b", "d < a b"], "THREAD ((1)(2))"),
         (&["c < a b", "d < a b", "e < a"], "THREAD ((1)(2)(3))"),
-        // A truncated References line does not undo a link, but a message's own last reference does.
+        // A truncated References line does not undo a link, but a message's own last reference
+        // does.
         (&["a", "b < a", "c < b", "d < a c"], "THREAD (1 2 3 4)"),
         (&["d < a b c", "a", "b", "c < a"], "THREAD (2 4 1)(3)"),
         // Without references the parent that others assumed is given up.
@@ -93,7 +98,16 @@ fn by_subjects() {
         (&["a | x", "b | x", "c | x"], "THREAD ((1)(2)(3))"),
         // PROTOCOL 6.9's example of a common dummy.
         (
-            &["a | x @2", "b | x @4", "c < b | y @5", "d | x @3", "e | q @9", "f | q2 @9", "g | q3 @9", "h | x @1"],
+            &[
+                "a | x @2",
+                "b | x @4",
+                "c < b | y @5",
+                "d | x @3",
+                "e | q @9",
+                "f | q2 @9",
+                "g | q3 @9",
+                "h | x @1",
+            ],
             "THREAD ((8)(1)(4)(2 3))(5)(6)(7)",
         ),
         // Empty subjects are not gathered, nor are those that nothing is left of.
@@ -116,7 +130,12 @@ fn by_subjects() {
 #[test]
 fn large() {
     let name = |n: u32| n.to_string().into_bytes();
-    let plain = |n: u32, references| Message { number: n, id: Some(name(n)), references, ..Message::default() };
+    let plain = |n: u32, references| Message {
+        number: n,
+        id: Some(name(n)),
+        references,
+        ..Message::default()
+    };
     const N: u32 = 20_000;
     // A chain, from its head and from its end.
     let mut all = References::default();
@@ -129,7 +148,11 @@ fn large() {
     let mut all = References::default();
     (1..=N).for_each(|n| all.add(plain(n, vec![name(n - 1)])));
     (1..200).for_each(|n| {
-        all.add(Message { number: N + n, references: vec![[name(0), name(N)]; 50].concat(), ..Message::default() })
+        all.add(Message {
+            number: N + n,
+            references: vec![[name(0), name(N)]; 50].concat(),
+            ..Message::default()
+        })
     });
     assert!(line(all).starts_with("THREAD (1 2 3 4 "));
     // A dummy with a hundred thousand children, under a chain of dummies.
