@@ -33,16 +33,21 @@
 //! in `tests/dialogs` show the same facts, played on both servers.
 
 #![deny(unsafe_code)]
+#![warn(unreachable_pub)]
 
-pub mod commands;
-pub mod maildir;
-pub mod mime;
-pub mod server;
-pub mod session;
+mod commands;
+mod maildir;
+mod mime;
+mod server;
+mod session;
 #[allow(unsafe_code)]
-pub mod sys;
-pub mod types;
-pub mod wire;
+mod sys;
+#[doc(hidden)]
+pub mod testing;
+mod types;
+mod wire;
+
+pub use server::main;
 
 /// An allocation that fails ends the session in order.
 #[global_allocator]

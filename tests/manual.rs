@@ -1,6 +1,6 @@
 //! The manual page and the code know the same environment variables.
 
-use postrider::session::options::{VARIABLES, WITHOUT_EFFECT};
+use postrider::testing::{VARIABLES, WITHOUT_EFFECT};
 use std::collections::BTreeSet;
 
 #[test]
@@ -15,12 +15,11 @@ fn every_variable_is_in_the_manual_page_and_the_other_way_round() {
 
 #[test]
 fn the_limits_of_the_log_and_of_the_end_are_in_the_manual_page() {
-    use postrider::sys::log::{LINE, PATH, VALUE};
-    use postrider::wire::io::{GRACE, STALL};
+    use postrider::testing::{GRACE, LOG_LINE, LOG_PATH, LOG_VALUE, STALL};
     let page = include_str!("../man/imapd.8").split_whitespace().collect::<Vec<_>>().join(" ");
     for text in [
-        format!("A line has at most {LINE} octets"),
-        format!("is cut at {VALUE} octets, a path at {PATH}"),
+        format!("A line has at most {LOG_LINE} octets"),
+        format!("is cut at {LOG_VALUE} octets, a path at {LOG_PATH}"),
         format!("takes no output for {} seconds", STALL.as_secs()),
         format!("after a signal for {} seconds in all", GRACE.as_secs()),
     ] {

@@ -5,7 +5,7 @@
 
 mod support;
 
-use postrider::session::options::VARIABLES;
+use postrider::testing::VARIABLES;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use support::{Maildir, postrider};

@@ -62,16 +62,16 @@ fn refusal(s: &Session, refused: ChangeRefused) -> Error {
 }
 
 /// SETACL (RFC 4314 3.1).
-pub mod setacl {
+pub(crate) mod setacl {
     use super::*;
 
     /// `mailbox SP identifier SP mod-rights`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 2])> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 2])> {
         parse_words(s)
     }
 
     /// Changes one entry.
-    pub fn run(
+    pub(crate) fn run(
         s: &mut Session,
         _: &Call,
         (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2]),
@@ -86,16 +86,16 @@ pub mod setacl {
 }
 
 /// DELETEACL (RFC 4314 3.2).
-pub mod deleteacl {
+pub(crate) mod deleteacl {
     use super::*;
 
     /// `mailbox SP identifier`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 1])> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 1])> {
         parse_words(s)
     }
 
     /// Takes one entry out.
-    pub fn run(
+    pub(crate) fn run(
         s: &mut Session,
         _: &Call,
         (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
@@ -113,16 +113,16 @@ pub mod deleteacl {
 }
 
 /// GETACL (RFC 4314 3.3).
-pub mod getacl {
+pub(crate) mod getacl {
     use super::*;
 
     /// `mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 0])> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 0])> {
         parse_words(s)
     }
 
     /// Tells the list, groups left out (PROTOCOL 7.2).
-    pub fn run(
+    pub(crate) fn run(
         s: &mut Session,
         _: &Call,
         (mailbox, []): (Mailbox, [Vec<u8>; 0]),
@@ -158,16 +158,16 @@ fn asked(s: &mut Session, mailbox: &Mailbox) -> Result<(Place, Rights)> {
 }
 
 /// LISTRIGHTS (RFC 4314 3.4).
-pub mod listrights {
+pub(crate) mod listrights {
     use super::*;
 
     /// `mailbox SP identifier`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 1])> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 1])> {
         parse_words(s)
     }
 
     /// Tells which rights an identifier always has and which it may be given.
-    pub fn run(
+    pub(crate) fn run(
         s: &mut Session,
         _: &Call,
         (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
@@ -198,16 +198,16 @@ pub mod listrights {
 }
 
 /// MYRIGHTS (RFC 4314 3.5).
-pub mod myrights {
+pub(crate) mod myrights {
     use super::*;
 
     /// `mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 0])> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Mailbox, [Vec<u8>; 0])> {
         parse_words(s)
     }
 
     /// Tells what the user may do.
-    pub fn run(
+    pub(crate) fn run(
         s: &mut Session,
         _: &Call,
         (mailbox, []): (Mailbox, [Vec<u8>; 0]),
@@ -224,7 +224,7 @@ pub mod myrights {
 }
 
 /// ACL STORE, ACL SET, ACL DELETE: one change on many folders (PROTOCOL 7.4).
-pub mod acl_command {
+pub(crate) mod acl_command {
     use super::*;
 
     /// What is done to each list.
@@ -245,7 +245,7 @@ pub mod acl_command {
     }
 
     /// The folders and the change; `None` where Courier answers `FAILED`.
-    pub struct Arguments(Option<(Vec<Vec<u8>>, bool, Verb)>);
+    pub(crate) struct Arguments(Option<(Vec<Vec<u8>>, bool, Verb)>);
 
     fn decoded(s: &Session, wire: Vec<u8>) -> Result<Vec<u8>> {
         if s.utf8 { Ok(wire) } else { crate::types::utf7::decode(&wire).ok_or(Error::Syntax) }
@@ -285,7 +285,7 @@ pub mod acl_command {
     }
 
     /// `ACL STORE boxes id rights`, `ACL SET boxes [id rights]...`, `ACL DELETE boxes id`.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         let Some(sub) = s.io.token()?.word() else { return Ok(Arguments(None)) };
         if !matches!(&*sub, b"STORE" | b"SET" | b"DELETE") {
             return Ok(Arguments(None));
@@ -385,7 +385,7 @@ pub mod acl_command {
     }
 
     /// Changes the folders, then tells the list of each.
-    pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         // PROTOCOL 7.4: neither OK nor NO nor BAD, sic; RFC 3501 7.1 has only those, so BAD it is.
         let Some((names, patterns, verb)) = a.0 else {
             return Ok(Outcome::bad("ACL FAILED: Invalid argument"));

@@ -19,7 +19,7 @@ const NOT_UNICODE: &[u8] =
     https://datatracker.ietf.org/doc/html/rfc6855";
 
 /// Everything before the message's own octets.
-pub struct Arguments {
+pub(crate) struct Arguments {
     mailbox: Mailbox,
     list: FlagList,
     /// Seconds since 1970.
@@ -33,7 +33,7 @@ pub struct Arguments {
 /// `mailbox [SP flag-list] [SP date-time] SP (literal / "UTF8" SP "(" literal8 ")")`. Upper-case
 /// `NIL` stands for no flags or no date (Courier). The literal's octets stay where they are: every
 /// check comes before the continuation.
-pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     let mailbox = Mailbox::parse(s)?;
     let mut list = FlagList::default();
     let mut date = None;
@@ -143,7 +143,7 @@ fn receive(s: &mut Session, a: &Arguments, delivery: Delivery) -> Result<Taker> 
 }
 
 /// Checks, receives, stores.
-pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
     let (place, rights) = check(s, &a)?;
     let delivery = Delivery::create(&s.store, &place.delivery_dir(), None)
         .map_err(|e| s.store_error(e, NO_ROOM))?;

@@ -9,12 +9,12 @@ use crate::wire::{Set, Token};
 /// What a client wrote where a folder's name belongs: kept as written until a handler says what
 /// each fault is answered with.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Mailbox(pub Vec<u8>);
+pub(crate) struct Mailbox(pub(crate) Vec<u8>);
 
 impl Mailbox {
     /// `mailbox`: an astring; anything else is `BAD Invalid command`, which is not counted
     /// (PROTOCOL 4.1).
-    pub fn parse(s: &mut Session) -> Result<Mailbox> {
+    pub(crate) fn parse(s: &mut Session) -> Result<Mailbox> {
         match s.io.astring() {
             Ok(text) => Ok(Mailbox(text)),
             Err(crate::wire::Error::Syntax) => Err(Error::Invalid),
@@ -24,23 +24,23 @@ impl Mailbox {
 
     /// Whether it ends in the separator: such a name stands for a folder that is to have others
     /// below it (RFC 3501 6.3.3).
-    pub fn ends_in_separator(&self) -> bool {
+    pub(crate) fn ends_in_separator(&self) -> bool {
         self.0.ends_with(b".")
     }
 
     /// Without one separator at its end.
-    pub fn without_separator(&self) -> Mailbox {
+    pub(crate) fn without_separator(&self) -> Mailbox {
         Mailbox(self.0.strip_suffix(b".").unwrap_or(&self.0).to_vec())
     }
 
     /// The folder that it names.
-    pub fn name(&self, s: &Session) -> std::result::Result<FolderName, NameError> {
+    pub(crate) fn name(&self, s: &Session) -> std::result::Result<FolderName, NameError> {
         FolderName::from_wire(&self.0, s.utf8)
     }
 }
 
 /// `sequence-set`: an atom (PROTOCOL 6.1).
-pub fn set(s: &mut Session) -> Result<Set> {
+pub(crate) fn set(s: &mut Session) -> Result<Set> {
     match s.io.token()? {
         Token::Atom(text) => Set::parse(&text).ok_or(Error::Syntax),
         _ => Err(Error::Syntax),
@@ -48,13 +48,13 @@ pub fn set(s: &mut Session) -> Result<Set> {
 }
 
 /// A command without arguments.
-pub fn none(s: &mut Session) -> Result<()> {
+pub(crate) fn none(s: &mut Session) -> Result<()> {
     Ok(s.io.end_of_line()?)
 }
 
 /// A stretch of a message set, found in the open folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// Messages by their places, from 0.
     Messages(std::ops::Range<usize>),
     /// A sequence number that names no message: `* NO Invalid message sequence number: <n>`, and
@@ -64,7 +64,7 @@ pub enum Piece {
 }
 
 /// The stretches of a set in the open folder, in the client's order, overlaps kept as Courier does.
-pub fn pieces(set: &Set, uid: bool, messages: &Messages) -> Vec<Piece> {
+pub(crate) fn pieces(set: &Set, uid: bool, messages: &Messages) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let count = messages.len();
     if uid {
@@ -98,7 +98,7 @@ pub fn pieces(set: &Set, uid: bool, messages: &Messages) -> Vec<Piece> {
 }
 
 /// Writes the line for a sequence number that names no message.
-pub fn invalid_number(out: &mut Vec<u8>, n: u64) {
+pub(crate) fn invalid_number(out: &mut Vec<u8>, n: u64) {
     out.extend_from_slice(b"* NO Invalid message sequence number: ");
     crate::wire::write::number(out, n);
     out.extend_from_slice(b"\r\n");

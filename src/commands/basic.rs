@@ -6,7 +6,7 @@ use crate::session::{Error, Outcome, Result, Session};
 use crate::wire::{Token, write};
 
 /// CAPABILITY (PROTOCOL 3.1).
-pub mod capability {
+pub(crate) mod capability {
     use super::*;
     use crate::session::Options;
     use crate::session::options::Keywords;
@@ -19,7 +19,7 @@ pub mod capability {
     /// The words for these settings, in Courier's order and none twice. Ours stand before the last
     /// part. A word that Courier knows and the setting leaves out stays out: an administrator took
     /// it away.
-    pub fn words(options: &Options) -> Vec<Vec<u8>> {
+    pub(crate) fn words(options: &Options) -> Vec<Vec<u8>> {
         let mut words: Vec<Vec<u8>> = Vec::new();
         let mut put = |part: &[u8]| {
             for word in part.split(|b| *b == b' ').filter(|w| !w.is_empty()) {
@@ -63,17 +63,17 @@ pub mod capability {
     }
 
     /// Whether a word is announced.
-    pub fn announced(options: &Options, word: &str) -> bool {
+    pub(crate) fn announced(options: &Options, word: &str) -> bool {
         words(options).iter().any(|w| w.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// No arguments.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
         args::none(s)
     }
 
     /// Tells the words.
-    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         let words = words(&s.options).join(&b' ');
         s.untagged(&[b"CAPABILITY ", &*words].concat());
         Ok(Outcome::ok("CAPABILITY completed"))
@@ -81,13 +81,13 @@ pub mod capability {
 }
 
 /// ID (RFC 2971, PROTOCOL 3.2).
-pub mod id {
+pub(crate) mod id {
     use super::*;
     use crate::session::logging::shown;
     use crate::sys::user;
 
     /// A field and its value, which may be NIL.
-    pub type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+    pub(crate) type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
     /// RFC 2971 3.3: no more than 30 pairs.
     const MOST: usize = 30;
@@ -102,7 +102,7 @@ pub mod id {
 
     /// `id-params-list`. What follows it on the line is passed over, as Courier does (PROTOCOL
     /// 1.6).
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Pairs> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Pairs> {
         if s.options.id_fields.is_none() {
             return Err(Error::Syntax);
         }
@@ -126,7 +126,7 @@ pub mod id {
     }
 
     /// Logs theirs, tells ours.
-    pub fn run(s: &mut Session, _: &Call, pairs: Pairs) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, pairs: Pairs) -> Result<Outcome> {
         let mut line = format!("ID, {}", s.who());
         for (key, value) in &pairs {
             let value = value.as_deref().map_or("(nil)".into(), shown);
@@ -159,11 +159,11 @@ pub mod id {
 }
 
 /// ENABLE (RFC 5161, PROTOCOL 3.3). Courier takes it in every state, so do we.
-pub mod enable {
+pub(crate) mod enable {
     use super::*;
 
     /// Whether UTF8=ACCEPT is among the words. Quoted ones must be upper case (PROTOCOL 1.2).
-    pub fn parse(s: &mut Session, _: &Call) -> Result<bool> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<bool> {
         let mut utf8 = false;
         loop {
             match s.io.token()? {
@@ -175,7 +175,7 @@ pub mod enable {
     }
 
     /// Switches it on; tells whether it is on.
-    pub fn run(s: &mut Session, _: &Call, utf8: bool) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, utf8: bool) -> Result<Outcome> {
         s.utf8 |= utf8;
         s.untagged(if s.utf8 { b"ENABLED UTF8=ACCEPT" } else { b"ENABLED" });
         Ok(Outcome::ok("Options enabled"))
@@ -183,64 +183,64 @@ pub mod enable {
 }
 
 /// NAMESPACE (RFC 2342, PROTOCOL 3.4): constant.
-pub mod namespace {
+pub(crate) mod namespace {
     use super::*;
 
     /// No arguments.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
         args::none(s)
     }
 
     /// Tells the three.
-    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         s.untagged(b"NAMESPACE ((\"INBOX.\" \".\")) NIL ((\"#shared.\" \".\")(\"shared.\" \".\"))");
         Ok(Outcome::ok("NAMESPACE completed."))
     }
 }
 
 /// NOOP (PROTOCOL 3.5).
-pub mod noop {
+pub(crate) mod noop {
     use super::*;
 
     /// No arguments.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
         args::none(s)
     }
 
     /// Looks at the folder again.
-    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         s.look_if_possible()?;
         Ok(Outcome::ok("NOOP completed"))
     }
 }
 
 /// CHECK (PROTOCOL 3.5).
-pub mod check {
+pub(crate) mod check {
     use super::*;
 
     /// No arguments.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
         args::none(s)
     }
 
     /// As NOOP.
-    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         s.look_if_possible()?;
         Ok(Outcome::ok("CHECK completed"))
     }
 }
 
 /// LOGOUT (PROTOCOL 2.2).
-pub mod logout {
+pub(crate) mod logout {
     use super::*;
 
     /// No arguments.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
         args::none(s)
     }
 
     /// Says goodbye; the server ends the session after the tagged line.
-    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         s.untagged(b"BYE Courier-IMAP server shutting down");
         s.over = true;
         Ok(Outcome::ok("LOGOUT completed"))

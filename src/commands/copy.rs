@@ -18,13 +18,13 @@ use std::os::unix::fs::MetadataExt;
 const NO_ROOM: &str = "[ALERT] COPY failed - no write permission or out of disk space.";
 
 /// The messages and the folder.
-pub struct Arguments {
+pub(crate) struct Arguments {
     set: Set,
     mailbox: Mailbox,
 }
 
 /// `sequence-set SP mailbox`
-pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     let set = args::set(s)?;
     let mailbox = Mailbox::parse(s)?;
     s.io.end_of_line()?;
@@ -155,7 +155,7 @@ fn send_all(s: &mut Session, sources: &[Source]) -> Result<bool> {
 }
 
 /// Checks, copies, tells which became which.
-pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     // RFC 3501 6.4.7: "can't copy to that name" is NO, as it is to Courier, though in the words of
     // its protocol error (PROTOCOL 6.3).
     let name = a.mailbox.name(s).map_err(|e| match e {

@@ -11,7 +11,7 @@ use crate::types::Flags;
 use crate::wire::Set;
 
 /// Removes the messages flagged \Deleted, all of them or those of a UID set.
-pub fn remove_deleted(s: &mut Session, uids: Option<&Set>) -> Result<()> {
+pub(crate) fn remove_deleted(s: &mut Session, uids: Option<&Set>) -> Result<()> {
     let Some(selected) = &s.selected else { return Ok(()) };
     let whole = vec![Piece::Messages(0..selected.snapshot.messages.len())];
     let pieces = uids.map_or(whole, |set| args::pieces(set, true, &selected.snapshot.messages));
@@ -89,14 +89,14 @@ fn size_in_trash(s: &Session, index: usize) -> Option<u64> {
 }
 
 /// `UID EXPUNGE SP sequence-set`, or no arguments.
-pub fn parse(s: &mut Session, call: &Call) -> Result<Option<Set>> {
+pub(crate) fn parse(s: &mut Session, call: &Call) -> Result<Option<Set>> {
     let set = if call.uid { Some(args::set(s)?) } else { None };
     s.io.end_of_line()?;
     Ok(set)
 }
 
 /// Removes and looks again.
-pub fn run(s: &mut Session, _: &Call, set: Option<Set>) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, _: &Call, set: Option<Set>) -> Result<Outcome> {
     let Some(selected) = &s.selected else { return Err(Error::Syntax) };
     if !selected.rights.has(b'e') {
         return Outcome::no("Access denied for EXPUNGE on current mailbox (ACL \"e\" required)")

@@ -8,16 +8,16 @@ use crate::wire::input::Brackets;
 
 /// The flags of a command: system flags and keywords, no keyword twice.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct FlagList {
+pub(crate) struct FlagList {
     /// System flags.
-    pub flags: Flags,
+    pub(crate) flags: Flags,
     /// Keywords in the client's spelling and order.
-    pub keywords: Vec<Vec<u8>>,
+    pub(crate) keywords: Vec<Vec<u8>>,
 }
 
 /// The system flags that these rights let a user change: `s` \Seen, `t` \Deleted, `w` the others
 /// (STORAGE 5.1).
-pub fn allowed(rights: Rights) -> Flags {
+pub(crate) fn allowed(rights: Rights) -> Flags {
     let mut flags = Flags::NONE;
     for (letter, these) in [
         (b's', Flags::SEEN),
@@ -50,7 +50,7 @@ impl FlagList {
     }
 
     /// `flag-list`, its `(` already taken.
-    pub fn parse_list(s: &mut Session) -> Result<FlagList> {
+    pub(crate) fn parse_list(s: &mut Session) -> Result<FlagList> {
         let mut list = FlagList::default();
         loop {
             match s.io.token_as(Brackets::Flags)? {
@@ -64,7 +64,7 @@ impl FlagList {
     /// `flag-list / (flag *(SP flag))` to the end of the line (RFC 3501 9, `store-att-flags`).
     /// Nothing at all is the empty list (Courier); `NIL` is a keyword like any other (Courier: the
     /// empty list here, an error in parentheses).
-    pub fn parse_to_end(s: &mut Session) -> Result<FlagList> {
+    pub(crate) fn parse_to_end(s: &mut Session) -> Result<FlagList> {
         let mut list = FlagList::default();
         loop {
             match s.io.token_as(Brackets::Flags)? {
@@ -82,7 +82,7 @@ impl FlagList {
 
     /// Without what these rights do not let a user set: the rest is left out without a word
     /// (PROTOCOL 6.3, 6.4).
-    pub fn limited_to(mut self, rights: Rights) -> FlagList {
+    pub(crate) fn limited_to(mut self, rights: Rights) -> FlagList {
         self.flags = self.flags & allowed(rights);
         if !rights.has(b'w') {
             self.keywords.clear();

@@ -40,16 +40,16 @@ fn require_create(s: &mut Session, name: &FolderName, command: &str) -> Result<(
 }
 
 /// CREATE (RFC 3501 6.3.3).
-pub mod create {
+pub(crate) mod create {
     use super::*;
 
     /// `mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
         parse_mailbox(s)
     }
 
     /// Makes the folder; not those above it (Courier).
-    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
         // Courier: the name as it would write it itself, superfluous encodings gone.
         let decoded = if s.utf8 { None } else { utf7::decode(&mailbox.0) };
         let mut text = Vec::new();
@@ -84,18 +84,18 @@ pub mod create {
 }
 
 /// DELETE (RFC 3501 6.3.4).
-pub mod delete {
+pub(crate) mod delete {
     use super::*;
 
     const CANNOT: &str = "Cannot delete this folder.";
 
     /// `mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
         parse_mailbox(s)
     }
 
     /// Removes the folder with its messages; those below it stay.
-    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
         if mailbox.ends_in_separator() {
             return Ok(Outcome::ok("Folder directory delete punted."));
         }
@@ -120,17 +120,17 @@ pub mod delete {
 }
 
 /// RENAME (RFC 3501 6.3.5).
-pub mod rename {
+pub(crate) mod rename {
     use super::*;
 
     /// The old name and the new one.
-    pub struct Arguments {
+    pub(crate) struct Arguments {
         old: Mailbox,
         new: Mailbox,
     }
 
     /// `mailbox SP mailbox`; one separator at the end of each is dropped (Courier).
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         let old = Mailbox::parse(s)?.without_separator();
         let new = Mailbox::parse(s)?.without_separator();
         s.io.end_of_line()?;
@@ -138,7 +138,7 @@ pub mod rename {
     }
 
     /// Moves the folder and those below it, in Courier's order of checks (PROTOCOL 4.9).
-    pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         let no = |text: &'static str| -> Result<Outcome> { Outcome::no(text).refuse() };
         if a.new.name(s) == Err(NameError::Encoding) {
             return Err(Error::Syntax);
@@ -176,16 +176,16 @@ pub mod rename {
 }
 
 /// SUBSCRIBE (RFC 3501 6.3.6).
-pub mod subscribe {
+pub(crate) mod subscribe {
     use super::*;
 
     /// `mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
         parse_mailbox(s)
     }
 
     /// Adds the name, whether the folder exists or not.
-    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
         if mailbox.ends_in_separator() {
             return Ok(Outcome::ok("Folder directory subscribe punted."));
         }
@@ -208,16 +208,16 @@ pub mod subscribe {
 }
 
 /// UNSUBSCRIBE (RFC 3501 6.3.7).
-pub mod unsubscribe {
+pub(crate) mod unsubscribe {
     use super::*;
 
     /// `mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
         parse_mailbox(s)
     }
 
     /// Takes the name away, whether it was there or not.
-    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
         if mailbox.ends_in_separator() {
             return Ok(Outcome::ok("Folder directory unsubscribe punted."));
         }

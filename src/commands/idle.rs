@@ -11,7 +11,7 @@ use crate::wire::io::Wake;
 use std::time::Duration;
 
 /// No arguments.
-pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
     args::none(s)
 }
 
@@ -25,7 +25,7 @@ fn watch(s: &Session) -> Option<Watch> {
 ///
 /// A change is never missed: the watch is there before the look, and what a look does itself (it
 /// moves new mail) wakes us once more at most, for a look that proves nothing changed.
-pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
     let mut watch = watch(s);
     let enhanced =
         watch.is_some() && s.options.use_locks && capability::announced(&s.options, "IDLE");

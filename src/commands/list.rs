@@ -12,14 +12,14 @@ use crate::wire::{Token, write};
 
 /// What `LIST (...)` asks for beside the names; unknown words are passed over (Courier).
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Extras {
+pub(crate) struct Extras {
     acl: bool,
     rights: bool,
     address: bool,
 }
 
 /// The arguments of both commands, in UTF-8.
-pub struct Arguments {
+pub(crate) struct Arguments {
     extras: Extras,
     reference: Vec<u8>,
     pattern: Vec<u8>,
@@ -202,7 +202,7 @@ fn extra_data(s: &mut Session, name: &[u8], extras: Extras) -> Result<Vec<u8>> {
 
 /// Writes the line that the ACL commands answer with, one for a folder: as `LIST (ACL)` does
 /// (PROTOCOL 7.4).
-pub fn push_acl_line(s: &mut Session, name: &FolderName) -> Result<()> {
+pub(crate) fn push_acl_line(s: &mut Session, name: &FolderName) -> Result<()> {
     match find(s, name.as_bytes()) {
         Some(line) => push_line(s, "LIST", &line, Extras { acl: true, ..Extras::default() }),
         None => Ok(()),
@@ -219,23 +219,23 @@ fn marked(s: &Session, name: &Listed) -> Option<bool> {
 }
 
 /// The folders that a LIST pattern means: what the ACL commands are applied to (PROTOCOL 7.4).
-pub fn matching(s: &Session, pattern: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn matching(s: &Session, pattern: &[u8]) -> Vec<Vec<u8>> {
     let Some(pattern) = Pattern::new(&Pattern::join(b"", pattern)) else { return Vec::new() };
     s.namespace.list(&pattern).into_iter().filter(|n| n.is_folder).map(|n| n.name).collect()
 }
 
 /// LIST (RFC 3501 6.3.8).
 #[allow(clippy::module_inception, reason = "named for the command, like its neighbours")]
-pub mod list {
+pub(crate) mod list {
     use super::*;
 
     /// `[(options)] mailbox list-mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         parse_arguments(s)
     }
 
     /// Tells the folders that match.
-    pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         match resolve(&a)? {
             Wanted::Root(reference) => push_root(s, "LIST", &reference),
             Wanted::Nothing => {}
@@ -250,17 +250,17 @@ pub mod list {
 }
 
 /// LSUB (RFC 3501 6.3.9).
-pub mod lsub {
+pub(crate) mod lsub {
     use super::*;
 
     /// `mailbox list-mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         parse_arguments(s)
     }
 
     /// Tells the subscriptions that match; what each is follows from the subscriptions alone
     /// (Courier).
-    pub fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         match resolve(&a)? {
             Wanted::Root(reference) => push_root(s, "LSUB", &reference),
             Wanted::Nothing => {}

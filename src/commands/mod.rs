@@ -1,28 +1,28 @@
 //! The commands. One table says of each what it is called, how it is read and run, and what policy
 //! holds for it; one file per family has the parser and the handler.
 
-pub mod acl;
-pub mod append;
-pub mod args;
-pub mod basic;
-pub mod copy;
-pub mod expunge;
-pub mod fetch;
-pub mod flags;
-pub mod folder;
-pub mod idle;
-pub mod list;
-pub mod quota;
-pub mod search;
-pub mod select;
-pub mod status;
-pub mod store;
+pub(crate) mod acl;
+pub(crate) mod append;
+pub(crate) mod args;
+pub(crate) mod basic;
+pub(crate) mod copy;
+pub(crate) mod expunge;
+pub(crate) mod fetch;
+pub(crate) mod flags;
+pub(crate) mod folder;
+pub(crate) mod idle;
+pub(crate) mod list;
+pub(crate) mod quota;
+pub(crate) mod search;
+pub(crate) mod select;
+pub(crate) mod status;
+pub(crate) mod store;
 
 use crate::session::{Error, Outcome, Result, Session};
 
 /// When a command may be given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
+pub(crate) enum State {
     /// At any time.
     Any,
     /// With a folder open.
@@ -31,7 +31,7 @@ pub enum State {
 
 /// Whether untagged EXPUNGE lines may come with a command (RFC 3501 7.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Expunges {
+pub(crate) enum Expunges {
     /// Never: FETCH, STORE and SEARCH speak of sequence numbers.
     Never,
     /// Only with the UID form.
@@ -42,27 +42,27 @@ pub enum Expunges {
 
 /// What a handler is told about its call.
 #[derive(Clone, Copy, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// `UID` came before the command.
-    pub uid: bool,
+    pub(crate) uid: bool,
     /// The row.
-    pub row: &'static Row,
+    pub(crate) row: &'static Row,
 }
 
 /// One command.
-pub struct Row {
+pub(crate) struct Row {
     /// Its name, upper case.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// When it may be given.
-    pub state: State,
+    pub(crate) state: State,
     /// Whether it has a UID form.
-    pub uid: bool,
+    pub(crate) uid: bool,
     /// For a command that changes messages: the text of its refusal under EXAMINE.
-    pub writes: Option<&'static str>,
+    pub(crate) writes: Option<&'static str>,
     /// Whether untagged EXPUNGE lines may come with it.
-    pub expunges: Expunges,
+    pub(crate) expunges: Expunges,
     /// Reads the arguments to the end, checks, acts.
-    pub run: fn(&mut Session, &Call) -> Result<Outcome>,
+    pub(crate) run: fn(&mut Session, &Call) -> Result<Outcome>,
 }
 
 impl std::fmt::Debug for Row {
@@ -105,7 +105,7 @@ macro_rules! row {
 }
 
 /// THE table.
-pub static TABLE: &[Row] = &[
+pub(crate) static TABLE: &[Row] = &[
     row!("ACL", acl::acl_command, Any, uid: false, writes: None, expunges: Yes),
     row!("APPEND", append, Any, uid: false, writes: None, expunges: Yes),
     row!("CAPABILITY", basic::capability, Any, uid: false, writes: None, expunges: Yes),
@@ -146,6 +146,6 @@ pub static TABLE: &[Row] = &[
 ];
 
 /// The row of a command.
-pub fn find(name: &[u8]) -> Option<&'static Row> {
+pub(crate) fn find(name: &[u8]) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.name.as_bytes() == name)
 }

@@ -29,32 +29,32 @@ fn push_quota(s: &mut Session, root: &[u8]) {
 }
 
 /// GETQUOTA
-pub mod getquota {
+pub(crate) mod getquota {
     use super::*;
 
     /// `astring`; what follows is passed over (PROTOCOL 1.6).
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Vec<u8>> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Vec<u8>> {
         Ok(s.io.astring()?)
     }
 
     /// Tells the figures of a root.
-    pub fn run(s: &mut Session, _: &Call, root: Vec<u8>) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, root: Vec<u8>) -> Result<Outcome> {
         push_quota(s, &root);
         Ok(Outcome::ok("GETQUOTA Ok."))
     }
 }
 
 /// GETQUOTAROOT
-pub mod getquotaroot {
+pub(crate) mod getquotaroot {
     use super::*;
 
     /// `mailbox`; what follows is passed over (PROTOCOL 1.6).
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
         Mailbox::parse(s)
     }
 
     /// Tells the root of a folder, which need not exist, and its figures.
-    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
         let Ok(name) = mailbox.name(s) else {
             return Outcome::no("Invalid mailbox name.").refuse();
         };
@@ -75,16 +75,16 @@ pub mod getquotaroot {
 }
 
 /// SETQUOTA
-pub mod setquota {
+pub(crate) mod setquota {
     use super::*;
 
     /// Whatever comes is refused, read or not (Courier).
-    pub fn parse(_: &mut Session, _: &Call) -> Result<()> {
+    pub(crate) fn parse(_: &mut Session, _: &Call) -> Result<()> {
         Ok(())
     }
 
     /// Refuses.
-    pub fn run(_: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    pub(crate) fn run(_: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         Outcome::no("SETQUOTA No permission.").refuse()
     }
 }

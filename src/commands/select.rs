@@ -85,47 +85,47 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
 
 /// SELECT (RFC 3501 6.3.1).
 #[allow(clippy::module_inception, reason = "named for the command, like its neighbours")]
-pub mod select {
+pub(crate) mod select {
     use super::*;
 
     /// `mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
         parse_mailbox(s)
     }
 
     /// Opens it for reading and writing.
-    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
         open(s, &mailbox, false)
     }
 }
 
 /// EXAMINE (RFC 3501 6.3.2).
-pub mod examine {
+pub(crate) mod examine {
     use super::*;
 
     /// `mailbox`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
         parse_mailbox(s)
     }
 
     /// Opens it for reading.
-    pub fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
         open(s, &mailbox, true)
     }
 }
 
 /// CLOSE (RFC 3501 6.4.2).
-pub mod close {
+pub(crate) mod close {
     use super::*;
 
     /// No arguments.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
         args::none(s)
     }
 
     /// Removes what is flagged \Deleted, where that is allowed, and closes the folder, without a
     /// word of either.
-    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         if s.selected.as_ref().is_some_and(|f| !f.read_only && f.rights.has(b'e')) {
             expunge::remove_deleted(s, None)?;
         }
@@ -135,11 +135,11 @@ pub mod close {
 }
 
 /// UNSELECT (RFC 3691): ours.
-pub mod unselect {
+pub(crate) mod unselect {
     use super::*;
 
     /// No arguments.
-    pub fn parse(s: &mut Session, _: &Call) -> Result<()> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
         if !s.options.extensions {
             return Err(crate::session::Error::Syntax);
         }
@@ -147,7 +147,7 @@ pub mod unselect {
     }
 
     /// Closes the folder and removes nothing.
-    pub fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
         s.selected = None;
         Ok(Outcome::ok("mailbox closed."))
     }

@@ -11,14 +11,14 @@ use crate::wire::{Token, write};
 const ITEMS: [&str; 5] = ["MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"];
 
 /// The folder and which of the items are asked for.
-pub struct Arguments {
+pub(crate) struct Arguments {
     mailbox: Mailbox,
     asked: [bool; 5],
 }
 
 /// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses and unknown ones are
 /// tolerated (Courier).
-pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     let mailbox = Mailbox::parse(s)?;
     let mut asked = [false; 5];
     let mut ask = |token: &Token| -> Result<()> {
@@ -59,7 +59,7 @@ fn of_selected(selected: &Selected) -> [u64; 5] {
 }
 
 /// Tells the figures; of the folder that is open, those that the client knows already.
-pub fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Outcome> {
     let Arguments { mailbox, asked } = arguments;
     let place = s.locate(mailbox.name(s))?;
     s.require(&place.name, b'r', "STATUS")?;

@@ -19,7 +19,7 @@ enum Verb {
 }
 
 /// The messages, the verb, whether to answer, the flags.
-pub struct Arguments {
+pub(crate) struct Arguments {
     set: Set,
     verb: Verb,
     silent: bool,
@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 /// `sequence-set SP store-att-flags`
-pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     let set = args::set(s)?;
     let word = s.io.token()?.word().ok_or(Error::Syntax)?;
     let (verb, word) = match word.split_first() {
@@ -130,7 +130,7 @@ fn change_stretch(
 }
 
 /// Changes the messages one by one; a STORE that fails half-way has changed those before.
-pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     let may_add = s.options.keywords != Keywords::Off;
     let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
     let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);

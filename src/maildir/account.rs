@@ -5,13 +5,13 @@ use crate::types::number::atoi;
 
 /// The words of OPTIONS: `disableshared=1,group=sales,sharedgroup=7`.
 #[derive(Clone, Default, Debug)]
-pub struct AccountOptions {
+pub(crate) struct AccountOptions {
     words: Vec<Vec<u8>>,
 }
 
 impl AccountOptions {
     /// Reads the text; commas separate, blanks belong to the words.
-    pub fn parse(text: &[u8]) -> AccountOptions {
+    pub(crate) fn parse(text: &[u8]) -> AccountOptions {
         let words =
             text.split(|b| *b == b',').filter(|w| !w.is_empty()).map(<[u8]>::to_vec).collect();
         AccountOptions { words }
@@ -27,7 +27,7 @@ impl AccountOptions {
 
     /// Whether a switch is on: `name` or `name=` alone; after the `=` a `t`, `y` or a number other
     /// than 0.
-    pub fn flag(&self, name: &'static str) -> bool {
+    pub(crate) fn flag(&self, name: &'static str) -> bool {
         let Some(value) = self.values(name).next() else { return false };
         match value.unwrap_or_default().first() {
             None | Some(b't' | b'T' | b'y' | b'Y') => true,
@@ -36,12 +36,12 @@ impl AccountOptions {
     }
 
     /// The text after `name=`, of the first such word.
-    pub fn value(&self, name: &'static str) -> Option<&[u8]> {
+    pub(crate) fn value(&self, name: &'static str) -> Option<&[u8]> {
         self.values(name).flatten().next()
     }
 
     /// The account's groups in access control lists: every `group=NAME`.
-    pub fn groups(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &[u8]> {
         self.values("group").flatten().filter(|g| !g.is_empty())
     }
 }

@@ -5,11 +5,11 @@
 use crate::types::Rights;
 
 /// The octets that a list on disk may have.
-pub const SIZE_LIMIT: u64 = 1024 * 1024;
+pub(crate) const SIZE_LIMIT: u64 = 1024 * 1024;
 
 /// Who is looking: the login and its groups.
 #[derive(Clone, Debug, Default)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// `user=NAME`.
     user: Vec<u8>,
     groups: Vec<Vec<u8>>,
@@ -17,13 +17,13 @@ pub struct Identity {
 
 /// One folder's list, in the order of its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acl {
+pub(crate) struct Acl {
     entries: Vec<(Vec<u8>, Rights)>,
 }
 
 /// Why a list cannot become a folder's list (STORAGE 5.6). The file is as it was.
 #[derive(Debug)]
-pub enum ChangeRefused {
+pub(crate) enum ChangeRefused {
     /// The folder's owner would lose `a` or `l`; the identifier that loses (`owner`, `user=joe`).
     Owner(Vec<u8>),
     /// The administrators would lose a right.
@@ -46,7 +46,7 @@ const GROUP_ADMINISTRATORS: &[u8] = b"group=administrators";
 
 impl Identity {
     /// A login and the names of its groups.
-    pub fn new<'a>(user: &[u8], groups: impl IntoIterator<Item = &'a [u8]>) -> Identity {
+    pub(crate) fn new<'a>(user: &[u8], groups: impl IntoIterator<Item = &'a [u8]>) -> Identity {
         Identity {
             user: [b"user=", user].concat(),
             groups: groups.into_iter().map(<[u8]>::to_vec).collect(),
@@ -54,7 +54,7 @@ impl Identity {
     }
 
     /// The identifier `user=NAME`.
-    pub fn user(&self) -> &[u8] {
+    pub(crate) fn user(&self) -> &[u8] {
         &self.user
     }
 
@@ -78,19 +78,19 @@ impl Identity {
 }
 
 /// Whether an identifier can stand in a list: not empty, no blank, no control character.
-pub fn is_identifier(identifier: &[u8]) -> bool {
+pub(crate) fn is_identifier(identifier: &[u8]) -> bool {
     !identifier.is_empty() && identifier.iter().all(|b| *b > b' ' && *b != 0x7f)
 }
 
 /// Whether a text can be the rights of an entry, signs taken off.
-pub fn is_rights(letters: &[u8]) -> bool {
+pub(crate) fn is_rights(letters: &[u8]) -> bool {
     letters.iter().all(u8::is_ascii_graphic)
 }
 
 /// The stored form of the identifier of an RFC 2086 command (STORAGE 5.4): `joe` is `user=joe`.
 /// `None` where Courier answers "Invalid ACL identifier.", for a name with `=`. (What has blanks is
 /// refused by [`Acl::set`].)
-pub fn from_rfc2086(name: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn from_rfc2086(name: &[u8]) -> Option<Vec<u8>> {
     let (sign, plain) = split_sign(name);
     match plain {
         b"owner" | b"anyone" | b"anonymous" | b"authuser" => Some(name.to_vec()),
@@ -103,7 +103,7 @@ pub fn from_rfc2086(name: &[u8]) -> Option<Vec<u8>> {
 
 /// What a GETACL response shows for a stored identifier; `None` for one that it leaves out
 /// (groups).
-pub fn to_rfc2086(identifier: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn to_rfc2086(identifier: &[u8]) -> Option<Vec<u8>> {
     let (sign, plain) = split_sign(identifier);
     if let Some(user) = plain.strip_prefix(b"user=") {
         return Some([sign, user].concat());
@@ -120,25 +120,25 @@ fn split_sign(identifier: &[u8]) -> (&[u8], &[u8]) {
 
 impl Acl {
     /// A list without entries.
-    pub fn new() -> Acl {
+    pub(crate) fn new() -> Acl {
         Acl::default()
     }
 
     /// The list of an INBOX that has none (STORAGE 5.3).
-    pub fn of_inbox() -> Acl {
+    pub(crate) fn of_inbox() -> Acl {
         Acl {
             entries: vec![(b"owner".to_vec(), Rights::ALL), (ADMINISTRATORS.to_vec(), Rights::ALL)],
         }
     }
 
     /// The list of a level above folders: everybody may see it (STORAGE 5.5).
-    pub fn of_level() -> Acl {
+    pub(crate) fn of_level() -> Acl {
         Acl { entries: vec![(b"anyone".to_vec(), Rights::of(b"l"))] }
     }
 
     /// Reads a file, entry by entry as Courier 5.0 does (STORAGE 5.2): what it cannot use is passed
     /// over. The administrators are not touched yet, see [`Acl::complete`].
-    pub fn parse(file: &[u8]) -> Acl {
+    pub(crate) fn parse(file: &[u8]) -> Acl {
         let mut acl = Acl::new();
         let mut known = std::collections::HashMap::new();
         for line in file.split(|b| *b == b'\n') {
@@ -164,7 +164,7 @@ impl Acl {
     }
 
     /// The file's octets.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (identifier, rights) in &self.entries {
             out.extend_from_slice(identifier);
@@ -178,7 +178,7 @@ impl Acl {
     /// Gives the administrators all rights, as every list has it after reading: the entry
     /// `group=administrators` if there is one, else `administrators`; negative entries for them go
     /// (STORAGE 5.3, 5.0.13).
-    pub fn complete(&mut self) {
+    pub(crate) fn complete(&mut self) {
         self.entries
             .retain(|(id, _)| !matches!(&**id, b"-administrators" | b"-group=administrators"));
         let group = self.entries.iter().any(|(id, _)| id == GROUP_ADMINISTRATORS);
@@ -187,12 +187,12 @@ impl Acl {
     }
 
     /// The entries in order.
-    pub fn entries(&self) -> impl Iterator<Item = (&[u8], Rights)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], Rights)> {
         self.entries.iter().map(|(id, rights)| (&**id, *rights))
     }
 
     /// The rights in the entry of exactly this identifier, none if there is no entry.
-    pub fn get(&self, identifier: &[u8]) -> Rights {
+    pub(crate) fn get(&self, identifier: &[u8]) -> Rights {
         self.entries.iter().find(|(id, _)| id == identifier).map_or(Rights::NONE, |(_, r)| *r)
     }
 
@@ -205,7 +205,7 @@ impl Acl {
 
     /// Gives an identifier (in its stored form) these rights; none takes the entry out (PROTOCOL
     /// 7.3). An entry for the administrators replaces the one in the other spelling.
-    pub fn set(&mut self, identifier: &[u8], rights: Rights) -> Result<(), ChangeRefused> {
+    pub(crate) fn set(&mut self, identifier: &[u8], rights: Rights) -> Result<(), ChangeRefused> {
         if !is_identifier(identifier) {
             return Err(ChangeRefused::Invalid);
         }
@@ -221,7 +221,7 @@ impl Acl {
     }
 
     /// Takes an entry out; one that is not there is no error.
-    pub fn remove(&mut self, identifier: &[u8]) {
+    pub(crate) fn remove(&mut self, identifier: &[u8]) {
         let there = self.spelling(identifier).unwrap_or_else(|| identifier.to_vec());
         self.entries.retain(|(id, _)| *id != there);
     }
@@ -242,7 +242,11 @@ impl Acl {
 
     /// Changes an entry as the rights argument of SETACL says (PROTOCOL 7.3): `lrs` is the new
     /// value, `+x` adds, `-x` takes away.
-    pub fn change(&mut self, identifier: &[u8], argument: &[u8]) -> Result<(), ChangeRefused> {
+    pub(crate) fn change(
+        &mut self,
+        identifier: &[u8],
+        argument: &[u8],
+    ) -> Result<(), ChangeRefused> {
         let (sign, letters) = match argument.split_first() {
             Some((sign @ (b'+' | b'-'), rest)) => (*sign, rest),
             _ => (b'=', argument),
@@ -276,14 +280,14 @@ impl Acl {
 
     /// What a user may do in a folder with this list that belongs to `owner`, an identifier such as
     /// `user=joe` (STORAGE 5.5).
-    pub fn rights(&self, who: &Identity, owner: &[u8]) -> Rights {
+    pub(crate) fn rights(&self, who: &Identity, owner: &[u8]) -> Rights {
         let rights = self.sum(|id| who.matches(id, owner));
         // Courier: an owner always has `a`, so that nobody locks himself out.
         if who.user == owner { rights.with(Rights::of(b"a")) } else { rights }
     }
 
     /// Whether this may become the list of a folder that belongs to `owner` (STORAGE 5.6).
-    pub fn check(&self, owner: &[u8]) -> Result<(), ChangeRefused> {
+    pub(crate) fn check(&self, owner: &[u8]) -> Result<(), ChangeRefused> {
         let everybody = |id: &[u8]| matches!(id, b"anyone" | b"anonymous");
         if !self.sum(|id| id == b"owner" || everybody(id)).contains(OWNER_KEEPS) {
             return Err(ChangeRefused::Owner(b"owner".to_vec()));

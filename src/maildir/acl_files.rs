@@ -13,11 +13,11 @@ const HIERARCHY: &[u8] = b"courierimaphieracl";
 
 /// The lists of one Maildir.
 #[derive(Clone, Copy, Debug)]
-pub struct AclFiles<'a> {
+pub(crate) struct AclFiles<'a> {
     /// The Maildir, not one of its folders.
-    pub root: &'a Path,
+    pub(crate) root: &'a Path,
     /// The host's name, for temporary files.
-    pub host: &'a [u8],
+    pub(crate) host: &'a [u8],
 }
 
 impl AclFiles<'_> {
@@ -32,7 +32,7 @@ impl AclFiles<'_> {
     /// The list of the folder `.<sub>`, of the INBOX if empty; inherited and saved where there is
     /// none yet. That it cannot be saved (somebody else's Maildir) is no error; that a file cannot
     /// be read is.
-    pub fn load(&self, sub: &[u8]) -> io::Result<Acl> {
+    pub(crate) fn load(&self, sub: &[u8]) -> io::Result<Acl> {
         let mut missing = Vec::new();
         let mut at = sub;
         let mut acl = loop {
@@ -56,7 +56,7 @@ impl AclFiles<'_> {
 
     /// The octets of the folder's own file; `None` where there is none, though [`AclFiles::load`]
     /// may know a list.
-    pub fn text(&self, sub: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn text(&self, sub: &[u8]) -> io::Result<Option<Vec<u8>>> {
         match fs::read_control(&self.file(sub), SIZE_LIMIT) {
             Ok(data) => Ok(Some(data)),
             Err(e) if control::is_missing(&e) => Ok(None),
@@ -83,7 +83,7 @@ impl AclFiles<'_> {
 
     /// Writes a folder's list, into the hierarchy if there is no such folder. The administrators'
     /// entry is the caller's affair.
-    pub fn save(&self, sub: &[u8], acl: &Acl) -> io::Result<()> {
+    pub(crate) fn save(&self, sub: &[u8], acl: &Acl) -> io::Result<()> {
         let data = acl.to_bytes();
         let write = |tmp: PathBuf, target: PathBuf| {
             control::replace(&tmp, &target, "acl", self.host, 0o644, &data)
@@ -108,7 +108,7 @@ impl AclFiles<'_> {
     /// After a folder's directory was made: a name that was there before as the parent of others
     /// keeps its list; otherwise what an earlier folder of that name has left behind goes (Courier
     /// 5.1.8), and the parent's list is copied.
-    pub fn created(&self, sub: &[u8]) -> io::Result<Acl> {
+    pub(crate) fn created(&self, sub: &[u8]) -> io::Result<Acl> {
         if !self.has_children(sub) {
             let _ = fs::unlink(&self.hierarchy(sub));
         }
@@ -117,7 +117,7 @@ impl AclFiles<'_> {
 
     /// After a folder's directory was removed: `kept`, the list that it had, stays if there are
     /// folders below it (STORAGE 1.1).
-    pub fn deleted(&self, sub: &[u8], kept: Option<&Acl>) {
+    pub(crate) fn deleted(&self, sub: &[u8], kept: Option<&Acl>) {
         match kept {
             Some(acl) if self.has_children(sub) => {
                 let _ = self.save(sub, acl);

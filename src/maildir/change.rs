@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 /// A change of system flags.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
+pub(crate) enum Change {
     /// These and no others.
     Set(Flags),
     /// These too.
@@ -38,7 +38,7 @@ pub enum Change {
 
 impl Change {
     /// What becomes of `old`; flags outside of `allowed` stay as they are.
-    pub fn apply(self, old: Flags, allowed: Flags) -> Flags {
+    pub(crate) fn apply(self, old: Flags, allowed: Flags) -> Flags {
         match self {
             Change::Set(flags) => old.without(allowed) | (flags & allowed),
             Change::Add(flags) => old | (flags & allowed),
@@ -49,7 +49,7 @@ impl Change {
 
 /// A change of keywords.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KeywordChange {
+pub(crate) enum KeywordChange {
     /// These and no others.
     Set,
     /// These too.
@@ -229,7 +229,11 @@ fn base(name: &[u8]) -> &[u8] {
 /// ([`Messages::take_changed`]).
 ///
 /// [`Error::Gone`] if it is not there any more.
-pub fn open(dir: &Dir, messages: &mut Messages, i: usize) -> Result<(File, Metadata, bool), Error> {
+pub(crate) fn open(
+    dir: &Dir,
+    messages: &mut Messages,
+    i: usize,
+) -> Result<(File, Metadata, bool), Error> {
     let (file, metadata) = with_name(dir, messages, i, |_, name| {
         if dir.is_of_links() {
             shared_link::open(dir.path(), name)
@@ -243,7 +247,7 @@ pub fn open(dir: &Dir, messages: &mut Messages, i: usize) -> Result<(File, Metad
 
 /// What is to become of a message's system flags.
 #[derive(Clone, Copy)]
-pub struct Edit<'a> {
+pub(crate) struct Edit<'a> {
     change: Change,
     allowed: Flags,
     quota: Option<&'a Quota<'a>>,
@@ -251,13 +255,13 @@ pub struct Edit<'a> {
 
 impl<'a> Edit<'a> {
     /// A change; flags outside of `allowed` stay as they are.
-    pub fn new(change: Change, allowed: Flags) -> Edit<'a> {
+    pub(crate) fn new(change: Change, allowed: Flags) -> Edit<'a> {
         Edit { change, allowed, quota: None }
     }
 
     /// In a folder whose messages count, but for those that are \Deleted: what the rename did is
     /// charged or refunded (STORAGE 7.3).
-    pub fn counted_by(self, quota: Option<&'a Quota<'a>>) -> Edit<'a> {
+    pub(crate) fn counted_by(self, quota: Option<&'a Quota<'a>>) -> Edit<'a> {
         Edit { quota, ..self }
     }
 
@@ -286,7 +290,7 @@ impl<'a> Edit<'a> {
 ///
 /// [`Error::Gone`] if it is not there any more; [`Error::OverQuota`] if there is no room for a
 /// message that is to be \Deleted no longer.
-pub fn store_flags(
+pub(crate) fn store_flags(
     dir: &Dir,
     messages: &mut Messages,
     i: usize,
@@ -329,7 +333,7 @@ pub fn store_flags(
 /// Unlinks a message; whether it is gone by that. Of a link, what it points at is removed, too;
 /// where that cannot be, it stays. One that turns out to have been changed by others, and to be
 /// without \Deleted now, stays: somebody has taken the flag back.
-pub fn unlink(dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
+pub(crate) fn unlink(dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
     let done = with_name(dir, messages, i, |messages, name| {
         if was_taken_back(messages, i) {
             fs::lstat(&dir.message(name))?;
@@ -348,7 +352,7 @@ pub fn unlink(dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Erro
 /// missing. As with [`unlink`], one that has lost \Deleted since stays.
 ///
 /// An error with EXDEV: the folder is in another file system, and nothing was done.
-pub fn move_to(
+pub(crate) fn move_to(
     store: &Store,
     dir: &Dir,
     messages: &mut Messages,
@@ -425,7 +429,7 @@ fn was_there(done: Result<bool, Error>, messages: &mut Messages, i: usize) -> Re
 ///
 /// With [`KeywordMode::Careful`], and unless the set is replaced, the change is applied to what is
 /// on disk, under the folder's lock.
-pub fn store_keywords(
+pub(crate) fn store_keywords(
     store: &Store,
     dir: &Dir,
     snapshot: &mut Snapshot,

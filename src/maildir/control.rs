@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 const TRIES: u32 = 100;
 
 /// A new file in `tmp`: `<sec>.M<usec>P<pid>_<kind>.<host>` (STORAGE 4.1, 5.2), with its path.
-pub fn temporary(tmp: &Path, kind: &str, host: &[u8], mode: u32) -> io::Result<(File, PathBuf)> {
+pub(crate) fn temporary(
+    tmp: &Path,
+    kind: &str,
+    host: &[u8],
+    mode: u32,
+) -> io::Result<(File, PathBuf)> {
     let pid = user::pid();
     for attempt in 0..TRIES {
         let (seconds, micros) = clock::now();
@@ -28,12 +33,12 @@ pub fn temporary(tmp: &Path, kind: &str, host: &[u8], mode: u32) -> io::Result<(
 }
 
 /// A host name as a part of a file name: without `/`.
-pub fn safe_host(host: &[u8]) -> Vec<u8> {
+pub(crate) fn safe_host(host: &[u8]) -> Vec<u8> {
     host.iter().map(|b| if *b == b'/' || *b == 0 { b'_' } else { *b }).collect()
 }
 
 /// Puts `data` in the place of `target`, by way of a file in `tmp`.
-pub fn replace(
+pub(crate) fn replace(
     tmp: &Path,
     target: &Path,
     kind: &str,
@@ -55,7 +60,7 @@ pub fn replace(
 /// Moves what is in a folder's `new` to its `cur`, where no scan is made. Nothing is ever put over
 /// a message: one whose name is taken stays where it is, and the next scan gives it a name of its
 /// own.
-pub fn take_in(folder: &Path) {
+pub(crate) fn take_in(folder: &Path) {
     for name in dir::names(&folder.join("new")).unwrap_or_default() {
         if !name.starts_with(b".") {
             let suffix: &[u8] = if name.contains(&b':') { b"" } else { b":2," };
@@ -66,34 +71,34 @@ pub fn take_in(folder: &Path) {
 }
 
 /// Whether an error says that there is nothing of that name.
-pub fn is_missing(error: &io::Error) -> bool {
+pub(crate) fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Whether this is the name of a folder below a Maildir: levels that are not empty, no `/`.
-pub fn is_name(sub: &[u8]) -> bool {
+pub(crate) fn is_name(sub: &[u8]) -> bool {
     !sub.iter().any(|b| matches!(b, b'/' | 0)) && !sub.split(|b| *b == b'.').any(<[u8]>::is_empty)
 }
 
 /// The directory of a folder: the Maildir itself for an empty name, else `.<sub>` in it.
-pub fn folder(root: &Path, sub: &[u8]) -> PathBuf {
+pub(crate) fn folder(root: &Path, sub: &[u8]) -> PathBuf {
     if sub.is_empty() { root.to_path_buf() } else { fs::join(root, &[b".", sub].concat()) }
 }
 
 /// The part of a dotted name before its last dot; empty at the top.
-pub fn parent(sub: &[u8]) -> &[u8] {
+pub(crate) fn parent(sub: &[u8]) -> &[u8] {
     memchr::memrchr(b'.', sub).and_then(|dot| sub.get(..dot)).unwrap_or_default()
 }
 
 /// The folders of a Maildir as its directory has them: every entry that starts with a dot, without
 /// that dot. Names that no client could write (`.`, `..`, `..x`, `.a..b`) are left out.
-pub fn folders(root: &Path) -> io::Result<Vec<Vec<u8>>> {
+pub(crate) fn folders(root: &Path) -> io::Result<Vec<Vec<u8>>> {
     let mut subs = super::folders::list_own(root)?;
     subs.retain(|sub| is_name(sub));
     Ok(subs)
 }
 
 /// Whether `sub` lies below `above`, both dotted names of one Maildir.
-pub fn is_below(sub: &[u8], above: &[u8]) -> bool {
+pub(crate) fn is_below(sub: &[u8], above: &[u8]) -> bool {
     sub.strip_prefix(above).is_some_and(|rest| rest.starts_with(b"."))
 }

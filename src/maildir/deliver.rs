@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A message that is being delivered.
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// The file in `tmp`; `None` once it has left.
     path: Option<PathBuf>,
     file: Option<File>,
@@ -31,7 +31,7 @@ const CHUNK: usize = 32 * 1024;
 
 impl Delivery {
     /// Makes the file in the folder's `tmp`; its size, if it is known, goes into its name there.
-    pub fn create(store: &Store, dir: &Dir, size: Option<u64>) -> Result<Delivery, Error> {
+    pub(crate) fn create(store: &Store, dir: &Dir, size: Option<u64>) -> Result<Delivery, Error> {
         let tmp = dir.tmp();
         let (stem, path, file) =
             with_new_name(store, &tmp, size, |path| fs::create_new(path, 0o666))
@@ -59,7 +59,11 @@ impl Delivery {
     /// that cannot be or would not be as good as a copy: another file system, another owner, a
     /// target that others read and the file does not let them, or a message that has lost its last
     /// name since. The INTERNALDATE is the source's.
-    pub fn link_of(store: &Store, target: &Dir, source: &File) -> Result<Option<Delivery>, Error> {
+    pub(crate) fn link_of(
+        store: &Store,
+        target: &Dir,
+        source: &File,
+    ) -> Result<Option<Delivery>, Error> {
         let tmp = target.tmp();
         let folder = dir::open(&tmp)
             .and_then(|tmp| tmp.metadata())
@@ -77,7 +81,7 @@ impl Delivery {
 
     /// Appends octets as they are; the caller has taken out every CR. What went wrong may be told
     /// by a later call.
-    pub fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         let Some(last) = data.last() else { return Ok(()) };
         if self.file.is_none() {
             return Err(Error::failed(
@@ -111,18 +115,18 @@ impl Delivery {
     }
 
     /// The octets so far, as they are on disk.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// Whether the last octet so far is a LF: a message has to end in one.
-    pub fn ends_in_lf(&self) -> bool {
+    pub(crate) fn ends_in_lf(&self) -> bool {
         self.ends_in_lf
     }
 
     /// The message is complete: everything is on disk (and synced, if that is wanted), or an error
     /// is told. The descriptor is closed: a COPY of many messages does not need many.
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         store: &Store,
         flags: Flags,
@@ -147,13 +151,13 @@ impl Delivery {
     }
 
     /// Its flags, once it is complete.
-    pub fn flags(&self) -> Flags {
+    pub(crate) fn flags(&self) -> Flags {
         self.flags
     }
 
     /// The file, for whoever has to read it before it is delivered (the outbox); nothing once it is
     /// delivered.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.path.as_deref().unwrap_or(Path::new(""))
     }
 

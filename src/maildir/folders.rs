@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Makes a folder with its empty UID file. One that is there already is an error (EEXIST); when it
 /// fails half-way, nothing stays.
-pub fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
+pub(crate) fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
     make(store, dir)
         .map_err(|e| Error::failed(format!("creating {}", fs::shown(dir.path())), e))?;
     let scanned = scan(store, dir, Mode::ReadWrite, None, Vec::new());
@@ -150,7 +150,7 @@ fn unmake(dir: &Dir) {
 
 /// Takes a folder back that was made a moment ago, and whose making did not come to its end; what
 /// has come into it stays.
-pub fn take_back(dir: &Dir) {
+pub(crate) fn take_back(dir: &Dir) {
     let validity = uiddb::validity_of(dir);
     unmake(dir);
     wait_until_past(validity, parent(dir.path()));
@@ -161,7 +161,7 @@ const TRIES: u32 = 10;
 
 /// Removes a folder and everything in it; folders below it are directories of their own and stay. A
 /// symbolic link is not a folder to be removed (ENOTDIR).
-pub fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
+pub(crate) fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
     let path = dir.path();
     let metadata = fs::lstat(path).map_err(Error::about("removing", path))?;
     if !metadata.is_dir() {
@@ -243,7 +243,7 @@ fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
 ///
 /// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is
 /// renamed.
-pub fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), Error> {
+pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("renaming in {}", fs::shown(root)), e);
     if new.strip_prefix(old).is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {
         return Err(failed(fs::error(io::ErrorKind::InvalidInput)));
@@ -317,7 +317,7 @@ fn rename_kept_rights(root: &Path, old: &[u8], new: &[u8]) {
 
 /// The own folders in a Maildir, by their names without the first dot, in the directory's order:
 /// every entry that begins with a dot, even if it is no folder (STORAGE 1.1).
-pub fn list_own(root: &Path) -> io::Result<Vec<Vec<u8>>> {
+pub(crate) fn list_own(root: &Path) -> io::Result<Vec<Vec<u8>>> {
     let mut subs = Vec::new();
     dir::for_each(&dir::open(root)?, |name, _| {
         if let Some(sub) = name.strip_prefix(b".") {
@@ -329,7 +329,7 @@ pub fn list_own(root: &Path) -> io::Result<Vec<Vec<u8>>> {
 
 /// Whether a folder has a message without \Seen, in `new` or in `cur` (\Marked; PROTOCOL 4.5). One
 /// that cannot be read has none.
-pub fn marked(dir: &Dir) -> bool {
+pub(crate) fn marked(dir: &Dir) -> bool {
     let unseen = |path: PathBuf| {
         let mut any = false;
         let found = dir::open(&path).and_then(|d| {

@@ -10,13 +10,13 @@ use std::collections::HashSet;
 
 /// One line of LIST or LSUB.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// The name in the form of control files: UTF-8, with the namespace's prefix.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// Whether it is a folder (or a subscription), not just a level above others (`\Noselect`).
-    pub is_folder: bool,
+    pub(crate) is_folder: bool,
     /// Whether there is something below it that the user may see.
-    pub has_children: bool,
+    pub(crate) has_children: bool,
 }
 
 const LOOKUP: Rights = Rights::of(b"l");
@@ -99,7 +99,7 @@ impl Namespace {
 
     /// LIST: the folders that match, in the order of the directories, then the levels above folders
     /// that match. Folders without the right `l` are left out, and are nobody's children.
-    pub fn list(&self, pattern: &Pattern) -> Vec<Listed> {
+    pub(crate) fn list(&self, pattern: &Pattern) -> Vec<Listed> {
         let mut found = Found::default();
         if pattern.is_index() {
             self.find_in_index(pattern, &mut found);
@@ -112,7 +112,7 @@ impl Namespace {
 
     /// LSUB: the subscriptions that match, in the order of the file, then the levels above them.
     /// Whether the folders are there is not asked; those without the right `l` are left out.
-    pub fn list_subscribed(&self, pattern: &Pattern) -> std::io::Result<Vec<Listed>> {
+    pub(crate) fn list_subscribed(&self, pattern: &Pattern) -> std::io::Result<Vec<Listed>> {
         let mut found = Found::default();
         let index = pattern.as_bytes().starts_with(b"#");
         for name in self.subscriptions().names()? {

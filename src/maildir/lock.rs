@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A lock that is held until this is dropped.
-pub struct Lock {
+pub(crate) struct Lock {
     /// The lock's path, and which file it is; `None` when locks are off.
     held: Option<(PathBuf, Id)>,
     time: Option<i128>,
@@ -52,7 +52,7 @@ impl Lock {
     /// [`Error::Locked`] after two minutes, [`Error::Stopped`] when a signal arrives or the client
     /// goes away, [`Error::Gone`] if the folder is not there. With `IMAP_USELOCKS=0` this does
     /// nothing.
-    pub fn acquire(store: &Store, dir: &Dir) -> Result<Lock, Error> {
+    pub(crate) fn acquire(store: &Store, dir: &Dir) -> Result<Lock, Error> {
         if !store.config.use_locks {
             return Ok(Lock { held: None, time: None });
         }

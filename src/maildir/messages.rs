@@ -44,7 +44,7 @@ pub(super) mod bit {
 
 /// The messages of a folder, by ascending UID.
 #[derive(Clone, Default)]
-pub struct Messages {
+pub(crate) struct Messages {
     records: Vec<Record>,
     arena: Vec<u8>,
     /// Whole file names that are not base name, `:2,` and the letters in order; by `name_at`.
@@ -56,59 +56,59 @@ pub struct Messages {
 
 /// One message of [`Messages::iter`].
 #[derive(Clone, Copy, Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// Its place, from 0.
-    pub index: usize,
+    pub(crate) index: usize,
     /// Its UID.
-    pub uid: Uid,
+    pub(crate) uid: Uid,
     /// Its system flags.
-    pub flags: Flags,
+    pub(crate) flags: Flags,
     /// Its keywords.
-    pub keywords: SetId,
+    pub(crate) keywords: SetId,
     /// Whether it is \Recent here.
-    pub recent: bool,
+    pub(crate) recent: bool,
 }
 
 impl Messages {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
     /// The UID of the message at `index`.
-    pub fn uid(&self, index: usize) -> Option<Uid> {
+    pub(crate) fn uid(&self, index: usize) -> Option<Uid> {
         self.records.get(index).and_then(|r| Uid::new(r.uid))
     }
 
     /// Its system flags; none past the end.
-    pub fn flags(&self, index: usize) -> Flags {
+    pub(crate) fn flags(&self, index: usize) -> Flags {
         self.records.get(index).map_or(Flags::NONE, |r| r.flags)
     }
 
     /// Its keywords; none past the end.
-    pub fn keywords(&self, index: usize) -> SetId {
+    pub(crate) fn keywords(&self, index: usize) -> SetId {
         self.records.get(index).map_or(SetId::EMPTY, |r| r.keywords)
     }
 
     /// Notes its keywords.
-    pub fn set_keywords(&mut self, index: usize, keywords: SetId) {
+    pub(crate) fn set_keywords(&mut self, index: usize, keywords: SetId) {
         if let Some(record) = self.records.get_mut(index) {
             record.keywords = keywords;
         }
     }
 
     /// Whether it is \Recent here.
-    pub fn recent(&self, index: usize) -> bool {
+    pub(crate) fn recent(&self, index: usize) -> bool {
         self.has(index, bit::RECENT)
     }
 
     /// Notes whether it is \Recent here.
-    pub fn set_recent(&mut self, index: usize, recent: bool) {
+    pub(crate) fn set_recent(&mut self, index: usize, recent: bool) {
         if recent {
             self.mark(index, bit::RECENT);
         } else {
@@ -118,7 +118,7 @@ impl Messages {
 
     /// Whether somebody else changed its flags since this was last asked; then they are already in
     /// [`Messages::flags`].
-    pub fn take_changed(&mut self, index: usize) -> bool {
+    pub(crate) fn take_changed(&mut self, index: usize) -> bool {
         let changed = self.has(index, bit::CHANGED);
         self.unmark(index, bit::CHANGED);
         changed
@@ -127,29 +127,29 @@ impl Messages {
     /// Whether somebody else changed its flags, and the session has not taken note
     /// ([`Messages::take_changed`]). Who compares two looks has to ask this of the older one: its
     /// flags may be the new ones already.
-    pub fn is_changed(&self, index: usize) -> bool {
+    pub(crate) fn is_changed(&self, index: usize) -> bool {
         self.has(index, bit::CHANGED)
     }
 
     /// The place of a UID, or where it would be.
-    pub fn position(&self, uid: Uid) -> Result<usize, usize> {
+    pub(crate) fn position(&self, uid: Uid) -> Result<usize, usize> {
         self.records.binary_search_by_key(&uid.get(), |r| r.uid)
     }
 
     /// The base name: the file name up to its last `:`. Empty past the end.
-    pub fn base_name(&self, index: usize) -> &[u8] {
+    pub(crate) fn base_name(&self, index: usize) -> &[u8] {
         self.records.get(index).map_or(&[], |r| self.base_of(r))
     }
 
     /// The name of its file in `cur`, as last seen.
-    pub fn file_name(&self, index: usize) -> Vec<u8> {
+    pub(crate) fn file_name(&self, index: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         self.push_file_name(index, &mut out);
         out
     }
 
     /// Appends the name of its file in `cur`; nothing past the end.
-    pub fn push_file_name(&self, index: usize, out: &mut Vec<u8>) {
+    pub(crate) fn push_file_name(&self, index: usize, out: &mut Vec<u8>) {
         let Some(record) = self.records.get(index) else { return };
         if let Some(whole) = self.odd_name(record) {
             out.extend_from_slice(whole);
@@ -161,7 +161,7 @@ impl Messages {
     }
 
     /// All of them, by ascending UID.
-    pub fn iter(&self) -> impl Iterator<Item = Message> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Message> + '_ {
         self.records.iter().enumerate().filter_map(|(index, r)| {
             let uid = Uid::new(r.uid)?;
             Some(Message {
@@ -175,7 +175,7 @@ impl Messages {
     }
 
     /// Notes new flags after a rename to the usual name for them.
-    pub fn set_flags(&mut self, index: usize, flags: Flags) {
+    pub(crate) fn set_flags(&mut self, index: usize, flags: Flags) {
         if let Some(record) = self.records.get_mut(index) {
             record.flags = flags;
             if !self.odd.is_empty() {
@@ -185,7 +185,7 @@ impl Messages {
     }
 
     /// Notes a new file name, with the flags in it.
-    pub fn set_file_name(&mut self, index: usize, name: &[u8]) {
+    pub(crate) fn set_file_name(&mut self, index: usize, name: &[u8]) {
         let base = name.get(..names::base_length(name)).unwrap_or(name);
         let Some(record) = self.records.get(index) else { return };
         if self.base_of(record) != base {

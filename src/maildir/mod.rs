@@ -6,38 +6,38 @@
 //! user may do there; [`quota::Quota`] what fits. `STORAGE` n in the comments is the section of the
 //! storage reference.
 
-pub mod account;
-pub mod acl;
-pub mod acl_files;
-pub mod change;
-pub mod control;
-pub mod deliver;
-pub mod folders;
+pub(crate) mod account;
+pub(crate) mod acl;
+pub(crate) mod acl_files;
+pub(crate) mod change;
+pub(crate) mod control;
+pub(crate) mod deliver;
+pub(crate) mod folders;
 mod index;
-pub mod keywords;
-pub mod list;
-pub mod lock;
+pub(crate) mod keywords;
+pub(crate) mod list;
+pub(crate) mod lock;
 mod look;
-pub mod messages;
-pub mod names;
-pub mod outbox;
-pub mod pattern;
-pub mod peek;
-pub mod quota;
+pub(crate) mod messages;
+pub(crate) mod names;
+pub(crate) mod outbox;
+pub(crate) mod pattern;
+pub(crate) mod peek;
+pub(crate) mod quota;
 mod renamed;
-pub mod resolve;
-pub mod scan;
-pub mod shared_index;
-pub mod shared_link;
-pub mod subscriptions;
+pub(crate) mod resolve;
+pub(crate) mod scan;
+pub(crate) mod shared_index;
+pub(crate) mod shared_link;
+pub(crate) mod subscriptions;
 #[cfg(test)]
 mod testing;
-pub mod trash;
-pub mod uiddb;
-pub mod watch;
+pub(crate) mod trash;
+pub(crate) mod uiddb;
+pub(crate) mod watch;
 
-pub use messages::Messages;
-pub use scan::{Mode, Scanned, Snapshot};
+pub(crate) use messages::Messages;
+pub(crate) use scan::{Mode, Scanned, Snapshot};
 
 use crate::sys;
 use crate::types::UidValidity;
@@ -50,7 +50,7 @@ use std::time::{Duration, Instant};
 
 /// How keywords are kept (`IMAP_KEYWORDS`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KeywordMode {
+pub(crate) enum KeywordMode {
     /// Not at all; the files are not looked at.
     Off,
     /// A change replaces the message's set; the last writer wins (STORAGE 3.3).
@@ -61,17 +61,17 @@ pub enum KeywordMode {
 
 /// The settings of the store.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// The host in file names: `$HOSTNAME`, else gethostname().
-    pub host: Vec<u8>,
+    pub(crate) host: Vec<u8>,
     /// The host in locks: gethostname().
-    pub lock_host: Vec<u8>,
+    pub(crate) lock_host: Vec<u8>,
     /// `IMAP_USELOCKS`.
-    pub use_locks: bool,
+    pub(crate) use_locks: bool,
     /// Whether new mail and UIDs are synced to the disk before a client hears of them.
-    pub fsync: bool,
+    pub(crate) fsync: bool,
     /// `IMAP_KEYWORDS`.
-    pub keywords: KeywordMode,
+    pub(crate) keywords: KeywordMode,
 }
 
 impl Default for Config {
@@ -101,9 +101,9 @@ pub(crate) struct Timing {
 }
 
 /// The store of one process: its settings and the counters behind its unique names.
-pub struct Store {
+pub(crate) struct Store {
     /// The settings.
-    pub config: Config,
+    pub(crate) config: Config,
     pub(crate) timing: Cell<Timing>,
     /// `host` as it may stand in a file name.
     host: Vec<u8>,
@@ -119,7 +119,7 @@ pub struct Store {
 
 impl Store {
     /// A store with these settings.
-    pub fn new(config: Config) -> Store {
+    pub(crate) fn new(config: Config) -> Store {
         let timing = Timing {
             limit: Duration::from_secs(120),
             after_stale: Duration::from_secs(5),
@@ -162,78 +162,78 @@ impl Store {
 
 /// One folder on disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Dir {
+pub(crate) struct Dir {
     path: PathBuf,
     links: bool,
 }
 
 impl Dir {
     /// The folder in a directory: `.` for INBOX, `./.Sub`, or somebody else's by its absolute path.
-    pub fn at(path: impl Into<PathBuf>) -> Dir {
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Dir {
         Dir { path: path.into(), links: false }
     }
 
     /// A folder whose messages are symbolic links to somebody else's (STORAGE 6.2).
-    pub fn of_links(path: impl Into<PathBuf>) -> Dir {
+    pub(crate) fn of_links(path: impl Into<PathBuf>) -> Dir {
         Dir { path: path.into(), links: true }
     }
 
     /// The session's INBOX: the working directory.
-    pub fn inbox() -> Dir {
+    pub(crate) fn inbox() -> Dir {
         Dir::at(".")
     }
 
     /// The directory.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether messages are symbolic links.
-    pub fn is_of_links(&self) -> bool {
+    pub(crate) fn is_of_links(&self) -> bool {
         self.links
     }
 
     /// `cur`, the messages.
-    pub fn cur(&self) -> PathBuf {
+    pub(crate) fn cur(&self) -> PathBuf {
         self.path.join("cur")
     }
 
     /// `new`, what was delivered and not yet seen by any session.
-    pub fn new_mail(&self) -> PathBuf {
+    pub(crate) fn new_mail(&self) -> PathBuf {
         self.path.join("new")
     }
 
     /// `tmp`, where every file begins.
-    pub fn tmp(&self) -> PathBuf {
+    pub(crate) fn tmp(&self) -> PathBuf {
         self.path.join("tmp")
     }
 
     /// `courierimapkeywords`.
-    pub fn keywords(&self) -> PathBuf {
+    pub(crate) fn keywords(&self) -> PathBuf {
         self.path.join("courierimapkeywords")
     }
 
     /// `courierimapuiddb`.
-    pub fn uid_file(&self) -> PathBuf {
+    pub(crate) fn uid_file(&self) -> PathBuf {
         self.path.join("courierimapuiddb")
     }
 
     /// A message's path in `cur`.
-    pub fn message(&self, name: &[u8]) -> PathBuf {
+    pub(crate) fn message(&self, name: &[u8]) -> PathBuf {
         let mut path = self.cur();
         path.push(sys::fs::path(name));
         path
     }
 
     /// Whether there is a directory. (One without `cur` exists, but cannot be opened; STORAGE 1.1.)
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.path.is_dir()
     }
 }
 
 /// Why something in the store did not work.
 #[derive(Debug)]
-pub enum Error {
+pub(crate) enum Error {
     /// The folder or the message is not there.
     Gone,
     /// Somebody held the folder's lock for two minutes.
@@ -248,7 +248,7 @@ pub enum Error {
 
 impl Error {
     /// The system's reason, where there is one.
-    pub fn io(&self) -> Option<&io::Error> {
+    pub(crate) fn io(&self) -> Option<&io::Error> {
         match self {
             Error::Io(e) => e.downcast_ref(),
             _ => None,
@@ -256,7 +256,7 @@ impl Error {
     }
 
     /// The system's error number.
-    pub fn errno(&self) -> Option<i32> {
+    pub(crate) fn errno(&self) -> Option<i32> {
         self.io().and_then(io::Error::raw_os_error)
     }
 

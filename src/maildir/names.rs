@@ -81,7 +81,7 @@ impl Stem {
 const TRIES: u32 = 1000;
 
 /// Makes a file `<T>.M<usec>P<pid><tag>.<host>` in `tmp`, open for reading and writing.
-pub fn create_temporary(
+pub(crate) fn create_temporary(
     store: &Store,
     tmp: &Path,
     tag: &[u8],

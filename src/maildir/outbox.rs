@@ -19,26 +19,26 @@ const PIECE: usize = 32 * 1024;
 
 /// The program that mails, and how it is called.
 #[derive(Clone, Debug)]
-pub struct Mailer {
+pub(crate) struct Mailer {
     /// `SENDMAIL`; `sendmail` from the PATH if unset or empty.
-    pub program: Option<Vec<u8>>,
+    pub(crate) program: Option<Vec<u8>>,
     /// The envelope's sender: `AUTHADDR`, else `AUTHENTICATED`; without it there is no `-f`.
-    pub sender: Option<Vec<u8>>,
+    pub(crate) sender: Option<Vec<u8>>,
     /// `HEADERFROM`: the name of a header field that tells the sender.
-    pub header: Option<Vec<u8>>,
+    pub(crate) header: Option<Vec<u8>>,
     /// The whole environment of the program. Nothing else is passed on.
-    pub environment: Vec<(OsString, OsString)>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
     /// The login, for the log.
-    pub user: Vec<u8>,
+    pub(crate) user: Vec<u8>,
 }
 
 /// The mailer failed; the log says why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NotSent;
+pub(crate) struct NotSent;
 
 /// The folder of the setting `OUTBOX` (`.Outbox`), by its name on disk without the dot; `None` if
 /// it is off or no name for a folder.
-pub fn folder_name(setting: Option<&[u8]>) -> Option<&[u8]> {
+pub(crate) fn folder_name(setting: Option<&[u8]>) -> Option<&[u8]> {
     let name = setting?.strip_prefix(b".")?;
     control::is_name(name).then_some(name)
 }
@@ -46,7 +46,7 @@ pub fn folder_name(setting: Option<&[u8]>) -> Option<&[u8]> {
 impl Mailer {
     /// Mails a message: `SENDMAIL -oi -t -f SENDER`, with the `HEADERFROM` field first and then the
     /// file from its start, as it is on disk (LF line ends).
-    pub fn send(&self, message: &File) -> Result<(), NotSent> {
+    pub(crate) fn send(&self, message: &File) -> Result<(), NotSent> {
         self.send_within(message, PATIENCE)
     }
 

@@ -4,14 +4,14 @@
 
 /// A pattern, in the form of control files (UTF-8, with the namespace's prefix).
 #[derive(Clone, Debug)]
-pub struct Pattern(Vec<u8>);
+pub(crate) struct Pattern(Vec<u8>);
 
 /// Courier refuses more wildcards than this with "Invalid argument" (PROTOCOL 4.5).
 const WILDCARDS: usize = 10;
 
 impl Pattern {
     /// `None` with too many wildcards.
-    pub fn new(pattern: &[u8]) -> Option<Pattern> {
+    pub(crate) fn new(pattern: &[u8]) -> Option<Pattern> {
         let wildcards = pattern.iter().filter(|b| matches!(b, b'*' | b'%')).count();
         (wildcards <= WILDCARDS).then(|| Pattern(pattern.to_vec()))
     }
@@ -19,7 +19,7 @@ impl Pattern {
     /// The pattern that a reference and a pattern of LIST mean together (PROTOCOL 4.5, "Pattern
     /// resolution"): joined with a dot, without a dot at the end, the first level in its usual
     /// spelling. The reference must have been found valid.
-    pub fn join(reference: &[u8], pattern: &[u8]) -> Vec<u8> {
+    pub(crate) fn join(reference: &[u8], pattern: &[u8]) -> Vec<u8> {
         let reference = reference.strip_suffix(b".").unwrap_or(reference);
         let mut joined = match (reference.is_empty(), pattern.is_empty()) {
             (true, _) => pattern.to_vec(),
@@ -43,12 +43,12 @@ impl Pattern {
     }
 
     /// Whether only `#shared` folders can match.
-    pub fn is_index(&self) -> bool {
+    pub(crate) fn is_index(&self) -> bool {
         self.0.starts_with(b"#shared.")
     }
 
     /// The pattern's octets.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
@@ -96,12 +96,12 @@ impl Pattern {
     }
 
     /// Whether the pattern matches a name.
-    pub fn matches(&self, name: &[u8]) -> bool {
+    pub(crate) fn matches(&self, name: &[u8]) -> bool {
         self.after(name).last() == Some(&self.0.len())
     }
 
     /// Whether the pattern may match a name below `level`.
-    pub fn may_match_below(&self, level: &[u8]) -> bool {
+    pub(crate) fn may_match_below(&self, level: &[u8]) -> bool {
         let below = [level, b"."].concat();
         self.after(&below).iter().any(|place| *place < self.0.len())
     }

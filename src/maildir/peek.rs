@@ -12,17 +12,17 @@ use std::path::Path;
 
 /// The counts of STATUS (RFC 3501 6.3.10).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Status {
+pub(crate) struct Status {
     /// All messages, those in `new` too.
-    pub messages: usize,
+    pub(crate) messages: usize,
     /// Those that no session has seen yet.
-    pub recent: usize,
+    pub(crate) recent: usize,
     /// What the next new message would get after these.
-    pub uid_next: u32,
+    pub(crate) uid_next: u32,
     /// That of the UID file; without one, one that will have changed the next time (STORAGE 2.2).
-    pub uid_validity: UidValidity,
+    pub(crate) uid_validity: UidValidity,
     /// Those without \Seen.
-    pub unseen: usize,
+    pub(crate) unseen: usize,
 }
 
 /// The directories before they were read.
@@ -34,7 +34,7 @@ struct Times {
 /// Looks at a folder. Not under its lock, which costs more than the look, where nothing changes the
 /// while: if the UID file and the directories have the times that they had before, and those lay
 /// back far enough for a change to show, all was seen at one moment.
-pub fn status(store: &Store, dir: &Dir) -> Result<Status, Error> {
+pub(crate) fn status(store: &Store, dir: &Dir) -> Result<Status, Error> {
     let time = Time::of(None);
     let uid_file = || fs::lstat(&dir.uid_file()).ok().map(|m| Stamp::of(&m));
     let before = uid_file().filter(|stamp| stamp.is_settled(time.nanos) && dir.keywords().is_dir());

@@ -19,31 +19,31 @@ const COUNTS: u32 = 5;
 
 /// Limits; 0 is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Octets on disk (LF line ends).
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Messages.
-    pub messages: u64,
+    pub(crate) messages: u64,
 }
 
 /// What GETQUOTA shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// The limits.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// Octets used, by the file's account.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Messages counted.
-    pub messages: u64,
+    pub(crate) messages: u64,
 }
 
 /// Adding was refused: the quota is exceeded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Over;
+pub(crate) struct Over;
 
 /// Which action adds: what `MAILDIRQUOTA` does depends on it (STORAGE 7.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum By {
+pub(crate) enum By {
     /// APPEND: the setting counts, and makes the file where there is none.
     Append,
     /// COPY: the setting counts where there is a file.
@@ -54,7 +54,7 @@ pub enum By {
 
 /// The quota of one Maildir.
 #[derive(Clone, Debug)]
-pub struct Quota<'a> {
+pub(crate) struct Quota<'a> {
     root: PathBuf,
     host: &'a [u8],
     setting: Option<Limits>,
@@ -63,7 +63,7 @@ pub struct Quota<'a> {
 impl Limits {
     /// Reads `5000S,10C`: numbers with the letters S (octets) and C (messages), anything between
     /// them passed over. A number with another letter is logged. `None` if nothing is limited.
-    pub fn parse(text: &[u8]) -> Option<Limits> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Limits> {
         let mut limits = Limits::default();
         let mut rest = text;
         while let Some(start) = rest.iter().position(u8::is_ascii_digit) {
@@ -148,17 +148,17 @@ fn signed_size(n: u64) -> i64 {
 
 /// Whether messages of the folder `.<sub>` count: all but those in Trash, whatever
 /// `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
-pub fn counts(sub: &[u8]) -> bool {
+pub(crate) fn counts(sub: &[u8]) -> bool {
     sub != b"Trash"
 }
 
 /// Whether a message with these flags counts.
-pub fn counts_with(flags: Flags) -> bool {
+pub(crate) fn counts_with(flags: Flags) -> bool {
     !flags.contains(Flags::DELETED)
 }
 
 /// The size in a file name: the digits after the last `,S=` before the `:`. Trusted for quota only.
-pub fn size_in_name(name: &[u8]) -> Option<u64> {
+pub(crate) fn size_in_name(name: &[u8]) -> Option<u64> {
     let end = memchr::memrchr(b':', name).unwrap_or(name.len());
     let base = name.get(..end)?;
     let at = memchr::memmem::rfind(base, b",S=")?;
@@ -170,13 +170,13 @@ pub fn size_in_name(name: &[u8]) -> Option<u64> {
 
 impl<'a> Quota<'a> {
     /// The quota of a Maildir, not of one of its folders; `setting` is `MAILDIRQUOTA`.
-    pub fn new(root: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
+    pub(crate) fn new(root: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
         Quota { root: root.to_path_buf(), host, setting: setting.and_then(Limits::parse) }
     }
 
     /// The quota that a folder's directory falls under: that of the directory above, if it holds
     /// `maildirfolder` (STORAGE 7.1).
-    pub fn of_folder(dir: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
+    pub(crate) fn of_folder(dir: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
         let below = fs::lstat(&fs::join(dir, b"maildirfolder")).is_ok();
         Quota::new(&if below { dir.join("..") } else { dir.to_path_buf() }, host, setting)
     }
@@ -223,7 +223,7 @@ impl<'a> Quota<'a> {
     }
 
     /// Limits and use, for GETQUOTA; `None` without a quota. Sums that are not known show as 0.
-    pub fn usage(&self) -> Option<Usage> {
+    pub(crate) fn usage(&self) -> Option<Usage> {
         let account = self.read()?;
         let shown = |n: i64| u64::try_from(n).unwrap_or(0);
         Some(Usage {
@@ -234,13 +234,13 @@ impl<'a> Quota<'a> {
     }
 
     /// Whether the Maildir has a `maildirsize`: without it nothing needs to be counted.
-    pub fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         fs::lstat(&self.path()).is_ok_and(|m| m.is_file())
     }
 
     /// Before messages become part of the Maildir: refuses them if they do not fit, otherwise notes
     /// them. Octets as on disk.
-    pub fn check_and_add(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
+    pub(crate) fn check_and_add(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
         if let Some(mut account) = self.with_room_for(bytes, messages, by)? {
             account.append(signed_size(bytes), signed_size(messages));
         }
@@ -248,7 +248,7 @@ impl<'a> Quota<'a> {
     }
 
     /// Whether messages would be refused now; nothing is noted.
-    pub fn check(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
+    pub(crate) fn check(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
         self.with_room_for(bytes, messages, by).map(drop)
     }
 
@@ -285,12 +285,12 @@ impl<'a> Quota<'a> {
     }
 
     /// Adds what counts again, whether it fits or not: it is there already.
-    pub fn add(&self, bytes: u64, messages: u64) {
+    pub(crate) fn add(&self, bytes: u64, messages: u64) {
         self.change(signed_size(bytes), signed_size(messages));
     }
 
     /// Takes off what no longer counts: a message that got \Deleted, one that is purged.
-    pub fn subtract(&self, bytes: u64, messages: u64) {
+    pub(crate) fn subtract(&self, bytes: u64, messages: u64) {
         self.change(signed_size(bytes).saturating_neg(), signed_size(messages).saturating_neg());
     }
 
@@ -305,7 +305,7 @@ impl<'a> Quota<'a> {
     }
 
     /// After a folder was removed or renamed: counts everything, if there is a quota.
-    pub fn recalculate(&self) {
+    pub(crate) fn recalculate(&self) {
         if let Some(account) = self.read() {
             self.recount(account.limits);
         }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// Which namespace a folder is in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The account's own Maildir.
     Own,
     /// Somebody's, by the shared index.
@@ -32,30 +32,30 @@ pub enum Kind {
 
 /// Where a folder lives.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The folder: what is scanned.
-    pub dir: Dir,
+    pub(crate) dir: Dir,
     /// What APPEND and COPY deliver to: another one for [`Kind::Link`].
-    pub delivery: Dir,
+    pub(crate) delivery: Dir,
     /// The Maildir that it belongs to: quota, access control, trash.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The folder's name in `root`, empty for an INBOX.
-    pub sub: Vec<u8>,
+    pub(crate) sub: Vec<u8>,
     /// The namespace.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The owner's identifier, `user=joe`.
-    pub owner: Vec<u8>,
+    pub(crate) owner: Vec<u8>,
     /// Whether SELECT is read-only whatever the rights say.
-    pub read_only: bool,
+    pub(crate) read_only: bool,
 }
 
 /// There is no such folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NotThere;
+pub(crate) struct NotThere;
 
 /// What a session knows of its account when names are looked up.
 #[derive(Debug)]
-pub struct Namespace {
+pub(crate) struct Namespace {
     root: PathBuf,
     host: Vec<u8>,
     who: Identity,
@@ -80,24 +80,24 @@ const REMEMBERED: usize = 4096;
 
 /// The settings behind a [`Namespace`].
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The account's Maildir, `.` in a session.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The host in file names.
-    pub host: Vec<u8>,
+    pub(crate) host: Vec<u8>,
     /// The login, `AUTHENTICATED`.
-    pub user: Vec<u8>,
+    pub(crate) user: Vec<u8>,
     /// `OPTIONS`.
-    pub options: AccountOptions,
+    pub(crate) options: AccountOptions,
     /// `IMAP_SHAREDINDEXFILE`.
-    pub index_file: Option<Vec<u8>>,
+    pub(crate) index_file: Option<Vec<u8>>,
     /// `IMAP_SHAREDMUNGENAMES`.
-    pub munge: bool,
+    pub(crate) munge: bool,
 }
 
 impl Namespace {
     /// The names as this account sees them.
-    pub fn new(settings: Settings) -> Namespace {
+    pub(crate) fn new(settings: Settings) -> Namespace {
         let no_lists = settings.options.flag("disableshared");
         let group = settings.options.value("sharedgroup").unwrap_or_default();
         let file = settings.index_file.as_deref().filter(|_| !no_lists);
@@ -113,32 +113,32 @@ impl Namespace {
     }
 
     /// The account's Maildir.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Who is looking.
-    pub fn who(&self) -> &Identity {
+    pub(crate) fn who(&self) -> &Identity {
         &self.who
     }
 
     /// The index of shared folders.
-    pub fn index(&self) -> &SharedIndex {
+    pub(crate) fn index(&self) -> &SharedIndex {
         &self.index
     }
 
     /// The old-style shared folders.
-    pub fn links(&self) -> SharedLinks<'_> {
+    pub(crate) fn links(&self) -> SharedLinks<'_> {
         SharedLinks { root: &self.root, global: &self.global }
     }
 
     /// The account's subscriptions, without the old-style shared folders.
-    pub fn subscriptions(&self) -> Subscriptions<'_> {
+    pub(crate) fn subscriptions(&self) -> Subscriptions<'_> {
         Subscriptions { root: &self.root, host: &self.host }
     }
 
     /// The access control lists of a Maildir: of `root()`, or of [`Resolved::root`].
-    pub fn lists<'a>(&'a self, root: &'a Path) -> AclFiles<'a> {
+    pub(crate) fn lists<'a>(&'a self, root: &'a Path) -> AclFiles<'a> {
         AclFiles { root, host: &self.host }
     }
 
@@ -171,7 +171,7 @@ impl Namespace {
     /// Where a folder would live, whether it is there or not: for CREATE and RENAME. `None` for
     /// names that cannot be folders: levels of the index, accounts that are not in it, old-style
     /// shared folders.
-    pub fn place(&self, name: &FolderName) -> Option<Resolved> {
+    pub(crate) fn place(&self, name: &FolderName) -> Option<Resolved> {
         match name.place() {
             Place::Inbox => Some(self.own(b"")),
             Place::Own(sub) => Some(self.own(sub)),
@@ -185,7 +185,7 @@ impl Namespace {
 
     /// Where a folder lives. An old-style shared folder is subscribed by this, as Courier does at
     /// the first look (STORAGE 6.2).
-    pub fn resolve(&self, name: &FolderName) -> Result<Resolved, NotThere> {
+    pub(crate) fn resolve(&self, name: &FolderName) -> Result<Resolved, NotThere> {
         let Place::Link(path) = name.place() else {
             return self.place(name).filter(|r| r.dir.is_there()).ok_or(NotThere);
         };
@@ -219,7 +219,7 @@ impl Namespace {
     /// What the user may do in a folder. The folder need not exist: the parent's list counts then,
     /// and is saved (STORAGE 5.3). Names that stand for nothing give no rights; a list that cannot
     /// be read is an error.
-    pub fn rights(&self, name: &FolderName) -> io::Result<Rights> {
+    pub(crate) fn rights(&self, name: &FolderName) -> io::Result<Rights> {
         match name.place() {
             Place::Inbox | Place::Own(_) if self.no_lists => {
                 Ok(Rights::ALL.without(Rights::of(b"a")))
@@ -256,7 +256,7 @@ impl Namespace {
     }
 
     /// As [`Namespace::rights`]; a list that cannot be read is logged and gives no rights.
-    pub fn rights_or_none(&self, name: &FolderName) -> Rights {
+    pub(crate) fn rights_or_none(&self, name: &FolderName) -> Rights {
         self.rights(name).unwrap_or_else(|e| {
             log::error!(
                 "Error reading ACLs for {}: {}",
@@ -277,7 +277,7 @@ impl Namespace {
     }
 
     /// A folder's list, as the commands show it.
-    pub fn load(&self, name: &FolderName) -> Result<Acl, ChangeRefused> {
+    pub(crate) fn load(&self, name: &FolderName) -> Result<Acl, ChangeRefused> {
         if let Place::Link(path) = name.place() {
             let mut acl = Acl::new();
             acl.set(b"anyone", self.link_rights(path))?;
@@ -295,7 +295,7 @@ impl Namespace {
     /// Changes a folder's list, if the rules allow the outcome (STORAGE 5.6); the list as it is
     /// then. The Maildir's lock is held from reading to writing, so that two changes at a time are
     /// both made. The caller has checked the right `a`.
-    pub fn change(
+    pub(crate) fn change(
         &self,
         store: &Store,
         name: &FolderName,

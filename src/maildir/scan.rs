@@ -60,7 +60,7 @@ use std::time::Duration;
 
 /// What a scan is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// The folder has to be one that can be locked.
     ReadWrite,
     /// A folder that cannot be locked or written is shown as it is, with UIDs that hold for this
@@ -70,15 +70,15 @@ pub enum Mode {
 
 /// A folder as a scan found it.
 #[derive(Clone)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The UIDVALIDITY that the UIDs belong to.
-    pub uid_validity: UidValidity,
+    pub(crate) uid_validity: UidValidity,
     /// Greater than every UID that was ever given under this UIDVALIDITY.
-    pub uid_next: u32,
+    pub(crate) uid_next: u32,
     /// The messages, by ascending UID.
-    pub messages: Messages,
+    pub(crate) messages: Messages,
     /// Their keywords.
-    pub keywords: KeywordTable,
+    pub(crate) keywords: KeywordTable,
     /// Some keywords could not be read: none may be written on top of them.
     pub(super) partial: bool,
     saved: bool,
@@ -88,12 +88,12 @@ pub struct Snapshot {
 impl Snapshot {
     /// Whether the UIDs are on disk. If not, they hold until the folder is left, and the next look
     /// begins anew.
-    pub fn is_saved(&self) -> bool {
+    pub(crate) fn is_saved(&self) -> bool {
         self.saved
     }
 
     /// The same look without the messages that are known to be gone by now.
-    pub fn without_those_gone(&self) -> Snapshot {
+    pub(crate) fn without_those_gone(&self) -> Snapshot {
         let mut left = self.clone();
         left.messages.leave_out(bit::GONE);
         left.messages.unmark_all(bit::CHANGED);
@@ -103,19 +103,19 @@ impl Snapshot {
 
     /// The same look for a new selection: nothing is recent any more, for a selection before it has
     /// been told.
-    pub fn selected_again(mut self) -> Snapshot {
+    pub(crate) fn selected_again(mut self) -> Snapshot {
         self.messages.unmark_all(bit::RECENT | bit::CHANGED);
         self
     }
 }
 
 /// What a scan gives.
-pub struct Scanned {
+pub(crate) struct Scanned {
     /// The folder.
-    pub snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     /// The UIDs of the deliveries, in their order. Empty where UIDs cannot be saved: then there is
     /// none to tell.
-    pub delivered: Vec<Uid>,
+    pub(crate) delivered: Vec<Uid>,
 }
 
 /// The state of the directories before they were read.
@@ -135,7 +135,7 @@ struct Proof {
 /// Messages met for the first time are marked recent; delivered ones are not, nor are marks carried
 /// over from `previous`, the last look of the same selection, if there was one. The UIDVALIDITY may
 /// differ from that of `previous`, if the UID file was lost.
-pub fn scan(
+pub(crate) fn scan(
     store: &Store,
     dir: &Dir,
     mode: Mode,
@@ -519,7 +519,7 @@ fn number_unsaved(
 
 /// Whether a folder is proven to be as the snapshot has it. Takes no lock and makes no file.
 /// `false` proves nothing.
-pub fn is_unchanged(_store: &Store, dir: &Dir, snapshot: &Snapshot) -> bool {
+pub(crate) fn is_unchanged(_store: &Store, dir: &Dir, snapshot: &Snapshot) -> bool {
     let old = &snapshot.proof;
     old.settled
         && old.cur.is_some()

@@ -23,7 +23,7 @@ const NOBODY: &[u8] = b"vendor=courier.internal";
 
 /// The index of a session.
 #[derive(Debug, Default)]
-pub struct SharedIndex {
+pub(crate) struct SharedIndex {
     file: Option<PathBuf>,
     munge: bool,
     /// Device and inode of the session's own Maildir, which the index leaves out.
@@ -63,7 +63,7 @@ enum Target {
 
 /// What a name stands for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Spot {
+pub(crate) enum Spot {
     /// A level of groups.
     Level,
     /// Something in an account.
@@ -72,19 +72,24 @@ pub enum Spot {
 
 /// A folder in a shared account's Maildir; whether there is one is another question.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Account {
+pub(crate) struct Account {
     /// The Maildir.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The folder in it, empty for its INBOX.
-    pub sub: Vec<u8>,
+    pub(crate) sub: Vec<u8>,
     /// The owner's identifier for access control.
-    pub owner: Vec<u8>,
+    pub(crate) owner: Vec<u8>,
 }
 
 impl SharedIndex {
     /// `file` is `IMAP_SHAREDINDEXFILE`, with `sharedgroup` appended; `None` or empty: nothing is
     /// shared. `munge` is `IMAP_SHAREDMUNGENAMES`, `own` the session's own Maildir.
-    pub fn new(file: Option<&[u8]>, sharedgroup: &[u8], munge: bool, own: &Path) -> SharedIndex {
+    pub(crate) fn new(
+        file: Option<&[u8]>,
+        sharedgroup: &[u8],
+        munge: bool,
+        own: &Path,
+    ) -> SharedIndex {
         let file = file
             .filter(|f| !f.is_empty())
             .map(|f| fs::path(&[f, sharedgroup].concat()).to_path_buf());
@@ -156,7 +161,7 @@ impl SharedIndex {
     }
 
     /// What the name `#shared.<path>` stands for; `None` if the index has no such thing.
-    pub fn find(&self, path: &[u8]) -> Option<Spot> {
+    pub(crate) fn find(&self, path: &[u8]) -> Option<Spot> {
         let mut file = self.file.clone()?;
         let mut owner: Box<[u8]> = NOBODY.into();
         let mut rest = path;
@@ -183,7 +188,7 @@ impl SharedIndex {
     /// Walks the index. `wanted(name)` says whether something at or below the name `#shared...` is
     /// of interest, `enter(name)` whether something below it is; `group` and `account` get what is
     /// there.
-    pub fn walk(
+    pub(crate) fn walk(
         &self,
         wanted: &dyn Fn(&[u8]) -> bool,
         enter: &dyn Fn(&[u8]) -> bool,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The providers of every account of the host.
-pub const GLOBAL: &str = "/etc/courier/maildirshared";
+pub(crate) const GLOBAL: &str = "/etc/courier/maildirshared";
 const LOCAL: &[u8] = b"shared-maildirs";
 const TREE: &[u8] = b"shared-folders";
 const SIZE_LIMIT: u64 = 1024 * 1024;
@@ -23,25 +23,25 @@ const TMP_SECONDS: i64 = 36 * 3600;
 
 /// The old-style shared folders of one account.
 #[derive(Clone, Copy, Debug)]
-pub struct SharedLinks<'a> {
+pub(crate) struct SharedLinks<'a> {
     /// The account's Maildir.
-    pub root: &'a Path,
+    pub(crate) root: &'a Path,
     /// The providers' file of the host, [`GLOBAL`].
-    pub global: &'a Path,
+    pub(crate) global: &'a Path,
 }
 
 /// A folder `shared.<name>.<folder>`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Link {
+pub(crate) struct Link {
     /// The account's side: `shared-folders/<name>/<folder>` in its Maildir.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// The provider's folder.
-    pub target: PathBuf,
+    pub(crate) target: PathBuf,
 }
 
 /// What SUBSCRIBE or UNSUBSCRIBE did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Subscribed {
+pub(crate) enum Subscribed {
     /// It was so already.
     Already,
     /// It is so now.
@@ -51,7 +51,7 @@ pub enum Subscribed {
 impl SharedLinks<'_> {
     /// The providers: name and Maildir, the host's first. Names that cannot be a level, and
     /// Maildirs without an absolute path (the links could not work), are passed over.
-    pub fn providers(&self) -> Vec<(Vec<u8>, PathBuf)> {
+    pub(crate) fn providers(&self) -> Vec<(Vec<u8>, PathBuf)> {
         let global = fs::open_through_link(self.global)
             .and_then(|(file, m)| fs::read_all(&file, &m, SIZE_LIMIT));
         let local = fs::join(self.root, LOCAL);
@@ -84,7 +84,7 @@ impl SharedLinks<'_> {
     }
 
     /// Every folder that the providers have, as `<name>.<folder>`.
-    pub fn all(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn all(&self) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
         for (name, root) in self.providers() {
             for sub in control::folders(&root).unwrap_or_default() {
@@ -97,7 +97,7 @@ impl SharedLinks<'_> {
     }
 
     /// Every folder that the account is subscribed to, as `<name>.<folder>`.
-    pub fn subscribed(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn subscribed(&self) -> Vec<Vec<u8>> {
         let tree = fs::join(self.root, TREE);
         let mut found = Vec::new();
         for name in dir::names(&tree).unwrap_or_default() {
@@ -115,7 +115,7 @@ impl SharedLinks<'_> {
 
     /// The two sides of a name `<name>.<folder>`, there or not; `None` for the levels above folders
     /// and for unknown providers.
-    pub fn find(&self, path: &[u8]) -> Option<Link> {
+    pub(crate) fn find(&self, path: &[u8]) -> Option<Link> {
         let dir = self.dir(path)?;
         let dot = memchr::memchr(b'.', path)?;
         let (name, rest) = path.split_at_checked(dot)?;
@@ -137,7 +137,7 @@ impl SharedLinks<'_> {
     /// Makes the account's side of a folder: SUBSCRIBE, and the first SELECT, EXAMINE or STATUS. A
     /// level above folders is subscribed already; that the provider has the folder is not asked for
     /// (Courier).
-    pub fn subscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
+    pub(crate) fn subscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
         if !path.contains(&b'.') {
             return Ok(Subscribed::Already);
         }
@@ -163,7 +163,7 @@ impl SharedLinks<'_> {
 
     /// Removes the account's side of a folder, with its flags: UNSUBSCRIBE and DELETE. The
     /// provider's messages stay.
-    pub fn unsubscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
+    pub(crate) fn unsubscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
         let Some(dir) = self.dir(path) else { return Ok(Subscribed::Already) };
         if fs::lstat(&dir).is_err() {
             return Ok(Subscribed::Already);
@@ -179,17 +179,17 @@ impl SharedLinks<'_> {
 
 impl Link {
     /// Whether the provider has the folder.
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.target.join("cur").is_dir()
     }
 
     /// Whether this account may change what is in the folder (its rights are fixed, STORAGE 5.5).
-    pub fn is_writable(&self) -> bool {
+    pub(crate) fn is_writable(&self) -> bool {
         fs::writable(&self.target.join("new"))
     }
 
     /// Whether SELECT is read-only.
-    pub fn is_read_only(&self) -> bool {
+    pub(crate) fn is_read_only(&self) -> bool {
         !fs::writable(&self.target.join("cur"))
     }
 }
@@ -219,7 +219,7 @@ fn purge_tmp(folder: &Path) {
 /// Brings the account's side of a folder up to date with the provider's, before every scan of it
 /// (STORAGE 6.2, "Synchronisation"). `dir` is the account's side, [`Link::dir`]. Where nothing has
 /// changed this costs three looks at times.
-pub fn synchronise(dir: &Path, host: &[u8]) -> io::Result<()> {
+pub(crate) fn synchronise(dir: &Path, host: &[u8]) -> io::Result<()> {
     let shared = dir.join("shared");
     let target = std::fs::read_link(&shared)?;
     if !target.is_absolute() {
@@ -366,13 +366,13 @@ fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
 
 /// Opens the provider's file behind a message. One link is followed, the account's own: a link
 /// among the provider's files, where others can write, is not. `None` if the file is gone.
-pub fn open(dir: &Path, name: &[u8]) -> io::Result<Option<(File, Metadata)>> {
+pub(crate) fn open(dir: &Path, name: &[u8]) -> io::Result<Option<(File, Metadata)>> {
     with_target(dir, name, fs::open)
 }
 
 /// Expunges a message of the account's side (`name` in `cur`): the provider's file, then the link.
 /// `false` where the file cannot be removed: the link stays and loses its `T` (STORAGE 6.2).
-pub fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
+pub(crate) fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
     let link = fs::join(&dir.join("cur"), name);
     let removed = match with_target(dir, name, fs::unlink) {
         Ok(Some(())) => true,

@@ -12,11 +12,11 @@ const SIZE_LIMIT: u64 = 8 * 1024 * 1024;
 
 /// The subscriptions of one account.
 #[derive(Clone, Copy, Debug)]
-pub struct Subscriptions<'a> {
+pub(crate) struct Subscriptions<'a> {
     /// The account's Maildir.
-    pub root: &'a Path,
+    pub(crate) root: &'a Path,
     /// The host's name, for temporary files.
-    pub host: &'a [u8],
+    pub(crate) host: &'a [u8],
 }
 
 impl Subscriptions<'_> {
@@ -46,12 +46,12 @@ impl Subscriptions<'_> {
 
     /// The names in the order of the file, in the form of control files (UTF-8, with prefix); empty
     /// lines are left out.
-    pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
+    pub(crate) fn names(&self) -> io::Result<Vec<Vec<u8>>> {
         Ok(lines(&self.text()?).into_iter().filter(|l| !l.is_empty()).map(<[u8]>::to_vec).collect())
     }
 
     /// Adds a name unless it is there.
-    pub fn add(&self, name: &[u8]) -> io::Result<()> {
+    pub(crate) fn add(&self, name: &[u8]) -> io::Result<()> {
         let text = self.text()?;
         let mut lines = lines(&text);
         if lines.iter().any(|l| same(l, name)) {
@@ -63,7 +63,7 @@ impl Subscriptions<'_> {
 
     /// Takes a name out, as often as it is there; one that is not there is no error. The file is
     /// written in any case.
-    pub fn remove(&self, name: &[u8]) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: &[u8]) -> io::Result<()> {
         let text = self.text()?;
         let mut lines = lines(&text);
         lines.retain(|l| !same(l, name));

@@ -13,23 +13,23 @@ const DAY: i64 = 86_400;
 
 /// A folder to be purged, and after how many days.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// The folder's name on disk, without the dot in front.
-    pub folder: Vec<u8>,
+    pub(crate) folder: Vec<u8>,
     /// At least 1.
-    pub days: i64,
+    pub(crate) days: i64,
 }
 
 /// The trash folder's name on disk, from `IMAP_TRASHFOLDERNAME`: `Trash` if that is unset, empty or
 /// no name for a folder.
-pub fn folder_name(setting: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn folder_name(setting: Option<&[u8]>) -> Vec<u8> {
     setting.filter(|n| control::is_name(n)).unwrap_or(b"Trash").to_vec()
 }
 
 /// Reads `IMAP_EMPTYTRASH`, which is set: a number of days for the trash folder, or
 /// `folder:days,folder:days`. Days below 1 are 1, so that an empty value purges after a day; items
 /// without a colon are passed over.
-pub fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
+pub(crate) fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
     let rule = |folder: &[u8], days: &[u8]| Rule {
         folder: folder.to_vec(),
         days: atoi(days).clamp(1, i64::MAX / DAY),
@@ -51,7 +51,7 @@ pub fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
 ///
 /// `now`, in seconds since 1970, is to be the file system's own time: it set the times that are
 /// judged here.
-pub fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) -> u64 {
+pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) -> u64 {
     let mut gone = 0u64;
     for rule in rules {
         let folder = control::folder(root, &rule.folder);

@@ -51,7 +51,7 @@ pub(super) fn read(dir: &Dir) -> Result<UidFile, Error> {
 }
 
 /// The UIDVALIDITY of a folder as its file has it, without a look at the rest.
-pub fn validity_of(dir: &Dir) -> Option<UidValidity> {
+pub(crate) fn validity_of(dir: &Dir) -> Option<UidValidity> {
     let (file, _) = fs::open(&dir.uid_file()).ok()?;
     let mut start = [0u8; 256];
     let got = fs::read_at(&file, &mut start, 0).ok()?;

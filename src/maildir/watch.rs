@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// A notification of changes in a folder, or of a file's end.
-pub struct Watch {
+pub(crate) struct Watch {
     inotify: Inotify,
     /// Nothing that is watched was removed.
     whole: bool,
@@ -17,7 +17,7 @@ pub struct Watch {
 impl Watch {
     /// Watches `new`, `cur` and the keywords of a folder (STORAGE 9). A change before this is not
     /// told: look at the folder after it.
-    pub fn new(dir: &Dir) -> io::Result<Watch> {
+    pub(crate) fn new(dir: &Dir) -> io::Result<Watch> {
         let inotify = Inotify::init()?;
         let mask = WatchMask::CREATE
             | WatchMask::DELETE
@@ -54,18 +54,18 @@ impl Watch {
     }
 
     /// The descriptor to wait on for input.
-    pub fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.inotify.as_fd()
     }
 
     /// Whether everything is still watched that was: a directory that was removed and made anew is
     /// another one.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.whole
     }
 
     /// Takes all notices; whether there was any.
-    pub fn drain(&mut self) -> bool {
+    pub(crate) fn drain(&mut self) -> bool {
         let mut buffer = [0u8; 4096];
         let mut any = false;
         loop {

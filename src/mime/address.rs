@@ -13,36 +13,36 @@ use std::borrow::Cow;
 /// A group begins with an element that has a mailbox (the group's name) and no host, and ends with
 /// one that has neither. Of ordinary text, the parts are borrowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Address<'a> {
+pub(crate) struct Address<'a> {
     /// The display name, quotes and their backslashes removed, encoded words untouched; or the
     /// comment that serves as one.
-    pub name: Option<Cow<'a, [u8]>>,
+    pub(crate) name: Option<Cow<'a, [u8]>>,
     /// The obsolete source route, `@a,@b` (RFC 3501's at-domain-list).
-    pub route: Option<Cow<'a, [u8]>>,
+    pub(crate) route: Option<Cow<'a, [u8]>>,
     /// The local part, its quotes kept; or the name of a group.
-    pub mailbox: Option<Cow<'a, [u8]>>,
+    pub(crate) mailbox: Option<Cow<'a, [u8]>>,
     /// The domain; empty, not None, when the text has none.
-    pub host: Option<Cow<'a, [u8]>>,
+    pub(crate) host: Option<Cow<'a, [u8]>>,
 }
 
 impl Address<'_> {
     /// The element that ends a group.
-    pub fn is_group_end(&self) -> bool {
+    pub(crate) fn is_group_end(&self) -> bool {
         self.mailbox.is_none()
     }
 
     /// The element that begins a group.
-    pub fn is_group_start(&self) -> bool {
+    pub(crate) fn is_group_start(&self) -> bool {
         self.mailbox.is_some() && self.host.is_none()
     }
 
     /// An address proper, neither beginning nor end of a group.
-    pub fn is_mailbox(&self) -> bool {
+    pub(crate) fn is_mailbox(&self) -> bool {
         self.host.is_some()
     }
 
     /// `mailbox@host`, or the mailbox alone when there is no host.
-    pub fn addr_spec(&self) -> Vec<u8> {
+    pub(crate) fn addr_spec(&self) -> Vec<u8> {
         let mut out = self.mailbox.as_deref().unwrap_or_default().to_vec();
         if let Some(host) = self.host.as_ref().filter(|h| !h.is_empty()) {
             out.push(b'@');
@@ -60,14 +60,14 @@ struct Item {
 }
 
 /// Parses the value of an address field, folded or not.
-pub fn parse(value: &[u8]) -> Vec<Address<'_>> {
+pub(crate) fn parse(value: &[u8]) -> Vec<Address<'_>> {
     let mut p = Parser::new(value);
     p.run(usize::MAX, true);
     p.list
 }
 
 /// The first element of what [`parse`] returns; the rest is not looked at.
-pub fn first(value: &[u8]) -> Option<Address<'_>> {
+pub(crate) fn first(value: &[u8]) -> Option<Address<'_>> {
     let mut p = Parser::new(value);
     p.run(1, true);
     p.list.into_iter().next()

@@ -8,7 +8,7 @@ use encoding_rs::{CoderResult, Decoder, Encoding, REPLACEMENT, WINDOWS_1252};
 
 /// The encoding that a label names. None for unknown ones: SEARCH answers BADCHARSET then (RFC 3501
 /// 6.4.4).
-pub fn lookup(label: &[u8]) -> Option<&'static Encoding> {
+pub(crate) fn lookup(label: &[u8]) -> Option<&'static Encoding> {
     let label = label.trim_ascii();
     // RFC 2231 5: a language may follow.
     let label = label.split(|b| *b == b'*').next().unwrap_or(label);
@@ -45,7 +45,7 @@ fn is_ascii_label(label: &[u8]) -> bool {
 
 /// A whole value in the encoding that `label` names; None when it names none. Broken sequences
 /// become U+FFFD.
-pub fn decode(label: &[u8], octets: &[u8]) -> Option<String> {
+pub(crate) fn decode(label: &[u8], octets: &[u8]) -> Option<String> {
     if is_ascii_label(label) {
         return Some(guess(octets));
     }
@@ -55,7 +55,7 @@ pub fn decode(label: &[u8], octets: &[u8]) -> Option<String> {
 
 /// A whole value in the encoding that `label` names, or None if it names none or the octets are not
 /// valid in it: a SEARCH pattern that is broken matches nothing.
-pub fn decode_strict(label: &[u8], octets: &[u8]) -> Option<String> {
+pub(crate) fn decode_strict(label: &[u8], octets: &[u8]) -> Option<String> {
     let encoding = lookup(label)?;
     if is_ascii_label(label) && !octets.is_ascii() {
         return None;
@@ -64,7 +64,7 @@ pub fn decode_strict(label: &[u8], octets: &[u8]) -> Option<String> {
 }
 
 /// Text of unknown encoding: UTF-8 if it is valid, otherwise windows-1252.
-pub fn guess(octets: &[u8]) -> String {
+pub(crate) fn guess(octets: &[u8]) -> String {
     match std::str::from_utf8(octets) {
         Ok(s) => s.to_owned(),
         Err(_) => WINDOWS_1252.decode_without_bom_handling(octets).0.into_owned(),
@@ -80,14 +80,14 @@ enum Kind {
 }
 
 /// Converts a stream of octets to UTF-8. The result does not depend on how the stream is cut.
-pub struct ToUtf8 {
+pub(crate) struct ToUtf8 {
     kind: Kind,
 }
 
 impl ToUtf8 {
     /// For a body part: the value of its charset parameter. An unknown label is guessed at like
     /// none.
-    pub fn for_body(label: Option<&[u8]>) -> Self {
+    pub(crate) fn for_body(label: Option<&[u8]>) -> Self {
         let known = label.filter(|l| !is_ascii_label(l)).and_then(lookup);
         let kind = match known {
             Some(encoding) => Kind::Known(Box::new(encoding.new_decoder())),
@@ -97,7 +97,7 @@ impl ToUtf8 {
     }
 
     /// Appends the text of the next octets to `out`.
-    pub fn push(&mut self, octets: &[u8], out: &mut String) {
+    pub(crate) fn push(&mut self, octets: &[u8], out: &mut String) {
         match &mut self.kind {
             Kind::Known(decoder) => run(decoder, octets, out, false),
             Kind::Utf8(held) => {
@@ -127,7 +127,7 @@ impl ToUtf8 {
     }
 
     /// Appends what an unfinished character at the end of the stream becomes.
-    pub fn finish(mut self, out: &mut String) {
+    pub(crate) fn finish(mut self, out: &mut String) {
         match &mut self.kind {
             Kind::Known(decoder) => run(decoder, &[], out, true),
             Kind::Utf8(held) => push_western(held, out),

@@ -9,38 +9,38 @@ const MONTHS: [&[u8; 3]; 12] = [
 
 /// A date and time as written, with its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Date {
+pub(crate) struct Date {
     /// Full year.
-    pub year: i64,
+    pub(crate) year: i64,
     /// 1 to 12.
-    pub month: u8,
+    pub(crate) month: u8,
     /// 1 to the length of the month.
-    pub day: u8,
+    pub(crate) day: u8,
     /// 0 to 23.
-    pub hour: u8,
+    pub(crate) hour: u8,
     /// 0 to 59.
-    pub minute: u8,
+    pub(crate) minute: u8,
     /// 0 to 60.
-    pub second: u8,
+    pub(crate) second: u8,
     /// Minutes east of UTC.
-    pub zone: i32,
+    pub(crate) zone: i32,
 }
 
 impl Date {
     /// The calendar date as written, in days since 1970-01-01.
-    pub fn days(&self) -> i64 {
+    pub(crate) fn days(&self) -> i64 {
         days_from_civil(self.year, self.month, self.day)
     }
 
     /// The instant in seconds since 1970-01-01 00:00 UTC.
-    pub fn unix(&self) -> i64 {
+    pub(crate) fn unix(&self) -> i64 {
         let clock =
             i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
         self.days() * 86_400 + clock - i64::from(self.zone) * 60
     }
 
     /// That instant as another zone writes it.
-    pub fn from_unix(unix: i64, zone: i32) -> Date {
+    pub(crate) fn from_unix(unix: i64, zone: i32) -> Date {
         let local = unix.saturating_add(i64::from(zone) * 60);
         let (year, month, day) = civil_from_days(local.div_euclid(86_400));
         let clock = local.rem_euclid(86_400);
@@ -57,7 +57,7 @@ impl Date {
 }
 
 /// Days since 1970-01-01 of a date in the Gregorian calendar, which is taken to hold for all years.
-pub fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
+pub(crate) fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
     // Years begin in March here, so that the leap day is the last; 400 years are one era of 146,097
     // days.
     let month = i64::from(month.clamp(1, 12));
@@ -69,7 +69,7 @@ pub fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
 }
 
 /// The date (year, month, day) of a number of days since 1970-01-01.
-pub fn civil_from_days(days: i64) -> (i64, u8, u8) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, u8, u8) {
     let days = days.clamp(-300_000_000_000, 300_000_000_000) + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);
@@ -82,7 +82,7 @@ pub fn civil_from_days(days: i64) -> (i64, u8, u8) {
 }
 
 /// The length of a month.
-pub fn month_length(year: i64, month: u8) -> u8 {
+pub(crate) fn month_length(year: i64, month: u8) -> u8 {
     match month {
         2 if year.rem_euclid(4) == 0
             && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0) =>
@@ -103,7 +103,7 @@ const LAST: i64 = 253_402_300_799;
 /// IMAP's date-time: `05-Mar-2024 01:02:03 +0000` (RFC 3501 9), two-digit day as Courier writes it,
 /// without the quotes. A file may have any time; what lies outside of the years 0 to 9999, which
 /// are all that a `date-year` can say, is told as the nearest that lies within.
-pub fn imap_date_time(unix: i64, zone: i32) -> String {
+pub(crate) fn imap_date_time(unix: i64, zone: i32) -> String {
     let east = i64::from(zone) * 60;
     let d =
         Date::from_unix(unix.saturating_add(east).clamp(FIRST, LAST).saturating_sub(east), zone);
@@ -291,7 +291,7 @@ fn parse_words(list: &[Vec<u8>]) -> Option<Parsed> {
 /// The value of a Date field. Tolerated: a missing or wrong weekday, missing seconds, a missing or
 /// invalid zone (UTC) or time (midnight), obsolete and unknown zones, two-digit years, comments,
 /// ctime's order. None when it is no date.
-pub fn parse(value: &[u8]) -> Option<Date> {
+pub(crate) fn parse(value: &[u8]) -> Option<Date> {
     parse_words(&words(value)).map(|p| p.date)
 }
 
@@ -300,7 +300,7 @@ pub fn parse(value: &[u8]) -> Option<Date> {
 /// years).
 // Courier: a string without any blank is accepted and means "now"; RFC 3501 has no such form, so
 // None.
-pub fn parse_append(value: &[u8]) -> Option<Date> {
+pub(crate) fn parse_append(value: &[u8]) -> Option<Date> {
     let value = value.trim_ascii_start();
     let blank = value.iter().position(|b| *b == b' ')?;
     let (date, time) = value.split_at(blank);
@@ -311,7 +311,7 @@ pub fn parse_append(value: &[u8]) -> Option<Date> {
 
 /// A SEARCH date, `1-Feb-1994`, as days since 1970-01-01. The month's case does not matter, text
 /// after a blank is ignored (PROTOCOL 6.6). None when it is no date.
-pub fn parse_search(value: &[u8]) -> Option<i64> {
+pub(crate) fn parse_search(value: &[u8]) -> Option<i64> {
     let text = value.trim_ascii_start().split(|b| *b == b' ').next()?;
     let mut fields = text.split(|b| *b == b'-');
     let (day, name, year) = (fields.next()?, fields.next()?, fields.next()?);

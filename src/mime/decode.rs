@@ -5,7 +5,7 @@ use memchr::memchr2;
 
 /// Removes a transfer encoding from a stream. The result does not depend on how the stream is cut.
 #[derive(Debug, Clone)]
-pub enum Decoder {
+pub(crate) enum Decoder {
     /// 7bit, 8bit, binary and anything unknown.
     Identity,
     /// base64.
@@ -16,7 +16,7 @@ pub enum Decoder {
 
 impl Decoder {
     /// For a Content-Transfer-Encoding, in any case.
-    pub fn for_encoding(name: &[u8]) -> Decoder {
+    pub(crate) fn for_encoding(name: &[u8]) -> Decoder {
         if name.eq_ignore_ascii_case(b"base64") {
             Decoder::Base64(Base64::default())
         } else if name.eq_ignore_ascii_case(b"quoted-printable") {
@@ -27,12 +27,12 @@ impl Decoder {
     }
 
     /// Whether octets pass unchanged.
-    pub fn is_identity(&self) -> bool {
+    pub(crate) fn is_identity(&self) -> bool {
         matches!(self, Decoder::Identity)
     }
 
     /// Appends what the next octets stand for.
-    pub fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         match self {
             Decoder::Identity => out.extend_from_slice(octets),
             Decoder::Base64(d) => d.push(octets, out),
@@ -41,7 +41,7 @@ impl Decoder {
     }
 
     /// Appends what was still held back at the end of the stream.
-    pub fn finish(self, out: &mut Vec<u8>) {
+    pub(crate) fn finish(self, out: &mut Vec<u8>) {
         match self {
             Decoder::Identity => {}
             Decoder::Base64(mut d) => d.flush(out),
@@ -51,7 +51,7 @@ impl Decoder {
 }
 
 /// A whole value in base64.
-pub fn base64(octets: &[u8]) -> Vec<u8> {
+pub(crate) fn base64(octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len() / 4 * 3 + 3);
     let mut d = Base64::default();
     d.push(octets, &mut out);
@@ -81,7 +81,7 @@ fn value(b: u8) -> u8 {
 
 /// Base64, between chunks.
 #[derive(Debug, Clone, Default)]
-pub struct Base64 {
+pub(crate) struct Base64 {
     bits: u32,
     /// Characters in `bits`, 0 to 3.
     held: u8,
@@ -158,7 +158,7 @@ enum Escape {
 
 /// Quoted-printable, between chunks.
 #[derive(Debug, Clone)]
-pub struct QuotedPrintable {
+pub(crate) struct QuotedPrintable {
     escape: Escape,
     /// White space that is dropped if a line end follows; at the start the `=` of
     /// [`Escape::Blank`].

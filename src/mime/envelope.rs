@@ -8,12 +8,12 @@ use super::header::{fields, unfold};
 use std::borrow::Cow;
 
 /// Of each field, all its repetitions together, this many octets count (PROTOCOL 5.5).
-pub const MAX_FIELD: usize = 8192;
+pub(crate) const MAX_FIELD: usize = 8192;
 
 /// RFC 3501 7.4.2, ENVELOPE: the values; address lists are parsed when asked for. None and empty
 /// lists are NIL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Envelope<'a> {
+pub(crate) struct Envelope<'a> {
     values: [Cow<'a, [u8]>; NAMES.len()],
     /// Which of them were longer than [`MAX_FIELD`].
     cut: [bool; NAMES.len()],
@@ -22,7 +22,7 @@ pub struct Envelope<'a> {
 /// The fields of an envelope that are text; the numbers are their places in [`field_names`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Text {
+pub(crate) enum Text {
     Date = 0,
     Subject = 1,
     InReplyTo = 8,
@@ -32,7 +32,7 @@ pub enum Text {
 /// The fields of an envelope that are address lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum List {
+pub(crate) enum List {
     From = 2,
     Sender = 3,
     ReplyTo = 4,
@@ -43,13 +43,13 @@ pub enum List {
 
 impl Envelope<'_> {
     /// A text, as written.
-    pub fn text(&self, which: Text) -> Option<&[u8]> {
+    pub(crate) fn text(&self, which: Text) -> Option<&[u8]> {
         self.values.get(which as usize).map(|v| &**v).filter(|v| !v.is_empty())
     }
 
     /// The addresses of a field's own value. That an empty Sender or Reply-To stands for From is
     /// for the writer to say.
-    pub fn addresses(&self, which: List) -> Vec<Address<'_>> {
+    pub(crate) fn addresses(&self, which: List) -> Vec<Address<'_>> {
         let value = self.values.get(which as usize).map(|v| &**v).unwrap_or_default();
         addresses(value, self.cut.get(which as usize).copied().unwrap_or(false))
     }
@@ -69,12 +69,12 @@ const NAMES: [&[u8]; 10] = [
 ];
 
 /// The names of the fields that an envelope is made of, in its order, in lower case.
-pub fn field_names() -> &'static [&'static [u8]] {
+pub(crate) fn field_names() -> &'static [&'static [u8]] {
     &NAMES
 }
 
 /// The envelope of the message whose header is `block` (with or without the final empty line).
-pub fn envelope(block: &[u8]) -> Envelope<'_> {
+pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
     let mut found = Envelope::default();
     for field in fields(block) {
         let Some(slot) = NAMES.iter().position(|n| n.eq_ignore_ascii_case(field.name)) else {

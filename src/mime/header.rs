@@ -8,46 +8,46 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2};
 
 /// Header names are compared over this many octets (PROTOCOL 5.7; Courier's buffer).
-pub const NAME_COMPARED: usize = 255;
+pub(crate) const NAME_COMPARED: usize = 255;
 
 /// One field: a line and its continuation lines. A line without a colon is a field with an empty
 /// name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     /// The name as written, without the blanks that old mail puts before the colon.
-    pub name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// Everything after the colon, folding and final line break included.
-    pub value: &'a [u8],
+    pub(crate) value: &'a [u8],
     /// The whole field as stored, its line break included.
-    pub raw: &'a [u8],
+    pub(crate) raw: &'a [u8],
 }
 
 impl Field<'_> {
     /// Whether this field bears `name`; case does not matter.
-    pub fn is(&self, name: &[u8]) -> bool {
+    pub(crate) fn is(&self, name: &[u8]) -> bool {
         same_name(self.name, name)
     }
 
     /// The value unfolded and trimmed; see [`unfold`].
-    pub fn text(&self) -> Cow<'_, [u8]> {
+    pub(crate) fn text(&self) -> Cow<'_, [u8]> {
         unfold(self.value)
     }
 }
 
 /// Compares header names without regard to case, over the first [`NAME_COMPARED`] octets.
-pub fn same_name(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same_name(a: &[u8], b: &[u8]) -> bool {
     let cut = |n: &[u8]| n.len().min(NAME_COMPARED);
     a.get(..cut(a)).unwrap_or_default().eq_ignore_ascii_case(b.get(..cut(b)).unwrap_or_default())
 }
 
 /// The fields of a header block, in order; ends at the empty line or at the end of the block.
 #[derive(Debug, Clone)]
-pub struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     rest: &'a [u8],
 }
 
 /// Iterates over the fields of a header block (with or without its final empty line).
-pub fn fields(block: &[u8]) -> Fields<'_> {
+pub(crate) fn fields(block: &[u8]) -> Fields<'_> {
     Fields { rest: block }
 }
 
@@ -82,7 +82,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// Splits a whole stored field at its colon. Without a colon in the first line the name is empty.
-pub fn split_field(raw: &[u8]) -> Field<'_> {
+pub(crate) fn split_field(raw: &[u8]) -> Field<'_> {
     match memchr2(b':', b'\n', raw).map(|at| raw.split_at(at)) {
         Some((name, rest)) if rest.first() == Some(&b':') => {
             Field { name: trim_end(name), value: rest.get(1..).unwrap_or_default(), raw }
@@ -92,17 +92,17 @@ pub fn split_field(raw: &[u8]) -> Field<'_> {
 }
 
 /// The first field of that name.
-pub fn find<'a>(block: &'a [u8], name: &[u8]) -> Option<Field<'a>> {
+pub(crate) fn find<'a>(block: &'a [u8], name: &[u8]) -> Option<Field<'a>> {
     fields(block).find(|f| f.is(name))
 }
 
 /// All fields of that name, in order.
-pub fn find_all<'a>(block: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = Field<'a>> {
+pub(crate) fn find_all<'a>(block: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = Field<'a>> {
     fields(block).filter(move |f| f.is(name))
 }
 
 /// The stored lines that HEADER.FIELDS selects, in the order of the block, without the empty line.
-pub fn select<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn select<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<Item = &'a [u8]> {
     fields(block)
         .filter(move |f| !f.name.is_empty() && names.iter().any(|n| f.is(n)))
         .map(|f| f.raw)
@@ -110,7 +110,10 @@ pub fn select<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<Item =
 
 /// The stored lines that HEADER.FIELDS.NOT leaves, in the order of the block, without the empty
 /// line.
-pub fn select_not<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn select_not<'a>(
+    block: &'a [u8],
+    names: &'a [Vec<u8>],
+) -> impl Iterator<Item = &'a [u8]> {
     fields(block)
         .filter(move |f| f.name.is_empty() || !names.iter().any(|n| f.is(n)))
         .map(|f| f.raw)
@@ -120,12 +123,12 @@ pub fn select_not<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<It
 // RFC 3501 6.4.5: MIME "refers to the [MIME-IMB] header for this part": the fields that RFC 2045 3
 // calls MIME header fields, which are MIME-Version and all whose names begin with Content-. Courier
 // reads it the same way.
-pub fn select_mime(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn select_mime(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     fields(block).filter(|f| is_mime_name(f.name)).map(|f| f.raw)
 }
 
 /// Whether RFC 2045 3 counts this name among the MIME header fields.
-pub fn is_mime_name(name: &[u8]) -> bool {
+pub(crate) fn is_mime_name(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"mime-version")
         || name.get(..8).is_some_and(|p| p.eq_ignore_ascii_case(b"content-"))
 }
@@ -135,7 +138,7 @@ pub fn is_mime_name(name: &[u8]) -> bool {
 /// RFC 5322 2.2.3: unfolding removes the CRLF and keeps the white space after it. A CR that ends no
 /// line becomes a blank, as in Courier, so that the value has no control character that would need
 /// a literal.
-pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = trim(value);
     if memchr2(b'\r', b'\n', value).is_none() {
         return Cow::Borrowed(value);
@@ -159,7 +162,7 @@ fn is_blank(b: &u8) -> bool {
 }
 
 /// Without white space at either end.
-pub fn trim(value: &[u8]) -> &[u8] {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let start = value.iter().position(|b| !is_blank(b)).unwrap_or(value.len());
     trim_end(value.get(start..).unwrap_or_default())
 }
@@ -171,7 +174,7 @@ fn trim_end(value: &[u8]) -> &[u8] {
 
 /// Finds the end of a header in a stream: the first empty line, LF or CRLF.
 #[derive(Debug, Clone, Default)]
-pub struct EndFinder {
+pub(crate) struct EndFinder {
     /// Octets seen of the current line: 0, or 1 when it is a lone CR, or 2 for anything else.
     line: u8,
     done: bool,
@@ -179,13 +182,13 @@ pub struct EndFinder {
 
 impl EndFinder {
     /// At the start of a header.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Looks at the next chunk. `Some(n)`: the first `n` octets of this chunk belong to the header,
     /// empty line included, and the body begins behind them. None: the header goes on.
-    pub fn push(&mut self, chunk: &[u8]) -> Option<usize> {
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Option<usize> {
         if self.done {
             return Some(0);
         }
@@ -217,7 +220,7 @@ impl EndFinder {
 
 /// The length of the header at the start of `buffer`, empty line included; None when it does not
 /// end there.
-pub fn header_len(buffer: &[u8]) -> Option<usize> {
+pub(crate) fn header_len(buffer: &[u8]) -> Option<usize> {
     EndFinder::new().push(buffer)
 }
 

@@ -18,16 +18,16 @@
 //! | [`search_text`] | SEARCH's comparison |
 //! | [`subject`], [`msgid`] | base subjects and identifiers for SORT and THREAD |
 
-pub mod address;
-pub mod charset;
-pub mod date;
-pub mod decode;
-pub mod encoded_word;
-pub mod envelope;
-pub mod header;
-pub mod msgid;
-pub mod params;
-pub mod search_text;
-pub mod structure;
-pub mod subject;
-pub mod wire_form;
+pub(crate) mod address;
+pub(crate) mod charset;
+pub(crate) mod date;
+pub(crate) mod decode;
+pub(crate) mod encoded_word;
+pub(crate) mod envelope;
+pub(crate) mod header;
+pub(crate) mod msgid;
+pub(crate) mod params;
+pub(crate) mod search_text;
+pub(crate) mod structure;
+pub(crate) mod subject;
+pub(crate) mod wire_form;

@@ -2,13 +2,13 @@
 //! compares them.
 
 /// An identifier without its angle brackets. Compared octet by octet (RFC 5256 3: case-sensitive).
-pub type MessageId = Vec<u8>;
+pub(crate) type MessageId = Vec<u8>;
 
 /// Identifiers taken of one field at most; the last ones count, since the parent is the last.
 const MOST: usize = 1000;
 
 /// All identifiers in angle brackets, in order: what a References or In-Reply-To value holds.
-pub fn ids(value: &[u8]) -> Vec<MessageId> {
+pub(crate) fn ids(value: &[u8]) -> Vec<MessageId> {
     let mut list = Vec::new();
     let mut rest = value;
     while let Some(start) = memchr::memchr(b'<', rest) {
@@ -29,7 +29,7 @@ pub fn ids(value: &[u8]) -> Vec<MessageId> {
 
 /// The identifier of a Message-ID value; one without brackets is accepted if it is a single word
 /// with an `@`.
-pub fn message_id(value: &[u8]) -> Option<MessageId> {
+pub(crate) fn message_id(value: &[u8]) -> Option<MessageId> {
     if let Some(id) = ids(value).into_iter().next() {
         return Some(id);
     }

@@ -6,15 +6,15 @@
 //! comments that never end.
 
 /// The most parameters kept of one field; the rest are passed over.
-pub const MAX_PARAMS: usize = 256;
+pub(crate) const MAX_PARAMS: usize = 256;
 
 /// One parameter, the name in lower case, the value without its quotes and comments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Param {
+pub(crate) struct Param {
     /// Lower-case name, RFC 2231 marks (`name*0*`) included.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// The value as written.
-    pub value: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// Blank, tab, CR or LF: what may stand between tokens.
@@ -207,7 +207,7 @@ impl<'a> Lexer<'a> {
 
 /// A Content-Type value as `(type, subtype, params)`; None when it names no type (RFC 2045 5.2:
 /// then the default applies). Type, subtype and the value of `charset` come in lower case.
-pub fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>)> {
+pub(crate) fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>)> {
     let mut lex = Lexer::new(value);
     let mut kind = lex.word(b"/;,=\"");
     if kind.is_empty() {
@@ -236,7 +236,7 @@ pub fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>)> {
 
 /// A Content-Disposition value (RFC 2183): the lower-case kind, perhaps empty, and the parameters.
 /// None when there is neither.
-pub fn disposition(value: &[u8]) -> Option<(Vec<u8>, Vec<Param>)> {
+pub(crate) fn disposition(value: &[u8]) -> Option<(Vec<u8>, Vec<Param>)> {
     let mut lex = Lexer::new(value);
     let kind = lex.word(b";=\"");
     let params = lex.params();
@@ -245,14 +245,14 @@ pub fn disposition(value: &[u8]) -> Option<(Vec<u8>, Vec<Param>)> {
 
 /// The first token of a value in lower case, comments dropped: a Content-Transfer-Encoding. None
 /// when empty.
-pub fn first_token(value: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn first_token(value: &[u8]) -> Option<Vec<u8>> {
     let word = Lexer::new(value).word(b";\"");
     (!word.is_empty()).then_some(word)
 }
 
 /// A Content-ID with its angle brackets, which are added if absent; comments dropped. None when
 /// empty.
-pub fn content_id(value: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn content_id(value: &[u8]) -> Option<Vec<u8>> {
     let mut lex = Lexer::new(value);
     lex.skip_cfws();
     let id: Vec<u8> = if lex.peek() == Some(b'<') {
@@ -274,7 +274,7 @@ pub fn content_id(value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Whether a MIME-Version value is 1.x (RFC 2045 4; comments allowed).
-pub fn is_mime_1(value: &[u8]) -> bool {
+pub(crate) fn is_mime_1(value: &[u8]) -> bool {
     let word = Lexer::new(value).word(b".;\"");
     word == b"1"
 }

@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 
 /// A pattern in normal form.
 #[derive(Debug, Clone)]
-pub struct Needle {
+pub(crate) struct Needle {
     finder: Finder<'static>,
 }
 
@@ -46,19 +46,19 @@ fn normalise(text: &str, space: &mut bool, out: &mut Vec<u8>) {
 
 impl Needle {
     /// A pattern as the client sent it, in UTF-8.
-    pub fn new(pattern: &str) -> Needle {
+    pub(crate) fn new(pattern: &str) -> Needle {
         let mut form = Vec::with_capacity(pattern.len());
         normalise(pattern.trim_matches(is_space), &mut false, &mut form);
         Needle { finder: Finder::new(&form).into_owned() }
     }
 
     /// Matches everything.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.finder.needle().is_empty()
     }
 
     /// Whether a whole text contains the pattern.
-    pub fn contains(&self, text: &str) -> bool {
+    pub(crate) fn contains(&self, text: &str) -> bool {
         let mut m = Matcher::new(std::slice::from_ref(self));
         m.push(text);
         m.found(0)
@@ -66,7 +66,7 @@ impl Needle {
 }
 
 /// Looks for several patterns in one stream of text.
-pub struct Matcher<'n> {
+pub(crate) struct Matcher<'n> {
     needles: &'n [Needle],
     found: Vec<bool>,
     open: usize,
@@ -80,7 +80,7 @@ pub struct Matcher<'n> {
 
 impl<'n> Matcher<'n> {
     /// For patterns that are looked for at once.
-    pub fn new(needles: &'n [Needle]) -> Self {
+    pub(crate) fn new(needles: &'n [Needle]) -> Self {
         let found: Vec<bool> = needles.iter().map(Needle::is_empty).collect();
         Matcher {
             open: found.iter().filter(|f| !**f).count(),
@@ -100,7 +100,7 @@ impl<'n> Matcher<'n> {
 
     /// Looks at the next piece of text. Returns whether all patterns have been found, when no more
     /// need be pushed.
-    pub fn push(&mut self, text: &str) -> bool {
+    pub(crate) fn push(&mut self, text: &str) -> bool {
         // Pieces of a moderate size, whatever comes.
         let mut rest = text;
         while self.open > 0 && !rest.is_empty() {
@@ -139,12 +139,12 @@ impl<'n> Matcher<'n> {
     }
 
     /// Whether the pattern with this number was found.
-    pub fn found(&self, needle: usize) -> bool {
+    pub(crate) fn found(&self, needle: usize) -> bool {
         self.found.get(needle).copied().unwrap_or(false)
     }
 
     /// Whether all were found.
-    pub fn all_found(&self) -> bool {
+    pub(crate) fn all_found(&self) -> bool {
         self.open == 0
     }
 }

@@ -7,16 +7,16 @@ const MOST: usize = 8192;
 
 /// A subject without what replies, forwards and mailing lists add to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BaseSubject {
+pub(crate) struct BaseSubject {
     /// The rest, in upper case (Unicode, character by character), white-space runs one blank.
-    pub text: String,
+    pub(crate) text: String,
     /// The message is a reply or a forward: a `Re:` or `Fwd:`, a `(fwd)` or a `[Fwd: ]` was removed
     /// (RFC 5256 3).
-    pub is_reply: bool,
+    pub(crate) is_reply: bool,
 }
 
 /// The base subject of a Subject value, folded or not, with its encoded words.
-pub fn base_subject(value: &[u8]) -> BaseSubject {
+pub(crate) fn base_subject(value: &[u8]) -> BaseSubject {
     let text = normal(value.get(..MOST).unwrap_or(value));
     let mut is_reply = false;
     let mut s = text.as_str();

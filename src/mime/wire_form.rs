@@ -30,7 +30,7 @@ fn count_crlf(chunk: &[u8], prev_cr: bool) -> u64 {
 
 /// Line ends in `chunk`: the number of LFs, and how many of them no CR precedes.
 /// `prev_cr`: the octet before the chunk was a CR.
-pub fn line_ends(chunk: &[u8], prev_cr: bool) -> (u64, u64) {
+pub(crate) fn line_ends(chunk: &[u8], prev_cr: bool) -> (u64, u64) {
     let lf = memchr_iter(b'\n', chunk).count() as u64;
     if lf == 0 {
         return (0, 0);
@@ -44,7 +44,7 @@ pub fn line_ends(chunk: &[u8], prev_cr: bool) -> (u64, u64) {
 }
 
 /// The length of `chunk` in wire octets. `prev_was_cr`: the octet before the chunk was a CR.
-pub fn wire_len(chunk: &[u8], prev_was_cr: bool) -> u64 {
+pub(crate) fn wire_len(chunk: &[u8], prev_was_cr: bool) -> u64 {
     chunk.len() as u64 + line_ends(chunk, prev_was_cr).1
 }
 
@@ -52,7 +52,7 @@ pub fn wire_len(chunk: &[u8], prev_was_cr: bool) -> u64 {
 ///
 /// Room is made once, and each line is copied in one piece with the LF before it: most of what is
 /// served passes through here.
-pub fn append(chunk: &[u8], prev_cr: bool, out: &mut Vec<u8>) {
+pub(crate) fn append(chunk: &[u8], prev_cr: bool, out: &mut Vec<u8>) {
     out.reserve(chunk.len().saturating_add(memchr_iter(b'\n', chunk).count()));
     let mut from = 0;
     for at in memchr_iter(b'\n', chunk) {
@@ -74,7 +74,7 @@ pub fn append(chunk: &[u8], prev_cr: bool, out: &mut Vec<u8>) {
 /// A slice (partial fetch, RFC 3501 6.4.5) counts wire octets and may begin or end between CR and
 /// LF.
 #[derive(Debug, Clone)]
-pub struct Converter {
+pub(crate) struct Converter {
     prev_cr: bool,
     skip: u64,
     take: u64,
@@ -88,17 +88,17 @@ impl Default for Converter {
 
 impl Converter {
     /// Converts everything.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::slice(0, u64::MAX)
     }
 
     /// Leaves out the first `skip` wire octets and yields at most `take` after them.
-    pub fn slice(skip: u64, take: u64) -> Self {
+    pub(crate) fn slice(skip: u64, take: u64) -> Self {
         Converter { prev_cr: false, skip, take }
     }
 
     /// Appends the wire form of `chunk` to `out`.
-    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         if self.take == 0 {
             return;
         }
@@ -159,7 +159,7 @@ impl Converter {
 }
 
 /// The wire form of a whole value that is in memory.
-pub fn to_wire(stored: &[u8]) -> Vec<u8> {
+pub(crate) fn to_wire(stored: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(stored.len() + stored.len() / 16);
     Converter::new().push(stored, &mut out);
     out

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// What `--help` prints.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 imapd: serves one IMAP session on standard input and output over one Maildir.
 
 usage: imapd [MAILDIR]      (default: $MAILDIR, else ./Maildir)
@@ -33,7 +33,7 @@ const SKEW: u64 = 30;
 
 /// Everything before the first command: a session, or the exit status of a process that has said
 /// why not.
-pub fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
+pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
     alloc::give_back_large_buffers();
     signals::install();
     process::no_core_files();
@@ -208,7 +208,7 @@ fn trace(options: &Options, io: &mut Io) {
 /// Applies `IMAP_EMPTYTRASH`: before the greeting and at LOGOUT (STORAGE 10.1). Files are as old as
 /// the file system says, whose times they bear; where our own clock is behind that, they are
 /// younger.
-pub fn empty_trash(s: &Session) {
+pub(crate) fn empty_trash(s: &Session) {
     if let Some(setting) = &s.options.empty_trash {
         let ours = clock::now().0;
         let now = file_time().map_or(ours, |time| time.min(ours));

@@ -13,17 +13,17 @@ use std::io;
 use std::path::Path;
 
 /// What PROTOCOL 4.1 says of a folder that is not there.
-pub const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subscribed to.";
+pub(crate) const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subscribed to.";
 
 /// A folder, by its name and by where it lives.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// Its name.
-    pub name: FolderName,
+    pub(crate) name: FolderName,
     /// Its directory, as scans see it.
-    pub dir: Dir,
+    pub(crate) dir: Dir,
     /// Whose it is and where new mail goes.
-    pub at: Resolved,
+    pub(crate) at: Resolved,
 }
 
 impl Place {
@@ -32,24 +32,24 @@ impl Place {
     }
 
     /// Where new messages go: for an old-style shared folder the provider's side (STORAGE 6.2).
-    pub fn delivery_dir(&self) -> Dir {
+    pub(crate) fn delivery_dir(&self) -> Dir {
         self.at.delivery.clone()
     }
 
     /// Whether it is a Maildir itself, somebody's INBOX.
-    pub fn is_top(&self) -> bool {
+    pub(crate) fn is_top(&self) -> bool {
         self.at.sub.is_empty()
     }
 
     /// Whether it is an old-style shared folder.
-    pub fn is_link(&self) -> bool {
+    pub(crate) fn is_link(&self) -> bool {
         self.at.kind == Kind::Link
     }
 }
 
 /// How a folder that is not there is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Missing {
+pub(crate) enum Missing {
     /// `NO Mailbox does not exist, or must be subscribed to.`
     Refused,
     /// `NO [TRYCREATE] <text>`
@@ -57,12 +57,12 @@ pub enum Missing {
 }
 
 /// `NO Access denied for <CMD> on <name> (ACL "<letter>" required)`
-pub fn denied(command: &str, name: &[u8], right: u8) -> Outcome {
+pub(crate) fn denied(command: &str, name: &[u8], right: u8) -> Outcome {
     Outcome::no_bytes(denied_text(command, name, right))
 }
 
 /// The text of [`denied`].
-pub fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
+pub(crate) fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
     [
         b"Access denied for ",
         command.as_bytes(),
@@ -78,7 +78,7 @@ pub fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
 impl Session {
     /// The folder of an argument's name, which must be there; any fault of the name is answered as
     /// if it were not.
-    pub fn locate(&self, name: std::result::Result<FolderName, NameError>) -> Result<Place> {
+    pub(crate) fn locate(&self, name: std::result::Result<FolderName, NameError>) -> Result<Place> {
         match name {
             Ok(name) => self.locate_name(name, Missing::Refused),
             Err(_) => Outcome::no(DOES_NOT_EXIST).refuse(),
@@ -86,7 +86,7 @@ impl Session {
     }
 
     /// The folder of a name, which must be there.
-    pub fn locate_name(&self, name: FolderName, missing: Missing) -> Result<Place> {
+    pub(crate) fn locate_name(&self, name: FolderName, missing: Missing) -> Result<Place> {
         match self.namespace.resolve(&name) {
             Ok(at) => Ok(Place::new(name, at)),
             Err(_) => match missing {
@@ -98,13 +98,13 @@ impl Session {
 
     /// Where a folder is or would be; `None` for names that cannot be folders with messages of
     /// their own.
-    pub fn place_of(&self, name: &FolderName) -> Option<Place> {
+    pub(crate) fn place_of(&self, name: &FolderName) -> Option<Place> {
         self.namespace.place(name).map(|at| Place::new(name.clone(), at))
     }
 
     /// What the user may do in a folder (STORAGE 5.5). Rights on the open folder that are found
     /// changed are told (PROTOCOL 7.3).
-    pub fn rights(&mut self, name: &FolderName) -> Result<Rights> {
+    pub(crate) fn rights(&mut self, name: &FolderName) -> Result<Rights> {
         let rights = self.namespace.rights(name).map_err(|e| self.no_list(name, &e))?;
         if let Some(selected) = &mut self.selected
             && selected.name == *name
@@ -132,14 +132,19 @@ impl Session {
     }
 
     /// The rights, if `right` is among them; otherwise the refusal.
-    pub fn require(&mut self, name: &FolderName, right: u8, command: &str) -> Result<Rights> {
+    pub(crate) fn require(
+        &mut self,
+        name: &FolderName,
+        right: u8,
+        command: &str,
+    ) -> Result<Rights> {
         let rights = self.rights(name)?;
         if rights.has(right) { Ok(rights) } else { denied(command, name.spelled(), right).refuse() }
     }
 
     /// Before a look at an old-style shared folder: our side is brought up to date with the
     /// provider's.
-    pub fn synchronise(&self, place: &Place) -> Result<()> {
+    pub(crate) fn synchronise(&self, place: &Place) -> Result<()> {
         if !place.is_link() {
             return Ok(());
         }
@@ -148,24 +153,24 @@ impl Session {
     }
 
     /// Logs what the system said and refuses with `text`.
-    pub fn io_refusal(&self, what: &str, e: &io::Error, text: &'static str) -> Error {
+    pub(crate) fn io_refusal(&self, what: &str, e: &io::Error, text: &'static str) -> Error {
         log::error!("{}: {what}: {}", logging::shown(&self.client.user), fs::error_text(e));
         Outcome::no(text).into()
     }
 
     /// Whether a folder is the trash of the session's own Maildir.
-    pub fn is_trash(&self, place: &Place) -> bool {
+    pub(crate) fn is_trash(&self, place: &Place) -> bool {
         place.at.kind == Kind::Own && !place.is_top() && place.at.sub == self.trash
     }
 
     /// Whether a folder is the outbox (`OUTBOX`, with its dot).
-    pub fn is_outbox(&self, place: &Place) -> bool {
+    pub(crate) fn is_outbox(&self, place: &Place) -> bool {
         let outbox = self.options.outbox.as_deref().and_then(|o| o.strip_prefix(b"."));
         place.at.kind == Kind::Own && outbox.is_some_and(|o| !o.is_empty() && o == place.at.sub)
     }
 
     /// Where an expunged message goes instead of away (PROTOCOL 6.3); `None`: away.
-    pub fn trash_for(&self, index: usize) -> Option<Dir> {
+    pub(crate) fn trash_for(&self, index: usize) -> Option<Dir> {
         let selected = self.selected.as_ref().filter(|_| self.options.move_to_trash)?;
         let uid = selected.snapshot.messages.uid(index)?;
         if self.is_trash(&selected.place)
@@ -179,7 +184,7 @@ impl Session {
     }
 
     /// Makes a folder with its list (STORAGE 1.1, 5.3).
-    pub fn create_folder(&self, place: &Place) -> Result<()> {
+    pub(crate) fn create_folder(&self, place: &Place) -> Result<()> {
         const CANNOT: &str = "Cannot create this folder.";
         folders::create(&self.store, &place.dir).map_err(|e| self.store_error(e, CANNOT))?;
         match self.namespace.lists(&place.at.root).created(&place.at.sub) {
@@ -192,7 +197,7 @@ impl Session {
     }
 
     /// Removes a folder. Its list stays where there are folders below it (STORAGE 1.1).
-    pub fn delete_folder(&self, place: &Place) -> Result<()> {
+    pub(crate) fn delete_folder(&self, place: &Place) -> Result<()> {
         let lists = self.namespace.lists(&place.at.root);
         let kept = lists.load(&place.at.sub).ok();
         folders::delete(&self.store, &place.dir)
@@ -203,7 +208,7 @@ impl Session {
     }
 
     /// Renames a folder and those below it.
-    pub fn rename_folder(&self, from: &Place, to: &Place) -> Result<()> {
+    pub(crate) fn rename_folder(&self, from: &Place, to: &Place) -> Result<()> {
         folders::rename(&self.store, &from.at.root, &from.at.sub, &to.at.sub).map_err(
             |e| match e.io() {
                 Some(io) => {
@@ -224,7 +229,7 @@ impl Session {
     }
 
     /// Adds a name to the subscriptions or takes it out.
-    pub fn change_subscriptions(&self, name: &FolderName, add: bool) -> Result<()> {
+    pub(crate) fn change_subscriptions(&self, name: &FolderName, add: bool) -> Result<()> {
         let file = self.namespace.subscriptions();
         let changed = if add { file.add(name.as_bytes()) } else { file.remove(name.as_bytes()) };
         let text = if add {
@@ -237,6 +242,6 @@ impl Session {
 }
 
 /// The session's own Maildir: the working directory.
-pub fn own() -> &'static Path {
+pub(crate) fn own() -> &'static Path {
     Path::new(".")
 }

@@ -21,12 +21,12 @@ use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 
 /// The window: as much of a message as is in memory at a time.
-pub const WINDOW: usize = 64 * 1024;
+pub(crate) const WINDOW: usize = 64 * 1024;
 /// What is read first where only the header is wanted.
 const FIRST: usize = 8 * 1024;
 /// Of a header, this many octets count for what is looked up in it (a header of this length is an
 /// accident or an attack).
-pub const HEADER_LIMIT: u64 = 4 << 20;
+pub(crate) const HEADER_LIMIT: u64 = 4 << 20;
 
 /// What tells one message file from another: device, inode, size, time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -47,7 +47,7 @@ struct Place {
 
 /// What is remembered of the last message.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     of: Identity,
     size: Option<u64>,
     header_end: Option<u64>,
@@ -57,7 +57,7 @@ pub struct Memory {
 
 /// One message's file, open.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     file: Option<File>,
     identity: Identity,
     size: u64,
@@ -74,7 +74,7 @@ pub struct Reader {
 /// Opens the message at `index` of the open folder. If another session renamed it, its new flags
 /// are taken over, and `messages.take_changed` tells so. [`maildir::Error::Gone`]: the message is
 /// no more.
-pub fn open(
+pub(crate) fn open(
     selected: &mut Selected,
     index: usize,
     reader: &mut Reader,
@@ -87,7 +87,7 @@ pub fn open(
 
 /// As [`open`], for who wants [`internal_date`] alone: where the file has the name that we know,
 /// looking at it is enough.
-pub fn look(
+pub(crate) fn look(
     selected: &mut Selected,
     index: usize,
     reader: &mut Reader,
@@ -106,7 +106,7 @@ pub fn look(
 
 /// RFC822.SIZE: the exact length on the wire, in octets (RFC 3501 2.3.4). Never from the file's
 /// name: that counts stored octets, or lies.
-pub fn wire_size(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
+pub(crate) fn wire_size(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
     let memory = memory.about(reader);
     if let Some(size) = memory.size {
         return Ok(size);
@@ -118,14 +118,14 @@ pub fn wire_size(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
 
 /// The message's header as stored, its empty line included; no more than its first [`HEADER_LIMIT`]
 /// octets, cut behind a whole line.
-pub fn header(reader: &mut Reader) -> io::Result<&[u8]> {
+pub(crate) fn header(reader: &mut Reader) -> io::Result<&[u8]> {
     let end = reader.find_header_end(HEADER_LIMIT)?;
     reader.header_block(0..end)
 }
 
 /// The length of the header as stored, its empty line included, however long it is. All of the file
 /// where no empty line is.
-pub fn header_len(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
+pub(crate) fn header_len(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
     let memory = memory.about(reader);
     if reader.header_end.is_none() {
         reader.header_end = memory.header_end;
@@ -136,7 +136,10 @@ pub fn header_len(memory: &mut Memory, reader: &mut Reader) -> io::Result<u64> {
 }
 
 /// Parts, their places and sizes.
-pub fn structure(memory: &mut Memory, reader: &mut Reader) -> io::Result<Rc<structure::Message>> {
+pub(crate) fn structure(
+    memory: &mut Memory,
+    reader: &mut Reader,
+) -> io::Result<Rc<structure::Message>> {
     let memory = memory.about(reader);
     if let Some(known) = &memory.structure {
         return Ok(Rc::clone(known));
@@ -150,7 +153,7 @@ pub fn structure(memory: &mut Memory, reader: &mut Reader) -> io::Result<Rc<stru
 }
 
 /// INTERNALDATE: seconds since 1970 (the file's modification time).
-pub fn internal_date(reader: &Reader) -> i64 {
+pub(crate) fn internal_date(reader: &Reader) -> i64 {
     reader.modified
 }
 
@@ -164,19 +167,19 @@ impl Memory {
     }
 
     /// The structure, if it is known already.
-    pub fn known_structure(&mut self, reader: &Reader) -> Option<Rc<structure::Message>> {
+    pub(crate) fn known_structure(&mut self, reader: &Reader) -> Option<Rc<structure::Message>> {
         self.about(reader).structure.clone()
     }
 }
 
 impl Reader {
     /// Without a message; nothing is allocated yet.
-    pub fn new() -> Reader {
+    pub(crate) fn new() -> Reader {
         Reader::default()
     }
 
     /// Lets the file go; the buffers stay.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.file = None;
         self.identity = Identity::default();
         self.size = 0;
@@ -185,7 +188,7 @@ impl Reader {
     }
 
     /// Takes an open file for the message.
-    pub fn set(&mut self, file: File, metadata: &Metadata) {
+    pub(crate) fn set(&mut self, file: File, metadata: &Metadata) {
         self.close();
         self.identity =
             Identity(metadata.dev(), metadata.ino(), metadata.len(), fs::mtime_nanos(metadata));
@@ -195,24 +198,28 @@ impl Reader {
     }
 
     /// Octets of the file.
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.size
     }
 
     /// Whether the file is empty, or none is open.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.size == 0
     }
 
     /// Octets from `offset` on: as many as the window has behind it, at least one unless the file
     /// ends there.
-    pub fn chunk(&mut self, offset: u64) -> io::Result<&[u8]> {
+    pub(crate) fn chunk(&mut self, offset: u64) -> io::Result<&[u8]> {
         self.show(offset, WINDOW)?;
         Ok(self.shown_from(offset))
     }
 
     /// The octets of a range, chunk by chunk.
-    pub fn each(&mut self, range: Range<u64>, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
+    pub(crate) fn each(
+        &mut self,
+        range: Range<u64>,
+        mut sink: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
         let mut at = range.start;
         while at < range.end {
             let chunk = first(self.chunk(at)?, range.end - at);
@@ -226,7 +233,7 @@ impl Reader {
     }
 
     /// The length on the wire of a range that begins with a line.
-    pub fn wire_len(&mut self, range: Range<u64>) -> io::Result<u64> {
+    pub(crate) fn wire_len(&mut self, range: Range<u64>) -> io::Result<u64> {
         let (mut length, mut after_cr) = (0u64, false);
         self.each(range, |chunk| {
             length = length.saturating_add(wire_form::wire_len(chunk, after_cr));
@@ -237,7 +244,7 @@ impl Reader {
 
     /// The stored octets of a header (of the message or of a part) in one piece; of a very long one
     /// the first [`HEADER_LIMIT`] octets, cut behind a whole line.
-    pub fn header_block(&mut self, range: Range<u64>) -> io::Result<&[u8]> {
+    pub(crate) fn header_block(&mut self, range: Range<u64>) -> io::Result<&[u8]> {
         let end = range.end.min(self.size);
         let length = end.saturating_sub(range.start);
         if length <= WINDOW as u64 {
@@ -261,18 +268,18 @@ impl Reader {
     }
 
     /// Whether the file is in the window and plain ASCII throughout: a quick no to some questions.
-    pub fn is_ascii_at_hand(&self) -> bool {
+    pub(crate) fn is_ascii_at_hand(&self) -> bool {
         self.shown == (0..self.size) && self.shown_from(0).is_ascii()
     }
 
     /// Brings the whole message into the window where it fits: for when more than the header will
     /// be asked for.
-    pub fn want_all(&mut self) -> io::Result<()> {
+    pub(crate) fn want_all(&mut self) -> io::Result<()> {
         if self.size <= WINDOW as u64 { self.show(0, WINDOW) } else { Ok(()) }
     }
 
     /// How far the header goes, as far as it was looked for.
-    pub fn header_seen(&self) -> u64 {
+    pub(crate) fn header_seen(&self) -> u64 {
         self.header_end.unwrap_or(self.size)
     }
 
@@ -346,7 +353,7 @@ fn first(chunk: &[u8], most: u64) -> &[u8] {
 /// Walks a slice of a section: wire octets `skip..skip + take` of the stored range, from the
 /// nearest place that is known.
 #[derive(Debug)]
-pub struct Walk {
+pub(crate) struct Walk {
     place: Place,
     end: u64,
     skip: u64,
@@ -358,7 +365,7 @@ const STEP: u64 = 16 * 1024;
 
 impl Walk {
     /// At the beginning of the slice, or as near before it as the last one of this section came.
-    pub fn new(
+    pub(crate) fn new(
         memory: &mut Memory,
         reader: &Reader,
         range: Range<u64>,
@@ -373,7 +380,11 @@ impl Walk {
 
     /// Appends some more of the slice to `out`; how many octets of the file that was (0 on the way
     /// to the slice), `None` at the end.
-    pub fn step(&mut self, reader: &mut Reader, out: &mut Vec<u8>) -> io::Result<Option<u64>> {
+    pub(crate) fn step(
+        &mut self,
+        reader: &mut Reader,
+        out: &mut Vec<u8>,
+    ) -> io::Result<Option<u64>> {
         if self.take == 0 || self.place.at >= self.end {
             return Ok(None);
         }
@@ -420,7 +431,7 @@ impl Walk {
     }
 
     /// Remembers how far it came, for the next slice.
-    pub fn remember(self, memory: &mut Memory) {
+    pub(crate) fn remember(self, memory: &mut Memory) {
         memory.place = Some(self.place);
     }
 }

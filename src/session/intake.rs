@@ -12,30 +12,30 @@ use std::ffi::OsString;
 use std::fs::File;
 
 /// The refusal of what does not fit (PROTOCOL 6.3, 6.4).
-pub const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
+pub(crate) const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
 
 /// UIDVALIDITY of the folder and the UIDs that messages got in it; none where they cannot be saved.
-pub type Delivered = (UidValidity, Vec<Uid>);
+pub(crate) type Delivered = (UidValidity, Vec<Uid>);
 
 impl Session {
     /// The quota of the session's own Maildir.
-    pub fn quota(&self) -> Quota<'_> {
+    pub(crate) fn quota(&self) -> Quota<'_> {
         Quota::new(own(), &self.store.config.host, self.options.maildir_quota.as_deref())
     }
 
     /// The quota of the Maildir that a folder is in.
-    pub fn quota_of<'a>(&'a self, place: &Place) -> Quota<'a> {
+    pub(crate) fn quota_of<'a>(&'a self, place: &Place) -> Quota<'a> {
         Quota::new(&place.at.root, &self.store.config.host, self.options.maildir_quota.as_deref())
     }
 
     /// Whether messages in a folder count at all (STORAGE 7.3).
-    pub fn is_counted(place: &Place) -> bool {
+    pub(crate) fn is_counted(place: &Place) -> bool {
         !place.is_link() && quota::counts(&place.at.sub)
     }
 
     /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them.
     /// `size` in octets on disk.
-    pub fn charge(&self, place: &Place, (size, count): (u64, u64), by: By) -> Result<()> {
+    pub(crate) fn charge(&self, place: &Place, (size, count): (u64, u64), by: By) -> Result<()> {
         if count == 0 || !Session::is_counted(place) {
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl Session {
     }
 
     /// Whether so much would be refused now: before a client is asked for it.
-    pub fn must_fit(&self, place: &Place, size: u64, by: By) -> Result<()> {
+    pub(crate) fn must_fit(&self, place: &Place, size: u64, by: By) -> Result<()> {
         if !Session::is_counted(place) {
             return Ok(());
         }
@@ -53,14 +53,14 @@ impl Session {
     }
 
     /// Takes back what was charged for messages that then did not come.
-    pub fn refund(&self, place: &Place, (size, count): (u64, u64)) {
+    pub(crate) fn refund(&self, place: &Place, (size, count): (u64, u64)) {
         if count > 0 && Session::is_counted(place) {
             self.quota_of(place).subtract(size, count);
         }
     }
 
     /// Mails a message that goes into the outbox; whether the mailer took it (PROTOCOL 6.4).
-    pub fn send(&self, message: &File) -> bool {
+    pub(crate) fn send(&self, message: &File) -> bool {
         let user = &self.client.user;
         let mailer = outbox::Mailer {
             program: self.options.sendmail.clone(),
@@ -74,7 +74,7 @@ impl Session {
 
     /// Puts messages into a folder, under its lock, all of them or none. Into the open folder that
     /// is a new look at it, which is told before the answer (RFC 3501 6.3.11).
-    pub fn deliver(
+    pub(crate) fn deliver(
         &mut self,
         place: &Place,
         deliveries: Vec<Delivery>,
@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// Notes in the log that a message could not be stored (PROTOCOL 2.4).
-    pub fn log_failure(&self, doing: &str, errno: Option<i32>) {
+    pub(crate) fn log_failure(&self, doing: &str, errno: Option<i32>) {
         log::error!(
             "error {doing} a message, user={}, errno={}",
             logging::shown(&self.client.user),

@@ -6,12 +6,12 @@ use log::{Level, LevelFilter};
 use std::io::Write;
 
 /// The target of lines with Courier's `NOTICE:` level, which `log` does not have.
-pub const NOTICE: &str = "notice";
+pub(crate) const NOTICE: &str = "notice";
 /// The target of lines without a level.
-pub const BARE: &str = "bare";
+pub(crate) const BARE: &str = "bare";
 
 /// Starts the log. `RUST_LOG` is not read: the log is the administrator's.
-pub fn start() {
+pub(crate) fn start() {
     let _ = env_logger::Builder::new()
         .filter_level(LevelFilter::Debug)
         .target(env_logger::Target::Pipe(Box::new(lines::Standard)))
@@ -32,11 +32,11 @@ pub fn start() {
 }
 
 /// A value for the log: what a client, the login process or a file says.
-pub fn shown(value: &[u8]) -> String {
+pub(crate) fn shown(value: &[u8]) -> String {
     lines::value(value)
 }
 
 /// A path for the log.
-pub fn shown_path(path: &[u8]) -> String {
+pub(crate) fn shown_path(path: &[u8]) -> String {
     lines::shown(path, lines::PATH)
 }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 
 /// How keywords are kept (STORAGE 3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Keywords {
+pub(crate) enum Keywords {
     /// Not offered.
     #[default]
     Off,
@@ -20,87 +20,87 @@ pub enum Keywords {
 
 /// What the environment says. Unset and empty are told apart only where Courier does.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// `IMAPLOGINTAG`: the tag of the login command; its presence says that imaplogin started us.
-    pub login_tag: Option<Vec<u8>>,
+    pub(crate) login_tag: Option<Vec<u8>>,
     /// `AUTHENTICATED`: the account.
-    pub authenticated: Option<Vec<u8>>,
+    pub(crate) authenticated: Option<Vec<u8>>,
     /// `AUTHADDR`: the sender for the outbox.
-    pub auth_address: Option<Vec<u8>>,
+    pub(crate) auth_address: Option<Vec<u8>>,
     /// `TCPREMOTEIP`, for the log.
-    pub remote_ip: Vec<u8>,
+    pub(crate) remote_ip: Vec<u8>,
     /// `TCPREMOTEPORT`, for the log.
-    pub remote_port: Vec<u8>,
+    pub(crate) remote_port: Vec<u8>,
     /// `PROTOCOL`: `SMAP1` is refused.
-    pub protocol: Vec<u8>,
+    pub(crate) protocol: Vec<u8>,
     /// `OPTIONS`: the account's options.
-    pub account: Vec<u8>,
+    pub(crate) account: Vec<u8>,
     /// `MAILDIR`, when not empty.
-    pub maildir: Option<Vec<u8>>,
+    pub(crate) maildir: Option<Vec<u8>>,
     /// `MAILDIRQUOTA`.
-    pub maildir_quota: Option<Vec<u8>>,
+    pub(crate) maildir_quota: Option<Vec<u8>>,
     /// `HOSTNAME`: the host part of file names.
-    pub hostname: Option<Vec<u8>>,
+    pub(crate) hostname: Option<Vec<u8>>,
     /// `HEADERFROM`: a header field for the outbox.
-    pub header_from: Option<Vec<u8>>,
+    pub(crate) header_from: Option<Vec<u8>>,
     /// `SENDMAIL`: the mailer for the outbox.
-    pub sendmail: Option<Vec<u8>>,
+    pub(crate) sendmail: Option<Vec<u8>>,
     /// `OUTBOX`, such as `.Outbox`; `None` when empty.
-    pub outbox: Option<Vec<u8>>,
+    pub(crate) outbox: Option<Vec<u8>>,
     /// `OUTBOX_MULTIPLE_SEND`.
-    pub outbox_multiple: bool,
+    pub(crate) outbox_multiple: bool,
     /// `IMAPDEBUGFILE`, when not empty.
-    pub debug_file: Option<Vec<u8>>,
+    pub(crate) debug_file: Option<Vec<u8>>,
     /// `IMAP_ACL`: the ACL capability.
-    pub acl: bool,
+    pub(crate) acl: bool,
     /// `IMAP_BROKENUIDV`.
-    pub broken_uidv: bool,
+    pub(crate) broken_uidv: bool,
     /// `IMAP_CAPABILITY`.
-    pub capability: Option<Vec<u8>>,
+    pub(crate) capability: Option<Vec<u8>>,
     /// `IMAP_CAPABILITY_TLS`, when not empty.
-    pub capability_tls: Option<Vec<u8>>,
+    pub(crate) capability_tls: Option<Vec<u8>>,
     /// `SMAP_CAPABILITY`, when not empty.
-    pub smap_capability: Option<Vec<u8>>,
+    pub(crate) smap_capability: Option<Vec<u8>>,
     /// `IMAP_CHECK_ALL_FOLDERS`.
-    pub check_all_folders: bool,
+    pub(crate) check_all_folders: bool,
     /// `IMAP_DISABLETHREADSORT`.
-    pub disable_thread_sort: bool,
+    pub(crate) disable_thread_sort: bool,
     /// `IMAP_EMPTYTRASH`; set but empty means one day.
-    pub empty_trash: Option<Vec<u8>>,
+    pub(crate) empty_trash: Option<Vec<u8>>,
     /// `IMAP_IDLE_TIMEOUT`, seconds between looks at the folder while idle.
-    pub idle_seconds: u64,
+    pub(crate) idle_seconds: u64,
     /// `IMAP_ID_FIELDS`: ID is known if set; bits 1 version, 2 os, 4 os-version.
-    pub id_fields: Option<i64>,
+    pub(crate) id_fields: Option<i64>,
     /// `IMAP_KEYWORDS`.
-    pub keywords: Keywords,
+    pub(crate) keywords: Keywords,
     /// `IMAP_LOG_DELETIONS`.
-    pub log_deletions: bool,
+    pub(crate) log_deletions: bool,
     /// `IMAP_MAILBOX_SANITY_CHECK`.
-    pub sanity_check: bool,
+    pub(crate) sanity_check: bool,
     /// `IMAP_MOVE_EXPUNGE_TO_TRASH`.
-    pub move_to_trash: bool,
+    pub(crate) move_to_trash: bool,
     /// `IMAP_OBSOLETE_CLIENT`.
-    pub obsolete_client: bool,
+    pub(crate) obsolete_client: bool,
     /// `IMAP_SHAREDINDEXFILE`, when not empty.
-    pub shared_index: Option<Vec<u8>>,
+    pub(crate) shared_index: Option<Vec<u8>>,
     /// `IMAP_SHAREDMUNGENAMES`.
-    pub shared_munge: bool,
+    pub(crate) shared_munge: bool,
     /// `IMAP_TLS`: the connection is encrypted.
-    pub tls: bool,
+    pub(crate) tls: bool,
     /// `TLS_EXTERNAL`, when not empty: a certificate may log in.
-    pub tls_external: bool,
+    pub(crate) tls_external: bool,
     /// `IMAP_TRASHFOLDERNAME`.
-    pub trash: Vec<u8>,
+    pub(crate) trash: Vec<u8>,
     /// `IMAP_USELOCKS`.
-    pub use_locks: bool,
+    pub(crate) use_locks: bool,
     /// `IMAP_EXTENSIONS`: ours; all that is added to Courier's wire rather than corrected on it.
-    pub extensions: bool,
+    pub(crate) extensions: bool,
     /// `IMAP_FSYNC`: ours; whether what is answered is on disk first.
-    pub fsync: bool,
+    pub(crate) fsync: bool,
 }
 
 /// The variables that [`Options`] reads, in the order of the manual page.
-pub const VARIABLES: &[&str] = &[
+pub(crate) const VARIABLES: &[&str] = &[
     "AUTHADDR",
     "AUTHENTICATED",
     "HEADERFROM",
@@ -142,7 +142,7 @@ pub const VARIABLES: &[&str] = &[
 ];
 
 /// Variables of Courier's that are accepted and have no effect here, with the reason.
-pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
+pub(crate) const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("COURIERTLS", "TLS is over before the session starts"),
     ("IMAP_ENHANCEDIDLE", "notification is used wherever it works"),
     ("IMAP_STARTTLS", "TLS is over before the session starts"),
@@ -155,12 +155,12 @@ pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
 
 impl Options {
     /// Reads the process's environment.
-    pub fn from_environment() -> Options {
+    pub(crate) fn from_environment() -> Options {
         Options::read(|name| std::env::var_os(name).map(OsString::into_vec))
     }
 
     /// Reads the variables that `get` knows.
-    pub fn read(get: impl Fn(&str) -> Option<Vec<u8>>) -> Options {
+    pub(crate) fn read(get: impl Fn(&str) -> Option<Vec<u8>>) -> Options {
         let filled = |name: &str| get(name).filter(|v| !v.is_empty());
         let on = |name: &str| get(name).is_some_and(|v| atoi(&v) != 0);
         let on_unless_zero = |name: &str| filled(name).is_none_or(|v| atoi(&v) != 0);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// A response code (RFC 3501 7.1), with who added it: ours go with `IMAP_EXTENSIONS=0`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Code {
+pub(crate) enum Code {
     /// Courier sends it too.
     Courier(Cow<'static, str>),
     /// Added here.
@@ -15,7 +15,7 @@ pub enum Code {
 
 /// The tagged answer of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     status: &'static str,
     code: Option<Code>,
     text: Cow<'static, [u8]>,
@@ -23,7 +23,7 @@ pub struct Outcome {
 
 /// Ends a command early, or the session.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Error {
+pub(crate) enum Error {
     /// A protocol error: counted, and ten in a row end the session (PROTOCOL 1.6).
     Syntax,
     /// `BAD Invalid command`: not counted (PROTOCOL, "BAD").
@@ -39,61 +39,61 @@ pub enum Error {
 
 /// `* BYE [ALERT] Fatal error: <what>: <reason>`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fatal {
+pub(crate) struct Fatal {
     /// What was tried.
-    pub what: String,
+    pub(crate) what: String,
     /// The system's word on it, may be empty.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// What handlers return.
-pub type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 impl Outcome {
     /// `OK <text>`
-    pub fn ok(text: impl Into<Cow<'static, str>>) -> Outcome {
+    pub(crate) fn ok(text: impl Into<Cow<'static, str>>) -> Outcome {
         Outcome { status: "OK", code: None, text: octets(text.into()) }
     }
 
     /// `NO <text>`
-    pub fn no(text: impl Into<Cow<'static, str>>) -> Outcome {
+    pub(crate) fn no(text: impl Into<Cow<'static, str>>) -> Outcome {
         Outcome { status: "NO", code: None, text: octets(text.into()) }
     }
 
     /// `NO <text>`, with the client's own octets in it.
-    pub fn no_bytes(text: Vec<u8>) -> Outcome {
+    pub(crate) fn no_bytes(text: Vec<u8>) -> Outcome {
         Outcome { status: "NO", code: None, text: Cow::Owned(one_line(text)) }
     }
 
     /// `OK <text>`, with the client's own octets in it.
-    pub fn ok_bytes(text: Vec<u8>) -> Outcome {
+    pub(crate) fn ok_bytes(text: Vec<u8>) -> Outcome {
         Outcome { status: "OK", code: None, text: Cow::Owned(one_line(text)) }
     }
 
     /// `BAD <text>`
-    pub fn bad(text: &'static str) -> Outcome {
+    pub(crate) fn bad(text: &'static str) -> Outcome {
         Outcome { status: "BAD", code: None, text: Cow::Borrowed(text.as_bytes()) }
     }
 
     /// Neither OK nor NO nor BAD: Courier's `TAG ACL FAILED: ...` (PROTOCOL 7.4, sic).
-    pub fn odd(status: &'static str, text: String) -> Outcome {
+    pub(crate) fn odd(status: &'static str, text: String) -> Outcome {
         Outcome { status, code: None, text: octets(text.into()) }
     }
 
     /// With a code that Courier sends.
-    pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Outcome {
+    pub(crate) fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Outcome {
         self.code = Some(Code::Courier(code.into()));
         self
     }
 
     /// With a code of ours.
-    pub fn with_added_code(mut self, code: &'static str) -> Outcome {
+    pub(crate) fn with_added_code(mut self, code: &'static str) -> Outcome {
         self.code = Some(Code::Added(code));
         self
     }
 
     /// As an error that ends the handler.
-    pub fn refuse<T>(self) -> Result<T> {
+    pub(crate) fn refuse<T>(self) -> Result<T> {
         Err(self.into())
     }
 }
@@ -134,7 +134,7 @@ impl From<wire::Error> for Error {
 
 impl Session {
     /// Writes the tagged line; `None` stands for a line without a usable tag.
-    pub fn tagged(&mut self, tag: Option<&[u8]>, outcome: &Outcome) {
+    pub(crate) fn tagged(&mut self, tag: Option<&[u8]>, outcome: &Outcome) {
         let out = &mut self.io.out;
         out.extend_from_slice(tag.unwrap_or(b"*"));
         out.push(b' ');
@@ -156,7 +156,7 @@ impl Session {
     }
 
     /// Writes an untagged line.
-    pub fn untagged(&mut self, text: &[u8]) {
+    pub(crate) fn untagged(&mut self, text: &[u8]) {
         let out = &mut self.io.out;
         out.extend_from_slice(b"* ");
         out.extend_from_slice(text);

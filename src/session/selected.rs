@@ -9,31 +9,31 @@ use crate::wire::write;
 use std::collections::HashSet;
 
 /// The open folder.
-pub struct Selected {
+pub(crate) struct Selected {
     /// Its name.
-    pub name: FolderName,
+    pub(crate) name: FolderName,
     /// Where it is, and where new mail for it goes.
-    pub place: Place,
+    pub(crate) place: Place,
     /// Its directory.
-    pub dir: Dir,
+    pub(crate) dir: Dir,
     /// Opened by EXAMINE, or without any right to write.
-    pub read_only: bool,
+    pub(crate) read_only: bool,
     /// Opened by EXAMINE, or an old-style shared folder that cannot be written: no flag is ever
     /// changed.
-    pub examined: bool,
+    pub(crate) examined: bool,
     /// The user's rights on it.
-    pub rights: Rights,
+    pub(crate) rights: Rights,
     /// The last look at it; its messages are what the client knows, once `news` is told.
-    pub snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     /// Keywords that the client was told of, in the order of the FLAGS line.
-    pub keywords: Vec<Vec<u8>>,
+    pub(crate) keywords: Vec<Vec<u8>>,
     /// Messages that this selection has COPYed elsewhere: they need no second copy in the trash
     /// (PROTOCOL 6.3).
-    pub copied: HashSet<Uid>,
+    pub(crate) copied: HashSet<Uid>,
     /// What the last look brought and the client was not yet told.
-    pub news: Option<Changes>,
+    pub(crate) news: Option<Changes>,
     /// What is remembered of the message that was served last.
-    pub last_served: Option<Memory>,
+    pub(crate) last_served: Option<Memory>,
 }
 
 impl List for Messages {
@@ -47,13 +47,13 @@ impl List for Messages {
 
 impl Selected {
     /// How many messages the session holds for \Recent.
-    pub fn recent(&self) -> usize {
+    pub(crate) fn recent(&self) -> usize {
         let messages = &self.snapshot.messages;
         (0..messages.len()).filter(|i| messages.recent(*i)).count()
     }
 
     /// Keywords that messages have, in the order of the folder's table.
-    pub fn used_keywords(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn used_keywords(&self) -> Vec<Vec<u8>> {
         let Snapshot { messages, keywords, .. } = &self.snapshot;
         let mut sets: HashSet<SetId> = HashSet::new();
         let mut last = SetId::EMPTY;
@@ -72,13 +72,13 @@ impl Selected {
     }
 
     /// Whether the client was told of a keyword.
-    pub fn knows_keyword(&self, name: &[u8]) -> bool {
+    pub(crate) fn knows_keyword(&self, name: &[u8]) -> bool {
         self.keywords.iter().any(|k| k.eq_ignore_ascii_case(name))
     }
 
     /// Takes in keywords that messages have and the client does not know, and says so (PROTOCOL
     /// 3.5).
-    pub fn learn_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
+    pub(crate) fn learn_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
         let new: Vec<Vec<u8>> =
             self.used_keywords().into_iter().filter(|k| !self.knows_keyword(k)).collect();
         if !new.is_empty() {
@@ -88,7 +88,7 @@ impl Selected {
     }
 
     /// Drops keywords that no message has any more, and says so (PROTOCOL 3.5).
-    pub fn forget_unused_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
+    pub(crate) fn forget_unused_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
         let used = self.used_keywords();
         let before = self.keywords.len();
         self.keywords.retain(|k| used.iter().any(|u| u.eq_ignore_ascii_case(k)));
@@ -99,7 +99,7 @@ impl Selected {
 
     /// Appends `(\Seen ...)`: the flags of a message in Courier's order, \Recent, keywords
     /// (PROTOCOL 5.4).
-    pub fn push_flags(&self, out: &mut Vec<u8>, index: usize) {
+    pub(crate) fn push_flags(&self, out: &mut Vec<u8>, index: usize) {
         let messages = &self.snapshot.messages;
         out.push(b'(');
         let start = out.len();
@@ -126,7 +126,7 @@ impl Selected {
 
     /// Appends `* <n> FETCH (FLAGS (...))` with its line break; with `UID <u>` before FLAGS where
     /// the command was a UID one.
-    pub fn push_fetch_flags(&self, out: &mut Vec<u8>, index: usize, with_uid: bool) {
+    pub(crate) fn push_fetch_flags(&self, out: &mut Vec<u8>, index: usize, with_uid: bool) {
         out.extend_from_slice(b"* ");
         write::number(out, (index as u64).saturating_add(1));
         out.extend_from_slice(b" FETCH (");
@@ -141,7 +141,7 @@ impl Selected {
     }
 
     /// Appends the FLAGS and PERMANENTFLAGS lines for a list of keywords (PROTOCOL 3.5).
-    pub fn push_flag_lines(&self, out: &mut Vec<u8>, keywords: &[Vec<u8>], may_add: bool) {
+    pub(crate) fn push_flag_lines(&self, out: &mut Vec<u8>, keywords: &[Vec<u8>], may_add: bool) {
         let mut names = Vec::new();
         for keyword in keywords {
             names.extend_from_slice(keyword);
@@ -163,14 +163,14 @@ impl Selected {
     }
 
     /// Appends `* OK [UIDVALIDITY <n>] Ok`.
-    pub fn push_validity(&self, out: &mut Vec<u8>) {
+    pub(crate) fn push_validity(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"* OK [UIDVALIDITY ");
         write::number(out, u64::from(self.snapshot.uid_validity.get()));
         out.extend_from_slice(b"] Ok\r\n");
     }
 
     /// Appends the EXISTS and RECENT lines, always a pair.
-    pub fn push_counts(&self, out: &mut Vec<u8>) {
+    pub(crate) fn push_counts(&self, out: &mut Vec<u8>) {
         for (n, word) in
             [(self.snapshot.messages.len(), &b" EXISTS\r\n"[..]), (self.recent(), b" RECENT\r\n")]
         {
@@ -182,7 +182,7 @@ impl Selected {
 }
 
 /// Appends `* OK [MYRIGHTS "..."] ACL`.
-pub fn push_rights(out: &mut Vec<u8>, rights: Rights) {
+pub(crate) fn push_rights(out: &mut Vec<u8>, rights: Rights) {
     out.extend_from_slice(b"* OK [MYRIGHTS \"");
     out.extend_from_slice(&rights.shown());
     out.extend_from_slice(b"\"] ACL\r\n");

@@ -76,7 +76,7 @@ fn compare(old: &Snapshot, new: &mut Snapshot) -> Changes {
 
 impl Selected {
     /// Puts a new look in the place of the old one.
-    pub fn renew(&mut self, mut new: Snapshot) {
+    pub(crate) fn renew(&mut self, mut new: Snapshot) {
         let changes = compare(&self.snapshot, &mut new);
         self.snapshot = new;
         // Looks are taken only where news may be told, so there is none left from before; if there
@@ -86,14 +86,14 @@ impl Selected {
     }
 
     /// How scans of this folder are to be made.
-    pub fn mode(&self) -> Mode {
+    pub(crate) fn mode(&self) -> Mode {
         if self.read_only { Mode::ReadOnly } else { Mode::ReadWrite }
     }
 }
 
 impl Session {
     /// Takes a new look at the open folder, if there is one and it is not proven unchanged.
-    pub fn look_again(&mut self) -> Result<()> {
+    pub(crate) fn look_again(&mut self) -> Result<()> {
         let Some(selected) = &self.selected else { return Ok(()) };
         self.synchronise(&selected.place)?;
         if scan::is_unchanged(&self.store, &selected.dir, &selected.snapshot) {
@@ -122,7 +122,7 @@ impl Session {
     /// Takes a new look where there is no NO: for NOOP, CHECK and the end of IDLE (RFC 3501 6.1.2,
     /// 6.4.1; RFC 2177 3). What hinders it is in the log, and the client is told what it can be
     /// told by the next look.
-    pub fn look_if_possible(&mut self) -> Result<()> {
+    pub(crate) fn look_if_possible(&mut self) -> Result<()> {
         match self.look_again() {
             Err(Error::Refused(_)) => Ok(()),
             done => done,
@@ -131,7 +131,7 @@ impl Session {
 
     /// Takes a new look after messages were removed. If none can be had, at least these are told to
     /// be gone.
-    pub fn look_for_what_is_left(&mut self) -> Result<()> {
+    pub(crate) fn look_for_what_is_left(&mut self) -> Result<()> {
         match self.look_again() {
             Err(Error::Refused(_)) => {
                 if let Some(selected) = &mut self.selected {
@@ -146,7 +146,11 @@ impl Session {
 
     /// Takes a new look at the open folder that also puts these messages into it; their UIDs.
     /// `text` refuses.
-    pub fn look_with(&mut self, deliveries: Vec<Delivery>, text: &'static str) -> Result<Vec<Uid>> {
+    pub(crate) fn look_with(
+        &mut self,
+        deliveries: Vec<Delivery>,
+        text: &'static str,
+    ) -> Result<Vec<Uid>> {
         let Some(selected) = &mut self.selected else { return Ok(Vec::new()) };
         match scan::scan(
             &self.store,
@@ -164,7 +168,7 @@ impl Session {
     }
 
     /// Writes what the last look brought. In IDLE a new message is followed by its FETCH line.
-    pub fn tell(&mut self, with_new: bool) {
+    pub(crate) fn tell(&mut self, with_new: bool) {
         let may_add = self.options.keywords != Keywords::Off;
         let Some(selected) = &mut self.selected else { return };
         let Some(changes) = selected.news.take() else { return };
@@ -195,7 +199,7 @@ impl Session {
 
     /// A failure of the store as an answer: logged with its context, and told in the command's own
     /// words.
-    pub fn store_error(&self, error: maildir::Error, text: &'static str) -> Error {
+    pub(crate) fn store_error(&self, error: maildir::Error, text: &'static str) -> Error {
         match error {
             maildir::Error::Gone => Outcome::no(text).into(),
             // RFC 5530 3: another session holds the folder for longer than anybody should.

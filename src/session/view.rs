@@ -5,7 +5,7 @@
 use crate::types::{Seq, Uid};
 
 /// The messages of one look at a folder: UIDs, ascending.
-pub trait List {
+pub(crate) trait List {
     /// How many there are.
     fn len(&self) -> usize;
     /// The UID at a place, from 0.
@@ -18,28 +18,28 @@ pub trait List {
 
 /// The way from one look to the next.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// Sequence numbers for EXPUNGE lines, in the order in which to send them: each counts from the
     /// picture that the lines before it have left.
-    pub expunged: Vec<u32>,
+    pub(crate) expunged: Vec<u32>,
     /// Messages kept, which have these places (from 0) in the new list: the first `kept` of it.
-    pub kept: usize,
+    pub(crate) kept: usize,
     /// Messages added behind them.
-    pub added: usize,
+    pub(crate) added: usize,
     /// Places (from 0, in the new list) of kept messages whose state is another.
-    pub changed: Vec<usize>,
+    pub(crate) changed: Vec<usize>,
     /// Whether it is another folder under the same name: its UIDs say nothing about those before.
-    pub replaced: bool,
+    pub(crate) replaced: bool,
 }
 
 impl Changes {
     /// Whether the number of messages must be told again.
-    pub fn resized(&self) -> bool {
+    pub(crate) fn resized(&self) -> bool {
         !self.expunged.is_empty() || self.added > 0
     }
 
     /// Sequence numbers of the changed messages.
-    pub fn changed_numbers(&self) -> impl Iterator<Item = Seq> + '_ {
+    pub(crate) fn changed_numbers(&self) -> impl Iterator<Item = Seq> + '_ {
         self.changed.iter().filter_map(|i| Seq::from_index(*i))
     }
 }
@@ -49,7 +49,7 @@ impl Changes {
 ///
 /// A message that turns up *between* known ones cannot be told in IMAP, where what is new comes at
 /// the end: then everything known from there on is expunged first and comes anew.
-pub fn compare(
+pub(crate) fn compare(
     old: &impl List,
     new: &impl List,
     mut same: impl FnMut(usize, usize) -> bool,
@@ -85,7 +85,7 @@ pub fn compare(
 
 /// Compares by nothing: the folder became another one under its name (its UIDVALIDITY changed), so
 /// all that was known is gone.
-pub fn replaced(old: &impl List, new: &impl List) -> Changes {
+pub(crate) fn replaced(old: &impl List, new: &impl List) -> Changes {
     Changes { expunged: vec![1; old.len()], added: new.len(), replaced: true, ..Changes::default() }
 }
 

@@ -6,12 +6,12 @@ use super::last_words;
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// The system's allocator; an allocation that fails ends the session in order.
-pub struct Allocator;
+pub(crate) struct Allocator;
 
 /// Has large buffers given back to the system when they are freed: a session works on a folder for
 /// a moment and then idles for hours. (glibc would raise this limit by itself at the first large
 /// buffer that is freed, and keep what comes after.)
-pub fn give_back_large_buffers() {
+pub(crate) fn give_back_large_buffers() {
     const LARGE: libc::c_int = 256 * 1024;
     // SAFETY: mallopt only sets numbers of the allocator; blocks that are there already stay valid.
     unsafe {

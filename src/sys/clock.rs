@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The wall clock: whole seconds since 1970 and microseconds.
-pub fn now() -> (i64, u32) {
+pub(crate) fn now() -> (i64, u32) {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(t) => (i64::try_from(t.as_secs()).unwrap_or(i64::MAX), t.subsec_micros()),
         Err(_) => (0, 0),
@@ -11,41 +11,41 @@ pub fn now() -> (i64, u32) {
 }
 
 /// The wall clock in nanoseconds since 1970, as file times have it.
-pub fn now_nanos() -> i128 {
+pub(crate) fn now_nanos() -> i128 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos() as i128)
 }
 
 /// A clock that only goes forward, for deadlines.
-pub fn monotonic() -> Instant {
+pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }
 
 /// Lets time pass. Signals do not shorten it: only for waits of a fraction of a second.
-pub fn sleep(time: Duration) {
+pub(crate) fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
 /// A moment in the server's local zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Local {
+pub(crate) struct Local {
     /// The year, such as 2024.
-    pub year: i64,
+    pub(crate) year: i64,
     /// From 1.
-    pub month: u32,
+    pub(crate) month: u32,
     /// From 1.
-    pub day: u32,
+    pub(crate) day: u32,
     /// From 0.
-    pub hour: u32,
+    pub(crate) hour: u32,
     /// From 0.
-    pub minute: u32,
+    pub(crate) minute: u32,
     /// From 0, 60 in a leap second.
-    pub second: u32,
+    pub(crate) second: u32,
     /// Seconds east of UTC.
-    pub offset: i32,
+    pub(crate) offset: i32,
 }
 
 /// The local calendar time of a moment, by `TZ` as Courier does it.
-pub fn local(seconds: i64) -> Local {
+pub(crate) fn local(seconds: i64) -> Local {
     // SAFETY: `tm` is plain data that localtime_r fills; a null answer leaves the zeroed value,
     // which is valid.
     let tm = unsafe {
@@ -66,7 +66,7 @@ pub fn local(seconds: i64) -> Local {
 }
 
 /// Reads `TZ` once (localtime_r alone need not, POSIX); called before the first use of [`local`].
-pub fn read_time_zone() {
+pub(crate) fn read_time_zone() {
     unsafe extern "C" {
         fn tzset();
     }

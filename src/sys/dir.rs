@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the directory says an entry is, without a look at the entry itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A regular file.
     File,
     /// A directory.
@@ -27,7 +27,7 @@ const BUFFER: usize = 128 * 1024;
 
 /// Opens a directory. A folder's own may be a link; `cur`, `new` and the like in it may not (ELOOP;
 /// see [`super::beneath`]).
-pub fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     if super::beneath::is_part(path) {
         return super::beneath::open(path, OFlag::O_DIRECTORY | OFlag::O_NONBLOCK, 0);
     }
@@ -39,7 +39,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// Calls `each` with every entry's name and kind, `.` and `..` left out, in the directory's own
 /// order.
-pub fn for_each(dir: &File, mut each: impl FnMut(&[u8], Kind)) -> io::Result<()> {
+pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], Kind)) -> io::Result<()> {
     // Eight-octet alignment, as the kernel's records want it.
     let mut buffer = vec![0u64; BUFFER / 8];
     loop {
@@ -84,7 +84,7 @@ fn byte(data: &[u8], at: usize) -> u8 {
 }
 
 /// The names of all entries; for small directories.
-pub fn names(path: &Path) -> io::Result<Vec<Vec<u8>>> {
+pub(crate) fn names(path: &Path) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     for_each(&open(path)?, |name, _| names.push(name.to_vec()))?;
     Ok(names)

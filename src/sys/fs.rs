@@ -15,12 +15,12 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A path of octets.
-pub fn path(octets: &[u8]) -> &Path {
+pub(crate) fn path(octets: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(octets))
 }
 
 /// `dir/name`.
-pub fn join(dir: &Path, name: &[u8]) -> PathBuf {
+pub(crate) fn join(dir: &Path, name: &[u8]) -> PathBuf {
     dir.join(OsStr::from_bytes(name))
 }
 
@@ -38,25 +38,25 @@ fn regular(file: File) -> io::Result<(File, Metadata)> {
 
 /// Opens a regular file of a folder for reading; a symbolic link is refused (ELOOP; see
 /// [`super::beneath`]).
-pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
+pub(crate) fn open(path: &Path) -> io::Result<(File, Metadata)> {
     regular(beneath::open(path, CAREFULLY, 0)?)
 }
 
 /// Opens a regular file for reading, through symbolic links if need be: for what an administrator
 /// names.
-pub fn open_through_link(path: &Path) -> io::Result<(File, Metadata)> {
+pub(crate) fn open_through_link(path: &Path) -> io::Result<(File, Metadata)> {
     regular(File::options().read(true).custom_flags(CAREFULLY.bits()).open(path)?)
 }
 
 /// The whole of a control file, no more than `limit` octets; a larger one is an error
 /// (`InvalidData`).
-pub fn read_control(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_control(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let (file, metadata) = open(path)?;
     read_all(&file, &metadata, limit)
 }
 
 /// The whole of an open control file, no more than `limit` octets.
-pub fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::InvalidData, "control file too large");
     if metadata.len() > limit {
         return Err(too_large());
@@ -77,19 +77,19 @@ pub fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<
 
 /// Makes a new file for reading and writing; one that exists already, even as a dangling link, is
 /// an error.
-pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+pub(crate) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     beneath::open(path, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL, mode)
 }
 
 /// Opens an existing regular file of a folder for appending (maildirsize); a symbolic link is
 /// refused.
-pub fn open_append(path: &Path) -> io::Result<(File, Metadata)> {
+pub(crate) fn open_append(path: &Path) -> io::Result<(File, Metadata)> {
     regular(beneath::open(path, OFlag::O_RDWR | OFlag::O_APPEND | CAREFULLY, 0)?)
 }
 
 /// Opens an existing regular file that an administrator names, for appending; only a link in the
 /// last component is refused.
-pub fn open_append_anywhere(path: &Path) -> io::Result<(File, Metadata)> {
+pub(crate) fn open_append_anywhere(path: &Path) -> io::Result<(File, Metadata)> {
     regular(
         File::options()
             .append(true)
@@ -99,7 +99,7 @@ pub fn open_append_anywhere(path: &Path) -> io::Result<(File, Metadata)> {
 }
 
 /// Reads at an offset until the buffer is full or the file ends; how much was read.
-pub fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = buf.get_mut(done..) {
         if rest.is_empty() {
@@ -116,13 +116,13 @@ pub fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
 }
 
 /// rename(2): replaces `to` in one step.
-pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
 /// renameat2(2) with RENAME_NOREPLACE; where the file system does not know that, a link and an
 /// unlink; where there are no links either (or for a directory), a look and a rename.
-pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{RenameFlags, renameat2};
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
@@ -138,47 +138,47 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// link(2): a second name for a file.
-pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn link(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::hard_link(from, to)
 }
 
 /// A second name for an open file, whatever its name is by now. An error where `/proc` is not to be
 /// had, or where the file has no name any more.
-pub fn link_open(file: &File, to: &Path) -> io::Result<()> {
+pub(crate) fn link_open(file: &File, to: &Path) -> io::Result<()> {
     let from = format!("/proc/self/fd/{}", file.as_raw_fd());
     nix::unistd::linkat(AT_FDCWD, from.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)
         .map_err(Into::into)
 }
 
 /// symlink(2).
-pub fn symlink(target: &Path, at: &Path) -> io::Result<()> {
+pub(crate) fn symlink(target: &Path, at: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(target, at)
 }
 
 /// unlink(2).
-pub fn unlink(path: &Path) -> io::Result<()> {
+pub(crate) fn unlink(path: &Path) -> io::Result<()> {
     nix::unistd::unlink(path).map_err(Into::into)
 }
 
 /// mkdir(2) with a mode, less the umask.
-pub fn mkdir(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn mkdir(path: &Path, mode: u32) -> io::Result<()> {
     nix::unistd::mkdir(path, Mode::from_bits_truncate(mode)).map_err(Into::into)
 }
 
 /// rmdir(2).
-pub fn rmdir(path: &Path) -> io::Result<()> {
+pub(crate) fn rmdir(path: &Path) -> io::Result<()> {
     std::fs::remove_dir(path)
 }
 
 /// chmod(2).
-pub fn chmod(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn chmod(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 /// Sets a file's modification time (INTERNALDATE), in whole seconds; a symbolic link is not
 /// followed.
-pub fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {
+pub(crate) fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {
     let time = at_second(seconds);
     utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(Into::into)
 }
@@ -190,7 +190,7 @@ fn at_second(seconds: i64) -> TimeSpec {
 }
 
 /// Sets an open file's modification time, in whole seconds.
-pub fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
+pub(crate) fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
     let time = at_second(seconds);
     nix::sys::stat::futimens(file, &time, &time).map_err(Into::into)
 }
@@ -199,7 +199,7 @@ pub fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
 ///
 /// Errors: ENOSPC or EDQUOT where there is no room; `Unsupported` where that cannot be told,
 /// whatever the reason.
-pub fn reserve(file: &File, size: u64) -> io::Result<()> {
+pub(crate) fn reserve(file: &File, size: u64) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{FallocateFlags, fallocate};
     let size = libc::off_t::try_from(size).unwrap_or(libc::off_t::MAX);
@@ -211,29 +211,29 @@ pub fn reserve(file: &File, size: u64) -> io::Result<()> {
 }
 
 /// close(2), whose answer matters: over NFS a full disk may be told only here.
-pub fn close(file: File) -> io::Result<()> {
+pub(crate) fn close(file: File) -> io::Result<()> {
     nix::unistd::close(std::os::fd::OwnedFd::from(file)).map_err(Into::into)
 }
 
 /// lstat(2).
-pub fn lstat(path: &Path) -> io::Result<Metadata> {
+pub(crate) fn lstat(path: &Path) -> io::Result<Metadata> {
     std::fs::symlink_metadata(path)
 }
 
 /// Removes a directory with all that is in it. No symbolic link is followed, not even one that is
 /// put there meanwhile.
-pub fn remove_tree(path: &Path) -> io::Result<()> {
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     std::fs::remove_dir_all(path)
 }
 
 /// Whether an error says that a file is not under this name: it was renamed or removed. (ESTALE:
 /// the same, by another host on a network file system.)
-pub fn is_gone(error: &io::Error) -> bool {
+pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESTALE))
 }
 
 /// Whether an error says that a file system has no hard links, or none here.
-pub fn no_hard_links(error: &io::Error) -> bool {
+pub(crate) fn no_hard_links(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(
@@ -249,13 +249,13 @@ pub fn no_hard_links(error: &io::Error) -> bool {
 }
 
 /// Whether an error says that the place cannot be written by us at all (as opposed to a full disk).
-pub fn is_unwritable(error: &io::Error) -> bool {
+pub(crate) fn is_unwritable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
 }
 
 /// Whether an error says that something stands in a file's or directory's place that is none: a
 /// link, a FIFO, a device, the other kind.
-pub fn is_out_of_place(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_place(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::ELOOP | libc::ENOTDIR | libc::EISDIR | libc::ENXIO | libc::ENODEV)
@@ -264,18 +264,18 @@ pub fn is_out_of_place(error: &io::Error) -> bool {
 
 /// Whether an error says that a control file is there and cannot be taken in: too large, or not
 /// ours to read.
-pub fn is_unreadable(error: &io::Error) -> bool {
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied || error.kind() == io::ErrorKind::InvalidData
 }
 
 /// Whether an error says that the disk, or the user's share of it, is full.
-pub fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }
 
 /// An error as the system would have told it, with its number: for what is refused before the
 /// system is asked.
-pub fn error(kind: io::ErrorKind) -> io::Error {
+pub(crate) fn error(kind: io::ErrorKind) -> io::Error {
     match kind {
         io::ErrorKind::AlreadyExists => io::Error::from_raw_os_error(libc::EEXIST),
         io::ErrorKind::IsADirectory => io::Error::from_raw_os_error(libc::EISDIR),
@@ -289,13 +289,13 @@ pub fn error(kind: io::ErrorKind) -> io::Error {
 }
 
 /// Waits until a file's content and size are on disk.
-pub fn sync_file(file: &File) -> io::Result<()> {
+pub(crate) fn sync_file(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
 /// Waits until a directory's entries are on disk. Where a file system cannot do that for a
 /// directory, nothing is to be waited for.
-pub fn sync_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     match super::dir::open(path)?.sync_all() {
         Err(e) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP)) => Ok(()),
         synced => synced,
@@ -303,24 +303,24 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 /// Whether the process may write to a path, by its effective ids.
-pub fn writable(path: &Path) -> bool {
+pub(crate) fn writable(path: &Path) -> bool {
     use nix::unistd::{AccessFlags, faccessat};
     faccessat(AT_FDCWD, path, AccessFlags::W_OK, AtFlags::AT_EACCESS).is_ok()
 }
 
 /// The modification time in nanoseconds since 1970.
-pub fn mtime_nanos(metadata: &Metadata) -> i128 {
+pub(crate) fn mtime_nanos(metadata: &Metadata) -> i128 {
     i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
 
 /// A path for the log: no longer than lines there allow, and on one line.
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     super::log::shown(path.as_os_str().as_bytes(), super::log::PATH)
 }
 
 /// The system's words for an error, those of `strerror` without Rust's number: `No such file or
 /// directory`.
-pub fn error_text(error: &io::Error) -> String {
+pub(crate) fn error_text(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

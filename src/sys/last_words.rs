@@ -33,7 +33,7 @@ const BACKSTOP: Duration = Duration::from_secs(1);
 /// Takes note of where the connection stands: `whole` is still to be sent, and a line may follow
 /// it, unless the client is left in the middle of a response. Counts until the next call, or until
 /// the memory of `whole` is freed.
-pub fn stand(whole: &[u8], in_the_middle: bool) {
+pub(crate) fn stand(whole: &[u8], in_the_middle: bool) {
     let at = if whole.is_empty() { ptr::null_mut() } else { whole.as_ptr().cast_mut() };
     QUEUE.store(at, Relaxed);
     LENGTH.store(whole.len(), Relaxed);

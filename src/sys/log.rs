@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// The longest line, with its level and without its line end.
-pub const LINE: usize = 500;
+pub(crate) const LINE: usize = 500;
 /// The most of a value that somebody else has chosen: a name, a field of ID.
-pub const VALUE: usize = 100;
+pub(crate) const VALUE: usize = 100;
 /// The most of a path.
-pub const PATH: usize = 255;
+pub(crate) const PATH: usize = 255;
 
 /// What stands for the rest of a text that was cut.
 const CUT: &str = "...";
@@ -26,7 +26,7 @@ fn ends_a_line(c: char) -> bool {
 
 /// A text as it may stand in the log: on one line, at most `limit` octets, `...` for what is cut
 /// off; what is not UTF-8 is U+FFFD.
-pub fn shown(text: &[u8], limit: usize) -> String {
+pub(crate) fn shown(text: &[u8], limit: usize) -> String {
     let chunks = text.utf8_chunks();
     let chars = chunks.flat_map(|c| {
         c.valid().chars().chain((!c.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER))
@@ -50,19 +50,19 @@ pub fn shown(text: &[u8], limit: usize) -> String {
 }
 
 /// What somebody else has chosen, for the log.
-pub fn value(text: &[u8]) -> String {
+pub(crate) fn value(text: &[u8]) -> String {
     shown(text, VALUE)
 }
 
 /// A whole line without its end: the level, as courierlogger knows it, and the text.
-pub fn line(level: &str, text: &str) -> String {
+pub(crate) fn line(level: &str, text: &str) -> String {
     [level, &shown(text.as_bytes(), LINE.saturating_sub(level.len()))].concat()
 }
 
 /// Standard error. A reader that has stopped keeps the session waiting, as with Courier, but for a
 /// signal: then the line is given up.
 #[derive(Debug)]
-pub struct Standard;
+pub(crate) struct Standard;
 
 impl Write for Standard {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {

@@ -1,16 +1,16 @@
 //! The system: the only place for `unsafe`, libc and nix. Everything above asks the kernel through
 //! here.
 
-pub mod alloc;
+pub(crate) mod alloc;
 mod beneath;
-pub mod clock;
-pub mod dir;
-pub mod fs;
-pub mod last_words;
-pub mod log;
-pub mod panic;
-pub mod poll;
-pub mod process;
-pub mod signals;
-pub mod stdio;
-pub mod user;
+pub(crate) mod clock;
+pub(crate) mod dir;
+pub(crate) mod fs;
+pub(crate) mod last_words;
+pub(crate) mod log;
+pub(crate) mod panic;
+pub(crate) mod poll;
+pub(crate) mod process;
+pub(crate) mod signals;
+pub(crate) mod stdio;
+pub(crate) mod user;

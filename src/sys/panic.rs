@@ -5,7 +5,7 @@
 use std::panic::PanicHookInfo;
 
 /// From now on a panic ends the process in order.
-pub fn end_in_order() {
+pub(crate) fn end_in_order() {
     std::panic::set_hook(Box::new(|info| {
         // Straight to the descriptors: the log's own code may be where it happened.
         super::last_words::end(

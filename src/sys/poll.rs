@@ -12,35 +12,35 @@ use std::time::Duration;
 
 /// What a wait is for.
 #[derive(Clone, Copy, Default)]
-pub struct Interest<'a> {
+pub(crate) struct Interest<'a> {
     /// A descriptor to read from.
-    pub input: Option<BorrowedFd<'a>>,
+    pub(crate) input: Option<BorrowedFd<'a>>,
     /// A descriptor to write to.
-    pub output: Option<BorrowedFd<'a>>,
+    pub(crate) output: Option<BorrowedFd<'a>>,
     /// The notification of changes.
-    pub watch: Option<BorrowedFd<'a>>,
+    pub(crate) watch: Option<BorrowedFd<'a>>,
     /// A descriptor whose far end may go away, and of which nothing else is wanted.
-    pub hangup: Option<BorrowedFd<'a>>,
+    pub(crate) hangup: Option<BorrowedFd<'a>>,
 }
 
 /// What ended a wait; nothing set means that the time was up.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Ready {
+pub(crate) struct Ready {
     /// There is input, or its end.
-    pub input: bool,
+    pub(crate) input: bool,
     /// Output is accepted, or the far end is gone.
-    pub output: bool,
+    pub(crate) output: bool,
     /// A change was noticed.
-    pub watch: bool,
+    pub(crate) watch: bool,
     /// The far end of `hangup` is gone.
-    pub hangup: bool,
+    pub(crate) hangup: bool,
     /// A signal asks the session to stop.
-    pub signal: bool,
+    pub(crate) signal: bool,
 }
 
 /// Waits until something of interest happens, a signal arrives or the time is up (`None`: no
 /// limit).
-pub fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
+pub(crate) fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
     if signals::asked_to_stop() {
         return Ok(Ready { signal: true, ..Ready::default() });
     }
@@ -49,7 +49,7 @@ pub fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Rea
 
 /// Waits on the way out, when a signal was told already or does not matter any more: none is let
 /// in.
-pub fn wait_out(interest: Interest<'_>, timeout: Duration) -> io::Result<Ready> {
+pub(crate) fn wait_out(interest: Interest<'_>, timeout: Duration) -> io::Result<Ready> {
     poll(interest, Some(timeout), None)
 }
 
@@ -89,7 +89,7 @@ fn poll(
 /// A pause in a longer piece of work (waiting for a lock, letting the clock pass): ends early when
 /// `watch` has something, when a signal arrives, or when nobody is left to read our answers. (The
 /// end of standard input is no hang-up: what was sent before it is still answered.)
-pub fn pause(time: Duration, watch: Option<BorrowedFd<'_>>) -> io::Result<Ready> {
+pub(crate) fn pause(time: Duration, watch: Option<BorrowedFd<'_>>) -> io::Result<Ready> {
     // SAFETY: descriptor 1 is the connection for as long as the process lives; if it was closed,
     // poll says POLLNVAL.
     let stdout = unsafe { BorrowedFd::borrow_raw(1) };

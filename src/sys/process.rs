@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Prepares a command so that its process starts with the signals as usual.
-pub fn ordinary_signals(command: &mut Command) -> &mut Command {
+pub(crate) fn ordinary_signals(command: &mut Command) -> &mut Command {
     // SAFETY: between fork and exec only sigaction and sigprocmask are called, both
     // async-signal-safe.
     unsafe {
@@ -23,11 +23,11 @@ pub fn ordinary_signals(command: &mut Command) -> &mut Command {
 
 /// How a program that was fed has ended.
 #[derive(Debug)]
-pub struct Fed {
+pub(crate) struct Fed {
     /// Whether it exited with 0, and was given the whole input unless it did not want it.
-    pub succeeded: bool,
+    pub(crate) succeeded: bool,
     /// What it wrote first, to standard output and standard error together.
-    pub output: Vec<u8>,
+    pub(crate) output: Vec<u8>,
 }
 
 /// Runs a command: gives it `input` piece by piece (`None` at the end), keeps the first `keep`
@@ -36,7 +36,7 @@ pub struct Fed {
 /// progress for `patience` is killed, as is one that has not been given everything when a signal
 /// asks the session to stop. What is left running behind its back (a daemon that holds its output)
 /// is not waited for.
-pub fn feed(
+pub(crate) fn feed(
     command: &mut Command,
     mut input: impl FnMut() -> io::Result<Option<Vec<u8>>>,
     keep: usize,
@@ -176,7 +176,7 @@ fn only_standard_descriptors(command: &mut Command) -> &mut Command {
 
 /// Runs a command to its end; whether it exited with 0. It gets descriptors 0, 1 and 2 and no
 /// other.
-pub fn succeeds(command: &mut Command) -> io::Result<bool> {
+pub(crate) fn succeeds(command: &mut Command) -> io::Result<bool> {
     Ok(only_standard_descriptors(ordinary_signals(command)).status()?.success())
 }
 
@@ -184,18 +184,18 @@ pub fn succeeds(command: &mut Command) -> io::Result<bool> {
 /// kernel not to hand the core to a program (systemd-coredump, apport), which a limit of 0 does
 /// not. PR_SET_DUMPABLE would do so too, but would take /proc/self and the debugger away from the
 /// user himself.
-pub fn no_core_files() {
+pub(crate) fn no_core_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let hard = getrlimit(Resource::RLIMIT_CORE).map_or(0, |(_, hard)| hard);
     let _ = setrlimit(Resource::RLIMIT_CORE, hard.min(1), hard.min(1));
 }
 
 /// The working directory of the process, for good.
-pub fn change_directory(path: &std::path::Path) -> io::Result<()> {
+pub(crate) fn change_directory(path: &std::path::Path) -> io::Result<()> {
     std::env::set_current_dir(path)
 }
 
 /// The first argument of the process.
-pub fn argument() -> Option<std::ffi::OsString> {
+pub(crate) fn argument() -> Option<std::ffi::OsString> {
     std::env::args_os().nth(1)
 }

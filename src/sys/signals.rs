@@ -22,7 +22,7 @@ fn ours() -> SigSet {
 }
 
 /// Takes over the three signals, blocks them, and has SIGPIPE ignored. Once, at start-up.
-pub fn install() {
+pub(crate) fn install() {
     let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
@@ -36,7 +36,7 @@ pub fn install() {
 }
 
 /// Whether one of the three has arrived.
-pub fn asked_to_stop() -> bool {
+pub(crate) fn asked_to_stop() -> bool {
     ASKED_TO_STOP.load(Ordering::Relaxed)
 }
 

@@ -23,7 +23,7 @@ enum Way {
 }
 
 /// The two ends that we were given.
-pub struct Stdio {
+pub(crate) struct Stdio {
     input_is_socket: bool,
     is_tcp: bool,
     way: Way,
@@ -43,7 +43,7 @@ fn kind(fd: BorrowedFd<'_>) -> Option<SFlag> {
 impl Stdio {
     /// Looks at what descriptors 0 and 1 are, and asks TCP to notice a dead client (keep-alive, and
     /// no more than `stall` of unacknowledged output).
-    pub fn new(stall: Duration) -> Stdio {
+    pub(crate) fn new(stall: Duration) -> Stdio {
         let input = std::io::stdin();
         let output = std::io::stdout();
         let input_is_socket = kind(input.as_fd()) == Some(SFlag::S_IFSOCK);
@@ -67,13 +67,13 @@ impl Stdio {
     }
 
     /// The descriptor to wait on for input.
-    pub fn input(&self) -> BorrowedFd<'static> {
+    pub(crate) fn input(&self) -> BorrowedFd<'static> {
         // SAFETY: descriptor 0 stays what it is for as long as the process lives.
         unsafe { BorrowedFd::borrow_raw(0) }
     }
 
     /// The descriptor to wait on before more output.
-    pub fn output(&self) -> BorrowedFd<'_> {
+    pub(crate) fn output(&self) -> BorrowedFd<'_> {
         match &self.way {
             Way::Own(fd) => fd.as_fd(),
             // SAFETY: descriptor 1 stays what it is for as long as the process lives.
@@ -82,7 +82,7 @@ impl Stdio {
     }
 
     /// Reads what is there; only after a wait has said so. 0 is the end of input.
-    pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.input_is_socket {
             return Ok(recv(0, buf, MsgFlags::MSG_DONTWAIT)?);
         }
@@ -92,7 +92,7 @@ impl Stdio {
     /// Writes a part of `data`, never waiting: `WouldBlock` says that a wait is due. For
     /// [`Way::Small`] the caller must have waited for the descriptor before (see
     /// [`Stdio::must_wait`]).
-    pub fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         match &self.way {
             Way::Socket => Ok(send(1, data, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?),
             Way::Own(fd) => Ok(nix::unistd::write(fd, data)?),
@@ -106,12 +106,12 @@ impl Stdio {
     }
 
     /// Whether every write needs a wait before it.
-    pub fn must_wait(&self) -> bool {
+    pub(crate) fn must_wait(&self) -> bool {
         matches!(self.way, Way::Small)
     }
 
     /// Waits for room on the way out, when signals do not count any more.
-    pub fn wait_out(&mut self, timeout: Duration) -> io::Result<bool> {
+    pub(crate) fn wait_out(&mut self, timeout: Duration) -> io::Result<bool> {
         if self.must_wait() {
             last_words::backstop(timeout + Duration::from_secs(1));
         }
@@ -123,7 +123,7 @@ impl Stdio {
     /// that is closed with input in it, or to which input comes after that, is reset, and takes
     /// back what the client has not read yet. TCP is waited for until the client's side has all of
     /// it, no longer than `patience`.
-    pub fn hang_up(&mut self, patience: Duration) {
+    pub(crate) fn hang_up(&mut self, patience: Duration) {
         let end = clock::monotonic() + patience;
         loop {
             let over = last_words::empty_input();

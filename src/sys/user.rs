@@ -7,34 +7,34 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 /// The name of the real user id in the password file (through NSS), as Courier takes it for a
 /// session without a login.
-pub fn passwd_name() -> Option<Vec<u8>> {
+pub(crate) fn passwd_name() -> Option<Vec<u8>> {
     User::from_uid(Uid::current()).ok().flatten().map(|u| u.name.into_bytes())
 }
 
 /// The real user id.
-pub fn uid() -> u32 {
+pub(crate) fn uid() -> u32 {
     Uid::current().as_raw()
 }
 
 /// The effective user id.
-pub fn euid() -> u32 {
+pub(crate) fn euid() -> u32 {
     Uid::effective().as_raw()
 }
 
 /// The effective group id.
-pub fn egid() -> u32 {
+pub(crate) fn egid() -> u32 {
     nix::unistd::Gid::effective().as_raw()
 }
 
 /// This process.
-pub fn pid() -> u32 {
+pub(crate) fn pid() -> u32 {
     std::process::id()
 }
 
 /// Whether a process of that number runs on this host (also when it is somebody else's). One that
 /// has ended and was not waited for, a zombie, runs no more; the number of a thread is no
 /// process's.
-pub fn process_runs(pid: u32) -> bool {
+pub(crate) fn process_runs(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
     // SAFETY: pidfd_open takes two numbers.
     let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -52,16 +52,16 @@ pub fn process_runs(pid: u32) -> bool {
 }
 
 /// What `/proc` tells of a process.
-pub struct Process {
+pub(crate) struct Process {
     /// When it began, in nanoseconds since 1970 by today's clock.
-    pub start: i128,
+    pub(crate) start: i128,
     /// It does not get on: somebody has stopped it, or the system does not come back from a call (a
     /// file server that does not answer).
-    pub stuck: bool,
+    pub(crate) stuck: bool,
 }
 
 /// What `/proc` tells of a process, if it tells anything.
-pub fn process(pid: u32) -> Option<Process> {
+pub(crate) fn process(pid: u32) -> Option<Process> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in parentheses, with any characters in it; the third is the state,
     // the 22nd the start, in ticks since the machine's.
@@ -78,7 +78,7 @@ pub fn process(pid: u32) -> Option<Process> {
 
 /// When what we run in began, in nanoseconds since 1970: the first process of the machine, or of
 /// the container. No process that runs began before.
-pub fn first_start() -> i128 {
+pub(crate) fn first_start() -> i128 {
     process(1).map_or_else(boot, |first| first.start)
 }
 
@@ -90,14 +90,14 @@ fn boot() -> i128 {
 }
 
 /// The name that gethostname() gives.
-pub fn hostname() -> Vec<u8> {
+pub(crate) fn hostname() -> Vec<u8> {
     nix::unistd::gethostname()
         .map(std::os::unix::ffi::OsStringExt::into_vec)
         .unwrap_or_else(|_| b"localhost".to_vec())
 }
 
 /// The system's name and release, as `uname -s` and `uname -r` print them.
-pub fn system() -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn system() -> (Vec<u8>, Vec<u8>) {
     use std::os::unix::ffi::OsStrExt;
     nix::sys::utsname::uname()
         .map(|u| (u.sysname().as_bytes().to_vec(), u.release().as_bytes().to_vec()))

@@ -5,7 +5,7 @@ use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
 /// A set of system flags (RFC 3501 2.3.2). \Recent is not in here: it belongs to a session, not to
 /// a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub struct Flags(u8);
+pub(crate) struct Flags(u8);
 
 /// Each flag with its Maildir letter and its name, in the order in which Courier's FLAGS response
 /// has them (PROTOCOL 5.4).
@@ -19,53 +19,53 @@ const TABLE: [(Flags, u8, &str); 5] = [
 
 impl Flags {
     /// No flag.
-    pub const NONE: Flags = Flags(0);
+    pub(crate) const NONE: Flags = Flags(0);
     /// \Draft
-    pub const DRAFT: Flags = Flags(1);
+    pub(crate) const DRAFT: Flags = Flags(1);
     /// \Flagged
-    pub const FLAGGED: Flags = Flags(2);
+    pub(crate) const FLAGGED: Flags = Flags(2);
     /// \Answered
-    pub const ANSWERED: Flags = Flags(4);
+    pub(crate) const ANSWERED: Flags = Flags(4);
     /// \Seen
-    pub const SEEN: Flags = Flags(8);
+    pub(crate) const SEEN: Flags = Flags(8);
     /// \Deleted
-    pub const DELETED: Flags = Flags(16);
+    pub(crate) const DELETED: Flags = Flags(16);
     /// Every system flag.
-    pub const ALL: Flags = Flags(31);
+    pub(crate) const ALL: Flags = Flags(31);
 
     /// Whether all of `other` are in here.
-    pub const fn contains(self, other: Flags) -> bool {
+    pub(crate) const fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any of `other` is in here.
-    pub const fn intersects(self, other: Flags) -> bool {
+    pub(crate) const fn intersects(self, other: Flags) -> bool {
         self.0 & other.0 != 0
     }
 
     /// Whether there is none.
-    pub const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// These without `other`.
-    pub const fn without(self, other: Flags) -> Flags {
+    pub(crate) const fn without(self, other: Flags) -> Flags {
         Flags(self.0 & !other.0)
     }
 
     /// The bits, for compact records.
-    pub const fn bits(self) -> u8 {
+    pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
     /// The flag of a name, in any case: `\Seen`.
-    pub fn by_name(name: &[u8]) -> Option<Flags> {
+    pub(crate) fn by_name(name: &[u8]) -> Option<Flags> {
         TABLE.iter().find(|(_, _, n)| n.as_bytes().eq_ignore_ascii_case(name)).map(|(f, _, _)| *f)
     }
 
     /// The flags in a file name: the text after its last `:`, if that starts with `2,`. Unknown
     /// letters are passed over.
-    pub fn of_file_name(name: &[u8]) -> Flags {
+    pub(crate) fn of_file_name(name: &[u8]) -> Flags {
         let suffix = memchr::memrchr(b':', name)
             .and_then(|colon| name.get(colon..))
             .and_then(|s| s.strip_prefix(b":2,"));
@@ -73,7 +73,7 @@ impl Flags {
     }
 
     /// The flags of Maildir letters.
-    pub fn of_letters(letters: &[u8]) -> Flags {
+    pub(crate) fn of_letters(letters: &[u8]) -> Flags {
         TABLE
             .iter()
             .filter(|(_, l, _)| letters.contains(l))
@@ -82,7 +82,7 @@ impl Flags {
 
     /// The flags of letters that are written as [`Flags::push_letters`] writes them: known, each
     /// once, in order. `None` for others.
-    pub fn of_usual_letters(letters: &[u8]) -> Option<Flags> {
+    pub(crate) fn of_usual_letters(letters: &[u8]) -> Option<Flags> {
         let mut rest = letters;
         let mut flags = Flags::NONE;
         for (flag, letter, _) in TABLE {
@@ -95,12 +95,12 @@ impl Flags {
     }
 
     /// Appends the Maildir letters in the order of a file name, `DFRST`.
-    pub fn push_letters(self, out: &mut Vec<u8>) {
+    pub(crate) fn push_letters(self, out: &mut Vec<u8>) {
         out.extend(TABLE.iter().filter(|(f, _, _)| self.contains(*f)).map(|(_, l, _)| *l));
     }
 
     /// The names, in the order of Courier's FLAGS item: `\Draft \Flagged \Answered \Seen \Deleted`.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         TABLE.iter().filter(move |(f, _, _)| self.contains(*f)).map(|(_, _, n)| *n)
     }
 }

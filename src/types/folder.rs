@@ -6,7 +6,7 @@ use crate::types::utf7;
 /// A name that follows the rules, with the folder it means. Two names are equal when they mean the
 /// same folder, however they are spelled: `inbox` is `INBOX` (RFC 3501 5.1).
 #[derive(Clone, Eq, Debug)]
-pub struct FolderName {
+pub(crate) struct FolderName {
     spelled: Vec<u8>,
     name: Vec<u8>,
 }
@@ -20,7 +20,7 @@ impl PartialEq for FolderName {
 /// Which folder a name means. The texts are UTF-8 (or the client's octets under UTF8=ACCEPT)
 /// without the namespace's prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// The account's own Maildir.
     Inbox,
     /// `INBOX.<sub>`: the directory `.<sub>` in it.
@@ -33,7 +33,7 @@ pub enum Place<'a> {
 
 /// Why a name was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NameError {
+pub(crate) enum NameError {
     /// Not modified UTF-7 (RFC 3501 5.1.3).
     Encoding,
     /// Outside every namespace, or with `/`, an empty component, or `..`.
@@ -42,7 +42,7 @@ pub enum NameError {
 
 impl FolderName {
     /// Reads a name as it came from the client: modified UTF-7, or raw under UTF8=ACCEPT.
-    pub fn from_wire(wire: &[u8], utf8: bool) -> Result<FolderName, NameError> {
+    pub(crate) fn from_wire(wire: &[u8], utf8: bool) -> Result<FolderName, NameError> {
         let name =
             if utf8 { wire.to_vec() } else { utf7::decode(wire).ok_or(NameError::Encoding)? };
         let mut folder = FolderName::from_disk(&name)?;
@@ -51,7 +51,7 @@ impl FolderName {
     }
 
     /// Reads a name as control files have it: UTF-8, with the namespace's prefix.
-    pub fn from_disk(name: &[u8]) -> Result<FolderName, NameError> {
+    pub(crate) fn from_disk(name: &[u8]) -> Result<FolderName, NameError> {
         if name.contains(&b'/')
             || name.contains(&0)
             || name.split(|b| *b == b'.').any(<[u8]>::is_empty)
@@ -71,29 +71,29 @@ impl FolderName {
     }
 
     /// The account's own Maildir.
-    pub fn inbox() -> FolderName {
+    pub(crate) fn inbox() -> FolderName {
         FolderName { spelled: b"INBOX".to_vec(), name: b"INBOX".to_vec() }
     }
 
     /// The folder `.<sub>` of the account's own Maildir; `None` for a name that no client could
     /// write.
-    pub fn own(sub: &[u8]) -> Option<FolderName> {
+    pub(crate) fn own(sub: &[u8]) -> Option<FolderName> {
         FolderName::from_disk(&[b"INBOX.", sub].concat()).ok()
     }
 
     /// The octets that the client wrote, for echoing.
-    pub fn spelled(&self) -> &[u8] {
+    pub(crate) fn spelled(&self) -> &[u8] {
         &self.spelled
     }
 
     /// The whole name as control files have it (`INBOX.Sent`): UTF-8, the prefix in its usual
     /// spelling.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.name
     }
 
     /// Which folder it is.
-    pub fn place(&self) -> Place<'_> {
+    pub(crate) fn place(&self) -> Place<'_> {
         let rest = |prefix: &[u8]| {
             let rest = self.name.strip_prefix(prefix)?;
             if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b".") }
@@ -108,13 +108,13 @@ impl FolderName {
     }
 
     /// The folder one level up, in the same namespace; `None` at the top.
-    pub fn parent(&self) -> Option<FolderName> {
+    pub(crate) fn parent(&self) -> Option<FolderName> {
         let dot = memchr::memrchr(b'.', &self.name)?;
         FolderName::from_disk(self.name.get(..dot)?).ok()
     }
 
     /// Whether `other` is this folder or one below it.
-    pub fn is_at_or_above(&self, other: &FolderName) -> bool {
+    pub(crate) fn is_at_or_above(&self, other: &FolderName) -> bool {
         other
             .name
             .strip_prefix(&*self.name)
@@ -123,7 +123,7 @@ impl FolderName {
 
     /// Whether the name holds a control character: such folders are served, not made (DESIGN, "The
     /// wire").
-    pub fn has_control(&self) -> bool {
+    pub(crate) fn has_control(&self) -> bool {
         self.name.iter().any(u8::is_ascii_control)
     }
 }
@@ -131,7 +131,7 @@ impl FolderName {
 /// A name of a control file or directory in the form for the wire. Under UTF8=ACCEPT the octets as
 /// they are; otherwise modified UTF-7, and `None` for a name that is not UTF-8 (Courier ends the
 /// session there; it is left out instead, STORAGE 4.3).
-pub fn to_wire(name: &[u8], utf8: bool) -> Option<Vec<u8>> {
+pub(crate) fn to_wire(name: &[u8], utf8: bool) -> Option<Vec<u8>> {
     if utf8 { Some(name.to_vec()) } else { utf7::encode(name) }
 }
 

@@ -7,16 +7,16 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(NonZeroU32);
+        pub(crate) struct $name(NonZeroU32);
 
         impl $name {
             /// The smallest value.
-            pub const MIN: Self = Self(NonZeroU32::MIN);
+            pub(crate) const MIN: Self = Self(NonZeroU32::MIN);
             /// The largest value.
-            pub const MAX: Self = Self(NonZeroU32::MAX);
+            pub(crate) const MAX: Self = Self(NonZeroU32::MAX);
 
             /// `None` for zero (RFC 3501 9, `nz-number`).
-            pub const fn new(n: u32) -> Option<Self> {
+            pub(crate) const fn new(n: u32) -> Option<Self> {
                 match NonZeroU32::new(n) {
                     Some(n) => Some(Self(n)),
                     None => None,
@@ -24,12 +24,12 @@ macro_rules! number {
             }
 
             /// The plain number.
-            pub const fn get(self) -> u32 {
+            pub(crate) const fn get(self) -> u32 {
                 self.0.get()
             }
 
             /// The next one, `None` past 32 bits.
-            pub const fn next(self) -> Option<Self> {
+            pub(crate) const fn next(self) -> Option<Self> {
                 match self.0.checked_add(1) {
                     Some(n) => Some(Self(n)),
                     None => None,
@@ -66,12 +66,12 @@ number! {
 
 impl Seq {
     /// The sequence number of the message at `index` (from 0) of a folder.
-    pub fn from_index(index: usize) -> Option<Seq> {
+    pub(crate) fn from_index(index: usize) -> Option<Seq> {
         u32::try_from(index).ok().and_then(|n| n.checked_add(1)).and_then(Seq::new)
     }
 
     /// The place in the folder, from 0.
-    pub const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         (self.get() - 1) as usize
     }
 }

@@ -7,14 +7,14 @@ use std::rc::Rc;
 /// Which set of keywords a message has; index into its folder's [`KeywordTable`]. Zero is the empty
 /// set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Debug)]
-pub struct SetId(u32);
+pub(crate) struct SetId(u32);
 
 impl SetId {
     /// No keyword.
-    pub const EMPTY: SetId = SetId(0);
+    pub(crate) const EMPTY: SetId = SetId(0);
 
     /// Whether it is the empty set.
-    pub const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 }
@@ -24,7 +24,7 @@ impl SetId {
 /// Names compare without regard to ASCII case; the spelling first seen is kept (STORAGE 3.5).
 /// Neither names nor sets are ever taken out: a table lives as long as one look at the folder.
 #[derive(Clone, Debug, Default)]
-pub struct KeywordTable {
+pub(crate) struct KeywordTable {
     names: Vec<Box<[u8]>>,
     /// By the name in lower case.
     by_name: HashMap<Box<[u8]>, u32>,
@@ -38,12 +38,12 @@ const LIMIT: usize = 100_000;
 
 impl KeywordTable {
     /// An empty table.
-    pub fn new() -> KeywordTable {
+    pub(crate) fn new() -> KeywordTable {
         KeywordTable::default()
     }
 
     /// The number of a name, which is added if it is new; `None` past the limit.
-    pub fn intern(&mut self, name: &[u8]) -> Option<u32> {
+    pub(crate) fn intern(&mut self, name: &[u8]) -> Option<u32> {
         if let Some(at) = self.find(name) {
             return Some(at);
         }
@@ -57,22 +57,22 @@ impl KeywordTable {
     }
 
     /// The number of a name that is known.
-    pub fn find(&self, name: &[u8]) -> Option<u32> {
+    pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
         self.by_name.get(&*name.to_ascii_lowercase()).copied()
     }
 
     /// The name of a number.
-    pub fn name(&self, number: u32) -> Option<&[u8]> {
+    pub(crate) fn name(&self, number: u32) -> Option<&[u8]> {
         self.names.get(number as usize).map(|n| &**n)
     }
 
     /// All names, in the order in which they were first seen.
-    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.names.iter().map(|n| &**n)
     }
 
     /// The set of these numbers, in any order, doubles allowed.
-    pub fn set(&mut self, mut numbers: Vec<u32>) -> SetId {
+    pub(crate) fn set(&mut self, mut numbers: Vec<u32>) -> SetId {
         numbers.sort_unstable();
         numbers.dedup();
         if numbers.is_empty() {
@@ -92,23 +92,23 @@ impl KeywordTable {
     }
 
     /// The set of these names.
-    pub fn set_of<'a>(&mut self, names: impl IntoIterator<Item = &'a [u8]>) -> SetId {
+    pub(crate) fn set_of<'a>(&mut self, names: impl IntoIterator<Item = &'a [u8]>) -> SetId {
         let numbers = names.into_iter().filter_map(|n| self.intern(n)).collect();
         self.set(numbers)
     }
 
     /// The numbers in a set, ascending.
-    pub fn members(&self, set: SetId) -> &[u32] {
+    pub(crate) fn members(&self, set: SetId) -> &[u32] {
         (set.0 as usize).checked_sub(1).and_then(|at| self.sets.get(at)).map_or(&[], |s| s)
     }
 
     /// The names in a set.
-    pub fn names_of(&self, set: SetId) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn names_of(&self, set: SetId) -> impl Iterator<Item = &[u8]> {
         self.members(set).iter().filter_map(|n| self.name(*n))
     }
 
     /// Whether a set has the keyword of this number.
-    pub fn contains(&self, set: SetId, number: u32) -> bool {
+    pub(crate) fn contains(&self, set: SetId, number: u32) -> bool {
         self.members(set).binary_search(&number).is_ok()
     }
 }
@@ -116,7 +116,7 @@ impl KeywordTable {
 /// Whether a client may give a keyword this name: an atom (RFC 3501 9, `flag-keyword`). The
 /// specials of an atom are what Courier replaces in names that it reads from disk (STORAGE 3.5), so
 /// every name that may be given comes back as it is.
-pub fn is_valid_keyword(name: &[u8]) -> bool {
+pub(crate) fn is_valid_keyword(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(b))
 }
 

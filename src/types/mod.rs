@@ -1,16 +1,16 @@
 //! Values and their rules, no input or output: what a UID is, what a folder may be called, which
 //! letters are rights.
 
-pub mod flags;
-pub mod folder;
-pub mod ids;
-pub mod keywords;
-pub mod number;
-pub mod rights;
-pub mod utf7;
+pub(crate) mod flags;
+pub(crate) mod folder;
+pub(crate) mod ids;
+pub(crate) mod keywords;
+pub(crate) mod number;
+pub(crate) mod rights;
+pub(crate) mod utf7;
 
-pub use flags::Flags;
-pub use folder::{FolderName, Place};
-pub use ids::{Seq, Uid, UidValidity};
-pub use keywords::{KeywordTable, SetId};
-pub use rights::Rights;
+pub(crate) use flags::Flags;
+pub(crate) use folder::{FolderName, Place};
+pub(crate) use ids::{Seq, Uid, UidValidity};
+pub(crate) use keywords::{KeywordTable, SetId};
+pub(crate) use rights::Rights;

@@ -2,7 +2,7 @@
 
 /// The value of a setting by C's `atoi`: optional blanks and sign, the leading decimal digits, 0
 /// without any; saturating.
-pub fn atoi(text: &[u8]) -> i64 {
+pub(crate) fn atoi(text: &[u8]) -> i64 {
     let text = text.trim_ascii_start();
     let (negative, digits) = match text.split_first() {
         Some((b'-', rest)) => (true, rest),
@@ -17,7 +17,7 @@ pub fn atoi(text: &[u8]) -> i64 {
 }
 
 /// A number made of digits only; `None` for anything else or past 64 bits.
-pub fn digits(text: &[u8]) -> Option<u64> {
+pub(crate) fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
@@ -28,7 +28,7 @@ pub fn digits(text: &[u8]) -> Option<u64> {
 }
 
 /// Appends `n` in decimal: the form of every number on the wire, without a formatter's cost.
-pub fn push(out: &mut Vec<u8>, n: u64) {
+pub(crate) fn push(out: &mut Vec<u8>, n: u64) {
     let mut buf = [0u8; 20];
     let mut at = buf.len();
     let mut rest = n;

@@ -2,20 +2,20 @@
 
 /// A set of rights. Courier stores any printable character other than a blank, so do we.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Rights(u128);
+pub(crate) struct Rights(u128);
 
 impl Rights {
     /// No right.
-    pub const NONE: Rights = Rights(0);
+    pub(crate) const NONE: Rights = Rights(0);
     /// `aceilrstwx`: what an owner has (no `p`).
-    pub const ALL: Rights = Rights::of(b"aceilrstwx");
+    pub(crate) const ALL: Rights = Rights::of(b"aceilrstwx");
     /// Any one of these opens a folder read-write (STORAGE 5.1).
-    pub const WRITING: Rights = Rights::of(b"iestw");
+    pub(crate) const WRITING: Rights = Rights::of(b"iestw");
     /// Any one of these lets a user ask for the rights (PROTOCOL 7.3).
-    pub const ASKING: Rights = Rights::of(b"lricxea");
+    pub(crate) const ASKING: Rights = Rights::of(b"lricxea");
 
     /// The rights of these letters; what is not printable ASCII is left out.
-    pub const fn of(letters: &[u8]) -> Rights {
+    pub(crate) const fn of(letters: &[u8]) -> Rights {
         let mut bits = 0u128;
         let mut rest = letters;
         while let [first, tail @ ..] = rest {
@@ -28,7 +28,7 @@ impl Rights {
     }
 
     /// Like [`Rights::of`], with RFC 2086's `d` standing for `e`, `t` and `x` (RFC 4314 2.1.1).
-    pub const fn of_wire(letters: &[u8]) -> Rights {
+    pub(crate) const fn of_wire(letters: &[u8]) -> Rights {
         let rights = Rights::of(letters);
         const D: Rights = Rights::of(b"d");
         if rights.0 & D.0 == 0 {
@@ -38,44 +38,44 @@ impl Rights {
     }
 
     /// Whether the right `letter` is in here.
-    pub const fn has(self, letter: u8) -> bool {
+    pub(crate) const fn has(self, letter: u8) -> bool {
         letter < 0x7f && self.0 & (1 << letter) != 0
     }
 
     /// Whether all of `other` are in here.
-    pub const fn contains(self, other: Rights) -> bool {
+    pub(crate) const fn contains(self, other: Rights) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any of `other` is in here.
-    pub const fn intersects(self, other: Rights) -> bool {
+    pub(crate) const fn intersects(self, other: Rights) -> bool {
         self.0 & other.0 != 0
     }
 
     /// Both together.
-    pub const fn with(self, other: Rights) -> Rights {
+    pub(crate) const fn with(self, other: Rights) -> Rights {
         Rights(self.0 | other.0)
     }
 
     /// These without `other`.
-    pub const fn without(self, other: Rights) -> Rights {
+    pub(crate) const fn without(self, other: Rights) -> Rights {
         Rights(self.0 & !other.0)
     }
 
     /// Whether there is none.
-    pub const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// The letters in octet order, as files have them.
-    pub fn letters(self) -> Vec<u8> {
+    pub(crate) fn letters(self) -> Vec<u8> {
         (b'!'..0x7f).filter(|l| self.has(*l)).collect()
     }
 
     /// The letters for the wire: `d` in the place of `e` where all of `e`, `t`, `x` are there
     /// (PROTOCOL 7.1). Where only some of them are, they are shown as they are, in GETACL and
     /// MYRIGHTS too, which in Courier hide them (RFC 4314 2.1.1).
-    pub fn shown(self) -> Vec<u8> {
+    pub(crate) fn shown(self) -> Vec<u8> {
         const ETX: Rights = Rights::of(b"etx");
         let letters = self.letters();
         if !self.contains(ETX) {

@@ -5,7 +5,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// The UTF-8 text of a name in modified UTF-7. `None` where it is malformed: an octet outside
 /// printable ASCII, an unclosed or badly padded shift, a lone surrogate. Superfluous encodings of
 /// ASCII are accepted, as Courier does.
-pub fn decode(wire: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode(wire: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(wire.len());
     let mut rest = wire;
     while let Some((&first, tail)) = rest.split_first() {
@@ -61,7 +61,7 @@ fn decode_shift(shifted: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// The modified UTF-7 form of a UTF-8 name; `None` if `name` is not UTF-8.
-pub fn encode(name: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn encode(name: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(name).ok()?;
     let mut out = Vec::with_capacity(name.len());
     let mut pending: Vec<u16> = Vec::new();

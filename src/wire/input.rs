@@ -8,13 +8,13 @@ use super::{Error, Literal, Result, Token};
 use crate::sys::clock;
 
 /// The longest string, quoted or literal.
-pub const MAX_STRING: usize = 64 * 1024;
+pub(crate) const MAX_STRING: usize = 64 * 1024;
 /// The longest command, its literals included (APPEND's message is not counted).
-pub const MAX_COMMAND: usize = 1024 * 1024;
+pub(crate) const MAX_COMMAND: usize = 1024 * 1024;
 
 /// What `[` and `]` are, `~` and `}` too: tokens of their own or errors, or part of an atom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Brackets {
+pub(crate) enum Brackets {
     /// Tokens, errors.
     Tokens,
     /// Atom characters but for `]`: where flags belong (RFC 3501 9, `ATOM-CHAR`; Courier: as
@@ -37,7 +37,7 @@ fn is_atom_octet(b: u8, brackets: Brackets) -> bool {
 
 impl Io {
     /// Forgets the line before and starts with the next.
-    pub fn begin_line(&mut self) {
+    pub(crate) fn begin_line(&mut self) {
         self.line = super::io::Line::default();
     }
 
@@ -68,12 +68,12 @@ impl Io {
     }
 
     /// The next token.
-    pub fn token(&mut self) -> Result<Token> {
+    pub(crate) fn token(&mut self) -> Result<Token> {
         self.token_as(Brackets::Tokens)
     }
 
     /// The next token, with brackets read as told.
-    pub fn token_as(&mut self, brackets: Brackets) -> Result<Token> {
+    pub(crate) fn token_as(&mut self, brackets: Brackets) -> Result<Token> {
         if let Some(token) = self.line.back.take() {
             return Ok(token);
         }
@@ -88,7 +88,7 @@ impl Io {
     }
 
     /// Looks at the next token without taking it.
-    pub fn peek(&mut self) -> Result<&Token> {
+    pub(crate) fn peek(&mut self) -> Result<&Token> {
         let token = self.token()?;
         Ok(self.line.back.insert(token))
     }
@@ -220,7 +220,7 @@ impl Io {
 
     /// Lets the literal come whose head was the last token: sends the continuation if the client
     /// waits for it.
-    pub fn accept_literal(&mut self) -> Result<Literal> {
+    pub(crate) fn accept_literal(&mut self) -> Result<Literal> {
         let literal = self.line.literal.take().ok_or(Error::Syntax)?;
         if literal.synchronising {
             self.out.extend_from_slice(b"+ OK\r\n");
@@ -230,7 +230,11 @@ impl Io {
 
     /// Hands the next octets of an accepted literal to `sink` in pieces, `left` octets in all. A
     /// client that sends nothing for a minute is gone (PROTOCOL 1.7).
-    pub fn literal_octets(&mut self, mut left: u64, mut sink: impl FnMut(&[u8])) -> Result<()> {
+    pub(crate) fn literal_octets(
+        &mut self,
+        mut left: u64,
+        mut sink: impl FnMut(&[u8]),
+    ) -> Result<()> {
         while left > 0 {
             if self.unread().is_empty() {
                 let deadline = clock::monotonic() + STALL;
@@ -249,7 +253,7 @@ impl Io {
 
     /// The text of an atom, a quoted string or a literal (`astring`); anything else is a syntax
     /// error.
-    pub fn text_of(&mut self, token: Token) -> Result<Vec<u8>> {
+    pub(crate) fn text_of(&mut self, token: Token) -> Result<Vec<u8>> {
         match token {
             Token::Atom(text) | Token::Quoted(text) => Ok(text),
             Token::Literal(_) => self.literal_string(),
@@ -272,20 +276,20 @@ impl Io {
     }
 
     /// `astring` (with `NIL` among the atoms, and with brackets in them).
-    pub fn astring(&mut self) -> Result<Vec<u8>> {
+    pub(crate) fn astring(&mut self) -> Result<Vec<u8>> {
         let token = self.token_as(Brackets::Text)?;
         self.text_of(token)
     }
 
     /// The end of the line, and nothing before it.
-    pub fn end_of_line(&mut self) -> Result<()> {
+    pub(crate) fn end_of_line(&mut self) -> Result<()> {
         if self.token()? == Token::Eol { Ok(()) } else { Err(Error::Syntax) }
     }
 
     /// Throws the rest of the line away, and with it every non-synchronising literal in it: those
     /// octets are on their way and are never commands. A synchronising literal at its end was
     /// refused and does not come.
-    pub fn skip_line(&mut self) -> Result<()> {
+    pub(crate) fn skip_line(&mut self) -> Result<()> {
         self.line.back = None;
         loop {
             if let Some(literal) = self.line.literal.take() {
@@ -318,7 +322,7 @@ impl Io {
     }
 
     /// The end of the line after a handler is done with it: what was not read of it is thrown away.
-    pub fn finish_line(&mut self) -> Result<()> {
+    pub(crate) fn finish_line(&mut self) -> Result<()> {
         if self.line.ended && self.line.literal.is_none() { Ok(()) } else { self.skip_line() }
     }
 }

@@ -18,22 +18,22 @@ use std::time::{Duration, Instant};
 /// Output past this many octets is written without waiting for the command's end.
 const HIGH_WATER: usize = 64 * 1024;
 /// How long the client may refuse output (PROTOCOL 1.7).
-pub const STALL: Duration = Duration::from_secs(60);
+pub(crate) const STALL: Duration = Duration::from_secs(60);
 /// How long, in all, the client is given to take what is left when a signal has ended the session.
-pub const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// How much is asked of the connection at once.
 const CHUNK: usize = 16 * 1024;
 
 /// A place for the trace that IMAPDEBUGFILE asks for.
-pub type Trace = Box<dyn FnMut(&[u8])>;
+pub(crate) type Trace = Box<dyn FnMut(&[u8])>;
 
 /// The connection with its queues.
-pub struct Io {
+pub(crate) struct Io {
     link: Box<dyn Link>,
     pub(super) buffer: Vec<u8>,
     pub(super) at: usize,
     /// Output that has not gone out yet; handlers append to it.
-    pub out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
     /// How much of `out` has gone out; 0 but within a flush.
     gone: usize,
     /// Where the last whole response in `out` ends; 0: there is no end of one.
@@ -44,11 +44,11 @@ pub struct Io {
     /// The client is gone, or has not read for too long: it gets nothing more.
     lost: bool,
     /// When the session ends for inactivity.
-    pub deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     /// Octets received.
-    pub received: u64,
+    pub(crate) received: u64,
     /// Octets sent.
-    pub sent: u64,
+    pub(crate) sent: u64,
     pub(super) trace: Option<Trace>,
     pub(super) line: Line,
 }
@@ -57,20 +57,20 @@ pub struct Io {
 #[derive(Default)]
 pub(super) struct Line {
     /// The LF was consumed: nothing more of this line comes.
-    pub ended: bool,
+    pub(crate) ended: bool,
     /// A token that was looked at and put back.
-    pub back: Option<Token>,
+    pub(crate) back: Option<Token>,
     /// The head of a literal whose octets were not read yet.
-    pub literal: Option<super::Literal>,
+    pub(crate) literal: Option<super::Literal>,
     /// How much of such a head the line ends in so far.
-    pub head: super::head::Head,
+    pub(crate) head: super::head::Head,
     /// Octets of this command so far, literals included.
-    pub octets: usize,
+    pub(crate) octets: usize,
 }
 
 /// What ended a wait in IDLE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wake {
+pub(crate) enum Wake {
     /// There is input, or its end.
     Input,
     /// The notification has something.
@@ -81,7 +81,7 @@ pub enum Wake {
 
 impl Io {
     /// A session's connection.
-    pub fn new(link: Box<dyn Link>) -> Io {
+    pub(crate) fn new(link: Box<dyn Link>) -> Io {
         Io {
             link,
             buffer: Vec::new(),
@@ -100,7 +100,7 @@ impl Io {
     }
 
     /// Has every token and every write recorded from now on.
-    pub fn set_trace(&mut self, trace: Trace) {
+    pub(crate) fn set_trace(&mut self, trace: Trace) {
         self.trace = Some(trace);
     }
 
@@ -110,13 +110,13 @@ impl Io {
     }
 
     /// Whether there is input that was received and not yet looked at.
-    pub fn has_input(&self) -> bool {
+    pub(crate) fn has_input(&self) -> bool {
         !self.unread().is_empty()
     }
 
     /// Notes that all of `out` is whole responses. Called where one ends; a tagged or untagged line
     /// does so by itself.
-    pub fn mark(&mut self) {
+    pub(crate) fn mark(&mut self) {
         debug_assert!(
             self.out.is_empty() || self.out.ends_with(b"\r\n"),
             "a response ends in a line break"
@@ -127,19 +127,19 @@ impl Io {
     }
 
     /// Between responses: writes out if a good deal has collected.
-    pub fn ease(&mut self) -> Result<(), End> {
+    pub(crate) fn ease(&mut self) -> Result<(), End> {
         self.mark();
         self.ease_within()
     }
 
     /// The same in the middle of a response.
-    pub fn ease_within(&mut self) -> Result<(), End> {
+    pub(crate) fn ease_within(&mut self) -> Result<(), End> {
         if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
     }
 
     /// Writes everything out, waiting for the client no longer than [`STALL`] at a time. What is
     /// left when a signal ends that stays; a client that is gone gets nothing more.
-    pub fn flush(&mut self) -> Result<(), End> {
+    pub(crate) fn flush(&mut self) -> Result<(), End> {
         self.flush_until(None)
     }
 
@@ -223,7 +223,7 @@ impl Io {
 
     /// The end of the session: what is not a whole response is dropped, `goodbye` (a line) follows
     /// if it may stand there, and all that is left is sent.
-    pub fn close(&mut self, goodbye: Option<&[u8]>) {
+    pub(crate) fn close(&mut self, goodbye: Option<&[u8]>) {
         let middle = self.in_the_middle();
         self.out.truncate(self.whole);
         if let Some(line) = goodbye.filter(|_| !middle) {
@@ -246,7 +246,7 @@ impl Io {
     }
 
     /// The one wait: flushes, then waits for input, for `watch`, or until `until`.
-    pub fn wait(
+    pub(crate) fn wait(
         &mut self,
         watch: Option<BorrowedFd<'_>>,
         until: Option<Instant>,

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 /// What a wait on a connection is for, and what ended it.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct Wants {
+pub(crate) struct Wants {
     /// Input (or its end).
-    pub input: bool,
+    pub(crate) input: bool,
     /// Room for output.
-    pub output: bool,
+    pub(crate) output: bool,
     /// The notification that was handed in.
-    pub watch: bool,
+    pub(crate) watch: bool,
 }
 
 /// A connection that never blocks but in [`Link::wait`].
-pub trait Link {
+pub(crate) trait Link {
     /// Waits for what is wanted; nothing set in the answer means that the time is up.
     fn wait(
         &mut self,
@@ -91,7 +91,7 @@ impl Link for Stdio {
 
 /// A connection in memory: all input is there from the start, and what was written is kept.
 #[derive(Default, Debug)]
-pub struct Memory {
+pub(crate) struct Memory {
     input: Vec<u8>,
     at: usize,
     piece: usize,
@@ -100,12 +100,12 @@ pub struct Memory {
 
 impl Memory {
     /// A client that sends `input` in pieces of `piece` octets (0: all at once) and then closes.
-    pub fn new(input: &[u8], piece: usize) -> Memory {
+    pub(crate) fn new(input: &[u8], piece: usize) -> Memory {
         Memory { input: input.to_vec(), piece, ..Memory::default() }
     }
 
     /// What was written so far, shared.
-    pub fn output(&self) -> std::rc::Rc<std::cell::RefCell<Vec<u8>>> {
+    pub(crate) fn output(&self) -> std::rc::Rc<std::cell::RefCell<Vec<u8>>> {
         std::rc::Rc::clone(&self.output)
     }
 }

@@ -2,21 +2,20 @@
 //! from memory.
 
 mod head;
-pub mod input;
-pub mod io;
-pub mod link;
-pub mod set;
-pub mod token;
-pub mod write;
+pub(crate) mod input;
+pub(crate) mod io;
+pub(crate) mod link;
+pub(crate) mod set;
+pub(crate) mod token;
+pub(crate) mod write;
 
-pub use io::Io;
-pub use link::Link;
-pub use set::Set;
-pub use token::{Literal, Token};
+pub(crate) use io::Io;
+pub(crate) use set::Set;
+pub(crate) use token::{Literal, Token};
 
 /// Why no more tokens come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub(crate) enum End {
     /// The client closed the connection, or stopped reading for a minute (PROTOCOL 1.7).
     Closed,
     /// Nothing complete arrived in time.
@@ -27,7 +26,7 @@ pub enum End {
 
 /// What can go wrong between the client's bytes and a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Error {
+pub(crate) enum Error {
     /// The line does not follow the grammar; the rest of it is to be thrown away.
     Syntax,
     /// The session is over.
@@ -41,4 +40,4 @@ impl From<End> for Error {
 }
 
 /// The result of reading.
-pub type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;

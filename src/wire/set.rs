@@ -4,7 +4,7 @@ use crate::types::number;
 
 /// One end of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// A number as written. Zero gets through on its own, as with Courier, and names no message.
     Number(u64),
     /// `*`: the last message.
@@ -13,21 +13,21 @@ pub enum Bound {
 
 /// A set as the client wrote it: parts in their order, overlaps kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Set(Vec<(Bound, Bound)>);
+pub(crate) struct Set(Vec<(Bound, Bound)>);
 
 /// A part of a set, made concrete for a folder: both ends ordered and there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Range {
+pub(crate) struct Range {
     /// The first number.
-    pub from: u64,
+    pub(crate) from: u64,
     /// The last number, not below `from`.
-    pub to: u64,
+    pub(crate) to: u64,
 }
 
 impl Set {
     /// Reads a set. Numbers inside a range or a list must not begin with 0; a trailing comma is
     /// accepted (Courier); anything else outside the grammar is `None`.
-    pub fn parse(text: &[u8]) -> Option<Set> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Set> {
         // Courier: 0 alone is accepted, and names no message.
         if text == b"0" {
             return Some(Set(vec![(Bound::Number(0), Bound::Number(0))]));
@@ -40,7 +40,7 @@ impl Set {
     }
 
     /// The set of one number.
-    pub fn one(n: u32) -> Set {
+    pub(crate) fn one(n: u32) -> Set {
         Set(vec![(Bound::Number(u64::from(n)), Bound::Number(u64::from(n)))])
     }
 
@@ -48,7 +48,7 @@ impl Set {
     /// ends are put in order: `4:2` means `2:4`, and `9:*` where the last is 3 means `3:9` (RFC
     /// 3501 9, `seq-range`). A part with `*` never reaches past the last; in an empty folder `*`
     /// alone is 0, which names no message (Courier), and a range with it is left out.
-    pub fn ranges(&self, last: Option<u32>) -> impl Iterator<Item = Range> + '_ {
+    pub(crate) fn ranges(&self, last: Option<u32>) -> impl Iterator<Item = Range> + '_ {
         self.0.iter().filter_map(move |(a, b)| {
             let value = |bound: &Bound| match bound {
                 Bound::Number(n) => Some(*n),

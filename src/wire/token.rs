@@ -4,7 +4,7 @@ use crate::types::number;
 
 /// One token.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Token {
+pub(crate) enum Token {
     /// `(`
     Open,
     /// `)`
@@ -26,19 +26,19 @@ pub enum Token {
 
 /// The head of a literal: `{n}`, `{n+}` (RFC 7888), `~{n}` (RFC 3516).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Literal {
+pub(crate) struct Literal {
     /// Octets that follow.
-    pub length: u64,
+    pub(crate) length: u64,
     /// Whether the client waits for a continuation before it sends them.
-    pub synchronising: bool,
+    pub(crate) synchronising: bool,
     /// Whether it was written `~{n}`.
-    pub eight: bool,
+    pub(crate) eight: bool,
 }
 
 impl Token {
     /// The atom's text in upper case; `None` for anything else. Command words and their kin are
     /// compared this way.
-    pub fn word(&self) -> Option<Vec<u8>> {
+    pub(crate) fn word(&self) -> Option<Vec<u8>> {
         match self {
             Token::Atom(text) => Some(text.to_ascii_uppercase()),
             _ => None,
@@ -46,12 +46,12 @@ impl Token {
     }
 
     /// Whether it is an atom equal to `word` without regard to case.
-    pub fn is(&self, word: &str) -> bool {
+    pub(crate) fn is(&self, word: &str) -> bool {
         matches!(self, Token::Atom(text) if text.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// The value of an atom made of digits.
-    pub fn number(&self) -> Option<u64> {
+    pub(crate) fn number(&self) -> Option<u64> {
         match self {
             Token::Atom(text) => number::digits(text),
             _ => None,
@@ -59,7 +59,7 @@ impl Token {
     }
 
     /// The line of the trace (STORAGE 10.4).
-    pub fn traced(&self) -> Vec<u8> {
+    pub(crate) fn traced(&self) -> Vec<u8> {
         let with = |kind: &str, text: &[u8]| [kind.as_bytes(), b": ", text].concat();
         match self {
             Token::Open => b"LPAREN".to_vec(),

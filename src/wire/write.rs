@@ -1,10 +1,10 @@
 //! Values in the forms of the wire: quoted strings, literals, numbers.
 
-pub use crate::types::number::push as number;
+pub(crate) use crate::types::number::push as number;
 
 /// Appends a string: quoted, or as a literal where it holds CR, LF or NUL (NULs left out: RFC 3501
 /// 9, CHAR8 has none).
-pub fn string(out: &mut Vec<u8>, text: &[u8]) {
+pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
     if memchr::memchr3(b'\r', b'\n', 0, text).is_some() {
         let whole: Vec<u8> = text.iter().copied().filter(|b| *b != 0).collect();
         literal_head(out, whole.len() as u64);
@@ -27,7 +27,7 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Appends a string or `NIL`.
-pub fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
+pub(crate) fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
     match text {
         Some(text) => string(out, text),
         None => out.extend_from_slice(b"NIL"),
@@ -35,7 +35,7 @@ pub fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
 }
 
 /// Appends `{n}` and the line break; `n` octets must follow.
-pub fn literal_head(out: &mut Vec<u8>, length: u64) {
+pub(crate) fn literal_head(out: &mut Vec<u8>, length: u64) {
     out.push(b'{');
     number(out, length);
     out.extend_from_slice(b"}\r\n");
@@ -43,7 +43,7 @@ pub fn literal_head(out: &mut Vec<u8>, length: u64) {
 
 /// Appends ascending numbers as a set with runs: `1:3,7` (RFC 3501 9, `sequence-set`); numbers keep
 /// their order.
-pub fn number_set(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
+pub(crate) fn number_set(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
     let mut run: Option<(u32, u32)> = None;
     let mut first = true;
     let mut put = |out: &mut Vec<u8>, (from, to): (u32, u32)| {

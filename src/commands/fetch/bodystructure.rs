@@ -10,21 +10,21 @@ use crate::session::facts::Reader;
 use crate::wire::{Io, write};
 
 /// Writes the structure of one message.
-pub struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     /// Where to.
-    pub io: &'a mut Io,
+    pub(crate) io: &'a mut Io,
     /// The message: enclosed messages show their envelopes.
-    pub reader: &'a mut Reader,
+    pub(crate) reader: &'a mut Reader,
     /// Whether 8-bit text may be sent as it is.
-    pub utf8: bool,
+    pub(crate) utf8: bool,
     /// Whether extension data are wanted (BODYSTRUCTURE).
-    pub extended: bool,
+    pub(crate) extended: bool,
 }
 
 impl Writer<'_> {
     /// `body = "(" (body-type-1part / body-type-mpart) ")"`. Recursion ends at the parser's limit
     /// of depth.
-    pub fn body(&mut self, part: &Part) -> Result<()> {
+    pub(crate) fn body(&mut self, part: &Part) -> Result<()> {
         self.io.ease_within()?;
         self.io.out.push(b'(');
         match &part.content {

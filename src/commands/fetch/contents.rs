@@ -14,25 +14,25 @@ use crate::wire::{Io, write};
 use std::ops::Range;
 
 /// An open message, and where to write what it says.
-pub struct Contents<'a> {
+pub(crate) struct Contents<'a> {
     /// The connection.
-    pub io: &'a mut Io,
+    pub(crate) io: &'a mut Io,
     /// For the log.
-    pub counts: &'a mut Counts,
+    pub(crate) counts: &'a mut Counts,
     /// Whether the client takes 8-bit text.
-    pub utf8: bool,
+    pub(crate) utf8: bool,
     /// What is remembered of the last message.
-    pub memory: Memory,
+    pub(crate) memory: Memory,
     /// The message.
-    pub reader: Reader,
+    pub(crate) reader: Reader,
     /// Header lines on their way out.
-    pub lines: Vec<u8>,
+    pub(crate) lines: Vec<u8>,
 }
 
 impl Contents<'_> {
     /// Writes an item that comes from the file, its name first. FLAGS and UID do not: nothing is
     /// written.
-    pub fn item(&mut self, item: &Item) -> Result<()> {
+    pub(crate) fn item(&mut self, item: &Item) -> Result<()> {
         match item {
             Item::Flags | Item::Uid => {}
             Item::InternalDate => {
@@ -65,7 +65,7 @@ impl Contents<'_> {
     }
 
     /// Whether any header of the message, a part's included, has 8-bit octets.
-    pub fn has_8bit_header(&mut self) -> bool {
+    pub(crate) fn has_8bit_header(&mut self) -> bool {
         if self.reader.is_ascii_at_hand() {
             return false;
         }

@@ -8,7 +8,7 @@ use crate::wire::write;
 
 /// Appends text from a message as a string. Without UTF8=ACCEPT a client takes no 8-bit text (RFC
 /// 6855 3): it gets encoded words.
-pub fn push_text(out: &mut Vec<u8>, text: &[u8], utf8: bool) {
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &[u8], utf8: bool) {
     if utf8 || text.is_ascii() {
         write::string(out, text);
     } else {
@@ -17,7 +17,7 @@ pub fn push_text(out: &mut Vec<u8>, text: &[u8], utf8: bool) {
 }
 
 /// Appends text from a message as a string, or `NIL`.
-pub fn push_optional(out: &mut Vec<u8>, text: Option<&[u8]>, utf8: bool) {
+pub(crate) fn push_optional(out: &mut Vec<u8>, text: Option<&[u8]>, utf8: bool) {
     match text {
         Some(text) => push_text(out, text, utf8),
         None => out.extend_from_slice(b"NIL"),
@@ -25,7 +25,7 @@ pub fn push_optional(out: &mut Vec<u8>, text: Option<&[u8]>, utf8: bool) {
 }
 
 /// Appends the envelope of the message whose header is `block`.
-pub fn push_envelope(out: &mut Vec<u8>, block: &[u8], utf8: bool) {
+pub(crate) fn push_envelope(out: &mut Vec<u8>, block: &[u8], utf8: bool) {
     let e = envelope(block);
     out.push(b'(');
     push_optional(out, e.text(Text::Date), utf8);

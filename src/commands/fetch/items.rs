@@ -9,16 +9,16 @@ use crate::wire::{Io, Set, Token, write};
 
 /// The arguments of FETCH.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Which messages.
-    pub set: Set,
+    pub(crate) set: Set,
     /// What of them, macros resolved, in the order asked.
-    pub items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
 }
 
 /// One `fetch-att`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Item {
+pub(crate) enum Item {
     /// `FLAGS`
     Flags,
     /// `UID`
@@ -39,24 +39,24 @@ pub enum Item {
 
 /// Octets of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Section {
+pub(crate) struct Section {
     /// How the answer names it: `BODY[1.MIME]<0>`, `RFC822`.
-    pub label: Vec<u8>,
+    pub(crate) label: Vec<u8>,
     /// Which part; empty for the message itself.
-    pub path: Vec<u32>,
+    pub(crate) path: Vec<u32>,
     /// What of the part.
-    pub what: What,
+    pub(crate) what: What,
     /// The names of HEADER.FIELDS and HEADER.FIELDS.NOT.
-    pub names: Vec<Vec<u8>>,
+    pub(crate) names: Vec<Vec<u8>>,
     /// First octet and number of octets.
-    pub partial: Option<(u64, u64)>,
+    pub(crate) partial: Option<(u64, u64)>,
     /// Whether \Seen stays as it is.
-    pub peek: bool,
+    pub(crate) peek: bool,
 }
 
 /// `section-text`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
+pub(crate) enum What {
     /// Nothing was said: the whole message, or the body of a part.
     Whole,
     /// `HEADER`
@@ -73,24 +73,24 @@ pub enum What {
 
 /// What the items need, all together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// The message's file, if only to look at it.
-    pub file: bool,
+    pub(crate) file: bool,
     /// What is in the file.
-    pub octets: bool,
+    pub(crate) octets: bool,
     /// More of it than its header.
-    pub all: bool,
+    pub(crate) all: bool,
     /// \Seen is to be set.
-    pub seen: bool,
+    pub(crate) seen: bool,
     /// The UID is among the items.
-    pub uid: bool,
+    pub(crate) uid: bool,
     /// The flags are among the items.
-    pub flags: bool,
+    pub(crate) flags: bool,
 }
 
 impl Item {
     /// What it needs.
-    pub fn needs(&self) -> Needs {
+    pub(crate) fn needs(&self) -> Needs {
         match self {
             Item::Flags => Needs { flags: true, ..Needs::default() },
             Item::Uid => Needs { uid: true, ..Needs::default() },
@@ -109,7 +109,7 @@ impl Item {
 }
 
 /// What all of the items need.
-pub fn needs(items: &[Item]) -> Needs {
+pub(crate) fn needs(items: &[Item]) -> Needs {
     items.iter().map(Item::needs).fold(Needs::default(), |a, b| Needs {
         file: a.file | b.file,
         octets: a.octets | b.octets,
@@ -124,14 +124,14 @@ pub fn needs(items: &[Item]) -> Needs {
 /// fetch-att) ")")`
 ///
 /// Courier: macros may stand in the list too.
-pub fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     let set = args::set(s)?;
     let items = items(&mut s.io)?;
     Ok(Arguments { set, items })
 }
 
 /// Everything behind the set, to the end of the line.
-pub fn items(io: &mut Io) -> Result<Vec<Item>> {
+pub(crate) fn items(io: &mut Io) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     match io.token()? {
         Token::Open => loop {

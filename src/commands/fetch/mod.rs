@@ -14,7 +14,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
-pub use items::{Arguments, parse};
+pub(crate) use items::{Arguments, parse};
 
 use super::Call;
 use super::args::{self, Piece};
@@ -35,7 +35,7 @@ fn unreadable(error: io::Error) -> Error {
 }
 
 /// Serves the messages one after the other.
-pub fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
     let needs = items::needs(&a.items);
     let ended = {
         let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };

@@ -7,11 +7,11 @@ use std::ops::Range;
 
 /// A stretch of the file, with its length on the wire.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Stretch {
+pub(crate) struct Stretch {
     /// File offsets.
-    pub range: Range<u64>,
+    pub(crate) range: Range<u64>,
     /// Wire octets.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 /// The part that a path names: `1.2`.
@@ -22,7 +22,7 @@ pub struct Stretch {
 /// tells (Courier sends the enclosed message's body).
 ///
 /// Courier: below part 1 of a message that is no multipart, part 1 is that body again.
-pub fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
+pub(crate) fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
     let mut part = root;
     let mut is_message = true;
     for (depth, number) in path.iter().enumerate() {
@@ -54,7 +54,7 @@ fn body_of(part: &Part) -> Stretch {
 
 /// Where the octets of a section lie; for the kinds that choose among header lines, where that
 /// header lies. `None`: there is no such part.
-pub fn locate(root: &Part, path: &[u32], what: What) -> Option<Stretch> {
+pub(crate) fn locate(root: &Part, path: &[u32], what: What) -> Option<Stretch> {
     if path.is_empty() {
         return Some(match what {
             What::Whole => Stretch {

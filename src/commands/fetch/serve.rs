@@ -11,38 +11,38 @@ use crate::wire::write;
 
 /// What went wrong with messages while the others were served.
 #[derive(Debug, Default)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// A message is no more.
-    pub missing: bool,
+    pub(crate) missing: bool,
     /// A message could not be opened; the first reason.
-    pub failed: Option<maildir::Error>,
+    pub(crate) failed: Option<maildir::Error>,
     /// A message could not be marked \\Seen; the first reason.
-    pub unmarked: Option<maildir::Error>,
+    pub(crate) unmarked: Option<maildir::Error>,
 }
 
 /// One FETCH on its way through the messages.
-pub struct Serving<'a> {
+pub(crate) struct Serving<'a> {
     /// What is asked.
-    pub items: &'a [Item],
+    pub(crate) items: &'a [Item],
     /// What that needs.
-    pub needs: Needs,
+    pub(crate) needs: Needs,
     /// A UID FETCH that does not ask for the UID gets it all the same (RFC 3501 6.4.8).
-    pub with_uid: bool,
+    pub(crate) with_uid: bool,
     /// It is a UID FETCH.
-    pub by_uid: bool,
+    pub(crate) by_uid: bool,
     /// Whether messages become \Seen.
-    pub may_set_seen: bool,
+    pub(crate) may_set_seen: bool,
     /// The open folder.
-    pub selected: &'a mut Selected,
+    pub(crate) selected: &'a mut Selected,
     /// The message being served, and the way out.
-    pub contents: Contents<'a>,
+    pub(crate) contents: Contents<'a>,
     /// What went wrong so far.
-    pub ended: Ended,
+    pub(crate) ended: Ended,
 }
 
 impl Serving<'_> {
     /// Serves the message at `index`.
-    pub fn message(&mut self, index: usize) -> Result<()> {
+    pub(crate) fn message(&mut self, index: usize) -> Result<()> {
         let number = (index as u64).saturating_add(1);
         if self.needs.file {
             let find = if self.needs.octets { facts::open } else { facts::look };
@@ -82,7 +82,7 @@ impl Serving<'_> {
     }
 
     /// Gives back what outlives the command.
-    pub fn finish(self) -> Ended {
+    pub(crate) fn finish(self) -> Ended {
         self.selected.last_served = Some(self.contents.memory);
         self.ended
     }

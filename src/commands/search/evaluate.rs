@@ -19,7 +19,7 @@ use crate::types::Flags;
 use std::io;
 
 /// The folder, as far as searching asks it.
-pub trait Folder {
+pub(crate) trait Folder {
     /// The UID of the message at a place.
     fn uid(&self, index: usize) -> u32;
     /// Its system flags.
@@ -46,7 +46,7 @@ enum File {
 
 /// One message being looked at: its file, opened when it is first wanted and only once. The buffers
 /// serve the next message too.
-pub struct Mail {
+pub(crate) struct Mail {
     index: usize,
     file: File,
     reader: Reader,
@@ -61,14 +61,14 @@ impl Default for Mail {
 
 impl Mail {
     /// Turns to the message at a place.
-    pub fn turn_to(&mut self, index: usize) {
+    pub(crate) fn turn_to(&mut self, index: usize) {
         self.reader.close();
         self.index = index;
         self.file = File::Untouched;
     }
 
     /// The open file; `None` when the message is gone.
-    pub fn open(&mut self, folder: &mut impl Folder) -> Option<(&mut Reader, &mut Memory)> {
+    pub(crate) fn open(&mut self, folder: &mut impl Folder) -> Option<(&mut Reader, &mut Memory)> {
         if matches!(self.file, File::Untouched | File::LookedAt) {
             self.file =
                 if folder.open(self.index, &mut self.reader) { File::Open } else { File::Gone };
@@ -77,7 +77,7 @@ impl Mail {
     }
 
     /// The internal date; `None` when the message is gone.
-    pub fn internal_date(&mut self, folder: &mut impl Folder) -> Option<i64> {
+    pub(crate) fn internal_date(&mut self, folder: &mut impl Folder) -> Option<i64> {
         if self.file == File::Untouched {
             self.file =
                 if folder.look(self.index, &mut self.reader) { File::LookedAt } else { File::Gone };
@@ -102,14 +102,14 @@ struct Known {
 }
 
 /// Criteria at work.
-pub struct Evaluation<'p> {
+pub(crate) struct Evaluation<'p> {
     plan: &'p Plan,
     known: Known,
 }
 
 impl<'p> Evaluation<'p> {
     /// For these criteria.
-    pub fn new(plan: &'p Plan) -> Evaluation<'p> {
+    pub(crate) fn new(plan: &'p Plan) -> Evaluation<'p> {
         let known = Known {
             level: Level::View,
             internal: 0,
@@ -125,7 +125,7 @@ impl<'p> Evaluation<'p> {
     /// Whether the message that `mail` has turned to matches.
     // Courier: a message whose file is gone when it is wanted matches nothing, not even a NOT
     // (PROTOCOL 6.6).
-    pub fn matches(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> bool {
+    pub(crate) fn matches(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> bool {
         self.known.level = Level::View;
         if let Some(answer) = self.answer(folder, mail.index) {
             return answer;

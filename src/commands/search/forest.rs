@@ -8,21 +8,21 @@ use crate::types::number;
 /// A message in a thread, or a dummy: a message that is not there and whose children stand beside
 /// each other for it.
 #[derive(Clone, Copy, Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// The node above, or [`NONE`].
-    pub parent: u32,
+    pub(crate) parent: u32,
     /// What the line tells of the message, its sequence number or UID; 0 for a dummy.
-    pub number: u32,
+    pub(crate) number: u32,
     /// The sent date, seconds since 1970.
-    pub sent: i64,
+    pub(crate) sent: i64,
 }
 
 /// Threads. Messages come in the order of their sequence numbers; dummies anywhere, but only at the
 /// top.
 #[derive(Clone, Debug, Default)]
-pub struct Forest {
+pub(crate) struct Forest {
     /// The nodes.
-    pub nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
 }
 
 /// A line in writing: what is still to come.
@@ -38,7 +38,7 @@ impl Forest {
 
     /// What siblings are ordered by: the sent date, then the sequence number (RFC 5256 2.2). A
     /// dummy is ordered by its first child (RFC 5256 3, step 6).
-    pub fn keys(&self) -> Vec<(i64, u32)> {
+    pub(crate) fn keys(&self) -> Vec<(i64, u32)> {
         let mut keys = vec![(i64::MAX, u32::MAX); self.nodes.len()];
         for (at, node) in (0u32..).zip(&self.nodes) {
             if node.number == 0 {
@@ -61,7 +61,7 @@ impl Forest {
     /// left out.
     // RFC 5256 5: thread-data = "THREAD" [SP 1*thread-list]; Courier leaves a blank behind a bare
     // THREAD.
-    pub fn push_thread_data(&self, out: &mut Vec<u8>) {
+    pub(crate) fn push_thread_data(&self, out: &mut Vec<u8>) {
         let keys = self.keys();
         let key = |at: u32| keys.get(at as usize).copied().unwrap_or((i64::MAX, at));
         // Every set of siblings, each in order, one behind the other; those at the top come last.
@@ -131,13 +131,13 @@ impl Forest {
 
 /// Numbers for subjects: equal base subjects, equal numbers. 0 is the empty subject.
 #[derive(Clone, Debug, Default)]
-pub struct Subjects {
+pub(crate) struct Subjects {
     known: std::collections::HashMap<Box<[u8]>, u32>,
 }
 
 impl Subjects {
     /// The number of a base subject in its form for comparison.
-    pub fn number(&mut self, text: &[u8]) -> u32 {
+    pub(crate) fn number(&mut self, text: &[u8]) -> u32 {
         if text.is_empty() {
             return 0;
         }
@@ -157,7 +157,7 @@ impl Subjects {
 /// without a subject share one thread, as the RFC's words have it and as Courier does.
 // RFC 5256 3: "subsequent messages of the thread are siblings of the second message"; Courier
 // prints a chain.
-pub fn ordered_subject(messages: impl IntoIterator<Item = (u32, i64, u32)>) -> Forest {
+pub(crate) fn ordered_subject(messages: impl IntoIterator<Item = (u32, i64, u32)>) -> Forest {
     let mut forest = Forest::default();
     let mut subjects = Vec::new();
     // By subject: the earliest message.

@@ -11,7 +11,7 @@ const MOST: usize = 1000;
 
 /// How a date is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum When {
+pub(crate) enum When {
     /// Earlier than the day.
     Before,
     /// Within the day.
@@ -22,7 +22,7 @@ pub enum When {
 
 impl When {
     /// Whether `day` stands so to `limit`; both in days since 1970-01-01.
-    pub fn holds(self, day: i64, limit: i64) -> bool {
+    pub(crate) fn holds(self, day: i64, limit: i64) -> bool {
         match self {
             When::Before => day < limit,
             When::On => day == limit,
@@ -33,7 +33,7 @@ impl When {
 
 /// `search-key`
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Key {
+pub(crate) enum Key {
     /// Every message.
     All,
     /// All of these.
@@ -87,7 +87,7 @@ enum Step {
 ///
 /// # Errors
 /// A line outside the grammar, or with more keys than are accepted.
-pub fn parse(io: &mut Io, first: Option<Token>) -> Result<Key> {
+pub(crate) fn parse(io: &mut Io, first: Option<Token>) -> Result<Key> {
     let mut first = first;
     let mut stack: Vec<Open> = Vec::new();
     let mut all = Vec::new();

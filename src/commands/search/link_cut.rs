@@ -4,7 +4,7 @@
 //! sender of mail could choose the References that make them so.
 
 /// No node.
-pub const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// A node's place in the splay tree of its path.
 #[derive(Clone, Copy, Debug)]
@@ -16,18 +16,18 @@ struct Node {
 
 /// The forest; nodes are numbered from 0.
 #[derive(Clone, Debug, Default)]
-pub struct LinkCut {
+pub(crate) struct LinkCut {
     nodes: Vec<Node>,
 }
 
 impl LinkCut {
     /// Adds a node that is a tree of its own.
-    pub fn add(&mut self) {
+    pub(crate) fn add(&mut self) {
         self.nodes.push(Node { parent: NONE, left: NONE, right: NONE });
     }
 
     /// The root of the tree that a node is in.
-    pub fn root(&mut self, node: u32) -> u32 {
+    pub(crate) fn root(&mut self, node: u32) -> u32 {
         self.access(node);
         let mut top = node;
         while self.left(top) != NONE {
@@ -39,13 +39,13 @@ impl LinkCut {
     }
 
     /// Makes `parent` the parent of `child`, which must be the root of another tree.
-    pub fn link(&mut self, child: u32, parent: u32) {
+    pub(crate) fn link(&mut self, child: u32, parent: u32) {
         self.access(child);
         self.set_parent(child, parent);
     }
 
     /// Makes a node the root of a tree of its own, with all that is below it.
-    pub fn cut(&mut self, node: u32) {
+    pub(crate) fn cut(&mut self, node: u32) {
         self.access(node);
         let above = self.left(node);
         self.set_parent(above, NONE);

@@ -10,8 +10,8 @@ mod keys;
 mod link_cut;
 mod plan;
 mod references;
-pub mod sort;
-pub mod thread;
+pub(crate) mod sort;
+pub(crate) mod thread;
 
 use super::Call;
 use crate::mime::charset;
@@ -28,17 +28,17 @@ use std::time::Duration;
 
 /// `search-key`s and the character set of their strings.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Criteria {
+pub(crate) struct Criteria {
     label: Vec<u8>,
     key: Key,
 }
 
 /// SEARCH.
-pub mod plain {
+pub(crate) mod plain {
     use super::*;
 
     /// `["CHARSET" SP astring] 1*(SP search-key)`
-    pub fn parse(s: &mut Session, _: &Call) -> Result<Criteria> {
+    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Criteria> {
         let first = s.io.token_as(Brackets::Text)?;
         if !first.is("CHARSET") {
             let key = keys::parse(&mut s.io, Some(first))?;
@@ -60,7 +60,7 @@ pub mod plain {
     }
 
     /// Tells the messages that match, ascending.
-    pub fn run(s: &mut Session, call: &Call, criteria: Criteria) -> Result<Outcome> {
+    pub(crate) fn run(s: &mut Session, call: &Call, criteria: Criteria) -> Result<Outcome> {
         let mut line = b"* SEARCH".to_vec();
         let renamed = find(s, call.uid, criteria, |number, _, _| {
             line.push(b' ');

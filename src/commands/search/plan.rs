@@ -9,7 +9,7 @@ use crate::wire::Set;
 
 /// Numbers, as ranges in order that do not touch.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ranges(Vec<(u32, u32)>);
+pub(crate) struct Ranges(Vec<(u32, u32)>);
 
 impl Ranges {
     /// The numbers of a set in a folder whose highest number is `last`.
@@ -31,7 +31,7 @@ impl Ranges {
     }
 
     /// Whether a number is in here.
-    pub fn contains(&self, n: u32) -> bool {
+    pub(crate) fn contains(&self, n: u32) -> bool {
         let next = self.0.partition_point(|(from, _)| *from <= n);
         next.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, to)| n <= *to)
     }
@@ -39,7 +39,7 @@ impl Ranges {
 
 /// A key for one folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Node {
+pub(crate) enum Node {
     /// Decided already.
     Is(bool),
     /// All of these.
@@ -74,43 +74,43 @@ pub enum Node {
 
 /// A string in a header field.
 #[derive(Clone, Debug)]
-pub struct HeaderTest {
+pub(crate) struct HeaderTest {
     /// The field's name.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// The string. An empty one is in every field of that name.
-    pub needle: Needle,
+    pub(crate) needle: Needle,
 }
 
 /// Criteria for one folder.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What must hold.
-    pub root: Node,
+    pub(crate) root: Node,
     /// Strings in header fields.
-    pub headers: Vec<HeaderTest>,
+    pub(crate) headers: Vec<HeaderTest>,
     /// Strings in the text.
-    pub texts: Vec<Needle>,
+    pub(crate) texts: Vec<Needle>,
     /// By text test: whether a string in a header counts as well.
-    pub with_headers: Vec<bool>,
+    pub(crate) with_headers: Vec<bool>,
     /// Whether the header is asked about at all.
-    pub wants_header: bool,
+    pub(crate) wants_header: bool,
     /// Whether the size is.
-    pub wants_size: bool,
+    pub(crate) wants_size: bool,
 }
 
 /// What a plan must know of the folder.
-pub struct Folder<'a> {
+pub(crate) struct Folder<'a> {
     /// The number of messages.
-    pub count: u32,
+    pub(crate) count: u32,
     /// The UID of the last.
-    pub last_uid: Option<u32>,
+    pub(crate) last_uid: Option<u32>,
     /// The number of a keyword, if there is such a one.
-    pub keyword: &'a dyn Fn(&[u8]) -> Option<u32>,
+    pub(crate) keyword: &'a dyn Fn(&[u8]) -> Option<u32>,
 }
 
 impl Plan {
     /// Makes criteria ready; their strings are in `label`, a character set that is known.
-    pub fn new(key: Key, label: &[u8], folder: &Folder<'_>) -> Plan {
+    pub(crate) fn new(key: Key, label: &[u8], folder: &Folder<'_>) -> Plan {
         let mut plan = Plan {
             root: Node::Is(true),
             headers: Vec::new(),
@@ -220,7 +220,7 @@ impl Plan {
 
 /// How much is known of a message, each step dearer than the one before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Level {
+pub(crate) enum Level {
     /// What the session's list has: number, UID, flags.
     View,
     /// The file is open: its time, and bounds of its size.

@@ -8,19 +8,19 @@ use std::collections::HashMap;
 
 /// What threading wants to know of a message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Message {
+pub(crate) struct Message {
     /// What the line tells of it: its sequence number or its UID.
-    pub number: u32,
+    pub(crate) number: u32,
     /// The sent date, seconds since 1970.
-    pub sent: i64,
+    pub(crate) sent: i64,
     /// The number of its base subject; 0 when that is empty.
-    pub subject: u32,
+    pub(crate) subject: u32,
     /// A reply or a forward, by its subject.
-    pub is_reply: bool,
+    pub(crate) is_reply: bool,
     /// Its Message-ID.
-    pub id: Option<MessageId>,
+    pub(crate) id: Option<MessageId>,
     /// The Message-IDs before it, the parent last.
-    pub references: Vec<MessageId>,
+    pub(crate) references: Vec<MessageId>,
 }
 
 /// A message, or the place of one that others refer to.
@@ -35,7 +35,7 @@ struct Place {
 
 /// Messages being threaded.
 #[derive(Default)]
-pub struct References {
+pub(crate) struct References {
     places: Vec<Place>,
     ids: HashMap<MessageId, u32>,
     trees: LinkCut,
@@ -45,7 +45,7 @@ pub struct References {
 
 impl References {
     /// Steps (1)(A) and (B) for one message. Messages come in the order of their sequence numbers.
-    pub fn add(&mut self, message: Message) {
+    pub(crate) fn add(&mut self, message: Message) {
         let Message { number, sent, subject, is_reply, id, references } = message;
         // RFC 5256 3 (1)(A): of several messages with one ID the first has it, the others get one
         // of their own. (Courier: the earlier one loses the parent and the children that it has so
@@ -115,7 +115,7 @@ impl References {
     }
 
     /// Steps (2) to (6).
-    pub fn finish(mut self) -> Forest {
+    pub(crate) fn finish(mut self) -> Forest {
         self.ids = HashMap::new();
         self.trees = LinkCut::default();
         let mut forest = self.pruned();

@@ -29,7 +29,7 @@ type Criterion = (Key, bool);
 const MOST: usize = 1000;
 
 /// `sort-criteria SP search-criteria`
-pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
+pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
     is_on(s)?;
     if s.io.token()? != Token::Open {
         return Err(Error::Syntax);
@@ -75,10 +75,10 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
 
 /// `sort-criteria`
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Program(Vec<Criterion>);
+pub(crate) struct Program(Vec<Criterion>);
 
 /// Tells the messages that match, in order.
-pub fn run(
+pub(crate) fn run(
     s: &mut Session,
     call: &Call,
     (program, criteria): (Program, Criteria),

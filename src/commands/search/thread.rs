@@ -11,7 +11,7 @@ use crate::session::{Error, Outcome, Result, Session};
 
 /// `thread-alg`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Algorithm {
+pub(crate) enum Algorithm {
     /// By base subject alone.
     OrderedSubject,
     /// By Message-IDs, then by subject.
@@ -19,7 +19,7 @@ pub enum Algorithm {
 }
 
 /// `thread-alg SP search-criteria`
-pub fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> {
+pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> {
     is_on(s)?;
     let algorithm = match option_word(s.io.token()?).as_deref() {
         Some(b"ORDEREDSUBJECT") => Algorithm::OrderedSubject,
@@ -30,7 +30,7 @@ pub fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> {
 }
 
 /// Tells the threads of the messages that match.
-pub fn run(
+pub(crate) fn run(
     s: &mut Session,
     call: &Call,
     (algorithm, criteria): (Algorithm, Criteria),

@@ -4,7 +4,7 @@ use std::fs as stdfs;
 /// Accounts joe (ours), bob and sal below one directory, an index with a group, an old-style
 /// provider.
 pub(in crate::maildir) struct World {
-    pub dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 pub(in crate::maildir) fn folder(at: &Path) {
@@ -14,7 +14,7 @@ pub(in crate::maildir) fn folder(at: &Path) {
 }
 
 impl World {
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let at = |p: &str| dir.path().join(p);
         for f in [
@@ -49,11 +49,11 @@ impl World {
         World { dir }
     }
 
-    pub fn at(&self, path: &str) -> PathBuf {
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
-    pub fn as_user(&self, user: &str, options: &str) -> Namespace {
+    pub(crate) fn as_user(&self, user: &str, options: &str) -> Namespace {
         let mut namespace = Namespace::new(Settings {
             root: self.at("joe"),
             host: b"h".to_vec(),

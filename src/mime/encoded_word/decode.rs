@@ -21,7 +21,7 @@ struct Word<'a> {
 /// Decodes the encoded words in a value (unfolded or not). White space between two adjacent encoded
 /// words goes away (RFC 2047 6.2); words in a character set that is not known stay as they are.
 /// What is not encoded is taken for UTF-8 if the value is valid UTF-8, else for windows-1252.
-pub fn decode(value: &[u8]) -> Cow<'_, str> {
+pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
     if memmem::find(value, b"=?").is_none() {
         return match std::str::from_utf8(value) {
             Ok(s) => Cow::Borrowed(s),

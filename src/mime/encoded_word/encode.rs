@@ -12,7 +12,7 @@ const WORD: usize = 45;
 /// are not become `=?utf-8?B?...?=`, neighbours joined with the blanks between them. Text that is
 /// no valid UTF-8 is taken for windows-1252. The form is right for unstructured text and for
 /// phrases (RFC 2047 5 (1) and (3)).
-pub fn encode(value: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn encode(value: &[u8]) -> Cow<'_, [u8]> {
     if value.is_ascii() {
         return Cow::Borrowed(value);
     }

@@ -20,20 +20,20 @@ mod tests;
 
 use std::ops::Range;
 
-pub use crate::mime::params::Param;
-pub use parser::Parser;
+pub(crate) use crate::mime::params::Param;
+pub(crate) use parser::Parser;
 
 /// What a message may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Parts in all, enclosed messages and multiparts counted (Courier 5.0.13: 300).
-    pub max_parts: usize,
+    pub(crate) max_parts: usize,
     /// Nesting of parts, the message itself being 1 (Courier 5.0.13: 20).
-    pub max_depth: usize,
+    pub(crate) max_depth: usize,
     /// Octets considered of one header field.
-    pub max_field: usize,
+    pub(crate) max_field: usize,
     /// Octets kept of all Content- fields of the message.
-    pub max_kept: usize,
+    pub(crate) max_kept: usize,
 }
 
 impl Default for Limits {
@@ -49,16 +49,16 @@ impl Default for Limits {
 
 /// A Content-Disposition (RFC 2183).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disposition {
+pub(crate) struct Disposition {
     /// `inline`, `attachment` ... in lower case.
-    pub kind: Vec<u8>,
+    pub(crate) kind: Vec<u8>,
     /// Its parameters, in order.
-    pub params: Vec<Param>,
+    pub(crate) params: Vec<Param>,
 }
 
 /// What a part holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub(crate) enum Content {
     /// Octets. Also a multipart without (usable) boundary parameter or whose boundary never occurs.
     Leaf,
     /// At least one part.
@@ -69,57 +69,57 @@ pub enum Content {
 
 /// A message or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// File offsets of the header, its empty line included.
-    pub header: Range<u64>,
+    pub(crate) header: Range<u64>,
     /// File offsets of the body, without the line break that belongs to the boundary behind it.
-    pub body: Range<u64>,
+    pub(crate) body: Range<u64>,
     /// Wire octets of the header.
-    pub header_size: u64,
+    pub(crate) header_size: u64,
     /// Wire octets of the body.
-    pub body_size: u64,
+    pub(crate) body_size: u64,
     /// LFs in the header.
-    pub header_lines: u64,
+    pub(crate) header_lines: u64,
     /// LFs in the body.
-    pub body_lines: u64,
+    pub(crate) body_lines: u64,
     /// Media type in lower case; `text` where the message says nothing.
-    pub kind: Vec<u8>,
+    pub(crate) kind: Vec<u8>,
     /// Media subtype in lower case, perhaps empty.
-    pub subtype: Vec<u8>,
+    pub(crate) subtype: Vec<u8>,
     /// Content-Type's parameters in order: names in lower case, values as written, save that of
     /// `charset`, which comes in lower case too.
-    pub params: Vec<Param>,
+    pub(crate) params: Vec<Param>,
     /// Content-ID in angle brackets.
-    pub id: Option<Vec<u8>>,
+    pub(crate) id: Option<Vec<u8>>,
     /// Content-Description, unfolded.
-    pub description: Option<Vec<u8>>,
+    pub(crate) description: Option<Vec<u8>>,
     /// Content-Transfer-Encoding in lower case; `7bit` when there is none.
-    pub encoding: Vec<u8>,
+    pub(crate) encoding: Vec<u8>,
     /// Content-MD5.
-    pub md5: Option<Vec<u8>>,
+    pub(crate) md5: Option<Vec<u8>>,
     /// Content-Disposition.
-    pub disposition: Option<Disposition>,
+    pub(crate) disposition: Option<Disposition>,
     /// Content-Language as written, unfolded.
-    pub language: Option<Vec<u8>>,
+    pub(crate) language: Option<Vec<u8>>,
     /// Content-Location as written, unfolded.
-    pub location: Option<Vec<u8>>,
+    pub(crate) location: Option<Vec<u8>>,
     /// The parts inside.
-    pub content: Content,
+    pub(crate) content: Content,
 }
 
 impl Part {
     /// File offsets of header and body together: what an enclosed message is.
-    pub fn whole(&self) -> Range<u64> {
+    pub(crate) fn whole(&self) -> Range<u64> {
         self.header.start..self.body.end
     }
 
     /// The value of a Content-Type parameter; `name` in lower case.
-    pub fn param(&self, name: &[u8]) -> Option<&[u8]> {
+    pub(crate) fn param(&self, name: &[u8]) -> Option<&[u8]> {
         self.params.iter().find(|p| p.name == name).map(|p| p.value.as_slice())
     }
 
     /// The direct parts of a multipart; empty for anything else.
-    pub fn parts(&self) -> &[Part] {
+    pub(crate) fn parts(&self) -> &[Part] {
         match &self.content {
             Content::Multipart(parts) => parts,
             _ => &[],
@@ -127,7 +127,7 @@ impl Part {
     }
 
     /// The message inside a message/rfc822 part.
-    pub fn enclosed(&self) -> Option<&Part> {
+    pub(crate) fn enclosed(&self) -> Option<&Part> {
         match &self.content {
             Content::Message(inner) => Some(inner),
             _ => None,
@@ -135,7 +135,7 @@ impl Part {
     }
 
     /// Visits this part and all below it, in file order.
-    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Part)) {
+    pub(crate) fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Part)) {
         // Recursion is bounded by Limits::max_depth.
         visit(self);
         match &self.content {
@@ -148,23 +148,23 @@ impl Part {
 
 /// A parsed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub(crate) struct Message {
     /// The message itself as a part.
-    pub root: Part,
+    pub(crate) root: Part,
     /// RFC822.SIZE: wire octets of the whole file.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Octets of the file.
-    pub file_size: u64,
+    pub(crate) file_size: u64,
     /// Some header, a part's or an enclosed message's included, holds an octet above 127.
-    pub has_8bit_header: bool,
+    pub(crate) has_8bit_header: bool,
     /// The message's own header ends with an empty line; if not, all of the file is header.
-    pub header_ended: bool,
+    pub(crate) header_ended: bool,
     /// A limit was met and the tree is simpler than the message.
-    pub limited: bool,
+    pub(crate) limited: bool,
 }
 
 /// Parses a message that is in memory.
-pub fn parse(message: &[u8], limits: Limits) -> Message {
+pub(crate) fn parse(message: &[u8], limits: Limits) -> Message {
     let mut parser = Parser::new(limits);
     parser.push(message);
     parser.finish()

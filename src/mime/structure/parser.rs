@@ -84,7 +84,7 @@ enum At {
 }
 
 /// Parses one message, pushed in chunks of any size. See the module's page for what it promises.
-pub struct Parser {
+pub(crate) struct Parser {
     limits: Limits,
     now: Mark,
     last_cr: bool,
@@ -109,7 +109,7 @@ pub struct Parser {
 
 impl Parser {
     /// At the start of a message.
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Parser {
             limits,
             now: Mark::default(),
@@ -132,7 +132,7 @@ impl Parser {
     }
 
     /// Takes the next octets of the file.
-    pub fn push(&mut self, chunk: &[u8]) {
+    pub(crate) fn push(&mut self, chunk: &[u8]) {
         let mut rest = chunk;
         while !rest.is_empty() {
             rest = match self.at {
@@ -150,12 +150,12 @@ impl Parser {
 
     /// Whether the message's own header is complete: who wants no more than that need not push the
     /// body.
-    pub fn header_done(&self) -> bool {
+    pub(crate) fn header_done(&self) -> bool {
         self.header_ended
     }
 
     /// Ends the message. Parts still open end where the file ends.
-    pub fn finish(mut self) -> Message {
+    pub(crate) fn finish(mut self) -> Message {
         match self.at {
             At::Header if !self.line.is_empty() => self.header_line(),
             At::Candidate => self.candidate_line(),

@@ -1,18 +1,14 @@
 //! The inner loops, by the clock (`cargo bench`) and by instructions, which a noisy machine does
 //! not change (`scripts/profile --counts`: each loop once under callgrind, which counts only inside
 //! `counted`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use postrider::maildir::{Config, Dir, Mode, Snapshot, Store, scan};
-use postrider::mime::envelope::List;
-use postrider::mime::structure::{Limits, parse};
-use postrider::mime::{envelope, header, wire_form};
-use postrider::wire::link::Memory;
-use postrider::wire::{Io, Token};
+use postrider::testing::{self, addresses, scan, structure, to_wire, tokens};
 use std::fmt::Write;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// How many messages the folder of the scan has.
 const FOLDER: usize = 10_000;
@@ -60,7 +56,7 @@ fn loops() -> Vec<Loop> {
         message.len(),
         "octet",
         Box::new(move || {
-            black_box(parse(&m1, Limits::default()));
+            structure(&m1);
         }),
     );
     add(
@@ -68,7 +64,9 @@ fn loops() -> Vec<Loop> {
         message.len(),
         "octet",
         Box::new(move || {
-            black_box(wire_form::to_wire(&m2));
+            let mut out = Vec::with_capacity(m2.len());
+            to_wire(&m2, &mut out);
+            black_box(out);
         }),
     );
     add(
@@ -76,7 +74,7 @@ fn loops() -> Vec<Loop> {
         message.len(),
         "octet",
         Box::new(move || {
-            black_box(wire_form::wire_len(&m3, false));
+            black_box(testing::wire_len(&m3));
         }),
     );
     let block = head.clone();
@@ -101,7 +99,7 @@ fn loops() -> Vec<Loop> {
         FOLDER,
         "message",
         Box::new(move || {
-            black_box(look(&known));
+            black_box(read(&known));
         }),
     );
     add(
@@ -109,8 +107,8 @@ fn loops() -> Vec<Loop> {
         FOLDER,
         "message",
         Box::new(move || {
-            let _ = fs::remove_file(fresh.uid_file());
-            black_box(look(&fresh));
+            let _ = fs::remove_file(fresh.join("courierimapuiddb"));
+            black_box(read(&fresh));
         }),
     );
     list
@@ -140,22 +138,6 @@ fn commands() -> Vec<u8> {
         );
     }
     text.into_bytes()
-}
-
-/// How many tokens there are.
-fn tokens(text: &[u8]) -> usize {
-    let mut io = Io::new(Box::new(Memory::new(text, 0)));
-    let mut count = 0;
-    loop {
-        io.begin_line();
-        loop {
-            match io.token() {
-                Ok(Token::Eol) => break,
-                Ok(_) => count += 1,
-                Err(_) => return count,
-            }
-        }
-    }
 }
 
 /// 1 MiB in five parts, LF.
@@ -197,27 +179,16 @@ fn header_block() -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The envelope with all its lists; how many addresses there are.
-fn addresses(block: &[u8]) -> usize {
-    let e = envelope::envelope(block);
-    let lists = [List::From, List::Sender, List::ReplyTo, List::To, List::Cc, List::Bcc];
-    lists.into_iter().map(|list| black_box(e.addresses(list)).len()).sum()
-}
-
 fn chosen(block: &[u8]) -> usize {
     let names: Vec<Vec<u8>> = ["From", "To", "Cc", "Subject", "Date", "Message-ID"]
         .iter()
         .map(|n| n.as_bytes().to_vec())
         .collect();
-    header::select(block, &names).map(<[u8]>::len).sum()
-}
-
-fn store() -> Store {
-    Store::new(Config { fsync: false, ..Config::default() })
+    testing::header_fields(block, &names)
 }
 
 /// A folder of empty messages, kept from one run to the next.
-fn folder(name: &str, known: bool) -> Dir {
+fn folder(name: &str, known: bool) -> PathBuf {
     let root = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("inner-{name}"));
     if !root.is_dir() {
         for sub in ["tmp", "new", "cur"] {
@@ -231,18 +202,14 @@ fn folder(name: &str, known: bool) -> Dir {
             fs::File::create(root.join("cur").join(name)).unwrap();
         }
     }
-    let dir = Dir::at(root);
     if known {
-        look(&dir);
+        read(&root);
     }
-    dir
+    root
 }
 
-fn look(dir: &Dir) -> Snapshot {
-    scan::scan(&store(), dir, Mode::ReadWrite, None, Vec::new())
-        .map_err(|e| e.to_string())
-        .unwrap()
-        .snapshot
+fn read(folder: &Path) -> usize {
+    scan(folder).unwrap()
 }
 
 #[divan::bench]
@@ -254,7 +221,7 @@ fn tokenizer(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn mime_structure(bencher: Bencher<'_, '_>) {
     let text = message();
-    bencher.counter(BytesCount::new(text.len())).bench(|| parse(&text, Limits::default()));
+    bencher.counter(BytesCount::new(text.len())).bench(|| structure(&text));
 }
 
 #[divan::bench]
@@ -263,7 +230,7 @@ fn lf_to_crlf(bencher: Bencher<'_, '_>) {
     let mut out = Vec::new();
     bencher.counter(BytesCount::new(text.len())).bench_local(|| {
         out.clear();
-        wire_form::Converter::new().push(&text, &mut out);
+        to_wire(&text, &mut out);
         out.len()
     });
 }
@@ -271,7 +238,7 @@ fn lf_to_crlf(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn wire_len(bencher: Bencher<'_, '_>) {
     let text = message();
-    bencher.counter(BytesCount::new(text.len())).bench(|| wire_form::wire_len(&text, false));
+    bencher.counter(BytesCount::new(text.len())).bench(|| testing::wire_len(&text));
 }
 
 #[divan::bench]
@@ -290,7 +257,7 @@ fn header_fields(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn scan_known(bencher: Bencher<'_, '_>) {
     let dir = folder("known", true);
-    bencher.counter(ItemsCount::new(FOLDER)).bench(|| look(&dir));
+    bencher.counter(ItemsCount::new(FOLDER)).bench(|| read(&dir));
 }
 
 /// Without one: numbering and writing it too.
@@ -298,7 +265,7 @@ fn scan_known(bencher: Bencher<'_, '_>) {
 fn scan_fresh(bencher: Bencher<'_, '_>) {
     let dir = folder("fresh", false);
     bencher.counter(ItemsCount::new(FOLDER)).bench_local(|| {
-        let _ = fs::remove_file(dir.uid_file());
-        look(&dir)
+        let _ = fs::remove_file(dir.join("courierimapuiddb"));
+        read(&dir)
     });
 }

@@ -1,0 +1,87 @@
+//! What the tests, the benches and the tools see of the library, which has no other interface:
+//! tables and limits that a page or a test must agree with, and the inner loops for the clock.
+//! Not for use by anybody else.
+
+use crate::maildir::{Config, Dir, Mode, Store, scan};
+use crate::mime::envelope::{self, List};
+use crate::mime::structure::{self, Limits};
+use crate::mime::{header, wire_form};
+use crate::wire::link::Memory;
+use crate::wire::{Io, Token};
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
+
+/// Every environment variable that is read.
+pub const VARIABLES: &[&str] = crate::session::options::VARIABLES;
+/// Those of Courier's that are read and have no effect.
+pub const WITHOUT_EFFECT: &[(&str, &str)] = crate::session::options::WITHOUT_EFFECT;
+/// The longest line of the log, in bytes.
+pub const LOG_LINE: usize = crate::sys::log::LINE;
+/// The longest path in a line of the log, in bytes.
+pub const LOG_PATH: usize = crate::sys::log::PATH;
+/// The longest other value in a line of the log, in bytes.
+pub const LOG_VALUE: usize = crate::sys::log::VALUE;
+/// How long a client may take for the last lines of a session.
+pub const GRACE: Duration = crate::wire::io::GRACE;
+/// How long a client may read nothing.
+pub const STALL: Duration = crate::wire::io::STALL;
+
+/// The commands of the table, and whether each has a UID form.
+pub fn commands() -> Vec<(&'static str, bool)> {
+    crate::commands::TABLE.iter().map(|row| (row.name, row.uid)).collect()
+}
+
+/// How many tokens there are in these command lines.
+pub fn tokens(text: &[u8]) -> usize {
+    let mut io = Io::new(Box::new(Memory::new(text, 0)));
+    let mut count = 0;
+    loop {
+        io.begin_line();
+        loop {
+            match io.token() {
+                Ok(Token::Eol) => break,
+                Ok(_) => count += 1,
+                Err(_) => return count,
+            }
+        }
+    }
+}
+
+/// Finds the parts of a message.
+pub fn structure(message: &[u8]) {
+    black_box(structure::parse(message, Limits::default()));
+}
+
+/// Appends the message with CRLF for LF.
+pub fn to_wire(message: &[u8], out: &mut Vec<u8>) {
+    wire_form::Converter::new().push(message, out);
+}
+
+/// The length of a message with CRLF for LF, in bytes.
+pub fn wire_len(message: &[u8]) -> u64 {
+    wire_form::wire_len(message, false)
+}
+
+/// The envelope of a header with all its lists; how many addresses there are.
+pub fn addresses(header: &[u8]) -> usize {
+    let e = envelope::envelope(header);
+    let lists = [List::From, List::Sender, List::ReplyTo, List::To, List::Cc, List::Bcc];
+    lists.into_iter().map(|list| black_box(e.addresses(list)).len()).sum()
+}
+
+/// The length of these fields of a header, in bytes.
+pub fn header_fields(header: &[u8], names: &[Vec<u8>]) -> usize {
+    header::select(header, names).map(<[u8]>::len).sum()
+}
+
+/// Reads a folder, without syncing; how many messages it has.
+///
+/// # Errors
+/// What the scan failed at.
+pub fn scan(folder: &Path) -> Result<usize, String> {
+    let store = Store::new(Config { fsync: false, ..Config::default() });
+    let dir = Dir::at(folder.to_path_buf());
+    let scanned = scan::scan(&store, &dir, Mode::ReadWrite, None, Vec::new());
+    scanned.map(|s| s.snapshot.messages.len()).map_err(|e| e.to_string())
+}
