@@ -144,7 +144,7 @@ fn converse(s: &mut Session) -> Ending {
         if s.over {
             return Ending::Logout;
         }
-        if let Err(end) = s.io.ease() {
+        if let Err(end) = s.io.flush_if_full() {
             return Ending::End(end);
         }
     }
@@ -179,13 +179,13 @@ fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     if row.expunges == commands::Expunges::Yes
         || (uid && row.expunges == commands::Expunges::WithUid)
     {
-        s.tell(false);
+        s.announce_changes(false);
     }
     result
 }
 
 /// The last line of a session that does not begin.
 fn say(io: &mut Io, line: &str) {
-    io.mark();
+    io.end_response();
     io.close(Some(line.as_bytes()));
 }

@@ -4,9 +4,9 @@
 use super::args::Mailbox;
 use super::{Call, list};
 use crate::maildir::acl::{self, Acl, ChangeRefused};
-use crate::session::access::{self, Place};
+use crate::session::access::{self, Folder};
 use crate::session::{Error, Outcome, Result, Session};
-use crate::types::folder::Place as Space;
+use crate::types::folder::Space;
 use crate::types::{FolderName, Rights};
 use crate::wire::input::Brackets;
 use crate::wire::{Token, write};
@@ -25,13 +25,13 @@ fn parse_words<const N: usize>(s: &mut Session) -> Result<(Mailbox, [Vec<u8>; N]
 }
 
 /// The folder of a command that changes its list, if the user may (`a`).
-fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Place> {
-    let place = s.locate(mailbox.name(s))?;
-    if place.is_link() {
+fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Folder> {
+    let folder = s.locate(mailbox.name(s))?;
+    if folder.is_link() {
         return Outcome::no("Cannot set ACLs for this mailbox").refuse();
     }
-    s.require(&place.name, b'a', command)?;
-    Ok(place)
+    s.require(&folder.name, b'a', command)?;
+    Ok(folder)
 }
 
 /// What becomes of a list.
@@ -76,10 +76,10 @@ pub(crate) mod setacl {
         _: &Call,
         (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2]),
     ) -> Result<Outcome> {
-        let place = administered(s, &mailbox, "SETACL")?;
+        let folder = administered(s, &mailbox, "SETACL")?;
         let identifier =
             acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
-        change(s, &place.name, |list| list.change(&identifier, &rights))
+        change(s, &folder.name, |list| list.change(&identifier, &rights))
             .map_err(|refused| refusal(s, refused))?;
         Ok(Outcome::ok("ACLs updated."))
     }
@@ -100,14 +100,14 @@ pub(crate) mod deleteacl {
         _: &Call,
         (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
     ) -> Result<Outcome> {
-        let place = administered(s, &mailbox, "DELETEACL")?;
+        let folder = administered(s, &mailbox, "DELETEACL")?;
         let identifier =
             acl::from_rfc2086(&who).ok_or_else(|| Outcome::no("Invalid ACL identifier."))?;
         let remove = |list: &mut Acl| {
             list.remove(&identifier);
             Ok(())
         };
-        change(s, &place.name, remove).map_err(|refused| refusal(s, refused))?;
+        change(s, &folder.name, remove).map_err(|refused| refusal(s, refused))?;
         Ok(Outcome::ok("ACLs updated."))
     }
 }
@@ -127,9 +127,9 @@ pub(crate) mod getacl {
         _: &Call,
         (mailbox, []): (Mailbox, [Vec<u8>; 0]),
     ) -> Result<Outcome> {
-        let place = s.locate(mailbox.name(s))?;
-        s.require(&place.name, b'a', "GETACL")?;
-        let list = load(s, &place.name, "Cannot retrieve ACLs for mailbox.")?;
+        let folder = s.locate(mailbox.name(s))?;
+        s.require(&folder.name, b'a', "GETACL")?;
+        let list = load(s, &folder.name, "Cannot retrieve ACLs for mailbox.")?;
         let out = &mut s.io.out;
         out.extend_from_slice(b"* ACL ");
         write::string(out, &mailbox.0);
@@ -147,14 +147,14 @@ pub(crate) mod getacl {
 }
 
 /// The folder of a question about rights: any one right will do.
-fn asked(s: &mut Session, mailbox: &Mailbox) -> Result<(Place, Rights)> {
-    let place = s.locate(mailbox.name(s))?;
-    let rights = s.rights(&place.name)?;
+fn asked(s: &mut Session, mailbox: &Mailbox) -> Result<(Folder, Rights)> {
+    let folder = s.locate(mailbox.name(s))?;
+    let rights = s.rights(&folder.name)?;
     if rights.intersects(Rights::ASKING) {
-        return Ok((place, rights));
+        return Ok((folder, rights));
     }
     // Courier names GETACL and `a` here (PROTOCOL 7.3, sic).
-    access::denied("GETACL", place.name.spelled(), b'a').refuse()
+    access::denied("GETACL", folder.name.spelled(), b'a').refuse()
 }
 
 /// LISTRIGHTS (RFC 4314 3.4).
@@ -172,9 +172,9 @@ pub(crate) mod listrights {
         _: &Call,
         (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
     ) -> Result<Outcome> {
-        let (place, _) = asked(s, &mailbox)?;
+        let (folder, _) = asked(s, &mailbox)?;
         let stored = acl::from_rfc2086(&who).unwrap_or_default();
-        let is_owner = |id: &[u8]| id == place.at.owner;
+        let is_owner = |id: &[u8]| id == folder.at.owner;
         let minus = stored
             .strip_prefix(b"-")
             .is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
@@ -348,7 +348,7 @@ pub(crate) mod acl_command {
     /// Changes one folder; whether its list is told after that.
     fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
         let shown = crate::types::folder::to_wire(name.as_bytes(), s.utf8).unwrap_or_default();
-        if matches!(name.place(), Space::Link(_)) {
+        if matches!(name.space(), Space::Link(_)) {
             failed(s, &shown, b"ACLs may not be modified for special mailbox");
             return Ok(false);
         }

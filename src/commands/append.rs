@@ -7,7 +7,7 @@ use crate::commands::flags::FlagList;
 use crate::maildir::quota::{self, By};
 use crate::maildir::{self, deliver::Delivery};
 use crate::mime::{date, header::EndFinder};
-use crate::session::access::{Missing, Place};
+use crate::session::access::{Folder, Missing};
 use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::fs;
 use crate::types::Rights;
@@ -66,19 +66,19 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
 }
 
 /// Checks the folder and what may be done with it, all before the client is asked for the message.
-fn check(s: &mut Session, a: &Arguments) -> Result<(Place, Rights)> {
+fn check(s: &mut Session, a: &Arguments) -> Result<(Folder, Rights)> {
     let name = a.mailbox.name(s).map_err(|_| Outcome::no("Invalid mailbox name."))?;
-    let place = s.locate_name(name, Missing::TryCreate("Must create mailbox before append"))?;
-    let rights = s.require(&place.name, b'i', "APPEND")?;
-    if s.selected.as_ref().is_some_and(|f| f.read_only && f.name == place.name) {
+    let folder = s.locate_name(name, Missing::TryCreate("Must create mailbox before append"))?;
+    let rights = s.require(&folder.name, b'i', "APPEND")?;
+    if s.selected.as_ref().is_some_and(|f| f.read_only && f.name == folder.name) {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
     if quota::counts_with(a.list.clone().limited_to(rights).flags) {
         // CRs are not stored: of a text with CRLF at the end of each line, half is left at least.
         // What does not fit even so is not asked for.
-        s.must_fit(&place, a.length / 2, By::Append)?;
+        s.must_fit(&folder, a.length / 2, By::Append)?;
     }
-    Ok((place, rights))
+    Ok((folder, rights))
 }
 
 /// Takes the message's octets: every CR goes, and the last line gets its LF (STORAGE 1.2). What
@@ -144,8 +144,8 @@ fn receive(s: &mut Session, a: &Arguments, delivery: Delivery) -> Result<Taker> 
 
 /// Checks, receives, stores.
 pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
-    let (place, rights) = check(s, &a)?;
-    let delivery = Delivery::create(&s.store, &place.delivery_dir(), None)
+    let (folder, rights) = check(s, &a)?;
+    let delivery = Delivery::create(&s.store, &folder.delivery_dir(), None)
         .map_err(|e| s.store_error(e, NO_ROOM))?;
     let mut taker = receive(s, &a, delivery)?;
     if let Some(e) = taker.failed.take() {
@@ -154,7 +154,7 @@ pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
     }
     let list = a.list.limited_to(rights);
     let cost = (taker.delivery.size(), u64::from(quota::counts_with(list.flags)));
-    s.charge(&place, cost, By::Append)?;
+    s.charge(&folder, cost, By::Append)?;
     let eight_bit = taker.eight_bit_header && !a.utf8;
     let Taker { mut delivery, .. } = taker;
     let finished = delivery
@@ -162,14 +162,14 @@ pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         .map_err(|e| s.store_error(e, NO_ROOM));
     let sent = finished.and_then(|()| {
         let sent =
-            !s.is_outbox(&place) || fs::open(delivery.path()).is_ok_and(|(file, _)| s.send(&file));
+            !s.is_outbox(&folder) || fs::open(delivery.path()).is_ok_and(|(file, _)| s.send(&file));
         if sent { Ok(()) } else { Outcome::no("[ALERT] Unable to send E-mail message.").refuse() }
     });
-    let delivered = sent.and_then(|()| s.deliver(&place, vec![delivery], NO_ROOM));
+    let delivered = sent.and_then(|()| s.deliver(&folder, vec![delivery], NO_ROOM));
     let (validity, uids) = match delivered {
         Ok(done) => done,
         Err(e) => {
-            s.refund(&place, cost);
+            s.refund(&folder, cost);
             return Err(e);
         }
     };

@@ -70,12 +70,12 @@ pub(crate) fn pieces(set: &Set, uid: bool, messages: &Messages) -> Vec<Piece> {
     if uid {
         let last = count.checked_sub(1).and_then(|i| messages.uid(i)).map(Uid::get);
         for range in set.ranges(last) {
-            let place = |n: u64| {
+            let folder = |n: u64| {
                 u32::try_from(n)
                     .map_or(Err(count), |n| Uid::new(n).map_or(Err(0), |u| messages.position(u)))
             };
-            let from = place(range.from).unwrap_or_else(|at| at);
-            let to = place(range.to).map_or_else(|at| at, |at| at + 1);
+            let from = folder(range.from).unwrap_or_else(|at| at);
+            let to = folder(range.to).map_or_else(|at| at, |at| at + 1);
             if from < to {
                 pieces.push(Piece::Messages(from..to));
             }

@@ -9,7 +9,6 @@ use crate::wire::{Token, write};
 pub(crate) mod capability {
     use super::*;
     use crate::session::Options;
-    use crate::session::options::Keywords;
 
     /// Words that Courier knows, announced where no setting says otherwise.
     const COURIERS: &[u8] = b"IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE";
@@ -36,7 +35,7 @@ pub(crate) mod capability {
         }
         if let Some(smap) = &options.smap_capability {
             put(smap);
-            if options.keywords != Keywords::Off {
+            if options.keywords.is_on() {
                 put(b"KEYWORDS");
             }
         }
@@ -209,7 +208,7 @@ pub(crate) mod noop {
 
     /// Looks at the folder again.
     pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-        s.look_if_possible()?;
+        s.rescan_if_possible()?;
         Ok(Outcome::ok("NOOP completed"))
     }
 }
@@ -225,7 +224,7 @@ pub(crate) mod check {
 
     /// As NOOP.
     pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-        s.look_if_possible()?;
+        s.rescan_if_possible()?;
         Ok(Outcome::ok("CHECK completed"))
     }
 }

@@ -5,7 +5,7 @@ use crate::commands::args::{self, Mailbox, Piece};
 use crate::commands::flags::FlagList;
 use crate::maildir::quota::{self, By};
 use crate::maildir::{self, change, deliver::Delivery};
-use crate::session::access::{Missing, Place};
+use crate::session::access::{Folder, Missing};
 use crate::session::intake::Delivered;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::fs;
@@ -85,7 +85,7 @@ fn sources(s: &mut Session, pieces: Vec<Piece>) -> Result<Vec<Source>> {
 
 /// Makes one copy ready to be put into the folder. The message is opened once, under whatever name
 /// it has now, and copied by its descriptor: no rename by another session comes in between.
-fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> Result<Delivery> {
+fn prepare(s: &mut Session, folder: &Folder, rights: Rights, source: &Source) -> Result<Delivery> {
     let Session { selected: Some(selected), store, .. } = s else { return Err(Error::Syntax) };
     let snapshot = &mut selected.snapshot;
     let (file, metadata, _) =
@@ -99,7 +99,7 @@ fn prepare(s: &mut Session, place: &Place, rights: Rights, source: &Source) -> R
         keywords: snapshot.keywords.names_of(set).map(<[u8]>::to_vec).collect(),
     }
     .limited_to(rights);
-    let dir = place.delivery_dir();
+    let dir = folder.delivery_dir();
     let linked =
         if selected.dir.is_of_links() { Ok(None) } else { Delivery::link_of(store, &dir, &file) };
     let made = linked.and_then(|linked| match linked {
@@ -162,19 +162,19 @@ pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome>
         NameError::Invalid => Error::from(Outcome::no("Error in IMAP command received by server.")),
         NameError::Encoding => Outcome::no("Mailbox does not exist.").with_code("TRYCREATE").into(),
     })?;
-    let place = s.locate_name(name, Missing::TryCreate("Mailbox does not exist."))?;
-    let rights = s.require(&place.name, b'i', "COPY")?;
+    let folder = s.locate_name(name, Missing::TryCreate("Mailbox does not exist."))?;
+    let rights = s.require(&folder.name, b'i', "COPY")?;
     let Some(selected) = &s.selected else { return Err(Error::Syntax) };
     let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
     let sources = sources(s, pieces)?;
     if sources.is_empty() {
         return Ok(Outcome::ok("COPY completed."));
     }
-    let outbox = s.is_outbox(&place);
+    let outbox = s.is_outbox(&folder);
     if outbox && sources.len() > 1 && !s.options.outbox_multiple {
         return Outcome::no("[ALERT] Only one message may be sent at a time.").refuse();
     }
-    let (validity, to) = copy_all(s, &place, rights, &sources, outbox)?;
+    let (validity, to) = copy_all(s, &folder, rights, &sources, outbox)?;
     let from: Vec<Uid> = sources.iter().map(|source| source.uid).collect();
     // None that lasts; or one was removed before it could be told (RFC 4315 3: the two sets have
     // one length, and neither is empty).
@@ -205,7 +205,7 @@ fn sum(costs: impl Iterator<Item = (u64, Flags)>) -> Cost {
 /// of the copies.
 fn copy_all(
     s: &mut Session,
-    place: &Place,
+    folder: &Folder,
     rights: Rights,
     sources: &[Source],
     outbox: bool,
@@ -215,29 +215,29 @@ fn copy_all(
     let flags =
         |index| s.selected.as_ref().map_or(Flags::NONE, |f| f.snapshot.messages.flags(index));
     let mut charged = sum(sources.iter().map(|source| (source.size, flags(source.index))));
-    s.charge(place, charged, By::Copy)?;
-    let copied = prepare_all(s, place, rights, sources, outbox).and_then(|deliveries| {
+    s.charge(folder, charged, By::Copy)?;
+    let copied = prepare_all(s, folder, rights, sources, outbox).and_then(|deliveries| {
         let cost = sum(deliveries.iter().map(|delivery| (delivery.size(), delivery.flags())));
         if cost != charged {
-            s.refund(place, std::mem::take(&mut charged));
-            s.charge(place, cost, By::Copy)?;
+            s.refund(folder, std::mem::take(&mut charged));
+            s.charge(folder, cost, By::Copy)?;
             charged = cost;
         }
-        s.deliver(place, deliveries, NO_ROOM)
+        s.deliver(folder, deliveries, NO_ROOM)
     });
-    copied.inspect_err(|_| s.refund(place, charged))
+    copied.inspect_err(|_| s.refund(folder, charged))
 }
 
 fn prepare_all(
     s: &mut Session,
-    place: &Place,
+    folder: &Folder,
     rights: Rights,
     sources: &[Source],
     outbox: bool,
 ) -> Result<Vec<Delivery>> {
     let deliveries = sources
         .iter()
-        .map(|source| prepare(s, place, rights, source))
+        .map(|source| prepare(s, folder, rights, source))
         .collect::<Result<Vec<Delivery>>>()?;
     // Last: what was sent cannot be taken back.
     if outbox && !send_all(s, sources)? {

@@ -106,6 +106,6 @@ pub(crate) fn run(s: &mut Session, _: &Call, set: Option<Set>) -> Result<Outcome
         return Outcome::no("Cannot expunge read-only mailbox.").refuse();
     }
     remove_deleted(s, set.as_ref())?;
-    s.look_for_what_is_left()?;
+    s.rescan_after_removal()?;
     Ok(Outcome::ok("EXPUNGE completed"))
 }

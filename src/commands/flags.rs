@@ -1,6 +1,5 @@
 //! Flag lists, as STORE and APPEND have them (PROTOCOL 6.2, STORAGE 3.5).
 
-use crate::session::options::Keywords;
 use crate::session::{Error, Result, Session};
 use crate::types::{Flags, Rights, keywords::is_valid_keyword};
 use crate::wire::Token;
@@ -40,7 +39,7 @@ impl FlagList {
             return Ok(());
         }
         let is_number = word.iter().all(u8::is_ascii_digit);
-        if s.options.keywords == Keywords::Off || is_number || !is_valid_keyword(&word) {
+        if !s.options.keywords.is_on() || is_number || !is_valid_keyword(&word) {
             return Err(Error::Syntax);
         }
         if !self.keywords.iter().any(|k| k.eq_ignore_ascii_case(&word)) {

@@ -5,7 +5,7 @@ use super::args::Mailbox;
 use crate::maildir::shared_link::Subscribed;
 use crate::session::access;
 use crate::session::{Error, Outcome, Result, Session};
-use crate::types::folder::{FolderName, NameError, Place as Space};
+use crate::types::folder::{FolderName, NameError, Space};
 use crate::types::utf7;
 use crate::wire::write;
 
@@ -60,7 +60,7 @@ pub(crate) mod create {
         text.extend_from_slice(b" created.");
         let created = Outcome::ok_bytes(text);
         let name = name_of(s, &mailbox.without_separator())?;
-        if name.place() == Space::Inbox {
+        if name.space() == Space::Inbox {
             return Outcome::no("INBOX already exists!").refuse();
         }
         if name.has_control() {
@@ -71,14 +71,14 @@ pub(crate) mod create {
             // done.
             return Ok(created);
         }
-        if matches!(name.place(), Space::Link(_)) {
+        if matches!(name.space(), Space::Link(_)) {
             return access::denied("CREATE", name.spelled(), b'c').refuse();
         }
-        let Some(place) = s.place_of(&name) else {
+        let Some(folder) = s.location_of(&name) else {
             return access::denied("CREATE", name.spelled(), b'c').refuse();
         };
         require_create(s, &name, "CREATE")?;
-        s.create_folder(&place)?;
+        s.create_folder(&folder)?;
         Ok(created)
     }
 }
@@ -99,22 +99,22 @@ pub(crate) mod delete {
         if mailbox.ends_in_separator() {
             return Ok(Outcome::ok("Folder directory delete punted."));
         }
-        let place = s.locate(mailbox.name(s))?;
-        if s.selected.as_ref().is_some_and(|f| f.name == place.name) {
+        let folder = s.locate(mailbox.name(s))?;
+        if s.selected.as_ref().is_some_and(|f| f.name == folder.name) {
             return Outcome::no("Cannot delete currently-open folder.").refuse();
         }
-        if let Space::Link(path) = place.name.place() {
+        if let Space::Link(path) = folder.name.space() {
             s.namespace
                 .links()
                 .unsubscribe(path)
                 .map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
             return Ok(Outcome::ok("UNSUBSCRIBEd a shared folder."));
         }
-        s.require(&place.name, b'x', "DELETE")?;
-        if place.is_top() || s.is_trash(&place) {
+        s.require(&folder.name, b'x', "DELETE")?;
+        if folder.is_top() || s.is_trash(&folder) {
             return Outcome::no(CANNOT).refuse();
         }
-        s.delete_folder(&place)?;
+        s.delete_folder(&folder)?;
         Ok(Outcome::ok("Folder deleted."))
     }
 }
@@ -144,20 +144,20 @@ pub(crate) mod rename {
             return Err(Error::Syntax);
         }
         let old = name_of(s, &a.old)?;
-        if matches!(old.place(), Space::Link(_)) {
+        if matches!(old.space(), Space::Link(_)) {
             return no("Invalid mailbox");
         }
-        let Some(from) = s.place_of(&old) else { return no("Invalid mailbox") };
+        let Some(from) = s.location_of(&old) else { return no("Invalid mailbox") };
         s.require(&old, b'x', "RENAME")?;
         let new = name_of(s, &a.new)?;
         if new.has_control() {
             return no(INVALID);
         }
-        if new.place() == Space::Inbox {
+        if new.space() == Space::Inbox {
             return access::denied("RENAME", b"INBOX", b'c').refuse();
         }
         require_create(s, &new, "RENAME")?;
-        let Some(to) = s.place_of(&new) else { return no("Invalid new mailbox name") };
+        let Some(to) = s.location_of(&new) else { return no("Invalid new mailbox name") };
         if s.selected.as_ref().is_some_and(|f| old.is_at_or_above(&f.name)) {
             return no("Can't RENAME the currently-open folder");
         }
@@ -190,7 +190,7 @@ pub(crate) mod subscribe {
             return Ok(Outcome::ok("Folder directory subscribe punted."));
         }
         let name = name_of(s, &mailbox)?;
-        if let Space::Link(path) = name.place() {
+        if let Space::Link(path) = name.space() {
             const CANNOT: &str = "Cannot subscribe to this folder.";
             let done = s
                 .namespace
@@ -222,7 +222,7 @@ pub(crate) mod unsubscribe {
             return Ok(Outcome::ok("Folder directory unsubscribe punted."));
         }
         let name = name_of(s, &mailbox)?;
-        if let Space::Link(path) = name.place() {
+        if let Space::Link(path) = name.space() {
             const CANNOT: &str = "Cannot subscribe to this folder.";
             let done = s
                 .namespace

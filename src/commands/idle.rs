@@ -77,10 +77,10 @@ pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
 /// Looks and tells; whether there was something to tell. A folder that cannot be read now is looked
 /// at again at the next turn; the client hears of it at `DONE`.
 fn look(s: &mut Session) -> Result<bool> {
-    s.look_if_possible()?;
-    let news = s.selected.as_ref().and_then(|f| f.news.as_ref());
-    let changed = news.is_some_and(|c| c.resized() || !c.changed.is_empty());
-    s.tell(true);
+    s.rescan_if_possible()?;
+    let pending = s.selected.as_ref().and_then(|f| f.pending.as_ref());
+    let changed = pending.is_some_and(|c| c.resized() || !c.changed.is_empty());
+    s.announce_changes(true);
     Ok(changed)
 }
 
@@ -92,7 +92,7 @@ fn finish(s: &mut Session) -> Result<Outcome> {
         token => token.is("DONE"),
     };
     // Courier passes over what follows on the line (PROTOCOL 1.6).
-    s.look_if_possible()?;
-    s.tell(true);
+    s.rescan_if_possible()?;
+    s.announce_changes(true);
     if done { Ok(Outcome::ok("IDLE completed")) } else { Err(Error::Syntax) }
 }

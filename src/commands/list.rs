@@ -141,7 +141,7 @@ fn push_line(s: &mut Session, word: &str, name: &Listed, extras: Extras) -> Resu
         out.push(b')');
     }
     out.extend_from_slice(b"\r\n");
-    Ok(s.io.ease()?)
+    Ok(s.io.flush_if_full()?)
 }
 
 /// The folder of exactly this name, with what LIST knows of it.
@@ -215,7 +215,7 @@ fn marked(s: &Session, name: &Listed) -> Option<bool> {
         return None;
     }
     let folder = FolderName::from_disk(&name.name).ok()?;
-    s.place_of(&folder).map(|place| crate::maildir::folders::marked(&place.dir))
+    s.location_of(&folder).map(|folder| crate::maildir::folders::marked(&folder.dir))
 }
 
 /// The folders that a LIST pattern means: what the ACL commands are applied to (PROTOCOL 7.4).

@@ -4,7 +4,7 @@
 use super::Call;
 use super::args::Mailbox;
 use crate::session::{Outcome, Result, Session};
-use crate::types::folder::Place as Space;
+use crate::types::folder::Space;
 use crate::wire::write;
 
 /// Writes `* QUOTA "<root>" (...)`; the list is empty for a root without limits
@@ -58,7 +58,7 @@ pub(crate) mod getquotaroot {
         let Ok(name) = mailbox.name(s) else {
             return Outcome::no("Invalid mailbox name.").refuse();
         };
-        let root: &[u8] = match name.place() {
+        let root: &[u8] = match name.space() {
             Space::Inbox | Space::Own(_) => b"ROOT",
             Space::Index(_) => b"PUBLIC",
             Space::Link(_) => b"SHARED",

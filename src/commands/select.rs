@@ -3,7 +3,6 @@
 use super::args::{self, Mailbox};
 use super::{Call, expunge};
 use crate::maildir::{Mode, scan};
-use crate::session::options::Keywords;
 use crate::session::selected::push_rights;
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::types::{Flags, Rights};
@@ -19,45 +18,45 @@ fn parse_mailbox(s: &mut Session) -> Result<Mailbox> {
 fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     // The folder that was open is closed either way, without an expunge (RFC 3501 6.3.1).
     let before = s.selected.take();
-    let place = s.locate(mailbox.name(s))?;
-    let rights = s.require(&place.name, b'r', "SELECT/EXAMINE")?;
+    let folder = s.locate(mailbox.name(s))?;
+    let rights = s.require(&folder.name, b'r', "SELECT/EXAMINE")?;
     // Both the flags and the answer say READ-ONLY (RFC 3501 7.1), where Courier 5.0.13 says it in
     // the answer alone.
-    let examined = examine || place.at.read_only;
+    let examined = examine || folder.at.read_only;
     let read_only = examined || !rights.intersects(Rights::WRITING);
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
-    s.synchronise(&place)?;
+    s.synchronise(&folder)?;
     // The same folder again, and nothing has changed in it: the last look is as good as a new one.
     let unchanged = before.filter(|old| {
-        old.dir == place.dir
+        old.dir == folder.dir
             && old.mode() == mode
-            && !place.is_link()
+            && !folder.is_link()
             && old.snapshot.is_saved()
             && scan::is_unchanged(&s.store, &old.dir, &old.snapshot)
     });
     let snapshot = match unchanged {
         Some(old) => old.snapshot.selected_again(),
         None => {
-            let scanned = scan::scan(&s.store, &place.dir, mode, None, Vec::new());
+            let scanned = scan::scan(&s.store, &folder.dir, mode, None, Vec::new());
             scanned.map_err(|e| s.store_error(e, "Unable to open this mailbox."))?.snapshot
         }
     };
     let mut selected = Selected {
-        name: place.name.clone(),
-        dir: place.dir.clone(),
-        place,
+        name: folder.name.clone(),
+        dir: folder.dir.clone(),
+        folder,
         read_only,
         examined,
         rights,
         snapshot,
         keywords: Vec::new(),
         copied: HashSet::new(),
-        news: None,
+        pending: None,
         last_served: None,
     };
     selected.keywords = selected.used_keywords();
     let out = &mut s.io.out;
-    selected.push_flag_lines(out, &selected.keywords, s.options.keywords != Keywords::Off);
+    selected.push_flag_lines(out, &selected.keywords, s.options.keywords.is_on());
     selected.push_counts(out);
     let mut coded = |name: &str, n: u64, text: &str| {
         out.extend_from_slice(format!("* OK [{name} ").as_bytes());

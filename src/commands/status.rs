@@ -61,13 +61,13 @@ fn of_selected(selected: &Selected) -> [u64; 5] {
 /// Tells the figures; of the folder that is open, those that the client knows already.
 pub(crate) fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Outcome> {
     let Arguments { mailbox, asked } = arguments;
-    let place = s.locate(mailbox.name(s))?;
-    s.require(&place.name, b'r', "STATUS")?;
+    let folder = s.locate(mailbox.name(s))?;
+    s.require(&folder.name, b'r', "STATUS")?;
     let figures = match &s.selected {
-        Some(selected) if selected.name == place.name => of_selected(selected),
+        Some(selected) if selected.name == folder.name => of_selected(selected),
         _ => {
-            s.synchronise(&place)?;
-            let status = peek::status(&s.store, &place.dir)
+            s.synchronise(&folder)?;
+            let status = peek::status(&s.store, &folder.dir)
                 .map_err(|e| s.store_error(e, "[ALERT] STATUS failed"))?;
             [
                 status.messages as u64,

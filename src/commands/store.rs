@@ -3,25 +3,17 @@
 use crate::commands::Call;
 use crate::commands::args::{self, Piece};
 use crate::commands::flags::{self, FlagList};
-use crate::maildir;
-use crate::maildir::change::{self, Change, Edit, KeywordChange};
+use crate::maildir::change::{self, Edit};
 use crate::maildir::quota::Quota;
-use crate::session::options::Keywords;
+use crate::maildir::{self, KeywordMode};
 use crate::session::{Error, Outcome, Result, Session};
+use crate::types::Operation;
 use crate::wire::Set;
-
-/// What to do with the flags.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Verb {
-    Replace,
-    Add,
-    Remove,
-}
 
 /// The messages, the verb, whether to answer, the flags.
 pub(crate) struct Arguments {
     set: Set,
-    verb: Verb,
+    operation: Operation,
     silent: bool,
     list: FlagList,
 }
@@ -30,10 +22,10 @@ pub(crate) struct Arguments {
 pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     let set = args::set(s)?;
     let word = s.io.token()?.word().ok_or(Error::Syntax)?;
-    let (verb, word) = match word.split_first() {
-        Some((b'+', rest)) => (Verb::Add, rest),
-        Some((b'-', rest)) => (Verb::Remove, rest),
-        _ => (Verb::Replace, &*word),
+    let (operation, word) = match word.split_first() {
+        Some((b'+', rest)) => (Operation::Add, rest),
+        Some((b'-', rest)) => (Operation::Remove, rest),
+        _ => (Operation::Replace, &*word),
     };
     let silent = match word {
         b"FLAGS" => false,
@@ -41,21 +33,17 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         _ => return Err(Error::Syntax),
     };
     let list = FlagList::parse_to_end(s)?;
-    Ok(Arguments { set, verb, silent, list })
+    Ok(Arguments { set, operation, silent, list })
 }
 
 /// Changes the system flags of one message; whether it is still there.
 fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
     let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
-    let change = match a.verb {
-        Verb::Replace => Change::Set(a.list.flags),
-        Verb::Add => Change::Add(a.list.flags),
-        Verb::Remove => Change::Remove(a.list.flags),
-    };
     // (The setting is nothing to STORE: the file alone counts, STORAGE 7.4.)
-    let quota = Session::is_counted(&selected.place)
-        .then(|| Quota::new(&selected.place.at.root, &store.config.host, None));
-    let edit = Edit::new(change, flags::allowed(selected.rights)).counted_by(quota.as_ref());
+    let quota = Session::is_counted(&selected.folder)
+        .then(|| Quota::new(&selected.folder.at.root, &store.config.host, None));
+    let edit = Edit::new(a.operation, a.list.flags, flags::allowed(selected.rights))
+        .counted_by(quota.as_ref());
     match change::store_flags(&selected.dir, &mut selected.snapshot.messages, index, &edit) {
         Ok(_) => Ok(true),
         Err(maildir::Error::Gone) => Ok(false),
@@ -69,21 +57,16 @@ fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
 /// Changes the keywords of these messages, in one go: one lock where there is one.
 fn change_keywords(s: &mut Session, which: &[usize], a: &Arguments) -> Result<()> {
     let Session { selected: Some(selected), store, options, .. } = s else { return Ok(()) };
-    let touched = a.verb == Verb::Replace || !a.list.keywords.is_empty();
-    if !touched || options.keywords == Keywords::Off || !selected.rights.has(b'w') {
+    let touched = a.operation == Operation::Replace || !a.list.keywords.is_empty();
+    if !touched || !options.keywords.is_on() || !selected.rights.has(b'w') {
         return Ok(());
     }
-    let change = match a.verb {
-        Verb::Replace => KeywordChange::Set,
-        Verb::Add => KeywordChange::Add,
-        Verb::Remove => KeywordChange::Remove,
-    };
     change::store_keywords(
         store,
         &selected.dir,
         &mut selected.snapshot,
         which,
-        change,
+        a.operation,
         &a.list.keywords,
     )
     .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
@@ -111,7 +94,7 @@ fn change_stretch(
     }
     // What was changed before is told before the refusal.
     let result = result.and(change_keywords(s, &changed, a));
-    if s.options.keywords == Keywords::Careful
+    if s.options.keywords == KeywordMode::Careful
         && let Some(selected) = &mut s.selected
     {
         // What another session has added in between is merged, and new to the client.
@@ -123,7 +106,7 @@ fn change_stretch(
         // meanwhile.
         if selected.snapshot.messages.take_changed(index) || !a.silent {
             selected.push_fetch_flags(&mut s.io.out, index, uid);
-            s.io.ease()?;
+            s.io.flush_if_full()?;
         }
     }
     result
@@ -131,7 +114,7 @@ fn change_stretch(
 
 /// Changes the messages one by one; a STORE that fails half-way has changed those before.
 pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
-    let may_add = s.options.keywords != Keywords::Off;
+    let may_add = s.options.keywords.is_on();
     let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
     let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
     let new: Vec<Vec<u8>> =
@@ -147,7 +130,7 @@ pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome>
             Piece::Messages(range) => change_stretch(s, range, &a, call.uid, &mut missing)?,
         }
     }
-    let touched = a.verb == Verb::Replace || !a.list.keywords.is_empty();
+    let touched = a.operation == Operation::Replace || !a.list.keywords.is_empty();
     if let Some(selected) = s.selected.as_mut().filter(|_| touched) {
         selected.forget_unused_keywords(&mut s.io.out, may_add);
     }

@@ -17,46 +17,13 @@ use super::scan::Snapshot;
 use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock, renamed, shared_link};
 use crate::sys::dir::{self, Kind};
 use crate::sys::{clock, fs};
-use crate::types::{Flags, SetId};
+use crate::types::{Flags, Operation, SetId};
 use std::cell::OnceCell;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// A change of system flags.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Change {
-    /// These and no others.
-    Set(Flags),
-    /// These too.
-    Add(Flags),
-    /// Without these.
-    Remove(Flags),
-}
-
-impl Change {
-    /// What becomes of `old`; flags outside of `allowed` stay as they are.
-    pub(crate) fn apply(self, old: Flags, allowed: Flags) -> Flags {
-        match self {
-            Change::Set(flags) => old.without(allowed) | (flags & allowed),
-            Change::Add(flags) => old | (flags & allowed),
-            Change::Remove(flags) => old.without(flags & allowed),
-        }
-    }
-}
-
-/// A change of keywords.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum KeywordChange {
-    /// These and no others.
-    Set,
-    /// These too.
-    Add,
-    /// Without these.
-    Remove,
-}
 
 /// The most renames by others that one operation follows.
 const TRIES: u32 = 200;
@@ -248,15 +215,16 @@ pub(crate) fn open(
 /// What is to become of a message's system flags.
 #[derive(Clone, Copy)]
 pub(crate) struct Edit<'a> {
-    change: Change,
+    operation: Operation,
+    flags: Flags,
     allowed: Flags,
     quota: Option<&'a Quota<'a>>,
 }
 
 impl<'a> Edit<'a> {
     /// A change; flags outside of `allowed` stay as they are.
-    pub(crate) fn new(change: Change, allowed: Flags) -> Edit<'a> {
-        Edit { change, allowed, quota: None }
+    pub(crate) fn new(operation: Operation, flags: Flags, allowed: Flags) -> Edit<'a> {
+        Edit { operation, flags, allowed, quota: None }
     }
 
     /// In a folder whose messages count, but for those that are \Deleted: what the rename did is
@@ -299,7 +267,7 @@ pub(crate) fn store_flags(
     let mut over = false;
     let done = with_name(dir, messages, i, |messages, name| {
         let old = messages.flags(i);
-        let flags = edit.change.apply(old, edit.allowed);
+        let flags = edit.operation.apply(old, edit.flags, edit.allowed);
         let path = dir.message(name);
         if flags == old {
             // Nothing to do, if those are the flags that it still has.
@@ -434,14 +402,14 @@ pub(crate) fn store_keywords(
     dir: &Dir,
     snapshot: &mut Snapshot,
     which: &[usize],
-    change: KeywordChange,
+    change: Operation,
     names: &[Vec<u8>],
 ) -> Result<(), Error> {
     match store.config.keywords {
         KeywordMode::Off => Ok(()),
         // What was not read would be lost.
-        KeywordMode::Fast if change != KeywordChange::Set && snapshot.partial => Err(unread(dir)),
-        KeywordMode::Careful if change != KeywordChange::Set => {
+        KeywordMode::Fast if change != Operation::Replace && snapshot.partial => Err(unread(dir)),
+        KeywordMode::Careful if change != Operation::Replace => {
             carefully(store, dir, snapshot, which, change, names)
         }
         _ => {
@@ -465,14 +433,14 @@ pub(crate) fn store_keywords(
 fn changed(
     table: &mut crate::types::KeywordTable,
     old: SetId,
-    change: KeywordChange,
+    change: Operation,
     numbers: &[u32],
 ) -> SetId {
     let mut members = table.members(old).to_vec();
     match change {
-        KeywordChange::Set => members = numbers.to_vec(),
-        KeywordChange::Add => members.extend_from_slice(numbers),
-        KeywordChange::Remove => members.retain(|m| !numbers.contains(m)),
+        Operation::Replace => members = numbers.to_vec(),
+        Operation::Add => members.extend_from_slice(numbers),
+        Operation::Remove => members.retain(|m| !numbers.contains(m)),
     }
     table.set(members)
 }
@@ -490,7 +458,7 @@ fn carefully(
     dir: &Dir,
     snapshot: &mut Snapshot,
     which: &[usize],
-    change: KeywordChange,
+    change: Operation,
     names: &[Vec<u8>],
 ) -> Result<(), Error> {
     let _lock = Lock::acquire(store, dir)?;

@@ -3,7 +3,7 @@
 //! behind.
 
 use super::names::{self, Stem};
-use super::{Dir, Error, KeywordMode, Store, keywords};
+use super::{Dir, Error, Store, keywords};
 use crate::sys::{dir, fs, user};
 use crate::types::Flags;
 use std::fs::{File, Metadata};
@@ -166,7 +166,7 @@ impl Delivery {
         let Some(path) = &self.path else { return Err(Error::Gone) };
         loop {
             let base = self.stem.base(store, self.device, self.inode, self.size);
-            if !self.keywords.is_empty() && store.config.keywords != KeywordMode::Off {
+            if !self.keywords.is_empty() && store.config.keywords.is_on() {
                 // Before the message is there (STORAGE 3.3), so that it is never seen without.
                 let names: Vec<&[u8]> = self.keywords.iter().map(Vec::as_slice).collect();
                 keywords::write_set(store, dir, &base, &names)?;

@@ -5,7 +5,7 @@ use super::control;
 use super::pattern::Pattern;
 use super::resolve::Namespace;
 use crate::sys::fs;
-use crate::types::{FolderName, Place, Rights};
+use crate::types::{FolderName, Rights, Space};
 use std::collections::HashSet;
 
 /// One line of LIST or LSUB.
@@ -93,7 +93,7 @@ impl Namespace {
     /// (RFC 3501 6.3.9).
     fn may_see_subscribed(&self, name: &FolderName) -> bool {
         let nowhere =
-            matches!(name.place(), Place::Index(path) if self.index().find(path).is_none());
+            matches!(name.space(), Space::Index(path) if self.index().find(path).is_none());
         nowhere || self.rights_or_none(name).contains(LOOKUP)
     }
 

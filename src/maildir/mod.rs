@@ -49,14 +49,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How keywords are kept (`IMAP_KEYWORDS`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum KeywordMode {
     /// Not at all; the files are not looked at.
+    #[default]
     Off,
     /// A change replaces the message's set; the last writer wins (STORAGE 3.3).
     Fast,
     /// A change is applied to what is on disk, under the folder's lock (STORAGE 3.4).
     Careful,
+}
+
+impl KeywordMode {
+    /// Whether keywords are kept.
+    pub(crate) fn is_on(self) -> bool {
+        self != KeywordMode::Off
+    }
 }
 
 /// The settings of the store.

@@ -14,7 +14,7 @@ use super::shared_link::{self, SharedLinks};
 use super::subscriptions::Subscriptions;
 use super::{Dir, Store, lock::Lock};
 use crate::sys::fs;
-use crate::types::{FolderName, Place, Rights};
+use crate::types::{FolderName, Rights, Space};
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -171,23 +171,23 @@ impl Namespace {
     /// Where a folder would live, whether it is there or not: for CREATE and RENAME. `None` for
     /// names that cannot be folders: levels of the index, accounts that are not in it, old-style
     /// shared folders.
-    pub(crate) fn place(&self, name: &FolderName) -> Option<Resolved> {
-        match name.place() {
-            Place::Inbox => Some(self.own(b"")),
-            Place::Own(sub) => Some(self.own(sub)),
-            Place::Index(path) => match self.index.find(path)? {
+    pub(crate) fn location(&self, name: &FolderName) -> Option<Resolved> {
+        match name.space() {
+            Space::Inbox => Some(self.own(b"")),
+            Space::Own(sub) => Some(self.own(sub)),
+            Space::Index(path) => match self.index.find(path)? {
                 Spot::Account(account) => Some(Namespace::shared(account)),
                 Spot::Level => None,
             },
-            Place::Link(_) => None,
+            Space::Link(_) => None,
         }
     }
 
     /// Where a folder lives. An old-style shared folder is subscribed by this, as Courier does at
     /// the first look (STORAGE 6.2).
     pub(crate) fn resolve(&self, name: &FolderName) -> Result<Resolved, NotThere> {
-        let Place::Link(path) = name.place() else {
-            return self.place(name).filter(|r| r.dir.is_there()).ok_or(NotThere);
+        let Space::Link(path) = name.space() else {
+            return self.location(name).filter(|r| r.dir.is_there()).ok_or(NotThere);
         };
         let link = self.links().find(path).filter(shared_link::Link::is_there).ok_or(NotThere)?;
         if let Err(e) = self.links().subscribe(path) {
@@ -207,12 +207,12 @@ impl Namespace {
 
     /// The list and the owner behind a name; `None` where there is neither file nor account.
     fn list_of(&self, name: &FolderName) -> io::Result<Option<(Acl, Vec<u8>)>> {
-        if let Place::Index(path) = name.place()
+        if let Space::Index(path) = name.space()
             && self.index.find(path) == Some(Spot::Level)
         {
             return Ok(Some((Acl::of_level(), Vec::new())));
         }
-        let Some(place) = self.place(name) else { return Ok(None) };
+        let Some(place) = self.location(name) else { return Ok(None) };
         Ok(Some((self.lists(&place.root).load(&place.sub)?, place.owner)))
     }
 
@@ -220,14 +220,14 @@ impl Namespace {
     /// and is saved (STORAGE 5.3). Names that stand for nothing give no rights; a list that cannot
     /// be read is an error.
     pub(crate) fn rights(&self, name: &FolderName) -> io::Result<Rights> {
-        match name.place() {
-            Place::Inbox | Place::Own(_) if self.no_lists => {
+        match name.space() {
+            Space::Inbox | Space::Own(_) if self.no_lists => {
                 Ok(Rights::ALL.without(Rights::of(b"a")))
             }
-            Place::Link(path) => Ok(self.link_rights(path)),
-            Place::Inbox => self.rights_by_list(&self.root, b"", self.who.user()),
-            Place::Own(sub) => self.rights_by_list(&self.root, sub, self.who.user()),
-            Place::Index(path) => match self.index.find(path) {
+            Space::Link(path) => Ok(self.link_rights(path)),
+            Space::Inbox => self.rights_by_list(&self.root, b"", self.who.user()),
+            Space::Own(sub) => self.rights_by_list(&self.root, sub, self.who.user()),
+            Space::Index(path) => match self.index.find(path) {
                 Some(Spot::Level) => Ok(Acl::of_level().rights(&self.who, b"")),
                 Some(Spot::Account(account)) => {
                     self.rights_by_list(&account.root, &account.sub, &account.owner)
@@ -278,7 +278,7 @@ impl Namespace {
 
     /// A folder's list, as the commands show it.
     pub(crate) fn load(&self, name: &FolderName) -> Result<Acl, ChangeRefused> {
-        if let Place::Link(path) = name.place() {
+        if let Space::Link(path) = name.space() {
             let mut acl = Acl::new();
             acl.set(b"anyone", self.link_rights(path))?;
             return Ok(acl);
@@ -301,7 +301,7 @@ impl Namespace {
         name: &FolderName,
         edit: impl FnOnce(&mut Acl) -> Result<(), ChangeRefused>,
     ) -> Result<Acl, ChangeRefused> {
-        let place = self.place(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
+        let place = self.location(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
         let _lock = Lock::acquire(store, &Dir::at(&place.root)).map_err(ChangeRefused::Locked)?;
         let lists = self.lists(&place.root);
         let mut acl = lists.load(&place.sub).map_err(ChangeRefused::Failed)?;

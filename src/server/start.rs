@@ -3,8 +3,8 @@
 
 use crate::maildir::account::AccountOptions;
 use crate::maildir::resolve::{Namespace, Settings};
-use crate::maildir::{Config, KeywordMode, Store, trash};
-use crate::session::{Client, Counts, Options, Session, logging, options::Keywords};
+use crate::maildir::{Config, Store, trash};
+use crate::session::{Client, Counts, Options, Session, logging};
 use crate::sys::stdio::Stdio;
 use crate::sys::{alloc, clock, fs, process, signals, user};
 use crate::wire::{Io, io::STALL};
@@ -69,11 +69,7 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         lock_host: host,
         use_locks: options.use_locks,
         fsync: options.fsync,
-        keywords: match options.keywords {
-            Keywords::Off => KeywordMode::Off,
-            Keywords::Fast => KeywordMode::Fast,
-            Keywords::Careful => KeywordMode::Careful,
-        },
+        keywords: options.keywords,
     };
     let namespace = Namespace::new(Settings {
         root: Path::new(".").to_path_buf(),

@@ -17,7 +17,7 @@ pub(crate) const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subs
 
 /// A folder, by its name and by where it lives.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Folder {
     /// Its name.
     pub(crate) name: FolderName,
     /// Its directory, as scans see it.
@@ -26,9 +26,9 @@ pub(crate) struct Place {
     pub(crate) at: Resolved,
 }
 
-impl Place {
-    fn new(name: FolderName, at: Resolved) -> Place {
-        Place { name, dir: at.dir.clone(), at }
+impl Folder {
+    fn new(name: FolderName, at: Resolved) -> Folder {
+        Folder { name, dir: at.dir.clone(), at }
     }
 
     /// Where new messages go: for an old-style shared folder the provider's side (STORAGE 6.2).
@@ -78,7 +78,10 @@ pub(crate) fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
 impl Session {
     /// The folder of an argument's name, which must be there; any fault of the name is answered as
     /// if it were not.
-    pub(crate) fn locate(&self, name: std::result::Result<FolderName, NameError>) -> Result<Place> {
+    pub(crate) fn locate(
+        &self,
+        name: std::result::Result<FolderName, NameError>,
+    ) -> Result<Folder> {
         match name {
             Ok(name) => self.locate_name(name, Missing::Refused),
             Err(_) => Outcome::no(DOES_NOT_EXIST).refuse(),
@@ -86,9 +89,9 @@ impl Session {
     }
 
     /// The folder of a name, which must be there.
-    pub(crate) fn locate_name(&self, name: FolderName, missing: Missing) -> Result<Place> {
+    pub(crate) fn locate_name(&self, name: FolderName, missing: Missing) -> Result<Folder> {
         match self.namespace.resolve(&name) {
-            Ok(at) => Ok(Place::new(name, at)),
+            Ok(at) => Ok(Folder::new(name, at)),
             Err(_) => match missing {
                 Missing::Refused => Outcome::no(DOES_NOT_EXIST).refuse(),
                 Missing::TryCreate(text) => Outcome::no(text).with_code("TRYCREATE").refuse(),
@@ -98,8 +101,8 @@ impl Session {
 
     /// Where a folder is or would be; `None` for names that cannot be folders with messages of
     /// their own.
-    pub(crate) fn place_of(&self, name: &FolderName) -> Option<Place> {
-        self.namespace.place(name).map(|at| Place::new(name.clone(), at))
+    pub(crate) fn location_of(&self, name: &FolderName) -> Option<Folder> {
+        self.namespace.location(name).map(|at| Folder::new(name.clone(), at))
     }
 
     /// What the user may do in a folder (STORAGE 5.5). Rights on the open folder that are found
@@ -144,11 +147,11 @@ impl Session {
 
     /// Before a look at an old-style shared folder: our side is brought up to date with the
     /// provider's.
-    pub(crate) fn synchronise(&self, place: &Place) -> Result<()> {
-        if !place.is_link() {
+    pub(crate) fn synchronise(&self, folder: &Folder) -> Result<()> {
+        if !folder.is_link() {
             return Ok(());
         }
-        shared_link::synchronise(place.dir.path(), &self.store.config.host)
+        shared_link::synchronise(folder.dir.path(), &self.store.config.host)
             .map_err(|e| self.io_refusal("shared folder", &e, "Unable to open this mailbox."))
     }
 
@@ -159,22 +162,22 @@ impl Session {
     }
 
     /// Whether a folder is the trash of the session's own Maildir.
-    pub(crate) fn is_trash(&self, place: &Place) -> bool {
-        place.at.kind == Kind::Own && !place.is_top() && place.at.sub == self.trash
+    pub(crate) fn is_trash(&self, folder: &Folder) -> bool {
+        folder.at.kind == Kind::Own && !folder.is_top() && folder.at.sub == self.trash
     }
 
     /// Whether a folder is the outbox (`OUTBOX`, with its dot).
-    pub(crate) fn is_outbox(&self, place: &Place) -> bool {
+    pub(crate) fn is_outbox(&self, folder: &Folder) -> bool {
         let outbox = self.options.outbox.as_deref().and_then(|o| o.strip_prefix(b"."));
-        place.at.kind == Kind::Own && outbox.is_some_and(|o| !o.is_empty() && o == place.at.sub)
+        folder.at.kind == Kind::Own && outbox.is_some_and(|o| !o.is_empty() && o == folder.at.sub)
     }
 
     /// Where an expunged message goes instead of away (PROTOCOL 6.3); `None`: away.
     pub(crate) fn trash_for(&self, index: usize) -> Option<Dir> {
         let selected = self.selected.as_ref().filter(|_| self.options.move_to_trash)?;
         let uid = selected.snapshot.messages.uid(index)?;
-        if self.is_trash(&selected.place)
-            || selected.place.is_link()
+        if self.is_trash(&selected.folder)
+            || selected.folder.is_link()
             || selected.copied.contains(&uid)
         {
             return None;
@@ -184,31 +187,31 @@ impl Session {
     }
 
     /// Makes a folder with its list (STORAGE 1.1, 5.3).
-    pub(crate) fn create_folder(&self, place: &Place) -> Result<()> {
+    pub(crate) fn create_folder(&self, folder: &Folder) -> Result<()> {
         const CANNOT: &str = "Cannot create this folder.";
-        folders::create(&self.store, &place.dir).map_err(|e| self.store_error(e, CANNOT))?;
-        match self.namespace.lists(&place.at.root).created(&place.at.sub) {
+        folders::create(&self.store, &folder.dir).map_err(|e| self.store_error(e, CANNOT))?;
+        match self.namespace.lists(&folder.at.root).created(&folder.at.sub) {
             Ok(_) => Ok(()),
             Err(e) => {
-                folders::take_back(&place.dir);
+                folders::take_back(&folder.dir);
                 Err(self.io_refusal("ACL", &e, CANNOT))
             }
         }
     }
 
     /// Removes a folder. Its list stays where there are folders below it (STORAGE 1.1).
-    pub(crate) fn delete_folder(&self, place: &Place) -> Result<()> {
-        let lists = self.namespace.lists(&place.at.root);
-        let kept = lists.load(&place.at.sub).ok();
-        folders::delete(&self.store, &place.dir)
+    pub(crate) fn delete_folder(&self, folder: &Folder) -> Result<()> {
+        let lists = self.namespace.lists(&folder.at.root);
+        let kept = lists.load(&folder.at.sub).ok();
+        folders::delete(&self.store, &folder.dir)
             .map_err(|e| self.store_error(e, "Cannot delete this folder."))?;
-        lists.deleted(&place.at.sub, kept.as_ref());
-        self.quota_of(place).recalculate();
+        lists.deleted(&folder.at.sub, kept.as_ref());
+        self.quota_of(folder).recalculate();
         Ok(())
     }
 
     /// Renames a folder and those below it.
-    pub(crate) fn rename_folder(&self, from: &Place, to: &Place) -> Result<()> {
+    pub(crate) fn rename_folder(&self, from: &Folder, to: &Folder) -> Result<()> {
         folders::rename(&self.store, &from.at.root, &from.at.sub, &to.at.sub).map_err(
             |e| match e.io() {
                 Some(io) => {

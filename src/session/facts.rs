@@ -34,7 +34,7 @@ struct Identity(u64, u64, u64, i128);
 
 /// How far a partial fetch came, for the next one.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Position {
     /// Where in the file the section begins.
     base: u64,
     /// A place in the file in that section.
@@ -52,7 +52,7 @@ pub(crate) struct Memory {
     size: Option<u64>,
     header_end: Option<u64>,
     structure: Option<Rc<structure::Message>>,
-    place: Option<Place>,
+    place: Option<Position>,
 }
 
 /// One message's file, open.
@@ -354,7 +354,7 @@ fn first(chunk: &[u8], most: u64) -> &[u8] {
 /// nearest place that is known.
 #[derive(Debug)]
 pub(crate) struct Walk {
-    place: Place,
+    place: Position,
     end: u64,
     skip: u64,
     take: u64,
@@ -372,7 +372,7 @@ impl Walk {
         skip: u64,
         take: u64,
     ) -> Walk {
-        let start = Place { base: range.start, at: range.start, wire: 0, after_cr: false };
+        let start = Position { base: range.start, at: range.start, wire: 0, after_cr: false };
         let known = memory.about(reader).place;
         let known = known.filter(|p| p.base == range.start && p.wire <= skip && p.at <= range.end);
         Walk { place: known.unwrap_or(start), end: range.end, skip, take }
@@ -388,7 +388,7 @@ impl Walk {
         if self.take == 0 || self.place.at >= self.end {
             return Ok(None);
         }
-        let Place { at, wire, after_cr, .. } = self.place;
+        let Position { at, wire, after_cr, .. } = self.place;
         let chunk = first(reader.chunk(at)?, (self.end - at).min(STEP));
         if chunk.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());

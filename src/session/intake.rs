@@ -1,7 +1,7 @@
 //! Messages on their way in, and what they cost: quota, the outbox's mailer, the look that gives
 //! them their UIDs.
 
-use super::access::{Place, own};
+use super::access::{Folder, own};
 use super::reply::{Outcome, Result};
 use super::{Session, logging};
 use crate::maildir::deliver::Delivery;
@@ -24,38 +24,38 @@ impl Session {
     }
 
     /// The quota of the Maildir that a folder is in.
-    pub(crate) fn quota_of<'a>(&'a self, place: &Place) -> Quota<'a> {
-        Quota::new(&place.at.root, &self.store.config.host, self.options.maildir_quota.as_deref())
+    pub(crate) fn quota_of<'a>(&'a self, folder: &Folder) -> Quota<'a> {
+        Quota::new(&folder.at.root, &self.store.config.host, self.options.maildir_quota.as_deref())
     }
 
     /// Whether messages in a folder count at all (STORAGE 7.3).
-    pub(crate) fn is_counted(place: &Place) -> bool {
-        !place.is_link() && quota::counts(&place.at.sub)
+    pub(crate) fn is_counted(folder: &Folder) -> bool {
+        !folder.is_link() && quota::counts(&folder.at.sub)
     }
 
     /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them.
     /// `size` in octets on disk.
-    pub(crate) fn charge(&self, place: &Place, (size, count): (u64, u64), by: By) -> Result<()> {
-        if count == 0 || !Session::is_counted(place) {
+    pub(crate) fn charge(&self, folder: &Folder, (size, count): (u64, u64), by: By) -> Result<()> {
+        if count == 0 || !Session::is_counted(folder) {
             return Ok(());
         }
-        self.quota_of(place)
+        self.quota_of(folder)
             .check_and_add(size, count, by)
             .map_err(|_| Outcome::no(OVER_QUOTA).into())
     }
 
     /// Whether so much would be refused now: before a client is asked for it.
-    pub(crate) fn must_fit(&self, place: &Place, size: u64, by: By) -> Result<()> {
-        if !Session::is_counted(place) {
+    pub(crate) fn must_fit(&self, folder: &Folder, size: u64, by: By) -> Result<()> {
+        if !Session::is_counted(folder) {
             return Ok(());
         }
-        self.quota_of(place).check(size, 1, by).map_err(|_| Outcome::no(OVER_QUOTA).into())
+        self.quota_of(folder).check(size, 1, by).map_err(|_| Outcome::no(OVER_QUOTA).into())
     }
 
     /// Takes back what was charged for messages that then did not come.
-    pub(crate) fn refund(&self, place: &Place, (size, count): (u64, u64)) {
-        if count > 0 && Session::is_counted(place) {
-            self.quota_of(place).subtract(size, count);
+    pub(crate) fn refund(&self, folder: &Folder, (size, count): (u64, u64)) {
+        if count > 0 && Session::is_counted(folder) {
+            self.quota_of(folder).subtract(size, count);
         }
     }
 
@@ -76,22 +76,23 @@ impl Session {
     /// is a new look at it, which is told before the answer (RFC 3501 6.3.11).
     pub(crate) fn deliver(
         &mut self,
-        place: &Place,
+        folder: &Folder,
         deliveries: Vec<Delivery>,
         text: &'static str,
     ) -> Result<Delivered> {
-        let open = self.selected.as_ref().is_some_and(|f| f.name == place.name && !place.is_link());
+        let open =
+            self.selected.as_ref().is_some_and(|f| f.name == folder.name && !folder.is_link());
         if open {
-            let uids = self.look_with(deliveries, text)?;
+            let uids = self.rescan_with(deliveries, text)?;
             let validity =
                 self.selected.as_ref().map_or(UidValidity::MIN, |f| f.snapshot.uid_validity);
             return Ok((validity, uids));
         }
         let scanned =
-            scan::scan(&self.store, &place.delivery_dir(), Mode::ReadWrite, None, deliveries)
+            scan::scan(&self.store, &folder.delivery_dir(), Mode::ReadWrite, None, deliveries)
                 .map_err(|e| self.store_error(e, text))?;
-        if place.is_link() && self.selected.as_ref().is_some_and(|f| f.name == place.name) {
-            self.look_if_possible()?;
+        if folder.is_link() && self.selected.as_ref().is_some_and(|f| f.name == folder.name) {
+            self.rescan_if_possible()?;
         }
         Ok((scanned.snapshot.uid_validity, scanned.delivered))
     }

@@ -74,8 +74,8 @@ impl Session {
     /// `, user=<u>, ip=[<ip>], port=[<port>]` for log lines; without the user where there is none.
     pub(crate) fn who(&self) -> String {
         let Client { user, ip, port } = &self.client;
-        let place = format!("ip=[{}], port=[{}]", logging::shown(ip), logging::shown(port));
-        if user.is_empty() { place } else { format!("user={}, {place}", logging::shown(user)) }
+        let folder = format!("ip=[{}], port=[{}]", logging::shown(ip), logging::shown(port));
+        if user.is_empty() { folder } else { format!("user={}, {folder}", logging::shown(user)) }
     }
 
     /// Whole seconds since the session began.

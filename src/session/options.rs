@@ -2,21 +2,10 @@
 //! the names and with the rules of value that Courier has (STORAGE 11.1); the table here, the
 //! manual page and a test hold together.
 
+use crate::maildir::KeywordMode;
 use crate::types::number::atoi;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-
-/// How keywords are kept (STORAGE 3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Keywords {
-    /// Not offered.
-    #[default]
-    Off,
-    /// The last writer wins.
-    Fast,
-    /// Read, changed and written under the folder's lock.
-    Careful,
-}
 
 /// What the environment says. Unset and empty are told apart only where Courier does.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +61,7 @@ pub(crate) struct Options {
     /// `IMAP_ID_FIELDS`: ID is known if set; bits 1 version, 2 os, 4 os-version.
     pub(crate) id_fields: Option<i64>,
     /// `IMAP_KEYWORDS`.
-    pub(crate) keywords: Keywords,
+    pub(crate) keywords: KeywordMode,
     /// `IMAP_LOG_DELETIONS`.
     pub(crate) log_deletions: bool,
     /// `IMAP_MAILBOX_SANITY_CHECK`.
@@ -193,9 +182,9 @@ impl Options {
                 .map_or(60, |v| u64::try_from(atoi(&v)).unwrap_or(0).clamp(1, 86_400)),
             id_fields: get("IMAP_ID_FIELDS").map(|v| atoi(&v)),
             keywords: match get("IMAP_KEYWORDS").map_or(0, |v| atoi(&v)) {
-                0 => Keywords::Off,
-                1 => Keywords::Fast,
-                _ => Keywords::Careful,
+                0 => KeywordMode::Off,
+                1 => KeywordMode::Fast,
+                _ => KeywordMode::Careful,
             },
             // Trap 14: set but empty is on.
             log_deletions: get("IMAP_LOG_DELETIONS").is_some_and(|v| v.first() != Some(&b'0')),
@@ -231,7 +220,7 @@ mod tests {
         assert!(o.use_locks && o.sanity_check && o.extensions && o.fsync);
         assert_eq!(o.trash, b"Trash");
         assert_eq!(o.idle_seconds, 60);
-        assert_eq!((o.keywords, o.id_fields, o.log_deletions), (Keywords::Off, None, false));
+        assert_eq!((o.keywords, o.id_fields, o.log_deletions), (KeywordMode::Off, None, false));
     }
 
     #[test]
@@ -245,7 +234,7 @@ mod tests {
         assert!(read(&[("IMAP_MAILBOX_SANITY_CHECK", "")]).sanity_check);
         assert!(!read(&[("IMAP_MAILBOX_SANITY_CHECK", "0")]).sanity_check);
         assert_eq!(read(&[("MAILDIR", "")]).maildir, None);
-        assert_eq!(read(&[("IMAP_KEYWORDS", "2")]).keywords, Keywords::Careful);
+        assert_eq!(read(&[("IMAP_KEYWORDS", "2")]).keywords, KeywordMode::Careful);
         assert_eq!(read(&[("IMAP_ID_FIELDS", "")]).id_fields, Some(0));
         for (value, seconds) in [("0", 1), ("-5", 1), ("7", 7), ("99999999999999999999", 86_400)] {
             assert_eq!(read(&[("IMAP_IDLE_TIMEOUT", value)]).idle_seconds, seconds);

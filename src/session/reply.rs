@@ -152,7 +152,7 @@ impl Session {
         }
         out.extend_from_slice(&outcome.text);
         out.extend_from_slice(b"\r\n");
-        self.io.mark();
+        self.io.end_response();
     }
 
     /// Writes an untagged line.
@@ -161,6 +161,6 @@ impl Session {
         out.extend_from_slice(b"* ");
         out.extend_from_slice(text);
         out.extend_from_slice(b"\r\n");
-        self.io.mark();
+        self.io.end_response();
     }
 }

@@ -1,6 +1,6 @@
 //! The folder that is open, and how its messages and flags are written on the wire.
 
-use super::access::Place;
+use super::access::Folder;
 use super::facts::Memory;
 use super::view::{Changes, List};
 use crate::maildir::{Dir, Messages, Snapshot};
@@ -13,7 +13,7 @@ pub(crate) struct Selected {
     /// Its name.
     pub(crate) name: FolderName,
     /// Where it is, and where new mail for it goes.
-    pub(crate) place: Place,
+    pub(crate) folder: Folder,
     /// Its directory.
     pub(crate) dir: Dir,
     /// Opened by EXAMINE, or without any right to write.
@@ -31,7 +31,7 @@ pub(crate) struct Selected {
     /// (PROTOCOL 6.3).
     pub(crate) copied: HashSet<Uid>,
     /// What the last look brought and the client was not yet told.
-    pub(crate) news: Option<Changes>,
+    pub(crate) pending: Option<Changes>,
     /// What is remembered of the message that was served last.
     pub(crate) last_served: Option<Memory>,
 }

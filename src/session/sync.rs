@@ -17,11 +17,11 @@
 //!   one assigns the UID and has \Recent; the other reads the UID from the database. What the first
 //!   has marked \Recent stays so in that session.
 //!
-//! [`Session::look_again`] takes the look and keeps what it brought as news; [`Session::tell`]
-//! writes the news, in the order of PROTOCOL 3.5, when the command's row allows it.
+//! [`Session::rescan`] takes the look and keeps what it brought as news; [`Session::announce_changes`]
+//! writes the pending, in the order of PROTOCOL 3.5, when the command's row allows it.
 
 use super::view::{self, Changes};
-use super::{Error, Outcome, Result, Selected, Session, options::Keywords};
+use super::{Error, Outcome, Result, Selected, Session};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::{self, Mode, Snapshot, scan};
 use crate::types::{SetId, Uid};
@@ -76,13 +76,13 @@ fn compare(old: &Snapshot, new: &mut Snapshot) -> Changes {
 
 impl Selected {
     /// Puts a new look in the place of the old one.
-    pub(crate) fn renew(&mut self, mut new: Snapshot) {
+    pub(crate) fn replace_snapshot(&mut self, mut new: Snapshot) {
         let changes = compare(&self.snapshot, &mut new);
         self.snapshot = new;
         // Looks are taken only where news may be told, so there is none left from before; if there
         // were, it would still be told.
-        debug_assert!(self.news.is_none());
-        self.news = Some(changes);
+        debug_assert!(self.pending.is_none());
+        self.pending = Some(changes);
     }
 
     /// How scans of this folder are to be made.
@@ -93,9 +93,9 @@ impl Selected {
 
 impl Session {
     /// Takes a new look at the open folder, if there is one and it is not proven unchanged.
-    pub(crate) fn look_again(&mut self) -> Result<()> {
+    pub(crate) fn rescan(&mut self) -> Result<()> {
         let Some(selected) = &self.selected else { return Ok(()) };
-        self.synchronise(&selected.place)?;
+        self.synchronise(&selected.folder)?;
         if scan::is_unchanged(&self.store, &selected.dir, &selected.snapshot) {
             return Ok(());
         }
@@ -108,7 +108,7 @@ impl Session {
         ) {
             Ok(scanned) => {
                 if let Some(selected) = &mut self.selected {
-                    selected.renew(scanned.snapshot);
+                    selected.replace_snapshot(scanned.snapshot);
                 }
                 Ok(())
             }
@@ -122,8 +122,8 @@ impl Session {
     /// Takes a new look where there is no NO: for NOOP, CHECK and the end of IDLE (RFC 3501 6.1.2,
     /// 6.4.1; RFC 2177 3). What hinders it is in the log, and the client is told what it can be
     /// told by the next look.
-    pub(crate) fn look_if_possible(&mut self) -> Result<()> {
-        match self.look_again() {
+    pub(crate) fn rescan_if_possible(&mut self) -> Result<()> {
+        match self.rescan() {
             Err(Error::Refused(_)) => Ok(()),
             done => done,
         }
@@ -131,12 +131,12 @@ impl Session {
 
     /// Takes a new look after messages were removed. If none can be had, at least these are told to
     /// be gone.
-    pub(crate) fn look_for_what_is_left(&mut self) -> Result<()> {
-        match self.look_again() {
+    pub(crate) fn rescan_after_removal(&mut self) -> Result<()> {
+        match self.rescan() {
             Err(Error::Refused(_)) => {
                 if let Some(selected) = &mut self.selected {
                     let left = selected.snapshot.without_those_gone();
-                    selected.renew(left);
+                    selected.replace_snapshot(left);
                 }
                 Ok(())
             }
@@ -146,7 +146,7 @@ impl Session {
 
     /// Takes a new look at the open folder that also puts these messages into it; their UIDs.
     /// `text` refuses.
-    pub(crate) fn look_with(
+    pub(crate) fn rescan_with(
         &mut self,
         deliveries: Vec<Delivery>,
         text: &'static str,
@@ -160,7 +160,7 @@ impl Session {
             deliveries,
         ) {
             Ok(scanned) => {
-                selected.renew(scanned.snapshot);
+                selected.replace_snapshot(scanned.snapshot);
                 Ok(scanned.delivered)
             }
             Err(e) => Err(self.store_error(e, text)),
@@ -168,10 +168,10 @@ impl Session {
     }
 
     /// Writes what the last look brought. In IDLE a new message is followed by its FETCH line.
-    pub(crate) fn tell(&mut self, with_new: bool) {
-        let may_add = self.options.keywords != Keywords::Off;
+    pub(crate) fn announce_changes(&mut self, with_new: bool) {
+        let may_add = self.options.keywords.is_on();
         let Some(selected) = &mut self.selected else { return };
-        let Some(changes) = selected.news.take() else { return };
+        let Some(changes) = selected.pending.take() else { return };
         let out = &mut self.io.out;
         for n in &changes.expunged {
             out.extend_from_slice(b"* ");

@@ -132,6 +132,28 @@ impl Not for Flags {
     }
 }
 
+/// What is done with a list of flags or keywords (RFC 3501 6.4.6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Operation {
+    /// These and no others.
+    Replace,
+    /// These too.
+    Add,
+    /// Without these.
+    Remove,
+}
+
+impl Operation {
+    /// What becomes of the system flags `old`; those outside of `allowed` stay as they are.
+    pub(crate) fn apply(self, old: Flags, flags: Flags, allowed: Flags) -> Flags {
+        match self {
+            Operation::Replace => old.without(allowed) | (flags & allowed),
+            Operation::Add => old | (flags & allowed),
+            Operation::Remove => old.without(flags & allowed),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

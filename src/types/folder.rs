@@ -20,7 +20,7 @@ impl PartialEq for FolderName {
 /// Which folder a name means. The texts are UTF-8 (or the client's octets under UTF8=ACCEPT)
 /// without the namespace's prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Place<'a> {
+pub(crate) enum Space<'a> {
     /// The account's own Maildir.
     Inbox,
     /// `INBOX.<sub>`: the directory `.<sub>` in it.
@@ -93,17 +93,17 @@ impl FolderName {
     }
 
     /// Which folder it is.
-    pub(crate) fn place(&self) -> Place<'_> {
+    pub(crate) fn space(&self) -> Space<'_> {
         let rest = |prefix: &[u8]| {
             let rest = self.name.strip_prefix(prefix)?;
             if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b".") }
         };
         if let Some(sub) = rest(b"INBOX") {
-            if sub.is_empty() { Place::Inbox } else { Place::Own(sub) }
+            if sub.is_empty() { Space::Inbox } else { Space::Own(sub) }
         } else if let Some(path) = rest(b"#shared") {
-            Place::Index(path)
+            Space::Index(path)
         } else {
-            Place::Link(rest(b"shared").unwrap_or_default())
+            Space::Link(rest(b"shared").unwrap_or_default())
         }
     }
 
@@ -143,16 +143,16 @@ mod tests {
     #[test]
     fn names_and_places() {
         for (wire, place) in [
-            ("INBOX", Place::Inbox),
-            ("inbox", Place::Inbox),
-            ("iNbOx.a.b", Place::Own(b"a.b")),
-            ("INBOX.Entw&APw-rfe", Place::Own("Entw\u{fc}rfe".as_bytes())),
-            ("shared", Place::Link(b"")),
-            ("shared.x.y", Place::Link(b"x.y")),
-            ("#shared.bob", Place::Index(b"bob")),
+            ("INBOX", Space::Inbox),
+            ("inbox", Space::Inbox),
+            ("iNbOx.a.b", Space::Own(b"a.b")),
+            ("INBOX.Entw&APw-rfe", Space::Own("Entw\u{fc}rfe".as_bytes())),
+            ("shared", Space::Link(b"")),
+            ("shared.x.y", Space::Link(b"x.y")),
+            ("#shared.bob", Space::Index(b"bob")),
         ] {
             let name = FolderName::from_wire(wire.as_bytes(), false).unwrap();
-            assert_eq!(name.place(), place, "{wire}");
+            assert_eq!(name.space(), place, "{wire}");
             assert_eq!(name.spelled(), wire.as_bytes());
         }
         for bad in [
@@ -175,7 +175,7 @@ mod tests {
             );
         }
         assert_eq!(FolderName::from_wire(b"INBOX.a&b", false), Err(NameError::Encoding));
-        assert_eq!(FolderName::from_wire(b"INBOX.a&b", true).unwrap().place(), Place::Own(b"a&b"));
+        assert_eq!(FolderName::from_wire(b"INBOX.a&b", true).unwrap().space(), Space::Own(b"a&b"));
         let f = |wire: &[u8], utf8| FolderName::from_wire(wire, utf8).unwrap();
         assert_eq!(f(b"inbox.&AOk-", false), f("INBOX.\u{e9}".as_bytes(), true));
         assert_ne!(f(b"INBOX.A", false), f(b"INBOX.a", false));

@@ -9,8 +9,8 @@ pub(crate) mod number;
 pub(crate) mod rights;
 pub(crate) mod utf7;
 
-pub(crate) use flags::Flags;
-pub(crate) use folder::{FolderName, Place};
+pub(crate) use flags::{Flags, Operation};
+pub(crate) use folder::{FolderName, Space};
 pub(crate) use ids::{Seq, Uid, UidValidity};
 pub(crate) use keywords::{KeywordTable, SetId};
 pub(crate) use rights::Rights;

@@ -116,7 +116,7 @@ impl Io {
 
     /// Notes that all of `out` is whole responses. Called where one ends; a tagged or untagged line
     /// does so by itself.
-    pub(crate) fn mark(&mut self) {
+    pub(crate) fn end_response(&mut self) {
         debug_assert!(
             self.out.is_empty() || self.out.ends_with(b"\r\n"),
             "a response ends in a line break"
@@ -127,13 +127,13 @@ impl Io {
     }
 
     /// Between responses: writes out if a good deal has collected.
-    pub(crate) fn ease(&mut self) -> Result<(), End> {
-        self.mark();
-        self.ease_within()
+    pub(crate) fn flush_if_full(&mut self) -> Result<(), End> {
+        self.end_response();
+        self.flush_within()
     }
 
     /// The same in the middle of a response.
-    pub(crate) fn ease_within(&mut self) -> Result<(), End> {
+    pub(crate) fn flush_within(&mut self) -> Result<(), End> {
         if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
     }
 
@@ -229,7 +229,7 @@ impl Io {
         if let Some(line) = goodbye.filter(|_| !middle) {
             self.out.extend_from_slice(line);
             self.out.extend_from_slice(b"\r\n");
-            self.mark();
+            self.end_response();
         }
         let flushed = self.flush();
         let end = clock::monotonic() + GRACE;
@@ -252,7 +252,7 @@ impl Io {
         until: Option<Instant>,
     ) -> Result<Wake, End> {
         // Nothing is awaited of a client in the middle of a response to it.
-        self.mark();
+        self.end_response();
         self.flush()?;
         loop {
             let left = until.map(|u| u.saturating_duration_since(clock::monotonic()));

@@ -25,7 +25,7 @@ impl Writer<'_> {
     /// `body = "(" (body-type-1part / body-type-mpart) ")"`. Recursion ends at the parser's limit
     /// of depth.
     pub(crate) fn body(&mut self, part: &Part) -> Result<()> {
-        self.io.ease_within()?;
+        self.io.flush_within()?;
         self.io.out.push(b'(');
         match &part.content {
             Content::Multipart(parts) => self.multipart(part, parts)?,

@@ -160,7 +160,7 @@ impl Contents<'_> {
             walk.step(&mut self.reader, &mut self.io.out).map_err(unreadable)?
         {
             *count = count.saturating_add(stored);
-            self.io.ease_within()?;
+            self.io.flush_within()?;
         }
         walk.remember(&mut self.memory);
         Ok(())

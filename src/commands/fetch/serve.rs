@@ -6,7 +6,7 @@ use super::items::{Item, Needs};
 use super::unreadable;
 use crate::maildir::{self, change};
 use crate::session::{Result, Selected, facts};
-use crate::types::Flags;
+use crate::types::{Flags, Operation};
 use crate::wire::write;
 
 /// What went wrong with messages while the others were served.
@@ -57,7 +57,7 @@ impl Serving<'_> {
                     write::number(&mut self.contents.io.out, number);
                     self.contents.io.out.extend_from_slice(b"\r\n");
                     self.ended.failed.get_or_insert(error);
-                    return Ok(self.contents.io.ease()?);
+                    return Ok(self.contents.io.flush_if_full()?);
                 }
             }
             if self.needs.all {
@@ -78,7 +78,7 @@ impl Serving<'_> {
         }
         self.contents.io.out.extend_from_slice(b")\r\n");
         self.aftermath(index);
-        Ok(self.contents.io.ease()?)
+        Ok(self.contents.io.flush_if_full()?)
     }
 
     /// Gives back what outlives the command.
@@ -116,7 +116,7 @@ impl Serving<'_> {
                 self.alert(index);
             }
             let (dir, messages) = (&self.selected.dir, &mut self.selected.snapshot.messages);
-            let edit = change::Edit::new(change::Change::Add(Flags::SEEN), Flags::SEEN);
+            let edit = change::Edit::new(Operation::Add, Flags::SEEN, Flags::SEEN);
             match change::store_flags(dir, messages, index, &edit) {
                 Ok(_) => {}
                 // It was there a moment ago, and the client has it: the next look tells that it is

@@ -20,16 +20,16 @@ fn f(letters: &str) -> Flags {
 
 #[test]
 fn arithmetic_of_flags() {
-    for (change, old, allowed, new) in [
-        (Change::Set(f("S")), "FT", ALL, "S"),
-        (Change::Set(f("S")), "FT", f("S"), "FST"),
-        (Change::Set(f("")), "FT", f("F"), "T"),
-        (Change::Add(f("ST")), "F", ALL, "FST"),
-        (Change::Add(f("ST")), "F", f("S"), "FS"),
-        (Change::Remove(f("ST")), "FST", ALL, "F"),
-        (Change::Remove(f("ST")), "FST", f("T"), "FS"),
+    for (operation, flags, old, allowed, new) in [
+        (Operation::Replace, f("S"), "FT", ALL, "S"),
+        (Operation::Replace, f("S"), "FT", f("S"), "FST"),
+        (Operation::Replace, f(""), "FT", f("F"), "T"),
+        (Operation::Add, f("ST"), "F", ALL, "FST"),
+        (Operation::Add, f("ST"), "F", f("S"), "FS"),
+        (Operation::Remove, f("ST"), "FST", ALL, "F"),
+        (Operation::Remove, f("ST"), "FST", f("T"), "FS"),
     ] {
-        assert_eq!(letters(change.apply(f(old), allowed)), new, "{change:?} {old}");
+        assert_eq!(letters(operation.apply(f(old), flags, allowed)), new, "{operation:?} {old}");
     }
 }
 
@@ -37,16 +37,17 @@ fn arithmetic_of_flags() {
 fn flags_are_a_rename() {
     let d = Folder::of(&["1.a:2,PSa", "2.b", "3.c:2,"]);
     let mut m = d.scan().messages;
-    let mut store =
-        |i, change| letters(store_flags(&d.dir, &mut m, i, &Edit::new(change, ALL)).unwrap());
+    let mut store = |i, operation, flags| {
+        letters(store_flags(&d.dir, &mut m, i, &Edit::new(operation, flags, ALL)).unwrap())
+    };
     // Nothing to change: not even the unknown letters go.
-    assert_eq!(store(0, Change::Add(f("S"))), "S");
+    assert_eq!(store(0, Operation::Add, f("S")), "S");
     assert_eq!(d.list("cur"), ["1.a:2,PSa", "2.b", "3.c:2,"]);
-    assert_eq!(store(0, Change::Add(f("F"))), "FS");
-    assert_eq!(store(1, Change::Add(f("T"))), "T");
-    assert_eq!(store(2, Change::Set(f("DFRST"))), "DFRST");
+    assert_eq!(store(0, Operation::Add, f("F")), "FS");
+    assert_eq!(store(1, Operation::Add, f("T")), "T");
+    assert_eq!(store(2, Operation::Replace, f("DFRST")), "DFRST");
     assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,T", "3.c:2,DFRST"]);
-    assert_eq!(store(2, Change::Remove(f("DRS"))), "FT");
+    assert_eq!(store(2, Operation::Remove, f("DRS")), "FT");
     assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,T", "3.c:2,FT"]);
     assert_eq!(m.file_name(2), b"3.c:2,FT");
 }
@@ -60,21 +61,23 @@ fn changes_of_others_are_merged() {
     d.remove("cur/3.c:2,T");
     // What we knew as set is not any more, so setting it is a change.
     assert_eq!(
-        letters(store_flags(&d.dir, &mut m, 0, &Edit::new(Change::Add(f("S")), ALL)).unwrap()),
+        letters(store_flags(&d.dir, &mut m, 0, &Edit::new(Operation::Add, f("S"), ALL)).unwrap()),
         "FS"
     );
     // The reading told of the others, too.
     assert!(m.take_changed(0) && m.take_changed(1) && !m.take_changed(1) && !m.take_changed(3));
     assert_eq!(
-        letters(store_flags(&d.dir, &mut m, 1, &Edit::new(Change::Set(f("S")), ALL)).unwrap()),
+        letters(
+            store_flags(&d.dir, &mut m, 1, &Edit::new(Operation::Replace, f("S"), ALL)).unwrap()
+        ),
         "S"
     );
     assert!(matches!(
-        store_flags(&d.dir, &mut m, 2, &Edit::new(Change::Add(f("S")), ALL)),
+        store_flags(&d.dir, &mut m, 2, &Edit::new(Operation::Add, f("S"), ALL)),
         Err(Error::Gone)
     ));
     assert!(matches!(
-        store_flags(&d.dir, &mut m, 9, &Edit::new(Change::Add(f("S")), ALL)),
+        store_flags(&d.dir, &mut m, 9, &Edit::new(Operation::Add, f("S"), ALL)),
         Err(Error::Gone)
     ));
     assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,S", "4.d:2,F"]);
@@ -86,7 +89,7 @@ fn no_file_is_overwritten() {
     let mut m = d.scan().messages;
     d.put("cur/1.a:2,S");
     assert!(matches!(
-        store_flags(&d.dir, &mut m, 0, &Edit::new(Change::Add(f("S")), ALL)),
+        store_flags(&d.dir, &mut m, 0, &Edit::new(Operation::Add, f("S"), ALL)),
         Err(Error::Io(..))
     ));
     assert_eq!(d.read("cur/1.a:2,S"), "Subject: cur/1.a:2,S\n\ntext\n");
@@ -193,24 +196,24 @@ fn keywords_the_fast_way() {
         store_keywords(&d.store, &d.dir, s, &[i], change, &names).unwrap();
         show(s).lines().nth(i).unwrap().split_once(":2, *").unwrap().1.to_owned()
     };
-    assert_eq!(go(&mut s, 0, KeywordChange::Add, &["Work", "$Label1"]), " Work $Label1");
+    assert_eq!(go(&mut s, 0, Operation::Add, &["Work", "$Label1"]), " Work $Label1");
     assert_eq!(d.read("courierimapkeywords/1.a"), "Work\n$Label1\n");
     // Another spelling is the same keyword, and nothing is written for what does not change.
     d.remove("courierimapkeywords/1.a");
-    assert_eq!(go(&mut s, 0, KeywordChange::Add, &["WORK"]), " Work $Label1");
+    assert_eq!(go(&mut s, 0, Operation::Add, &["WORK"]), " Work $Label1");
     assert_eq!(d.list("courierimapkeywords").len(), 0);
-    assert_eq!(go(&mut s, 0, KeywordChange::Remove, &["work", "none"]), " $Label1");
+    assert_eq!(go(&mut s, 0, Operation::Remove, &["work", "none"]), " $Label1");
     assert_eq!(d.read("courierimapkeywords/1.a"), "$Label1\n");
-    assert_eq!(go(&mut s, 0, KeywordChange::Set, &[]), "");
+    assert_eq!(go(&mut s, 0, Operation::Replace, &[]), "");
     assert_eq!(d.read("courierimapkeywords/1.a"), "");
     // Where the directory has gone.
     std::fs::remove_dir_all(d.path("courierimapkeywords")).unwrap();
-    assert_eq!(go(&mut s, 1, KeywordChange::Set, &["x"]), " x");
+    assert_eq!(go(&mut s, 1, Operation::Replace, &["x"]), " x");
     assert_eq!(d.read("courierimapkeywords/2.b"), "x\n");
     assert!(d.list("tmp").is_empty());
     // Not at all.
     let off = Store::new(Config { keywords: KeywordMode::Off, ..Config::default() });
-    store_keywords(&off, &d.dir, &mut s, &[0], KeywordChange::Add, &[b"y".to_vec()]).unwrap();
+    store_keywords(&off, &d.dir, &mut s, &[0], Operation::Add, &[b"y".to_vec()]).unwrap();
     assert!(!d.path("courierimapkeywords/1.a").exists());
 }
 
@@ -224,7 +227,7 @@ fn keywords_the_careful_way() {
     // Another session's changes, one merged and one not.
     d.write("courierimapkeywords/:list", "Theirs\n\n2.b:0\n");
     d.write("courierimapkeywords/1.a", "Theirs\n");
-    store_keywords(&d.store, &d.dir, &mut s, &[0, 1, 2], KeywordChange::Add, &[b"Ours".to_vec()])
+    store_keywords(&d.store, &d.dir, &mut s, &[0, 1, 2], Operation::Add, &[b"Ours".to_vec()])
         .unwrap();
     assert_eq!(show(&s), "1 1.a:2, * Theirs Ours\n2 2.b:2, * Theirs Ours\n3 3.c:2, * Ours\n");
     for (name, content) in [("1.a", "Theirs\nOurs\n"), ("2.b", "Theirs\nOurs\n"), ("3.c", "Ours\n")]
@@ -232,7 +235,7 @@ fn keywords_the_careful_way() {
         assert_eq!(d.read(&format!("courierimapkeywords/{name}")), content);
     }
     assert!(d.list("tmp").is_empty());
-    store_keywords(&d.store, &d.dir, &mut s, &[0], KeywordChange::Remove, &[b"theirs".to_vec()])
+    store_keywords(&d.store, &d.dir, &mut s, &[0], Operation::Remove, &[b"theirs".to_vec()])
         .unwrap();
     let scanned = d.scan();
     assert_eq!(show(&scanned), "1 1.a:2, Ours\n2 2.b:2, Theirs Ours\n3 3.c:2, Ours\n");
@@ -282,7 +285,7 @@ fn keywords_are_not_added_to_unread_ones() {
         .unwrap();
         let mut unread = d.scan();
         let add = |s: &mut Snapshot| {
-            store_keywords(&d.store, &d.dir, s, &[0], KeywordChange::Add, &[b"Ours".to_vec()])
+            store_keywords(&d.store, &d.dir, s, &[0], Operation::Add, &[b"Ours".to_vec()])
         };
         assert!(add(&mut unread).is_err(), "{mode:?}");
         assert!(!d.path("courierimapkeywords/1.a").exists());

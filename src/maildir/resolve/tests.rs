@@ -109,12 +109,12 @@ fn places() {
     ] {
         assert_eq!(joe.resolve(&name(missing)), Err(NotThere), "{missing}");
     }
-    assert_eq!(joe.place(&name("INBOX.new")).unwrap().dir.path(), world.at("joe/.new"));
-    assert_eq!(joe.place(&name("#shared.bob.new")).unwrap().dir.path(), world.at("bob/.new"));
+    assert_eq!(joe.location(&name("INBOX.new")).unwrap().dir.path(), world.at("joe/.new"));
+    assert_eq!(joe.location(&name("#shared.bob.new")).unwrap().dir.path(), world.at("bob/.new"));
     for nowhere in
         ["#shared.new", "#shared.Sales", "#shared.Sales.new", "shared.corp.new", "shared"]
     {
-        assert_eq!(joe.place(&name(nowhere)), None, "{nowhere}");
+        assert_eq!(joe.location(&name(nowhere)), None, "{nowhere}");
     }
     assert!(!world.at("joe/shared-folders").exists());
     let link = joe.resolve(&name("shared.corp.Wr")).unwrap();

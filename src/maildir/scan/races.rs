@@ -4,9 +4,9 @@
 
 use super::super::testing::Folder;
 use super::*;
-use crate::maildir::change::{self, Change, Edit};
+use crate::maildir::change::{self, Edit};
 use crate::maildir::{Config, peek};
-use crate::types::Flags;
+use crate::types::{Flags, Operation};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -85,16 +85,13 @@ fn many_sessions() {
                             snapshot = scanned.snapshot;
                         }
                         2 | 3 => {
-                            let change = if dice.roll(2) == 0 {
-                                Change::Add(Flags::SEEN)
-                            } else {
-                                Change::Remove(Flags::SEEN)
-                            };
+                            let operation =
+                                if dice.roll(2) == 0 { Operation::Add } else { Operation::Remove };
                             match change::store_flags(
                                 dir,
                                 &mut snapshot.messages,
                                 i,
-                                &Edit::new(change, Flags::ALL),
+                                &Edit::new(operation, Flags::SEEN, Flags::ALL),
                             ) {
                                 Ok(_) | Err(Error::Gone) => {}
                                 Err(e) => panic!("{e}"),
@@ -105,7 +102,7 @@ fn many_sessions() {
                                 dir,
                                 &mut snapshot.messages,
                                 i,
-                                &Edit::new(Change::Add(Flags::DELETED), Flags::ALL),
+                                &Edit::new(Operation::Add, Flags::DELETED, Flags::ALL),
                             );
                             if change::unlink(dir, &mut snapshot.messages, i).unwrap() {
                                 went.fetch_add(1, Ordering::Relaxed);
@@ -190,7 +187,7 @@ fn beside_courier() {
                 snapshot = scanned.snapshot;
                 seen.check(&snapshot);
                 count += 1;
-                let edit = Edit::new(Change::Add(Flags::ANSWERED), Flags::ALL);
+                let edit = Edit::new(Operation::Add, Flags::ANSWERED, Flags::ALL);
                 let _ = change::store_flags(dir, &mut snapshot.messages, 0, &edit).unwrap();
                 clock::sleep(Duration::from_millis(3));
             }

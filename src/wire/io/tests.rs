@@ -99,7 +99,7 @@ fn received(turns: &[Turn], run: impl FnOnce(&mut Io)) -> String {
 
 fn respond(io: &mut Io, text: &str) {
     io.out.extend_from_slice(text.as_bytes());
-    io.mark();
+    io.end_response();
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn nothing_follows_a_part_of_a_response() {
         io.out.extend_from_slice(b"* 1 FETCH (BODY[] {9}\r\nabc");
         let _ = io.flush();
         io.out.extend_from_slice(b"def");
-        let _ = io.ease_within();
+        let _ = io.flush_within();
     };
     assert_eq!(received(&[], run), "a OK\r\n* 1 FETCH (BODY[] {9}\r\nabc");
     // A signal before anything of it has gone out, after that, and where it has just ended.
@@ -135,7 +135,7 @@ fn nothing_follows_a_part_of_a_response() {
     let whole = |io: &mut Io| {
         run(io);
         io.out.extend_from_slice(b"ghi)\r\n");
-        io.mark();
+        io.end_response();
     };
     assert_eq!(
         received(&[], whole),
@@ -215,7 +215,7 @@ proptest! {
                     stream.extend((0..more).map(|i| b'a' + ((n + i) % 26) as u8));
                     stream.extend_from_slice(b"\r\n");
                     io.out.extend_from_slice(&stream[n..]);
-                    io.mark();
+                    io.end_response();
                     end = stream.len();
                     Ok(())
                 }
@@ -224,10 +224,10 @@ proptest! {
                     io.out.extend_from_slice(&stream[n..]);
                     Ok(())
                 }
-                Step::Ease if between => io.ease(),
+                Step::Ease if between => io.flush_if_full(),
                 Step::Wait if between => io.wait(None, None).map(|_| ()),
                 Step::Flush => io.flush(),
-                _ => io.ease_within(),
+                _ => io.flush_within(),
             };
             let (queue, middle) = noted.borrow().clone();
             let said = [&**received.borrow(), &*queue].concat();
