@@ -38,6 +38,7 @@
 mod commands;
 mod maildir;
 mod mime;
+mod response;
 mod server;
 mod session;
 #[allow(unsafe_code)]

@@ -161,24 +161,19 @@ fn fatal(s: &mut Session, what: &str, reason: &str) -> Ending {
 /// One command line. `tag` is set as soon as it is known.
 fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     s.io.begin_line();
-    match s.io.token()? {
-        Token::Atom(text) => *tag = Some(text),
+    let tag = match s.io.token()? {
+        Token::Atom(text) => tag.insert(text),
         _ => return Err(Error::Syntax),
-    }
+    };
     let mut name = s.io.token()?.word().ok_or(Error::Syntax)?;
     let uid = name == b"UID";
     if uid {
         name = s.io.token()?.word().ok_or(Error::Syntax)?;
     }
-    let row = commands::find(&name).filter(|row| row.uid || !uid).ok_or(Error::Syntax)?;
-    let call = Call { uid, row };
-    let result = (row.run)(s, &call);
-    if matches!(result, Err(Error::End(_) | Error::Fatal(_))) {
-        return result;
-    }
-    if row.expunges == commands::Expunges::Yes
-        || (uid && row.expunges == commands::Expunges::WithUid)
-    {
+    let row = commands::find(s, &name).filter(|row| row.policy.uid || !uid);
+    let call = Call { tag, uid, row: row.ok_or(Error::Syntax)? };
+    let result = call.run(s);
+    if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) && call.may_expunge() {
         s.announce_changes(false);
     }
     result

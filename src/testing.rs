@@ -29,7 +29,7 @@ pub const STALL: Duration = crate::wire::io::STALL;
 
 /// The commands of the table, and whether each has a UID form.
 pub fn commands() -> Vec<(&'static str, bool)> {
-    crate::commands::TABLE.iter().map(|row| (row.name, row.uid)).collect()
+    crate::commands::TABLE.iter().map(|row| (row.name, row.policy.uid)).collect()
 }
 
 /// How many tokens there are in these command lines.

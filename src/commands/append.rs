@@ -1,12 +1,13 @@
 //! APPEND (PROTOCOL 6.4): a message from the client into a folder, streamed, and stored only when
 //! the whole command was right.
 
-use crate::commands::Call;
-use crate::commands::args::Mailbox;
-use crate::commands::flags::FlagList;
+use super::Call;
+use super::args::{self, Mailbox};
+use super::flags::FlagList;
 use crate::maildir::quota::{self, By};
 use crate::maildir::{self, deliver::Delivery};
 use crate::mime::{date, header::EndFinder};
+use crate::response::session::Alert;
 use crate::session::access::{Folder, Missing};
 use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::fs;
@@ -14,12 +15,11 @@ use crate::types::Rights;
 use crate::wire::Token;
 
 const NO_ROOM: &str = "[ALERT] Cannot create message - no write permission or out of disk space.";
-const NOT_UNICODE: &[u8] =
-    b"OK [ALERT] Your IMAP client does not appear to correctly implement Unicode messages, see \
-    https://datatracker.ietf.org/doc/html/rfc6855";
+const NOT_UNICODE: &str = "Your IMAP client does not appear to correctly implement Unicode messages, \
+    see https://datatracker.ietf.org/doc/html/rfc6855";
 
-/// Everything before the message's own octets.
-pub(crate) struct Arguments {
+/// Everything before the message's own bytes.
+pub(crate) struct Message {
     mailbox: Mailbox,
     list: FlagList,
     /// Seconds since 1970.
@@ -31,9 +31,9 @@ pub(crate) struct Arguments {
 }
 
 /// `mailbox [SP flag-list] [SP date-time] SP (literal / "UTF8" SP "(" literal8 ")")`. Upper-case
-/// `NIL` stands for no flags or no date (Courier). The literal's octets stay where they are: every
+/// `NIL` stands for no flags or no date (Courier). The literal's bytes stay where they are: every
 /// check comes before the continuation.
-pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Message> {
     let mailbox = Mailbox::parse(s)?;
     let mut list = FlagList::default();
     let mut date = None;
@@ -50,7 +50,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     } else if token == Token::Atom(b"NIL".to_vec()) {
         token = s.io.token()?;
     }
-    let utf8 = s.utf8 && token.is("UTF8");
+    let utf8 = s.utf8() && token.is("UTF8");
     if utf8 {
         if s.io.token()? != Token::Open {
             return Err(Error::Syntax);
@@ -59,18 +59,18 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
     }
     match token {
         Token::Literal(literal) if literal.eight == utf8 => {
-            Ok(Arguments { mailbox, list, date, utf8, length: literal.length })
+            Ok(Message { mailbox, list, date, utf8, length: literal.length })
         }
         _ => Err(Error::Syntax),
     }
 }
 
 /// Checks the folder and what may be done with it, all before the client is asked for the message.
-fn check(s: &mut Session, a: &Arguments) -> Result<(Folder, Rights)> {
-    let name = a.mailbox.name(s).map_err(|_| Outcome::no("Invalid mailbox name."))?;
+fn check(s: &mut Session, a: &Message) -> Result<(Folder, Rights)> {
+    let name = a.mailbox.name(s).map_err(|_| Outcome::no(args::INVALID_NAME))?;
     let folder = s.locate_name(name, Missing::TryCreate("Must create mailbox before append"))?;
     let rights = s.require(&folder.name, b'i', "APPEND")?;
-    if s.selected.as_ref().is_some_and(|f| f.read_only && f.name == folder.name) {
+    if s.selected.as_ref().is_some_and(|f| f.read_only && f.folder.name == folder.name) {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
     if quota::counts_with(a.list.clone().limited_to(rights).flags) {
@@ -81,11 +81,12 @@ fn check(s: &mut Session, a: &Arguments) -> Result<(Folder, Rights)> {
     Ok((folder, rights))
 }
 
-/// Takes the message's octets: every CR goes, and the last line gets its LF (STORAGE 1.2). What
-/// cannot be written is still taken off the wire, so that the next command is the next command.
-struct Taker {
+/// Writes the message's bytes without the CRs (STORAGE 1.2). What cannot be written is still taken
+/// off the wire, so that the next command is the next command.
+struct Writer {
     delivery: Delivery,
     failed: Option<maildir::Error>,
+    /// The last byte written.
     last: u8,
     header: EndFinder,
     in_header: bool,
@@ -93,13 +94,13 @@ struct Taker {
     stripped: Vec<u8>,
 }
 
-impl Taker {
-    fn take(&mut self, piece: &[u8]) {
+impl Writer {
+    fn push(&mut self, chunk: &[u8]) {
         if self.failed.is_some() {
             return;
         }
         self.stripped.clear();
-        let mut rest = piece;
+        let mut rest = chunk;
         while let Some(at) = memchr::memchr(b'\r', rest) {
             let (before, after) = rest.split_at(at);
             self.stripped.extend_from_slice(before);
@@ -120,8 +121,8 @@ impl Taker {
 }
 
 /// Receives the message. The line must end behind it, or it is not stored.
-fn receive(s: &mut Session, a: &Arguments, delivery: Delivery) -> Result<Taker> {
-    let mut taker = Taker {
+fn receive(s: &mut Session, a: &Message, delivery: Delivery) -> Result<Writer> {
+    let mut writer = Writer {
         delivery,
         failed: None,
         last: 0,
@@ -131,41 +132,43 @@ fn receive(s: &mut Session, a: &Arguments, delivery: Delivery) -> Result<Taker> 
         stripped: Vec::new(),
     };
     let literal = s.io.accept_literal()?;
-    s.io.literal_octets(literal.length, |piece| taker.take(piece))?;
-    if taker.last != b'\n' {
-        taker.take(b"\n");
+    s.io.literal_octets(literal.length, |chunk| writer.push(chunk))?;
+    if writer.last != b'\n' {
+        writer.push(b"\n");
     }
     if a.utf8 && s.io.token()? != Token::Close {
         return Err(Error::Syntax);
     }
     s.io.end_of_line()?;
-    Ok(taker)
+    Ok(writer)
 }
 
 /// Checks, receives, stores.
-pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> {
     let (folder, rights) = check(s, &a)?;
     let delivery = Delivery::create(&s.store, &folder.delivery_dir(), None)
         .map_err(|e| s.store_error(e, NO_ROOM))?;
-    let mut taker = receive(s, &a, delivery)?;
-    if let Some(e) = taker.failed.take() {
+    let mut writer = receive(s, &a, delivery)?;
+    if let Some(e) = writer.failed.take() {
         s.log_failure("storing", e.errno());
         return Outcome::no(NO_ROOM).refuse();
     }
     let list = a.list.limited_to(rights);
-    let cost = (taker.delivery.size(), u64::from(quota::counts_with(list.flags)));
+    let cost = (writer.delivery.size(), u64::from(quota::counts_with(list.flags)));
     s.charge(&folder, cost, By::Append)?;
-    let eight_bit = taker.eight_bit_header && !a.utf8;
-    let Taker { mut delivery, .. } = taker;
+    let eight_bit = writer.eight_bit_header && !a.utf8;
+    let Writer { mut delivery, .. } = writer;
     let finished = delivery
         .finish(&s.store, list.flags, list.keywords, a.date)
         .map_err(|e| s.store_error(e, NO_ROOM));
-    let sent = finished.and_then(|()| {
-        let sent =
-            !s.is_outbox(&folder) || fs::open(delivery.path()).is_ok_and(|(file, _)| s.send(&file));
-        if sent { Ok(()) } else { Outcome::no("[ALERT] Unable to send E-mail message.").refuse() }
+    let mailed = finished.and_then(|()| {
+        let mailed =
+            !s.is_outbox(&folder) || fs::open(delivery.path()).is_ok_and(|(file, _)| s.mail(&file));
+        if mailed { Ok(()) } else { Outcome::no("[ALERT] Unable to send E-mail message.").refuse() }
     });
-    let delivered = sent.and_then(|()| s.deliver(&folder, vec![delivery], NO_ROOM));
+    let delivered = mailed.and_then(|()| {
+        s.with_selected(|s, selected| s.deliver(selected, &folder, vec![delivery], NO_ROOM))
+    });
     let (validity, uids) = match delivered {
         Ok(done) => done,
         Err(e) => {
@@ -174,7 +177,7 @@ pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         }
     };
     if eight_bit {
-        s.untagged(NOT_UNICODE);
+        s.send(&Alert(NOT_UNICODE));
     }
     let done = Outcome::ok("APPEND Ok.");
     // Without a UID that lasts there is none to tell (RFC 4315 3).

@@ -1,10 +1,14 @@
 //! Arguments that several commands share.
 
+use super::Call;
 use crate::maildir::Messages;
-use crate::session::{Error, Result, Session};
+use crate::session::{Error, Outcome, Result, Session};
 use crate::types::Uid;
 use crate::types::folder::{FolderName, NameError};
 use crate::wire::{Set, Token};
+
+/// The refusal of a name outside of the rules (PROTOCOL 4.1).
+pub(crate) const INVALID_NAME: &str = "Invalid mailbox name.";
 
 /// What a client wrote where a folder's name belongs: kept as written until a handler says what
 /// each fault is answered with.
@@ -35,7 +39,16 @@ impl Mailbox {
 
     /// The folder that it names.
     pub(crate) fn name(&self, s: &Session) -> std::result::Result<FolderName, NameError> {
-        FolderName::from_wire(&self.0, s.utf8)
+        FolderName::from_wire(&self.0, s.utf8())
+    }
+
+    /// The folder that it names. Malformed UTF-7 is a syntax error, a name outside of the rules is
+    /// refused (PROTOCOL 4.1).
+    pub(crate) fn valid_name(&self, s: &Session) -> Result<FolderName> {
+        self.name(s).map_err(|e| match e {
+            NameError::Encoding => Error::Syntax,
+            NameError::Invalid => Outcome::no(INVALID_NAME).into(),
+        })
     }
 }
 
@@ -48,58 +61,70 @@ pub(crate) fn set(s: &mut Session) -> Result<Set> {
 }
 
 /// A command without arguments.
-pub(crate) fn none(s: &mut Session) -> Result<()> {
+pub(crate) fn none(s: &mut Session, _: &Call<'_>) -> Result<()> {
     Ok(s.io.end_of_line()?)
 }
 
-/// A stretch of a message set, found in the open folder.
+/// A command that is refused whatever its arguments are: they are not read.
+pub(crate) fn anything(_: &mut Session, _: &Call<'_>) -> Result<()> {
+    Ok(())
+}
+
+/// `mailbox` and the end of the line.
+pub(crate) fn mailbox(s: &mut Session, _: &Call<'_>) -> Result<Mailbox> {
+    let mailbox = Mailbox::parse(s)?;
+    s.io.end_of_line()?;
+    Ok(mailbox)
+}
+
+/// A range of a message set, found in the open folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Piece {
-    /// Messages by their places, from 0.
+pub(crate) enum Span {
+    /// Messages by their indices, from 0.
     Messages(std::ops::Range<usize>),
     /// A sequence number that names no message: `* NO Invalid message sequence number: <n>`, and
-    /// the rest of its range is dropped (PROTOCOL 6.1). UIDs that name none are passed over without
-    /// a word (RFC 3501 6.4.8).
+    /// the rest of its range is dropped (PROTOCOL 6.1). UIDs that name no message are passed over
+    /// (RFC 3501 6.4.8).
     Invalid(u64),
 }
 
-/// The stretches of a set in the open folder, in the client's order, overlaps kept as Courier does.
-pub(crate) fn pieces(set: &Set, uid: bool, messages: &Messages) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+/// The ranges of a set in the open folder, in the client's order. Overlaps are kept (Courier).
+pub(crate) fn spans(set: &Set, uid: bool, messages: &Messages) -> Vec<Span> {
+    if uid { uid_spans(set, messages) } else { number_spans(set, messages.len()) }
+}
+
+fn uid_spans(set: &Set, messages: &Messages) -> Vec<Span> {
     let count = messages.len();
-    if uid {
-        let last = count.checked_sub(1).and_then(|i| messages.uid(i)).map(Uid::get);
-        for range in set.ranges(last) {
-            let folder = |n: u64| {
-                u32::try_from(n)
-                    .map_or(Err(count), |n| Uid::new(n).map_or(Err(0), |u| messages.position(u)))
-            };
-            let from = folder(range.from).unwrap_or_else(|at| at);
-            let to = folder(range.to).map_or_else(|at| at, |at| at + 1);
-            if from < to {
-                pieces.push(Piece::Messages(from..to));
-            }
+    let last = count.checked_sub(1).and_then(|i| messages.uid(i)).map(Uid::get);
+    // The index of a UID, or the index at which it would stand.
+    let index = |n: u64| match u32::try_from(n) {
+        Ok(n) => Uid::new(n).map_or(Err(0), |uid| messages.position(uid)),
+        Err(_) => Err(count),
+    };
+    let mut spans = Vec::new();
+    for range in set.ranges(last) {
+        let from = index(range.from).unwrap_or_else(|at| at);
+        let to = index(range.to).map_or_else(|at| at, |at| at + 1);
+        if from < to {
+            spans.push(Span::Messages(from..to));
         }
-        return pieces;
     }
+    spans
+}
+
+fn number_spans(set: &Set, count: usize) -> Vec<Span> {
+    let mut spans = Vec::new();
     for range in set.ranges(u32::try_from(count).ok().filter(|n| *n > 0)) {
         if range.from == 0 || range.from > count as u64 {
-            pieces.push(Piece::Invalid(range.from));
+            spans.push(Span::Invalid(range.from));
             continue;
         }
         let from = usize::try_from(range.from).unwrap_or(usize::MAX) - 1;
         let to = usize::try_from(range.to).unwrap_or(usize::MAX).min(count);
-        pieces.push(Piece::Messages(from..to));
+        spans.push(Span::Messages(from..to));
         if range.to > count as u64 {
-            pieces.push(Piece::Invalid(count as u64 + 1));
+            spans.push(Span::Invalid(count as u64 + 1));
         }
     }
-    pieces
-}
-
-/// Writes the line for a sequence number that names no message.
-pub(crate) fn invalid_number(out: &mut Vec<u8>, n: u64) {
-    out.extend_from_slice(b"* NO Invalid message sequence number: ");
-    crate::wire::write::number(out, n);
-    out.extend_from_slice(b"\r\n");
+    spans
 }

@@ -1,98 +1,108 @@
 //! IDLE (RFC 2177, PROTOCOL 3.6): a loop over the client, the kernel's notice of changes, and the
 //! clock.
 
-use crate::commands::basic::capability;
-use crate::commands::{Call, args};
+use super::{Call, capability};
 use crate::maildir::watch::Watch;
-use crate::session::{Error, Outcome, Result, Session};
+use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::clock;
-use crate::wire::End;
 use crate::wire::io::Wake;
+use crate::wire::{End, Token};
 use std::time::Duration;
 
-/// No arguments.
-pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
-    args::none(s)
-}
-
-/// A watch on the open folder. Instances are few per user, so one is asked for here only; `None`
-/// where there is none to be had, and then the clock alone wakes us.
-fn watch(s: &Session) -> Option<Watch> {
-    s.selected.as_ref().and_then(|selected| Watch::new(&selected.dir).ok())
+/// A watch on the open folder; `None` where there is none to be had, and then the clock alone wakes
+/// us. Inotify instances are few for each user, so one is asked for here only.
+fn watch(selected: Option<&Selected>) -> Option<Watch> {
+    selected.and_then(|selected| Watch::new(&selected.folder.dir).ok())
 }
 
 /// Idles until the client sends a line.
-///
-/// A change is never missed: the watch is there before the look, and what a look does itself (it
-/// moves new mail) wakes us once more at most, for a look that proves nothing changed.
-pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-    let mut watch = watch(s);
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
+    s.with_selected(idle)
+}
+
+/// What ended a wait.
+enum Woken {
+    /// The client has sent something.
+    Client,
+    /// The watch has noticed something.
+    Watch,
+    /// It is time for a rescan.
+    Clock,
+}
+
+/// A change is never missed: the watch is there before the scan. What a scan does itself (it moves
+/// new mail) wakes us once more at most, and that scan proves that nothing changed.
+fn idle(s: &mut Session, mut selected: Option<&mut Selected>) -> Result<Outcome> {
+    let mut watch = self::watch(selected.as_deref());
     let enhanced =
-        watch.is_some() && s.options.use_locks && capability::announced(&s.options, "IDLE");
-    let words: &[u8] =
-        if enhanced { b"+ entering ENHANCED idle mode\r\n" } else { b"+ entering idle mode\r\n" };
-    s.io.out.extend_from_slice(words);
-    let inactive = s.io.deadline;
+        watch.is_some() && s.options.use_locks && capability::is_announced(&s.options, "IDLE");
+    s.encoder().raw(match enhanced {
+        true => "+ entering ENHANCED idle mode\r\n",
+        false => "+ entering idle mode\r\n",
+    });
     let pause = Duration::from_secs(s.options.idle_seconds);
     let mut by_clock = false;
     loop {
-        let changed = look(s)?;
+        let changed = rescan(s, selected.as_deref_mut())?;
         if std::mem::take(&mut by_clock) && changed {
-            // What the clock alone has found shows that the folder is another one than the watch is
-            // on.
-            watch = self::watch(s);
+            // The watch has missed what the clock has found: it is on another folder now.
+            watch = self::watch(selected.as_deref());
             continue;
         }
-        let next = clock::monotonic() + pause;
-        loop {
-            if s.io.has_input() {
-                return finish(s);
-            }
-            let until = inactive.map_or(next, |i| i.min(next));
-            match s.io.wait(watch.as_ref().map(Watch::fd), Some(until))? {
-                Wake::Input => return finish(s),
-                Wake::Watch => {
-                    if watch.as_mut().is_some_and(Watch::drain) {
-                        break;
-                    }
-                }
-                Wake::Time if inactive.is_some_and(|i| clock::monotonic() >= i) => {
-                    return Err(End::Inactive.into());
-                }
-                Wake::Time => {
-                    by_clock = true;
-                    break;
-                }
-            }
+        match wait(s, watch.as_mut(), pause)? {
+            Woken::Client => return finish(s, selected),
+            Woken::Watch => {}
+            Woken::Clock => by_clock = true,
         }
-        // A refusal may be over, and what was removed may be there again: before the look, so that
-        // nothing is missed. A watch that works is kept; to make one and to let one go takes longer
-        // than to look.
+        // A watch that works is kept: making one and closing one takes longer than a scan. A new
+        // one comes before the scan, so that nothing is missed.
         if !watch.as_ref().is_some_and(Watch::is_whole) {
-            watch = self::watch(s);
+            watch = self::watch(selected.as_deref());
         }
     }
 }
 
-/// Looks and tells; whether there was something to tell. A folder that cannot be read now is looked
-/// at again at the next turn; the client hears of it at `DONE`.
-fn look(s: &mut Session) -> Result<bool> {
-    s.rescan_if_possible()?;
-    let pending = s.selected.as_ref().and_then(|f| f.pending.as_ref());
-    let changed = pending.is_some_and(|c| c.resized() || !c.changed.is_empty());
-    s.announce_changes(true);
+/// Waits for the client, for the watch, or for the time of the next rescan.
+fn wait(s: &mut Session, mut watch: Option<&mut Watch>, pause: Duration) -> Result<Woken> {
+    let inactive = s.io.deadline;
+    let next = clock::monotonic() + pause;
+    let until = inactive.map_or(next, |i| i.min(next));
+    loop {
+        if s.io.has_input() {
+            return Ok(Woken::Client);
+        }
+        match s.io.wait(watch.as_deref().map(Watch::fd), Some(until))? {
+            Wake::Input => return Ok(Woken::Client),
+            Wake::Watch if watch.as_mut().is_some_and(|watch| watch.drain()) => {
+                return Ok(Woken::Watch);
+            }
+            Wake::Watch => {}
+            Wake::Time if inactive.is_some_and(|i| clock::monotonic() >= i) => {
+                return Err(End::Inactive.into());
+            }
+            Wake::Time => return Ok(Woken::Clock),
+        }
+    }
+}
+
+/// Rescans and announces; whether there was something to announce. A folder that cannot be read now
+/// is tried again at the next turn. The client hears of it after `DONE`.
+fn rescan(s: &mut Session, selected: Option<&mut Selected>) -> Result<bool> {
+    let Some(selected) = selected else { return Ok(false) };
+    selected.rescan_if_possible(s)?;
+    let changed = selected.pending.as_ref().is_some_and(|c| c.resized() || !c.changed.is_empty());
+    selected.announce_changes(s, true);
     Ok(changed)
 }
 
 /// The client's line: `DONE`, or something else, which is a syntax error of the IDLE command.
-fn finish(s: &mut Session) -> Result<Outcome> {
+fn finish(s: &mut Session, selected: Option<&mut Selected>) -> Result<Outcome> {
     s.io.begin_line();
     let done = match s.io.token()? {
-        crate::wire::Token::Quoted(text) => text == b"DONE",
+        Token::Quoted(text) => text == b"DONE",
         token => token.is("DONE"),
     };
     // Courier passes over what follows on the line (PROTOCOL 1.6).
-    s.rescan_if_possible()?;
-    s.announce_changes(true);
+    rescan(s, selected)?;
     if done { Ok(Outcome::ok("IDLE completed")) } else { Err(Error::Syntax) }
 }

@@ -1,26 +1,27 @@
-//! LIST and LSUB (PROTOCOL 4.5): which names match, and what each is.
+//! LIST and LSUB (RFC 3501 6.3.8, 6.3.9; PROTOCOL 4.5): which names match, and what each is.
 
 use super::Call;
 use crate::maildir::list::Listed;
 use crate::maildir::pattern::Pattern;
+use crate::response::folders::{Entry, Extra, Listing};
 use crate::session::{Error, Outcome, Result, Session};
 use crate::types::Rights;
 use crate::types::folder::{self, FolderName};
 use crate::types::utf7;
+use crate::wire::Token;
 use crate::wire::input::Brackets;
-use crate::wire::{Token, write};
 
-/// What `LIST (...)` asks for beside the names; unknown words are passed over (Courier).
+/// What `LIST (...)` asks for beside the names. Unknown words are passed over (Courier).
 #[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Extras {
+struct Wanted {
     acl: bool,
     rights: bool,
     address: bool,
 }
 
 /// The arguments of both commands, in UTF-8.
-pub(crate) struct Arguments {
-    extras: Extras,
+pub(crate) struct Request {
+    wanted: Wanted,
     reference: Vec<u8>,
     pattern: Vec<u8>,
 }
@@ -36,56 +37,56 @@ fn text(s: &mut Session, token: Token) -> Result<Vec<u8>> {
         Err(crate::wire::Error::Syntax) => return Err(Error::Invalid),
         Err(e) => return Err(e.into()),
     };
-    if s.utf8 { Ok(wire) } else { utf7::decode(&wire).ok_or(Error::Syntax) }
+    if s.utf8() { Ok(wire) } else { utf7::decode(&wire).ok_or(Error::Syntax) }
 }
 
-fn next_text(s: &mut Session) -> Result<Vec<u8>> {
-    match s.io.token_as(Brackets::Text) {
-        Ok(token) => text(s, token),
-        Err(crate::wire::Error::Syntax) => Err(Error::Invalid),
-        Err(e) => Err(e.into()),
+/// A token, of which a failure is not counted as an error.
+fn uncounted(s: &mut Session) -> Result<Token> {
+    s.io.token_as(Brackets::Text).map_err(|e| match e {
+        crate::wire::Error::Syntax => Error::Invalid,
+        e => e.into(),
+    })
+}
+
+/// Courier's options, after the opening parenthesis.
+fn options(s: &mut Session) -> Result<Wanted> {
+    let mut wanted = Wanted::default();
+    loop {
+        let word = match s.io.token()? {
+            Token::Close => return Ok(wanted),
+            Token::Open | Token::BracketOpen | Token::BracketClose | Token::Eol => {
+                return Err(Error::Syntax);
+            }
+            // Quoted words are taken as they are, atoms in any case (PROTOCOL 1.2).
+            Token::Atom(word) => word.to_ascii_uppercase(),
+            token => s.io.text_of(token)?,
+        };
+        match &*word {
+            b"ACL" => wanted.acl = true,
+            b"MYRIGHTS" => wanted.rights = true,
+            b"POSTADDRESS" => wanted.address = true,
+            _ => {}
+        }
     }
 }
 
-fn parse_arguments(s: &mut Session) -> Result<Arguments> {
-    let mut extras = Extras::default();
-    let mut token = match s.io.token_as(Brackets::Text) {
-        Ok(token) => token,
-        Err(crate::wire::Error::Syntax) => return Err(Error::Invalid),
-        Err(e) => return Err(e.into()),
-    };
+/// `[(options)] mailbox list-mailbox`. LSUB takes the options too (Courier).
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Request> {
+    let mut wanted = Wanted::default();
+    let mut token = uncounted(s)?;
     if token == Token::Open {
-        loop {
-            match s.io.token()? {
-                Token::Close => break,
-                // Quoted words are taken as they are, atoms in any case (PROTOCOL 1.2).
-                Token::Open | Token::BracketOpen | Token::BracketClose | Token::Eol => {
-                    return Err(Error::Syntax);
-                }
-                token => {
-                    let word = match token.word() {
-                        Some(word) => word,
-                        None => s.io.text_of(token)?,
-                    };
-                    match &*word {
-                        b"ACL" => extras.acl = true,
-                        b"MYRIGHTS" => extras.rights = true,
-                        b"POSTADDRESS" => extras.address = true,
-                        _ => {}
-                    }
-                }
-            }
-        }
+        wanted = options(s)?;
         token = s.io.token_as(Brackets::Text)?;
     }
     let reference = text(s, token)?;
-    let pattern = next_text(s)?;
+    let token = uncounted(s)?;
+    let pattern = text(s, token)?;
     s.io.end_of_line()?;
-    Ok(Arguments { extras, reference, pattern })
+    Ok(Request { wanted, reference, pattern })
 }
 
-/// What is looked for.
-enum Wanted {
+/// What is listed.
+enum Target {
     /// An empty pattern asks for the separator and the root of the reference (RFC 3501 6.3.8).
     Root(Vec<u8>),
     /// Names that match.
@@ -95,25 +96,25 @@ enum Wanted {
 }
 
 /// PROTOCOL 4.5, "Pattern resolution".
-fn resolve(a: &Arguments) -> Result<Wanted> {
+fn resolve(a: &Request) -> Result<Target> {
     let reference = a.reference.strip_suffix(b".").unwrap_or(&a.reference);
     if !reference.is_empty() && FolderName::from_disk(reference).is_err() {
-        return Ok(Wanted::Nothing);
+        return Ok(Target::Nothing);
     }
     if a.pattern.is_empty() {
-        return Ok(Wanted::Root(reference.to_vec()));
+        return Ok(Target::Root(reference.to_vec()));
     }
     match Pattern::new(&Pattern::join(reference, &a.pattern)) {
-        Some(pattern) => Ok(Wanted::Names(pattern)),
+        Some(pattern) => Ok(Target::Names(pattern)),
         None => Outcome::no("Invalid argument").refuse(),
     }
 }
 
 /// The attributes of a folder, in Courier's order.
-fn attributes(s: &Session, name: &Listed) -> String {
+fn attributes(s: &Session, name: &Listed) -> Vec<&'static str> {
     let marked = marked(s, name);
     let (leaf, obsolete) = (name.is_folder && !name.has_children, s.options.obsolete_client);
-    let attributes: Vec<&str> = [
+    [
         (!name.is_folder, "\\Noselect"),
         (marked == Some(false), "\\Unmarked"),
         (marked == Some(true), "\\Marked"),
@@ -123,24 +124,15 @@ fn attributes(s: &Session, name: &Listed) -> String {
     ]
     .into_iter()
     .filter_map(|(there, attribute)| there.then_some(attribute))
-    .collect();
-    attributes.join(" ")
+    .collect()
 }
 
-/// Writes one line. Names that have no wire form are left out (STORAGE 4.3).
-fn push_line(s: &mut Session, word: &str, name: &Listed, extras: Extras) -> Result<()> {
-    let Some(wire) = folder::to_wire(&name.name, s.utf8) else { return Ok(()) };
+/// Sends one folder. A name that the client's encoding cannot express is left out (STORAGE 4.3).
+fn send_entry(s: &mut Session, listing: Listing, name: &Listed, wanted: Wanted) -> Result<()> {
+    let Some(wire) = folder::to_wire(&name.name, s.utf8()) else { return Ok(()) };
     let attributes = attributes(s, name);
-    let extra = extra_data(s, &name.name, extras)?;
-    let out = &mut s.io.out;
-    out.extend_from_slice(format!("* {word} ({attributes}) \".\" ").as_bytes());
-    write::string(out, &wire);
-    if !extra.is_empty() {
-        out.extend_from_slice(b" (");
-        out.extend_from_slice(&extra);
-        out.push(b')');
-    }
-    out.extend_from_slice(b"\r\n");
+    let extras = extras(s, &name.name, wanted)?;
+    s.send(&Entry { listing, attributes: &attributes, name: &wire, extras: &extras });
     Ok(s.io.flush_if_full()?)
 }
 
@@ -152,59 +144,46 @@ fn find(s: &Session, name: &[u8]) -> Option<Listed> {
     s.namespace.list(&pattern).into_iter().find(|l| l.name == name)
 }
 
-/// The line for an empty pattern: the attributes of the reference, if that is a folder.
-fn push_root(s: &mut Session, word: &str, reference: &[u8]) {
-    let shown: &[u8] = if reference == b"#shared" || reference.starts_with(b"#shared.") {
-        b"#shared."
-    } else {
-        b""
+/// The response to an empty pattern: the attributes of the reference, if that is a folder.
+fn send_root(s: &mut Session, listing: Listing, reference: &[u8]) {
+    let is_shared = reference == b"#shared" || reference.starts_with(b"#shared.");
+    let name: &[u8] = if is_shared { b"#shared." } else { b"" };
+    let attributes = match find(s, reference) {
+        Some(listed) => attributes(s, &listed),
+        None => vec!["\\Noselect"],
     };
-    let attributes =
-        find(s, reference).map_or_else(|| "\\Noselect".to_owned(), |listed| attributes(s, &listed));
-    let out = &mut s.io.out;
-    out.extend_from_slice(format!("* {word} ({attributes}) \".\" ").as_bytes());
-    write::string(out, shown);
-    out.extend_from_slice(b"\r\n");
+    s.send(&Entry { listing, attributes: &attributes, name, extras: &[] });
 }
 
-/// `("ACL" (...))("MYRIGHTS" "...")(POSTADDRESS NIL)`, each if asked for and allowed.
-fn extra_data(s: &mut Session, name: &[u8], extras: Extras) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    if (extras.acl || extras.rights)
+/// What was asked for beside the name, as far as the user may see it.
+fn extras(s: &mut Session, name: &[u8], wanted: Wanted) -> Result<Vec<Extra>> {
+    let mut extras = Vec::new();
+    if (wanted.acl || wanted.rights)
         && let Ok(name) = FolderName::from_disk(name)
     {
         let rights = s.rights(&name)?;
-        if extras.acl
+        if wanted.acl
             && rights.has(b'a')
             && let Ok(list) = s.namespace.load(&name)
         {
-            out.extend_from_slice(b"(\"ACL\" (");
-            for (identifier, rights) in list.entries() {
-                out.push(b'(');
-                write::string(&mut out, identifier);
-                out.push(b' ');
-                write::string(&mut out, &rights.shown());
-                out.push(b')');
-            }
-            out.extend_from_slice(b"))");
+            let entries = list.entries().map(|(who, rights)| (who.to_vec(), rights));
+            extras.push(Extra::Acl(entries.collect()));
         }
-        if extras.rights && rights.intersects(Rights::ASKING) {
-            out.extend_from_slice(b"(\"MYRIGHTS\" ");
-            write::string(&mut out, &rights.shown());
-            out.push(b')');
+        if wanted.rights && rights.intersects(Rights::ASKING) {
+            extras.push(Extra::MyRights(rights));
         }
     }
-    if extras.address {
-        out.extend_from_slice(b"(POSTADDRESS NIL)");
+    if wanted.address {
+        extras.push(Extra::PostAddress);
     }
-    Ok(out)
+    Ok(extras)
 }
 
-/// Writes the line that the ACL commands answer with, one for a folder: as `LIST (ACL)` does
-/// (PROTOCOL 7.4).
-pub(crate) fn push_acl_line(s: &mut Session, name: &FolderName) -> Result<()> {
+/// Sends the entry of one folder as `LIST (ACL)` does: so the ACL commands answer (PROTOCOL 7.4).
+pub(crate) fn send_with_acl(s: &mut Session, name: &FolderName) -> Result<()> {
+    let wanted = Wanted { acl: true, ..Wanted::default() };
     match find(s, name.as_bytes()) {
-        Some(line) => push_line(s, "LIST", &line, Extras { acl: true, ..Extras::default() }),
+        Some(found) => send_entry(s, Listing::List, &found, wanted),
         None => Ok(()),
     }
 }
@@ -224,53 +203,32 @@ pub(crate) fn matching(s: &Session, pattern: &[u8]) -> Vec<Vec<u8>> {
     s.namespace.list(&pattern).into_iter().filter(|n| n.is_folder).map(|n| n.name).collect()
 }
 
-/// LIST (RFC 3501 6.3.8).
-#[allow(clippy::module_inception, reason = "named for the command, like its neighbours")]
-pub(crate) mod list {
-    use super::*;
-
-    /// `[(options)] mailbox list-mailbox`
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
-        parse_arguments(s)
-    }
-
-    /// Tells the folders that match.
-    pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
-        match resolve(&a)? {
-            Wanted::Root(reference) => push_root(s, "LIST", &reference),
-            Wanted::Nothing => {}
-            Wanted::Names(pattern) => {
-                for name in s.namespace.list(&pattern) {
-                    push_line(s, "LIST", &name, a.extras)?;
-                }
+/// LIST (RFC 3501 6.3.8): sends the folders that match.
+pub(crate) fn list(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Outcome> {
+    match resolve(&request)? {
+        Target::Root(reference) => send_root(s, Listing::List, &reference),
+        Target::Nothing => {}
+        Target::Names(pattern) => {
+            for name in s.namespace.list(&pattern) {
+                send_entry(s, Listing::List, &name, request.wanted)?;
             }
         }
-        Ok(Outcome::ok("LIST completed"))
     }
+    Ok(Outcome::ok("LIST completed"))
 }
 
-/// LSUB (RFC 3501 6.3.9).
-pub(crate) mod lsub {
-    use super::*;
-
-    /// `mailbox list-mailbox`
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
-        parse_arguments(s)
-    }
-
-    /// Tells the subscriptions that match; what each is follows from the subscriptions alone
-    /// (Courier).
-    pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
-        match resolve(&a)? {
-            Wanted::Root(reference) => push_root(s, "LSUB", &reference),
-            Wanted::Nothing => {}
-            Wanted::Names(pattern) => {
-                let names = s.namespace.list_subscribed(&pattern);
-                for name in names.map_err(|e| s.io_refusal("subscriptions", &e, "LSUB failed"))? {
-                    push_line(s, "LSUB", &name, a.extras)?;
-                }
+/// LSUB (RFC 3501 6.3.9): sends the subscriptions that match. What each is follows from the
+/// subscriptions alone (Courier).
+pub(crate) fn lsub(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Outcome> {
+    match resolve(&request)? {
+        Target::Root(reference) => send_root(s, Listing::Lsub, &reference),
+        Target::Nothing => {}
+        Target::Names(pattern) => {
+            let names = s.namespace.list_subscribed(&pattern);
+            for name in names.map_err(|e| s.io_refusal("subscriptions", &e, "LSUB failed"))? {
+                send_entry(s, Listing::Lsub, &name, request.wanted)?;
             }
         }
-        Ok(Outcome::ok("LSUB completed"))
     }
+    Ok(Outcome::ok("LSUB completed"))
 }

@@ -1,151 +1,266 @@
-//! The commands. One table says of each what it is called, how it is read and run, and what policy
-//! holds for it; one file per family has the parser and the handler.
+//! The commands. One table says of each what it is called, how it is read and run, when it may be
+//! given and what announces it. There is one file for each command or family, with its parser and
+//! its handler.
+//!
+//! A handler parses to the end of the line, then checks, then acts, and returns an outcome. What it
+//! has to say on the way are values ([`crate::response`]). CONTRIBUTING.md shows how a command is
+//! added.
 
-pub(crate) mod acl;
-pub(crate) mod append;
-pub(crate) mod args;
-pub(crate) mod basic;
-pub(crate) mod copy;
-pub(crate) mod expunge;
-pub(crate) mod fetch;
-pub(crate) mod flags;
-pub(crate) mod folder;
-pub(crate) mod idle;
-pub(crate) mod list;
-pub(crate) mod quota;
-pub(crate) mod search;
-pub(crate) mod select;
-pub(crate) mod status;
-pub(crate) mod store;
+mod acl;
+mod append;
+mod args;
+mod capability;
+mod close;
+mod copy;
+mod create;
+mod delete;
+mod enable;
+mod expunge;
+mod fetch;
+mod flags;
+mod id;
+mod idle;
+mod list;
+mod logout;
+mod namespace;
+mod noop;
+mod quota;
+mod rename;
+mod row;
+mod search;
+mod select;
+mod status;
+mod store;
+mod subscribe;
 
-use crate::session::{Error, Outcome, Result, Session};
+pub(crate) use capability::unknown_extensions;
+pub(crate) use row::{Call, Row};
 
-/// When a command may be given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
-    /// At any time.
-    Any,
-    /// With a folder open.
-    Selected,
-}
+use crate::session::Session;
+use row::{AnyState, CLOSING, Check, Closing, Expunges, Known, Policy, Selected, USUAL};
 
-/// Whether untagged EXPUNGE lines may come with a command (RFC 3501 7.4.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Expunges {
-    /// Never: FETCH, STORE and SEARCH speak of sequence numbers.
-    Never,
-    /// Only with the UID form.
-    WithUid,
-    /// Always.
-    Yes,
-}
-
-/// What a handler is told about its call.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Call {
-    /// `UID` came before the command.
-    pub(crate) uid: bool,
-    /// The row.
-    pub(crate) row: &'static Row,
-}
-
-/// One command.
-pub(crate) struct Row {
-    /// Its name, upper case.
-    pub(crate) name: &'static str,
-    /// When it may be given.
-    pub(crate) state: State,
-    /// Whether it has a UID form.
-    pub(crate) uid: bool,
-    /// For a command that changes messages: the text of its refusal under EXAMINE.
-    pub(crate) writes: Option<&'static str>,
-    /// Whether untagged EXPUNGE lines may come with it.
-    pub(crate) expunges: Expunges,
-    /// Reads the arguments to the end, checks, acts.
-    pub(crate) run: fn(&mut Session, &Call) -> Result<Outcome>,
-}
-
-impl std::fmt::Debug for Row {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-/// Syntax first, then the state, then the folder's mode, then the deed: a line that does not parse
-/// is BAD before anything else is looked at.
-fn run<A>(
-    s: &mut Session,
-    call: &Call,
-    parse: impl Fn(&mut Session, &Call) -> Result<A>,
-    act: impl Fn(&mut Session, &Call, A) -> Result<Outcome>,
-) -> Result<Outcome> {
-    let arguments = parse(s, call)?;
-    if call.row.state == State::Selected {
-        let Some(selected) = &s.selected else { return Err(Error::Syntax) };
-        if let Some(refusal) = call.row.writes
-            && selected.examined
-        {
-            return Outcome::no(refusal).refuse();
-        }
-    }
-    act(s, call, arguments)
-}
-
-macro_rules! row {
-    ($name:literal, $($module:ident)::+, $state:ident, uid: $uid:literal, writes: $writes:expr, expunges: $expunges:ident) => {
-        Row {
-            name: $name,
-            state: State::$state,
-            uid: $uid,
-            writes: $writes,
-            expunges: Expunges::$expunges,
-            run: |s, call| run(s, call, $($module)::+::parse, $($module)::+::run),
-        }
-    };
-}
-
-/// THE table.
+/// Every command, by its name.
 pub(crate) static TABLE: &[Row] = &[
-    row!("ACL", acl::acl_command, Any, uid: false, writes: None, expunges: Yes),
-    row!("APPEND", append, Any, uid: false, writes: None, expunges: Yes),
-    row!("CAPABILITY", basic::capability, Any, uid: false, writes: None, expunges: Yes),
-    row!("CHECK", basic::check, Selected, uid: false, writes: None, expunges: Yes),
-    row!("CLOSE", select::close, Selected, uid: false, writes: None, expunges: Never),
-    row!("COPY", copy, Selected, uid: true, writes: None, expunges: Yes),
-    row!("CREATE", folder::create, Any, uid: false, writes: None, expunges: Yes),
-    row!("DELETE", folder::delete, Any, uid: false, writes: None, expunges: Yes),
-    row!("DELETEACL", acl::deleteacl, Any, uid: false, writes: None, expunges: Yes),
-    row!("ENABLE", basic::enable, Any, uid: false, writes: None, expunges: Yes),
-    row!("EXAMINE", select::examine, Any, uid: false, writes: None, expunges: Yes),
-    row!("EXPUNGE", expunge, Selected, uid: true, writes: None, expunges: Yes),
-    row!("FETCH", fetch, Selected, uid: true, writes: None, expunges: WithUid),
-    row!("GETACL", acl::getacl, Any, uid: false, writes: None, expunges: Yes),
-    row!("GETQUOTA", quota::getquota, Any, uid: false, writes: None, expunges: Yes),
-    row!("GETQUOTAROOT", quota::getquotaroot, Any, uid: false, writes: None, expunges: Yes),
-    row!("ID", basic::id, Any, uid: false, writes: None, expunges: Yes),
-    row!("IDLE", idle, Any, uid: false, writes: None, expunges: Yes),
-    row!("LIST", list::list, Any, uid: false, writes: None, expunges: Yes),
-    row!("LISTRIGHTS", acl::listrights, Any, uid: false, writes: None, expunges: Yes),
-    row!("LOGOUT", basic::logout, Any, uid: false, writes: None, expunges: Yes),
-    row!("LSUB", list::lsub, Any, uid: false, writes: None, expunges: Yes),
-    row!("MYRIGHTS", acl::myrights, Any, uid: false, writes: None, expunges: Yes),
-    row!("NAMESPACE", basic::namespace, Any, uid: false, writes: None, expunges: Yes),
-    row!("NOOP", basic::noop, Any, uid: false, writes: None, expunges: Yes),
-    row!("RENAME", folder::rename, Any, uid: false, writes: None, expunges: Yes),
-    row!("SEARCH", search::plain, Selected, uid: true, writes: None, expunges: WithUid),
-    row!("SELECT", select::select, Any, uid: false, writes: None, expunges: Yes),
-    row!("SETACL", acl::setacl, Any, uid: false, writes: None, expunges: Yes),
-    row!("SETQUOTA", quota::setquota, Any, uid: false, writes: None, expunges: Yes),
-    row!("SORT", search::sort, Selected, uid: true, writes: None, expunges: WithUid),
-    row!("STATUS", status, Any, uid: false, writes: None, expunges: Yes),
-    row!("STORE", store, Selected, uid: true, writes: Some("Current box is selected READ-ONLY."), expunges: WithUid),
-    row!("SUBSCRIBE", folder::subscribe, Any, uid: false, writes: None, expunges: Yes),
-    row!("THREAD", search::thread, Selected, uid: true, writes: None, expunges: WithUid),
-    row!("UNSELECT", select::unselect, Selected, uid: false, writes: None, expunges: Never),
-    row!("UNSUBSCRIBE", folder::unsubscribe, Any, uid: false, writes: None, expunges: Yes),
+    Row {
+        name: "ACL",
+        handler: &AnyState { parse: acl::parse_acl, run: acl::run_acl },
+        policy: Policy { capabilities: &["ACL2=UNION"], ..USUAL },
+    },
+    Row {
+        name: "APPEND",
+        handler: &AnyState { parse: append::parse, run: append::run },
+        policy: USUAL,
+    },
+    Row {
+        name: "CAPABILITY",
+        handler: &AnyState { parse: args::none, run: capability::run },
+        policy: USUAL,
+    },
+    Row {
+        name: "CHECK",
+        handler: &Selected { parse: args::none, run: noop::check },
+        policy: USUAL,
+    },
+    Row {
+        name: "CLOSE",
+        handler: &Closing { parse: args::none, run: close::close },
+        policy: CLOSING,
+    },
+    Row {
+        name: "COPY",
+        handler: &Selected { parse: copy::parse, run: copy::run },
+        policy: Policy { uid: true, capabilities: &["UIDPLUS"], ..USUAL },
+    },
+    Row {
+        name: "CREATE",
+        handler: &AnyState { parse: args::mailbox, run: create::run },
+        policy: USUAL,
+    },
+    Row {
+        name: "DELETE",
+        handler: &AnyState { parse: args::mailbox, run: delete::run },
+        policy: USUAL,
+    },
+    Row {
+        name: "DELETEACL",
+        handler: &AnyState { parse: acl::parse_words, run: acl::deleteacl },
+        policy: Policy { capabilities: &["ACL"], ..USUAL },
+    },
+    Row {
+        name: "ENABLE",
+        handler: &AnyState { parse: enable::parse, run: enable::run },
+        policy: Policy { capabilities: &["ENABLE"], ..USUAL },
+    },
+    Row {
+        name: "EXAMINE",
+        handler: &AnyState { parse: args::mailbox, run: select::examine },
+        policy: USUAL,
+    },
+    Row {
+        name: "EXPUNGE",
+        handler: &Selected { parse: expunge::parse, run: expunge::run },
+        policy: Policy {
+            uid: true,
+            checks: &[
+                Check::Right(
+                    b'e',
+                    "Access denied for EXPUNGE on current mailbox (ACL \"e\" required)",
+                ),
+                Check::Writable("Cannot expunge read-only mailbox."),
+            ],
+            capabilities: &["UIDPLUS"],
+            ..USUAL
+        },
+    },
+    Row {
+        name: "FETCH",
+        handler: &Selected { parse: fetch::parse, run: fetch::run },
+        policy: Policy { uid: true, expunges: Expunges::WithUid, ..USUAL },
+    },
+    Row {
+        name: "GETACL",
+        handler: &AnyState { parse: acl::parse_words, run: acl::getacl },
+        policy: Policy { capabilities: &["ACL"], ..USUAL },
+    },
+    Row {
+        name: "GETQUOTA",
+        handler: &AnyState { parse: quota::parse_root, run: quota::getquota },
+        policy: Policy { capabilities: &["QUOTA"], ..USUAL },
+    },
+    Row {
+        name: "GETQUOTAROOT",
+        handler: &AnyState { parse: quota::parse_mailbox, run: quota::getquotaroot },
+        policy: Policy { capabilities: &["QUOTA"], ..USUAL },
+    },
+    Row {
+        name: "ID",
+        handler: &AnyState { parse: id::parse, run: id::run },
+        policy: Policy {
+            known: Known::If(|options| options.id_fields.is_some()),
+            capabilities: &["ID"],
+            ..USUAL
+        },
+    },
+    Row {
+        name: "IDLE",
+        handler: &AnyState { parse: args::none, run: idle::run },
+        policy: Policy { capabilities: &["IDLE"], ..USUAL },
+    },
+    Row {
+        name: "LIST",
+        handler: &AnyState { parse: list::parse, run: list::list },
+        policy: Policy { capabilities: &["CHILDREN"], ..USUAL },
+    },
+    Row {
+        name: "LISTRIGHTS",
+        handler: &AnyState { parse: acl::parse_words, run: acl::listrights },
+        policy: Policy { capabilities: &["ACL"], ..USUAL },
+    },
+    Row {
+        name: "LOGOUT",
+        handler: &AnyState { parse: args::none, run: logout::run },
+        policy: USUAL,
+    },
+    Row { name: "LSUB", handler: &AnyState { parse: list::parse, run: list::lsub }, policy: USUAL },
+    Row {
+        name: "MYRIGHTS",
+        handler: &AnyState { parse: acl::parse_words, run: acl::myrights },
+        policy: Policy { capabilities: &["ACL"], ..USUAL },
+    },
+    Row {
+        name: "NAMESPACE",
+        handler: &AnyState { parse: args::none, run: namespace::run },
+        policy: Policy { capabilities: &["NAMESPACE"], ..USUAL },
+    },
+    Row { name: "NOOP", handler: &AnyState { parse: args::none, run: noop::noop }, policy: USUAL },
+    Row {
+        name: "RENAME",
+        handler: &AnyState { parse: rename::parse, run: rename::run },
+        policy: USUAL,
+    },
+    Row {
+        name: "SEARCH",
+        handler: &Selected { parse: search::parse_search, run: search::run_search },
+        policy: Policy { uid: true, expunges: Expunges::WithUid, ..USUAL },
+    },
+    Row {
+        name: "SELECT",
+        handler: &AnyState { parse: args::mailbox, run: select::select },
+        policy: USUAL,
+    },
+    Row {
+        name: "SETACL",
+        handler: &AnyState { parse: acl::parse_words, run: acl::setacl },
+        policy: Policy { capabilities: &["ACL"], ..USUAL },
+    },
+    Row {
+        name: "SETQUOTA",
+        handler: &AnyState { parse: args::anything, run: quota::setquota },
+        policy: Policy { capabilities: &["QUOTA"], ..USUAL },
+    },
+    Row {
+        name: "SORT",
+        handler: &Selected { parse: search::parse_sort, run: search::run_sort },
+        policy: Policy {
+            uid: true,
+            expunges: Expunges::WithUid,
+            disabled: |options| options.disable_thread_sort,
+            capabilities: &["SORT"],
+            ..USUAL
+        },
+    },
+    Row {
+        name: "STATUS",
+        handler: &AnyState { parse: status::parse, run: status::run },
+        policy: USUAL,
+    },
+    Row {
+        name: "STORE",
+        handler: &Selected { parse: store::parse, run: store::run },
+        policy: Policy {
+            uid: true,
+            expunges: Expunges::WithUid,
+            checks: &[Check::NotExamined("Current box is selected READ-ONLY.")],
+            ..USUAL
+        },
+    },
+    Row {
+        name: "SUBSCRIBE",
+        handler: &AnyState { parse: args::mailbox, run: subscribe::subscribe },
+        policy: USUAL,
+    },
+    Row {
+        name: "THREAD",
+        handler: &Selected { parse: search::parse_thread, run: search::run_thread },
+        policy: Policy {
+            uid: true,
+            expunges: Expunges::WithUid,
+            disabled: |options| options.disable_thread_sort,
+            capabilities: &["THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES"],
+            ..USUAL
+        },
+    },
+    Row {
+        name: "UNSELECT",
+        handler: &Closing { parse: args::none, run: close::unselect },
+        policy: Policy { known: Known::Extension, capabilities: &["UNSELECT"], ..CLOSING },
+    },
+    Row {
+        name: "UNSUBSCRIBE",
+        handler: &AnyState { parse: args::mailbox, run: subscribe::unsubscribe },
+        policy: USUAL,
+    },
 ];
 
-/// The row of a command.
-pub(crate) fn find(name: &[u8]) -> Option<&'static Row> {
-    TABLE.iter().find(|row| row.name.as_bytes() == name)
+/// The row of a command, by its name in upper case; `None` for what this session does not know.
+pub(crate) fn find(s: &Session, name: &[u8]) -> Option<&'static Row> {
+    let row = TABLE.iter().find(|row| row.name.as_bytes() == name)?;
+    let known = match row.policy.known {
+        Known::Always => true,
+        Known::If(setting) => setting(&s.options),
+        Known::Extension => {
+            row.policy.capabilities.iter().all(|word| capability::is_offered(&s.options, word))
+        }
+    };
+    known.then_some(row)
 }

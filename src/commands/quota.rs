@@ -2,89 +2,65 @@
 //! client may only look.
 
 use super::Call;
-use super::args::Mailbox;
+use super::args::{self, Mailbox};
+use crate::response::access::{Quota, QuotaRoot, Resource};
 use crate::session::{Outcome, Result, Session};
 use crate::types::folder::Space;
-use crate::wire::write;
 
-/// Writes `* QUOTA "<root>" (...)`; the list is empty for a root without limits
-/// (RFC 2087 5.1, `quota_list`; Courier leaves it out, which is more than some parsers take).
-fn push_quota(s: &mut Session, root: &[u8]) {
-    let usage = if root == b"ROOT" { s.quota().usage() } else { None };
-    let out = &mut s.io.out;
-    out.extend_from_slice(b"* QUOTA ");
-    write::string(out, root);
-    let mut shown: Vec<String> = Vec::new();
-    if let Some(usage) = usage {
-        let kib = |octets: u64| octets.div_ceil(1024);
-        let resources = [
+/// The one root that can have limits: the session's own Maildir.
+const OWN_ROOT: &[u8] = b"ROOT";
+
+/// Sends the usage and the limits of a root.
+fn send_quota(s: &mut Session, root: &[u8]) {
+    let mut resources = Vec::new();
+    if root == OWN_ROOT
+        && let Some(usage) = s.quota().usage()
+    {
+        let kib = |bytes: u64| bytes.div_ceil(1024);
+        for (name, usage, limit) in [
             ("STORAGE", kib(usage.bytes), kib(usage.limits.bytes)),
             ("MESSAGE", usage.messages, usage.limits.messages),
-        ];
-        let limited = resources.iter().filter(|(_, _, limit)| *limit > 0);
-        shown.extend(limited.map(|(name, used, limit)| format!("{name} {used} {limit}")));
+        ] {
+            if limit > 0 {
+                resources.push(Resource { name, usage, limit });
+            }
+        }
     }
-    out.extend_from_slice(format!(" ({})", shown.join(" ")).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    s.send(&Quota { root, resources: &resources });
 }
 
-/// GETQUOTA
-pub(crate) mod getquota {
-    use super::*;
-
-    /// `astring`; what follows is passed over (PROTOCOL 1.6).
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Vec<u8>> {
-        Ok(s.io.astring()?)
-    }
-
-    /// Tells the figures of a root.
-    pub(crate) fn run(s: &mut Session, _: &Call, root: Vec<u8>) -> Result<Outcome> {
-        push_quota(s, &root);
-        Ok(Outcome::ok("GETQUOTA Ok."))
-    }
+/// `astring`, a root. What follows is passed over (PROTOCOL 1.6).
+pub(crate) fn parse_root(s: &mut Session, _: &Call<'_>) -> Result<Vec<u8>> {
+    Ok(s.io.astring()?)
 }
 
-/// GETQUOTAROOT
-pub(crate) mod getquotaroot {
-    use super::*;
-
-    /// `mailbox`; what follows is passed over (PROTOCOL 1.6).
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
-        Mailbox::parse(s)
-    }
-
-    /// Tells the root of a folder, which need not exist, and its figures.
-    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
-        let Ok(name) = mailbox.name(s) else {
-            return Outcome::no("Invalid mailbox name.").refuse();
-        };
-        let root: &[u8] = match name.space() {
-            Space::Inbox | Space::Own(_) => b"ROOT",
-            Space::Index(_) => b"PUBLIC",
-            Space::Link(_) => b"SHARED",
-        };
-        let out = &mut s.io.out;
-        out.extend_from_slice(b"* QUOTAROOT ");
-        write::string(out, &mailbox.0);
-        out.push(b' ');
-        write::string(out, root);
-        out.extend_from_slice(b"\r\n");
-        push_quota(s, root);
-        Ok(Outcome::ok("GETQUOTAROOT Ok."))
-    }
+/// `mailbox`. What follows is passed over (PROTOCOL 1.6).
+pub(crate) fn parse_mailbox(s: &mut Session, _: &Call<'_>) -> Result<Mailbox> {
+    Mailbox::parse(s)
 }
 
-/// SETQUOTA
-pub(crate) mod setquota {
-    use super::*;
+/// GETQUOTA: sends the figures of a root.
+pub(crate) fn getquota(s: &mut Session, _: &Call<'_>, root: Vec<u8>) -> Result<Outcome> {
+    send_quota(s, &root);
+    Ok(Outcome::ok("GETQUOTA Ok."))
+}
 
-    /// Whatever comes is refused, read or not (Courier).
-    pub(crate) fn parse(_: &mut Session, _: &Call) -> Result<()> {
-        Ok(())
-    }
+/// GETQUOTAROOT: sends the root of a folder, which need not exist, and its figures.
+pub(crate) fn getquotaroot(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
+    let Ok(name) = mailbox.name(s) else {
+        return Outcome::no(args::INVALID_NAME).refuse();
+    };
+    let root = match name.space() {
+        Space::Inbox | Space::Own(_) => OWN_ROOT,
+        Space::Index(_) => b"PUBLIC",
+        Space::Link(_) => b"SHARED",
+    };
+    s.send(&QuotaRoot { name: &mailbox.0, root });
+    send_quota(s, root);
+    Ok(Outcome::ok("GETQUOTAROOT Ok."))
+}
 
-    /// Refuses.
-    pub(crate) fn run(_: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-        Outcome::no("SETQUOTA No permission.").refuse()
-    }
+/// SETQUOTA: refuses (Courier).
+pub(crate) fn setquota(_: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
+    Outcome::no("SETQUOTA No permission.").refuse()
 }

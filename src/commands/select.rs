@@ -1,18 +1,22 @@
-//! Opening and closing folders: SELECT, EXAMINE, CLOSE, UNSELECT (PROTOCOL 4.2, 4.3).
+//! SELECT and EXAMINE (RFC 3501 6.3.1, 6.3.2; PROTOCOL 4.2).
 
-use super::args::{self, Mailbox};
-use super::{Call, expunge};
-use crate::maildir::{Mode, scan};
-use crate::session::selected::push_rights;
+use super::Call;
+use super::args::Mailbox;
+use crate::maildir::{Mode, Snapshot, scan};
+use crate::response::mailbox::Code;
+use crate::session::access::Folder;
+use crate::session::selected::Access;
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::types::{Flags, Rights};
-use crate::wire::write;
-use std::collections::HashSet;
 
-fn parse_mailbox(s: &mut Session) -> Result<Mailbox> {
-    let mailbox = Mailbox::parse(s)?;
-    s.io.end_of_line()?;
-    Ok(mailbox)
+/// SELECT: opens a folder for reading and writing.
+pub(crate) fn select(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
+    open(s, &mailbox, false)
+}
+
+/// EXAMINE: opens a folder for reading.
+pub(crate) fn examine(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
+    open(s, &mailbox, true)
 }
 
 fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
@@ -25,129 +29,54 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     let examined = examine || folder.at.read_only;
     let read_only = examined || !rights.intersects(Rights::WRITING);
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
-    s.synchronise(&folder)?;
-    // The same folder again, and nothing has changed in it: the last look is as good as a new one.
+    let snapshot = snapshot(s, &folder, mode, before)?;
+    let access = Access { read_only, examined, rights };
+    let selected = Selected::new(folder, access, snapshot);
+    announce(s, &selected);
+    s.selected = Some(selected);
+    let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
+    Ok(Outcome::ok("Ok").with_code(code))
+}
+
+/// The folder's messages. If it is the folder that was open before and nothing has changed in it,
+/// the last scan is as good as a new one.
+fn snapshot(
+    s: &Session,
+    folder: &Folder,
+    mode: Mode,
+    before: Option<Selected>,
+) -> Result<Snapshot> {
+    s.synchronise(folder)?;
     let unchanged = before.filter(|old| {
-        old.dir == folder.dir
+        old.folder.dir == folder.dir
             && old.mode() == mode
             && !folder.is_link()
             && old.snapshot.is_saved()
-            && scan::is_unchanged(&s.store, &old.dir, &old.snapshot)
+            && scan::is_unchanged(&s.store, &old.folder.dir, &old.snapshot)
     });
-    let snapshot = match unchanged {
-        Some(old) => old.snapshot.selected_again(),
-        None => {
-            let scanned = scan::scan(&s.store, &folder.dir, mode, None, Vec::new());
-            scanned.map_err(|e| s.store_error(e, "Unable to open this mailbox."))?.snapshot
-        }
-    };
-    let mut selected = Selected {
-        name: folder.name.clone(),
-        dir: folder.dir.clone(),
-        folder,
-        read_only,
-        examined,
-        rights,
-        snapshot,
-        keywords: Vec::new(),
-        copied: HashSet::new(),
-        pending: None,
-        last_served: None,
-    };
-    selected.keywords = selected.used_keywords();
-    let out = &mut s.io.out;
-    selected.push_flag_lines(out, &selected.keywords, s.options.keywords.is_on());
-    selected.push_counts(out);
-    let mut coded = |name: &str, n: u64, text: &str| {
-        out.extend_from_slice(format!("* OK [{name} ").as_bytes());
-        write::number(out, n);
-        out.extend_from_slice(format!("] {text}\r\n").as_bytes());
-    };
+    match unchanged {
+        Some(old) => Ok(old.snapshot.selected_again()),
+        None => match scan::scan(&s.store, &folder.dir, mode, None, Vec::new()) {
+            Ok(scanned) => Ok(scanned.snapshot),
+            Err(e) => Err(s.store_error(e, "Unable to open this mailbox.")),
+        },
+    }
+}
+
+/// Sends what a client is told of a folder that it opens.
+fn announce(s: &mut Session, selected: &Selected) {
+    selected.send_flags(s);
+    selected.send_counts(s);
+    let extensions = s.options.extensions.are_on();
     let messages = &selected.snapshot.messages;
     // RFC 3501 6.3.1: the first unseen message, if there is one.
     let unseen = (0..messages.len()).find(|i| !messages.flags(*i).contains(Flags::SEEN));
-    if let Some(index) = unseen.filter(|_| s.options.extensions) {
-        coded("UNSEEN", index as u64 + 1, "Ok");
+    if let Some(index) = unseen.filter(|_| extensions) {
+        s.send(&Code::Unseen(index as u64 + 1));
     }
-    coded("UIDVALIDITY", u64::from(selected.snapshot.uid_validity.get()), "Ok");
-    if s.options.extensions {
-        coded("UIDNEXT", u64::from(selected.snapshot.uid_next), "Ok");
+    s.send(&Code::UidValidity(selected.snapshot.uid_validity));
+    if extensions {
+        s.send(&Code::UidNext(selected.snapshot.uid_next));
     }
-    push_rights(out, rights);
-    s.selected = Some(selected);
-    Ok(if read_only {
-        Outcome::ok("Ok").with_code("READ-ONLY")
-    } else {
-        Outcome::ok("Ok").with_code("READ-WRITE")
-    })
-}
-
-/// SELECT (RFC 3501 6.3.1).
-#[allow(clippy::module_inception, reason = "named for the command, like its neighbours")]
-pub(crate) mod select {
-    use super::*;
-
-    /// `mailbox`
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
-        parse_mailbox(s)
-    }
-
-    /// Opens it for reading and writing.
-    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
-        open(s, &mailbox, false)
-    }
-}
-
-/// EXAMINE (RFC 3501 6.3.2).
-pub(crate) mod examine {
-    use super::*;
-
-    /// `mailbox`
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Mailbox> {
-        parse_mailbox(s)
-    }
-
-    /// Opens it for reading.
-    pub(crate) fn run(s: &mut Session, _: &Call, mailbox: Mailbox) -> Result<Outcome> {
-        open(s, &mailbox, true)
-    }
-}
-
-/// CLOSE (RFC 3501 6.4.2).
-pub(crate) mod close {
-    use super::*;
-
-    /// No arguments.
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
-        args::none(s)
-    }
-
-    /// Removes what is flagged \Deleted, where that is allowed, and closes the folder, without a
-    /// word of either.
-    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-        if s.selected.as_ref().is_some_and(|f| !f.read_only && f.rights.has(b'e')) {
-            expunge::remove_deleted(s, None)?;
-        }
-        s.selected = None;
-        Ok(Outcome::ok("mailbox closed."))
-    }
-}
-
-/// UNSELECT (RFC 3691): ours.
-pub(crate) mod unselect {
-    use super::*;
-
-    /// No arguments.
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<()> {
-        if !s.options.extensions {
-            return Err(crate::session::Error::Syntax);
-        }
-        args::none(s)
-    }
-
-    /// Closes the folder and removes nothing.
-    pub(crate) fn run(s: &mut Session, _: &Call, (): ()) -> Result<Outcome> {
-        s.selected = None;
-        Ok(Outcome::ok("mailbox closed."))
-    }
+    s.send(&Code::MyRights(selected.rights));
 }

@@ -1,24 +1,25 @@
 //! STATUS (PROTOCOL 4.4): a folder's figures, without opening it and without changing anything.
 
-use crate::commands::Call;
-use crate::commands::args::Mailbox;
+use super::Call;
+use super::args::Mailbox;
 use crate::maildir::peek;
+use crate::response::folders::Status;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::Flags;
-use crate::wire::{Token, write};
+use crate::wire::Token;
 
 /// The items, in the order of the answer.
 const ITEMS: [&str; 5] = ["MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"];
 
 /// The folder and which of the items are asked for.
-pub(crate) struct Arguments {
+pub(crate) struct Question {
     mailbox: Mailbox,
     asked: [bool; 5],
 }
 
 /// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses and unknown ones are
 /// tolerated (Courier).
-pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Question> {
     let mailbox = Mailbox::parse(s)?;
     let mut asked = [false; 5];
     let mut ask = |token: &Token| -> Result<()> {
@@ -43,7 +44,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         token => ask(&token)?,
     }
     s.io.end_of_line()?;
-    Ok(Arguments { mailbox, asked })
+    Ok(Question { mailbox, asked })
 }
 
 fn of_selected(selected: &Selected) -> [u64; 5] {
@@ -58,13 +59,12 @@ fn of_selected(selected: &Selected) -> [u64; 5] {
     ]
 }
 
-/// Tells the figures; of the folder that is open, those that the client knows already.
-pub(crate) fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Outcome> {
-    let Arguments { mailbox, asked } = arguments;
-    let folder = s.locate(mailbox.name(s))?;
+/// Sends the figures. Of the open folder these are the ones that the client knows already.
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, question: Question) -> Result<Outcome> {
+    let folder = s.locate(question.mailbox.name(s))?;
     s.require(&folder.name, b'r', "STATUS")?;
     let figures = match &s.selected {
-        Some(selected) if selected.name == folder.name => of_selected(selected),
+        Some(selected) if selected.folder.name == folder.name => of_selected(selected),
         _ => {
             s.synchronise(&folder)?;
             let status = peek::status(&s.store, &folder.dir)
@@ -78,21 +78,8 @@ pub(crate) fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Out
             ]
         }
     };
-    let out = &mut s.io.out;
-    out.extend_from_slice(b"* STATUS ");
-    write::string(out, &mailbox.0);
-    out.extend_from_slice(b" (");
-    let mut first = true;
-    for ((name, asked), n) in ITEMS.iter().zip(asked).zip(figures) {
-        if asked {
-            if !std::mem::take(&mut first) {
-                out.push(b' ');
-            }
-            out.extend_from_slice(name.as_bytes());
-            out.push(b' ');
-            write::number(out, n);
-        }
-    }
-    out.extend_from_slice(b")\r\n");
+    let asked = ITEMS.into_iter().zip(figures).zip(question.asked);
+    let figures: Vec<_> = asked.filter_map(|(figure, asked)| asked.then_some(figure)).collect();
+    s.send(&Status { name: &question.mailbox.0, figures: &figures });
     Ok(Outcome::ok("STATUS Completed."))
 }

@@ -1,25 +1,35 @@
 //! STORE (PROTOCOL 6.2): flags and keywords of messages.
 
-use crate::commands::Call;
-use crate::commands::args::{self, Piece};
-use crate::commands::flags::{self, FlagList};
+use super::Call;
+use super::args::{self, Span};
+use super::flags::{self, FlagList};
 use crate::maildir::change::{self, Edit};
 use crate::maildir::quota::Quota;
 use crate::maildir::{self, KeywordMode};
-use crate::session::{Error, Outcome, Result, Session};
+use crate::response::session::InvalidNumber;
+use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::Operation;
 use crate::wire::Set;
+use std::ops::Range;
 
-/// The messages, the verb, whether to answer, the flags.
-pub(crate) struct Arguments {
+/// The messages, and what is done with which flags.
+pub(crate) struct Change {
     set: Set,
     operation: Operation,
+    /// Whether the new flags are not sent.
     silent: bool,
     list: FlagList,
 }
 
+impl Change {
+    /// Whether it can change the keywords of a message.
+    fn touches_keywords(&self) -> bool {
+        self.operation == Operation::Replace || !self.list.keywords.is_empty()
+    }
+}
+
 /// `sequence-set SP store-att-flags`
-pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Change> {
     let set = args::set(s)?;
     let word = s.io.token()?.word().ok_or(Error::Syntax)?;
     let (operation, word) = match word.split_first() {
@@ -33,110 +43,114 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
         _ => return Err(Error::Syntax),
     };
     let list = FlagList::parse_to_end(s)?;
-    Ok(Arguments { set, operation, silent, list })
+    Ok(Change { set, operation, silent, list })
 }
 
-/// Changes the system flags of one message; whether it is still there.
-fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
-    let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
-    // (The setting is nothing to STORE: the file alone counts, STORAGE 7.4.)
-    let quota = Session::is_counted(&selected.folder)
-        .then(|| Quota::new(&selected.folder.at.root, &store.config.host, None));
-    let edit = Edit::new(a.operation, a.list.flags, flags::allowed(selected.rights))
-        .counted_by(quota.as_ref());
-    match change::store_flags(&selected.dir, &mut selected.snapshot.messages, index, &edit) {
-        Ok(_) => Ok(true),
-        Err(maildir::Error::Gone) => Ok(false),
-        Err(e) => Err(s.store_error(
-            e,
-            "[ALERT] Cannot store flags - no write permission or out of disk space.",
-        )),
+/// A STORE on its way through the messages.
+struct Storing<'a> {
+    s: &'a mut Session,
+    selected: &'a mut Selected,
+    change: &'a Change,
+    by_uid: bool,
+    /// Whether a message turned out to be gone.
+    missing: bool,
+}
+
+impl Storing<'_> {
+    /// Changes a range of messages and sends their flags.
+    fn range(&mut self, range: Range<usize>) -> Result<()> {
+        let mut changed = Vec::with_capacity(range.len());
+        let mut result = Ok(());
+        for index in range {
+            match self.change_flags(index) {
+                Ok(true) => changed.push(index),
+                Ok(false) => self.missing = true,
+                Err(e) => {
+                    result = Err(e);
+                    break;
+                }
+            }
+        }
+        // What was changed before a refusal is sent before it.
+        let result = result.and(self.change_keywords(&changed));
+        if self.s.options.keywords == KeywordMode::Careful {
+            // Keywords that another session has added in between are kept, and new to the client.
+            self.selected.announce_new_keywords(self.s);
+        }
+        for index in changed {
+            // RFC 3501 6.4.6: .SILENT keeps back what the client knows, not what others have
+            // changed meanwhile.
+            if self.selected.snapshot.messages.take_changed(index) || !self.change.silent {
+                self.selected.send_message_flags(self.s, index, self.by_uid);
+                self.s.io.flush_if_full()?;
+            }
+        }
+        result
     }
-}
 
-/// Changes the keywords of these messages, in one go: one lock where there is one.
-fn change_keywords(s: &mut Session, which: &[usize], a: &Arguments) -> Result<()> {
-    let Session { selected: Some(selected), store, options, .. } = s else { return Ok(()) };
-    let touched = a.operation == Operation::Replace || !a.list.keywords.is_empty();
-    if !touched || !options.keywords.is_on() || !selected.rights.has(b'w') {
-        return Ok(());
-    }
-    change::store_keywords(
-        store,
-        &selected.dir,
-        &mut selected.snapshot,
-        which,
-        a.operation,
-        &a.list.keywords,
-    )
-    .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
-}
-
-/// Changes a stretch of messages and tells what came of it.
-fn change_stretch(
-    s: &mut Session,
-    range: std::ops::Range<usize>,
-    a: &Arguments,
-    uid: bool,
-    missing: &mut bool,
-) -> Result<()> {
-    let mut changed = Vec::with_capacity(range.len());
-    let mut result = Ok(());
-    for index in range {
-        match change_flags(s, index, a) {
-            Ok(true) => changed.push(index),
-            Ok(false) => *missing = true,
+    /// Changes the system flags of one message; whether it is still there.
+    fn change_flags(&mut self, index: usize) -> Result<bool> {
+        let (s, folder) = (&*self.s, &self.selected.folder);
+        // (The setting of the quota is nothing to STORE: the file alone counts, STORAGE 7.4.)
+        let quota = Session::is_counted(folder)
+            .then(|| Quota::new(&folder.at.root, &s.store.config.host, None));
+        let allowed = flags::allowed(self.selected.rights);
+        let edit = Edit::new(self.change.operation, self.change.list.flags, allowed)
+            .counted_by(quota.as_ref());
+        let messages = &mut self.selected.snapshot.messages;
+        match change::store_flags(&folder.dir, messages, index, &edit) {
+            Ok(_) => Ok(true),
+            Err(maildir::Error::Gone) => Ok(false),
             Err(e) => {
-                result = Err(e);
-                break;
+                const CANNOT: &str =
+                    "[ALERT] Cannot store flags - no write permission or out of disk space.";
+                Err(s.store_error(e, CANNOT))
             }
         }
     }
-    // What was changed before is told before the refusal.
-    let result = result.and(change_keywords(s, &changed, a));
-    if s.options.keywords == KeywordMode::Careful
-        && let Some(selected) = &mut s.selected
-    {
-        // What another session has added in between is merged, and new to the client.
-        selected.learn_keywords(&mut s.io.out, true);
-    }
-    for index in changed {
-        let Some(selected) = &mut s.selected else { break };
-        // RFC 3501 6.4.6: .SILENT keeps back what the client knows, not what others have changed
-        // meanwhile.
-        if selected.snapshot.messages.take_changed(index) || !a.silent {
-            selected.push_fetch_flags(&mut s.io.out, index, uid);
-            s.io.flush_if_full()?;
+
+    /// Changes the keywords of these messages at once, with one lock where there is one.
+    fn change_keywords(&mut self, which: &[usize]) -> Result<()> {
+        let (s, change) = (&*self.s, self.change);
+        if !change.touches_keywords()
+            || !s.options.keywords.is_on()
+            || !self.selected.rights.has(b'w')
+        {
+            return Ok(());
         }
+        let (dir, snapshot) = (&self.selected.folder.dir, &mut self.selected.snapshot);
+        let names = &change.list.keywords;
+        change::store_keywords(&s.store, dir, snapshot, which, change.operation, names)
+            .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
     }
-    result
 }
 
-/// Changes the messages one by one; a STORE that fails half-way has changed those before.
-pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
-    let may_add = s.options.keywords.is_on();
-    let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
-    let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
-    let new: Vec<Vec<u8>> =
-        a.list.keywords.iter().filter(|k| !selected.knows_keyword(k)).cloned().collect();
-    if !new.is_empty() && selected.rights.has(b'w') {
-        selected.keywords.extend(new);
-        selected.push_flag_lines(&mut s.io.out, &selected.keywords, may_add);
+/// Changes the messages one by one. A STORE that fails half-way has changed those before.
+pub(crate) fn run(
+    s: &mut Session,
+    selected: &mut Selected,
+    call: &Call<'_>,
+    change: Change,
+) -> Result<Outcome> {
+    let spans = args::spans(&change.set, call.uid, &selected.snapshot.messages);
+    if selected.rights.has(b'w') {
+        selected.announce_keywords(s, &change.list.keywords);
     }
-    let mut missing = false;
-    for piece in pieces {
-        match piece {
-            Piece::Invalid(n) => args::invalid_number(&mut s.io.out, n),
-            Piece::Messages(range) => change_stretch(s, range, &a, call.uid, &mut missing)?,
+    let by_uid = call.uid;
+    let mut storing = Storing { s, selected, change: &change, by_uid, missing: false };
+    for span in spans {
+        match span {
+            Span::Invalid(n) => storing.s.send(&InvalidNumber(n)),
+            Span::Messages(range) => storing.range(range)?,
         }
     }
-    let touched = a.operation == Operation::Replace || !a.list.keywords.is_empty();
-    if let Some(selected) = s.selected.as_mut().filter(|_| touched) {
-        selected.forget_unused_keywords(&mut s.io.out, may_add);
+    let missing = storing.missing;
+    if change.touches_keywords() {
+        selected.drop_unused_keywords(s);
     }
-    // RFC 2180 4.2.1: with .SILENT, nothing was to be told of those that are gone.
-    if missing && !a.silent {
-        // RFC 2180 4.2.3, RFC 5530 3: the others were changed, and told.
+    // RFC 2180 4.2.1: with .SILENT, nothing was to be sent of those that are gone.
+    if missing && !change.silent {
+        // RFC 2180 4.2.3, RFC 5530 3: the others were changed, and their flags sent.
         return Ok(Outcome::no("Some of the requested messages no longer exist.")
             .with_added_code("EXPUNGEISSUED"));
     }

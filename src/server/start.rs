@@ -1,10 +1,11 @@
 //! From the start of the process to the greeting, in Courier's order (STORAGE 10.6): who is served,
 //! from where, and every check with its text.
 
+use crate::commands;
 use crate::maildir::account::AccountOptions;
 use crate::maildir::resolve::{Namespace, Settings};
 use crate::maildir::{Config, Store, trash};
-use crate::session::{Client, Counts, Options, Session, logging};
+use crate::session::{Client, Counts, Features, Options, Session, logging};
 use crate::sys::stdio::Stdio;
 use crate::sys::{alloc, clock, fs, process, signals, user};
 use crate::wire::{Io, io::STALL};
@@ -86,13 +87,17 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         trash: trash::folder_name(Some(&options.trash)),
         store: Store::new(config),
         selected: None,
-        utf8: false,
+        enabled: Features::default(),
         client,
         counts: Counts::default(),
         started: clock::monotonic(),
         over: false,
         options,
     };
+    for word in commands::unknown_extensions(&s.options) {
+        let (user, word) = (logging::shown(&s.client.user), logging::shown(word.as_bytes()));
+        log::warn!("{user}: IMAP_EXTENSIONS: {word} is no extension of this server");
+    }
     // The clock first: by a wrong one, mail that was thrown away a minute ago may look old enough
     // to be purged.
     check_clock(&mut s)?;

@@ -3,14 +3,13 @@
 //! answers become Courier's refusals.
 
 use super::reply::{Outcome, Result};
-use super::{Error, Session, logging};
+use super::{Error, Selected, Session, logging};
 use crate::maildir::resolve::{Kind, Resolved};
 use crate::maildir::{Dir, folders, shared_link};
 use crate::sys::fs;
 use crate::types::folder::NameError;
-use crate::types::{FolderName, Rights};
+use crate::types::{FolderName, Rights, Uid};
 use std::io;
-use std::path::Path;
 
 /// What PROTOCOL 4.1 says of a folder that is not there.
 pub(crate) const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subscribed to.";
@@ -75,6 +74,12 @@ pub(crate) fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
     .concat()
 }
 
+/// The client's own spelling of the folder above.
+fn parent_spelled(name: &FolderName) -> &[u8] {
+    let spelled = name.spelled();
+    memchr::memrchr(b'.', spelled).and_then(|dot| spelled.get(..dot)).unwrap_or(spelled)
+}
+
 impl Session {
     /// The folder of an argument's name, which must be there; any fault of the name is answered as
     /// if it were not.
@@ -105,17 +110,20 @@ impl Session {
         self.namespace.location(name).map(|at| Folder::new(name.clone(), at))
     }
 
-    /// What the user may do in a folder (STORAGE 5.5). Rights on the open folder that are found
-    /// changed are told (PROTOCOL 7.3).
+    /// What the user may do in a folder (STORAGE 5.5).
+    pub(crate) fn rights_of(&self, name: &FolderName) -> Result<Rights> {
+        self.namespace.rights(name).map_err(|e| self.no_list(name, &e))
+    }
+
+    /// As [`Session::rights_of`]. If it is the open folder and the rights have changed, that is
+    /// announced.
     pub(crate) fn rights(&mut self, name: &FolderName) -> Result<Rights> {
-        let rights = self.namespace.rights(name).map_err(|e| self.no_list(name, &e))?;
-        if let Some(selected) = &mut self.selected
-            && selected.name == *name
-            && selected.rights != rights
-        {
-            selected.rights = rights;
-            super::selected::push_rights(&mut self.io.out, rights);
-        }
+        let rights = self.rights_of(name)?;
+        self.with_selected(|s, selected| {
+            if let Some(selected) = selected.filter(|f| f.folder.name == *name) {
+                selected.note_rights(s, rights);
+            }
+        });
         Ok(rights)
     }
 
@@ -145,8 +153,20 @@ impl Session {
         if rights.has(right) { Ok(rights) } else { denied(command, name.spelled(), right).refuse() }
     }
 
-    /// Before a look at an old-style shared folder: our side is brought up to date with the
-    /// provider's.
+    /// Refuses unless the user may make folders below the one above `name`.
+    pub(crate) fn require_create(&mut self, name: &FolderName, command: &str) -> Result<()> {
+        let denied = || denied(command, parent_spelled(name), b'c');
+        let Some(parent) = name.parent() else { return denied().refuse() };
+        if self.rights(&parent)?.has(b'c') { Ok(()) } else { denied().refuse() }
+    }
+
+    /// Whether this is the open folder.
+    pub(crate) fn is_open(&self, name: &FolderName) -> bool {
+        self.selected.as_ref().is_some_and(|f| f.folder.name == *name)
+    }
+
+    /// Before a scan of an old-style shared folder: its links are brought up to date with the
+    /// provider's folder.
     pub(crate) fn synchronise(&self, folder: &Folder) -> Result<()> {
         if !folder.is_link() {
             return Ok(());
@@ -155,7 +175,7 @@ impl Session {
             .map_err(|e| self.io_refusal("shared folder", &e, "Unable to open this mailbox."))
     }
 
-    /// Logs what the system said and refuses with `text`.
+    /// Logs the system's error and refuses with `text`.
     pub(crate) fn io_refusal(&self, what: &str, e: &io::Error, text: &'static str) -> Error {
         log::error!("{}: {what}: {}", logging::shown(&self.client.user), fs::error_text(e));
         Outcome::no(text).into()
@@ -172,12 +192,12 @@ impl Session {
         folder.at.kind == Kind::Own && outbox.is_some_and(|o| !o.is_empty() && o == folder.at.sub)
     }
 
-    /// Where an expunged message goes instead of away (PROTOCOL 6.3); `None`: away.
-    pub(crate) fn trash_for(&self, index: usize) -> Option<Dir> {
-        let selected = self.selected.as_ref().filter(|_| self.options.move_to_trash)?;
-        let uid = selected.snapshot.messages.uid(index)?;
-        if self.is_trash(&selected.folder)
-            || selected.folder.is_link()
+    /// The folder that an expunged message is moved to; `None`: it is removed (PROTOCOL 6.3).
+    pub(crate) fn trash_for(&self, selected: &Selected, uid: Uid) -> Option<Dir> {
+        let folder = &selected.folder;
+        if !self.options.move_to_trash
+            || self.is_trash(folder)
+            || folder.is_link()
             || selected.copied.contains(&uid)
         {
             return None;
@@ -242,9 +262,4 @@ impl Session {
         };
         changed.map_err(|e| self.io_refusal("subscriptions", &e, text))
     }
-}
-
-/// The session's own Maildir: the working directory.
-pub(crate) fn own() -> &'static Path {
-    Path::new(".")
 }

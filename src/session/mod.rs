@@ -2,15 +2,17 @@
 //! as plain fields.
 
 pub(crate) mod access;
-pub(crate) mod facts;
-pub(crate) mod intake;
+pub(crate) mod delivery;
+pub(crate) mod features;
 pub(crate) mod logging;
+pub(crate) mod message;
 pub(crate) mod options;
 pub(crate) mod reply;
 pub(crate) mod selected;
 pub(crate) mod sync;
 pub(crate) mod view;
 
+pub(crate) use features::Features;
 pub(crate) use options::Options;
 pub(crate) use reply::{Error, Fatal, Outcome, Result};
 pub(crate) use selected::Selected;
@@ -18,6 +20,7 @@ pub(crate) use selected::Selected;
 use crate::maildir::Store;
 use crate::maildir::account::AccountOptions;
 use crate::maildir::resolve::Namespace;
+use crate::response::{Encoder, Untagged};
 use crate::sys::clock;
 use crate::wire::Io;
 use std::time::Instant;
@@ -58,8 +61,8 @@ pub(crate) struct Session {
     pub(crate) trash: Vec<u8>,
     /// The folder that is open.
     pub(crate) selected: Option<Selected>,
-    /// Whether `ENABLE UTF8=ACCEPT` was given (RFC 6855).
-    pub(crate) utf8: bool,
+    /// What `ENABLE` has switched on.
+    pub(crate) enabled: Features,
     /// Who is served.
     pub(crate) client: Client,
     /// For the log.
@@ -74,12 +77,83 @@ impl Session {
     /// `, user=<u>, ip=[<ip>], port=[<port>]` for log lines; without the user where there is none.
     pub(crate) fn who(&self) -> String {
         let Client { user, ip, port } = &self.client;
-        let folder = format!("ip=[{}], port=[{}]", logging::shown(ip), logging::shown(port));
-        if user.is_empty() { folder } else { format!("user={}, {folder}", logging::shown(user)) }
+        let address = format!("ip=[{}], port=[{}]", logging::shown(ip), logging::shown(port));
+        if user.is_empty() { address } else { format!("user={}, {address}", logging::shown(user)) }
     }
 
     /// Whole seconds since the session began.
     pub(crate) fn age(&self) -> u64 {
         clock::monotonic().saturating_duration_since(self.started).as_secs()
+    }
+
+    /// Whether the client takes 8-bit text (RFC 6855).
+    pub(crate) fn utf8(&self) -> bool {
+        self.enabled.contains(Features::UTF8_ACCEPT)
+    }
+
+    /// Writes what is not a whole response: the parts of a FETCH.
+    pub(crate) fn encoder(&mut self) -> Encoder<'_> {
+        let utf8 = self.utf8();
+        Encoder::new(&mut self.io, utf8)
+    }
+
+    /// Sends an untagged response.
+    pub(crate) fn send(&mut self, response: &impl Untagged) {
+        let mut encoder = self.encoder();
+        encoder.raw("* ");
+        response.write(&mut encoder);
+        encoder.raw("\r\n");
+        self.io.end_response();
+    }
+
+    /// Works on the session and the open folder at once.
+    pub(crate) fn with_selected<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session, Option<&mut Selected>) -> T,
+    ) -> T {
+        let mut selected = self.selected.take();
+        let done = work(self, selected.as_mut());
+        self.selected = selected;
+        done
+    }
+
+    /// Announces what the last scan of the open folder found; `with_new` is IDLE's way
+    /// ([`Selected::announce_changes`]).
+    pub(crate) fn announce_changes(&mut self, with_new: bool) {
+        self.with_selected(|s, selected| {
+            if let Some(selected) = selected {
+                selected.announce_changes(s, with_new);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// A session on a connection in memory, over a Maildir that is not looked at.
+    pub(crate) fn for_tests(link: Box<dyn crate::wire::link::Link>) -> Session {
+        use crate::maildir::resolve::Settings;
+        let namespace = Namespace::new(Settings {
+            root: std::path::PathBuf::from("."),
+            host: b"host".to_vec(),
+            user: b"alice".to_vec(),
+            options: AccountOptions::default(),
+            index_file: None,
+            munge: false,
+        });
+        Session {
+            io: Io::new(link),
+            options: Options::default(),
+            account: AccountOptions::default(),
+            store: Store::new(crate::maildir::Config::default()),
+            namespace,
+            trash: b"Trash".to_vec(),
+            selected: None,
+            enabled: Features::empty(),
+            client: Client::default(),
+            counts: Counts::default(),
+            started: clock::monotonic(),
+            over: false,
+        }
     }
 }

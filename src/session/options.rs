@@ -2,6 +2,7 @@
 //! the names and with the rules of value that Courier has (STORAGE 11.1); the table here, the
 //! manual page and a test hold together.
 
+use super::features::Extensions;
 use crate::maildir::KeywordMode;
 use crate::types::number::atoi;
 use std::ffi::OsString;
@@ -42,8 +43,6 @@ pub(crate) struct Options {
     pub(crate) debug_file: Option<Vec<u8>>,
     /// `IMAP_ACL`: the ACL capability.
     pub(crate) acl: bool,
-    /// `IMAP_BROKENUIDV`.
-    pub(crate) broken_uidv: bool,
     /// `IMAP_CAPABILITY`.
     pub(crate) capability: Option<Vec<u8>>,
     /// `IMAP_CAPABILITY_TLS`, when not empty.
@@ -82,8 +81,8 @@ pub(crate) struct Options {
     pub(crate) trash: Vec<u8>,
     /// `IMAP_USELOCKS`.
     pub(crate) use_locks: bool,
-    /// `IMAP_EXTENSIONS`: ours; all that is added to Courier's wire rather than corrected on it.
-    pub(crate) extensions: bool,
+    /// `IMAP_EXTENSIONS`: ours; what is added to Courier's wire rather than corrected on it.
+    pub(crate) extensions: Extensions,
     /// `IMAP_FSYNC`: ours; whether what is answered is on disk first.
     pub(crate) fsync: bool,
 }
@@ -97,7 +96,6 @@ pub(crate) const VARIABLES: &[&str] = &[
     "IMAPDEBUGFILE",
     "IMAPLOGINTAG",
     "IMAP_ACL",
-    "IMAP_BROKENUIDV",
     "IMAP_CAPABILITY",
     "IMAP_CAPABILITY_TLS",
     "IMAP_CHECK_ALL_FOLDERS",
@@ -133,6 +131,7 @@ pub(crate) const VARIABLES: &[&str] = &[
 /// Variables of Courier's that are accepted and have no effect here, with the reason.
 pub(crate) const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("COURIERTLS", "TLS is over before the session starts"),
+    ("IMAP_BROKENUIDV", "DELETE and RENAME do not pause here"),
     ("IMAP_ENHANCEDIDLE", "notification is used wherever it works"),
     ("IMAP_STARTTLS", "TLS is over before the session starts"),
     ("IMAP_TLS_REQUIRED", "checked before the session starts"),
@@ -170,7 +169,6 @@ impl Options {
             outbox_multiple: on("OUTBOX_MULTIPLE_SEND"),
             debug_file: filled("IMAPDEBUGFILE"),
             acl: on("IMAP_ACL"),
-            broken_uidv: on("IMAP_BROKENUIDV"),
             capability: get("IMAP_CAPABILITY"),
             capability_tls: filled("IMAP_CAPABILITY_TLS"),
             smap_capability: filled("SMAP_CAPABILITY"),
@@ -198,7 +196,7 @@ impl Options {
             trash: filled("IMAP_TRASHFOLDERNAME").unwrap_or_else(|| b"Trash".to_vec()),
             // Trap 15: on when unset; when set, only `1...` keeps it on.
             use_locks: get("IMAP_USELOCKS").is_none_or(|v| v.first() == Some(&b'1')),
-            extensions: on_unless_zero("IMAP_EXTENSIONS"),
+            extensions: get("IMAP_EXTENSIONS").map_or(Extensions::All, |v| Extensions::parse(&v)),
             fsync: on_unless_zero("IMAP_FSYNC"),
         }
     }
@@ -217,7 +215,7 @@ mod tests {
     #[test]
     fn unset() {
         let o = read(&[]);
-        assert!(o.use_locks && o.sanity_check && o.extensions && o.fsync);
+        assert!(o.use_locks && o.sanity_check && o.extensions.are_on() && o.fsync);
         assert_eq!(o.trash, b"Trash");
         assert_eq!(o.idle_seconds, 60);
         assert_eq!((o.keywords, o.id_fields, o.log_deletions), (KeywordMode::Off, None, false));

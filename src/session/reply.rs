@@ -52,20 +52,20 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 impl Outcome {
     /// `OK <text>`
     pub(crate) fn ok(text: impl Into<Cow<'static, str>>) -> Outcome {
-        Outcome { status: "OK", code: None, text: octets(text.into()) }
+        Outcome { status: "OK", code: None, text: bytes(text.into()) }
     }
 
     /// `NO <text>`
     pub(crate) fn no(text: impl Into<Cow<'static, str>>) -> Outcome {
-        Outcome { status: "NO", code: None, text: octets(text.into()) }
+        Outcome { status: "NO", code: None, text: bytes(text.into()) }
     }
 
-    /// `NO <text>`, with the client's own octets in it.
+    /// `NO <text>`, with the client's own bytes in it.
     pub(crate) fn no_bytes(text: Vec<u8>) -> Outcome {
         Outcome { status: "NO", code: None, text: Cow::Owned(one_line(text)) }
     }
 
-    /// `OK <text>`, with the client's own octets in it.
+    /// `OK <text>`, with the client's own bytes in it.
     pub(crate) fn ok_bytes(text: Vec<u8>) -> Outcome {
         Outcome { status: "OK", code: None, text: Cow::Owned(one_line(text)) }
     }
@@ -73,11 +73,6 @@ impl Outcome {
     /// `BAD <text>`
     pub(crate) fn bad(text: &'static str) -> Outcome {
         Outcome { status: "BAD", code: None, text: Cow::Borrowed(text.as_bytes()) }
-    }
-
-    /// Neither OK nor NO nor BAD: Courier's `TAG ACL FAILED: ...` (PROTOCOL 7.4, sic).
-    pub(crate) fn odd(status: &'static str, text: String) -> Outcome {
-        Outcome { status, code: None, text: octets(text.into()) }
     }
 
     /// With a code that Courier sends.
@@ -98,7 +93,7 @@ impl Outcome {
     }
 }
 
-fn octets(text: Cow<'static, str>) -> Cow<'static, [u8]> {
+fn bytes(text: Cow<'static, str>) -> Cow<'static, [u8]> {
     match text {
         Cow::Borrowed(t) => Cow::Borrowed(t.as_bytes()),
         Cow::Owned(t) => Cow::Owned(one_line(t.into_bytes())),
@@ -142,7 +137,7 @@ impl Session {
         out.push(b' ');
         let code = match &outcome.code {
             Some(Code::Courier(code)) => Some(&**code),
-            Some(Code::Added(code)) if self.options.extensions => Some(*code),
+            Some(Code::Added(code)) if self.options.extensions.are_on() => Some(*code),
             _ => None,
         };
         if let Some(code) = code {
@@ -151,15 +146,6 @@ impl Session {
             out.extend_from_slice(b"] ");
         }
         out.extend_from_slice(&outcome.text);
-        out.extend_from_slice(b"\r\n");
-        self.io.end_response();
-    }
-
-    /// Writes an untagged line.
-    pub(crate) fn untagged(&mut self, text: &[u8]) {
-        let out = &mut self.io.out;
-        out.extend_from_slice(b"* ");
-        out.extend_from_slice(text);
         out.extend_from_slice(b"\r\n");
         self.io.end_response();
     }

@@ -1,21 +1,19 @@
-//! The folder that is open, and how its messages and flags are written on the wire.
+//! The folder that is open: what the client knows of it, and what it is told of it.
 
+use super::Session;
 use super::access::Folder;
-use super::facts::Memory;
+use super::message::Cache;
 use super::view::{Changes, List};
-use crate::maildir::{Dir, Messages, Snapshot};
-use crate::types::{FolderName, Rights, SetId, Uid};
-use crate::wire::write;
+use crate::maildir::{Messages, Mode, Snapshot};
+use crate::response::fetch::{FlagsChanged, MessageFlags};
+use crate::response::mailbox::{self, Code, Exists, Expunge, PermanentFlags, Recent};
+use crate::types::{Rights, Seq, SetId, Uid};
 use std::collections::HashSet;
 
 /// The open folder.
 pub(crate) struct Selected {
-    /// Its name.
-    pub(crate) name: FolderName,
-    /// Where it is, and where new mail for it goes.
+    /// Which it is, and where new mail for it goes.
     pub(crate) folder: Folder,
-    /// Its directory.
-    pub(crate) dir: Dir,
     /// Opened by EXAMINE, or without any right to write.
     pub(crate) read_only: bool,
     /// Opened by EXAMINE, or an old-style shared folder that cannot be written: no flag is ever
@@ -23,17 +21,17 @@ pub(crate) struct Selected {
     pub(crate) examined: bool,
     /// The user's rights on it.
     pub(crate) rights: Rights,
-    /// The last look at it; its messages are what the client knows, once `news` is told.
+    /// The last scan. Its messages are what the client knows, once `pending` is announced.
     pub(crate) snapshot: Snapshot,
-    /// Keywords that the client was told of, in the order of the FLAGS line.
+    /// Keywords that were announced, in the order of the FLAGS response.
     pub(crate) keywords: Vec<Vec<u8>>,
     /// Messages that this selection has COPYed elsewhere: they need no second copy in the trash
     /// (PROTOCOL 6.3).
     pub(crate) copied: HashSet<Uid>,
-    /// What the last look brought and the client was not yet told.
+    /// What the last scan found and the client was not yet told.
     pub(crate) pending: Option<Changes>,
     /// What is remembered of the message that was served last.
-    pub(crate) last_served: Option<Memory>,
+    pub(crate) last_served: Option<Cache>,
 }
 
 impl List for Messages {
@@ -46,14 +44,36 @@ impl List for Messages {
 }
 
 impl Selected {
-    /// How many messages the session holds for \Recent.
+    /// A folder that was just scanned.
+    pub(crate) fn new(folder: Folder, access: Access, snapshot: Snapshot) -> Selected {
+        let mut selected = Selected {
+            folder,
+            read_only: access.read_only,
+            examined: access.examined,
+            rights: access.rights,
+            snapshot,
+            keywords: Vec::new(),
+            copied: HashSet::new(),
+            pending: None,
+            last_served: None,
+        };
+        selected.keywords = selected.used_keywords();
+        selected
+    }
+
+    /// How this folder is scanned.
+    pub(crate) fn mode(&self) -> Mode {
+        if self.read_only { Mode::ReadOnly } else { Mode::ReadWrite }
+    }
+
+    /// How many messages are \Recent in this session.
     pub(crate) fn recent(&self) -> usize {
         let messages = &self.snapshot.messages;
         (0..messages.len()).filter(|i| messages.recent(*i)).count()
     }
 
     /// Keywords that messages have, in the order of the folder's table.
-    pub(crate) fn used_keywords(&self) -> Vec<Vec<u8>> {
+    fn used_keywords(&self) -> Vec<Vec<u8>> {
         let Snapshot { messages, keywords, .. } = &self.snapshot;
         let mut sets: HashSet<SetId> = HashSet::new();
         let mut last = SetId::EMPTY;
@@ -71,119 +91,118 @@ impl Selected {
         numbers.iter().filter_map(|n| keywords.name(*n)).map(<[u8]>::to_vec).collect()
     }
 
-    /// Whether the client was told of a keyword.
+    /// Whether a keyword was announced.
     pub(crate) fn knows_keyword(&self, name: &[u8]) -> bool {
         self.keywords.iter().any(|k| k.eq_ignore_ascii_case(name))
     }
 
-    /// Takes in keywords that messages have and the client does not know, and says so (PROTOCOL
-    /// 3.5).
-    pub(crate) fn learn_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
-        let new: Vec<Vec<u8>> =
-            self.used_keywords().into_iter().filter(|k| !self.knows_keyword(k)).collect();
+    /// Adds to the announced keywords those of `names` that are new, and says so (PROTOCOL 3.5).
+    pub(crate) fn announce_keywords(&mut self, s: &mut Session, names: &[Vec<u8>]) {
+        let new: Vec<Vec<u8>> = names.iter().filter(|k| !self.knows_keyword(k)).cloned().collect();
         if !new.is_empty() {
             self.keywords.extend(new);
-            self.push_flag_lines(out, &self.keywords, may_add);
+            self.send_flags(s);
         }
     }
 
+    /// Announces keywords that messages have and the client does not know (PROTOCOL 3.5).
+    pub(crate) fn announce_new_keywords(&mut self, s: &mut Session) {
+        let used = self.used_keywords();
+        self.announce_keywords(s, &used);
+    }
+
     /// Drops keywords that no message has any more, and says so (PROTOCOL 3.5).
-    pub(crate) fn forget_unused_keywords(&mut self, out: &mut Vec<u8>, may_add: bool) {
+    pub(crate) fn drop_unused_keywords(&mut self, s: &mut Session) {
         let used = self.used_keywords();
         let before = self.keywords.len();
         self.keywords.retain(|k| used.iter().any(|u| u.eq_ignore_ascii_case(k)));
         if self.keywords.len() != before {
-            self.push_flag_lines(out, &self.keywords, may_add);
+            self.send_flags(s);
         }
     }
 
-    /// Appends `(\Seen ...)`: the flags of a message in Courier's order, \Recent, keywords
-    /// (PROTOCOL 5.4).
-    pub(crate) fn push_flags(&self, out: &mut Vec<u8>, index: usize) {
-        let messages = &self.snapshot.messages;
-        out.push(b'(');
-        let start = out.len();
-        let mut word = |text: &[u8]| {
-            if out.len() > start {
-                out.push(b' ');
-            }
-            out.extend_from_slice(text);
-        };
-        for name in messages.flags(index).names() {
-            word(name.as_bytes());
+    /// The flags of a message.
+    pub(crate) fn flags(&self, index: usize) -> MessageFlags<'_> {
+        let Snapshot { messages, keywords, .. } = &self.snapshot;
+        MessageFlags {
+            flags: messages.flags(index),
+            recent: messages.recent(index),
+            set: messages.keywords(index),
+            table: keywords,
         }
-        if messages.recent(index) {
-            word(b"\\Recent");
-        }
-        let set = messages.keywords(index);
-        if !set.is_empty() {
-            for name in self.snapshot.keywords.names_of(set) {
-                word(name);
-            }
-        }
-        out.push(b')');
     }
 
-    /// Appends `* <n> FETCH (FLAGS (...))` with its line break; with `UID <u>` before FLAGS where
-    /// the command was a UID one.
-    pub(crate) fn push_fetch_flags(&self, out: &mut Vec<u8>, index: usize, with_uid: bool) {
-        out.extend_from_slice(b"* ");
-        write::number(out, (index as u64).saturating_add(1));
-        out.extend_from_slice(b" FETCH (");
-        if with_uid && let Some(uid) = self.snapshot.messages.uid(index) {
-            out.extend_from_slice(b"UID ");
-            write::number(out, u64::from(uid.get()));
-            out.push(b' ');
-        }
-        out.extend_from_slice(b"FLAGS ");
-        self.push_flags(out, index);
-        out.extend_from_slice(b")\r\n");
-    }
-
-    /// Appends the FLAGS and PERMANENTFLAGS lines for a list of keywords (PROTOCOL 3.5).
-    pub(crate) fn push_flag_lines(&self, out: &mut Vec<u8>, keywords: &[Vec<u8>], may_add: bool) {
-        let mut names = Vec::new();
-        for keyword in keywords {
-            names.extend_from_slice(keyword);
-            names.push(b' ');
-        }
-        out.extend_from_slice(b"* FLAGS (");
-        out.extend_from_slice(&names);
-        out.extend_from_slice(b"\\Draft \\Answered \\Flagged \\Deleted \\Seen \\Recent)\r\n");
-        if self.read_only {
-            out.extend_from_slice(b"* OK [PERMANENTFLAGS ()] No permanent flags permitted\r\n");
+    /// Sends the flags of a message in a response of their own; `with_uid`: the command was a UID
+    /// command (RFC 3501 6.4.8).
+    pub(crate) fn send_message_flags(&self, s: &mut Session, index: usize, with_uid: bool) {
+        let uid = self.snapshot.messages.uid(index);
+        let (Some(number), Some(uid)) = (Seq::from_index(index), uid) else {
+            debug_assert!(false, "a message of this folder");
             return;
-        }
-        out.extend_from_slice(b"* OK [PERMANENTFLAGS (");
-        out.extend_from_slice(&names);
-        if may_add {
-            out.extend_from_slice(b"\\* ");
-        }
-        out.extend_from_slice(b"\\Draft \\Answered \\Flagged \\Deleted \\Seen)] Limited\r\n");
+        };
+        let uid = with_uid.then_some(uid);
+        s.send(&FlagsChanged { number, uid, flags: self.flags(index) });
     }
 
-    /// Appends `* OK [UIDVALIDITY <n>] Ok`.
-    pub(crate) fn push_validity(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"* OK [UIDVALIDITY ");
-        write::number(out, u64::from(self.snapshot.uid_validity.get()));
-        out.extend_from_slice(b"] Ok\r\n");
+    /// Sends FLAGS and PERMANENTFLAGS (PROTOCOL 3.5).
+    pub(crate) fn send_flags(&self, s: &mut Session) {
+        let keywords = &*self.keywords;
+        s.send(&mailbox::Flags(keywords));
+        let may_add = s.options.keywords.is_on();
+        s.send(&match self.read_only {
+            true => PermanentFlags::None,
+            false => PermanentFlags::Some { keywords, may_add },
+        });
     }
 
-    /// Appends the EXISTS and RECENT lines, always a pair.
-    pub(crate) fn push_counts(&self, out: &mut Vec<u8>) {
-        for (n, word) in
-            [(self.snapshot.messages.len(), &b" EXISTS\r\n"[..]), (self.recent(), b" RECENT\r\n")]
-        {
-            out.extend_from_slice(b"* ");
-            write::number(out, n as u64);
-            out.extend_from_slice(word);
+    /// Sends EXISTS and RECENT, always a pair.
+    pub(crate) fn send_counts(&self, s: &mut Session) {
+        s.send(&Exists(self.snapshot.messages.len()));
+        s.send(&Recent(self.recent()));
+    }
+
+    /// Takes note of the user's rights as they are now; a change is announced (PROTOCOL 7.3).
+    pub(crate) fn note_rights(&mut self, s: &mut Session, rights: Rights) {
+        if self.rights != rights {
+            self.rights = rights;
+            s.send(&Code::MyRights(rights));
         }
+    }
+
+    /// Announces what the last scan found, in the order of PROTOCOL 3.5. In IDLE a new message is
+    /// followed by its flags (`with_new`).
+    pub(crate) fn announce_changes(&mut self, s: &mut Session, with_new: bool) {
+        let Some(changes) = self.pending.take() else { return };
+        for number in &changes.expunged {
+            s.send(&Expunge(*number));
+        }
+        if changes.replaced {
+            // RFC 3501 2.3.1.1: whoever goes on with the old UIDs would speak of other messages.
+            s.send(&Code::UidValidity(self.snapshot.uid_validity));
+        }
+        self.announce_new_keywords(s);
+        if changes.resized() {
+            self.send_counts(s);
+        }
+        for index in &changes.changed {
+            self.send_message_flags(s, *index, false);
+        }
+        if with_new {
+            for index in changes.kept..changes.kept.saturating_add(changes.added) {
+                self.send_message_flags(s, index, false);
+            }
+        }
+        self.drop_unused_keywords(s);
     }
 }
 
-/// Appends `* OK [MYRIGHTS "..."] ACL`.
-pub(crate) fn push_rights(out: &mut Vec<u8>, rights: Rights) {
-    out.extend_from_slice(b"* OK [MYRIGHTS \"");
-    out.extend_from_slice(&rights.shown());
-    out.extend_from_slice(b"\"] ACL\r\n");
+/// What may be done with a folder that is being opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Access {
+    /// See [`Selected::read_only`].
+    pub(crate) read_only: bool,
+    /// See [`Selected::examined`].
+    pub(crate) examined: bool,
+    /// See [`Selected::rights`].
+    pub(crate) rights: Rights,
 }

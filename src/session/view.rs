@@ -21,7 +21,7 @@ pub(crate) trait List {
 pub(crate) struct Changes {
     /// Sequence numbers for EXPUNGE lines, in the order in which to send them: each counts from the
     /// picture that the lines before it have left.
-    pub(crate) expunged: Vec<u32>,
+    pub(crate) expunged: Vec<Seq>,
     /// Messages kept, which have these places (from 0) in the new list: the first `kept` of it.
     pub(crate) kept: usize,
     /// Messages added behind them.
@@ -69,16 +69,15 @@ pub(crate) fn compare(
             _ => true,
         };
         if gone {
-            changes.expunged.extend(Seq::from_index(changes.kept).map(Seq::get));
+            changes.expunged.extend(Seq::from_index(changes.kept));
         }
         i += 1;
     }
     // Whatever is left of the old list has something new before it.
     let left = old.len().saturating_sub(i);
-    changes.expunged.extend(std::iter::repeat_n(
-        Seq::from_index(changes.kept).map_or(u32::MAX, Seq::get),
-        left,
-    ));
+    if let Some(number) = Seq::from_index(changes.kept) {
+        changes.expunged.extend(std::iter::repeat_n(number, left));
+    }
     changes.added = new.len().saturating_sub(changes.kept);
     changes
 }
@@ -86,7 +85,12 @@ pub(crate) fn compare(
 /// Compares by nothing: the folder became another one under its name (its UIDVALIDITY changed), so
 /// all that was known is gone.
 pub(crate) fn replaced(old: &impl List, new: &impl List) -> Changes {
-    Changes { expunged: vec![1; old.len()], added: new.len(), replaced: true, ..Changes::default() }
+    Changes {
+        expunged: vec![Seq::MIN; old.len()],
+        added: new.len(),
+        replaced: true,
+        ..Changes::default()
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +120,7 @@ mod tests {
     fn client(old: &Folder, new: &Folder, changes: &Changes) -> Vec<(u32, u8)> {
         let mut picture = old.0.clone();
         for n in &changes.expunged {
-            picture.remove(*n as usize - 1);
+            picture.remove(n.index());
         }
         assert_eq!(picture.len(), changes.kept);
         picture.extend(&new.0[changes.kept..]);
@@ -138,7 +142,8 @@ mod tests {
             (&[1, 5, 6], &[1, 3, 5, 6], &[2, 2], 3),
         ] {
             let c = changes(&f(old), &f(new));
-            assert_eq!((&c.expunged[..], c.added), (expunged, added), "{old:?} to {new:?}");
+            let numbers: Vec<u32> = c.expunged.iter().map(|n| n.get()).collect();
+            assert_eq!((&numbers[..], c.added), (expunged, added), "{old:?} to {new:?}");
         }
     }
 

@@ -1,65 +1,54 @@
-//! What is told of a message's file: size, date, envelope, structure, and octets by the section.
+//! One open message: its size, date, envelope, structure, and bytes by the section.
 
-use super::bodystructure::Writer;
-use super::items::{Item, Section, What};
-use super::section::{self, Stretch};
-use super::{envelope, unreadable};
+use super::parse::{Item, Section, What};
+use super::section::{self, Range as Located};
+use super::unreadable;
 use crate::mime::date::imap_date_time;
-use crate::mime::header;
 use crate::mime::wire_form::Converter;
-use crate::session::facts::{self, Memory, Reader, Walk};
-use crate::session::{Counts, Result};
+use crate::mime::{self, header};
+use crate::response::bodystructure::{Failed, Writer};
+use crate::response::envelope;
+use crate::response::fetch::Item as Datum;
+use crate::session::message::{self, Cache, Reader, Slice};
+use crate::session::{Result, Session};
 use crate::sys::clock;
-use crate::wire::{Io, write};
 use std::ops::Range;
 
-/// An open message, and where to write what it says.
-pub(crate) struct Contents<'a> {
-    /// The connection.
-    pub(crate) io: &'a mut Io,
-    /// For the log.
-    pub(crate) counts: &'a mut Counts,
-    /// Whether the client takes 8-bit text.
-    pub(crate) utf8: bool,
-    /// What is remembered of the last message.
-    pub(crate) memory: Memory,
+/// An open message, and the session that serves it.
+pub(super) struct Contents<'a> {
+    /// The session.
+    pub(super) s: &'a mut Session,
+    /// What is remembered of the message that was served last.
+    pub(super) cache: Cache,
     /// The message.
-    pub(crate) reader: Reader,
-    /// Header lines on their way out.
-    pub(crate) lines: Vec<u8>,
+    pub(super) reader: Reader,
+    /// Header lines that were chosen, with CRLF; kept for its allocation.
+    pub(super) lines: Vec<u8>,
 }
 
 impl Contents<'_> {
-    /// Writes an item that comes from the file, its name first. FLAGS and UID do not: nothing is
-    /// written.
-    pub(crate) fn item(&mut self, item: &Item) -> Result<()> {
+    /// Writes an item that comes from the file, its name first.
+    pub(super) fn item(&mut self, item: &Item) -> Result<()> {
         match item {
-            Item::Flags | Item::Uid => {}
+            Item::Flags | Item::Uid => debug_assert!(false, "these come from the folder"),
             Item::InternalDate => {
-                let seconds = facts::internal_date(&self.reader);
+                let seconds = message::internal_date(&self.reader);
                 let date = imap_date_time(seconds, clock::local(seconds).offset / 60);
-                self.io.out.extend_from_slice(b"INTERNALDATE \"");
-                self.io.out.extend_from_slice(date.as_bytes());
-                self.io.out.push(b'"');
+                Datum::InternalDate(&date).write(&mut self.s.encoder());
             }
             Item::Size => {
                 let size =
-                    facts::wire_size(&mut self.memory, &mut self.reader).map_err(unreadable)?;
-                self.io.out.extend_from_slice(b"RFC822.SIZE ");
-                write::number(&mut self.io.out, size);
+                    message::wire_size(&mut self.cache, &mut self.reader).map_err(unreadable)?;
+                Datum::Size(size).write(&mut self.s.encoder());
             }
             Item::Envelope => {
-                self.io.out.extend_from_slice(b"ENVELOPE ");
-                let block = facts::header(&mut self.reader).map_err(unreadable)?;
-                envelope::push_envelope(&mut self.io.out, block, self.utf8);
+                let header = message::header(&mut self.reader).map_err(unreadable)?;
+                let found = mime::envelope::envelope(header);
+                envelope::write(self.s.encoder().raw("ENVELOPE "), &found);
             }
-            Item::Body => self.structure(b"BODY ", false)?,
-            Item::BodyStructure => self.structure(b"BODYSTRUCTURE ", true)?,
-            Item::Section(section) => {
-                self.io.out.extend_from_slice(&section.label);
-                self.io.out.push(b' ');
-                self.section(section)?;
-            }
+            Item::Body => self.structure("BODY ", false)?,
+            Item::BodyStructure => self.structure("BODYSTRUCTURE ", true)?,
+            Item::Section(section) => self.section(section)?,
         }
         Ok(())
     }
@@ -69,30 +58,37 @@ impl Contents<'_> {
         if self.reader.is_ascii_at_hand() {
             return false;
         }
-        facts::structure(&mut self.memory, &mut self.reader)
+        message::structure(&mut self.cache, &mut self.reader)
             .is_ok_and(|message| message.has_8bit_header)
     }
 
-    fn structure(&mut self, label: &[u8], extended: bool) -> Result<()> {
-        let message = facts::structure(&mut self.memory, &mut self.reader).map_err(unreadable)?;
-        self.io.out.extend_from_slice(label);
-        Writer { io: self.io, reader: &mut self.reader, utf8: self.utf8, extended }
-            .body(&message.root)
+    fn structure(&mut self, label: &str, extended: bool) -> Result<()> {
+        let found = message::structure(&mut self.cache, &mut self.reader).map_err(unreadable)?;
+        let mut encoder = self.s.encoder();
+        encoder.raw(label);
+        Writer { encoder: &mut encoder, headers: &mut self.reader, extended }
+            .body(&found.root)
+            .map_err(|failed| match failed {
+                Failed::Unreadable(e) => unreadable(e),
+                Failed::End(end) => end.into(),
+            })
     }
 
-    /// The literal of a section. A part that does not exist is an empty one (Courier; NIL would be
+    /// A section and its literal. A part that does not exist is an empty one (Courier; NIL would be
     /// as good by RFC 3501 9, but clients know this).
     fn section(&mut self, section: &Section) -> Result<()> {
-        let known = match self.memory.known_structure(&self.reader) {
+        let known = match self.cache.known_structure(&self.reader) {
             Some(known) => Some(known),
             None if section.path.is_empty() => None,
-            None => Some(facts::structure(&mut self.memory, &mut self.reader).map_err(unreadable)?),
+            None => {
+                Some(message::structure(&mut self.cache, &mut self.reader).map_err(unreadable)?)
+            }
         };
         let (range, size) = match known {
             Some(message) => match section::locate(&message.root, &section.path, section.what) {
-                Some(Stretch { range, size }) => (range, Some(size)),
+                Some(Located { stored, size }) => (stored, Some(size)),
                 None => {
-                    self.io.out.extend_from_slice(b"{0}\r\n");
+                    self.begin(section, 0);
                     return Ok(());
                 }
             },
@@ -105,9 +101,14 @@ impl Contents<'_> {
                     Some(size) => size,
                     None => self.size_of(section, &range)?,
                 };
-                self.octets(section, range, size)
+                self.bytes(section, range, size)
             }
         }
+    }
+
+    /// The section's name, and the head of its literal.
+    fn begin(&mut self, section: &Section, length: u64) {
+        Datum::Section { label: &section.label, length }.write(&mut self.s.encoder());
     }
 
     /// Where the sections of the message itself lie: for these the header's end is enough.
@@ -116,11 +117,11 @@ impl Contents<'_> {
             return Ok(0..self.reader.len());
         }
         if matches!(what, What::Fields | What::FieldsNot) {
-            // No more of it counts than facts::header has.
-            facts::header(&mut self.reader).map_err(unreadable)?;
+            // No more of it counts than message::header has.
+            message::header(&mut self.reader).map_err(unreadable)?;
             return Ok(0..self.reader.header_seen());
         }
-        let end = facts::header_len(&mut self.memory, &mut self.reader).map_err(unreadable)?;
+        let end = message::header_len(&mut self.cache, &mut self.reader).map_err(unreadable)?;
         Ok(if what == What::Text { end..self.reader.len() } else { 0..end })
     }
 
@@ -135,34 +136,33 @@ impl Contents<'_> {
             return Ok(stored);
         }
         if section.what == What::Whole {
-            return facts::wire_size(&mut self.memory, &mut self.reader).map_err(unreadable);
+            return message::wire_size(&mut self.cache, &mut self.reader).map_err(unreadable);
         }
         if section.partial.is_some() {
-            let message =
-                facts::structure(&mut self.memory, &mut self.reader).map_err(unreadable)?;
-            let stretch = section::locate(&message.root, &[], section.what);
-            return Ok(stretch.map_or(0, |s| s.size));
+            let found =
+                message::structure(&mut self.cache, &mut self.reader).map_err(unreadable)?;
+            let whole = section::locate(&found.root, &[], section.what);
+            return Ok(whole.map_or(0, |range| range.size));
         }
         self.reader.wire_len(range.clone()).map_err(unreadable)
     }
 
-    /// Octets as they are, or a slice of them. `size`: of all of them, on the wire.
-    fn octets(&mut self, section: &Section, range: Range<u64>, size: u64) -> Result<()> {
+    /// Bytes as they are, or a slice of them. `size`: of all of them, on the wire.
+    fn bytes(&mut self, section: &Section, range: Range<u64>, size: u64) -> Result<()> {
         let (start, count) = section.partial.unwrap_or((0, u64::MAX));
         let take = size.saturating_sub(start).min(count);
-        write::literal_head(&mut self.io.out, take);
-        // The log's counts: the octets of the file; by Courier RFC822.HEADER is header,
-        // BODY[HEADER] body.
+        self.begin(section, take);
+        let Session { io, counts, .. } = &mut *self.s;
+        // The log counts bytes of the file. Courier: RFC822.HEADER counts as header, BODY[HEADER]
+        // as body.
         let is_header = section.what == What::Header && section.label.starts_with(b"R");
-        let count = if is_header { &mut self.counts.header } else { &mut self.counts.body };
-        let mut walk = Walk::new(&mut self.memory, &self.reader, range, start, take);
-        while let Some(stored) =
-            walk.step(&mut self.reader, &mut self.io.out).map_err(unreadable)?
-        {
+        let count = if is_header { &mut counts.header } else { &mut counts.body };
+        let mut slice = Slice::new(&mut self.cache, &self.reader, range, start, take);
+        while let Some(stored) = slice.step(&mut self.reader, &mut io.out).map_err(unreadable)? {
             *count = count.saturating_add(stored);
-            self.io.flush_within()?;
+            io.flush_within()?;
         }
-        walk.remember(&mut self.memory);
+        slice.remember(&mut self.cache);
         Ok(())
     }
 
@@ -195,11 +195,12 @@ impl Contents<'_> {
         let slice = rest
             .get(..usize::try_from(count).unwrap_or(usize::MAX).min(rest.len()))
             .unwrap_or_default();
-        write::literal_head(&mut self.io.out, slice.len() as u64);
-        self.io.out.extend_from_slice(slice);
         // Courier: of chosen lines the log counts the text without line ends.
         let text = slice.iter().filter(|b| !matches!(**b, b'\r' | b'\n')).count() as u64;
-        self.counts.header = self.counts.header.saturating_add(text);
+        self.s.counts.header = self.s.counts.header.saturating_add(text);
+        let length = slice.len() as u64;
+        Datum::Section { label: &section.label, length }.write(&mut self.s.encoder());
+        self.s.encoder().raw(slice);
         Ok(())
     }
 }

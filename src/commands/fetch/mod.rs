@@ -5,26 +5,26 @@
 //! the one that is missing (Courier sends a placeholder, which clients keep in their caches for
 //! good), and the tagged line says NO (RFC 2180 4.1.2, RFC 5530 3).
 
-mod bodystructure;
 mod contents;
-mod envelope;
-mod items;
+mod parse;
 mod section;
 mod serve;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use items::{Arguments, parse};
+pub(super) use parse::parse;
 
 use super::Call;
-use super::args::{self, Piece};
-use crate::session::facts::Reader;
-use crate::session::{Error, Fatal, Outcome, Result, Session};
+use super::args::{self, Span};
+use crate::response::session::InvalidNumber;
+use crate::session::message::Reader;
+use crate::session::{Error, Fatal, Outcome, Result, Selected, Session};
 use contents::Contents;
-use serve::{Ended, Serving};
+use parse::Request;
+use serve::{Failures, Serving};
 use std::io;
 
-/// A message that cannot be read any further, with half of it told to the client: the session
+/// A message that cannot be read any further, with half of it sent to the client: the session
 /// cannot go on.
 fn unreadable(error: io::Error) -> Error {
     let reason = match error.kind() {
@@ -35,48 +35,45 @@ fn unreadable(error: io::Error) -> Error {
 }
 
 /// Serves the messages one after the other.
-pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome> {
-    let needs = items::needs(&a.items);
-    let ended = {
-        let Some(selected) = &mut s.selected else { return Err(Error::Syntax) };
-        let pieces = args::pieces(&a.set, call.uid, &selected.snapshot.messages);
-        let mut serving = Serving {
-            may_set_seen: needs.seen && !selected.read_only && selected.rights.has(b's'),
-            with_uid: call.uid && !needs.uid,
-            by_uid: call.uid,
-            items: &a.items,
-            needs,
-            contents: Contents {
-                io: &mut s.io,
-                counts: &mut s.counts,
-                utf8: s.utf8,
-                memory: selected.last_served.take().unwrap_or_default(),
-                reader: Reader::new(),
-                lines: Vec::new(),
-            },
-            selected,
-            ended: Ended::default(),
-        };
-        for piece in pieces {
-            match piece {
-                Piece::Invalid(n) => args::invalid_number(&mut serving.contents.io.out, n),
-                Piece::Messages(range) => {
-                    for index in range {
-                        serving.message(index)?;
-                    }
+pub(super) fn run(
+    s: &mut Session,
+    selected: &mut Selected,
+    call: &Call<'_>,
+    request: Request,
+) -> Result<Outcome> {
+    let needs = parse::needs(&request.items);
+    let spans = args::spans(&request.set, call.uid, &selected.snapshot.messages);
+    let cache = selected.last_served.take().unwrap_or_default();
+    let mut serving = Serving {
+        may_set_seen: needs.seen && !selected.read_only && selected.rights.has(b's'),
+        with_uid: call.uid && !needs.uid,
+        by_uid: call.uid,
+        items: &request.items,
+        needs,
+        contents: Contents { s: &mut *s, cache, reader: Reader::new(), lines: Vec::new() },
+        selected,
+        failures: Failures::default(),
+    };
+    for span in spans {
+        match span {
+            Span::Invalid(n) => serving.contents.s.send(&InvalidNumber(n)),
+            Span::Messages(range) => {
+                for index in range {
+                    serving.message(index)?;
                 }
             }
         }
-        serving.finish()
-    };
-    if let Some(error) = ended.unmarked {
+    }
+    let Serving { failures, contents: Contents { cache, .. }, .. } = serving;
+    selected.last_served = Some(cache);
+    if let Some(error) = failures.unmarked {
         // The client has what it asked for; the log has the reason.
         let _ = s.store_error(error, "");
     }
-    if let Some(error) = ended.failed {
+    if let Some(error) = failures.unopened {
         return Err(s.store_error(error, "Some of the requested messages cannot be read."));
     }
-    if ended.missing {
+    if failures.missing {
         return Ok(Outcome::no("Some of the requested messages no longer exist.")
             .with_added_code("EXPUNGEISSUED"));
     }

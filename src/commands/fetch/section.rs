@@ -1,17 +1,17 @@
-//! Which octets of a message a section means (RFC 3501 6.4.5, PROTOCOL 5.7). Pure: a tree of parts
+//! Which bytes of a message a section means (RFC 3501 6.4.5, PROTOCOL 5.7). Pure: a tree of parts
 //! and a path go in, ranges of the file come out.
 
-use super::items::What;
+use super::parse::What;
 use crate::mime::structure::{Content, Part};
-use std::ops::Range;
+use std::ops;
 
-/// A stretch of the file, with its length on the wire.
+/// A range of the file, with its length on the wire.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Stretch {
-    /// File offsets.
-    pub(crate) range: Range<u64>,
-    /// Wire octets.
-    pub(crate) size: u64,
+pub(super) struct Range {
+    /// Offsets in the file.
+    pub(super) stored: ops::Range<u64>,
+    /// Bytes on the wire.
+    pub(super) size: u64,
 }
 
 /// The part that a path names: `1.2`.
@@ -22,7 +22,7 @@ pub(crate) struct Stretch {
 /// tells (Courier sends the enclosed message's body).
 ///
 /// Courier: below part 1 of a message that is no multipart, part 1 is that body again.
-pub(crate) fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
+pub(super) fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
     let mut part = root;
     let mut is_message = true;
     for (depth, number) in path.iter().enumerate() {
@@ -44,21 +44,21 @@ pub(crate) fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
     Some(part)
 }
 
-fn header_of(part: &Part) -> Stretch {
-    Stretch { range: part.header.clone(), size: part.header_size }
+fn header_of(part: &Part) -> Range {
+    Range { stored: part.header.clone(), size: part.header_size }
 }
 
-fn body_of(part: &Part) -> Stretch {
-    Stretch { range: part.body.clone(), size: part.body_size }
+fn body_of(part: &Part) -> Range {
+    Range { stored: part.body.clone(), size: part.body_size }
 }
 
-/// Where the octets of a section lie; for the kinds that choose among header lines, where that
+/// Where the bytes of a section lie; for the kinds that choose among header lines, where that
 /// header lies. `None`: there is no such part.
-pub(crate) fn locate(root: &Part, path: &[u32], what: What) -> Option<Stretch> {
+pub(super) fn locate(root: &Part, path: &[u32], what: What) -> Option<Range> {
     if path.is_empty() {
         return Some(match what {
-            What::Whole => Stretch {
-                range: root.whole(),
+            What::Whole => Range {
+                stored: root.whole(),
                 size: root.header_size.saturating_add(root.body_size),
             },
             What::Text => body_of(root),

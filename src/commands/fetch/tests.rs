@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use super::contents::Contents;
-use super::items::{Item, items, needs};
+use super::parse::{Item, items, needs};
 use crate::mime::wire_form::to_wire;
-use crate::session::Counts;
-use crate::session::facts::{Memory, Reader};
+use crate::session::message::{Cache, Reader};
+use crate::session::{Counts, Features, Session};
 use crate::wire::Io;
 use crate::wire::link;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use std::io::Write;
 /// A message in a file, asked like a client asks.
 struct Asked {
     file: tempfile::NamedTempFile,
-    memory: Memory,
+    cache: Cache,
     counts: Counts,
     utf8: bool,
 }
@@ -30,7 +30,7 @@ impl Asked {
     fn new(message: &[u8]) -> Asked {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(message).unwrap();
-        Asked { file, memory: Memory::default(), counts: Counts::default(), utf8: false }
+        Asked { file, cache: Cache::default(), counts: Counts::default(), utf8: false }
     }
 
     /// What comes between the parentheses.
@@ -38,30 +38,29 @@ impl Asked {
         let asked = parsed(text).unwrap_or_else(|| panic!("{text}"));
         let link = link::Memory::new(b"", 0);
         let sent = link.output();
-        let mut io = Io::new(Box::new(link));
+        let mut session = Session::for_tests(Box::new(link));
+        if self.utf8 {
+            session.enabled |= Features::UTF8_ACCEPT;
+        }
         let mut reader = Reader::new();
         let file = self.file.reopen().unwrap();
         let metadata = file.metadata().unwrap();
         reader.set(file, &metadata);
         if needs(&asked).all {
-            reader.want_all().unwrap();
+            reader.read_ahead().unwrap();
         }
-        let mut contents = Contents {
-            io: &mut io,
-            counts: &mut self.counts,
-            utf8: self.utf8,
-            memory: std::mem::take(&mut self.memory),
-            reader,
-            lines: Vec::new(),
-        };
+        let cache = std::mem::take(&mut self.cache);
+        let mut contents = Contents { s: &mut session, cache, reader, lines: Vec::new() };
         for (i, item) in asked.iter().enumerate() {
             if i > 0 {
-                contents.io.out.push(b' ');
+                contents.s.io.out.push(b' ');
             }
             contents.item(item).unwrap();
         }
-        self.memory = contents.memory;
-        io.flush().unwrap();
+        self.cache = contents.cache;
+        self.counts.header += session.counts.header;
+        self.counts.body += session.counts.body;
+        session.io.flush().unwrap();
         sent.take()
     }
 

@@ -5,92 +5,24 @@
 //! the answer open the file is opened, then its header read, then the file measured, then its text
 //! decoded, and after each step the answer is looked for again. A file is opened once, and nothing
 //! is read that cannot change the answer. Text passes through in pieces: a message of any size is
-//! searched in a small, fixed amount of memory.
+//! searched in a small, fixed amount of cache.
 
+use super::mail::{Folder, Mail};
 use super::plan::{Level, Node, Plan};
 use crate::mime::charset::ToUtf8;
 use crate::mime::decode::Decoder;
 use crate::mime::search_text::{Matcher, Needle};
 use crate::mime::structure::{self, Content, Limits, Part};
 use crate::mime::{date, encoded_word, header};
-use crate::session::facts::{self, Memory, Reader};
+use crate::session::message::{self, Reader};
 use crate::sys::clock;
-use crate::types::Flags;
 use std::io;
-
-/// The folder, as far as searching asks it.
-pub(crate) trait Folder {
-    /// The UID of the message at a place.
-    fn uid(&self, index: usize) -> u32;
-    /// Its system flags.
-    fn flags(&self, index: usize) -> Flags;
-    /// Whether it is \Recent.
-    fn recent(&self, index: usize) -> bool;
-    /// Whether it has the keyword of this number.
-    fn has_keyword(&self, index: usize, number: u32) -> bool;
-    /// Opens it; `false` if it is gone.
-    fn open(&mut self, index: usize, reader: &mut Reader) -> bool;
-    /// Looks at its internal date, for which it need not be opened; `false` if it is gone.
-    fn look(&mut self, index: usize, reader: &mut Reader) -> bool;
-}
-
-/// What was done with the file of a message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum File {
-    Untouched,
-    /// Its internal date is known, no more.
-    LookedAt,
-    Open,
-    Gone,
-}
-
-/// One message being looked at: its file, opened when it is first wanted and only once. The buffers
-/// serve the next message too.
-pub(crate) struct Mail {
-    index: usize,
-    file: File,
-    reader: Reader,
-    memory: Memory,
-}
-
-impl Default for Mail {
-    fn default() -> Mail {
-        Mail { index: 0, file: File::Untouched, reader: Reader::new(), memory: Memory::default() }
-    }
-}
-
-impl Mail {
-    /// Turns to the message at a place.
-    pub(crate) fn turn_to(&mut self, index: usize) {
-        self.reader.close();
-        self.index = index;
-        self.file = File::Untouched;
-    }
-
-    /// The open file; `None` when the message is gone.
-    pub(crate) fn open(&mut self, folder: &mut impl Folder) -> Option<(&mut Reader, &mut Memory)> {
-        if matches!(self.file, File::Untouched | File::LookedAt) {
-            self.file =
-                if folder.open(self.index, &mut self.reader) { File::Open } else { File::Gone };
-        }
-        (self.file == File::Open).then_some((&mut self.reader, &mut self.memory))
-    }
-
-    /// The internal date; `None` when the message is gone.
-    pub(crate) fn internal_date(&mut self, folder: &mut impl Folder) -> Option<i64> {
-        if self.file == File::Untouched {
-            self.file =
-                if folder.look(self.index, &mut self.reader) { File::LookedAt } else { File::Gone };
-        }
-        (self.file != File::Gone).then(|| facts::internal_date(&self.reader))
-    }
-}
 
 /// What is known of a message.
 struct Known {
     level: Level,
     internal: i64,
-    /// Octets of the file: the size on the wire is no less, and at most twice as much.
+    /// Bytes of the file: the size on the wire is no less, and at most twice as much.
     stored: u64,
     size: Option<u64>,
     /// The day in the Date field.
@@ -149,11 +81,11 @@ impl<'p> Evaluation<'p> {
             self.known.level = Level::Text;
             return Ok(());
         }
-        let (reader, memory) = mail.open(folder).ok_or(gone)?;
+        let (reader, cache) = mail.open(folder).ok_or(gone)?;
         let folder = &*folder;
         let known = &mut self.known;
         known.level = Level::File;
-        known.internal = local_day(facts::internal_date(reader));
+        known.internal = local_day(message::internal_date(reader));
         known.stored = reader.len();
         known.size = None;
         known.texts.clear();
@@ -164,16 +96,16 @@ impl<'p> Evaluation<'p> {
         let mut lone = None;
         if self.plan.wants_header {
             if !self.plan.texts.is_empty() {
-                reader.want_all()?;
+                reader.read_ahead()?;
             }
-            lone = self.read_header(facts::header(reader)?);
+            lone = self.read_header(message::header(reader)?);
             self.known.level = Level::Header;
             if self.answer(folder, index).is_some() {
                 return Ok(());
             }
         }
         if self.plan.wants_size {
-            self.known.size = Some(facts::wire_size(memory, reader)?);
+            self.known.size = Some(message::wire_size(cache, reader)?);
             self.known.level = Level::Size;
             if self.answer(folder, index).is_some() {
                 return Ok(());
@@ -181,11 +113,11 @@ impl<'p> Evaluation<'p> {
         }
         match lone {
             Some(mut part) => {
-                part.body = facts::header_len(memory, reader)?..reader.len();
+                part.body = message::header_len(cache, reader)?..reader.len();
                 self.read_text(&[&part], reader, folder, index)?;
             }
             None => {
-                let message = facts::structure(memory, reader)?;
+                let message = message::structure(cache, reader)?;
                 let mut parts = Vec::new();
                 message.root.walk(&mut |part| parts.push(part));
                 self.read_text(&parts, reader, folder, index)?;
@@ -195,8 +127,8 @@ impl<'p> Evaluation<'p> {
         Ok(())
     }
 
-    /// All that the message's own header tells. The message as a part, where the header says that
-    /// it has no others.
+    /// Takes all that the message's own header says. Returns the message as a part, where the header
+    /// says that it has no others.
     fn read_header(&mut self, block: &[u8]) -> Option<Part> {
         let (plan, known) = (self.plan, &mut self.known);
         known.headers.fill(false);
@@ -257,9 +189,9 @@ impl<'p> Evaluation<'p> {
         let plan = self.plan;
         // Courier: the texts of the parts are one text.
         let mut matcher = Matcher::new(&plan.texts);
-        let (mut octets, mut text) = (Vec::new(), String::new());
-        for (place, part) in parts.iter().enumerate() {
-            if place > 0 {
+        let (mut decoded, mut text) = (Vec::new(), String::new());
+        for (i, part) in parts.iter().enumerate() {
+            if i > 0 {
                 self.look_in_fields(reader.header_block(part.header.clone())?);
                 if self.answer(folder, index).is_some() {
                     return Ok(());
@@ -286,35 +218,35 @@ impl<'p> Evaluation<'p> {
                 if decoder.is_identity() {
                     to_utf8.push(chunk, &mut text);
                 } else {
-                    octets.clear();
-                    decoder.push(chunk, &mut octets);
-                    to_utf8.push(&octets, &mut text);
+                    decoded.clear();
+                    decoder.push(chunk, &mut decoded);
+                    to_utf8.push(&decoded, &mut text);
                 }
                 if self.pass(&mut matcher, &text) && self.answer(folder, index).is_some() {
                     return Ok(());
                 }
             }
-            octets.clear();
-            decoder.finish(&mut octets);
+            decoded.clear();
+            decoder.finish(&mut decoded);
             text.clear();
-            to_utf8.push(&octets, &mut text);
+            to_utf8.push(&decoded, &mut text);
             to_utf8.finish(&mut text);
             self.pass(&mut matcher, &text);
         }
         Ok(())
     }
 
-    /// Passes text on; whether it brought anything.
+    /// Matches more text; whether a string was found in it.
     fn pass(&mut self, matcher: &mut Matcher<'_>, text: &str) -> bool {
         matcher.push(text);
-        let mut news = false;
+        let mut new = false;
         for (test, found) in self.known.texts.iter_mut().enumerate() {
             if !*found && matcher.found(test) {
                 *found = true;
-                news = true;
+                new = true;
             }
         }
-        news
+        new
     }
 
     /// True, false, or not known yet. Recursion is bounded by the number of keys in a command.

@@ -1,9 +1,8 @@
-//! Threads on their way to the client: trees of messages, their order among siblings, and the
-//! THREAD line (RFC 5256 3 and 5). No recursion anywhere: a thread may be as deep as a folder is
-//! large.
+//! Threads: trees of messages, their order among siblings, and the way through them that THREAD
+//! sends (RFC 5256 3 and 5). No recursion anywhere: a thread may be as deep as a folder is large.
 
 use super::link_cut::NONE;
-use crate::types::number;
+use crate::response::search::Step;
 
 /// A message in a thread, or a dummy: a message that is not there and whose children stand beside
 /// each other for it.
@@ -11,7 +10,7 @@ use crate::types::number;
 pub(crate) struct Node {
     /// The node above, or [`NONE`].
     pub(crate) parent: u32,
-    /// What the line tells of the message, its sequence number or UID; 0 for a dummy.
+    /// The message's sequence number or UID; 0 for a dummy.
     pub(crate) number: u32,
     /// The sent date, seconds since 1970.
     pub(crate) sent: i64,
@@ -23,12 +22,6 @@ pub(crate) struct Node {
 pub(crate) struct Forest {
     /// The nodes.
     pub(crate) nodes: Vec<Node>,
-}
-
-/// A line in writing: what is still to come.
-enum Step {
-    Thread(u32),
-    Close,
 }
 
 impl Forest {
@@ -57,11 +50,8 @@ impl Forest {
         keys
     }
 
-    /// Appends `THREAD (...)...`; `THREAD` alone without any thread. Dummies without children are
-    /// left out.
-    // RFC 5256 5: thread-data = "THREAD" [SP 1*thread-list]; Courier leaves a blank behind a bare
-    // THREAD.
-    pub(crate) fn push_thread_data(&self, out: &mut Vec<u8>) {
+    /// The way through the threads as THREAD has it. Dummies without children are left out.
+    pub(crate) fn steps(&self) -> Vec<Step> {
         let keys = self.keys();
         let key = |at: u32| keys.get(at as usize).copied().unwrap_or((i64::MAX, at));
         // Every set of siblings, each in order, one behind the other; those at the top come last.
@@ -88,44 +78,36 @@ impl Forest {
             order.get(start as usize..end as usize).unwrap_or_default()
         };
 
-        out.extend_from_slice(b"THREAD");
-        let top = order.get(top).unwrap_or_default();
-        if !top.is_empty() {
-            out.push(b' ');
-        }
+        let mut steps = Vec::new();
+        // What is still to come: nodes, and the ends of lists.
         let mut stack = Vec::new();
-        for thread in top {
-            stack.push(Step::Thread(*thread));
-            while let Some(step) = stack.pop() {
-                let mut at = match step {
-                    Step::Thread(at) => at,
-                    Step::Close => {
-                        out.push(b')');
-                        continue;
-                    }
+        for thread in order.get(top).unwrap_or_default() {
+            stack.push(Some(*thread));
+            while let Some(next) = stack.pop() {
+                let Some(mut at) = next else {
+                    steps.push(Step::Close);
+                    continue;
                 };
-                out.push(b'(');
+                steps.push(Step::Open);
                 // thread-members: parent and child as long as there is one child; then the children
                 // as lists of their own.
                 loop {
                     let number = self.node(at).number;
-                    let children = family(at);
                     if number != 0 {
-                        number::push(out, u64::from(number));
-                        if !children.is_empty() {
-                            out.push(b' ');
-                        }
+                        steps.push(Step::Message(number));
                     }
+                    let children = family(at);
                     if let [child] = children {
                         at = *child;
                         continue;
                     }
-                    stack.push(Step::Close);
-                    stack.extend(children.iter().rev().map(|child| Step::Thread(*child)));
+                    stack.push(None);
+                    stack.extend(children.iter().rev().copied().map(Some));
                     break;
                 }
             }
         }
+        steps
     }
 }
 
@@ -153,7 +135,7 @@ impl Subjects {
 /// ORDEREDSUBJECT (RFC 5256 3): of the messages with one base subject the first is the parent, all
 /// others are its children.
 ///
-/// `messages`, in the order of their sequence numbers: number to tell, sent date, subject. Messages
+/// `messages`, in the order of their sequence numbers: number or UID, sent date, subject. Messages
 /// without a subject share one thread, as the RFC's words have it and as Courier does.
 // RFC 5256 3: "subsequent messages of the thread are siblings of the second message"; Courier
 // prints a chain.
@@ -191,12 +173,11 @@ pub(crate) fn ordered_subject(messages: impl IntoIterator<Item = (u32, i64, u32)
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::response::search::Threads;
     use proptest::prelude::*;
 
     fn shown(forest: &Forest) -> String {
-        let mut out = Vec::new();
-        forest.push_thread_data(&mut out);
-        String::from_utf8(out).unwrap()
+        crate::response::written(&Threads(&forest.steps()))
     }
 
     fn forest(nodes: &[(u32, u32, i64)]) -> Forest {

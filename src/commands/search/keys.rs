@@ -7,7 +7,7 @@ use crate::wire::{Error, Io, Result, Set, Token};
 
 /// Keys, lists, NOTs and ORs that one command may hold. Courier: 1000 since its newest release, no
 /// limit before.
-const MOST: usize = 1000;
+const MAX_KEYS: usize = 1000;
 
 /// How a date is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,7 +106,7 @@ pub(crate) fn parse(io: &mut Io, first: Option<Token>) -> Result<Key> {
             },
             token => {
                 count = count.saturating_add(1);
-                if count > MOST {
+                if count > MAX_KEYS {
                     return Err(Error::Syntax);
                 }
                 match step(io, token)? {

@@ -1,75 +1,42 @@
-//! SEARCH, SORT and THREAD (RFC 3501 6.4.4, RFC 5256, PROTOCOL 6.5 to 6.10): which messages, in
-//! which order, who answers whom.
+//! SEARCH, SORT and THREAD (RFC 3501 6.4.4, RFC 5256, PROTOCOL 6.5 to 6.10): which messages match, in
+//! which order, and who answers whom.
 //!
-//! [`keys`] reads the criteria, [`plan`] makes them ready for the folder, [`evaluate`] asks each
-//! message; [`sort`] and [`thread`] take what they need of a message that matches while it is open.
+//! [`keys`] reads the criteria, [`plan`] makes them ready for the folder, [`evaluate`] decides for
+//! each message. [`sort`] and [`thread`] take what they need of a message that matches while it is
+//! open.
 
 mod evaluate;
 mod forest;
 mod keys;
 mod link_cut;
+mod mail;
 mod plan;
 mod references;
-pub(crate) mod sort;
-pub(crate) mod thread;
+mod search;
+mod sort;
+mod thread;
 
-use super::Call;
+pub(super) use search::{parse as parse_search, run as run_search};
+pub(super) use sort::{parse as parse_sort, run as run_sort};
+pub(super) use thread::{parse as parse_thread, run as run_thread};
+
 use crate::mime::charset;
-use crate::session::facts::{self, Reader};
-use crate::session::{Error, Outcome, Result, Selected, Session};
+use crate::session::message::{self, Reader};
+use crate::session::{Outcome, Result, Selected, Session};
 use crate::sys::clock;
-use crate::types::{Flags, number};
+use crate::types::Flags;
 use crate::wire::Token;
-use crate::wire::input::Brackets;
-use evaluate::{Evaluation, Folder, Mail};
+use evaluate::Evaluation;
 use keys::Key;
+use mail::{Folder, Mail};
 use plan::Plan;
 use std::time::Duration;
 
 /// `search-key`s and the character set of their strings.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Criteria {
+pub(super) struct Criteria {
     label: Vec<u8>,
     key: Key,
-}
-
-/// SEARCH.
-pub(crate) mod plain {
-    use super::*;
-
-    /// `["CHARSET" SP astring] 1*(SP search-key)`
-    pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Criteria> {
-        let first = s.io.token_as(Brackets::Text)?;
-        if !first.is("CHARSET") {
-            let key = keys::parse(&mut s.io, Some(first))?;
-            return Ok(Criteria { label: b"UTF-8".to_vec(), key });
-        }
-        let label = s.io.astring()?;
-        // Courier judges the character set before the keys: a client need not send literals in one
-        // that is of no use.
-        if s.selected.is_none() {
-            return Err(Error::Syntax);
-        }
-        if s.utf8 {
-            // RFC 6855 3: "it SHOULD reject the command with a BAD response". Courier: NO.
-            return Outcome::bad("CHARSET is not valid in UTF8 mode as per RFC 6855").refuse();
-        }
-        known_charset(&label)?;
-        let key = keys::parse(&mut s.io, None)?;
-        Ok(Criteria { label, key })
-    }
-
-    /// Tells the messages that match, ascending.
-    pub(crate) fn run(s: &mut Session, call: &Call, criteria: Criteria) -> Result<Outcome> {
-        let mut line = b"* SEARCH".to_vec();
-        let renamed = find(s, call.uid, criteria, |number, _, _| {
-            line.push(b' ');
-            number::push(&mut line, u64::from(number));
-        })?;
-        line.extend_from_slice(b"\r\n");
-        answer(s, &line, &renamed);
-        Ok(Outcome::ok("SEARCH done."))
-    }
 }
 
 /// RFC 3501 6.4.4: NO, with BADCHARSET, for a character set that is not known.
@@ -87,17 +54,9 @@ fn criteria(s: &mut Session) -> Result<Criteria> {
     Ok(Criteria { label, key })
 }
 
-/// Whether SORT and THREAD may be used. Courier says so before it reads their arguments.
-fn is_on(s: &Session) -> Result<()> {
-    if s.options.disable_thread_sort && s.selected.is_some() {
-        return Outcome::no("This command is disabled by the system administrator.").refuse();
-    }
-    Ok(())
-}
-
 /// Whether SORT and THREAD may have strings in this character set.
-fn may_use(s: &Session, criteria: &Criteria) -> Result<()> {
-    if s.utf8 && !criteria.label.eq_ignore_ascii_case(b"UTF-8") {
+fn check_charset(s: &Session, criteria: &Criteria) -> Result<()> {
+    if s.utf8() && !criteria.label.eq_ignore_ascii_case(b"UTF-8") {
         return Outcome::bad("Only UTF-8 charset is valid after enabling RFC 6855 support")
             .with_code("BADCHARSET")
             .refuse();
@@ -114,7 +73,7 @@ fn option_word(token: Token) -> Option<Vec<u8>> {
     }
 }
 
-/// The open folder, for the evaluation.
+/// The open folder, as evaluation asks it.
 struct Live<'a> {
     selected: &'a mut Selected,
     /// Messages that turned out to have other flags than the client knows.
@@ -140,20 +99,20 @@ impl Folder for Live<'_> {
     }
 
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let opened = facts::open(self.selected, index, reader).is_ok();
+        let opened = message::open(self.selected, index, reader).is_ok();
         self.note(index);
         opened
     }
 
-    fn look(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let seen = facts::look(self.selected, index, reader).is_ok();
+    fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
+        let seen = message::stat(self.selected, index, reader).is_ok();
         self.note(index);
         seen
     }
 }
 
 impl Live<'_> {
-    /// Notes whether the message turned out to have other flags.
+    /// Takes note of a message that turned out to have other flags.
     fn note(&mut self, index: usize) {
         if self.selected.snapshot.messages.take_changed(index) {
             self.renamed.push(index);
@@ -162,18 +121,17 @@ impl Live<'_> {
 }
 
 /// How often a long search lets signals in.
-const BREATH: Duration = Duration::from_millis(500);
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Hands every message that matches to `hit`, ascending, with its sequence number or UID; the
-/// messages found renamed.
+/// Hands every message that matches to `hit`, ascending, with its sequence number or UID. Returns the
+/// messages that were found renamed.
 fn find(
     s: &mut Session,
+    selected: &mut Selected,
     uid: bool,
     criteria: Criteria,
     mut hit: impl FnMut(u32, &mut Live<'_>, &mut Mail),
 ) -> Result<Vec<usize>> {
-    let Session { io, selected, .. } = s;
-    let Some(selected) = selected else { return Err(Error::Syntax) };
     let messages = &selected.snapshot.messages;
     let count = messages.len();
     let folder = plan::Folder {
@@ -185,7 +143,7 @@ fn find(
     let mut evaluation = Evaluation::new(&plan);
     let mut live = Live { selected, renamed: Vec::new() };
     let mut mail = Mail::default();
-    let mut next_breath = clock::monotonic() + BREATH;
+    let mut next = clock::monotonic() + SIGNAL_INTERVAL;
     for index in 0..count {
         mail.turn_to(index);
         if evaluation.matches(&mut live, &mut mail) {
@@ -197,20 +155,17 @@ fn find(
             hit(number, &mut live, &mut mail);
         }
         let now = clock::monotonic();
-        if now >= next_breath {
-            io.wait(None, Some(now + Duration::from_micros(1)))?;
-            next_breath = now + BREATH;
+        if now >= next {
+            s.io.wait(None, Some(now + Duration::from_micros(1)))?;
+            next = now + SIGNAL_INTERVAL;
         }
     }
     Ok(live.renamed)
 }
 
-/// Writes the result, then the FETCH lines of messages found renamed (PROTOCOL 6.5).
-fn answer(s: &mut Session, line: &[u8], renamed: &[usize]) {
-    s.io.out.extend_from_slice(line);
-    if let Some(selected) = &s.selected {
-        for index in renamed {
-            selected.push_fetch_flags(&mut s.io.out, *index, false);
-        }
+/// Sends the flags of messages that were found renamed, behind the result (PROTOCOL 6.5).
+fn send_renamed(s: &mut Session, selected: &Selected, renamed: &[usize]) {
+    for index in renamed {
+        selected.send_message_flags(s, *index, false);
     }
 }

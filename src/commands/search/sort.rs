@@ -1,12 +1,12 @@
 //! SORT (RFC 5256 3, PROTOCOL 6.8).
 
-use super::evaluate::Mail;
-use super::{Criteria, Live, answer, criteria, find, is_on, may_use, option_word};
+use super::mail::Mail;
+use super::{Criteria, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::Call;
 use crate::mime::{address, date, header, subject};
-use crate::session::facts;
-use crate::session::{Error, Outcome, Result, Session};
-use crate::types::number;
+use crate::response::search::Numbers;
+use crate::session::message;
+use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::wire::Token;
 use std::cmp::Ordering;
 
@@ -26,11 +26,10 @@ enum Key {
 type Criterion = (Key, bool);
 
 /// Keys that one command may hold. Courier: 1000 since its newest release.
-const MOST: usize = 1000;
+const MAX_KEYS: usize = 1000;
 
 /// `sort-criteria SP search-criteria`
-pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
-    is_on(s)?;
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Program, Criteria)> {
     if s.io.token()? != Token::Open {
         return Err(Error::Syntax);
     }
@@ -49,7 +48,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
                 return Ok((Program(program), criteria));
             }
             count = count.saturating_add(1);
-            if count > MOST {
+            if count > MAX_KEYS {
                 return Err(Error::Syntax);
             }
             match option_word(token).as_deref() {
@@ -77,23 +76,21 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Program, Criteria)> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Program(Vec<Criterion>);
 
-/// Tells the messages that match, in order.
+/// Sends the messages that match, in order.
 pub(crate) fn run(
     s: &mut Session,
-    call: &Call,
+    selected: &mut Selected,
+    call: &Call<'_>,
     (program, criteria): (Program, Criteria),
 ) -> Result<Outcome> {
-    may_use(s, &criteria)?;
+    check_charset(s, &criteria)?;
     let mut table = Table::new(program);
-    let renamed =
-        find(s, call.uid, criteria, |number, folder, mail| table.take(number, folder, mail))?;
-    let mut line = b"* SORT".to_vec();
-    for number in table.sorted() {
-        line.push(b' ');
-        number::push(&mut line, u64::from(number));
-    }
-    line.extend_from_slice(b"\r\n");
-    answer(s, &line, &renamed);
+    let renamed = find(s, selected, call.uid, criteria, |number, folder, mail| {
+        table.take(number, folder, mail);
+    })?;
+    let found: Vec<u32> = table.sorted().collect();
+    s.send(&Numbers { word: "SORT", found: &found });
+    send_renamed(s, selected, &renamed);
     Ok(Outcome::ok("SORT done."))
 }
 
@@ -101,18 +98,18 @@ pub(crate) fn run(
 #[derive(Clone, Debug)]
 enum Column {
     Numbers(Vec<i64>),
-    Texts { ends: Vec<usize>, octets: Vec<u8> },
+    Texts { ends: Vec<usize>, bytes: Vec<u8> },
 }
 
 impl Column {
     fn compare(&self, a: usize, b: usize) -> Ordering {
         match self {
             Column::Numbers(values) => values.get(a).cmp(&values.get(b)),
-            Column::Texts { ends, octets } => {
+            Column::Texts { ends, bytes } => {
                 let text = |at: usize| {
                     let start =
                         at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-                    ends.get(at).and_then(|end| octets.get(start..*end))
+                    ends.get(at).and_then(|end| bytes.get(start..*end))
                 };
                 text(a).cmp(&text(b))
             }
@@ -126,9 +123,9 @@ impl Column {
     }
 
     fn push_text(&mut self, value: &[u8]) {
-        if let Column::Texts { ends, octets } = self {
-            octets.extend_from_slice(value);
-            ends.push(octets.len());
+        if let Column::Texts { ends, bytes } = self {
+            bytes.extend_from_slice(value);
+            ends.push(bytes.len());
         }
     }
 }
@@ -153,7 +150,7 @@ impl Table {
                     Key::Arrival | Key::Date | Key::Size => {
                         (criterion, Column::Numbers(Vec::new()))
                     }
-                    _ => (criterion, Column::Texts { ends: Vec::new(), octets: Vec::new() }),
+                    _ => (criterion, Column::Texts { ends: Vec::new(), bytes: Vec::new() }),
                 })
                 .collect(),
         }
@@ -163,15 +160,15 @@ impl Table {
     fn take(&mut self, number: u32, folder: &mut Live<'_>, mail: &mut Mail) {
         let mut values = Values::default();
         if self.wants_size || self.wants_header {
-            let Some((reader, memory)) = mail.open(folder) else { return };
-            values.arrival = facts::internal_date(reader);
+            let Some((reader, cache)) = mail.open(folder) else { return };
+            values.arrival = message::internal_date(reader);
             values.sent = values.arrival;
             if self.wants_size {
-                // As RFC822.SIZE tells it (Courier: the size of the file).
-                values.size = facts::wire_size(memory, reader).unwrap_or(0);
+                // As RFC822.SIZE (Courier: the size of the file).
+                values.size = message::wire_size(cache, reader).unwrap_or(0);
             }
             if self.wants_header {
-                values.read(facts::header(reader).unwrap_or_default());
+                values.read(message::header(reader).unwrap_or_default());
             }
         } else {
             let Some(arrival) = mail.internal_date(folder) else { return };

@@ -1,13 +1,14 @@
 //! THREAD (RFC 5256 3, PROTOCOL 6.9).
 
-use super::evaluate::Mail;
 use super::forest::{Subjects, ordered_subject};
+use super::mail::Mail;
 use super::references::{Message, References};
-use super::{Criteria, Live, answer, criteria, find, is_on, may_use, option_word};
+use super::{Criteria, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::Call;
 use crate::mime::{date, header, msgid, subject};
-use crate::session::facts;
-use crate::session::{Error, Outcome, Result, Session};
+use crate::response::search::Threads;
+use crate::session::message;
+use crate::session::{Error, Outcome, Result, Selected, Session};
 
 /// `thread-alg`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,8 +20,7 @@ pub(crate) enum Algorithm {
 }
 
 /// `thread-alg SP search-criteria`
-pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> {
-    is_on(s)?;
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Algorithm, Criteria)> {
     let algorithm = match option_word(s.io.token()?).as_deref() {
         Some(b"ORDEREDSUBJECT") => Algorithm::OrderedSubject,
         Some(b"REFERENCES") => Algorithm::References,
@@ -29,19 +29,20 @@ pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<(Algorithm, Criteria)> 
     Ok((algorithm, criteria(s)?))
 }
 
-/// Tells the threads of the messages that match.
+/// Sends the threads of the messages that match.
 pub(crate) fn run(
     s: &mut Session,
-    call: &Call,
+    selected: &mut Selected,
+    call: &Call<'_>,
     (algorithm, criteria): (Algorithm, Criteria),
 ) -> Result<Outcome> {
-    may_use(s, &criteria)?;
+    check_charset(s, &criteria)?;
     let mut subjects = Subjects::default();
     let (forest, renamed) = match algorithm {
         Algorithm::OrderedSubject => {
             let mut messages = Vec::new();
-            let renamed = find(s, call.uid, criteria, |number, folder, mail| {
-                if let Some(message) = message(number, folder, mail, &mut subjects, false) {
+            let renamed = find(s, selected, call.uid, criteria, |number, folder, mail| {
+                if let Some(message) = read(number, folder, mail, &mut subjects, false) {
                     messages.push((number, message.sent, message.subject));
                 }
             })?;
@@ -49,23 +50,21 @@ pub(crate) fn run(
         }
         Algorithm::References => {
             let mut references = References::default();
-            let renamed = find(s, call.uid, criteria, |number, folder, mail| {
-                if let Some(message) = message(number, folder, mail, &mut subjects, true) {
+            let renamed = find(s, selected, call.uid, criteria, |number, folder, mail| {
+                if let Some(message) = read(number, folder, mail, &mut subjects, true) {
                     references.add(message);
                 }
             })?;
             (references.finish(), renamed)
         }
     };
-    let mut line = b"* ".to_vec();
-    forest.push_thread_data(&mut line);
-    line.extend_from_slice(b"\r\n");
-    answer(s, &line, &renamed);
+    s.send(&Threads(&forest.steps()));
+    send_renamed(s, selected, &renamed);
     Ok(Outcome::ok("THREAD done."))
 }
 
-/// What threading wants to know of a message. Courier: one that is gone is left out.
-fn message(
+/// What threading needs of a message. Courier: one that is gone is left out.
+fn read(
     number: u32,
     folder: &mut Live<'_>,
     mail: &mut Mail,
@@ -75,8 +74,9 @@ fn message(
     let (reader, _) = mail.open(folder)?;
     // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest
     // or equal to all).
-    let mut message = Message { number, sent: facts::internal_date(reader), ..Message::default() };
-    read_header(&mut message, facts::header(reader).unwrap_or_default(), subjects, ids);
+    let mut message =
+        Message { number, sent: message::internal_date(reader), ..Message::default() };
+    read_header(&mut message, message::header(reader).unwrap_or_default(), subjects, ids);
     Some(message)
 }
 

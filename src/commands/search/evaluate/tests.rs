@@ -2,6 +2,7 @@
 
 use super::super::{keys, plan};
 use super::*;
+use crate::types::Flags;
 use crate::wire::Io;
 use crate::wire::link;
 use std::fs::OpenOptions;
@@ -39,15 +40,15 @@ impl Folder for Fake {
         reader.set(file, &metadata);
         true
     }
-    fn look(&mut self, index: usize, reader: &mut Reader) -> bool {
+    fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
         self.open(index, reader)
     }
 }
 
 impl Fake {
-    fn with(mut self, octets: &[u8], flags: Flags, recent: bool) -> Fake {
+    fn with(mut self, bytes: &[u8], flags: Flags, recent: bool) -> Fake {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(octets).unwrap();
+        file.write_all(bytes).unwrap();
         // Noon of 2020-09-13, UTC: the same day nearly everywhere.
         let time = UNIX_EPOCH + Duration::from_secs(1_599_998_400);
         OpenOptions::new().write(true).open(file.path()).unwrap().set_modified(time).unwrap();
@@ -142,7 +143,7 @@ fn the_view_is_enough() {
 #[test]
 fn dates_and_sizes() {
     let mut f = fake();
-    let wire = |octets: &[u8]| octets.len() + octets.iter().filter(|b| **b == b'\n').count();
+    let wire = |bytes: &[u8]| bytes.len() + bytes.iter().filter(|b| **b == b'\n').count();
     let plain = wire(PLAIN);
     for (line, found) in [
         ("ON 13-Sep-2020", &[1, 2, 4][..]),

@@ -32,9 +32,7 @@ fn threads(messages: &[&str]) -> String {
 }
 
 fn line(all: References) -> String {
-    let mut out = Vec::new();
-    all.finish().push_thread_data(&mut out);
-    String::from_utf8(out).unwrap()
+    crate::response::written(&crate::response::search::Threads(&all.finish().steps()))
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::wire::{Io, Set, Token, write};
 
 /// The arguments of FETCH.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct Request {
     /// Which messages.
     pub(crate) set: Set,
     /// What of them, macros resolved, in the order asked.
@@ -37,7 +37,7 @@ pub(crate) enum Item {
     Section(Section),
 }
 
-/// Octets of a message.
+/// Bytes of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Section {
     /// How the answer names it: `BODY[1.MIME]<0>`, `RFC822`.
@@ -48,7 +48,7 @@ pub(crate) struct Section {
     pub(crate) what: What,
     /// The names of HEADER.FIELDS and HEADER.FIELDS.NOT.
     pub(crate) names: Vec<Vec<u8>>,
-    /// First octet and number of octets.
+    /// The first byte and the number of bytes, on the wire.
     pub(crate) partial: Option<(u64, u64)>,
     /// Whether \Seen stays as it is.
     pub(crate) peek: bool,
@@ -74,10 +74,10 @@ pub(crate) enum What {
 /// What the items need, all together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Needs {
-    /// The message's file, if only to look at it.
+    /// The message's file, if only to stat it.
     pub(crate) file: bool,
     /// What is in the file.
-    pub(crate) octets: bool,
+    pub(crate) bytes: bool,
     /// More of it than its header.
     pub(crate) all: bool,
     /// \Seen is to be set.
@@ -95,14 +95,14 @@ impl Item {
             Item::Flags => Needs { flags: true, ..Needs::default() },
             Item::Uid => Needs { uid: true, ..Needs::default() },
             Item::InternalDate => Needs { file: true, ..Needs::default() },
-            Item::Envelope => Needs { file: true, octets: true, ..Needs::default() },
+            Item::Envelope => Needs { file: true, bytes: true, ..Needs::default() },
             Item::Size | Item::Body | Item::BodyStructure => {
-                Needs { file: true, octets: true, all: true, ..Needs::default() }
+                Needs { file: true, bytes: true, all: true, ..Needs::default() }
             }
             Item::Section(section) => {
                 let head = matches!(section.what, What::Header | What::Fields | What::FieldsNot);
                 let all = !head || !section.path.is_empty();
-                Needs { file: true, octets: true, all, seen: !section.peek, ..Needs::default() }
+                Needs { file: true, bytes: true, all, seen: !section.peek, ..Needs::default() }
             }
         }
     }
@@ -112,7 +112,7 @@ impl Item {
 pub(crate) fn needs(items: &[Item]) -> Needs {
     items.iter().map(Item::needs).fold(Needs::default(), |a, b| Needs {
         file: a.file | b.file,
-        octets: a.octets | b.octets,
+        bytes: a.bytes | b.bytes,
         all: a.all | b.all,
         seen: a.seen | b.seen,
         uid: a.uid | b.uid,
@@ -124,10 +124,10 @@ pub(crate) fn needs(items: &[Item]) -> Needs {
 /// fetch-att) ")")`
 ///
 /// Courier: macros may stand in the list too.
-pub(crate) fn parse(s: &mut Session, _: &Call) -> Result<Arguments> {
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Request> {
     let set = args::set(s)?;
     let items = items(&mut s.io)?;
-    Ok(Arguments { set, items })
+    Ok(Request { set, items })
 }
 
 /// Everything behind the set, to the end of the line.

@@ -1,15 +1,16 @@
-//! Messages on their way in, and what they cost: quota, the outbox's mailer, the look that gives
-//! them their UIDs.
+//! Messages on their way into a folder: what they cost, the outbox's mailer, the scan that gives
+//! them UIDs.
 
-use super::access::{Folder, own};
+use super::access::Folder;
 use super::reply::{Outcome, Result};
-use super::{Session, logging};
+use super::{Selected, Session, logging};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::quota::{self, By, Quota};
 use crate::maildir::{Mode, outbox, scan};
 use crate::types::{Uid, UidValidity};
 use std::ffi::OsString;
 use std::fs::File;
+use std::path::Path;
 
 /// The refusal of what does not fit (PROTOCOL 6.3, 6.4).
 pub(crate) const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
@@ -20,7 +21,7 @@ pub(crate) type Delivered = (UidValidity, Vec<Uid>);
 impl Session {
     /// The quota of the session's own Maildir.
     pub(crate) fn quota(&self) -> Quota<'_> {
-        Quota::new(own(), &self.store.config.host, self.options.maildir_quota.as_deref())
+        Quota::new(Path::new("."), &self.store.config.host, self.options.maildir_quota.as_deref())
     }
 
     /// The quota of the Maildir that a folder is in.
@@ -60,7 +61,7 @@ impl Session {
     }
 
     /// Mails a message that goes into the outbox; whether the mailer took it (PROTOCOL 6.4).
-    pub(crate) fn send(&self, message: &File) -> bool {
+    pub(crate) fn mail(&self, message: &File) -> bool {
         let user = &self.client.user;
         let mailer = outbox::Mailer {
             program: self.options.sendmail.clone(),
@@ -72,27 +73,26 @@ impl Session {
         mailer.send(message).is_ok()
     }
 
-    /// Puts messages into a folder, under its lock, all of them or none. Into the open folder that
-    /// is a new look at it, which is told before the answer (RFC 3501 6.3.11).
+    /// Puts messages into a folder, under its lock, all of them or none. If that is the open
+    /// folder, it is scanned, and the changes are announced before the answer (RFC 3501 6.3.11).
     pub(crate) fn deliver(
-        &mut self,
+        &self,
+        selected: Option<&mut Selected>,
         folder: &Folder,
         deliveries: Vec<Delivery>,
         text: &'static str,
     ) -> Result<Delivered> {
-        let open =
-            self.selected.as_ref().is_some_and(|f| f.name == folder.name && !folder.is_link());
-        if open {
-            let uids = self.rescan_with(deliveries, text)?;
-            let validity =
-                self.selected.as_ref().map_or(UidValidity::MIN, |f| f.snapshot.uid_validity);
-            return Ok((validity, uids));
+        let mut selected = selected.filter(|f| f.folder.name == folder.name);
+        if let Some(selected) = selected.as_mut().filter(|_| !folder.is_link()) {
+            let uids = selected.deliver(self, deliveries, text)?;
+            return Ok((selected.snapshot.uid_validity, uids));
         }
         let scanned =
             scan::scan(&self.store, &folder.delivery_dir(), Mode::ReadWrite, None, deliveries)
                 .map_err(|e| self.store_error(e, text))?;
-        if folder.is_link() && self.selected.as_ref().is_some_and(|f| f.name == folder.name) {
-            self.rescan_if_possible()?;
+        // New mail of an old-style shared folder is linked into the open folder by its next scan.
+        if let Some(selected) = selected {
+            selected.rescan_if_possible(self)?;
         }
         Ok((scanned.snapshot.uid_validity, scanned.delivered))
     }

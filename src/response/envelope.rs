@@ -1,86 +1,57 @@
-//! ENVELOPE (RFC 3501 7.4.2, PROTOCOL 5.5), and how text from messages becomes strings of the wire
-//! (PROTOCOL 5.3).
+//! ENVELOPE (RFC 3501 7.4.2, PROTOCOL 5.5). Its values come from [`crate::mime::envelope`].
 
+use super::Encoder;
 use crate::mime::address::Address;
-use crate::mime::encoded_word;
-use crate::mime::envelope::{List, Text, envelope};
-use crate::wire::write;
+use crate::mime::envelope::{Envelope, List, Text};
 
-/// Appends text from a message as a string. Without UTF8=ACCEPT a client takes no 8-bit text (RFC
-/// 6855 3): it gets encoded words.
-pub(crate) fn push_text(out: &mut Vec<u8>, text: &[u8], utf8: bool) {
-    if utf8 || text.is_ascii() {
-        write::string(out, text);
-    } else {
-        write::string(out, &encoded_word::encode(text));
-    }
-}
-
-/// Appends text from a message as a string, or `NIL`.
-pub(crate) fn push_optional(out: &mut Vec<u8>, text: Option<&[u8]>, utf8: bool) {
-    match text {
-        Some(text) => push_text(out, text, utf8),
-        None => out.extend_from_slice(b"NIL"),
-    }
-}
-
-/// Appends the envelope of the message whose header is `block`.
-pub(crate) fn push_envelope(out: &mut Vec<u8>, block: &[u8], utf8: bool) {
-    let e = envelope(block);
-    out.push(b'(');
-    push_optional(out, e.text(Text::Date), utf8);
-    out.push(b' ');
-    push_optional(out, e.text(Text::Subject), utf8);
-    out.push(b' ');
-    let start = out.len();
-    push_addresses(out, &e.addresses(List::From), utf8);
-    let from = start..out.len();
+/// Writes an envelope, without the item's name.
+pub(crate) fn write(e: &mut Encoder<'_>, envelope: &Envelope<'_>) {
+    e.raw("(").optional_text(envelope.text(Text::Date));
+    e.space().optional_text(envelope.text(Text::Subject)).space();
+    let start = e.position();
+    addresses(e, &envelope.addresses(List::From));
+    let end = e.position();
     for list in [List::Sender, List::ReplyTo, List::To, List::Cc, List::Bcc] {
-        out.push(b' ');
-        let addresses = e.addresses(list);
+        e.space();
+        let found = envelope.addresses(list);
         // RFC 3501 7.4.2: "If the Sender or Reply-To lines are absent in the [RFC-2822] header, or
         // are present but empty, the server sets the corresponding member of the envelope to be the
         // same value as the from member".
-        if addresses.is_empty() && matches!(list, List::Sender | List::ReplyTo) {
-            out.extend_from_within(from.clone());
+        if found.is_empty() && matches!(list, List::Sender | List::ReplyTo) {
+            e.repeat(start, end);
         } else {
-            push_addresses(out, &addresses, utf8);
+            addresses(e, &found);
         }
     }
-    out.push(b' ');
-    push_optional(out, e.text(Text::InReplyTo), utf8);
-    out.push(b' ');
-    push_optional(out, e.text(Text::MessageId), utf8);
-    out.push(b')');
+    e.space().optional_text(envelope.text(Text::InReplyTo));
+    e.space().optional_text(envelope.text(Text::MessageId)).raw(")");
 }
 
 /// `"(" 1*address ")" / nil`, no blanks between addresses.
-fn push_addresses(out: &mut Vec<u8>, list: &[Address<'_>], utf8: bool) {
+fn addresses(e: &mut Encoder<'_>, list: &[Address<'_>]) {
     if list.is_empty() {
-        out.extend_from_slice(b"NIL");
+        e.raw("NIL");
         return;
     }
-    out.push(b'(');
+    e.raw("(");
     for address in list {
-        for (i, field) in
-            [&address.name, &address.route, &address.mailbox, &address.host].into_iter().enumerate()
-        {
-            out.push(if i == 0 { b'(' } else { b' ' });
-            push_optional(out, field.as_deref(), utf8);
-        }
-        out.push(b')');
+        e.list([&address.name, &address.route, &address.mailbox, &address.host], |e, field| {
+            e.optional_text(field.as_deref());
+        });
     }
-    out.push(b')');
+    e.raw(")");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mime::envelope::envelope;
+    use crate::wire::{Io, link::Memory};
 
     fn shown(header: &str, utf8: bool) -> String {
-        let mut out = Vec::new();
-        push_envelope(&mut out, header.as_bytes(), utf8);
-        String::from_utf8_lossy(&out).into_owned()
+        let mut io = Io::new(Box::new(Memory::default()));
+        write(&mut Encoder::new(&mut io, utf8), &envelope(header.as_bytes()));
+        String::from_utf8_lossy(&io.out).into_owned()
     }
 
     #[test]

@@ -1,0 +1,79 @@
+//! SETACL and DELETEACL (RFC 4314 3.1, 3.2): one entry of one list.
+
+use crate::commands::Call;
+use crate::commands::args::Mailbox;
+use crate::maildir::acl::{self, Acl, ChangeRefused};
+use crate::session::access::Folder;
+use crate::session::{Error, Outcome, Result, Session};
+use crate::types::FolderName;
+
+/// The refusal of a change that the store could not make.
+pub(super) const CANNOT: &str = "Cannot modify ACLs on this mailbox.";
+
+/// What becomes of a list.
+pub(super) type Edited = std::result::Result<(), ChangeRefused>;
+
+/// SETACL: changes one entry.
+pub(crate) fn setacl(
+    s: &mut Session,
+    _: &Call<'_>,
+    (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2]),
+) -> Result<Outcome> {
+    let folder = administered(s, &mailbox, "SETACL")?;
+    let identifier = identifier(&who)?;
+    edit(s, &folder.name, |list| list.change(&identifier, &rights))
+        .map_err(|refused| refusal(s, refused))?;
+    Ok(Outcome::ok("ACLs updated."))
+}
+
+/// DELETEACL: takes one entry out.
+pub(crate) fn deleteacl(
+    s: &mut Session,
+    _: &Call<'_>,
+    (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
+) -> Result<Outcome> {
+    let folder = administered(s, &mailbox, "DELETEACL")?;
+    let identifier = identifier(&who)?;
+    let remove = |list: &mut Acl| {
+        list.remove(&identifier);
+        Ok(())
+    };
+    edit(s, &folder.name, remove).map_err(|refused| refusal(s, refused))?;
+    Ok(Outcome::ok("ACLs updated."))
+}
+
+/// Changes a folder's list, and announces the rights on the open folder if they are others now.
+pub(super) fn edit(
+    s: &mut Session,
+    name: &FolderName,
+    edit: impl FnOnce(&mut Acl) -> Edited,
+) -> Edited {
+    s.namespace.change(&s.store, name, edit)?;
+    let _ = s.rights(name);
+    Ok(())
+}
+
+/// The folder of a command that changes its list, if the user may (`a`).
+fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Folder> {
+    let folder = s.locate(mailbox.name(s))?;
+    if folder.is_link() {
+        return Outcome::no("Cannot set ACLs for this mailbox").refuse();
+    }
+    s.require(&folder.name, b'a', command)?;
+    Ok(folder)
+}
+
+/// An identifier in the form of the lists on disk.
+fn identifier(who: &[u8]) -> Result<Vec<u8>> {
+    acl::from_rfc2086(who).ok_or_else(|| Outcome::no("Invalid ACL identifier.").into())
+}
+
+/// Owner violations are refused alike in every form, as the newer releases of Courier do.
+fn refusal(s: &Session, refused: ChangeRefused) -> Error {
+    match refused {
+        ChangeRefused::Owner(_) => Outcome::no("Cannot modify ACLs as requested.").into(),
+        ChangeRefused::Failed(e) => s.io_refusal("ACL", &e, CANNOT),
+        ChangeRefused::Locked(e) => s.store_error(e, CANNOT),
+        _ => Outcome::no(CANNOT).into(),
+    }
+}

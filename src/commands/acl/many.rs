@@ -1,0 +1,193 @@
+//! ACL STORE, ACL SET, ACL DELETE: Courier's way to change the lists of many folders (PROTOCOL 7.4).
+
+use super::change::{self, Edited};
+use crate::commands::{Call, list};
+use crate::maildir::acl::{self, Acl, ChangeRefused};
+use crate::response::access::{AclFailed, RightsInfo};
+use crate::session::{Error, Outcome, Result, Session, access};
+use crate::sys::fs;
+use crate::types::FolderName;
+use crate::types::folder::Space;
+use crate::wire::Token;
+use crate::wire::input::Brackets;
+
+/// What is done to each list.
+enum Verb {
+    Store { identifier: Vec<u8>, rights: Vec<u8> },
+    Set(Vec<(Vec<u8>, Vec<u8>)>),
+    Delete { identifier: Vec<u8> },
+}
+
+impl Verb {
+    fn name(&self) -> &'static str {
+        match self {
+            Verb::Store { .. } => "STORE",
+            Verb::Set(_) => "SET",
+            Verb::Delete { .. } => "DELETE",
+        }
+    }
+}
+
+/// The command; `None` where Courier answers `FAILED`.
+pub(crate) struct Command(Option<Changes>);
+
+/// The folders, and what is done to the list of each.
+struct Changes {
+    /// Names or patterns, in UTF-8.
+    names: Vec<Vec<u8>>,
+    are_patterns: bool,
+    verb: Verb,
+}
+
+fn decoded(s: &Session, wire: Vec<u8>) -> Result<Vec<u8>> {
+    if s.utf8() { Ok(wire) } else { crate::types::utf7::decode(&wire).ok_or(Error::Syntax) }
+}
+
+/// One folder, or a list of LIST patterns; in UTF-8.
+fn boxes(s: &mut Session) -> Result<(Vec<Vec<u8>>, bool)> {
+    let invalid = |e: crate::wire::Error| {
+        if e == crate::wire::Error::Syntax { Error::Invalid } else { e.into() }
+    };
+    let token = s.io.token_as(Brackets::Text).map_err(invalid)?;
+    if token != Token::Open {
+        let text = s.io.text_of(token).map_err(invalid)?;
+        return Ok((vec![decoded(s, text)?], false));
+    }
+    let mut patterns = Vec::new();
+    loop {
+        match s.io.token_as(Brackets::Text).map_err(invalid)? {
+            Token::Close => return Ok((patterns, true)),
+            token => {
+                let text = s.io.text_of(token).map_err(invalid)?;
+                patterns.push(decoded(s, text)?);
+            }
+        }
+    }
+}
+
+/// The words up to the end of the line.
+fn words(s: &mut Session) -> Result<Vec<Vec<u8>>> {
+    let mut words = Vec::new();
+    loop {
+        match s.io.token_as(Brackets::Text)? {
+            Token::Eol => return Ok(words),
+            token => words.push(s.io.text_of(token)?),
+        }
+    }
+}
+
+/// `ACL STORE boxes id rights`, `ACL SET boxes [id rights]...`, `ACL DELETE boxes id`.
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Command> {
+    let Some(sub) = s.io.token()?.word() else { return Ok(Command(None)) };
+    if !matches!(&*sub, b"STORE" | b"SET" | b"DELETE") {
+        return Ok(Command(None));
+    }
+    let (names, are_patterns) = boxes(s)?;
+    let mut words = words(s)?.into_iter();
+    let verb = match (&*sub, words.next(), words.next()) {
+        (b"STORE", Some(identifier), Some(rights)) => Verb::Store { identifier, rights },
+        (b"DELETE", Some(identifier), _) => Verb::Delete { identifier },
+        (b"SET", None, None) => Verb::Set(Vec::new()),
+        (b"SET", Some(identifier), Some(rights)) => {
+            let mut entries = vec![(identifier, rights)];
+            while let Some(identifier) = words.next() {
+                let Some(rights) = words.next() else { return Ok(Command(None)) };
+                entries.push((identifier, rights));
+            }
+            Verb::Set(entries)
+        }
+        _ => return Ok(Command(None)),
+    };
+    Ok(Command(Some(Changes { names, are_patterns, verb })))
+}
+
+/// Makes the list of one folder the new one.
+fn edit(list: &mut Acl, verb: &Verb) -> Edited {
+    match verb {
+        Verb::Store { identifier, rights } => list.change(identifier, rights),
+        Verb::Delete { identifier } => {
+            list.remove(identifier);
+            Ok(())
+        }
+        Verb::Set(entries) => {
+            *list = Acl::new();
+            entries.iter().try_for_each(|(identifier, rights)| list.change(identifier, rights))
+        }
+    }
+}
+
+/// Changes one folder; whether its list is sent after that.
+fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
+    let shown = crate::types::folder::to_wire(name.as_bytes(), s.utf8()).unwrap_or_default();
+    let name_on_wire = &*shown;
+    let failed = |s: &mut Session, reason: &[u8]| s.send(&AclFailed { name: name_on_wire, reason });
+    let rights_info = |s: &mut Session, identifier: &[u8], rights| {
+        s.send(&RightsInfo { name: name_on_wire, identifier, rights });
+    };
+    const SPECIAL: &[u8] = b"ACLs may not be modified for special mailbox";
+    if matches!(name.space(), Space::Link(_)) {
+        failed(s, SPECIAL);
+        return Ok(false);
+    }
+    if s.locate(Ok(name.clone())).is_err() {
+        return Ok(false);
+    }
+    if !s.rights(name)?.has(b'a') {
+        let command = format!("ACL {}", verb.name());
+        failed(s, &[b"NO ", &*access::denied_text(&command, &shown, b'a')].concat());
+        return Ok(false);
+    }
+    match change::edit(s, name, |list| edit(list, verb)) {
+        Ok(()) => return Ok(true),
+        Err(ChangeRefused::Owner(who)) => rights_info(s, &who, "al c e i p r s t w x"),
+        // Courier: a whole list without the administrators is no list.
+        Err(ChangeRefused::Administrators) if matches!(verb, Verb::Set(_)) => {
+            failed(s, b"Invalid argument");
+        }
+        Err(ChangeRefused::Administrators) => rights_info(s, b"administrators", "aceilrstwx"),
+        Err(ChangeRefused::Special) => failed(s, SPECIAL),
+        Err(ChangeRefused::Invalid) => failed(s, b"Invalid argument"),
+        Err(ChangeRefused::Failed(e)) => failed(s, fs::error_text(&e).as_bytes()),
+        Err(ChangeRefused::Locked(e)) => return Err(s.store_error(e, change::CANNOT)),
+    }
+    // Courier: the list as it still is follows, but not after SET.
+    Ok(!matches!(verb, Verb::Set(_)))
+}
+
+/// The folders that are meant.
+fn folders(s: &Session, names: Vec<Vec<u8>>, are_patterns: bool) -> Vec<FolderName> {
+    let mut found = names;
+    if are_patterns {
+        found = found.iter().flat_map(|pattern| list::matching(s, pattern)).collect();
+        found.sort();
+        found.dedup();
+    }
+    found.iter().filter_map(|name| FolderName::from_disk(name).ok()).collect()
+}
+
+/// Changes the folders, then sends the list of each.
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, command: Command) -> Result<Outcome> {
+    // PROTOCOL 7.4: neither OK nor NO nor BAD, sic; RFC 3501 7.1 has only those, so BAD it is.
+    let Some(Changes { names, are_patterns, verb }) = command.0 else {
+        return Ok(Outcome::bad("ACL FAILED: Invalid argument"));
+    };
+    let folders = folders(s, names, are_patterns);
+    if let Verb::Set(entries) = &verb
+        && let Some((identifier, rights)) = entries.iter().find(|(id, _)| !acl::is_identifier(id))
+    {
+        let text = [b"ACL SET <", &**identifier, b", ", rights, b"> failed."].concat();
+        return Outcome::no_bytes(text).refuse();
+    }
+    let mut changed = Vec::new();
+    for name in &folders {
+        if change_one(s, name, &verb)? {
+            changed.push(name);
+        }
+    }
+    for name in changed {
+        if s.locate(Ok(name.clone())).is_ok() && s.rights(name)?.has(b'a') {
+            list::send_with_acl(s, name)?;
+        }
+    }
+    Ok(Outcome::ok(format!("ACL {} completed.", verb.name())))
+}

@@ -1,0 +1,73 @@
+//! GETACL, LISTRIGHTS and MYRIGHTS (RFC 4314 3.3 to 3.5): what a list says.
+
+use crate::commands::Call;
+use crate::commands::args::Mailbox;
+use crate::maildir::acl;
+use crate::response::access::{Acl, ListRights, MyRights};
+use crate::session::access::{Folder, denied};
+use crate::session::{Outcome, Result, Session};
+use crate::types::Rights;
+
+/// GETACL: sends the list, groups left out (PROTOCOL 7.2).
+pub(crate) fn getacl(
+    s: &mut Session,
+    _: &Call<'_>,
+    (mailbox, []): (Mailbox, [Vec<u8>; 0]),
+) -> Result<Outcome> {
+    let folder = s.locate(mailbox.name(s))?;
+    s.require(&folder.name, b'a', "GETACL")?;
+    let Ok(list) = s.namespace.load(&folder.name) else {
+        return Outcome::no("Cannot retrieve ACLs for mailbox.").refuse();
+    };
+    let entries: Vec<_> = list
+        .entries()
+        .filter_map(|(identifier, rights)| Some((acl::to_rfc2086(identifier)?, rights)))
+        .collect();
+    s.send(&Acl { name: &mailbox.0, entries: &entries });
+    Ok(Outcome::ok("GETACL completed."))
+}
+
+/// LISTRIGHTS: sends which rights an identifier always has and which it may be given.
+pub(crate) fn listrights(
+    s: &mut Session,
+    _: &Call<'_>,
+    (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
+) -> Result<Outcome> {
+    let (folder, _) = asked(s, &mailbox)?;
+    let stored = acl::from_rfc2086(&who).unwrap_or_default();
+    let is_owner = |id: &[u8]| id == folder.at.owner;
+    let minus = stored
+        .strip_prefix(b"-")
+        .is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
+    let rights = if is_owner(&stored) {
+        "\"al\" c d i p r s w"
+    } else if minus {
+        "\"\" c d i p r s w"
+    } else {
+        "\"\" a c d i l p r s w"
+    };
+    s.send(&ListRights { name: &mailbox.0, identifier: &who, rights });
+    Ok(Outcome::ok("LISTRIGHTS completed."))
+}
+
+/// MYRIGHTS: sends what the user may do.
+pub(crate) fn myrights(
+    s: &mut Session,
+    _: &Call<'_>,
+    (mailbox, []): (Mailbox, [Vec<u8>; 0]),
+) -> Result<Outcome> {
+    let (_, rights) = asked(s, &mailbox)?;
+    s.send(&MyRights { name: &mailbox.0, rights });
+    Ok(Outcome::ok("MYRIGHTS completed."))
+}
+
+/// The folder of a question about rights. Any one right will do to ask it.
+fn asked(s: &mut Session, mailbox: &Mailbox) -> Result<(Folder, Rights)> {
+    let folder = s.locate(mailbox.name(s))?;
+    let rights = s.rights(&folder.name)?;
+    if rights.intersects(Rights::ASKING) {
+        return Ok((folder, rights));
+    }
+    // Courier names GETACL and `a` here (PROTOCOL 7.3, sic).
+    denied("GETACL", folder.name.spelled(), b'a').refuse()
+}

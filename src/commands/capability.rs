@@ -1,0 +1,202 @@
+//! CAPABILITY (RFC 3501 6.1.1, PROTOCOL 3.1): which words are announced, and when.
+//!
+//! A word is Courier's or ours. Courier's are what the settings make of them, and a word that
+//! Courier knows and a setting leaves out stays out: an administrator took it away. Ours are on,
+//! unless `IMAP_EXTENSIONS` takes them away; then the commands, options and responses that they
+//! announce are unknown too.
+
+use super::Call;
+use crate::response::session::Capability as Response;
+use crate::session::{Features, Options, Outcome, Result, Session};
+
+/// One word.
+struct Capability {
+    word: &'static str,
+    when: When,
+    /// What `ENABLE` switches on by this word (RFC 5161).
+    enables: Option<Features>,
+    /// Words that it cannot do without.
+    needs: &'static [&'static str],
+}
+
+/// When a word is announced.
+#[derive(Clone, Copy)]
+enum When {
+    /// It is Courier's, and goes where `IMAP_CAPABILITY` says.
+    Setting,
+    /// It is Courier's, and another setting decides.
+    If(fn(&Options) -> bool),
+    /// It is ours, and goes with `IMAP_EXTENSIONS`.
+    Extension,
+}
+
+const fn word(word: &'static str, when: When) -> Capability {
+    Capability { word, when, enables: None, needs: &[] }
+}
+
+/// Every word, in the order in which they are announced.
+static CAPABILITIES: &[Capability] = &[
+    word("IMAP4rev1", When::Setting),
+    word("UIDPLUS", When::Setting),
+    word("CHILDREN", When::Setting),
+    word("NAMESPACE", When::Setting),
+    word("THREAD=ORDEREDSUBJECT", When::Setting),
+    word("THREAD=REFERENCES", When::Setting),
+    word("SORT", When::Setting),
+    word("QUOTA", When::Setting),
+    word("IDLE", When::Setting),
+    word("ACL", When::If(|options| options.acl)),
+    word("ACL2=UNION", When::If(|options| options.acl)),
+    word("ID", When::If(|options| options.id_fields.is_some())),
+    word("AUTH=EXTERNAL", When::If(|options| options.tls && options.tls_external)),
+    word("XMAGICTRASH", When::If(|options| options.move_to_trash)),
+    word("LITERAL+", When::Extension),
+    word("UNSELECT", When::Extension),
+    word("ENABLE", When::If(|_| true)),
+    Capability {
+        word: "UTF8=ACCEPT",
+        when: When::If(|_| true),
+        enables: Some(Features::UTF8_ACCEPT),
+        needs: &["ENABLE"],
+    },
+];
+
+/// The word of this name in a table.
+fn find<'a>(table: &'a [Capability], word: &str) -> Option<&'a Capability> {
+    table.iter().find(|c| c.word.eq_ignore_ascii_case(word))
+}
+
+/// Whether an extension is offered, and all that it needs with it.
+fn is_offered_of(table: &[Capability], options: &Options, word: &str) -> bool {
+    find(table, word).is_some_and(|capability| {
+        let itself = match capability.when {
+            When::Setting => true,
+            When::If(setting) => setting(options),
+            When::Extension => options.extensions.have(capability.word),
+        };
+        itself && capability.needs.iter().all(|need| is_offered_of(table, options, need))
+    })
+}
+
+/// Whether what a word announces is there. (Courier's commands are, announced or not.)
+pub(super) fn is_offered(options: &Options, word: &str) -> bool {
+    is_offered_of(CAPABILITIES, options, word)
+}
+
+/// The words for these settings, none twice.
+fn words(options: &Options) -> Vec<Vec<u8>> {
+    let mut words: Vec<Vec<u8>> = Vec::new();
+    let mut put = |part: &[u8]| {
+        for word in part.split(|b| *b == b' ').filter(|w| !w.is_empty()) {
+            if !words.iter().any(|w| w.eq_ignore_ascii_case(word)) {
+                words.push(word.to_vec());
+            }
+        }
+    };
+    let with_tls = options.capability_tls.as_deref().filter(|_| options.tls);
+    match with_tls.or(options.capability.as_deref()) {
+        Some(setting) => put(setting),
+        None if options.extensions.are_on() => {
+            CAPABILITIES
+                .iter()
+                .filter(|c| matches!(c.when, When::Setting))
+                .for_each(|c| put(c.word.as_bytes()));
+        }
+        None => put(b"IMAP4rev1"),
+    }
+    if let Some(smap) = &options.smap_capability {
+        put(smap);
+        if options.keywords.is_on() {
+            put(b"KEYWORDS");
+        }
+    }
+    for capability in CAPABILITIES {
+        // Courier has this one, which holds a folder's name, before the trash.
+        if capability.word == "XMAGICTRASH"
+            && let Some(outbox) = &options.outbox
+        {
+            put(&[b"XCOURIEROUTBOX=INBOX", &**outbox].concat());
+        }
+        if !matches!(capability.when, When::Setting) && is_offered(options, capability.word) {
+            put(capability.word.as_bytes());
+        }
+    }
+    words
+}
+
+/// Whether a word is announced.
+pub(super) fn is_announced(options: &Options, word: &str) -> bool {
+    words(options).iter().any(|w| w.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// What `ENABLE` switches on by a word; `None` where it is not offered.
+pub(super) fn enables(options: &Options, word: &[u8]) -> Option<Features> {
+    let word = std::str::from_utf8(word).ok()?;
+    find(CAPABILITIES, word)?.enables.filter(|_| is_offered(options, word))
+}
+
+/// The words of what is switched on.
+pub(super) fn enabled_words(enabled: Features) -> Vec<&'static str> {
+    let is_on = |c: &&Capability| c.enables.is_some_and(|feature| enabled.contains(feature));
+    CAPABILITIES.iter().filter(is_on).map(|c| c.word).collect()
+}
+
+/// The words in `IMAP_EXTENSIONS` that name no extension of ours.
+pub(crate) fn unknown_extensions(options: &Options) -> impl Iterator<Item = &str> {
+    options
+        .extensions
+        .words()
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !find(CAPABILITIES, word).is_some_and(|c| matches!(c.when, When::Extension)))
+}
+
+/// Sends the words.
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
+    s.send(&Response(&words(&s.options)));
+    Ok(Outcome::ok("CAPABILITY completed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::TABLE;
+    use crate::commands::row::Known;
+    use crate::session::features::Extensions;
+
+    #[test]
+    fn the_table_of_commands_names_known_words() {
+        for row in TABLE {
+            for word in row.policy.capabilities {
+                let capability = find(CAPABILITIES, word);
+                assert!(capability.is_some(), "{}: {word}", row.name);
+                if matches!(row.policy.known, Known::Extension) {
+                    let is_ours = capability.is_some_and(|c| matches!(c.when, When::Extension));
+                    assert!(is_ours, "{}: {word}", row.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_depends_on_a_word_that_is_gone_goes_too() {
+        let table = [
+            word("A", When::Extension),
+            Capability { needs: &["A"], ..word("B", When::Extension) },
+            Capability { needs: &["B"], ..word("C", When::Extension) },
+            word("D", When::Extension),
+        ];
+        let offered = |setting: &str| {
+            let options =
+                Options { extensions: Extensions::parse(setting.as_bytes()), ..Options::default() };
+            let is_on = |c: &&Capability| is_offered_of(&table, &options, c.word);
+            table.iter().filter(is_on).map(|c| c.word).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(offered(""), "A B C D");
+        assert_eq!(offered("0"), "");
+        assert_eq!(offered("-A"), "D");
+        assert_eq!(offered("-B"), "A D");
+        assert_eq!(offered("C D"), "D");
+        assert_eq!(offered("a b"), "A B");
+    }
+}

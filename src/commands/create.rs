@@ -1,0 +1,39 @@
+//! CREATE (RFC 3501 6.3.3, PROTOCOL 4.7).
+
+use super::Call;
+use super::args::{self, Mailbox};
+use crate::session::{Outcome, Result, Session, access};
+use crate::types::folder::Space;
+use crate::types::utf7;
+use crate::wire::write;
+
+/// Makes the folder; not those above it (Courier).
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
+    // Courier: the name as it would write it itself, superfluous encodings gone.
+    let decoded = if s.utf8() { None } else { utf7::decode(&mailbox.0) };
+    let shown = decoded.and_then(|n| utf7::encode(&n)).unwrap_or_else(|| mailbox.0.clone());
+    let mut text = Vec::new();
+    write::string(&mut text, &shown);
+    text.extend_from_slice(b" created.");
+    let created = Outcome::ok_bytes(text);
+    let name = mailbox.without_separator().valid_name(s)?;
+    if name.space() == Space::Inbox {
+        return Outcome::no("INBOX already exists!").refuse();
+    }
+    if name.has_control() {
+        return Outcome::no(args::INVALID_NAME).refuse();
+    }
+    if mailbox.ends_in_separator() {
+        // RFC 3501 6.3.3: a declaration that folders will be made below it. There is nothing to do.
+        return Ok(created);
+    }
+    if matches!(name.space(), Space::Link(_)) {
+        return access::denied("CREATE", name.spelled(), b'c').refuse();
+    }
+    let Some(folder) = s.location_of(&name) else {
+        return access::denied("CREATE", name.spelled(), b'c').refuse();
+    };
+    s.require_create(&name, "CREATE")?;
+    s.create_folder(&folder)?;
+    Ok(created)
+}

@@ -1,0 +1,30 @@
+//! DELETE (RFC 3501 6.3.4, PROTOCOL 4.8).
+
+use super::Call;
+use super::args::Mailbox;
+use crate::session::{Outcome, Result, Session};
+use crate::types::folder::Space;
+
+const CANNOT: &str = "Cannot delete this folder.";
+
+/// Removes the folder with its messages. Folders below it stay.
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
+    if mailbox.ends_in_separator() {
+        return Ok(Outcome::ok("Folder directory delete punted."));
+    }
+    let folder = s.locate(mailbox.name(s))?;
+    if s.is_open(&folder.name) {
+        return Outcome::no("Cannot delete currently-open folder.").refuse();
+    }
+    if let Space::Link(path) = folder.name.space() {
+        let links = s.namespace.links();
+        links.unsubscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
+        return Ok(Outcome::ok("UNSUBSCRIBEd a shared folder."));
+    }
+    s.require(&folder.name, b'x', "DELETE")?;
+    if folder.is_top() || s.is_trash(&folder) {
+        return Outcome::no(CANNOT).refuse();
+    }
+    s.delete_folder(&folder)?;
+    Ok(Outcome::ok("Folder deleted."))
+}

@@ -1,0 +1,206 @@
+//! What a row of the table of commands says, and how a command is run by it.
+
+use crate::session::{self, Error, Options, Outcome, Result, Session};
+
+/// One command.
+pub(crate) struct Row {
+    /// Its name, in upper case.
+    pub(crate) name: &'static str,
+    /// The states in which it may be given, its parser, and what runs it.
+    pub(crate) handler: &'static dyn Handler,
+    /// The rules for it.
+    pub(crate) policy: Policy,
+}
+
+/// The rules for a command.
+pub(crate) struct Policy {
+    /// Whether it has a UID form.
+    pub(crate) uid: bool,
+    /// Whether untagged EXPUNGE responses may come with it.
+    pub(crate) expunges: Expunges,
+    /// What must hold of the open folder, beyond its being open.
+    pub(crate) checks: &'static [Check],
+    /// Whether the administrator has switched it off: then it is refused before its arguments are
+    /// read (Courier).
+    pub(crate) disabled: fn(&Options) -> bool,
+    /// Whether it is a command at all in this session.
+    pub(crate) known: Known,
+    /// The capabilities that announce it.
+    pub(crate) capabilities: &'static [&'static str],
+}
+
+/// When a command is known. An unknown one is a protocol error.
+#[derive(Clone, Copy)]
+pub(crate) enum Known {
+    /// In every session.
+    Always,
+    /// Where a setting says so.
+    If(fn(&Options) -> bool),
+    /// It is an extension of ours: unless `IMAP_EXTENSIONS` takes a capability away that announces
+    /// it.
+    Extension,
+}
+
+/// Whether untagged EXPUNGE responses may come with a command (RFC 3501 7.4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Expunges {
+    /// Never: the folder is closed.
+    Never,
+    /// Only with the UID form: FETCH, STORE and SEARCH speak of sequence numbers.
+    WithUid,
+    /// Always.
+    Yes,
+}
+
+/// What must hold of the open folder, and the refusal.
+#[derive(Clone, Copy)]
+pub(crate) enum Check {
+    /// It was not opened by EXAMINE.
+    NotExamined(&'static str),
+    /// It may be written.
+    Writable(&'static str),
+    /// The user has this right on it.
+    Right(u8, &'static str),
+}
+
+impl Check {
+    fn of(self, selected: &session::Selected) -> Result<()> {
+        let (holds, refusal) = match self {
+            Check::NotExamined(text) => (!selected.examined, text),
+            Check::Writable(text) => (!selected.read_only, text),
+            Check::Right(right, text) => (selected.rights.has(right), text),
+        };
+        if holds { Ok(()) } else { Outcome::no(refusal).refuse() }
+    }
+}
+
+/// One call of a command.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    /// Its tag.
+    #[allow(dead_code, reason = "for responses that name the command they belong to (RFC 4466)")]
+    pub(crate) tag: &'a [u8],
+    /// Whether `UID` came before its name.
+    pub(crate) uid: bool,
+    /// Its row.
+    pub(crate) row: &'static Row,
+}
+
+impl Call<'_> {
+    /// Whether untagged EXPUNGE responses may come before its tagged line.
+    pub(crate) fn may_expunge(&self) -> bool {
+        match self.row.policy.expunges {
+            Expunges::Never => false,
+            Expunges::WithUid => self.uid,
+            Expunges::Yes => true,
+        }
+    }
+
+    /// Runs it.
+    pub(crate) fn run(&self, s: &mut Session) -> Result<Outcome> {
+        self.row.handler.handle(s, self)
+    }
+
+    fn refuse_if_disabled(&self, s: &Session) -> Result<()> {
+        if (self.row.policy.disabled)(&s.options) {
+            return Outcome::no("This command is disabled by the system administrator.").refuse();
+        }
+        Ok(())
+    }
+
+    fn check(&self, selected: &session::Selected) -> Result<()> {
+        self.row.policy.checks.iter().try_for_each(|check| check.of(selected))
+    }
+}
+
+/// Reads a command's arguments and runs it. The state comes first: without an open folder, a command
+/// that needs one is a protocol error, whatever follows its name (Courier).
+pub(crate) trait Handler: Sync {
+    /// Reads and runs.
+    fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome>;
+}
+
+/// For a command of every state.
+pub(crate) struct AnyState<P, R> {
+    /// Reads the arguments to the end of the line.
+    pub(crate) parse: P,
+    /// Checks and acts.
+    pub(crate) run: R,
+}
+
+/// For a command that needs an open folder, which it is given.
+pub(crate) struct Selected<P, R> {
+    /// Reads the arguments to the end of the line.
+    pub(crate) parse: P,
+    /// Checks and acts.
+    pub(crate) run: R,
+}
+
+/// For a command that closes the open folder.
+pub(crate) struct Closing<P, R> {
+    /// Reads the arguments to the end of the line.
+    pub(crate) parse: P,
+    /// Checks and acts.
+    pub(crate) run: R,
+}
+
+impl<A, P, R> Handler for AnyState<P, R>
+where
+    P: Fn(&mut Session, &Call<'_>) -> Result<A> + Sync,
+    R: Fn(&mut Session, &Call<'_>, A) -> Result<Outcome> + Sync,
+{
+    fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome> {
+        call.refuse_if_disabled(s)?;
+        let arguments = (self.parse)(s, call)?;
+        (self.run)(s, call, arguments)
+    }
+}
+
+impl<A, P, R> Handler for Selected<P, R>
+where
+    P: Fn(&mut Session, &Call<'_>) -> Result<A> + Sync,
+    R: Fn(&mut Session, &mut session::Selected, &Call<'_>, A) -> Result<Outcome> + Sync,
+{
+    fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome> {
+        if s.selected.is_none() {
+            return Err(Error::Syntax);
+        }
+        call.refuse_if_disabled(s)?;
+        let arguments = (self.parse)(s, call)?;
+        s.with_selected(|s, selected| {
+            let selected = selected.ok_or(Error::Syntax)?;
+            call.check(selected)?;
+            (self.run)(s, selected, call, arguments)
+        })
+    }
+}
+
+impl<A, P, R> Handler for Closing<P, R>
+where
+    P: Fn(&mut Session, &Call<'_>) -> Result<A> + Sync,
+    R: Fn(&mut Session, session::Selected, &Call<'_>, A) -> Result<Outcome> + Sync,
+{
+    fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome> {
+        if s.selected.is_none() {
+            return Err(Error::Syntax);
+        }
+        call.refuse_if_disabled(s)?;
+        let arguments = (self.parse)(s, call)?;
+        let selected = s.selected.take().ok_or(Error::Syntax)?;
+        call.check(&selected)?;
+        (self.run)(s, selected, call, arguments)
+    }
+}
+
+/// The usual policy.
+pub(crate) const USUAL: Policy = Policy {
+    uid: false,
+    expunges: Expunges::Yes,
+    checks: &[],
+    disabled: |_| false,
+    known: Known::Always,
+    capabilities: &["IMAP4rev1"],
+};
+
+/// The policy of a command that closes the folder.
+pub(crate) const CLOSING: Policy = Policy { expunges: Expunges::Never, ..USUAL };

@@ -1,0 +1,44 @@
+//! SUBSCRIBE and UNSUBSCRIBE (RFC 3501 6.3.6, 6.3.7; PROTOCOL 4.6).
+
+use super::Call;
+use super::args::Mailbox;
+use crate::maildir::shared_link::Subscribed;
+use crate::session::{Outcome, Result, Session};
+use crate::types::folder::Space;
+
+/// Courier has this text for both commands.
+const CANNOT: &str = "Cannot subscribe to this folder.";
+
+/// SUBSCRIBE: adds the name, whether the folder exists or not.
+pub(crate) fn subscribe(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
+    if mailbox.ends_in_separator() {
+        return Ok(Outcome::ok("Folder directory subscribe punted."));
+    }
+    let name = mailbox.valid_name(s)?;
+    if let Space::Link(path) = name.space() {
+        let done = s.namespace.links().subscribe(path);
+        return Ok(match done.map_err(|e| s.io_refusal("shared folder", &e, CANNOT))? {
+            Subscribed::Already => Outcome::ok("Already subscribed."),
+            Subscribed::Done => Outcome::ok("SUBSCRIBE completed."),
+        });
+    }
+    s.change_subscriptions(&name, true)?;
+    Ok(Outcome::ok("Folder subscribed."))
+}
+
+/// UNSUBSCRIBE: takes the name out, whether it was there or not.
+pub(crate) fn unsubscribe(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
+    if mailbox.ends_in_separator() {
+        return Ok(Outcome::ok("Folder directory unsubscribe punted."));
+    }
+    let name = mailbox.valid_name(s)?;
+    if let Space::Link(path) = name.space() {
+        let done = s.namespace.links().unsubscribe(path);
+        return Ok(match done.map_err(|e| s.io_refusal("shared folder", &e, CANNOT))? {
+            Subscribed::Already => Outcome::ok("Already unsubscribed."),
+            Subscribed::Done => Outcome::ok("UNSUBSCRIBE completed."),
+        });
+    }
+    s.change_subscriptions(&name, false)?;
+    Ok(Outcome::ok("Folder unsubscribed."))
+}

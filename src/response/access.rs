@@ -1,0 +1,125 @@
+//! Responses about rights (RFC 4314 3.6 to 3.8, PROTOCOL 7.3, 7.4) and quotas (RFC 2087 5,
+//! PROTOCOL 7.7). Names are as the client wrote them.
+
+use super::{Encoder, Untagged};
+use crate::types::Rights;
+
+/// `ACL`
+pub(crate) struct Acl<'a> {
+    /// The folder.
+    pub(crate) name: &'a [u8],
+    /// Identifiers in the form of RFC 4314, and their rights.
+    pub(crate) entries: &'a [(Vec<u8>, Rights)],
+}
+
+impl Untagged for Acl<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("ACL ").string(self.name);
+        for (identifier, rights) in self.entries {
+            e.space().string(identifier).space().string(rights.shown());
+        }
+    }
+}
+
+/// `LISTRIGHTS`
+pub(crate) struct ListRights<'a> {
+    /// The folder.
+    pub(crate) name: &'a [u8],
+    /// The identifier.
+    pub(crate) identifier: &'a [u8],
+    /// What it always has, quoted, and what it may be given, one by one.
+    pub(crate) rights: &'static str,
+}
+
+impl Untagged for ListRights<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("LISTRIGHTS ").string(self.name).space().string(self.identifier);
+        e.space().raw(self.rights);
+    }
+}
+
+/// `MYRIGHTS`
+pub(crate) struct MyRights<'a> {
+    /// The folder.
+    pub(crate) name: &'a [u8],
+    /// What the user may do in it.
+    pub(crate) rights: Rights,
+}
+
+impl Untagged for MyRights<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("MYRIGHTS ").string(self.name).space().string(self.rights.shown());
+    }
+}
+
+/// Courier's `ACLFAILED`: one folder of an ACL command was not changed.
+pub(crate) struct AclFailed<'a> {
+    /// The folder.
+    pub(crate) name: &'a [u8],
+    /// Why.
+    pub(crate) reason: &'a [u8],
+}
+
+impl Untagged for AclFailed<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("ACLFAILED ").string(self.name).space().raw(self.reason);
+    }
+}
+
+/// Courier's `RIGHTS-INFO`: who would lose rights that nobody may take away.
+pub(crate) struct RightsInfo<'a> {
+    /// The folder.
+    pub(crate) name: &'a [u8],
+    /// Whose rights.
+    pub(crate) identifier: &'a [u8],
+    /// Which.
+    pub(crate) rights: &'static str,
+}
+
+impl Untagged for RightsInfo<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("RIGHTS-INFO ").string(self.name).space().string(self.identifier);
+        e.space().raw(self.rights);
+    }
+}
+
+/// `QUOTAROOT`
+pub(crate) struct QuotaRoot<'a> {
+    /// The folder.
+    pub(crate) name: &'a [u8],
+    /// Its root.
+    pub(crate) root: &'a [u8],
+}
+
+impl Untagged for QuotaRoot<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("QUOTAROOT ").string(self.name).space().string(self.root);
+    }
+}
+
+/// One resource of a quota: its name, usage and limit, in the resource's unit.
+pub(crate) struct Resource {
+    /// `STORAGE` (units of 1024 bytes) or `MESSAGE`.
+    pub(crate) name: &'static str,
+    /// What is used.
+    pub(crate) usage: u64,
+    /// What may be used.
+    pub(crate) limit: u64,
+}
+
+/// `QUOTA`. The list is empty for a root without limits (RFC 2087 5.1, `quota_list`; Courier
+/// leaves it out, which is more than some parsers take).
+pub(crate) struct Quota<'a> {
+    /// The root.
+    pub(crate) root: &'a [u8],
+    /// Its limits.
+    pub(crate) resources: &'a [Resource],
+}
+
+impl Untagged for Quota<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("QUOTA ").string(self.root).space().list(self.resources, |e, resource| {
+            e.raw(resource.name).space().number(resource.usage).space().number(resource.limit);
+        });
+    }
+}

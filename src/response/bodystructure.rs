@@ -1,0 +1,114 @@
+//! BODY and BODYSTRUCTURE (RFC 3501 7.4.2, PROTOCOL 5.6). Every size in them is the length that
+//! fetching that part returns.
+
+use super::{Encoder, envelope};
+use crate::mime;
+use crate::mime::params::Param;
+use crate::mime::structure::{Content, Disposition, Part};
+use crate::wire::End;
+use std::io;
+use std::ops::Range;
+
+/// Where the headers of enclosed messages are read: BODYSTRUCTURE shows their envelopes.
+pub(crate) trait Headers {
+    /// The bytes of a header, by its place in the file.
+    fn header(&mut self, range: Range<u64>) -> io::Result<&[u8]>;
+}
+
+/// Why a structure was not written to its end.
+pub(crate) enum Failed {
+    /// The file could not be read any further.
+    Unreadable(io::Error),
+    /// The session is over.
+    End(End),
+}
+
+/// Writes the structure of one message.
+pub(crate) struct Writer<'a, 'e> {
+    /// Where to.
+    pub(crate) encoder: &'a mut Encoder<'e>,
+    /// Where the message is.
+    pub(crate) headers: &'a mut dyn Headers,
+    /// Whether extension data are wanted (BODYSTRUCTURE).
+    pub(crate) extended: bool,
+}
+
+impl Writer<'_, '_> {
+    /// `body = "(" (body-type-1part / body-type-mpart) ")"`. Recursion ends at the parser's limit
+    /// of depth.
+    pub(crate) fn body(&mut self, part: &Part) -> Result<(), Failed> {
+        self.encoder.flush_within().map_err(Failed::End)?;
+        self.encoder.raw("(");
+        match &part.content {
+            Content::Multipart(parts) => self.multipart(part, parts)?,
+            content => self.single(part, content)?,
+        }
+        self.encoder.raw(")");
+        Ok(())
+    }
+
+    /// `body-type-mpart = 1*body SP media-subtype [SP body-ext-mpart]`
+    fn multipart(&mut self, part: &Part, parts: &[Part]) -> Result<(), Failed> {
+        for inner in parts {
+            self.body(inner)?;
+        }
+        let e = &mut *self.encoder;
+        e.space().text(&part.subtype);
+        if self.extended {
+            params(e, &part.params);
+            disposition(e, part.disposition.as_ref());
+            e.space().optional_text(part.language.as_deref());
+        }
+        Ok(())
+    }
+
+    /// `body-type-1part = (body-type-basic / body-type-msg / body-type-text) [SP body-ext-1part]`
+    fn single(&mut self, part: &Part, content: &Content) -> Result<(), Failed> {
+        let e = &mut *self.encoder;
+        e.text(&part.kind).space().text(&part.subtype);
+        params(e, &part.params);
+        e.space().optional_text(part.id.as_deref());
+        e.space().optional_text(part.description.as_deref());
+        e.space().text(&part.encoding).space().number(part.body_size);
+        if let Content::Message(inner) = content {
+            e.space();
+            let header = self.headers.header(inner.header.clone()).map_err(Failed::Unreadable)?;
+            envelope::write(e, &mime::envelope::envelope(header));
+            e.space();
+            self.body(inner)?;
+        }
+        let e = &mut *self.encoder;
+        if part.kind == b"text" || matches!(content, Content::Message(_)) {
+            e.space().number(part.body_lines);
+        }
+        if self.extended {
+            e.space().optional_text(part.md5.as_deref());
+            disposition(e, part.disposition.as_ref());
+            // Courier: no language but a multipart's.
+            e.raw(" NIL");
+        }
+        Ok(())
+    }
+}
+
+/// `SP body-fld-param`, which is `"(" string SP string *(SP string SP string) ")" / nil`
+fn params(e: &mut Encoder<'_>, params: &[Param]) {
+    if params.is_empty() {
+        e.raw(" NIL");
+        return;
+    }
+    e.space().list(params, |e, param| {
+        e.text(&param.name).space().text(&param.value);
+    });
+}
+
+/// `SP body-fld-dsp`, which is `"(" string SP body-fld-param ")" / nil`
+fn disposition(e: &mut Encoder<'_>, disposition: Option<&Disposition>) {
+    let Some(disposition) = disposition else {
+        e.raw(" NIL");
+        return;
+    };
+    e.raw(" (").text(&disposition.kind);
+    params(e, &disposition.params);
+    e.raw(")");
+}

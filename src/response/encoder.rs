@@ -1,0 +1,108 @@
+//! The forms of the wire: atoms, strings, numbers, lists. Appends to the output queue of the
+//! connection.
+
+use crate::mime::encoded_word;
+use crate::wire::{End, Io, write};
+
+/// Writes values to a connection, in the charset that its client takes.
+pub(crate) struct Encoder<'a> {
+    io: &'a mut Io,
+    utf8: bool,
+}
+
+impl<'a> Encoder<'a> {
+    /// `utf8`: whether the client has asked for 8-bit text (RFC 6855).
+    pub(crate) fn new(io: &'a mut Io, utf8: bool) -> Encoder<'a> {
+        Encoder { io, utf8 }
+    }
+
+    /// Atoms and punctuation, as they are.
+    pub(crate) fn raw(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
+        self.io.out.extend_from_slice(text.as_ref());
+        self
+    }
+
+    /// A blank.
+    pub(crate) fn space(&mut self) -> &mut Self {
+        self.raw(" ")
+    }
+
+    /// `number` and its kin.
+    pub(crate) fn number(&mut self, n: impl Into<u64>) -> &mut Self {
+        write::number(&mut self.io.out, n.into());
+        self
+    }
+
+    /// `string`: quoted, or a literal where it holds CR, LF or NUL.
+    pub(crate) fn string(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
+        write::string(&mut self.io.out, text.as_ref());
+        self
+    }
+
+    /// `string`, for text from a message. Without UTF8=ACCEPT a client takes no 8-bit text (RFC
+    /// 6855 3): it gets encoded words.
+    pub(crate) fn text(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
+        let text = text.as_ref();
+        if self.utf8 || text.is_ascii() {
+            self.string(text)
+        } else {
+            self.string(encoded_word::encode(text))
+        }
+    }
+
+    /// `nstring`, for text from a message.
+    pub(crate) fn optional_text(&mut self, text: Option<impl AsRef<[u8]>>) -> &mut Self {
+        match text {
+            Some(text) => self.text(text),
+            None => self.raw("NIL"),
+        }
+    }
+
+    /// `{n}` and its line break. `length` bytes must follow.
+    pub(crate) fn literal_head(&mut self, length: u64) -> &mut Self {
+        write::literal_head(&mut self.io.out, length);
+        self
+    }
+
+    /// The values of a list with blanks between them; no parentheses.
+    pub(crate) fn spaced<T>(
+        &mut self,
+        values: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Encoder<'a>, T),
+    ) -> &mut Self {
+        for (i, value) in values.into_iter().enumerate() {
+            if i > 0 {
+                self.space();
+            }
+            write(self, value);
+        }
+        self
+    }
+
+    /// `"(" *(value SP) ")"`
+    pub(crate) fn list<T>(
+        &mut self,
+        values: impl IntoIterator<Item = T>,
+        write: impl FnMut(&mut Encoder<'a>, T),
+    ) -> &mut Self {
+        self.raw("(").spaced(values, write).raw(")")
+    }
+
+    /// Where the output ends now. For [`Encoder::repeat`].
+    pub(crate) fn position(&self) -> usize {
+        self.io.out.len()
+    }
+
+    /// Writes once more what was written from `start` to `end`. Nothing may have been flushed
+    /// meanwhile.
+    pub(crate) fn repeat(&mut self, start: usize, end: usize) -> &mut Self {
+        debug_assert!(start <= end && end <= self.io.out.len(), "a range of the output");
+        self.io.out.extend_from_within(start..end);
+        self
+    }
+
+    /// In the middle of a long response: sends what has collected if that is a good deal.
+    pub(crate) fn flush_within(&mut self) -> Result<(), End> {
+        self.io.flush_within()
+    }
+}

@@ -1,0 +1,121 @@
+//! FETCH: a message's data items (RFC 3501 7.4.2, PROTOCOL 5.4).
+
+use super::{Encoder, Untagged};
+use crate::types::{Flags, KeywordTable, Seq, SetId, Uid};
+
+/// The flags of one message.
+#[derive(Clone, Copy)]
+pub(crate) struct MessageFlags<'a> {
+    /// System flags.
+    pub(crate) flags: Flags,
+    /// \Recent.
+    pub(crate) recent: bool,
+    /// The message's keywords.
+    pub(crate) set: SetId,
+    /// The folder's keywords.
+    pub(crate) table: &'a KeywordTable,
+}
+
+impl MessageFlags<'_> {
+    /// `"(" [flag *(SP flag)] ")"`: system flags in Courier's order, \Recent, keywords.
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("(");
+        let mut words = 0;
+        let mut word = |e: &mut Encoder<'_>, word: &[u8]| {
+            if words > 0 {
+                e.space();
+            }
+            words += 1;
+            e.raw(word);
+        };
+        for name in self.flags.names() {
+            word(e, name.as_bytes());
+        }
+        if self.recent {
+            word(e, b"\\Recent");
+        }
+        if !self.set.is_empty() {
+            for name in self.table.names_of(self.set) {
+                word(e, name);
+            }
+        }
+        e.raw(")");
+    }
+}
+
+/// A data item whose value is at hand. ENVELOPE and BODYSTRUCTURE are written by
+/// [`super::envelope`] and [`super::bodystructure`].
+pub(crate) enum Item<'a> {
+    /// `FLAGS`
+    Flags(MessageFlags<'a>),
+    /// `UID`
+    Uid(Uid),
+    /// `INTERNALDATE`, in the form of RFC 3501 9, `date-time`.
+    InternalDate(&'a str),
+    /// `RFC822.SIZE`, in bytes on the wire.
+    Size(u64),
+    /// A section by the name that the client gave it, and the head of its literal. So many bytes
+    /// must follow.
+    Section {
+        /// `BODY[1.MIME]<0>`, `RFC822`
+        label: &'a [u8],
+        /// Bytes on the wire.
+        length: u64,
+    },
+}
+
+impl Item<'_> {
+    /// Writes its name and its value.
+    pub(crate) fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            Item::Flags(flags) => {
+                e.raw("FLAGS ");
+                flags.write(e);
+            }
+            Item::Uid(uid) => {
+                e.raw("UID ").number(uid.get());
+            }
+            Item::InternalDate(date) => {
+                e.raw("INTERNALDATE \"").raw(date).raw("\"");
+            }
+            Item::Size(size) => {
+                e.raw("RFC822.SIZE ").number(*size);
+            }
+            Item::Section { label, length } => {
+                e.raw(label).space().literal_head(*length);
+            }
+        }
+    }
+}
+
+/// What begins a FETCH response, up to its first data item.
+pub(crate) fn begin(e: &mut Encoder<'_>, number: Seq) {
+    e.raw("* ").number(number.get()).raw(" FETCH (");
+}
+
+/// What ends one.
+pub(crate) fn end(e: &mut Encoder<'_>) {
+    e.raw(")\r\n");
+}
+
+/// A FETCH response that nobody asked for: a message's flags are others now.
+pub(crate) struct FlagsChanged<'a> {
+    /// The message.
+    pub(crate) number: Seq,
+    /// Its UID, where the command was a UID command (RFC 3501 6.4.8).
+    pub(crate) uid: Option<Uid>,
+    /// Its flags.
+    pub(crate) flags: MessageFlags<'a>,
+}
+
+impl Untagged for FlagsChanged<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.number(self.number.get()).raw(" FETCH (");
+        if let Some(uid) = self.uid {
+            Item::Uid(uid).write(e);
+            e.space();
+        }
+        Item::Flags(self.flags).write(e);
+        e.raw(")");
+    }
+}

@@ -1,0 +1,91 @@
+//! Responses about folders that need not be open: LIST, LSUB, STATUS (PROTOCOL 4.4, 4.5).
+
+use super::{Encoder, Untagged};
+use crate::types::Rights;
+
+/// `LIST` or `LSUB`, by the command that asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Listing {
+    /// `LIST`
+    List,
+    /// `LSUB`
+    Lsub,
+}
+
+/// One folder.
+pub(crate) struct Entry<'a> {
+    /// Which of the two responses.
+    pub(crate) listing: Listing,
+    /// Attributes, in Courier's order.
+    pub(crate) attributes: &'a [&'static str],
+    /// The name, encoded for the client.
+    pub(crate) name: &'a [u8],
+    /// What Courier's `LIST (...)` asks for beside the name.
+    pub(crate) extras: &'a [Extra],
+}
+
+/// Courier's additions to a LIST entry (PROTOCOL 4.5).
+pub(crate) enum Extra {
+    /// Identifiers with their rights.
+    Acl(Vec<(Vec<u8>, Rights)>),
+    /// The user's rights.
+    MyRights(Rights),
+    /// There never is one.
+    PostAddress,
+}
+
+impl Extra {
+    fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            Extra::Acl(entries) => {
+                e.raw("(\"ACL\" (");
+                for (identifier, rights) in entries {
+                    e.raw("(").string(identifier).space().string(rights.shown()).raw(")");
+                }
+                e.raw("))");
+            }
+            Extra::MyRights(rights) => {
+                e.raw("(\"MYRIGHTS\" ").string(rights.shown()).raw(")");
+            }
+            Extra::PostAddress => {
+                e.raw("(POSTADDRESS NIL)");
+            }
+        }
+    }
+}
+
+impl Untagged for Entry<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw(match self.listing {
+            Listing::List => "LIST ",
+            Listing::Lsub => "LSUB ",
+        });
+        e.list(self.attributes, |e, attribute| {
+            e.raw(attribute);
+        });
+        e.raw(" \".\" ").string(self.name);
+        if !self.extras.is_empty() {
+            e.raw(" (");
+            for extra in self.extras {
+                extra.write(e);
+            }
+            e.raw(")");
+        }
+    }
+}
+
+/// `STATUS`: the name as the client wrote it, and the figures that it asked for.
+pub(crate) struct Status<'a> {
+    /// The name.
+    pub(crate) name: &'a [u8],
+    /// Each item with its value.
+    pub(crate) figures: &'a [(&'static str, u64)],
+}
+
+impl Untagged for Status<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("STATUS ").string(self.name).space().list(self.figures, |e, (item, value)| {
+            e.raw(item).space().number(*value);
+        });
+    }
+}

@@ -1,0 +1,102 @@
+//! Responses about the open folder as a whole (PROTOCOL 3.5, 4.2).
+
+use super::{Encoder, Untagged};
+use crate::types::{Rights, Seq, UidValidity};
+
+/// `FLAGS`: keywords, then the system flags in Courier's order.
+pub(crate) struct Flags<'a>(pub(crate) &'a [Vec<u8>]);
+
+impl Untagged for Flags<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("FLAGS (");
+        keywords(e, self.0);
+        e.raw("\\Draft \\Answered \\Flagged \\Deleted \\Seen \\Recent)");
+    }
+}
+
+fn keywords(e: &mut Encoder<'_>, keywords: &[Vec<u8>]) {
+    for keyword in keywords {
+        e.raw(keyword).space();
+    }
+}
+
+/// `PERMANENTFLAGS`
+pub(crate) enum PermanentFlags<'a> {
+    /// No flag can be changed.
+    None,
+    /// These keywords and the system flags; `may_add`: new keywords too.
+    Some {
+        /// Keywords that the folder has.
+        keywords: &'a [Vec<u8>],
+        /// Whether a client may make new ones.
+        may_add: bool,
+    },
+}
+
+impl Untagged for PermanentFlags<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            PermanentFlags::None => {
+                e.raw("OK [PERMANENTFLAGS ()] No permanent flags permitted");
+            }
+            PermanentFlags::Some { keywords, may_add } => {
+                e.raw("OK [PERMANENTFLAGS (");
+                self::keywords(e, keywords);
+                if *may_add {
+                    e.raw("\\* ");
+                }
+                e.raw("\\Draft \\Answered \\Flagged \\Deleted \\Seen)] Limited");
+            }
+        }
+    }
+}
+
+/// `EXISTS`
+pub(crate) struct Exists(pub(crate) usize);
+
+impl Untagged for Exists {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.number(self.0 as u64).raw(" EXISTS");
+    }
+}
+
+/// `RECENT`
+pub(crate) struct Recent(pub(crate) usize);
+
+impl Untagged for Recent {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.number(self.0 as u64).raw(" RECENT");
+    }
+}
+
+/// `EXPUNGE`
+pub(crate) struct Expunge(pub(crate) Seq);
+
+impl Untagged for Expunge {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.number(self.0.get()).raw(" EXPUNGE");
+    }
+}
+
+/// `OK` with one of the codes that describe an open folder.
+pub(crate) enum Code {
+    /// The first message that is not \Seen, by its sequence number.
+    Unseen(u64),
+    /// UIDVALIDITY.
+    UidValidity(UidValidity),
+    /// The UID that the next message gets at least.
+    UidNext(u32),
+    /// Courier: what the user may do in the folder.
+    MyRights(Rights),
+}
+
+impl Untagged for Code {
+    fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            Code::Unseen(n) => e.raw("OK [UNSEEN ").number(*n).raw("] Ok"),
+            Code::UidValidity(n) => e.raw("OK [UIDVALIDITY ").number(n.get()).raw("] Ok"),
+            Code::UidNext(n) => e.raw("OK [UIDNEXT ").number(*n).raw("] Ok"),
+            Code::MyRights(rights) => e.raw("OK [MYRIGHTS \"").raw(rights.shown()).raw("\"] ACL"),
+        };
+    }
+}

@@ -1,0 +1,103 @@
+//! Responses about the session itself.
+
+use super::{Encoder, Untagged};
+use crate::types::Seq;
+
+/// `CAPABILITY`
+pub(crate) struct Capability<'a>(pub(crate) &'a [Vec<u8>]);
+
+impl Untagged for Capability<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("CAPABILITY");
+        for word in self.0 {
+            e.space().raw(word);
+        }
+    }
+}
+
+/// `ENABLED` (RFC 5161 3.2)
+pub(crate) struct Enabled<'a>(pub(crate) &'a [&'a str]);
+
+impl Untagged for Enabled<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("ENABLED");
+        for word in self.0 {
+            e.space().raw(word);
+        }
+    }
+}
+
+/// `ID`: fields and their values (RFC 2971 3.2).
+pub(crate) struct Id<'a>(pub(crate) &'a [(&'a str, &'a [u8])]);
+
+impl Untagged for Id<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("ID ").list(self.0, |e, (name, value)| {
+            e.string(name).space().string(value);
+        });
+    }
+}
+
+/// `NAMESPACE` (RFC 2342): always Courier's three.
+pub(crate) struct Namespace;
+
+impl Untagged for Namespace {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw(r##"NAMESPACE (("INBOX." ".")) NIL (("#shared." ".")("shared." "."))"##);
+    }
+}
+
+/// `BYE`
+pub(crate) struct Bye(pub(crate) &'static str);
+
+impl Untagged for Bye {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("BYE ").raw(self.0);
+    }
+}
+
+/// `OK [ALERT]` and a text for the user's eyes.
+pub(crate) struct Alert(pub(crate) &'static str);
+
+impl Untagged for Alert {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("OK [ALERT] ").raw(self.0);
+    }
+}
+
+/// The warning about 8-bit headers to a client without UTF8=ACCEPT (PROTOCOL 5.8).
+pub(crate) struct UnicodeMessage {
+    /// The message.
+    pub(crate) number: Seq,
+}
+
+impl Untagged for UnicodeMessage {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("OK [ALERT] Message ").number(self.number.get()).raw(
+            " appears to be a Unicode message and your E-mail reader did not enable Unicode \
+             support. Please use an E-mail reader that supports IMAP with UTF-8 (see \
+             https://datatracker.ietf.org/doc/html/rfc6855)",
+        );
+    }
+}
+
+/// `NO`: a message that cannot be opened, while the others are served.
+pub(crate) struct CannotOpen {
+    /// The message.
+    pub(crate) number: Seq,
+}
+
+impl Untagged for CannotOpen {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("NO [ALERT] Cannot open message ").number(self.number.get());
+    }
+}
+
+/// `NO`: a sequence number that names no message (PROTOCOL 6.1).
+pub(crate) struct InvalidNumber(pub(crate) u64);
+
+impl Untagged for InvalidNumber {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("NO Invalid message sequence number: ").number(self.0);
+    }
+}

@@ -1,0 +1,107 @@
+//! What commands ask about a message, each question in one place: size, header, structure, date.
+//! FETCH, SEARCH, SORT and THREAD come here, so that an index of what was found before can slip in
+//! behind these few functions.
+
+mod cache;
+mod reader;
+mod slice;
+
+pub(crate) use cache::Cache;
+pub(crate) use reader::Reader;
+pub(crate) use slice::Slice;
+
+use super::Selected;
+use crate::maildir::{self, change};
+use crate::mime::structure::{self, Limits, Parser};
+use crate::sys::fs;
+use reader::HEADER_LIMIT;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::rc::Rc;
+
+/// Opens the message at `index` of the open folder. If another session has renamed it, its new flags
+/// are taken over, and `messages.take_changed` says so. [`maildir::Error::Gone`]: the message is
+/// no more.
+pub(crate) fn open(
+    selected: &mut Selected,
+    index: usize,
+    reader: &mut Reader,
+) -> Result<(), maildir::Error> {
+    reader.close();
+    let (file, metadata, _) =
+        change::open(&selected.folder.dir, &mut selected.snapshot.messages, index)?;
+    reader.set(file, &metadata);
+    Ok(())
+}
+
+/// As [`open`], but for [`internal_date`] alone. A file that still has the name that we know is not
+/// opened for that.
+pub(crate) fn stat(
+    selected: &mut Selected,
+    index: usize,
+    reader: &mut Reader,
+) -> Result<(), maildir::Error> {
+    if !selected.folder.dir.is_of_links()
+        && let Ok(metadata) =
+            fs::lstat(&selected.folder.dir.message(&selected.snapshot.messages.file_name(index)))
+        && metadata.is_file()
+    {
+        reader.close();
+        reader.modified = metadata.mtime();
+        return Ok(());
+    }
+    open(selected, index, reader)
+}
+
+/// RFC822.SIZE: the exact length on the wire, in bytes (RFC 3501 2.3.4). Never from the file's
+/// name: that counts stored bytes, or lies.
+pub(crate) fn wire_size(cache: &mut Cache, reader: &mut Reader) -> io::Result<u64> {
+    let cache = cache.about(reader);
+    if let Some(size) = cache.size {
+        return Ok(size);
+    }
+    let size = reader.wire_len(0..reader.size)?;
+    cache.size = Some(size);
+    Ok(size)
+}
+
+/// The message's header as stored, its empty line included; no more than its first [`HEADER_LIMIT`]
+/// bytes, cut behind a whole line.
+pub(crate) fn header(reader: &mut Reader) -> io::Result<&[u8]> {
+    let end = reader.find_header_end(HEADER_LIMIT)?;
+    reader.header_block(0..end)
+}
+
+/// The length of the header as stored, its empty line included, however long it is. All of the file
+/// where no empty line is.
+pub(crate) fn header_len(cache: &mut Cache, reader: &mut Reader) -> io::Result<u64> {
+    let cache = cache.about(reader);
+    if reader.header_end.is_none() {
+        reader.header_end = cache.header_end;
+    }
+    let end = reader.find_header_end(u64::MAX)?;
+    cache.header_end = Some(end);
+    Ok(end)
+}
+
+/// The tree of parts, with offsets and sizes.
+pub(crate) fn structure(
+    cache: &mut Cache,
+    reader: &mut Reader,
+) -> io::Result<Rc<structure::Message>> {
+    let cache = cache.about(reader);
+    if let Some(known) = &cache.structure {
+        return Ok(Rc::clone(known));
+    }
+    let mut parser = Parser::new(Limits::default());
+    reader.each(0..reader.size, |chunk| parser.push(chunk))?;
+    let found = Rc::new(parser.finish());
+    cache.size = Some(found.size);
+    cache.structure = Some(Rc::clone(&found));
+    Ok(found)
+}
+
+/// INTERNALDATE: seconds since 1970 (the file's modification time).
+pub(crate) fn internal_date(reader: &Reader) -> i64 {
+    reader.modified
+}
