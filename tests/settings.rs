@@ -115,7 +115,6 @@ const CASES: &[Case] = &[
 
 /// Variables whose effect is not in the answers of one short session, and where it is shown.
 const ELSEWHERE: &[(&str, &str)] = &[
-    
     ("IMAP_FSYNC", "tests/durability.rs, by the system calls"),
     ("IMAP_IDLE_TIMEOUT", "tests/realtime.rs, by the time between looks"),
     ("IMAP_MAILBOX_SANITY_CHECK", "src/session/options.rs; needs a Maildir of somebody else's"),
