@@ -5,8 +5,12 @@ mod start;
 
 use crate::commands::{self, Call};
 use crate::session::{Error, Outcome, Result, Session, logging};
-use crate::sys::clock;
+use crate::sys::{
+    clock,
+    process::{self, CommandLine},
+};
 use crate::wire::{self, End, Io, Token};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,19 +19,24 @@ const INACTIVITY: Duration = Duration::from_secs(30 * 60);
 /// The protocol error of this number in a row ends the session (PROTOCOL 1.6).
 const MOST_ERRORS: u32 = 10;
 
+/// What follows the complaint about a command line that is not understood.
+const USAGE: &str = "usage: imapd [MAILDIR] | --version | --help";
+
 /// Runs the program: arguments and environment in, the session on standard input and output, the
 /// exit status out.
 pub fn main() -> ExitCode {
-    let argument = crate::sys::process::argument();
-    match argument.as_ref().and_then(|a| a.to_str()) {
-        Some("--version") => {
+    let argument = match process::command_line() {
+        Ok(CommandLine::Serve(argument)) => argument,
+        Ok(CommandLine::Version) => {
             return print(&format!("Postrider {} (imapd)\n", env!("CARGO_PKG_VERSION")));
         }
-        Some("--help") => {
-            return print(start::HELP);
+        Ok(CommandLine::Help) => return print(start::HELP),
+        Err(what) => {
+            // (`eprintln!` panics where nobody reads it.)
+            let _ = writeln!(std::io::stderr(), "imapd: {what}; {USAGE}");
+            return ExitCode::FAILURE;
         }
-        _ => {}
-    }
+    };
     crate::sys::panic::end_in_order();
     logging::start();
     match start::open(argument) {
@@ -38,7 +47,6 @@ pub fn main() -> ExitCode {
 
 /// Writes what `--version` and `--help` tell. (`println!` panics where nobody reads it.)
 fn print(text: &str) -> ExitCode {
-    use std::io::Write;
     let mut out = std::io::stdout();
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok() {
         ExitCode::SUCCESS

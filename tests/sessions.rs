@@ -15,6 +15,61 @@ fn three_messages(maildir: &Maildir) {
     }
 }
 
+/// `imapd` in a new Maildir's home with this command line, no input: status, output, errors.
+fn run(args: &[&str], maildir: Option<&str>) -> (Option<i32>, String, String) {
+    let home = Maildir::new();
+    let mut command = std::process::Command::new(support::postrider());
+    command.args(args).current_dir(home.home()).env_clear();
+    command.envs(maildir.map(|m| ("MAILDIR", m))).stdin(std::process::Stdio::null());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_command_line_that_is_not_understood() {
+    for (args, named) in [
+        (&["./Maildir", "extra"][..], "\"extra\""),
+        (&["--verbose"], "'--verbose'"),
+        (&["-h"], "'-h'"),
+        (&["./Maildir", "--version"], "'--version'"),
+        (&["--help", "./Maildir"], "\"./Maildir\""),
+        (&["--version=1"], "'--version'"),
+        (&["--a\nINFO: b"], "'--a/INFO: b'"),
+    ] {
+        let (status, output, errors) = run(args, None);
+        assert_eq!((status, output.as_str()), (Some(1), ""), "{args:?}");
+        let line = errors.strip_suffix("; usage: imapd [MAILDIR] | --version | --help\n");
+        let line = line.unwrap_or_else(|| panic!("{args:?}: {errors}"));
+        assert!(line.starts_with("imapd: ") && line.contains(named), "{args:?}: {line}");
+        assert!(!line.contains('\n'), "{args:?}: {line}");
+    }
+}
+
+#[test]
+fn a_command_line_that_is_understood() {
+    for args in [&["--version"][..], &["--help"]] {
+        let (status, output, errors) = run(args, None);
+        assert!(output.contains("imapd") && output.ends_with('\n'), "{output}");
+        assert_eq!((status, errors.as_str()), (Some(0), ""), "{args:?}");
+    }
+    // MAILDIR wins over the argument; without both it is ./Maildir.
+    for (args, maildir, there) in [
+        (&["./Maildir"][..], None, true),
+        (&[], None, true),
+        (&["--", "./Maildir"], None, true),
+        (&["none"], Some("Maildir"), true),
+        (&["Maildir"], Some("none"), false),
+        (&["none"], None, false),
+        (&["--", "--version"], None, false),
+        (&[""], None, false),
+    ] {
+        let (status, output, _) = run(args, maildir);
+        assert_eq!(output.starts_with("* PREAUTH "), there, "{args:?} {maildir:?}: {output}");
+        assert_eq!(status == Some(0), there, "{args:?} {maildir:?}: {output}");
+    }
+}
+
 #[test]
 fn idle_tells_of_a_delivery_at_once() {
     let maildir = Maildir::new();

@@ -31,24 +31,9 @@ impl Address<'_> {
         self.mailbox.is_none()
     }
 
-    /// The element that begins a group.
-    pub(crate) fn is_group_start(&self) -> bool {
-        self.mailbox.is_some() && self.host.is_none()
-    }
-
     /// An address proper, neither beginning nor end of a group.
     pub(crate) fn is_mailbox(&self) -> bool {
         self.host.is_some()
-    }
-
-    /// `mailbox@host`, or the mailbox alone when there is no host.
-    pub(crate) fn addr_spec(&self) -> Vec<u8> {
-        let mut out = self.mailbox.as_deref().unwrap_or_default().to_vec();
-        if let Some(host) = self.host.as_ref().filter(|h| !h.is_empty()) {
-            out.push(b'@');
-            out.extend_from_slice(host);
-        }
-        out
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Envelope<'a> {
     cut: [bool; NAMES.len()],
 }
 
-/// The fields of an envelope that are text; the numbers are their places in [`field_names`].
+/// The fields of an envelope that are text; the numbers are their places in [`NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub(crate) enum Text {
@@ -55,6 +55,7 @@ impl Envelope<'_> {
     }
 }
 
+/// The fields of an envelope, in its order, in lower case.
 const NAMES: [&[u8]; 10] = [
     b"date",
     b"subject",
@@ -67,11 +68,6 @@ const NAMES: [&[u8]; 10] = [
     b"in-reply-to",
     b"message-id",
 ];
-
-/// The names of the fields that an envelope is made of, in its order, in lower case.
-pub(crate) fn field_names() -> &'static [&'static [u8]] {
-    &NAMES
-}
 
 /// The envelope of the message whose header is `block` (with or without the final empty line).
 pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
@@ -126,7 +122,10 @@ mod tests {
     use super::*;
 
     fn who(e: &Envelope<'_>, list: List) -> Vec<String> {
-        e.addresses(list).iter().map(|a| String::from_utf8(a.addr_spec()).unwrap()).collect()
+        let text = |part: &Option<Cow<'_, [u8]>>| {
+            String::from_utf8_lossy(part.as_ref().unwrap()).into_owned()
+        };
+        e.addresses(list).iter().map(|a| text(&a.mailbox) + "@" + &text(&a.host)).collect()
     }
 
     #[test]

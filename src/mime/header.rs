@@ -91,16 +91,6 @@ pub(crate) fn split_field(raw: &[u8]) -> Field<'_> {
     }
 }
 
-/// The first field of that name.
-pub(crate) fn find<'a>(block: &'a [u8], name: &[u8]) -> Option<Field<'a>> {
-    fields(block).find(|f| f.is(name))
-}
-
-/// All fields of that name, in order.
-pub(crate) fn find_all<'a>(block: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = Field<'a>> {
-    fields(block).filter(move |f| f.is(name))
-}
-
 /// The stored lines that HEADER.FIELDS selects, in the order of the block, without the empty line.
 pub(crate) fn select<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<Item = &'a [u8]> {
     fields(block)
@@ -218,12 +208,6 @@ impl EndFinder {
     }
 }
 
-/// The length of the header at the start of `buffer`, empty line included; None when it does not
-/// end there.
-pub(crate) fn header_len(buffer: &[u8]) -> Option<usize> {
-    EndFinder::new().push(buffer)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
@@ -236,8 +220,8 @@ mod tests {
     fn iterates() {
         let names: Vec<_> = fields(BLOCK).map(|f| f.name).collect();
         assert_eq!(names, [&b"From"[..], b"X-Dup", b"", b"Subject", b"x-dup", b"Content-Type"]);
-        assert_eq!(find(BLOCK, b"subject").unwrap().text().as_ref(), b"s\tt");
-        assert_eq!(find_all(BLOCK, b"X-DUP").count(), 2);
+        assert_eq!(fields(BLOCK).find(|f| f.is(b"subject")).unwrap().text().as_ref(), b"s\tt");
+        assert_eq!(fields(BLOCK).filter(|f| f.is(b"X-DUP")).count(), 2);
         let names = [b"x-dup".to_vec(), b"FROM".to_vec()];
         assert_eq!(
             select(BLOCK, &names).collect::<Vec<_>>().concat(),
@@ -248,7 +232,7 @@ mod tests {
             b"nocolon\nSubject : s\r\n\tt\r\nContent-Type: x\n"
         );
         assert_eq!(select_mime(BLOCK).collect::<Vec<_>>().concat(), b"Content-Type: x\n");
-        assert_eq!(header_len(BLOCK), Some(BLOCK.len() - 8));
+        assert_eq!(EndFinder::new().push(BLOCK), Some(BLOCK.len() - 8));
     }
 
     #[test]
@@ -271,7 +255,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(96))]
         #[test]
         fn end_does_not_depend_on_chunks(t in prop::collection::vec(prop::sample::select(b"a:\r\n".to_vec()), 0..60), cut in 1usize..9) {
-            let want = header_len(&t);
+            let want = EndFinder::new().push(&t);
             let mut f = EndFinder::new();
             let mut base = 0;
             let mut got = None;

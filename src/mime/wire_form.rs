@@ -159,6 +159,7 @@ impl Converter {
 }
 
 /// The wire form of a whole value that is in memory.
+#[cfg(test)]
 pub(crate) fn to_wire(stored: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(stored.len() + stored.len() / 16);
     Converter::new().push(stored, &mut out);

@@ -4,7 +4,7 @@
 
 use super::beneath;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
-use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
+use nix::sys::stat::Mode;
 use nix::sys::time::TimeSpec;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -178,9 +178,11 @@ pub(crate) fn chmod(path: &Path, mode: u32) -> io::Result<()> {
 
 /// Sets a file's modification time (INTERNALDATE), in whole seconds; a symbolic link is not
 /// followed.
+#[cfg(test)]
 pub(crate) fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {
     let time = at_second(seconds);
-    utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(Into::into)
+    let follow = nix::sys::stat::UtimensatFlags::NoFollowSymlink;
+    nix::sys::stat::utimensat(AT_FDCWD, path, &time, &time, follow).map_err(Into::into)
 }
 
 /// Any second there is: the file system takes the nearest time that it can keep. (nix's own

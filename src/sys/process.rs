@@ -1,8 +1,10 @@
-//! Programs that a session runs: `loginexec` and the mailer of the outbox.
+//! The process itself (its command line, its working directory) and the programs that a session
+//! runs: `loginexec` and the mailer of the outbox.
 
 use super::poll::{self, Interest};
 use super::{clock, signals};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -195,7 +197,34 @@ pub(crate) fn change_directory(path: &std::path::Path) -> io::Result<()> {
     std::env::set_current_dir(path)
 }
 
-/// The first argument of the process.
-pub(crate) fn argument() -> Option<std::ffi::OsString> {
-    std::env::args_os().nth(1)
+/// What the command line asks for.
+pub(crate) enum CommandLine {
+    /// A session, over this Maildir if one is named.
+    Serve(Option<OsString>),
+    /// `--version`
+    Version,
+    /// `--help`
+    Help,
+}
+
+/// Reads the command line of the process. Errors: an unknown option, or a second argument; the text
+/// names it, on one line.
+pub(crate) fn command_line() -> Result<CommandLine, String> {
+    read_command_line(lexopt::Parser::from_env())
+        .map_err(|e| super::log::value(e.to_string().as_bytes()))
+}
+
+fn read_command_line(mut parser: lexopt::Parser) -> Result<CommandLine, lexopt::Error> {
+    use lexopt::Arg::{Long, Value};
+    let mut found = None;
+    while let Some(argument) = parser.next()? {
+        found = Some(match argument {
+            _ if found.is_some() => return Err(argument.unexpected()),
+            Long("version") => CommandLine::Version,
+            Long("help") => CommandLine::Help,
+            Value(maildir) => CommandLine::Serve(Some(maildir)),
+            other => return Err(other.unexpected()),
+        });
+    }
+    Ok(found.unwrap_or(CommandLine::Serve(None)))
 }

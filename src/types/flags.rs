@@ -38,24 +38,9 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
-    /// Whether any of `other` is in here.
-    pub(crate) const fn intersects(self, other: Flags) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Whether there is none.
-    pub(crate) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// These without `other`.
     pub(crate) const fn without(self, other: Flags) -> Flags {
         Flags(self.0 & !other.0)
-    }
-
-    /// The bits, for compact records.
-    pub(crate) const fn bits(self) -> u8 {
-        self.0
     }
 
     /// The flag of a name, in any case: `\Seen`.

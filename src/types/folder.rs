@@ -70,17 +70,6 @@ impl FolderName {
         Ok(FolderName { spelled: name.clone(), name })
     }
 
-    /// The account's own Maildir.
-    pub(crate) fn inbox() -> FolderName {
-        FolderName { spelled: b"INBOX".to_vec(), name: b"INBOX".to_vec() }
-    }
-
-    /// The folder `.<sub>` of the account's own Maildir; `None` for a name that no client could
-    /// write.
-    pub(crate) fn own(sub: &[u8]) -> Option<FolderName> {
-        FolderName::from_disk(&[b"INBOX.", sub].concat()).ok()
-    }
-
     /// The octets that the client wrote, for echoing.
     pub(crate) fn spelled(&self) -> &[u8] {
         &self.spelled

@@ -10,11 +10,6 @@ macro_rules! number {
         pub(crate) struct $name(NonZeroU32);
 
         impl $name {
-            /// The smallest value.
-            pub(crate) const MIN: Self = Self(NonZeroU32::MIN);
-            /// The largest value.
-            pub(crate) const MAX: Self = Self(NonZeroU32::MAX);
-
             /// `None` for zero (RFC 3501 9, `nz-number`).
             pub(crate) const fn new(n: u32) -> Option<Self> {
                 match NonZeroU32::new(n) {
@@ -26,14 +21,6 @@ macro_rules! number {
             /// The plain number.
             pub(crate) const fn get(self) -> u32 {
                 self.0.get()
-            }
-
-            /// The next one, `None` past 32 bits.
-            pub(crate) const fn next(self) -> Option<Self> {
-                match self.0.checked_add(1) {
-                    Some(n) => Some(Self(n)),
-                    None => None,
-                }
             }
         }
 
@@ -70,8 +57,19 @@ impl Seq {
         u32::try_from(index).ok().and_then(|n| n.checked_add(1)).and_then(Seq::new)
     }
 
-    /// The place in the folder, from 0.
+    /// The index in the folder, from 0.
+    #[cfg(test)]
     pub(crate) const fn index(self) -> usize {
         (self.get() - 1) as usize
+    }
+}
+
+impl UidValidity {
+    /// The smallest value.
+    pub(crate) const MIN: UidValidity = UidValidity(NonZeroU32::MIN);
+
+    /// The next value; `None` past 32 bits.
+    pub(crate) fn next(self) -> Option<UidValidity> {
+        self.0.checked_add(1).map(UidValidity)
     }
 }

@@ -105,6 +105,7 @@ impl Memory {
     }
 
     /// What was written so far, shared.
+    #[cfg(test)]
     pub(crate) fn output(&self) -> std::rc::Rc<std::cell::RefCell<Vec<u8>>> {
         std::rc::Rc::clone(&self.output)
     }

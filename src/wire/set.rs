@@ -39,11 +39,6 @@ impl Set {
         text.split(|b| *b == b',').map(range).collect::<Option<Vec<_>>>().map(Set)
     }
 
-    /// The set of one number.
-    pub(crate) fn one(n: u32) -> Set {
-        Set(vec![(Bound::Number(u64::from(n)), Bound::Number(u64::from(n)))])
-    }
-
     /// The parts for a folder whose highest number is `last` (`None` when it is empty). Reversed
     /// ends are put in order: `4:2` means `2:4`, and `9:*` where the last is 3 means `3:9` (RFC
     /// 3501 9, `seq-range`). A part with `*` never reaches past the last; in an empty folder `*`

@@ -119,6 +119,7 @@ impl Part {
     }
 
     /// The direct parts of a multipart; empty for anything else.
+    #[cfg(test)]
     pub(crate) fn parts(&self) -> &[Part] {
         match &self.content {
             Content::Multipart(parts) => parts,

@@ -148,12 +148,6 @@ impl Parser {
         }
     }
 
-    /// Whether the message's own header is complete: who wants no more than that need not push the
-    /// body.
-    pub(crate) fn header_done(&self) -> bool {
-        self.header_ended
-    }
-
     /// Ends the message. Parts still open end where the file ends.
     pub(crate) fn finish(mut self) -> Message {
         match self.at {
