@@ -238,8 +238,8 @@ fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
 }
 
 /// Renames the own folder `.<old>` and all below it, in the Maildir `root`. Each gets a new
-/// UIDVALIDITY (STORAGE 0, trap 2), and the rights that are kept for names without a directory go
-/// along. A folder that is not there is no error (trap 3).
+/// UIDVALIDITY (STORAGE 1.1), and the rights that are kept for names without a directory go
+/// along. A folder that is not there is no error (STORAGE 1.1).
 ///
 /// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is
 /// renamed.
