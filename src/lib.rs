@@ -147,7 +147,7 @@
 //! - `Courier:` what is so because Courier's imapd 5.0.13 does it.
 //! - `PROTOCOL n`: a section of `src/commands/README.md`, on Courier's answers and ours.
 //! - `STORAGE n`: a section of `src/maildir/README.md`, on the files, the locks and the settings.
-//! - `lib.rs, "..."`: a heading of this page.
+//! - `lib.rs` and a title in quotes: a heading of this page.
 //!
 //! A test proves that each of these sections exists. The dialogs in `tests/dialogs` show the same
 //! facts, played on both servers.
