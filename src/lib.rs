@@ -1,36 +1,156 @@
 //! Postrider: one IMAP session on standard input and output over one Maildir, in the place of
 //! Courier's `imapd`.
 //!
-//! # The house
+//! # What comes first
 //!
-//! Imports run downward only; `scripts/check-layers` proves it.
+//! Where two aims conflict, the earlier one wins.
+//!
+//! 1. No mail is lost, and no UID ever names two messages.
+//! 2. A client and an administrator see what Courier shows: settings, files, log lines, greeting,
+//!    response texts. `src/commands/README.md` and `src/maildir/README.md` say what that is, for
+//!    Courier 5.0.13; the program itself settles doubts (`apt-get install courier-imap`).
+//! 3. Where Courier breaks a MUST of an RFC so that a client can trip over it, or serves a message
+//!    wrongly, the RFC wins. Courier's words stay where there are any.
+//! 4. Where Courier's versions differ, the RFC decides; where that is silent, what helps the user.
+//!    Log lines and files are those of 5.0.13. Courier's manual page of the 5.1 releases rules on
+//!    two points: `MAILDIR` wins over the argument, and the text of IDLE's continuation.
+//! 5. What we add is on by default and goes with one setting, `IMAP_EXTENSIONS=0`: then the wire
+//!    shows Courier's answers, corrected, and nothing more.
+//! 6. Fast, small, simple, in this order; and measured.
+//!
+//! Each difference from Courier 5.0.13 is a row of one table, with its reason and a test.
+//!
+//! # The layers
+//!
+//! Imports run downward only, and modules of one layer do not import one another;
+//! `scripts/check-layers` proves it, and that the environment and the clock are read in
+//! `session/options.rs` and `sys/` only.
 //!
 //! ```text
 //! main.rs          calls the library
-//! 5 server         start-up, the loop over the commands, goodbye, log lines
+//! 5 server         start-up, the loop over the commands, BYE, log lines
 //! 4 commands       one file per family: its parser and its handler; THE table is in its mod.rs
-//! 3 session        what a command works on: connection, settings, the open folder; its looks at the folder (sync), the
-//!                  arithmetic of sequence numbers (view), the tagged line (reply), every environment variable (options)
-//! 2 maildir        files: unique names, scan, UID database, keywords, locks, subscriptions, quota, ACLs, shared folders; no IMAP
-//! 2 mime           messages: structure with offsets, header fields, addresses, dates, decoding; no files
+//! 3 session        what a command works on: connection, settings, the open folder; its scans of
+//!                  the folder (sync), the arithmetic of sequence numbers (view), the tagged line
+//!                  (reply), every environment variable (options)
+//! 2 maildir        files: unique names, scan, UID database, keywords, locks, subscriptions, quota,
+//!                  ACLs, shared folders; no IMAP
+//! 2 mime           messages: structure with offsets, header fields, addresses, dates, decoding; no
+//!                  files
 //! 2 wire           bytes in, tokens out, values in, bytes out; no files
 //! 1 types          UIDs, folder names, flags, rights, keyword sets: values and their rules, no I/O
-//! 1 sys            the only place for unsafe code, libc and nix: waits, signals, file calls, clocks
+//! 1 sys            the only place for unsafe code, libc and nix: waits, signals, files, clocks
 //! ```
+//!
+//! So the wire can be fuzzed without a disk, MIME without a session, and the view without either. A
+//! new command is one file and one row; a new environment variable is one field.
 //!
 //! # How a command flows
 //!
-//! The server takes the tag and the command's name and finds the row of the table. The row's parser
-//! pulls its arguments from the wire to the end of the line; only then is the state looked at, and
-//! the handler acts and returns an outcome. News of the folder is written if the row allows, then
-//! the one tagged line. Output collects and goes out before the next wait.
+//! The server reads the tag and the command's name and finds the row of the table. A row names the
+//! parser, the handler, the states in which the command may be given, whether it has a UID form,
+//! its policy (does it change messages, may EXPUNGE lines come with it), whether it is an
+//! extension, and the capability that announces it. CAPABILITY, ENABLE and the effect of
+//! `IMAP_EXTENSIONS` follow from the rows; what a session has enabled is one set of features.
+//!
+//! The parser PULLS tokens from the wire to the end of the line. A continuation is sent when the
+//! parser asks for that literal, not before, so every check that Courier makes first can come
+//! first. APPEND's literal is a handle that the handler streams into `tmp`. A refused literal that
+//! is not synchronising is read and thrown away, never parsed as commands.
+//!
+//! Syntax wins: a line that does not parse is BAD before a right or a state is looked at. Then the
+//! state is checked (a wrong one is BAD, too), then the row's policy, and the handler acts. It
+//! produces values: the data of a message, list entries, counts, search results. One encoder in
+//! `wire` turns them into bytes. The handler returns an outcome; `session/reply.rs` writes pending
+//! untagged changes, if the row allows, and the one tagged line.
+//!
+//! Output collects and is flushed before the next wait, so that pipelined commands share a write.
+//! One function waits for the command loop, for IDLE and for literals alike; signals are let in
+//! only there. A client meets three errors: BAD (syntax), NO (refused, perhaps with a response
+//! code), BYE (the session is over). The causes below those are logged once, in Courier's format.
+//!
+//! # Decided
+//!
+//! ## The wire
+//!
+//! - What Courier calls a protocol error, the wrong state included, is `TAG BAD` with Courier's
+//!   words, and `* BAD` where the line has no usable tag. Ten in a row end the session. `BAD
+//!   Invalid command` is not counted, as in Courier.
+//! - A token or a command that is too long is one BAD, and the line is consumed. A command without
+//!   its literals may have 1 MiB, a message set 64 KiB.
+//! - A string that holds CR, LF or NUL goes out as a literal without the NULs, never quoted. CREATE
+//!   and RENAME refuse control characters; in a logged value each becomes `/`.
+//! - `IMAP_EXTENSIONS=0`: no added capability words, response codes or lines; `{n+}` is understood
+//!   all the same. A capability word is never printed twice; one that Courier knows and
+//!   `IMAP_CAPABILITY` leaves out stays out.
+//! - EXISTS and EXPUNGE are found out only where the folder is scanned: SELECT, NOOP, CHECK,
+//!   EXPUNGE, IDLE, and APPEND or COPY into the open folder (RFC 3501 6.3.11). Other commands
+//!   announce only what is known.
+//! - \Recent: exactly one of the read-write sessions that are open shows it.
+//! - `AUTHENTICATED` without `IMAPLOGINTAG` is a PREAUTH session of that user. Our scripts and
+//!   tests start the binary with an empty environment and the variables that they name: people
+//!   export `MAILDIR`, and a test must never open somebody's real mail.
+//!
+//! ## The store
+//!
+//! - A UID is on disk before a client is told it, under EXAMINE too where the folder can be
+//!   written. Where it cannot, the UIDs that the file has count, and others hold for this
+//!   selection, under a fresh UIDVALIDITY.
+//! - If the new UID database cannot be written, the old one stays and no unsaved UID is told. For
+//!   lack of room such messages stay unannounced and the command succeeds; otherwise it is NO.
+//! - If `cur`, `new` and the keywords are proven unchanged, there is no lock, no temporary file and
+//!   no scan. The proof is the times of the directories, where they lie further back than the clock
+//!   of the file system is coarse, from a descriptor opened afresh (NFS caches attributes).
+//! - The lock is retried after 1, 2, 4 ... 50 ms where no notification helps, for two minutes in
+//!   all; then the answer is NO `[INUSE]`. Hang-up and signals end the wait. No flock(2) or
+//!   fcntl(2) lock, ever: they do not work between hosts.
+//! - DELETE and RENAME do not sleep for two seconds. They wait until the clock has passed the
+//!   removed folder's UIDVALIDITY.
+//! - Synced before the answer: message file and directory for APPEND; the directory for COPY by
+//!   hard link, the copy too where linking is not possible; the UID database and its directory
+//!   before a new UID is told; new and renamed folders; the keyword list. Changes of flags and
+//!   unlinks are not. `IMAP_FSYNC=0` leaves out all of it.
+//! - `,S=` in a file name is trusted for the quota only, never for RFC822.SIZE.
+//! - A file in a Maildir is opened without following links and without blocking, must be a regular
+//!   file, and control files have a size cap: others may write there. The links that Courier's
+//!   features need are the exceptions: `.Link` folders, `shared`, accounts of a shared index, an
+//!   absolute `MAILDIR`.
+//! - No whole message and no whole part is ever in memory: a message of 300 MB is served, measured,
+//!   searched and structured within 128 MiB of address space.
+//!
+//! ## The process
+//!
+//! - Courier's start script gives 128 MiB of address space, no PATH, HOME, LANG or TZ, and stray
+//!   descriptors 3 and 4. An allocation that fails ends the session with BYE and a log line.
+//! - The blocking mode of descriptors that we were given is not changed: others share them. End of
+//!   input still answers the commands that were received.
+//! - `RUST_LOG` is never read: the log is the administrator's.
+//!
+//! # Facts that shape the store
+//!
+//! - Messages are immutable. A change of flags is a rename, a deletion an unlink, and other
+//!   sessions, programs and hosts do both at any moment. Every open, link, rename and unlink may
+//!   find ENOENT (ESTALE on a network file system): look for the message under its new name, a
+//!   bounded number of times, and only then say that it is gone.
+//! - `courierimapuiddb` is the one authority for UIDs, read and replaced under Courier's dot-lock.
+//! - 100,000 messages in a folder are ordinary, and 1,000,000 must work: keep a message's record
+//!   small, never stat what is known, never rescan what is proven unchanged.
+//! - Stored lines end in LF, lines on the wire in CRLF. Sizes, line counts and partial fetches
+//!   count the latter.
+//! - Bad days are normal days: a full disk, a stale lock, a file that nobody can rename, a
+//!   directory that cannot be synced. The user can still log in, read what has a saved UID, and
+//!   delete; nothing that was acknowledged is lost; the log says what, where and whose.
 //!
 //! # What the comments cite
 //!
-//! `RFC n s` is a section of an RFC. `Courier:` marks what is so because Courier's imapd 5.0.13
-//! does it. `PROTOCOL n`, `STORAGE n` and `DESIGN` are the sections of the project's notes on
-//! Courier's answers, on its files, and on what was decided where the two leave room; the dialogs
-//! in `tests/dialogs` show the same facts, played on both servers.
+//! - `RFC n s`: a section of an RFC. A parser names the ABNF rule that it reads.
+//! - `Courier:` what is so because Courier's imapd 5.0.13 does it.
+//! - `PROTOCOL n`: a section of `src/commands/README.md`, on Courier's answers and ours.
+//! - `STORAGE n`: a section of `src/maildir/README.md`, on the files, the locks and the settings.
+//! - `lib.rs` and a title in quotes: a heading of this page.
+//!
+//! A test proves that each of these sections exists. The dialogs in `tests/dialogs` show the same
+//! facts, played on both servers.
 
 #![deny(unsafe_code)]
 #![warn(unreachable_pub)]

@@ -1,6 +1,7 @@
 //! The order of system calls: what an answer promises is on disk before the answer is written
-//! (DESIGN: APPEND and COPY sync message and directory, a UID is on disk before it is told), the
-//! lock is never held across a wait for the client, and no lock of the kernel's is ever taken.
+//! (lib.rs, "The store": APPEND and COPY sync message and directory, a UID is on disk before it is
+//! told), the lock is never held across a wait for the client, and no lock of the kernel's is ever
+//! taken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod support;

@@ -177,7 +177,7 @@ impl Acl {
 
     /// Gives the administrators all rights, as every list has it after reading: the entry
     /// `group=administrators` if there is one, else `administrators`; negative entries for them go
-    /// (STORAGE 5.3, 5.0.13).
+    /// (STORAGE 5.3).
     pub(crate) fn complete(&mut self) {
         self.entries
             .retain(|(id, _)| !matches!(&**id, b"-administrators" | b"-group=administrators"));

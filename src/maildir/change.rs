@@ -254,7 +254,7 @@ impl<'a> Edit<'a> {
 
 /// Changes a message's flags, starting from those that it has on disk; the flags after that. What
 /// others have changed stays to be told ([`Messages::take_changed`]): a silent change has no reply
-/// that would. Unknown letters in the name are lost by a change (STORAGE 0, trap 6).
+/// that would. Unknown letters in the name are lost by a change (STORAGE 1.2).
 ///
 /// [`Error::Gone`] if it is not there any more; [`Error::OverQuota`] if there is no room for a
 /// message that is to be \Deleted no longer.

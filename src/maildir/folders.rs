@@ -238,11 +238,10 @@ fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
 }
 
 /// Renames the own folder `.<old>` and all below it, in the Maildir `root`. Each gets a new
-/// UIDVALIDITY (STORAGE 0, trap 2), and the rights that are kept for names without a directory go
-/// along. A folder that is not there is no error (trap 3).
+/// UIDVALIDITY, and the rights that are kept for names without a directory go along (STORAGE 1.1).
 ///
-/// Errors: EEXIST if one of the new names is taken, EINVAL for a move into itself; then nothing is
-/// renamed.
+/// Errors: [`Error::Gone`] if there is no such folder (Courier: none), EEXIST if one of the new
+/// names is taken, EINVAL for a move into itself; then nothing is renamed.
 pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Result<(), Error> {
     let failed = |e: io::Error| Error::failed(format!("renaming in {}", fs::shown(root)), e);
     if new.strip_prefix(old).is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {

@@ -35,7 +35,7 @@ fn id(metadata: &Metadata) -> Id {
     (metadata.dev(), metadata.ino(), fs::mtime_nanos(metadata))
 }
 
-/// Waits between tries where nothing tells of the lock's end (DESIGN).
+/// Waits between tries where nothing tells of the lock's end (lib.rs, "The store").
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// Waits where the lock's end is told: only a holder that died is found out by this.

@@ -3,8 +3,8 @@
 //! A [`Dir`] is one folder; [`scan::scan`] looks at it under its lock and gives a
 //! [`scan::Snapshot`], the messages with their UIDs; [`deliver::Delivery`] is a message on its way
 //! in; [`change`] renames and unlinks. [`resolve::Namespace`] knows where a name leads and what the
-//! user may do there; [`quota::Quota`] what fits. `STORAGE` n in the comments is the section of the
-//! storage reference.
+//! user may do there; [`quota::Quota`] what fits. `STORAGE n` in the comments is a section of
+//! `src/maildir/README.md`.
 
 pub(crate) mod account;
 pub(crate) mod acl;
@@ -98,7 +98,7 @@ impl Default for Config {
 /// How long the lock waits; only tests change it.
 #[derive(Clone, Copy)]
 pub(crate) struct Timing {
-    /// In all (DESIGN, "The store").
+    /// In all (lib.rs, "The store").
     pub(crate) limit: Duration,
     /// After a stale lock was removed (STORAGE 8.2).
     pub(crate) after_stale: Duration,

@@ -1,5 +1,5 @@
 //! STATUS of a folder that is not selected: what a scan would find, without moving a message or
-//! giving a UID (STORAGE 0, trap 5).
+//! giving a UID (STORAGE 1.3).
 
 use super::lock::Lock;
 use super::look::{Look, Stamp};

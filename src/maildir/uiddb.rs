@@ -118,7 +118,7 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
         let name = space.saturating_add(1);
         let name_length = length.saturating_sub(name);
         let Ok(uid) = u32::try_from(uid) else {
-            // DESIGN: values beyond 32 bits start a new UIDVALIDITY.
+            // RFC 3501 9, `nz-number`: a value beyond 32 bits starts a new UIDVALIDITY.
             return UidFile { before: file.before, ..UidFile::absent() };
         };
         // No file has a longer name, and no message the UID 0.
@@ -126,7 +126,7 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
             messages.push_lying(uid, start.saturating_add(name), name_length);
         }
     }
-    // DESIGN: the next UID is at least the highest + 1.
+    // Whatever the first line says: the next UID is above every UID that is given.
     let Some(after) = messages.highest().checked_add(1) else {
         return UidFile { before: file.before, ..UidFile::absent() };
     };

@@ -184,7 +184,7 @@ impl Options {
                 1 => KeywordMode::Fast,
                 _ => KeywordMode::Careful,
             },
-            // Trap 14: set but empty is on.
+            // Set but empty is on (STORAGE 11.1).
             log_deletions: get("IMAP_LOG_DELETIONS").is_some_and(|v| v.first() != Some(&b'0')),
             sanity_check: on_unless_zero("IMAP_MAILBOX_SANITY_CHECK"),
             move_to_trash: on("IMAP_MOVE_EXPUNGE_TO_TRASH"),
@@ -194,7 +194,7 @@ impl Options {
             tls: on("IMAP_TLS"),
             tls_external: filled("TLS_EXTERNAL").is_some(),
             trash: filled("IMAP_TRASHFOLDERNAME").unwrap_or_else(|| b"Trash".to_vec()),
-            // Trap 15: on when unset; when set, only `1...` keeps it on.
+            // On when unset; when set, only `1...` keeps it on (STORAGE 11.1).
             use_locks: get("IMAP_USELOCKS").is_none_or(|v| v.first() == Some(&b'1')),
             extensions: get("IMAP_EXTENSIONS").map_or(Extensions::All, |v| Extensions::parse(&v)),
             fsync: on_unless_zero("IMAP_FSYNC"),

@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
 pub(crate) enum Error {
     /// A protocol error: counted, and ten in a row end the session (PROTOCOL 1.6).
     Syntax,
-    /// `BAD Invalid command`: not counted (PROTOCOL, "BAD").
+    /// `BAD Invalid command`: not counted (PROTOCOL 1.5).
     Invalid,
     /// Refused; boxed, since it is rare and large.
     Refused(Box<Outcome>),

@@ -3,7 +3,7 @@
 //! openat2(2) with RESOLVE_NO_SYMLINKS, and RESOLVE_BENEATH for paths in our own Maildir that have
 //! a `..`, walks the path once as open(2) does and at the same price, and refuses links (ELOOP) and
 //! ways out (EXDEV). The directory of a folder may itself be reached by a link: `.Link` folders,
-//! `shared`, accounts of a shared index, whose paths are the administrator's (DESIGN, "The store").
+//! `shared`, accounts of a shared index, whose paths are the administrator's (lib.rs, "The store").
 //! So where a link is in the way, the folder's directory is opened by itself, and what is wanted is
 //! looked for below it, where no link is followed.
 //!

@@ -1,5 +1,5 @@
 //! File calls. Everything in a Maildir is opened so that a link, a FIFO or a device in a file's
-//! place costs nothing (DESIGN, "The store"), and every change on disk is one of the few functions
+//! place costs nothing (lib.rs, "The store"), and every change on disk is one of the few functions
 //! here.
 
 use super::beneath;

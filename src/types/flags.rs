@@ -7,8 +7,8 @@ use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub(crate) struct Flags(u8);
 
-/// Each flag with its Maildir letter and its name, in the order in which Courier's FLAGS response
-/// has them (PROTOCOL 5.4).
+/// Each flag with its Maildir letter and its name, in the order in which Courier writes the flags
+/// of a message (PROTOCOL 5.4).
 const TABLE: [(Flags, u8, &str); 5] = [
     (Flags::DRAFT, b'D', "\\Draft"),
     (Flags::FLAGGED, b'F', "\\Flagged"),

@@ -110,7 +110,7 @@ impl FolderName {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
     }
 
-    /// Whether the name holds a control character: such folders are served, not made (DESIGN, "The
+    /// Whether the name holds a control character: such folders are served, not made (lib.rs, "The
     /// wire").
     pub(crate) fn has_control(&self) -> bool {
         self.name.iter().any(u8::is_ascii_control)
