@@ -1,7 +1,9 @@
 # shellcheck shell=bash
 # A machine of its own for tests with Courier's real programs: private mounts (whatever is written below /usr, /etc and /var stays in
 # memory and vanishes), a private network with only the loopback address, and a private table of processes, all of which end with it.
-# Sourced by scripts/chain and scripts/clients: enter "$@"; machine; accounts; service start.
+# Sourced by scripts/chain and scripts/clients, after scripts/lib/common.sh: enter "$@"; machine; accounts; service start.
+# shellcheck source=tests/chain/talk.sh
+. "$ROOT/tests/chain/talk.sh"
 
 passed=0 failed=0 skipped=0
 pass() { passed=$((passed + 1)); printf 'pass  %s\n' "$1"; }
@@ -16,26 +18,6 @@ like() { if [[ $3 =~ $2 ]]; then pass "$1"; else fail "$1" "wanted: $2"$'\n'"fou
 closing() {
     printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
     [ "$failed" = 0 ]
-}
-
-# want PROGRAM PACKAGE: is it here, or can it come?
-want() {
-    command -v "$1" >/dev/null 2>&1 && return 0
-    [ "${SKIP_INSTALL:-}" != 1 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
-    [ -n "${apt_updated:-}" ] || { apt-get -qq update >/dev/null 2>&1; apt_updated=1; }
-    DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install --no-install-recommends -y "$2" >/dev/null 2>&1 </dev/null
-    command -v "$1" >/dev/null 2>&1
-}
-
-# deb PACKAGE: the package's file, unpacked nowhere, installed nowhere; prints its path
-deb() {
-    local dir=$ROOT/target/chain
-    mkdir -p "$dir"
-    if ! ls "$dir/$1"_*.deb >/dev/null 2>&1; then
-        [ "${SKIP_INSTALL:-}" != 1 ] && command -v apt-get >/dev/null 2>&1 || return 1
-        (cd "$dir" && timeout 120 apt-get -qq download "$1" >/dev/null 2>&1)
-    fi
-    ls "$dir/$1"_*.deb 2>/dev/null | tail -n 1
 }
 
 # Why the machine cannot be had here, or nothing.
@@ -60,7 +42,7 @@ enter() {
     dir=$(mktemp -d "${TMPDIR:-/tmp}/postrider-chain.XXXXXX") || exit 2
     # --kill-child and the private table of processes: when this ends, however it ends, everything below it has ended.
     trap 'kill "$inside" 2>/dev/null' INT TERM
-    CHAIN_INSIDE=1 CHAIN_W=$dir unshare --mount --pid --net --fork --mount-proc --kill-child "$BASH" "$0" "$@" &
+    CHAIN_INSIDE=1 CHAIN_W=$dir unshare --mount --pid --net --fork --mount-proc --kill-child "$BASH" "$ROOT/scripts/${0##*/}" "$@" &
     inside=$!
     wait "$inside"
     status=$?
@@ -186,65 +168,3 @@ message() { # message NAME N
     printf 'From: Sender %s <sender%s@example.com>\nTo: %s@example.com\nSubject: message %s\nMessage-ID: <%s@chain.example>\nDate: Tue, 14 Nov 2023 22:%02d:00 +0000\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\nThis is message number %s.\nWith a second line.\n' \
         "$2" "$2" "$1" "$2" "$2" $(($2 % 60)) "$2"
 }
-
-# --- conversations -----------------------------------------------------------------------------------------------------------------
-# dial plain|tls|starttls [PORT]: opens a connection; its number is then in C. say C TEXT; hear C REGEX [SECONDS]; hang C.
-# hear reads lines until one matches; they are in HEARD; the octets of each connection are counted in SENT[C] and RECEIVED[C].
-declare -A READ WRITE SENT RECEIVED AGENT
-C=0
-dial() {
-    C=$((C + 1))
-    SENT[$C]=0 RECEIVED[$C]=0
-    local r w
-    case $1 in
-    plain)
-        { exec {r}<>"/dev/tcp/127.0.0.1/${2:-143}"; } 2>/dev/null || return 1
-        READ[$C]=$r WRITE[$C]=$r
-        ;;
-    *)
-        local to=$W/to.$C from=$W/from.$C options=(-connect "127.0.0.1:${2:-993}")
-        [ "$1" = starttls ] && options=(-starttls imap -connect "127.0.0.1:${2:-143}")
-        mkfifo "$to" "$from"
-        openssl s_client -quiet -verify_return_error -CAfile "$W/cert.pem" "${options[@]}" <"$to" >"$from" 2>"$W/tls.$C" &
-        AGENT[$C]=$!
-        exec {w}>"$to" {r}<"$from"
-        rm -f "$to" "$from"
-        READ[$C]=$r WRITE[$C]=$w
-        ;;
-    esac
-}
-say() { local LC_ALL=C; SENT[$1]=$((${SENT[$1]} + ${#2} + 2)); printf '%s\r\n' "$2" 2>/dev/null >&"${WRITE[$1]}"; }
-hear() {
-    local LC_ALL=C line
-    HEARD=
-    while IFS= read -r -t "${3:-15}" -u "${READ[$1]}" line; do
-        RECEIVED[$1]=$((${RECEIVED[$1]} + ${#line} + 1))
-        HEARD=$HEARD${line%$'\r'}$'\n'
-        [[ ${line%$'\r'} =~ $2 ]] && return 0
-    done
-    HEARD=$HEARD"(no line like /$2/)"
-    return 1
-}
-# ask C REGEX TEXT: says and hears
-ask() { say "$1" "$3"; hear "$1" "$2"; }
-hang() {
-    local r=${READ[$1]:-} w=${WRITE[$1]:-}
-    [ -n "$r" ] && exec {r}<&-
-    [ -n "$w" ] && [ "$w" != "$r" ] && exec {w}>&-
-    [ -z "${AGENT[$1]:-}" ] || { kill "${AGENT[$1]}"; wait "${AGENT[$1]}"; } 2>/dev/null
-    unset "READ[$1]" "WRITE[$1]" "AGENT[$1]"
-}
-# logged REGEX [SECONDS]: the last line of the log that matches, waited for; in LINE
-logged() {
-    local n
-    for n in $(seq $((${2:-5} * 10))); do
-        LINE=$(grep -aE -- "$1" "$LOG" | tail -n 1)
-        [ -n "$LINE" ] && return 0
-        sleep 0.1
-    done
-    LINE="(no line like /$1/ in the log; its end:)
-$(tail -n 5 "$LOG")"
-    return 1
-}
-# sessions UID: how many imapd processes of that user there are
-sessions() { pgrep -c -u "$1" -x imapd; }

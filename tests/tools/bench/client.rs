@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 pub struct Answer {
     /// From before the command is written until its tagged line has come.
     pub seconds: f64,
-    pub octets: u64,
+    pub bytes: u64,
     /// Untagged lines.
     pub lines: u64,
     pub ok: bool,
@@ -243,7 +243,7 @@ impl Session {
     fn until(&mut self, tag: &[u8]) -> io::Result<Answer> {
         let mut answer = Answer::default();
         let starts = memmem::Finder::new(b"\n* ");
-        // The last two octets of the piece before stand in front of each piece; the answer begins
+        // The last two bytes of the piece before stand in front of each piece; the answer begins
         // at the start of a line.
         self.buffer[..2].copy_from_slice(b" \n");
         let mut tail: Vec<u8> = Vec::new();
@@ -257,7 +257,7 @@ impl Session {
                 Err(e) => return Err(e),
             };
             let piece = &self.buffer[..n + 2];
-            answer.octets += n as u64;
+            answer.bytes += n as u64;
             answer.lines += starts.find_iter(piece).count() as u64;
             let new = &piece[2..];
             let room = KEPT - answer.text.len();

@@ -43,7 +43,7 @@ pub fn list(maildir: &Path) -> io::Result<f64> {
     })
 }
 
-/// Every file opened, read (at most `each` octets) and closed.
+/// Every file opened, read (at most `each` bytes) and closed.
 pub fn read(folder: &Path, each: usize) -> io::Result<f64> {
     let names = mail::names(&folder.join("cur"))?;
     let mut buffer = vec![0; each.min(1 << 20)];

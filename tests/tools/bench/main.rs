@@ -2,6 +2,7 @@
 //! calls it. The client, the mail, the limits of the machine and the tables have a file each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
+mod chart;
 mod client;
 mod idle;
 mod limits;
@@ -32,6 +33,10 @@ struct Plan {
     /// KiB of address space for our sessions.
     limit: Option<u64>,
     idle: Option<idle::Plan>,
+    /// Where the chart goes; else beside the tables.
+    chart: Option<PathBuf>,
+    /// An earlier run's tables, to be drawn without measuring.
+    draw: Option<PathBuf>,
 }
 
 fn main() {
@@ -44,7 +49,9 @@ fn main() {
 fn usage() -> ! {
     eprintln!(
         "usage: bench [--quick | --growth | --sizes N,N...] [--million] [--rounds N] [--servers ours,courier,dovecot] \
-         [--only TEXT] [--appends N] [--processor] [--limit KIB]\n       bench --idle-notice [--sessions N] [--changes N] | --idle-many [--sessions N] [--seconds N]"
+         [--only TEXT] [--appends N] [--processor] [--limit KIB] [--chart FILE]\n       \
+         bench --draw TABLE [--chart FILE]\n       \
+         bench --idle-notice [--sessions N] [--changes N] | --idle-many [--sessions N] [--seconds N]"
     );
     std::process::exit(2)
 }
@@ -65,6 +72,8 @@ fn plan() -> Plan {
         processor: false,
         limit: None,
         idle: None,
+        chart: None,
+        draw: None,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -96,6 +105,8 @@ fn plan() -> Plan {
             "--limit" => plan.limit = Some(number(value()) as u64),
             "--ours" => plan.ours = value().into(),
             "--dovecot" => plan.dovecot = value().into(),
+            "--chart" => plan.chart = Some(value().into()),
+            "--draw" => plan.draw = Some(value().into()),
             "--base" => plan.base = value().into(),
             "--idle-notice" => plan.idle = Some(idle::Plan::notice()),
             "--idle-many" => plan.idle = Some(idle::Plan::many()),
@@ -115,6 +126,11 @@ fn plan() -> Plan {
 
 fn run() -> io::Result<()> {
     let plan = plan();
+    if let Some(table) = &plan.draw {
+        let text = fs::read_to_string(table)?;
+        println!("{}", chart::table(&chart::rows(&text)));
+        return draw(&text, plan.chart.as_deref().unwrap_or(Path::new("target/bench.svg")));
+    }
     fs::create_dir_all(&plan.base)?;
     let base = fs::canonicalize(&plan.base)?;
     let servers: Vec<Server> =
@@ -132,6 +148,25 @@ fn run() -> io::Result<()> {
     fs::write(&at, &report)?;
     println!("{report}");
     eprintln!("written to {}", at.display());
+    if plan.idle.is_none() && plan.only.is_none() {
+        draw(&report, plan.chart.as_deref().unwrap_or(&at.with_extension("svg")))?;
+    }
+    Ok(())
+}
+
+/// The chart of a run's tables, and the tables for the manual page beside it.
+fn draw(report: &str, svg: &Path) -> io::Result<()> {
+    let rows = chart::rows(report);
+    if rows.is_empty() {
+        return Err(io::Error::other("there is no table of work to draw"));
+    }
+    let what = report.lines().find_map(|l| l.strip_prefix("### ")).unwrap_or("");
+    let machine = report.lines().find_map(|l| l.strip_prefix("Machine: ")).unwrap_or("");
+    let machine = machine.split(" processors").next().unwrap_or(machine);
+    fs::write(svg, chart::svg(&rows, &format!("{what}; {machine} processors, warm cache")))?;
+    let tbl = Path::new("target").join("bench.tbl");
+    fs::write(&tbl, chart::tbl(report))?;
+    eprintln!("drawn: {} (and {} for the manual page)", svg.display(), tbl.display());
     Ok(())
 }
 

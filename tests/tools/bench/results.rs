@@ -16,7 +16,7 @@ pub struct Row {
     /// What each server counted: it must be the same everywhere.
     pub counts: BTreeMap<&'static str, u64>,
     pub expected: Option<u64>,
-    pub octets: BTreeMap<&'static str, u64>,
+    pub bytes: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub struct Results {
     pub idle: BTreeMap<&'static str, Memory>,
     /// At the end of the whole list of work.
     pub end: BTreeMap<&'static str, Memory>,
-    /// Octets of all names in the folder.
+    /// Bytes of all names in the folder.
     pub names: u64,
     pub wrong: Vec<String>,
 }
@@ -81,11 +81,11 @@ impl Results {
                 }
             }
             // A whole answer is about as long as Courier's.
-            if let Some(base) = reference.and_then(|r| row.octets.get(r)).filter(|b| **b > 10_000) {
-                for (server, octets) in &row.octets {
-                    if *octets < base * 7 / 10 {
+            if let Some(base) = reference.and_then(|r| row.bytes.get(r)).filter(|b| **b > 10_000) {
+                for (server, bytes) in &row.bytes {
+                    if *bytes < base * 7 / 10 {
                         self.wrong.push(format!(
-                            "{}: {server} sent {octets} octets, Courier {base}",
+                            "{}: {server} sent {bytes} bytes, Courier {base}",
                             row.name
                         ));
                     }
@@ -242,7 +242,7 @@ pub fn growth(runs: &[Results]) -> String {
             let name = b.names as f64 / b.messages as f64;
             let _ = writeln!(
                 out,
-                "\nMemory per message with the folder open: {each:.0} octets of private memory, of which the name {name:.0} (goal: the name and 32: {:.0}){}.",
+                "\nMemory per message with the folder open: {each:.0} bytes of private memory, of which the name {name:.0} (goal: the name and 32: {:.0}){}.",
                 name + 32.0,
                 if each > name + 32.0 { " ✗" } else { " ✓" }
             );

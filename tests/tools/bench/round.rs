@@ -33,17 +33,17 @@ pub struct Bench {
 pub struct Sample {
     pub seconds: f64,
     pub count: u64,
-    pub octets: u64,
+    pub bytes: u64,
 }
 
 impl Sample {
     fn lines(answer: &Answer) -> Self {
-        Self { seconds: answer.seconds, count: answer.lines, octets: answer.octets }
+        Self { seconds: answer.seconds, count: answer.lines, bytes: answer.bytes }
     }
 
-    /// Octets are compared only where servers owe the same.
+    /// Bytes are compared only where servers owe the same.
     fn counted(seconds: f64, count: u64) -> Self {
-        Self { seconds, count, octets: 0 }
+        Self { seconds, count, bytes: 0 }
     }
 }
 
@@ -390,8 +390,8 @@ impl Bench {
                 Ok(sample) => {
                     row.times.entry(server.name).or_default().push(sample.seconds);
                     row.counts.insert(server.name, sample.count);
-                    if sample.octets > 0 {
-                        row.octets.insert(server.name, sample.octets);
+                    if sample.bytes > 0 {
+                        row.bytes.insert(server.name, sample.bytes);
                     }
                 }
                 Err(e) => {

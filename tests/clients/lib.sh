@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # chosen, DO, NEXT and ROWS are of scripts/clients
+# What every client's test uses: the packages, an account with mail, a tunnel, and what a client said. Sourced by scripts/clients.
+
+have() { command -v "$1" >/dev/null 2>&1; }
+# Everything that needs the network of the real machine happens before the private one is entered.
+fetch_packages() {
+    local debian=() c package
+    for c in "${chosen[@]}"; do
+        case $c in
+        mbsync*) have mbsync || debian+=(isync) ;;
+        offlineimap) have offlineimap || debian+=(offlineimap3) ;;
+        mutt*) have mutt || debian+=(mutt) ;;
+        neomutt | alpine | fetchmail | curl | imapfilter) have "$c" || debian+=("$c") ;;
+        getmail) have getmail || debian+=(getmail6) ;;
+        imaplib*) have python3 || debian+=(python3) ;;
+        imapclient | aioimaplib | imap_tools) have pip3 || debian+=(python3-pip) ;;
+        imapflow | node_imap) have npm || debian+=(npm) ;;
+        mail_imapclient) perl -MMail::IMAPClient -e 1 2>/dev/null || debian+=(libmail-imapclient-perl) ;;
+        roundcube) php -m 2>/dev/null | grep -q mbstring || debian+=(php-cli php-mbstring) ;;
+        esac
+    done
+    [ ${#debian[@]} = 0 ] || install_packages "${debian[@]}"
+    mkdir -p "$DO"
+    if [ "${SKIP_INSTALL:-}" != 1 ]; then
+        if chosen_is "imapclient" || chosen_is "aioimaplib" || chosen_is "imap_tools"; then
+            [ -d "$DO/python/imapclient" ] || timeout 120 pip3 install -q --target "$DO/python" -r tests/clients/requirements.txt >"$DO/pip.log" 2>&1
+        fi
+        if chosen_is imapflow || chosen_is node_imap; then
+            mkdir -p "$DO/node"
+            cp tests/clients/package.json "$DO/node/"
+            [ -d "$DO/node/node_modules/imapflow" ] || (cd "$DO/node" && timeout 120 npm install --no-audit --no-fund --silent >"$DO/npm.log" 2>&1)
+        fi
+        if chosen_is roundcube; then
+            package=$(deb roundcube-core)
+            [ -d "$DO/roundcube" ] || [ -z "$package" ] || dpkg -x "$package" "$DO/roundcube"
+        fi
+    fi
+}
+
+# box NAME [COUNT]: an account NAME (password: secret) with COUNT messages (20) in the inbox, ten in Work; the fifth is a multipart.
+box() {
+    NEXT=$((NEXT + 1))
+    MAIL=$W/home/$1/Maildir
+    account "$1" $NEXT secret
+    fill "$1" . 1 "${2:-20}"
+    fill "$1" .Work 101 110
+    cat >"$W/home/$1/Maildir/new/1700000005.M5P1_0.chain" <<'MESSAGE'
+From: =?utf-8?Q?J=C3=B6rg?= <joerg@example.com>
+To: alice@example.com
+Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= aus =?utf-8?Q?M=C3=BCnchen?=
+Message-ID: <5@chain.example>
+Date: Tue, 14 Nov 2023 22:05:00 +0000
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="cut"
+
+--cut
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: quoted-printable
+
+Sch=C3=B6ne Gr=C3=BC=C3=9Fe.
+This is message number 5.
+
+--cut
+Content-Type: application/octet-stream; name="six.bin"
+Content-Disposition: attachment; filename="six.bin"
+Content-Transfer-Encoding: base64
+
+AAECAwQF
+
+--cut--
+MESSAGE
+    printf 'INBOX\nINBOX.Work\n' >"$W/home/$1/Maildir/courierimapsubscribed"
+    chown -R $NEXT:$NEXT "$W/home/$1/Maildir"
+    MAIL=$W/home/$1/Maildir
+    MAILUSER=$1 MAILPASS=secret PORT=1430 PLAINPORT=143 TLSPORT=993 CERT=$W/cert.pem HOME=$W/user/$1
+    mkdir -p "$HOME"
+    export MAILUSER MAILPASS PORT PLAINPORT TLSPORT CERT HOME
+}
+# disk FOLDER: number of messages; flags FOLDER LETTER: number of messages with that flag
+disk() { find "$MAIL/$1/cur" "$MAIL/$1/new" -type f | wc -l; }
+flags() { find "$MAIL/$1/cur" -type f -name "*:2,*$2*" | wc -l; }
+is() { [ "$2" = "$3" ] || { echo "$1: wanted $2, found $3"; return 1; }; }
+# A program that wants a terminal.
+terminal() { TERM=xterm timeout "${LIMIT:-180}" script -qec "stty rows 40 cols 120; $1" /dev/null; }
+# The command of a tunnel: our imapd over this user's Maildir. What the client says is in the session's own debug file.
+tunnel() {
+    local uid; uid=$(stat -c %u "$MAIL")
+    install -o "$uid" -m 600 /dev/null "$MAIL/said"
+    printf '#!/bin/sh\ncd %s\nexec setpriv --reuid %s --regid %s --clear-groups env -i AUTHENTICATED=%s IMAP_KEYWORDS=1 IMAP_ACL=1 IMAPDEBUGFILE=said IMAP_CAPABILITY="%s" %s ./Maildir 2>>%s\n' \
+        "$(dirname "$MAIL")" "$uid" "$uid" "$MAILUSER" \
+        "$(sed -n 's/^IMAP_CAPABILITY="\(.*\)"/\1/p' /etc/courier/imapd)" /usr/bin/imapd "$W/tunnel.log" >"$W/tunnel"
+    chmod 755 "$W/tunnel"
+    echo "$W/tunnel"
+}
+# The debug file's tokens as lines again.
+tokens() {
+    LC_ALL=C awk '/^READ: (ATOM|NUMBER|QUOTED_STRING): / { sub(/^READ: [A-Z_]*: /, ""); printf "%s ", $0; next } /^READ: LPAREN/ { printf "("; next }
+        /^READ: \{/ { printf "%s ", $2; next } /^(READ: EOL|WRITE)/ { print "" }' "$1"
+}
+
+# What a client's commands say about the capabilities that it used.
+used() {
+    local LC_ALL=C
+    # Behind STARTTLS on the plain port nothing is recorded.
+    [ "$1" != imaplib_tls ] || { echo "STARTTLS AUTH=PLAIN SORT THREAD QUOTA ACL NAMESPACE"; return; }
+    [ ! -s "$MAIL/said" ] || tokens "$MAIL/said" >>"$W/said"
+    # The answers to AUTHENTICATE and the literals of APPEND are not commands; a command has a tag before its name.
+    tr -d '\r' <"$W/said" | awk '
+        function add(word) { if (!(word in seen)) { seen[word] = 1; list = list (list == "" ? "" : " ") word } }
+        { line = toupper($0); name = toupper($2); if (name == "UID") name = "UID " toupper($3) }
+        $1 !~ /^[A-Za-z0-9.*]+$/ { next }
+        name == "ID" { add("ID") }
+        name == "STARTTLS" { add("STARTTLS") }
+        name == "AUTHENTICATE" { add("AUTH=" toupper($3)) }
+        name == "NAMESPACE" { add("NAMESPACE") }
+        name == "IDLE" { add("IDLE") }
+        name == "ENABLE" { add("ENABLE (" substr(line, index(line, "ENABLE") + 7) ")") }
+        name == "UID EXPUNGE" { add("UIDPLUS") }
+        name ~ /^(UID )?MOVE$/ { add("MOVE") }
+        name == "UNSELECT" { add("UNSELECT") }
+        name ~ /^(UID )?SORT$/ { add("SORT") }
+        name ~ /^(UID )?THREAD$/ { add("THREAD") }
+        name ~ /QUOTA/ { add("QUOTA") }
+        name ~ /^(GETACL|SETACL|MYRIGHTS|LISTRIGHTS)$/ { add("ACL") }
+        name == "COMPRESS" { add("COMPRESS") }
+        name == "XLIST" { add("XLIST") }
+        name == "LIST" && line ~ /RETURN \(/ { add("LIST-EXTENDED") }
+        name ~ /SEARCH$/ && line ~ /RETURN \(/ { add("ESEARCH") }
+        name ~ /^(SELECT|EXAMINE)$/ && line ~ /CONDSTORE/ { add("CONDSTORE") }
+        line ~ /CHANGEDSINCE/ { add("CONDSTORE") }
+        line ~ /BINARY(\.PEEK)?\[/ { add("BINARY") }
+        name ~ /^[A-Z ]+$/ && line ~ /\{[0-9]+\+\}$/ { add("LITERAL+") }
+        END { print list == "" ? "-" : list }'
+}
+
+# test_NAME does the work and fails where something is not as it must be; about_NAME: title, version, what was done.
+run() {
+    local name=$1 story title version what began=$SECONDS
+    IFS='|' read -r title version what < <("about_$name" 2>/dev/null)
+    if [ -z "$version" ]; then
+        skip "$name" "it is not installed"
+        return
+    fi
+    : >"$W/said"
+    case $name in mbsync) box mbsync 1000 ;; mbsync_tunnel | offlineimap) box "${name//_/}" 200 ;; *) box "${name//_/}" ;; esac
+    # The recorder between client and server: what the client says is kept.
+    socat -r "$W/said" TCP-LISTEN:1430,bind=127.0.0.1,reuseaddr,fork TCP:127.0.0.1:143 2>/dev/null &
+    local recorder=$! result
+    sleep 0.2
+    # At the first failing command the rest of a test is left out.
+    story=$(set -eE; trap 'echo "(${BASH_SOURCE[0]##*/}:$LINENO)"' ERR; "test_$name" 2>&1)
+    # shellcheck disable=SC2181
+    if [ $? = 0 ]; then
+        result=pass
+        pass "$title $version ($((SECONDS - began)) s)"
+    else
+        result=FAIL
+        fail "$title $version" "$story
+-- said:
+$(tail -n 15 "$W/said" | tr -d '\0')
+-- log:
+$(grep -av 'Connection, ip' "$LOG" | tail -n 4)"
+    fi
+    kill $recorder
+    wait $recorder 2>/dev/null
+    printf '| %s | %s | %s | %s | %s |\n' "$title" "$version" "$what" "$(used "$name")" "$result" >>"$ROWS"
+}
