@@ -37,7 +37,7 @@ pub(crate) mod uiddb;
 pub(crate) mod watch;
 
 pub(crate) use messages::Messages;
-pub(crate) use scan::{Mode, Scanned, Snapshot};
+pub(crate) use scan::{Mode, Snapshot};
 
 use crate::sys;
 use crate::types::UidValidity;
@@ -184,11 +184,6 @@ impl Dir {
     /// A folder whose messages are symbolic links to somebody else's (STORAGE 6.2).
     pub(crate) fn of_links(path: impl Into<PathBuf>) -> Dir {
         Dir { path: path.into(), links: true }
-    }
-
-    /// The session's INBOX: the working directory.
-    pub(crate) fn inbox() -> Dir {
-        Dir::at(".")
     }
 
     /// The directory.

@@ -174,13 +174,6 @@ impl<'a> Quota<'a> {
         Quota { root: root.to_path_buf(), host, setting: setting.and_then(Limits::parse) }
     }
 
-    /// The quota that a folder's directory falls under: that of the directory above, if it holds
-    /// `maildirfolder` (STORAGE 7.1).
-    pub(crate) fn of_folder(dir: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
-        let below = fs::lstat(&fs::join(dir, b"maildirfolder")).is_ok();
-        Quota::new(&if below { dir.join("..") } else { dir.to_path_buf() }, host, setting)
-    }
-
     fn path(&self) -> PathBuf {
         fs::join(&self.root, FILE)
     }

@@ -117,11 +117,6 @@ impl Namespace {
         &self.root
     }
 
-    /// Who is looking.
-    pub(crate) fn who(&self) -> &Identity {
-        &self.who
-    }
-
     /// The index of shared folders.
     pub(crate) fn index(&self) -> &SharedIndex {
         &self.index

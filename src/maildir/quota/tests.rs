@@ -162,16 +162,6 @@ fn the_setting() {
 }
 
 #[test]
-fn of_a_folder() {
-    let dir = maildir();
-    put(&dir, "100S\n");
-    let q = Quota::of_folder(&dir.path().join(".A"), b"h", None);
-    q.check_and_add(11, 1, By::Append).unwrap();
-    assert_eq!(text(&dir), "100S\n          11            1\n");
-    assert_eq!(Quota::of_folder(dir.path(), b"h", None).usage().map(|u| u.bytes), Some(11));
-}
-
-#[test]
 fn hostile_files() {
     let dir = maildir();
     let at = dir.path().join("maildirsize");

@@ -18,12 +18,12 @@ struct Seen(Mutex<HashMap<(u32, u32), Vec<u8>>>);
 impl Seen {
     fn check(&self, s: &Snapshot) {
         let mut seen = self.0.lock().unwrap();
-        for m in s.messages.iter() {
-            assert!(m.uid.get() < s.uid_next);
-            let base = s.messages.base_name(m.index);
-            let before =
-                seen.entry((s.uid_validity.get(), m.uid.get())).or_insert_with(|| base.to_vec());
-            assert_eq!(before, base, "UID {}", m.uid);
+        for i in 0..s.messages.len() {
+            let uid = s.messages.uid(i).unwrap().get();
+            assert!(uid < s.uid_next);
+            let base = s.messages.base_name(i);
+            let before = seen.entry((s.uid_validity.get(), uid)).or_insert_with(|| base.to_vec());
+            assert_eq!(before, base, "UID {uid}");
         }
     }
 }
