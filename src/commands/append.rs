@@ -4,7 +4,7 @@
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::commands::flags::FlagList;
-use crate::maildir::quota::{self, By};
+use crate::maildir::quota::{self, Action};
 use crate::maildir::{self, deliver::Delivery};
 use crate::mime::{date, header::EndFinder};
 use crate::session::access::{Folder, Missing};
@@ -73,10 +73,10 @@ fn check(s: &mut Session, a: &Arguments) -> Result<(Folder, Rights)> {
     if s.selected.as_ref().is_some_and(|f| f.read_only && f.name == folder.name) {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
-    if quota::counts_with(a.list.clone().limited_to(rights).flags) {
+    if quota::is_counted(a.list.clone().limited_to(rights).flags) {
         // CRs are not stored: of a text with CRLF at the end of each line, half is left at least.
         // What does not fit even so is not asked for.
-        s.must_fit(&folder, a.length / 2, By::Append)?;
+        s.must_fit(&folder, a.length / 2, Action::Append)?;
     }
     Ok((folder, rights))
 }
@@ -153,8 +153,8 @@ pub(crate) fn run(s: &mut Session, _: &Call, a: Arguments) -> Result<Outcome> {
         return Outcome::no(NO_ROOM).refuse();
     }
     let list = a.list.limited_to(rights);
-    let cost = (taker.delivery.size(), u64::from(quota::counts_with(list.flags)));
-    s.charge(&folder, cost, By::Append)?;
+    let cost = (taker.delivery.size(), u64::from(quota::is_counted(list.flags)));
+    s.charge(&folder, cost, Action::Append)?;
     let eight_bit = taker.eight_bit_header && !a.utf8;
     let Taker { mut delivery, .. } = taker;
     let finished = delivery

@@ -3,7 +3,7 @@
 use crate::commands::Call;
 use crate::commands::args::{self, Mailbox, Piece};
 use crate::commands::flags::FlagList;
-use crate::maildir::quota::{self, By};
+use crate::maildir::quota::{self, Action};
 use crate::maildir::{self, change, deliver::Delivery};
 use crate::session::access::{Folder, Missing};
 use crate::session::intake::Delivered;
@@ -171,7 +171,8 @@ pub(crate) fn run(s: &mut Session, call: &Call, a: Arguments) -> Result<Outcome>
         return Ok(Outcome::ok("COPY completed."));
     }
     let outbox = s.is_outbox(&folder);
-    if outbox && sources.len() > 1 && !s.options.outbox_multiple {
+    let multiple = s.outbox.as_ref().is_some_and(|outbox| outbox.multiple);
+    if outbox && sources.len() > 1 && !multiple {
         return Outcome::no("[ALERT] Only one message may be sent at a time.").refuse();
     }
     let (validity, to) = copy_all(s, &folder, rights, &sources, outbox)?;
@@ -197,7 +198,7 @@ type Cost = (u64, u64);
 
 fn sum(costs: impl Iterator<Item = (u64, Flags)>) -> Cost {
     costs
-        .filter(|(_, flags)| quota::counts_with(*flags))
+        .filter(|(_, flags)| quota::is_counted(*flags))
         .fold((0, 0), |(size, count), (one, _)| (size.saturating_add(one), count + 1))
 }
 
@@ -215,12 +216,12 @@ fn copy_all(
     let flags =
         |index| s.selected.as_ref().map_or(Flags::NONE, |f| f.snapshot.messages.flags(index));
     let mut charged = sum(sources.iter().map(|source| (source.size, flags(source.index))));
-    s.charge(folder, charged, By::Copy)?;
+    s.charge(folder, charged, Action::Copy)?;
     let copied = prepare_all(s, folder, rights, sources, outbox).and_then(|deliveries| {
         let cost = sum(deliveries.iter().map(|delivery| (delivery.size(), delivery.flags())));
         if cost != charged {
             s.refund(folder, std::mem::take(&mut charged));
-            s.charge(folder, cost, By::Copy)?;
+            s.charge(folder, cost, Action::Copy)?;
             charged = cost;
         }
         s.deliver(folder, deliveries, NO_ROOM)

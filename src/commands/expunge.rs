@@ -80,8 +80,10 @@ fn remove(s: &mut Session, index: usize) -> Result<()> {
 /// What a message will take of the quota once it is in the trash; `None` for nothing. There it is
 /// \Deleted no longer, and a folder that is not called Trash counts (STORAGE 7.3).
 fn size_in_trash(s: &Session, index: usize) -> Option<u64> {
-    let selected =
-        s.selected.as_ref().filter(|_| quota::counts(&s.trash) && s.quota().is_kept())?;
+    let selected = s
+        .selected
+        .as_ref()
+        .filter(|_| quota::is_counted_folder(&s.trash) && s.quota().is_kept())?;
     let messages = &selected.snapshot.messages;
     let name = messages.file_name(index);
     quota::size_in_name(&name)

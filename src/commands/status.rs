@@ -2,7 +2,7 @@
 
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
-use crate::maildir::peek;
+use crate::maildir::status;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::Flags;
 use crate::wire::{Token, write};
@@ -67,7 +67,7 @@ pub(crate) fn run(s: &mut Session, _: &Call, arguments: Arguments) -> Result<Out
         Some(selected) if selected.name == folder.name => of_selected(selected),
         _ => {
             s.synchronise(&folder)?;
-            let status = peek::status(&s.store, &folder.dir)
+            let status = status::read(&s.store, &folder.dir)
                 .map_err(|e| s.store_error(e, "[ALERT] STATUS failed"))?;
             [
                 status.messages as u64,

@@ -41,7 +41,7 @@ fn change_flags(s: &mut Session, index: usize, a: &Arguments) -> Result<bool> {
     let Session { selected: Some(selected), store, .. } = s else { return Ok(false) };
     // (The setting is nothing to STORE: the file alone counts, STORAGE 7.4.)
     let quota = Session::is_counted(&selected.folder)
-        .then(|| Quota::new(&selected.folder.at.root, &store.config.host, None));
+        .then(|| Quota::new(&selected.folder.at.root, &store.config));
     let edit = Edit::new(a.operation, a.list.flags, flags::allowed(selected.rights))
         .counted_by(quota.as_ref());
     match change::store_flags(&selected.dir, &mut selected.snapshot.messages, index, &edit) {

@@ -17,6 +17,7 @@ pub(crate) use selected::Selected;
 
 use crate::maildir::Store;
 use crate::maildir::account::AccountOptions;
+use crate::maildir::outbox::Outbox;
 use crate::maildir::resolve::Namespace;
 use crate::sys::clock;
 use crate::wire::Io;
@@ -56,6 +57,8 @@ pub(crate) struct Session {
     pub(crate) namespace: Namespace,
     /// The trash folder's name on disk, without its dot.
     pub(crate) trash: Vec<u8>,
+    /// The folder whose messages are mailed, if there is one.
+    pub(crate) outbox: Option<Outbox>,
     /// The folder that is open.
     pub(crate) selected: Option<Selected>,
     /// Whether `ENABLE UTF8=ACCEPT` was given (RFC 6855).

@@ -5,7 +5,7 @@
 use super::super::testing::Folder;
 use super::*;
 use crate::maildir::change::{self, Edit};
-use crate::maildir::{Config, peek};
+use crate::maildir::{Config, status};
 use crate::types::{Flags, Operation};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -108,7 +108,7 @@ fn many_sessions() {
                                 went.fetch_add(1, Ordering::Relaxed);
                             }
                         }
-                        _ => drop(peek::status(&store, dir).unwrap()),
+                        _ => drop(status::read(&store, dir).unwrap()),
                     }
                     if !is_unchanged(&store, dir, &snapshot) {
                         snapshot = scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![])
