@@ -4,7 +4,7 @@
 use super::Call;
 use super::args::{self, Mailbox};
 use super::flags::FlagList;
-use crate::maildir::quota::{self, By};
+use crate::maildir::quota::{self, Action};
 use crate::maildir::{self, deliver::Delivery};
 use crate::mime::{date, header::EndFinder};
 use crate::response::session::Alert;
@@ -73,10 +73,10 @@ fn check(s: &mut Session, a: &Message) -> Result<(Folder, Rights)> {
     if s.selected.as_ref().is_some_and(|f| f.read_only && f.folder.name == folder.name) {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
-    if quota::counts_with(a.list.clone().limited_to(rights).flags) {
+    if quota::is_counted(a.list.clone().limited_to(rights).flags) {
         // CRs are not stored: of a text with CRLF at the end of each line, half is left at least.
         // What does not fit even so is not asked for.
-        s.must_fit(&folder, a.length / 2, By::Append)?;
+        s.must_fit(&folder, a.length / 2, Action::Append)?;
     }
     Ok((folder, rights))
 }
@@ -154,8 +154,8 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
         return Outcome::no(NO_ROOM).refuse();
     }
     let list = a.list.limited_to(rights);
-    let cost = (writer.delivery.size(), u64::from(quota::counts_with(list.flags)));
-    s.charge(&folder, cost, By::Append)?;
+    let cost = (writer.delivery.size(), u64::from(quota::is_counted(list.flags)));
+    s.charge(&folder, cost, Action::Append)?;
     let eight_bit = writer.eight_bit_header && !a.utf8;
     let Writer { mut delivery, .. } = writer;
     let finished = delivery

@@ -3,7 +3,7 @@
 use super::Call;
 use super::args::{self, Mailbox, Span};
 use super::flags::FlagList;
-use crate::maildir::quota::{self, By};
+use crate::maildir::quota::{self, Action};
 use crate::maildir::{self, change, deliver::Delivery};
 use crate::response::session::InvalidNumber;
 use crate::session::access::{Folder, Missing, denied};
@@ -163,12 +163,12 @@ impl Copying<'_> {
         let messages = &self.selected.snapshot.messages;
         let mut charged =
             sum(sources.iter().map(|source| (source.size, messages.flags(source.index))));
-        self.s.charge(&self.to, charged, By::Copy)?;
+        self.s.charge(&self.to, charged, Action::Copy)?;
         let copied = self.prepare_all(sources, outbox).and_then(|deliveries| {
             let cost = sum(deliveries.iter().map(|delivery| (delivery.size(), delivery.flags())));
             if cost != charged {
                 self.s.refund(&self.to, std::mem::take(&mut charged));
-                self.s.charge(&self.to, cost, By::Copy)?;
+                self.s.charge(&self.to, cost, Action::Copy)?;
                 charged = cost;
             }
             self.s.deliver(Some(&mut *self.selected), &self.to, deliveries, NO_ROOM)
@@ -198,7 +198,7 @@ type Cost = (u64, u64);
 
 fn sum(costs: impl Iterator<Item = (u64, Flags)>) -> Cost {
     costs
-        .filter(|(_, flags)| quota::counts_with(*flags))
+        .filter(|(_, flags)| quota::is_counted(*flags))
         .fold((0, 0), |(size, count), (one, _)| (size.saturating_add(one), count + 1))
 }
 
@@ -229,7 +229,8 @@ pub(crate) fn run(
         return Ok(Outcome::ok("COPY completed."));
     }
     let outbox = s.is_outbox(&to);
-    if outbox && sources.len() > 1 && !s.options.outbox_multiple {
+    let multiple = s.outbox.as_ref().is_some_and(|outbox| outbox.multiple);
+    if outbox && sources.len() > 1 && !multiple {
         return Outcome::no("[ALERT] Only one message may be sent at a time.").refuse();
     }
     let (validity, to) = Copying { s, selected, to, rights }.copy_all(&sources, outbox)?;

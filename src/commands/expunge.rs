@@ -80,7 +80,7 @@ fn cleared() -> Flags {
 /// What a message will take of the quota once it is in the trash; `None` for nothing. There it is
 /// \Deleted no longer, and a folder that is not called Trash counts (STORAGE 7.3).
 fn size_in_trash(s: &Session, selected: &Selected, index: usize) -> Option<u64> {
-    if !quota::counts(&s.trash) || !s.quota().is_kept() {
+    if !quota::is_counted_folder(&s.trash) || !s.quota().is_kept() {
         return None;
     }
     let name = selected.snapshot.messages.file_name(index);

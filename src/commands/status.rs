@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::args::Mailbox;
-use crate::maildir::peek;
+use crate::maildir::status;
 use crate::response::folders::Status;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::Flags;
@@ -67,7 +67,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, question: Question) -> Result<O
         Some(selected) if selected.folder.name == folder.name => of_selected(selected),
         _ => {
             s.synchronise(&folder)?;
-            let status = peek::status(&s.store, &folder.dir)
+            let status = status::read(&s.store, &folder.dir)
                 .map_err(|e| s.store_error(e, "[ALERT] STATUS failed"))?;
             [
                 status.messages as u64,

@@ -92,8 +92,8 @@ impl Storing<'_> {
     fn change_flags(&mut self, index: usize) -> Result<bool> {
         let (s, folder) = (&*self.s, &self.selected.folder);
         // (The setting of the quota is nothing to STORE: the file alone counts, STORAGE 7.4.)
-        let quota = Session::is_counted(folder)
-            .then(|| Quota::new(&folder.at.root, &s.store.config.host, None));
+        let quota =
+            Session::is_counted(folder).then(|| Quota::new(&folder.at.root, &s.store.config));
         let allowed = flags::allowed(self.selected.rights);
         let edit = Edit::new(self.change.operation, self.change.list.flags, allowed)
             .counted_by(quota.as_ref());

@@ -12,7 +12,7 @@ use super::index::Index;
 use super::look::Stamp;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
-use super::quota::{self, By, Quota};
+use super::quota::{self, Action, Quota};
 use super::scan::Snapshot;
 use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock, renamed, shared_link};
 use crate::sys::dir::{self, Kind};
@@ -243,7 +243,7 @@ impl<'a> Edit<'a> {
         path: &Path,
     ) -> io::Result<Option<(&'a Quota<'a>, u64)>> {
         let changes = |quota: &&Quota<'_>| {
-            quota::counts_with(old) != quota::counts_with(new) && quota.is_kept()
+            quota::is_counted(old) != quota::is_counted(new) && quota.is_kept()
         };
         let Some(quota) = self.quota.filter(changes) else { return Ok(None) };
         let found = fs::lstat(path)?.len();
@@ -278,9 +278,9 @@ pub(crate) fn store_flags(
         target.extend_from_slice(b":2,");
         flags.push_letters(&mut target);
         let charge = edit.charge(old, flags, &path)?;
-        let will_count = quota::counts_with(flags);
+        let will_count = quota::is_counted(flags);
         if let Some((quota, size)) = charge.filter(|_| will_count)
-            && quota.check_and_add(size, 1, By::Store).is_err()
+            && quota.check_and_add(size, 1, Action::Store).is_err()
         {
             over = true;
             return Ok(old);

@@ -18,7 +18,6 @@ pub(crate) struct Delivery {
     file: Option<File>,
     buffer: Vec<u8>,
     size: u64,
-    ends_in_lf: bool,
     stem: Stem,
     flags: Flags,
     keywords: Vec<Vec<u8>>,
@@ -46,7 +45,6 @@ impl Delivery {
             file,
             buffer: Vec::new(),
             size: metadata.len(),
-            ends_in_lf: false,
             stem,
             flags: Flags::NONE,
             keywords: Vec::new(),
@@ -82,14 +80,15 @@ impl Delivery {
     /// Appends octets as they are; the caller has taken out every CR. What went wrong may be told
     /// by a later call.
     pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        let Some(last) = data.last() else { return Ok(()) };
+        if data.is_empty() {
+            return Ok(());
+        }
         if self.file.is_none() {
             return Err(Error::failed(
                 "writing a message",
                 io::Error::other("it is complete already"),
             ));
         }
-        self.ends_in_lf = *last == b'\n';
         self.size = self.size.saturating_add(data.len() as u64);
         if self.buffer.len().saturating_add(data.len()) > CHUNK {
             self.flush()?;
@@ -117,11 +116,6 @@ impl Delivery {
     /// The octets so far, as they are on disk.
     pub(crate) fn size(&self) -> u64 {
         self.size
-    }
-
-    /// Whether the last octet so far is a LF: a message has to end in one.
-    pub(crate) fn ends_in_lf(&self) -> bool {
-        self.ends_in_lf
     }
 
     /// The message is complete: everything is on disk (and synced, if that is wanted), or an error

@@ -54,30 +54,10 @@ pub(crate) struct Messages {
     restless: bool,
 }
 
-/// One message of [`Messages::iter`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Message {
-    /// Its place, from 0.
-    pub(crate) index: usize,
-    /// Its UID.
-    pub(crate) uid: Uid,
-    /// Its system flags.
-    pub(crate) flags: Flags,
-    /// Its keywords.
-    pub(crate) keywords: SetId,
-    /// Whether it is \Recent here.
-    pub(crate) recent: bool,
-}
-
 impl Messages {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
-    }
-
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.records.is_empty()
     }
 
     /// The UID of the message at `index`.
@@ -158,30 +138,6 @@ impl Messages {
         out.extend_from_slice(self.base_of(record));
         out.extend_from_slice(b":2,");
         record.flags.push_letters(out);
-    }
-
-    /// All of them, by ascending UID.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Message> + '_ {
-        self.records.iter().enumerate().filter_map(|(index, r)| {
-            let uid = Uid::new(r.uid)?;
-            Some(Message {
-                index,
-                uid,
-                flags: r.flags,
-                keywords: r.keywords,
-                recent: r.bits & bit::RECENT != 0,
-            })
-        })
-    }
-
-    /// Notes new flags after a rename to the usual name for them.
-    pub(crate) fn set_flags(&mut self, index: usize, flags: Flags) {
-        if let Some(record) = self.records.get_mut(index) {
-            record.flags = flags;
-            if !self.odd.is_empty() {
-                self.odd.remove(&record.name_at);
-            }
-        }
     }
 
     /// Notes a new file name, with the flags in it.

@@ -22,13 +22,13 @@ pub(crate) mod messages;
 pub(crate) mod names;
 pub(crate) mod outbox;
 pub(crate) mod pattern;
-pub(crate) mod peek;
 pub(crate) mod quota;
 mod renamed;
 pub(crate) mod resolve;
 pub(crate) mod scan;
 pub(crate) mod shared_index;
 pub(crate) mod shared_link;
+pub(crate) mod status;
 pub(crate) mod subscriptions;
 #[cfg(test)]
 mod testing;
@@ -37,10 +37,11 @@ pub(crate) mod uiddb;
 pub(crate) mod watch;
 
 pub(crate) use messages::Messages;
-pub(crate) use scan::{Mode, Scanned, Snapshot};
+pub(crate) use scan::{Mode, Snapshot};
 
 use crate::sys;
 use crate::types::UidValidity;
+use quota::QuotaLimits;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
@@ -80,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) fsync: bool,
     /// `IMAP_KEYWORDS`.
     pub(crate) keywords: KeywordMode,
+    /// `MAILDIRQUOTA`; `None` if it is unset or limits nothing.
+    pub(crate) quota: Option<QuotaLimits>,
 }
 
 impl Default for Config {
@@ -91,6 +94,7 @@ impl Default for Config {
             use_locks: true,
             fsync: true,
             keywords: KeywordMode::Fast,
+            quota: None,
         }
     }
 }
@@ -184,11 +188,6 @@ impl Dir {
     /// A folder whose messages are symbolic links to somebody else's (STORAGE 6.2).
     pub(crate) fn of_links(path: impl Into<PathBuf>) -> Dir {
         Dir { path: path.into(), links: true }
-    }
-
-    /// The session's INBOX: the working directory.
-    pub(crate) fn inbox() -> Dir {
-        Dir::at(".")
     }
 
     /// The directory.

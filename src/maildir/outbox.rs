@@ -3,7 +3,7 @@
 
 use super::control;
 use crate::sys::{fs, process};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
@@ -17,31 +17,46 @@ const FAILED: &[u8] = b"Message send FAILED.\n";
 const PATIENCE: Duration = Duration::from_secs(300);
 const PIECE: usize = 32 * 1024;
 
-/// The program that mails, and how it is called.
-#[derive(Clone, Debug)]
+/// The outbox of a session.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    /// The folder's name on disk, without the dot in front.
+    pub(crate) folder: Vec<u8>,
+    /// `OUTBOX_MULTIPLE_SEND`: whether one COPY may mail several messages.
+    pub(crate) multiple: bool,
+    /// The program that mails.
+    pub(crate) mailer: Mailer,
+}
+
+impl Outbox {
+    /// The outbox by the setting `OUTBOX` (`.Outbox`); `None` if it is unset or not the name of a
+    /// folder.
+    pub(crate) fn new(setting: Option<&[u8]>, multiple: bool, mailer: Mailer) -> Option<Outbox> {
+        let folder = setting?.strip_prefix(b".").filter(|name| control::is_name(name))?.to_vec();
+        Some(Outbox { folder, multiple, mailer })
+    }
+}
+
+/// The program that mails, and how it is called. Settings that are empty count as unset.
+#[derive(Clone, Default, Debug)]
 pub(crate) struct Mailer {
-    /// `SENDMAIL`; `sendmail` from the PATH if unset or empty.
+    /// `SENDMAIL`; `sendmail` from the mailer's PATH if unset.
     pub(crate) program: Option<Vec<u8>>,
     /// The envelope's sender: `AUTHADDR`, else `AUTHENTICATED`; without it there is no `-f`.
     pub(crate) sender: Option<Vec<u8>>,
-    /// `HEADERFROM`: the name of a header field that tells the sender.
+    /// `HEADERFROM`: the name of a header field with the sender, added in front.
     pub(crate) header: Option<Vec<u8>>,
-    /// The whole environment of the program. Nothing else is passed on.
-    pub(crate) environment: Vec<(OsString, OsString)>,
     /// The login, for the log.
     pub(crate) user: Vec<u8>,
 }
 
+/// The whole environment of the mailer: a usual PATH, and nothing of ours.
+const ENVIRONMENT: [(&str, &str); 1] =
+    [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")];
+
 /// The mailer failed; the log says why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NotSent;
-
-/// The folder of the setting `OUTBOX` (`.Outbox`), by its name on disk without the dot; `None` if
-/// it is off or no name for a folder.
-pub(crate) fn folder_name(setting: Option<&[u8]>) -> Option<&[u8]> {
-    let name = setting?.strip_prefix(b".")?;
-    control::is_name(name).then_some(name)
-}
 
 impl Mailer {
     /// Mails a message: `SENDMAIL -oi -t -f SENDER`, with the `HEADERFROM` field first and then the
@@ -59,7 +74,7 @@ impl Mailer {
         if let Some(sender) = &sender {
             command.arg("-f").arg(OsStr::from_bytes(sender));
         }
-        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env_clear().envs(ENVIRONMENT);
         let mut first = match (not_empty(&self.header), &sender) {
             (Some(header), Some(sender)) => Some([&*header, b": ", sender, b"\n"].concat()),
             _ => None,
@@ -114,7 +129,6 @@ mod tests {
             program: Some(path.into_os_string().into_encoded_bytes()),
             sender: Some(b"joe".to_vec()),
             header: Some(b"X-IMAP-Sender".to_vec()),
-            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
             user: b"joe".to_vec(),
         }
     }
@@ -201,9 +215,10 @@ mod tests {
             (Some(".a/b"), None),
             (None, None),
         ] {
+            let outbox = Outbox::new(setting.map(str::as_bytes), false, Mailer::default());
             assert_eq!(
-                folder_name(setting.map(str::as_bytes)),
-                name.map(str::as_bytes),
+                outbox.map(|o| o.folder),
+                name.map(|n| n.as_bytes().to_vec()),
                 "{setting:?}"
             );
         }

@@ -2,7 +2,7 @@
 //! agent appends to (STORAGE 7). There is no lock: one difference is one write, and whoever doubts
 //! the sum counts the Maildir and replaces the file.
 
-use super::control;
+use super::{Config, control};
 use crate::sys::{clock, dir, fs};
 use crate::types::Flags;
 use std::fs::File;
@@ -17,10 +17,10 @@ const FRESH_SECONDS: i64 = 15 * 60;
 /// How often a count may be disturbed by new mail.
 const COUNTS: u32 = 5;
 
-/// Limits; 0 is no limit.
+/// The limits of a quota; 0 is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Limits {
-    /// Octets on disk (LF line ends).
+pub(crate) struct QuotaLimits {
+    /// Bytes on disk (LF line ends).
     pub(crate) bytes: u64,
     /// Messages.
     pub(crate) messages: u64,
@@ -30,25 +30,25 @@ pub(crate) struct Limits {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Usage {
     /// The limits.
-    pub(crate) limits: Limits,
-    /// Octets used, by the file's account.
+    pub(crate) limits: QuotaLimits,
+    /// Bytes used, by the sums in the file.
     pub(crate) bytes: u64,
     /// Messages counted.
     pub(crate) messages: u64,
 }
 
-/// Adding was refused: the quota is exceeded.
+/// Messages were refused: they would exceed the quota.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Over;
+pub(crate) struct Exceeded;
 
-/// Which action adds: what `MAILDIRQUOTA` does depends on it (STORAGE 7.4).
+/// The command that adds messages. It decides what `MAILDIRQUOTA` does (STORAGE 7.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum By {
-    /// APPEND: the setting counts, and makes the file where there is none.
+pub(crate) enum Action {
+    /// APPEND: the setting applies, and `maildirsize` is made where there is none.
     Append,
-    /// COPY: the setting counts where there is a file.
+    /// COPY: the setting applies where there is a `maildirsize`.
     Copy,
-    /// \Deleted taken off: the file alone counts.
+    /// STORE takes \Deleted away: only the limits in `maildirsize` apply.
     Store,
 }
 
@@ -56,15 +56,14 @@ pub(crate) enum By {
 #[derive(Clone, Debug)]
 pub(crate) struct Quota<'a> {
     root: PathBuf,
-    host: &'a [u8],
-    setting: Option<Limits>,
+    config: &'a Config,
 }
 
-impl Limits {
+impl QuotaLimits {
     /// Reads `5000S,10C`: numbers with the letters S (octets) and C (messages), anything between
     /// them passed over. A number with another letter is logged. `None` if nothing is limited.
-    pub(crate) fn parse(text: &[u8]) -> Option<Limits> {
-        let mut limits = Limits::default();
+    pub(crate) fn parse(text: &[u8]) -> Option<QuotaLimits> {
+        let mut limits = QuotaLimits::default();
         let mut rest = text;
         while let Some(start) = rest.iter().position(u8::is_ascii_digit) {
             rest = rest.get(start..).unwrap_or_default();
@@ -81,7 +80,7 @@ impl Limits {
             }
             rest = after;
         }
-        (limits != Limits::default()).then_some(limits)
+        (limits != QuotaLimits::default()).then_some(limits)
     }
 
     /// As line 1 of the file has them.
@@ -100,7 +99,7 @@ impl Limits {
 /// The file as it was read.
 struct Account {
     file: File,
-    limits: Option<Limits>,
+    limits: Option<QuotaLimits>,
     bytes: i64,
     messages: i64,
     lines: usize,
@@ -148,12 +147,12 @@ fn signed_size(n: u64) -> i64 {
 
 /// Whether messages of the folder `.<sub>` count: all but those in Trash, whatever
 /// `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
-pub(crate) fn counts(sub: &[u8]) -> bool {
+pub(crate) fn is_counted_folder(sub: &[u8]) -> bool {
     sub != b"Trash"
 }
 
 /// Whether a message with these flags counts.
-pub(crate) fn counts_with(flags: Flags) -> bool {
+pub(crate) fn is_counted(flags: Flags) -> bool {
     !flags.contains(Flags::DELETED)
 }
 
@@ -169,16 +168,9 @@ pub(crate) fn size_in_name(name: &[u8]) -> Option<u64> {
 }
 
 impl<'a> Quota<'a> {
-    /// The quota of a Maildir, not of one of its folders; `setting` is `MAILDIRQUOTA`.
-    pub(crate) fn new(root: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
-        Quota { root: root.to_path_buf(), host, setting: setting.and_then(Limits::parse) }
-    }
-
-    /// The quota that a folder's directory falls under: that of the directory above, if it holds
-    /// `maildirfolder` (STORAGE 7.1).
-    pub(crate) fn of_folder(dir: &Path, host: &'a [u8], setting: Option<&[u8]>) -> Quota<'a> {
-        let below = fs::lstat(&fs::join(dir, b"maildirfolder")).is_ok();
-        Quota::new(&if below { dir.join("..") } else { dir.to_path_buf() }, host, setting)
+    /// The quota of the Maildir `root`, which is not one of its folders.
+    pub(crate) fn new(root: &Path, config: &'a Config) -> Quota<'a> {
+        Quota { root: root.to_path_buf(), config }
     }
 
     fn path(&self) -> PathBuf {
@@ -196,7 +188,7 @@ impl<'a> Quota<'a> {
             .saturating_sub(i64::try_from(fs::mtime_nanos(&metadata) / 1_000_000_000).unwrap_or(0));
         let full = length as u64 >= FULL;
         let mut lines = text.split(|b| *b == b'\n');
-        let limits = Limits::parse(lines.next().unwrap_or_default());
+        let limits = QuotaLimits::parse(lines.next().unwrap_or_default());
         let mut account = Account {
             file,
             limits,
@@ -240,25 +232,35 @@ impl<'a> Quota<'a> {
 
     /// Before messages become part of the Maildir: refuses them if they do not fit, otherwise notes
     /// them. Octets as on disk.
-    pub(crate) fn check_and_add(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
-        if let Some(mut account) = self.with_room_for(bytes, messages, by)? {
+    pub(crate) fn check_and_add(
+        &self,
+        bytes: u64,
+        messages: u64,
+        action: Action,
+    ) -> Result<(), Exceeded> {
+        if let Some(mut account) = self.with_room_for(bytes, messages, action)? {
             account.append(signed_size(bytes), signed_size(messages));
         }
         Ok(())
     }
 
     /// Whether messages would be refused now; nothing is noted.
-    pub(crate) fn check(&self, bytes: u64, messages: u64, by: By) -> Result<(), Over> {
-        self.with_room_for(bytes, messages, by).map(drop)
+    pub(crate) fn check(&self, bytes: u64, messages: u64, action: Action) -> Result<(), Exceeded> {
+        self.with_room_for(bytes, messages, action).map(drop)
     }
 
     /// The account that has room for these messages; `None` where none is kept.
-    fn with_room_for(&self, bytes: u64, messages: u64, by: By) -> Result<Option<Account>, Over> {
+    fn with_room_for(
+        &self,
+        bytes: u64,
+        messages: u64,
+        action: Action,
+    ) -> Result<Option<Account>, Exceeded> {
         let (bytes, messages) = (signed_size(bytes), signed_size(messages));
-        let setting = if by == By::Store { None } else { self.setting };
+        let setting = if action == Action::Store { None } else { self.config.quota };
         let mut counted = false;
         let mut account = match (self.read(), setting) {
-            (None, Some(limits)) if by == By::Append && !self.is_kept() => {
+            (None, Some(limits)) if action == Action::Append && !self.is_kept() => {
                 counted = true;
                 let Some(account) = self.recount(Some(limits)) else { return Ok(None) };
                 account
@@ -281,7 +283,7 @@ impl<'a> Quota<'a> {
             let Some(new) = self.recount(account.limits) else { return Ok(None) };
             account = new;
         }
-        if over(&account) { Err(Over) } else { Ok(Some(account)) }
+        if over(&account) { Err(Exceeded) } else { Ok(Some(account)) }
     }
 
     /// Adds what counts again, whether it fits or not: it is there already.
@@ -313,17 +315,17 @@ impl<'a> Quota<'a> {
 
     /// Counts the Maildir and replaces the file. `None` if new mail kept coming in between or the
     /// file cannot be written: what was to be added is allowed then.
-    fn recount(&self, limits: Option<Limits>) -> Option<Account> {
+    fn recount(&self, limits: Option<QuotaLimits>) -> Option<Account> {
         for _ in 0..COUNTS {
             let before = self.newest();
             let (bytes, messages) = self.count();
             let text = format!(
                 "{}\n{}",
-                limits.map(Limits::line).unwrap_or_default(),
+                limits.map(QuotaLimits::line).unwrap_or_default(),
                 line(bytes, messages)
             );
             let pid = crate::sys::user::pid();
-            let host = control::safe_host(self.host);
+            let host = control::safe_host(&self.config.host);
             let name =
                 [format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0).as_bytes(), &host].concat();
             let tmp = self.root.join("tmp").join(fs::path(&name));
@@ -348,7 +350,7 @@ impl<'a> Quota<'a> {
         let mut folders = vec![self.root.clone()];
         for sub in control::folders(&self.root).unwrap_or_default() {
             let path = control::folder(&self.root, &sub);
-            if counts(&sub) && fs::lstat(&path).is_ok_and(|m| m.is_dir()) {
+            if is_counted_folder(&sub) && fs::lstat(&path).is_ok_and(|m| m.is_dir()) {
                 folders.push(path);
             }
         }
@@ -372,7 +374,7 @@ impl<'a> Quota<'a> {
             let result = dir::for_each(&open, |name, kind| {
                 if name.starts_with(b".")
                     || kind == dir::Kind::Dir
-                    || !counts_with(Flags::of_file_name(name))
+                    || !is_counted(Flags::of_file_name(name))
                 {
                     return;
                 }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// Which namespace a folder is in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum FolderKind {
     /// The account's own Maildir.
     Own,
     /// Somebody's, by the shared index.
@@ -35,14 +35,14 @@ pub(crate) enum Kind {
 pub(crate) struct Resolved {
     /// The folder: what is scanned.
     pub(crate) dir: Dir,
-    /// What APPEND and COPY deliver to: another one for [`Kind::Link`].
+    /// What APPEND and COPY deliver to: another one for [`FolderKind::Link`].
     pub(crate) delivery: Dir,
     /// The Maildir that it belongs to: quota, access control, trash.
     pub(crate) root: PathBuf,
     /// The folder's name in `root`, empty for an INBOX.
     pub(crate) sub: Vec<u8>,
     /// The namespace.
-    pub(crate) kind: Kind,
+    pub(crate) kind: FolderKind,
     /// The owner's identifier, `user=joe`.
     pub(crate) owner: Vec<u8>,
     /// Whether SELECT is read-only whatever the rights say.
@@ -117,11 +117,6 @@ impl Namespace {
         &self.root
     }
 
-    /// Who is looking.
-    pub(crate) fn who(&self) -> &Identity {
-        &self.who
-    }
-
     /// The index of shared folders.
     pub(crate) fn index(&self) -> &SharedIndex {
         &self.index
@@ -149,7 +144,7 @@ impl Namespace {
             dir,
             root: self.root.clone(),
             sub: sub.to_vec(),
-            kind: Kind::Own,
+            kind: FolderKind::Own,
             owner: self.who.user().to_vec(),
             read_only: false,
         }
@@ -162,7 +157,7 @@ impl Namespace {
             dir,
             root: account.root,
             sub: account.sub,
-            kind: Kind::Index,
+            kind: FolderKind::Index,
             owner: account.owner,
             read_only: false,
         }
@@ -200,7 +195,7 @@ impl Namespace {
             dir: Dir::of_links(link.dir),
             root: self.root.clone(),
             sub: Vec::new(),
-            kind: Kind::Link,
+            kind: FolderKind::Link,
             owner: b"anonymous".to_vec(),
         })
     }

@@ -465,7 +465,7 @@ struct When {
 /// The UID of a message that was delivered under this name; its flags may be others by now.
 fn uid_by_name(messages: &Messages, name: &[u8]) -> Option<Uid> {
     let base = name.get(..names::base_length(name))?;
-    messages.iter().find(|m| messages.base_name(m.index) == base).map(|m| m.uid)
+    (0..messages.len()).find(|i| messages.base_name(*i) == base).and_then(|i| messages.uid(i))
 }
 
 fn too_many() -> Error {

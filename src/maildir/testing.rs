@@ -157,15 +157,16 @@ pub(super) fn list(path: &Path) -> Vec<String> {
 /// A snapshot as text: UID, file name, `*` for recent, keywords; one message a line.
 pub(super) fn show(snapshot: &Snapshot) -> String {
     let mut out = String::new();
-    for m in snapshot.messages.iter() {
-        let name = snapshot.messages.file_name(m.index);
+    let m = &snapshot.messages;
+    for i in 0..m.len() {
+        let name = m.file_name(i);
         out += &format!(
             "{} {}{}",
-            m.uid,
+            m.uid(i).unwrap(),
             String::from_utf8_lossy(&name),
-            if m.recent { " *" } else { "" }
+            if m.recent(i) { " *" } else { "" }
         );
-        for keyword in snapshot.keywords.names_of(m.keywords) {
+        for keyword in snapshot.keywords.names_of(m.keywords(i)) {
             out += &format!(" {}", String::from_utf8_lossy(keyword));
         }
         out += "\n";

@@ -75,7 +75,9 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
                 }
                 gone = gone.saturating_add(1);
                 // What has a T was taken off when it got it.
-                if quota::counts(&rule.folder) && quota::counts_with(Flags::of_file_name(&name)) {
+                if quota::is_counted_folder(&rule.folder)
+                    && quota::is_counted(Flags::of_file_name(&name))
+                {
                     bytes = bytes.saturating_add(metadata.len());
                     messages = messages.saturating_add(1);
                 }
@@ -92,6 +94,7 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::maildir::Config;
     use std::fs as stdfs;
 
     fn make(root: &Path, name: &str) {
@@ -130,7 +133,9 @@ mod tests {
 
     /// Purges, so many days from now.
     fn purge_in(days: i64, root: &Path, rules: &[Rule]) -> u64 {
-        purge(root, rules, &Quota::new(root, b"h", None), crate::sys::clock::now().0 + days * DAY)
+        let config = Config::default();
+        let now = crate::sys::clock::now().0 + days * DAY;
+        purge(root, rules, &Quota::new(root, &config), now)
     }
 
     #[test]

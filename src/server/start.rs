@@ -3,6 +3,8 @@
 
 use crate::commands;
 use crate::maildir::account::AccountOptions;
+use crate::maildir::outbox::{Mailer, Outbox};
+use crate::maildir::quota::QuotaLimits;
 use crate::maildir::resolve::{Namespace, Settings};
 use crate::maildir::{Config, Store, trash};
 use crate::session::{Client, Counts, Features, Options, Session, logging};
@@ -71,6 +73,7 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         use_locks: options.use_locks,
         fsync: options.fsync,
         keywords: options.keywords,
+        quota: options.maildir_quota.as_deref().and_then(QuotaLimits::parse),
     };
     let namespace = Namespace::new(Settings {
         root: Path::new(".").to_path_buf(),
@@ -85,6 +88,7 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         account,
         namespace,
         trash: trash::folder_name(Some(&options.trash)),
+        outbox: outbox(&options, &client),
         store: Store::new(config),
         selected: None,
         enabled: Features::default(),
@@ -104,6 +108,17 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
     empty_trash(&s);
     greet(&mut s)?;
     Ok(s)
+}
+
+/// The folder whose messages are mailed, and by what.
+fn outbox(options: &Options, client: &Client) -> Option<Outbox> {
+    let mailer = Mailer {
+        program: options.sendmail.clone(),
+        sender: options.auth_address.clone().or_else(|| Some(client.user.clone())),
+        header: options.header_from.clone(),
+        user: client.user.clone(),
+    };
+    Outbox::new(options.outbox.as_deref(), options.outbox_multiple, mailer)
 }
 
 fn bye(io: &mut Io, text: &str) {

@@ -4,7 +4,7 @@
 
 use super::reply::{Outcome, Result};
 use super::{Error, Selected, Session, logging};
-use crate::maildir::resolve::{Kind, Resolved};
+use crate::maildir::resolve::{FolderKind, Resolved};
 use crate::maildir::{Dir, folders, shared_link};
 use crate::sys::fs;
 use crate::types::folder::NameError;
@@ -42,7 +42,7 @@ impl Folder {
 
     /// Whether it is an old-style shared folder.
     pub(crate) fn is_link(&self) -> bool {
-        self.at.kind == Kind::Link
+        self.at.kind == FolderKind::Link
     }
 }
 
@@ -183,13 +183,13 @@ impl Session {
 
     /// Whether a folder is the trash of the session's own Maildir.
     pub(crate) fn is_trash(&self, folder: &Folder) -> bool {
-        folder.at.kind == Kind::Own && !folder.is_top() && folder.at.sub == self.trash
+        folder.at.kind == FolderKind::Own && !folder.is_top() && folder.at.sub == self.trash
     }
 
-    /// Whether a folder is the outbox (`OUTBOX`, with its dot).
+    /// Whether a folder is the outbox.
     pub(crate) fn is_outbox(&self, folder: &Folder) -> bool {
-        let outbox = self.options.outbox.as_deref().and_then(|o| o.strip_prefix(b"."));
-        folder.at.kind == Kind::Own && outbox.is_some_and(|o| !o.is_empty() && o == folder.at.sub)
+        let own = folder.at.kind == FolderKind::Own;
+        self.outbox.as_ref().is_some_and(|outbox| own && outbox.folder == folder.at.sub)
     }
 
     /// The folder that an expunged message is moved to; `None`: it is removed (PROTOCOL 6.3).

@@ -5,10 +5,9 @@ use super::access::Folder;
 use super::reply::{Outcome, Result};
 use super::{Selected, Session, logging};
 use crate::maildir::deliver::Delivery;
-use crate::maildir::quota::{self, By, Quota};
-use crate::maildir::{Mode, outbox, scan};
+use crate::maildir::quota::{self, Action, Quota};
+use crate::maildir::{Mode, scan};
 use crate::types::{Uid, UidValidity};
-use std::ffi::OsString;
 use std::fs::File;
 use std::path::Path;
 
@@ -21,36 +20,41 @@ pub(crate) type Delivered = (UidValidity, Vec<Uid>);
 impl Session {
     /// The quota of the session's own Maildir.
     pub(crate) fn quota(&self) -> Quota<'_> {
-        Quota::new(Path::new("."), &self.store.config.host, self.options.maildir_quota.as_deref())
+        Quota::new(Path::new("."), &self.store.config)
     }
 
     /// The quota of the Maildir that a folder is in.
     pub(crate) fn quota_of<'a>(&'a self, folder: &Folder) -> Quota<'a> {
-        Quota::new(&folder.at.root, &self.store.config.host, self.options.maildir_quota.as_deref())
+        Quota::new(&folder.at.root, &self.store.config)
     }
 
     /// Whether messages in a folder count at all (STORAGE 7.3).
     pub(crate) fn is_counted(folder: &Folder) -> bool {
-        !folder.is_link() && quota::counts(&folder.at.sub)
+        !folder.is_link() && quota::is_counted_folder(&folder.at.sub)
     }
 
     /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them.
     /// `size` in octets on disk.
-    pub(crate) fn charge(&self, folder: &Folder, (size, count): (u64, u64), by: By) -> Result<()> {
+    pub(crate) fn charge(
+        &self,
+        folder: &Folder,
+        (size, count): (u64, u64),
+        action: Action,
+    ) -> Result<()> {
         if count == 0 || !Session::is_counted(folder) {
             return Ok(());
         }
         self.quota_of(folder)
-            .check_and_add(size, count, by)
+            .check_and_add(size, count, action)
             .map_err(|_| Outcome::no(OVER_QUOTA).into())
     }
 
     /// Whether so much would be refused now: before a client is asked for it.
-    pub(crate) fn must_fit(&self, folder: &Folder, size: u64, by: By) -> Result<()> {
+    pub(crate) fn must_fit(&self, folder: &Folder, size: u64, action: Action) -> Result<()> {
         if !Session::is_counted(folder) {
             return Ok(());
         }
-        self.quota_of(folder).check(size, 1, by).map_err(|_| Outcome::no(OVER_QUOTA).into())
+        self.quota_of(folder).check(size, 1, action).map_err(|_| Outcome::no(OVER_QUOTA).into())
     }
 
     /// Takes back what was charged for messages that then did not come.
@@ -62,15 +66,7 @@ impl Session {
 
     /// Mails a message that goes into the outbox; whether the mailer took it (PROTOCOL 6.4).
     pub(crate) fn mail(&self, message: &File) -> bool {
-        let user = &self.client.user;
-        let mailer = outbox::Mailer {
-            program: self.options.sendmail.clone(),
-            sender: self.options.auth_address.clone().or_else(|| Some(user.clone())),
-            header: self.options.header_from.clone(),
-            environment: mailer_environment(),
-            user: user.clone(),
-        };
-        mailer.send(message).is_ok()
+        self.outbox.as_ref().is_some_and(|outbox| outbox.mailer.send(message).is_ok())
     }
 
     /// Puts messages into a folder, under its lock, all of them or none. If that is the open
@@ -105,9 +101,4 @@ impl Session {
             errno.unwrap_or(0)
         );
     }
-}
-
-/// What the mailer finds in its environment: a usual PATH and nothing of ours.
-fn mailer_environment() -> Vec<(OsString, OsString)> {
-    vec![("PATH".into(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())]
 }

@@ -19,6 +19,7 @@ pub(crate) use selected::Selected;
 
 use crate::maildir::Store;
 use crate::maildir::account::AccountOptions;
+use crate::maildir::outbox::Outbox;
 use crate::maildir::resolve::Namespace;
 use crate::response::{Encoder, Untagged};
 use crate::sys::clock;
@@ -59,6 +60,8 @@ pub(crate) struct Session {
     pub(crate) namespace: Namespace,
     /// The trash folder's name on disk, without its dot.
     pub(crate) trash: Vec<u8>,
+    /// The folder whose messages are mailed, if there is one.
+    pub(crate) outbox: Option<Outbox>,
     /// The folder that is open.
     pub(crate) selected: Option<Selected>,
     /// What `ENABLE` has switched on.
@@ -148,6 +151,7 @@ impl Session {
             store: Store::new(crate::maildir::Config::default()),
             namespace,
             trash: b"Trash".to_vec(),
+            outbox: None,
             selected: None,
             enabled: Features::empty(),
             client: Client::default(),

@@ -10,10 +10,6 @@ pub(crate) trait List {
     fn len(&self) -> usize;
     /// The UID at a place, from 0.
     fn uid(&self, index: usize) -> Option<Uid>;
-    /// Whether there is none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// The way from one look to the next.
@@ -36,11 +32,6 @@ impl Changes {
     /// Whether the number of messages must be told again.
     pub(crate) fn resized(&self) -> bool {
         !self.expunged.is_empty() || self.added > 0
-    }
-
-    /// Sequence numbers of the changed messages.
-    pub(crate) fn changed_numbers(&self) -> impl Iterator<Item = Seq> + '_ {
-        self.changed.iter().filter_map(|i| Seq::from_index(*i))
     }
 }
 
@@ -82,15 +73,11 @@ pub(crate) fn compare(
     changes
 }
 
-/// Compares by nothing: the folder became another one under its name (its UIDVALIDITY changed), so
-/// all that was known is gone.
+/// The changes where another folder has the name now (its UIDVALIDITY changed): all that was known
+/// is gone.
 pub(crate) fn replaced(old: &impl List, new: &impl List) -> Changes {
-    Changes {
-        expunged: vec![Seq::MIN; old.len()],
-        added: new.len(),
-        replaced: true,
-        ..Changes::default()
-    }
+    let expunged = Seq::from_index(0).map(|first| vec![first; old.len()]).unwrap_or_default();
+    Changes { expunged, added: new.len(), replaced: true, ..Changes::default() }
 }
 
 #[cfg(test)]
@@ -124,7 +111,7 @@ mod tests {
         }
         assert_eq!(picture.len(), changes.kept);
         picture.extend(&new.0[changes.kept..]);
-        for seq in changes.changed_numbers() {
+        for seq in changes.changed.iter().filter_map(|i| Seq::from_index(*i)) {
             picture[seq.index()].1 = new.0[seq.index()].1;
         }
         picture

@@ -91,11 +91,11 @@ pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
     backstop(BACKSTOP);
     say(2, log);
     let queue = QUEUE.load(Relaxed);
-    // SAFETY: a queue that is not null is LENGTH initialised octets of a block that is not freed
-    // (`freed`, `moved`), and nothing else runs any more.
     let queue = if queue.is_null() {
         &[]
     } else {
+        // SAFETY: a queue that is not null is LENGTH initialised bytes of a block that is not freed
+        // (`freed`, `moved`), and nothing else runs any more.
         unsafe { std::slice::from_raw_parts(queue, LENGTH.load(Relaxed)) }
     };
     if !IN_THE_MIDDLE.load(Relaxed) && say(1, queue) {

@@ -26,15 +26,7 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// Appends a string or `NIL`.
-pub(crate) fn nstring(out: &mut Vec<u8>, text: Option<&[u8]>) {
-    match text {
-        Some(text) => string(out, text),
-        None => out.extend_from_slice(b"NIL"),
-    }
-}
-
-/// Appends `{n}` and the line break; `n` octets must follow.
+/// Appends `{n}` and the line break; `n` bytes must follow.
 pub(crate) fn literal_head(out: &mut Vec<u8>, length: u64) {
     out.push(b'{');
     number(out, length);
@@ -92,7 +84,6 @@ mod tests {
         ] {
             assert_eq!(written(|o| string(o, text.as_bytes())), wire);
         }
-        assert_eq!(written(|o| nstring(o, None)), "NIL");
     }
 
     #[test]

@@ -10,13 +10,14 @@ mod forest;
 mod keys;
 mod link_cut;
 mod mail;
+mod plain;
 mod plan;
 mod references;
-mod search;
+
 mod sort;
 mod thread;
 
-pub(super) use search::{parse as parse_search, run as run_search};
+pub(super) use plain::{parse as parse_search, run as run_search};
 pub(super) use sort::{parse as parse_sort, run as run_sort};
 pub(super) use thread::{parse as parse_thread, run as run_thread};
 

@@ -34,8 +34,9 @@ fn names_come_back_as_they_were() {
     assert_eq!(all.base_name(6), b"7.a:2,S");
     assert_eq!(all.key(6), b"7.a");
     assert_eq!(all.flags(3), Flags::SEEN | Flags::FLAGGED);
-    all.set_flags(3, Flags::SEEN);
+    all.set_file_name(3, b"4.a:2,S");
     assert_eq!(all.file_name(3), b"4.a:2,S");
+    assert_eq!(all.flags(3), Flags::SEEN);
     all.set_file_name(0, b"1.a:2,aS");
     assert_eq!(all.file_name(0), b"1.a:2,aS");
     all.set_file_name(0, b"1.a,S=7:2,T");

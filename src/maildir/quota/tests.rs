@@ -15,6 +15,10 @@ fn maildir() -> tempfile::TempDir {
     dir
 }
 
+fn limited_to(setting: &[u8]) -> Config {
+    Config { quota: QuotaLimits::parse(setting), ..Config::default() }
+}
+
 fn put(dir: &tempfile::TempDir, text: &str) {
     stdfs::write(dir.path().join("maildirsize"), text).unwrap();
 }
@@ -40,12 +44,12 @@ fn limits() {
         ("99999999999999999999S", Some((u64::MAX, 0))),
         ("\0\u{1}\u{7f}", None),
     ] {
-        let got = Limits::parse(text.as_bytes());
-        assert_eq!(got, limits.map(|(bytes, messages)| Limits { bytes, messages }), "{text}");
+        let got = QuotaLimits::parse(text.as_bytes());
+        assert_eq!(got, limits.map(|(bytes, messages)| QuotaLimits { bytes, messages }), "{text}");
     }
-    assert_eq!(Limits { bytes: 50, messages: 0 }.line(), "50S");
-    assert_eq!(Limits { bytes: 50, messages: 3 }.line(), "50S,3C");
-    assert_eq!(Limits { bytes: 0, messages: 3 }.line(), "3C");
+    assert_eq!(QuotaLimits { bytes: 50, messages: 0 }.line(), "50S");
+    assert_eq!(QuotaLimits { bytes: 50, messages: 3 }.line(), "50S,3C");
+    assert_eq!(QuotaLimits { bytes: 0, messages: 3 }.line(), "3C");
 }
 
 #[test]
@@ -67,25 +71,26 @@ fn sizes_in_names() {
 #[test]
 fn as_courier_keeps_it() {
     let dir = maildir();
-    let q = Quota::new(dir.path(), b"h", None);
+    let config = limited_to(b"");
+    let q = Quota::new(dir.path(), &config);
     assert_eq!(q.usage(), None);
-    assert_eq!(q.check_and_add(11, 1, By::Append), Ok(()));
+    assert_eq!(q.check_and_add(11, 1, Action::Append), Ok(()));
     assert_eq!(text(&dir), "-");
     put(&dir, "100S,5C\n");
-    q.check_and_add(11, 1, By::Append).unwrap();
+    q.check_and_add(11, 1, Action::Append).unwrap();
     message(&dir, "cur/1.a,S=11:2,");
-    q.check_and_add(11, 1, By::Append).unwrap();
+    q.check_and_add(11, 1, Action::Append).unwrap();
     message(&dir, ".A/new/2.a");
     message(&dir, ".Trash/cur/3.a,S=11:2,");
     message(&dir, "cur/4.a,S=11:2,ST");
     assert_eq!(text(&dir), "100S,5C\n          11            1\n          11            1\n");
-    assert_eq!(q.check_and_add(201, 1, By::Append), Err(Over));
+    assert_eq!(q.check_and_add(201, 1, Action::Append), Err(Exceeded));
     assert_eq!(text(&dir), "100S,5C\n          22            2\n");
     q.subtract(11, 1);
     assert_eq!(text(&dir), "100S,5C\n          22            2\n         -11           -1\n");
     assert_eq!(
         q.usage(),
-        Some(Usage { limits: Limits { bytes: 100, messages: 5 }, bytes: 11, messages: 1 })
+        Some(Usage { limits: QuotaLimits { bytes: 100, messages: 5 }, bytes: 11, messages: 1 })
     );
     q.recalculate();
     assert_eq!(text(&dir), "100S,5C\n          22            2\n");
@@ -99,14 +104,15 @@ fn as_courier_keeps_it() {
 fn odd_files() {
     let dir = maildir();
     message(&dir, "cur/1.a:2,");
-    let q = Quota::new(dir.path(), b"h", None);
+    let config = limited_to(b"");
+    let q = Quota::new(dir.path(), &config);
     put(&dir, "100S,5C\nx 1\n 12 1 zzz\n  50 2");
     assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((62, 3)));
-    q.check_and_add(11, 1, By::Append).unwrap();
+    q.check_and_add(11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "100S,5C\nx 1\n 12 1 zzz\n  50 2          11            1\n");
     put(&dir, "100S,5C\n-500 1\n");
     assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((0, 1)));
-    q.check_and_add(11, 1, By::Append).unwrap();
+    q.check_and_add(11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "100S,5C\n          11            1\n          11            1\n");
     put(&dir, &format!("3000S,5C\n{}", "1 0\n".repeat(1400)));
     assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((0, 0)));
@@ -117,58 +123,52 @@ fn odd_files() {
     assert_eq!(text(&dir), "100S,7C\n          11            1\n");
     put(&dir, "\n0 0\n");
     assert_eq!(q.usage(), None);
-    q.check_and_add(11, 1, By::Append).unwrap();
+    q.check_and_add(11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "\n0 0\n          11            1\n");
     put(&dir, "");
-    q.check_and_add(11, 1, By::Append).unwrap();
+    q.check_and_add(11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "");
 }
 
 #[test]
 fn a_refusal_is_from_a_fresh_sum() {
     let dir = maildir();
-    let q = Quota::new(dir.path(), b"h", None);
+    let config = limited_to(b"");
+    let q = Quota::new(dir.path(), &config);
     // One young line: believed.
     put(&dir, "100S\n 99 1\n");
-    assert_eq!(q.check_and_add(11, 1, By::Store), Err(Over));
+    assert_eq!(q.check_and_add(11, 1, Action::Store), Err(Exceeded));
     assert_eq!(text(&dir), "100S\n 99 1\n");
     // An old one: counted.
     fs::set_mtime(&dir.path().join("maildirsize"), clock::now().0 - 1000).unwrap();
-    assert_eq!(q.check_and_add(11, 1, By::Store), Ok(()));
+    assert_eq!(q.check_and_add(11, 1, Action::Store), Ok(()));
     assert_eq!(text(&dir), "100S\n           0            0\n          11            1\n");
     // Exactly the limit is not over it.
     put(&dir, "100S\n 89 1\n");
-    assert_eq!(q.check_and_add(11, 1, By::Store), Ok(()));
+    assert_eq!(q.check_and_add(11, 1, Action::Store), Ok(()));
 }
 
 #[test]
 fn the_setting() {
     let dir = maildir();
     message(&dir, "cur/1.a:2,");
-    let q = Quota::new(dir.path(), b"h", Some(b"9C,5000S"));
-    q.check_and_add(11, 1, By::Copy).unwrap();
+    let config = limited_to(b"9C,5000S");
+    let q = Quota::new(dir.path(), &config);
+    q.check_and_add(11, 1, Action::Copy).unwrap();
     assert_eq!(text(&dir), "-");
-    q.check_and_add(11, 1, By::Append).unwrap();
+    q.check_and_add(11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "5000S,9C\n          11            1\n          11            1\n");
-    let q = Quota::new(dir.path(), b"h", Some(b"20S"));
-    assert_eq!(q.check_and_add(11, 1, By::Store), Ok(()));
-    assert_eq!(q.check_and_add(11, 1, By::Copy), Err(Over));
+    let config = limited_to(b"20S");
+    let q = Quota::new(dir.path(), &config);
+    assert_eq!(q.check_and_add(11, 1, Action::Store), Ok(()));
+    assert_eq!(q.check_and_add(11, 1, Action::Copy), Err(Exceeded));
     assert_eq!(text(&dir), "20S\n          11            1\n");
-    let q = Quota::new(dir.path(), b"h", Some(b"zz"));
-    assert_eq!(q.check_and_add(11, 1, By::Copy), Err(Over));
+    let config = limited_to(b"zz");
+    let q = Quota::new(dir.path(), &config);
+    assert_eq!(q.check_and_add(11, 1, Action::Copy), Err(Exceeded));
     stdfs::remove_file(dir.path().join("maildirsize")).unwrap();
-    q.check_and_add(11, 1, By::Append).unwrap();
+    q.check_and_add(11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "-");
-}
-
-#[test]
-fn of_a_folder() {
-    let dir = maildir();
-    put(&dir, "100S\n");
-    let q = Quota::of_folder(&dir.path().join(".A"), b"h", None);
-    q.check_and_add(11, 1, By::Append).unwrap();
-    assert_eq!(text(&dir), "100S\n          11            1\n");
-    assert_eq!(Quota::of_folder(dir.path(), b"h", None).usage().map(|u| u.bytes), Some(11));
 }
 
 #[test]
@@ -178,19 +178,21 @@ fn hostile_files() {
     let target = dir.path().join("target");
     stdfs::write(&target, "100S\n").unwrap();
     std::os::unix::fs::symlink(&target, &at).unwrap();
-    let q = Quota::new(dir.path(), b"h", Some(b"10S"));
+    let config = limited_to(b"10S");
+    let q = Quota::new(dir.path(), &config);
     assert_eq!(q.usage(), None);
     q.subtract(1, 1);
     assert_eq!(stdfs::read_to_string(&target).unwrap(), "100S\n");
     stdfs::remove_file(&at).unwrap();
     stdfs::create_dir(&at).unwrap();
     assert_eq!(q.usage(), None);
-    assert_eq!(q.check_and_add(1, 1, By::Append), Ok(()));
+    assert_eq!(q.check_and_add(1, 1, Action::Append), Ok(()));
     stdfs::remove_dir(&at).unwrap();
-    let q = Quota::new(dir.path(), b"h", None);
+    let config = limited_to(b"");
+    let q = Quota::new(dir.path(), &config);
     stdfs::write(&at, (0..=255u8).cycle().take(3000).collect::<Vec<u8>>()).unwrap();
     assert_eq!(q.usage(), None);
     put(&dir, "1S\n9223372036854775807 9223372036854775807\n9223372036854775807 1\n");
     assert_eq!(q.usage().map(|u| u.bytes), Some(i64::MAX as u64));
-    assert_eq!(q.check_and_add(u64::MAX, u64::MAX, By::Append), Err(Over));
+    assert_eq!(q.check_and_add(u64::MAX, u64::MAX, Action::Append), Err(Exceeded));
 }

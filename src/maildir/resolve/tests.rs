@@ -82,7 +82,7 @@ fn places() {
     let inbox = joe.resolve(&name("INBOX")).unwrap();
     assert_eq!(
         (inbox.dir.path().to_path_buf(), inbox.sub.len(), inbox.kind),
-        (world.at("joe"), 0, Kind::Own)
+        (world.at("joe"), 0, FolderKind::Own)
     );
     let own = joe.resolve(&name("INBOX.A.B")).unwrap();
     assert_eq!(
@@ -92,7 +92,7 @@ fn places() {
     let shared = joe.resolve(&name("#shared.Sales.bob.Pub")).unwrap();
     assert_eq!(
         (shared.dir.path().to_path_buf(), shared.root, shared.owner, shared.kind),
-        (world.at("bob/.Pub"), world.at("bob"), b"user=Sales".to_vec(), Kind::Index)
+        (world.at("bob/.Pub"), world.at("bob"), b"user=Sales".to_vec(), FolderKind::Index)
     );
     for missing in [
         "INBOX.V",
@@ -122,7 +122,7 @@ fn places() {
         (link.dir.path().to_path_buf(), link.delivery.path().to_path_buf()),
         (world.at("joe/shared-folders/corp/Wr"), world.at("joe/shared-folders/corp/Wr/shared"))
     );
-    assert_eq!((link.kind, link.read_only, link.root), (Kind::Link, false, world.at("joe")));
+    assert_eq!((link.kind, link.read_only, link.root), (FolderKind::Link, false, world.at("joe")));
     assert_eq!(
         stdfs::read_link(world.at("joe/shared-folders/corp/Wr/shared")).unwrap(),
         world.at("Shr/.Wr")

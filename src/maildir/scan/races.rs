@@ -5,7 +5,7 @@
 use super::super::testing::Folder;
 use super::*;
 use crate::maildir::change::{self, Edit};
-use crate::maildir::{Config, peek};
+use crate::maildir::{Config, status};
 use crate::types::{Flags, Operation};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -18,12 +18,12 @@ struct Seen(Mutex<HashMap<(u32, u32), Vec<u8>>>);
 impl Seen {
     fn check(&self, s: &Snapshot) {
         let mut seen = self.0.lock().unwrap();
-        for m in s.messages.iter() {
-            assert!(m.uid.get() < s.uid_next);
-            let base = s.messages.base_name(m.index);
-            let before =
-                seen.entry((s.uid_validity.get(), m.uid.get())).or_insert_with(|| base.to_vec());
-            assert_eq!(before, base, "UID {}", m.uid);
+        for i in 0..s.messages.len() {
+            let uid = s.messages.uid(i).unwrap().get();
+            assert!(uid < s.uid_next);
+            let base = s.messages.base_name(i);
+            let before = seen.entry((s.uid_validity.get(), uid)).or_insert_with(|| base.to_vec());
+            assert_eq!(before, base, "UID {uid}");
         }
     }
 }
@@ -108,7 +108,7 @@ fn many_sessions() {
                                 went.fetch_add(1, Ordering::Relaxed);
                             }
                         }
-                        _ => drop(peek::status(&store, dir).unwrap()),
+                        _ => drop(status::read(&store, dir).unwrap()),
                     }
                     if !is_unchanged(&store, dir, &snapshot) {
                         snapshot = scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![])

@@ -3,7 +3,7 @@
 
 use super::super::testing::{Folder, show};
 use super::*;
-use crate::maildir::{Config, peek};
+use crate::maildir::{Config, status};
 use crate::types::Flags;
 
 /// One odd folder: the UID file, what is in `cur`, and what is to be seen and written. `V` is a new
@@ -193,7 +193,8 @@ fn a_name_with_a_line_end_gets_another() {
     let s = f.scan();
     assert_eq!(s.messages.len(), 2);
     assert!(f.list("cur").iter().all(|n| !n.contains('\n')));
-    assert_eq!(s.messages.iter().filter(|m| m.flags.contains(Flags::SEEN)).count(), 1);
+    let seen = (0..2).filter(|i| s.messages.flags(*i).contains(Flags::SEEN));
+    assert_eq!(seen.count(), 1);
     assert_eq!(show(&f.scan()), show(&s).replace(" *", ""));
 }
 
@@ -371,8 +372,8 @@ fn status_moves_nothing() {
     f.put("new/.no");
     f.set_uids("1 5 9\n3 1.a\n4 2.b\n5 9.gone\n");
     let before = (f.uids(), f.list("cur"), f.list("new"), f.list("tmp"));
-    let status = peek::status(&f.store, &f.dir).unwrap();
-    let want = peek::Status {
+    let status = status::read(&f.store, &f.dir).unwrap();
+    let want = status::Status {
         messages: 5,
         recent: 3,
         uid_next: 12,
@@ -383,14 +384,14 @@ fn status_moves_nothing() {
     assert_eq!((f.uids(), f.list("cur"), f.list("new"), f.list("tmp")), before);
     let s = f.scan();
     assert_eq!((s.messages.len(), s.uid_next), (5, 12));
-    let status = peek::status(&f.store, &f.dir).unwrap();
+    let status = status::read(&f.store, &f.dir).unwrap();
     assert_eq!((status.messages, status.recent, status.uid_next, status.unseen), (5, 0, 12, 2));
     // Without a UID file: a UIDVALIDITY of the moment.
     f.remove("courierimapuiddb");
-    let status = peek::status(&f.store, &f.dir).unwrap();
+    let status = status::read(&f.store, &f.dir).unwrap();
     assert!(status.uid_validity.get() > 700_000_000);
     assert_eq!((status.recent, status.uid_next), (5, 6));
-    assert!(matches!(peek::status(&f.store, &f.sub("x").dir), Err(Error::Gone)));
+    assert!(matches!(status::read(&f.store, &f.sub("x").dir), Err(Error::Gone)));
 }
 
 #[test]
@@ -479,7 +480,7 @@ fn measure() {
     clock::sleep(Duration::from_millis(70));
     let third = f.scan();
     time("proven unchanged", &mut || assert!(is_unchanged(&f.store, &f.dir, &third)));
-    several(9, "status", &mut || drop(peek::status(&f.store, &f.dir)));
+    several(9, "status", &mut || drop(status::read(&f.store, &f.dir)));
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     for line in status.lines().filter(|l| l.starts_with("VmPeak") || l.starts_with("VmHWM")) {
         eprintln!("{line}");

@@ -34,7 +34,7 @@ struct Times {
 /// Looks at a folder. Not under its lock, which costs more than the look, where nothing changes the
 /// while: if the UID file and the directories have the times that they had before, and those lay
 /// back far enough for a change to show, all was seen at one moment.
-pub(crate) fn status(store: &Store, dir: &Dir) -> Result<Status, Error> {
+pub(crate) fn read(store: &Store, dir: &Dir) -> Result<Status, Error> {
     let time = Time::of(None);
     let uid_file = || fs::lstat(&dir.uid_file()).ok().map(|m| Stamp::of(&m));
     let before = uid_file().filter(|stamp| stamp.is_settled(time.nanos) && dir.keywords().is_dir());
