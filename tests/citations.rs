@@ -96,13 +96,10 @@ fn citations(text: &str) -> Vec<Citation> {
             let mut last = first;
             found.push(Citation { at, page, section: first.to_owned() });
             rest = after;
-            loop {
-                let Some((separator, (next, after))) = [", ", " and ", " to "]
-                    .into_iter()
-                    .find_map(|s| Some((s, rest.strip_prefix(s).and_then(section)?)))
-                else {
-                    break;
-                };
+            while let Some((separator, (next, after))) = [", ", " and ", " to "]
+                .into_iter()
+                .find_map(|s| Some((s, rest.strip_prefix(s).and_then(section)?)))
+            {
                 let all =
                     if separator == " to " { range(last, next) } else { vec![next.to_owned()] };
                 found.extend(all.into_iter().map(|section| Citation { at, page, section }));
