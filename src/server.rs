@@ -45,7 +45,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Writes what `--version` and `--help` tell. (`println!` panics where nobody reads it.)
+/// Writes to standard output. (`println!` panics where nobody reads it.)
 fn print(text: &str) -> ExitCode {
     let mut out = std::io::stdout();
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok() {

@@ -8,7 +8,8 @@ use crate::maildir::quota::{self, Action};
 use crate::maildir::{self, deliver::Delivery};
 use crate::mime::{date, header::EndFinder};
 use crate::response::session::Alert;
-use crate::session::access::{Folder, Missing};
+use crate::session::access::Missing;
+use crate::session::folder::Folder;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::fs;
 use crate::types::Rights;
@@ -180,7 +181,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
         s.send(&Alert(NOT_UNICODE));
     }
     let done = Outcome::ok("APPEND Ok.");
-    // Without a UID that lasts there is none to tell (RFC 4315 3).
+    // A UID that does not last is not sent (RFC 4315 3).
     Ok(match uids.first() {
         Some(uid) => done.with_code(format!("APPENDUID {validity} {uid}")),
         None => done,

@@ -6,8 +6,10 @@ use super::flags::FlagList;
 use crate::maildir::quota::{self, Action};
 use crate::maildir::{self, change, deliver::Delivery};
 use crate::response::session::InvalidNumber;
-use crate::session::access::{Folder, Missing, denied};
+use crate::session::access::Missing;
 use crate::session::delivery::Delivered;
+use crate::session::folder::Folder;
+use crate::session::refusal::denied;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::fs;
 use crate::types::folder::NameError;
@@ -40,7 +42,7 @@ struct Source {
 }
 
 /// A message that is no more: nothing is copied (RFC 3501 6.4.7, RFC 2180 4.4.1). A client that was
-/// told OK deletes the originals next.
+/// gets OK deletes the originals next.
 fn vanished() -> Error {
     Outcome::no("Some of the requested messages no longer exist.")
         .with_added_code("EXPUNGEISSUED")
@@ -192,7 +194,7 @@ fn write_all_of(file: &File, copy: &mut Delivery) -> std::result::Result<(), mai
     }
 }
 
-/// What messages cost: bytes on disk, and how many. One that is \Deleted costs nothing (STORAGE
+/// What messages cost: bytes on disk, and how many. One that is \Deleted does not count (STORAGE
 /// 7.3).
 type Cost = (u64, u64);
 

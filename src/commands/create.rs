@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::args::{self, Mailbox};
-use crate::session::{Outcome, Result, Session, access};
+use crate::session::{Outcome, Result, Session, refusal};
 use crate::types::folder::Space;
 use crate::types::utf7;
 use crate::wire::write;
@@ -28,10 +28,10 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Out
         return Ok(created);
     }
     if matches!(name.space(), Space::Link(_)) {
-        return access::denied("CREATE", name.spelled(), b'c').refuse();
+        return refusal::denied("CREATE", name.spelled(), b'c').refuse();
     }
     let Some(folder) = s.location_of(&name) else {
-        return access::denied("CREATE", name.spelled(), b'c').refuse();
+        return refusal::denied("CREATE", name.spelled(), b'c').refuse();
     };
     s.require_create(&name, "CREATE")?;
     s.create_folder(&folder)?;

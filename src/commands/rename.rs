@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::args::{self, Mailbox};
-use crate::session::{Error, Outcome, Result, Session, access};
+use crate::session::{Error, Outcome, Result, Session, refusal};
 use crate::types::folder::{NameError, Space};
 
 /// The old name and the new one.
@@ -36,7 +36,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, names: Names) -> Result<Outcome
         return no(args::INVALID_NAME);
     }
     if new.space() == Space::Inbox {
-        return access::denied("RENAME", b"INBOX", b'c').refuse();
+        return refusal::denied("RENAME", b"INBOX", b'c').refuse();
     }
     s.require_create(&new, "RENAME")?;
     let Some(to) = s.location_of(&new) else { return no("Invalid new mailbox name") };

@@ -4,7 +4,7 @@ use super::Call;
 use super::args::Mailbox;
 use crate::maildir::{Mode, Snapshot, scan};
 use crate::response::mailbox::Code;
-use crate::session::access::Folder;
+use crate::session::folder::Folder;
 use crate::session::selected::Access;
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::types::{Flags, Rights};

@@ -1,50 +1,16 @@
-//! From a name to a folder that may be used, in the words of the protocol. The store's
-//! [`crate::maildir::resolve::Namespace`] knows where folders live and who may do what; here its
-//! answers become Courier's refusals.
+//! From a name to a folder that may be used. The store's [`crate::maildir::resolve::Namespace`] knows
+//! where folders are and who may do what. Here its answers become Courier's refusals.
 
+use super::folder::Folder;
+use super::refusal::{DOES_NOT_EXIST, denied};
 use super::reply::{Outcome, Result};
-use super::{Error, Selected, Session, logging};
-use crate::maildir::resolve::{FolderKind, Resolved};
+use super::{Selected, Session, logging};
+use crate::maildir::resolve::FolderKind;
 use crate::maildir::{Dir, folders, shared_link};
 use crate::sys::fs;
 use crate::types::folder::NameError;
 use crate::types::{FolderName, Rights, Uid};
 use std::io;
-
-/// What PROTOCOL 4.1 says of a folder that is not there.
-pub(crate) const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subscribed to.";
-
-/// A folder, by its name and by where it lives.
-#[derive(Clone, Debug)]
-pub(crate) struct Folder {
-    /// Its name.
-    pub(crate) name: FolderName,
-    /// Its directory, as scans see it.
-    pub(crate) dir: Dir,
-    /// Whose it is and where new mail goes.
-    pub(crate) at: Resolved,
-}
-
-impl Folder {
-    fn new(name: FolderName, at: Resolved) -> Folder {
-        Folder { name, dir: at.dir.clone(), at }
-    }
-
-    /// Where new messages go: for an old-style shared folder the provider's side (STORAGE 6.2).
-    pub(crate) fn delivery_dir(&self) -> Dir {
-        self.at.delivery.clone()
-    }
-
-    /// Whether it is a Maildir itself, somebody's INBOX.
-    pub(crate) fn is_top(&self) -> bool {
-        self.at.sub.is_empty()
-    }
-
-    /// Whether it is an old-style shared folder.
-    pub(crate) fn is_link(&self) -> bool {
-        self.at.kind == FolderKind::Link
-    }
-}
 
 /// How a folder that is not there is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,25 +19,6 @@ pub(crate) enum Missing {
     Refused,
     /// `NO [TRYCREATE] <text>`
     TryCreate(&'static str),
-}
-
-/// `NO Access denied for <CMD> on <name> (ACL "<letter>" required)`
-pub(crate) fn denied(command: &str, name: &[u8], right: u8) -> Outcome {
-    Outcome::no_bytes(denied_text(command, name, right))
-}
-
-/// The text of [`denied`].
-pub(crate) fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
-    [
-        b"Access denied for ",
-        command.as_bytes(),
-        b" on ",
-        name,
-        b" (ACL \"",
-        &[right],
-        b"\" required)",
-    ]
-    .concat()
 }
 
 /// The client's own spelling of the folder above.
@@ -112,7 +59,7 @@ impl Session {
 
     /// What the user may do in a folder (STORAGE 5.5).
     pub(crate) fn rights_of(&self, name: &FolderName) -> Result<Rights> {
-        self.namespace.rights(name).map_err(|e| self.no_list(name, &e))
+        self.namespace.rights(name).map_err(|e| self.unreadable_list(name, &e))
     }
 
     /// As [`Session::rights_of`]. If it is the open folder and the rights have changed, that is
@@ -125,21 +72,6 @@ impl Session {
             }
         });
         Ok(rights)
-    }
-
-    fn no_list(&self, name: &FolderName, e: &io::Error) -> Error {
-        log::error!(
-            "{}: ACL of {}: {}",
-            logging::shown(&self.client.user),
-            logging::shown(name.spelled()),
-            fs::error_text(e)
-        );
-        Outcome::no(format!(
-            "Unable to read ACLs for {}: {}",
-            String::from_utf8_lossy(name.spelled()),
-            fs::error_text(e)
-        ))
-        .into()
     }
 
     /// The rights, if `right` is among them; otherwise the refusal.
@@ -173,12 +105,6 @@ impl Session {
         }
         shared_link::synchronise(folder.dir.path(), &self.store.config.host)
             .map_err(|e| self.io_refusal("shared folder", &e, "Unable to open this mailbox."))
-    }
-
-    /// Logs the system's error and refuses with `text`.
-    pub(crate) fn io_refusal(&self, what: &str, e: &io::Error, text: &'static str) -> Error {
-        log::error!("{}: {what}: {}", logging::shown(&self.client.user), fs::error_text(e));
-        Outcome::no(text).into()
     }
 
     /// Whether a folder is the trash of the session's own Maildir.

@@ -1,7 +1,8 @@
 //! Messages on their way into a folder: what they cost, the outbox's mailer, the scan that gives
 //! them UIDs.
 
-use super::access::Folder;
+use super::folder::Folder;
+use super::refusal::OVER_QUOTA;
 use super::reply::{Outcome, Result};
 use super::{Selected, Session, logging};
 use crate::maildir::deliver::Delivery;
@@ -10,9 +11,6 @@ use crate::maildir::{Mode, scan};
 use crate::types::{Uid, UidValidity};
 use std::fs::File;
 use std::path::Path;
-
-/// The refusal of what does not fit (PROTOCOL 6.3, 6.4).
-pub(crate) const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
 
 /// UIDVALIDITY of the folder and the UIDs that messages got in it; none where they cannot be saved.
 pub(crate) type Delivered = (UidValidity, Vec<Uid>);
@@ -34,7 +32,7 @@ impl Session {
     }
 
     /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them.
-    /// `size` in octets on disk.
+    /// `size` in bytes on disk.
     pub(crate) fn charge(
         &self,
         folder: &Folder,

@@ -4,9 +4,11 @@
 pub(crate) mod access;
 pub(crate) mod delivery;
 pub(crate) mod features;
+pub(crate) mod folder;
 pub(crate) mod logging;
 pub(crate) mod message;
 pub(crate) mod options;
+pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod selected;
 pub(crate) mod sync;
@@ -133,7 +135,7 @@ impl Session {
 
 #[cfg(test)]
 impl Session {
-    /// A session on a connection in memory, over a Maildir that is not looked at.
+    /// A session on a connection in memory, over a Maildir that is never read.
     pub(crate) fn for_tests(link: Box<dyn crate::wire::link::Link>) -> Session {
         use crate::maildir::resolve::Settings;
         let namespace = Namespace::new(Settings {

@@ -55,7 +55,7 @@ pub(crate) struct Options {
     pub(crate) disable_thread_sort: bool,
     /// `IMAP_EMPTYTRASH`; set but empty means one day.
     pub(crate) empty_trash: Option<Vec<u8>>,
-    /// `IMAP_IDLE_TIMEOUT`, seconds between looks at the folder while idle.
+    /// `IMAP_IDLE_TIMEOUT`: seconds between two rescans in IDLE.
     pub(crate) idle_seconds: u64,
     /// `IMAP_ID_FIELDS`: ID is known if set; bits 1 version, 2 os, 4 os-version.
     pub(crate) id_fields: Option<i64>,

@@ -1,4 +1,4 @@
-//! What a command comes to, and the only place that writes a tagged line.
+//! The outcome of a command, and the only code that writes a tagged line.
 
 use super::Session;
 use crate::wire::{self, End};

@@ -1,7 +1,7 @@
-//! The folder that is open: what the client knows of it, and what it is told of it.
+//! The folder that is open: what the client knows of it, and what is announced.
 
 use super::Session;
-use super::access::Folder;
+use super::folder::Folder;
 use super::message::Cache;
 use super::view::{Changes, List};
 use crate::maildir::{Messages, Mode, Snapshot};

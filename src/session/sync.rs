@@ -18,7 +18,7 @@
 //!   a session stays so in that session.
 
 use super::view::{self, Changes};
-use super::{Error, Outcome, Result, Selected, Session};
+use super::{Error, Result, Selected, Session};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::{self, Snapshot, scan};
 use crate::types::{SetId, Uid};
@@ -137,30 +137,5 @@ impl Selected {
             }
             Err(e) => Err(s.store_error(e, text)),
         }
-    }
-}
-
-impl Session {
-    /// A failure of the store as an answer: logged with its context, and told in the command's own
-    /// words.
-    pub(crate) fn store_error(&self, error: maildir::Error, text: &'static str) -> Error {
-        match error {
-            maildir::Error::Gone => Outcome::no(text).into(),
-            // RFC 5530 3: another session holds the folder for longer than anybody should.
-            maildir::Error::Locked => Outcome::no(text).with_added_code("INUSE").into(),
-            maildir::Error::OverQuota => Outcome::no(super::delivery::OVER_QUOTA).into(),
-            maildir::Error::Stopped => self.stopped(),
-            error @ maildir::Error::Io(_) => {
-                log::error!("{}: {error}", super::logging::shown(&self.client.user));
-                Outcome::no(text).into()
-            }
-        }
-    }
-
-    /// A wait for a lock was ended from outside.
-    fn stopped(&self) -> Error {
-        use crate::sys::signals;
-        use crate::wire::End;
-        Error::End(if signals::asked_to_stop() { End::Signal } else { End::Closed })
     }
 }

@@ -1,45 +1,45 @@
-//! Sequence numbers, pure: what a client must be told so that its picture of a folder becomes the
-//! new one (RFC 3501 7.4.1). No folder, no wire: two ascending lists of UIDs go in, numbers come
-//! out, and property tests play the client.
+//! The arithmetic of sequence numbers: what must be announced so that a client's list of messages
+//! becomes the new one (RFC 3501 7.4.1). Two ascending lists of UIDs go in, numbers come out, and
+//! property tests play the client.
 
 use crate::types::{Seq, Uid};
 
-/// The messages of one look at a folder: UIDs, ascending.
+/// The messages of one scan: UIDs, ascending.
 pub(crate) trait List {
     /// How many there are.
     fn len(&self) -> usize;
-    /// The UID at a place, from 0.
+    /// The UID at an index, from 0.
     fn uid(&self, index: usize) -> Option<Uid>;
 }
 
-/// The way from one look to the next.
+/// What is different in the next scan.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Changes {
-    /// Sequence numbers for EXPUNGE lines, in the order in which to send them: each counts from the
-    /// picture that the lines before it have left.
+    /// Sequence numbers for EXPUNGE, in the order in which to send them. Each counts in the list
+    /// that the ones before it have left.
     pub(crate) expunged: Vec<Seq>,
-    /// Messages kept, which have these places (from 0) in the new list: the first `kept` of it.
+    /// How many messages are kept. In the new list they come first.
     pub(crate) kept: usize,
     /// Messages added behind them.
     pub(crate) added: usize,
-    /// Places (from 0, in the new list) of kept messages whose state is another.
+    /// Kept messages whose flags or keywords have changed, by their indices in the new list.
     pub(crate) changed: Vec<usize>,
     /// Whether it is another folder under the same name: its UIDs say nothing about those before.
     pub(crate) replaced: bool,
 }
 
 impl Changes {
-    /// Whether the number of messages must be told again.
+    /// Whether the number of messages must be announced.
     pub(crate) fn resized(&self) -> bool {
         !self.expunged.is_empty() || self.added > 0
     }
 }
 
-/// Compares two looks. `same(old, new)` says whether the message at these places has the flags and
+/// Compares two scans. `same(old, new)` says whether the message at these indices has the flags and
 /// keywords that it had.
 ///
-/// A message that turns up *between* known ones cannot be told in IMAP, where what is new comes at
-/// the end: then everything known from there on is expunged first and comes anew.
+/// IMAP cannot announce a message that turns up *between* known ones: what is new comes at the end.
+/// Then everything known from there on is expunged first and comes anew.
 pub(crate) fn compare(
     old: &impl List,
     new: &impl List,

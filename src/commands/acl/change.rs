@@ -3,7 +3,7 @@
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::maildir::acl::{self, Acl, ChangeRefused};
-use crate::session::access::Folder;
+use crate::session::folder::Folder;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::types::FolderName;
 

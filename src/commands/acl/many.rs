@@ -4,7 +4,7 @@ use super::change::{self, Edited};
 use crate::commands::{Call, list};
 use crate::maildir::acl::{self, Acl, ChangeRefused};
 use crate::response::access::{AclFailed, RightsInfo};
-use crate::session::{Error, Outcome, Result, Session, access};
+use crate::session::{Error, Outcome, Result, Session, refusal};
 use crate::sys::fs;
 use crate::types::FolderName;
 use crate::types::folder::Space;
@@ -134,7 +134,7 @@ fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
     }
     if !s.rights(name)?.has(b'a') {
         let command = format!("ACL {}", verb.name());
-        failed(s, &[b"NO ", &*access::denied_text(&command, &shown, b'a')].concat());
+        failed(s, &[b"NO ", &*refusal::denied_text(&command, &shown, b'a')].concat());
         return Ok(false);
     }
     match change::edit(s, name, |list| edit(list, verb)) {

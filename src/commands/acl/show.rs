@@ -4,7 +4,8 @@ use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::maildir::acl;
 use crate::response::access::{Acl, ListRights, MyRights};
-use crate::session::access::{Folder, denied};
+use crate::session::folder::Folder;
+use crate::session::refusal::denied;
 use crate::session::{Outcome, Result, Session};
 use crate::types::Rights;
 

@@ -53,7 +53,7 @@ impl Contents<'_> {
         Ok(())
     }
 
-    /// Whether any header of the message, a part's included, has 8-bit octets.
+    /// Whether any header of the message, a part's included, has 8-bit bytes.
     pub(crate) fn has_8bit_header(&mut self) -> bool {
         if self.reader.is_ascii_at_hand() {
             return false;

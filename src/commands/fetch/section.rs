@@ -19,7 +19,7 @@ pub(super) struct Range {
 /// RFC 3501 6.4.5: the parts of an enclosed message follow the number of the message/rfc822 part; a
 /// message that is no multipart has one part, 1, its body. That holds for a message whose own type
 /// is message/rfc822 too: part 1 is the whole enclosed message, of the size that BODYSTRUCTURE
-/// tells (Courier sends the enclosed message's body).
+/// has it (Courier sends the enclosed message's body).
 ///
 /// Courier: below part 1 of a message that is no multipart, part 1 is that body again.
 pub(super) fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {

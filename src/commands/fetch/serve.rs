@@ -70,7 +70,9 @@ impl Serving<'_> {
     /// Opens the message's file, or stats it where that is enough; whether it is there.
     fn open(&mut self, index: usize, number: Seq) -> Result<bool> {
         let find = if self.needs.bytes { message::open } else { message::stat };
-        match find(self.selected, index, &mut self.contents.reader) {
+        let dir = &self.selected.folder.dir;
+        let messages = &mut self.selected.snapshot.messages;
+        match find(dir, messages, index, &mut self.contents.reader) {
             Ok(()) => {}
             Err(maildir::Error::Gone) => {
                 self.failures.missing = true;

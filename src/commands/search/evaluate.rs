@@ -1,11 +1,11 @@
-//! Does a message match? Decided step by step, from what costs nothing to what costs most (RFC 3501
-//! 6.4.4, PROTOCOL 6.6).
+//! Whether a message matches, decided step by step, the cheap steps first (RFC 3501 6.4.4, PROTOCOL
+//! 6.6).
 //!
-//! A key is true, false or not known yet. At first only the session's list is asked; if that leaves
-//! the answer open the file is opened, then its header read, then the file measured, then its text
-//! decoded, and after each step the answer is looked for again. A file is opened once, and nothing
-//! is read that cannot change the answer. Text passes through in pieces: a message of any size is
-//! searched in a small, fixed amount of cache.
+//! A key is true, false or not known yet. At first only the session's snapshot is asked. If that
+//! leaves the answer open, the file is opened, then its header is read, then the file is measured,
+//! then its text is decoded. After each step the criteria are tried again. A file is opened once,
+//! and nothing is read that cannot change the answer. Text passes through in chunks: a message of
+//! any size is searched in a small, fixed amount of memory.
 
 use super::mail::{Folder, Mail};
 use super::plan::{Level, Node, Plan};
@@ -267,7 +267,7 @@ impl<'p> Evaluation<'p> {
             Node::Recent => Some(folder.recent(index)),
             Node::Keyword(number) => Some(folder.has_keyword(index, *number)),
             // Courier: the server's local day; RFC 3501 6.4.4 disregards the zone, and INTERNALDATE
-            // is told in this one.
+            // is in this one.
             Node::Internal(when, day) => from(Level::File, when.holds(known.internal, *day)),
             Node::Sent(when, day) => {
                 from(Level::Header, known.sent.is_some_and(|sent| when.holds(sent, *day)))

@@ -56,9 +56,9 @@ pub(crate) enum Key {
     Internal(When, i64),
     /// By the day in the Date field, in days since 1970-01-01.
     Sent(When, i64),
-    /// More wire octets than this.
+    /// More bytes on the wire than this.
     Larger(u64),
-    /// Fewer wire octets than this.
+    /// Fewer bytes on the wire than this.
     Smaller(u64),
     /// A string in a header field: name, string.
     Header(Vec<u8>, Vec<u8>),

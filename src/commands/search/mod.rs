@@ -100,13 +100,15 @@ impl Folder for Live<'_> {
     }
 
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let opened = message::open(self.selected, index, reader).is_ok();
+        let messages = &mut self.selected.snapshot.messages;
+        let opened = message::open(&self.selected.folder.dir, messages, index, reader).is_ok();
         self.note(index);
         opened
     }
 
     fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let seen = message::stat(self.selected, index, reader).is_ok();
+        let messages = &mut self.selected.snapshot.messages;
+        let seen = message::stat(&self.selected.folder.dir, messages, index, reader).is_ok();
         self.note(index);
         seen
     }

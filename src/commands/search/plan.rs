@@ -62,9 +62,9 @@ pub(crate) enum Node {
     Internal(When, i64),
     /// By the day in the Date field.
     Sent(When, i64),
-    /// More wire octets than this.
+    /// More bytes on the wire than this.
     Larger(u64),
-    /// Fewer wire octets than this.
+    /// Fewer bytes on the wire than this.
     Smaller(u64),
     /// The header test of this number.
     Header(usize),

@@ -6,10 +6,10 @@ use super::link_cut::{LinkCut, NONE};
 use crate::mime::msgid::MessageId;
 use std::collections::HashMap;
 
-/// What threading wants to know of a message.
+/// What threading needs of a message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Message {
-    /// What the line tells of it: its sequence number or its UID.
+    /// Its sequence number or its UID.
     pub(crate) number: u32,
     /// The sent date, seconds since 1970.
     pub(crate) sent: i64,
@@ -23,9 +23,9 @@ pub(crate) struct Message {
     pub(crate) references: Vec<MessageId>,
 }
 
-/// A message, or the place of one that others refer to.
+/// A message, or one that others refer to and that is not there.
 #[derive(Clone, Copy)]
-struct Place {
+struct Slot {
     parent: u32,
     number: u32,
     sent: i64,
@@ -36,10 +36,10 @@ struct Place {
 /// Messages being threaded.
 #[derive(Default)]
 pub(crate) struct References {
-    places: Vec<Place>,
+    slots: Vec<Slot>,
     ids: HashMap<MessageId, u32>,
     trees: LinkCut,
-    /// The places of the messages, in the order of their sequence numbers.
+    /// The slots of the messages, in the order of their sequence numbers.
     messages: Vec<u32>,
 }
 
@@ -50,31 +50,31 @@ impl References {
         // RFC 5256 3 (1)(A): of several messages with one ID the first has it, the others get one
         // of their own. (Courier: the earlier one loses the parent and the children that it has so
         // far.)
-        let place = match id.map(|id| self.place_of(id)) {
-            Some(place) if self.get(place).number == 0 => place,
+        let slot = match id.map(|id| self.slot_of(id)) {
+            Some(slot) if self.get(slot).number == 0 => slot,
             _ => self.new_place(),
         };
-        if let Some(p) = self.places.get_mut(place as usize) {
-            *p = Place { number, sent, subject, is_reply, ..*p };
+        if let Some(p) = self.slots.get_mut(slot as usize) {
+            *p = Slot { number, sent, subject, is_reply, ..*p };
         }
-        self.messages.push(place);
+        self.messages.push(slot);
 
         // (A)
         let mut before = NONE;
         for id in references {
-            let at = self.place_of(id);
+            let at = self.slot_of(id);
             if before != NONE && self.get(at).parent == NONE {
                 self.link(at, before);
             }
             before = at;
         }
         // (B)
-        if self.get(place).parent != NONE {
-            self.trees.cut(place);
-            self.set_parent(place, NONE);
+        if self.get(slot).parent != NONE {
+            self.trees.cut(slot);
+            self.set_parent(slot, NONE);
         }
         if before != NONE {
-            self.link(place, before);
+            self.link(slot, before);
         }
     }
 
@@ -87,25 +87,25 @@ impl References {
         }
     }
 
-    fn get(&self, at: u32) -> Place {
-        let nobody = Place { parent: NONE, number: 0, sent: 0, subject: 0, is_reply: false };
-        self.places.get(at as usize).copied().unwrap_or(nobody)
+    fn get(&self, at: u32) -> Slot {
+        let nobody = Slot { parent: NONE, number: 0, sent: 0, subject: 0, is_reply: false };
+        self.slots.get(at as usize).copied().unwrap_or(nobody)
     }
 
     fn set_parent(&mut self, at: u32, parent: u32) {
-        if let Some(place) = self.places.get_mut(at as usize) {
-            place.parent = parent;
+        if let Some(slot) = self.slots.get_mut(at as usize) {
+            slot.parent = parent;
         }
     }
 
     fn new_place(&mut self) -> u32 {
-        let at = u32::try_from(self.places.len()).unwrap_or(NONE - 1);
-        self.places.push(Place { parent: NONE, number: 0, sent: 0, subject: 0, is_reply: false });
+        let at = u32::try_from(self.slots.len()).unwrap_or(NONE - 1);
+        self.slots.push(Slot { parent: NONE, number: 0, sent: 0, subject: 0, is_reply: false });
         self.trees.add();
         at
     }
 
-    fn place_of(&mut self, id: MessageId) -> u32 {
+    fn slot_of(&mut self, id: MessageId) -> u32 {
         if let Some(at) = self.ids.get(&id) {
             return *at;
         }
@@ -119,7 +119,7 @@ impl References {
         self.ids = HashMap::new();
         self.trees = LinkCut::default();
         let mut forest = self.pruned();
-        gather_subjects(&mut forest, &self.messages, &self.places);
+        gather_subjects(&mut forest, &self.messages, &self.slots);
         // (6): siblings are put in order when they are written.
         forest
     }
@@ -129,21 +129,21 @@ impl References {
     /// the topmost dummy.
     fn pruned(&self) -> Forest {
         const UNKNOWN: u32 = NONE - 1;
-        // By place: the place that its children are under after the pruning.
-        let mut home = vec![UNKNOWN; self.places.len()];
+        // By slot: the slot that its children are under after the pruning.
+        let mut home = vec![UNKNOWN; self.slots.len()];
         let mut path = Vec::new();
         let homes = |home: &[u32], at: u32| home.get(at as usize).copied().unwrap_or(NONE);
-        for start in 0..u32::try_from(self.places.len()).unwrap_or(0) {
+        for start in 0..u32::try_from(self.slots.len()).unwrap_or(0) {
             let mut at = start;
             while homes(&home, at) == UNKNOWN {
                 path.push(at);
-                let place = self.get(at);
-                if place.number != 0 || place.parent == NONE {
+                let slot = self.get(at);
+                if slot.number != 0 || slot.parent == NONE {
                     if let Some(slot) = home.get_mut(at as usize) {
                         *slot = at;
                     }
                 } else {
-                    at = place.parent;
+                    at = slot.parent;
                 }
             }
             let end = homes(&home, at);
@@ -153,20 +153,20 @@ impl References {
                 }
             }
         }
-        // Where each place that stays is in the forest.
-        let mut node_of = vec![NONE; self.places.len()];
-        for (node, place) in (0u32..).zip(&self.messages) {
-            if let Some(slot) = node_of.get_mut(*place as usize) {
+        // Where each slot that stays is in the forest.
+        let mut node_of = vec![NONE; self.slots.len()];
+        for (node, slot) in (0u32..).zip(&self.messages) {
+            if let Some(slot) = node_of.get_mut(*slot as usize) {
                 *slot = node;
             }
         }
         let mut forest = Forest { nodes: Vec::with_capacity(self.messages.len()) };
         forest.nodes.extend(self.messages.iter().map(|at| {
-            let place = self.get(*at);
-            Node { parent: NONE, number: place.number, sent: place.sent }
+            let slot = self.get(*at);
+            Node { parent: NONE, number: slot.number, sent: slot.sent }
         }));
-        // A dummy with one child gives its place to it: so it becomes a node with its second child.
-        let mut only_child = vec![NONE; self.places.len()];
+        // A dummy with one child gives its slot to it: so it becomes a node with its second child.
+        let mut only_child = vec![NONE; self.slots.len()];
         for (node, at) in (0u32..).zip(&self.messages) {
             let parent = self.get(*at).parent;
             if parent == NONE {
@@ -199,7 +199,7 @@ impl References {
 }
 
 /// Steps (4) and (5): threads with one base subject become one thread.
-fn gather_subjects(forest: &mut Forest, messages: &[u32], places: &[Place]) {
+fn gather_subjects(forest: &mut Forest, messages: &[u32], slots: &[Slot]) {
     /// What the subject table has: the node, and whether it is a dummy, a reply.
     #[derive(Clone, Copy)]
     struct Entry {
@@ -217,11 +217,11 @@ fn gather_subjects(forest: &mut Forest, messages: &[u32], places: &[Place]) {
     }
     top.sort_unstable();
     // (5)(B)(i): of a dummy the first child speaks; a key names it.
-    let place = |node: u32| messages.get(node as usize).and_then(|at| places.get(*at as usize));
+    let slot = |node: u32| messages.get(node as usize).and_then(|at| slots.get(*at as usize));
     let thread = |first: u32, node: u32| {
-        let subject = place(first).map_or(0, |p| p.subject);
-        let dummy = place(node).is_none();
-        let entry = Entry { node, dummy, reply: place(node).is_some_and(|p| p.is_reply) };
+        let subject = slot(first).map_or(0, |p| p.subject);
+        let dummy = slot(node).is_none();
+        let entry = Entry { node, dummy, reply: slot(node).is_some_and(|p| p.is_reply) };
         (subject != 0).then_some((subject, entry))
     };
     let mut table: HashMap<u32, Entry> = HashMap::new();

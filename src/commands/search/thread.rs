@@ -80,7 +80,7 @@ fn read(
     Some(message)
 }
 
-/// Takes what the header tells; of a repeated field the first counts.
+/// Reads the header. Of a repeated field the first counts.
 fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, ids: bool) {
     let (mut sent, mut subject, mut id, mut references, mut in_reply_to) =
         (None, None, None, None, None);

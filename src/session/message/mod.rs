@@ -10,8 +10,7 @@ pub(crate) use cache::Cache;
 pub(crate) use reader::Reader;
 pub(crate) use slice::Slice;
 
-use super::Selected;
-use crate::maildir::{self, change};
+use crate::maildir::{self, Dir, Messages, change};
 use crate::mime::structure::{self, Limits, Parser};
 use crate::sys::fs;
 use reader::HEADER_LIMIT;
@@ -19,17 +18,17 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 
-/// Opens the message at `index` of the open folder. If another session has renamed it, its new flags
+/// Opens the message at `index` of a folder. If another session has renamed it, its new flags
 /// are taken over, and `messages.take_changed` says so. [`maildir::Error::Gone`]: the message is
 /// no more.
 pub(crate) fn open(
-    selected: &mut Selected,
+    dir: &Dir,
+    messages: &mut Messages,
     index: usize,
     reader: &mut Reader,
 ) -> Result<(), maildir::Error> {
     reader.close();
-    let (file, metadata, _) =
-        change::open(&selected.folder.dir, &mut selected.snapshot.messages, index)?;
+    let (file, metadata, _) = change::open(dir, messages, index)?;
     reader.set(file, &metadata);
     Ok(())
 }
@@ -37,20 +36,20 @@ pub(crate) fn open(
 /// As [`open`], but for [`internal_date`] alone. A file that still has the name that we know is not
 /// opened for that.
 pub(crate) fn stat(
-    selected: &mut Selected,
+    dir: &Dir,
+    messages: &mut Messages,
     index: usize,
     reader: &mut Reader,
 ) -> Result<(), maildir::Error> {
-    if !selected.folder.dir.is_of_links()
-        && let Ok(metadata) =
-            fs::lstat(&selected.folder.dir.message(&selected.snapshot.messages.file_name(index)))
+    if !dir.is_of_links()
+        && let Ok(metadata) = fs::lstat(&dir.message(&messages.file_name(index)))
         && metadata.is_file()
     {
         reader.close();
         reader.modified = metadata.mtime();
         return Ok(());
     }
-    open(selected, index, reader)
+    open(dir, messages, index, reader)
 }
 
 /// RFC822.SIZE: the exact length on the wire, in bytes (RFC 3501 2.3.4). Never from the file's

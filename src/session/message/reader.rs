@@ -105,7 +105,7 @@ impl Reader {
         Ok(length)
     }
 
-    /// The stored bytes of a header (of the message or of a part) in one piece; of a very long one
+    /// The stored bytes of a header (of the message or of a part) at once; of a very long one
     /// the first [`HEADER_LIMIT`] bytes, cut behind a whole line.
     pub(crate) fn header_block(&mut self, range: Range<u64>) -> io::Result<&[u8]> {
         let end = range.end.min(self.size);
@@ -141,12 +141,12 @@ impl Reader {
         if self.size <= WINDOW as u64 { self.show(0, WINDOW) } else { Ok(()) }
     }
 
-    /// How far the header goes, as far as it was looked for.
+    /// Where the header ends, as far as it was searched for.
     pub(crate) fn header_seen(&self) -> u64 {
         self.header_end.unwrap_or(self.size)
     }
 
-    /// Looks for the header's end in the first `limit` bytes; where it is, or where the looking
+    /// Searches the first `limit` bytes for the header's end; where it is, or where the search
     /// ended.
     pub(super) fn find_header_end(&mut self, limit: u64) -> io::Result<u64> {
         if let Some(end) = self.header_end {

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 
 /// Walks a slice of a section: wire bytes `skip..skip + take` of the stored range, from the
-/// nearest place that is known.
+/// nearest position that is known.
 #[derive(Debug)]
 pub(crate) struct Slice {
     position: Position,
@@ -76,7 +76,7 @@ impl Slice {
             }
         }
         if chunk_end > slice_end {
-            // The next slice begins in this chunk: the place before it is the one to remember.
+            // The next slice begins in this chunk: the position before it is the one to remember.
             self.take = 0;
         } else {
             self.position.after_cr = chunk.last() == Some(&b'\r');

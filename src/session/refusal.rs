@@ -1,0 +1,80 @@
+//! Refusals that many commands share: what the store or the rights do not allow, in Courier's words,
+//! with the reason in the log.
+
+use super::reply::Outcome;
+use super::{Error, Session, logging};
+use crate::maildir;
+use crate::sys::{fs, signals};
+use crate::types::FolderName;
+use crate::wire::End;
+use std::io;
+
+/// The refusal of a folder that is not there (PROTOCOL 4.1).
+pub(crate) const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subscribed to.";
+
+/// The refusal of what does not fit the quota (PROTOCOL 6.3, 6.4).
+pub(crate) const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
+
+/// `NO Access denied for <CMD> on <name> (ACL "<letter>" required)`
+pub(crate) fn denied(command: &str, name: &[u8], right: u8) -> Outcome {
+    Outcome::no_bytes(denied_text(command, name, right))
+}
+
+/// The text of [`denied`].
+pub(crate) fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
+    [
+        b"Access denied for ",
+        command.as_bytes(),
+        b" on ",
+        name,
+        b" (ACL \"",
+        &[right],
+        b"\" required)",
+    ]
+    .concat()
+}
+
+impl Session {
+    /// Logs the system's error and refuses with `text`.
+    pub(crate) fn io_refusal(&self, what: &str, e: &io::Error, text: &'static str) -> Error {
+        log::error!("{}: {what}: {}", logging::shown(&self.client.user), fs::error_text(e));
+        Outcome::no(text).into()
+    }
+
+    /// Refuses because a folder's list cannot be read.
+    pub(super) fn unreadable_list(&self, name: &FolderName, e: &io::Error) -> Error {
+        log::error!(
+            "{}: ACL of {}: {}",
+            logging::shown(&self.client.user),
+            logging::shown(name.spelled()),
+            fs::error_text(e)
+        );
+        Outcome::no(format!(
+            "Unable to read ACLs for {}: {}",
+            String::from_utf8_lossy(name.spelled()),
+            fs::error_text(e)
+        ))
+        .into()
+    }
+
+    /// A failure of the store as an answer, in the command's own words. The reason goes into the
+    /// log.
+    pub(crate) fn store_error(&self, error: maildir::Error, text: &'static str) -> Error {
+        match error {
+            maildir::Error::Gone => Outcome::no(text).into(),
+            // RFC 5530 3: another session holds the folder for longer than anybody should.
+            maildir::Error::Locked => Outcome::no(text).with_added_code("INUSE").into(),
+            maildir::Error::OverQuota => Outcome::no(OVER_QUOTA).into(),
+            maildir::Error::Stopped => self.stopped(),
+            error @ maildir::Error::Io(_) => {
+                log::error!("{}: {error}", logging::shown(&self.client.user));
+                Outcome::no(text).into()
+            }
+        }
+    }
+
+    /// A wait for a lock was ended from outside.
+    fn stopped(&self) -> Error {
+        Error::End(if signals::asked_to_stop() { End::Signal } else { End::Closed })
+    }
+}
