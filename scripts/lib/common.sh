@@ -30,6 +30,9 @@ no_options() {
 
 # build CARGO-OPTION...: release builds. Readable for all, whatever the caller's umask.
 build() { (cd "$ROOT" && cargo build --release "$@"); }
+# tool NAME: the path of one of the tools in tests/tools (bench, check-maildir, gen-maildir). build_tools: makes them.
+tool() { echo "$TARGET/release/examples/$(printf %s "$1" | tr - _)"; }
+build_tools() { build "$@" --example bench --example gen_maildir --example check_maildir; }
 # test_program NAME: builds a test that is a program with options of its own, and prints its path.
 test_program() {
     cargo test -q --manifest-path "$ROOT/Cargo.toml" --test "$1" --no-run --message-format=json-render-diagnostics |
