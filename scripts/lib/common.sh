@@ -28,8 +28,18 @@ no_options() {
     esac
 }
 
-# build CARGO-OPTION...: release builds. Readable for all, whatever the caller's umask.
-build() { (cd "$ROOT" && cargo build --release "$@"); }
+# build CARGO-OPTION...: release builds. Readable for all, whatever the caller's umask. Root often has no cargo: then what somebody
+# else has built is taken as it is.
+build() {
+    if command -v cargo >/dev/null 2>&1; then
+        (cd "$ROOT" && cargo build --release "$@")
+    elif [ -x "$TARGET/release/imapd" ]; then
+        note "cargo is not here: taking what is built already in $TARGET"
+    else
+        note "cargo is not here: see https://rustup.rs (Rust 1.88 or later)"
+        return 1
+    fi
+}
 # tool NAME: the path of one of the tools in tests/tools (bench, check-maildir, gen-maildir). build_tools: makes them.
 tool() { echo "$TARGET/release/examples/$(printf %s "$1" | tr - _)"; }
 build_tools() { build "$@" --example bench --example gen_maildir --example check_maildir; }
