@@ -1,5 +1,5 @@
 //! Plays every dialog on Courier's server and on ours: does Courier answer what the dialog says it
-//! does, do we, and is every difference a row of the table in README.md? Started by
+//! does, do we, and is every difference a row of man/postrider-courier.7? Started by
 //! `scripts/compare-courier`, never by a plain `cargo test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
         })
         .collect();
     paths.sort();
-    let table = table_of_differences(&root.join("README.md"));
+    let table = table_of_differences(&root.join("man/postrider-courier.7"));
     let next = AtomicUsize::new(0);
     let report = Mutex::new(Report::default());
     let workers = std::thread::available_parallelism().map_or(2, usize::from) * 2;
@@ -118,7 +118,7 @@ fn main() -> ExitCode {
         println!("{recorded} answers recorded");
     }
     let verdict = match (table.is_empty(), unknown.is_empty()) {
-        (true, _) => "README.md has no table of differences yet".to_owned(),
+        (true, _) => "there is no table of differences".to_owned(),
         (false, true) => "all in the table".to_owned(),
         (false, false) => format!("{} rows are NOT in the table", unknown.len()),
     };
@@ -236,15 +236,11 @@ fn write_down(dialog: &Dialog, outcome: &Outcome) -> usize {
     count
 }
 
-/// The names in the first column of README.md's tables: kebab-case, perhaps in backquotes.
-fn table_of_differences(readme: &Path) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(readme).unwrap_or_default();
+/// The rows' names in the manual page: kebab-case, in bold at the beginning of a line.
+fn table_of_differences(page: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(page).unwrap_or_default();
     text.lines()
-        .filter_map(|line| line.trim().strip_prefix('|')?.split('|').next())
-        .map(|cell| cell.trim().trim_matches('`').to_owned())
-        .filter(|name| !name.is_empty() && name.contains('-') && !name.starts_with('-'))
-        .filter(|name| {
-            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        })
+        .filter_map(|line| line.strip_prefix("\\fB")?.split_once("\\fR: "))
+        .map(|(name, _)| name.to_owned())
         .collect()
 }

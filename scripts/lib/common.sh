@@ -28,8 +28,24 @@ no_options() {
     esac
 }
 
-# build CARGO-OPTION...: release builds. Readable for all, whatever the caller's umask.
-build() { (cd "$ROOT" && cargo build --release "$@"); }
+# build CARGO-OPTION...: release builds. Readable for all, whatever the caller's umask. Under sudo the user behind it builds: root often
+# has no cargo, and what root had built could not be built again by the user. Without cargo, what is built already is taken as it is.
+build() {
+    if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
+        sudo -H -u "$SUDO_USER" sh -lc 'umask 022; cd "$1" && shift && exec cargo build --release "$@"' sh "$ROOT" "$@"
+    elif command -v cargo >/dev/null 2>&1; then
+        (cd "$ROOT" && cargo build --release "$@")
+    elif [ -x "$TARGET/release/imapd" ]; then
+        note "cargo is not here: taking what is built already in $TARGET"
+    else
+        note "cargo is not here: see https://rustup.rs (Rust 1.88 or later)"
+        return 1
+    fi
+}
+# tool NAME: the path of one of the tools in tests/tools (bench, check-maildir, gen-maildir). build_tools: makes them.
+tool() { echo "$TARGET/release/examples/$(printf %s "$1" | tr - _)"; }
+# shellcheck disable=SC2120 # -q, where there is one
+build_tools() { build "$@" --example bench --example gen_maildir --example check_maildir; }
 # test_program NAME: builds a test that is a program with options of its own, and prints its path.
 test_program() {
     cargo test -q --manifest-path "$ROOT/Cargo.toml" --test "$1" --no-run --message-format=json-render-diagnostics |

@@ -128,6 +128,26 @@ part_login() {
     hang "$c"
     sleep 0.5
     same "no session is left" 0 "$(pgrep -c -x imapd)"
+    by_hand
     service stop
     serve_courier
+}
+
+# The README's command for a port of its own, as it stands there.
+by_hand() {
+    [ -n "$SWAPS" ] || { skip "couriertcpd by hand" "the imapd under test is not ours"; return; }
+    local command c
+    command=$(sed -n "/^sudo sh -c 'set -a/,/'\$/p" README.md | sed 's/^sudo //')
+    install_ours >/dev/null
+    sh -c "$command" 2>"$W/by-hand.log" &
+    local server=$! _
+    for _ in $(seq 50); do (exec 3<>/dev/tcp/127.0.0.1/1143) 2>/dev/null && break; sleep 0.1; done
+    dial plain 1143 || { fail "couriertcpd by hand, as in the README" "$command"$'\n'"$(cat "$W/by-hand.log")"; return; }
+    c=$C
+    hear "$c" '^\* OK'; login "$c" alice secret; like "couriertcpd by hand, as in the README: LOGIN" 'a OK LOGIN Ok' "$HEARD"
+    ok "the program that answers" cmp /usr/local/lib/postrider/imapd "/proc/$(pgrep -n -u 5001 -x imapd)/exe"
+    ask "$c" '^b ' 'b CAPABILITY'; like "with the settings of /etc/courier/imapd" 'THREAD=REFERENCES .* ACL' "$HEARD"
+    ask "$c" '^z ' 'z LOGOUT'; hang "$c"
+    kill $server; wait $server 2>/dev/null
+    scripts/install --uninstall >/dev/null
 }

@@ -105,7 +105,8 @@ pub fn tbl(text: &str) -> String {
         };
         for columns in parts {
             let columns: Vec<usize> = columns.iter().copied().filter(|c| *c < width).collect();
-            let layout = if columns.len() == 2 { " l" } else { " r" }.repeat(columns.len() - 1);
+            // Two blanks between columns: all of it stays within 80.
+            let layout = if columns.len() == 2 { "2 l" } else { "2 r" }.repeat(columns.len() - 1);
             let _ = writeln!(out, ".TS\nl{layout}.");
             // The second line of a table in markdown is a rule.
             for row in table.iter().enumerate().filter(|(n, _)| *n != 1).map(|(_, row)| row) {
