@@ -28,8 +28,9 @@ pub(super) enum Head {
 impl Head {
     /// Takes the next octet of the line; the literal, if that was its line break.
     pub(super) fn take(&mut self, octet: u8) -> Option<Literal> {
-        let closed =
-            |length, synchronising| Head::Closed(Literal { length, synchronising, eight: false });
+        let closed = |length, synchronising| {
+            Head::Closed(Literal { length, synchronising, literal8: false })
+        };
         let mut complete = None;
         *self = match (*self, octet) {
             (_, b'{') => Head::Open,

@@ -26,7 +26,7 @@ pub(crate) enum Brackets {
 }
 
 /// Octets of an atom. Courier: everything but blanks, controls, 8-bit and `\ " ( ) ~ { } [ ]`.
-fn is_atom_octet(b: u8, brackets: Brackets) -> bool {
+fn is_atom_byte(b: u8, brackets: Brackets) -> bool {
     match b {
         b'[' | b'~' | b'}' => brackets != Brackets::Tokens,
         b']' => brackets == Brackets::Text,
@@ -42,7 +42,7 @@ impl Io {
     }
 
     /// The next octet without taking it.
-    fn peek_octet(&mut self) -> Result<u8> {
+    fn peek_byte(&mut self) -> Result<u8> {
         loop {
             if let Some(b) = self.unread().first() {
                 return Ok(*b);
@@ -52,19 +52,19 @@ impl Io {
     }
 
     /// Takes the octet that was looked at.
-    fn take_octet(&mut self) {
-        self.take_octets(1);
+    fn take_byte(&mut self) {
+        self.take_bytes(1);
     }
 
     /// Takes octets that are there, of one line; a head of a literal that they complete is noted.
-    fn take_octets(&mut self, count: usize) {
+    fn take_bytes(&mut self, count: usize) {
         let literal = self
             .buffer
             .get(self.at..self.at.saturating_add(count))
             .and_then(|octets| self.line.head.take_all(octets));
         self.line.literal = literal.or(self.line.literal);
         self.at = self.at.saturating_add(count);
-        self.line.octets = self.line.octets.saturating_add(count);
+        self.line.bytes = self.line.bytes.saturating_add(count);
     }
 
     /// The next token.
@@ -97,20 +97,20 @@ impl Io {
         if self.line.ended {
             return Ok(Token::Eol);
         }
-        if self.line.literal.is_some() || self.line.octets > MAX_COMMAND {
+        if self.line.literal.is_some() || self.line.bytes > MAX_COMMAND {
             return Err(Error::Syntax);
         }
-        while matches!(self.peek_octet()?, b' ' | b'\t' | b'\r') {
-            self.take_octet();
-            if self.line.octets > MAX_COMMAND {
+        while matches!(self.peek_byte()?, b' ' | b'\t' | b'\r') {
+            self.take_byte();
+            if self.line.bytes > MAX_COMMAND {
                 return Err(Error::Syntax);
             }
         }
-        let first = self.peek_octet()?;
+        let first = self.peek_byte()?;
         let mut text = Vec::new();
         match (first, brackets) {
             (b'\n', _) => {
-                self.take_octet();
+                self.take_byte();
                 if self.line.literal.is_some() {
                     // The end of a head whose beginning was refused.
                     return Err(Error::Syntax);
@@ -125,8 +125,8 @@ impl Io {
             (b'"', _) => return self.quoted(),
             (b'{', _) => return self.literal(false),
             (b'~', _) => {
-                self.take_octet();
-                if self.peek_octet()? == b'{' {
+                self.take_byte();
+                if self.peek_byte()? == b'{' {
                     return self.literal(true);
                 }
                 if brackets == Brackets::Tokens {
@@ -136,20 +136,20 @@ impl Io {
             }
             // A backslash may begin an atom (a flag), nowhere else.
             (b'\\', _) => {
-                self.take_octet();
+                self.take_byte();
                 text.push(first);
             }
             _ => {}
         }
         loop {
             // As much as is there at once.
-            let run = self.unread().iter().take_while(|b| is_atom_octet(**b, brackets)).count();
-            if self.line.octets.saturating_add(run) > MAX_COMMAND {
+            let run = self.unread().iter().take_while(|b| is_atom_byte(**b, brackets)).count();
+            if self.line.bytes.saturating_add(run) > MAX_COMMAND {
                 return Err(Error::Syntax);
             }
             text.extend_from_slice(self.unread().get(..run).unwrap_or_default());
-            self.take_octets(run);
-            if !is_atom_octet(self.peek_octet()?, brackets) {
+            self.take_bytes(run);
+            if !is_atom_byte(self.peek_byte()?, brackets) {
                 break;
             }
         }
@@ -157,32 +157,32 @@ impl Io {
     }
 
     fn single(&mut self, token: Token) -> Token {
-        self.take_octet();
+        self.take_byte();
         token
     }
 
     /// `quoted`: a backslash makes the next octet plain, whatever it is (Courier); 8-bit text must
     /// be UTF-8.
     fn quoted(&mut self) -> Result<Token> {
-        self.take_octet();
+        self.take_byte();
         let mut text = Vec::new();
         loop {
-            let b = match self.peek_octet()? {
+            let b = match self.peek_byte()? {
                 b'"' => {
-                    self.take_octet();
+                    self.take_byte();
                     break;
                 }
                 b'\r' | b'\n' => return Err(Error::Syntax),
                 b'\\' => {
-                    self.take_octet();
-                    match self.peek_octet()? {
+                    self.take_byte();
+                    match self.peek_byte()? {
                         b'\r' | b'\n' => return Err(Error::Syntax),
                         b => b,
                     }
                 }
                 b => b,
             };
-            self.take_octet();
+            self.take_byte();
             if text.len() >= MAX_STRING {
                 return Err(Error::Syntax);
             }
@@ -195,16 +195,16 @@ impl Io {
     }
 
     /// `literal`: `{n}`, `{n+}` and the line break; the octets stay where they are.
-    fn literal(&mut self, eight: bool) -> Result<Token> {
-        self.take_octet();
+    fn literal(&mut self, literal8: bool) -> Result<Token> {
+        self.take_byte();
         loop {
-            let next = self.peek_octet()?;
+            let next = self.peek_byte()?;
             if next == b'{' || (next == b'\n' && !self.line.head.is_closed()) {
                 return Err(Error::Syntax);
             }
-            self.take_octet();
+            self.take_byte();
             if let Some(literal) = &mut self.line.literal {
-                literal.eight = eight;
+                literal.literal8 = literal8;
                 // A length past 64 bits: refused, and skipped for as long as it comes.
                 return if literal.length == u64::MAX {
                     Err(Error::Syntax)
@@ -230,7 +230,7 @@ impl Io {
 
     /// Hands the next octets of an accepted literal to `sink` in pieces, `left` octets in all. A
     /// client that sends nothing for a minute is gone (PROTOCOL 1.7).
-    pub(crate) fn literal_octets(
+    pub(crate) fn literal_bytes(
         &mut self,
         mut left: u64,
         mut sink: impl FnMut(&[u8]),
@@ -265,13 +265,13 @@ impl Io {
     fn literal_string(&mut self) -> Result<Vec<u8>> {
         let length = self.line.literal.map_or(0, |l| l.length);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > MAX_STRING || self.line.octets.saturating_add(length) > MAX_COMMAND {
+        if length > MAX_STRING || self.line.bytes.saturating_add(length) > MAX_COMMAND {
             return Err(Error::Syntax);
         }
         let literal = self.accept_literal()?;
-        self.line.octets = self.line.octets.saturating_add(length);
+        self.line.bytes = self.line.bytes.saturating_add(length);
         let mut text = Vec::with_capacity(length);
-        self.literal_octets(literal.length, |piece| text.extend_from_slice(piece))?;
+        self.literal_bytes(literal.length, |piece| text.extend_from_slice(piece))?;
         Ok(text)
     }
 
@@ -296,7 +296,7 @@ impl Io {
                 if literal.synchronising {
                     self.line.ended = true;
                 } else {
-                    self.literal_octets(literal.length, |_| {})?;
+                    self.literal_bytes(literal.length, |_| {})?;
                 }
             }
             if self.line.ended {
@@ -314,7 +314,7 @@ impl Io {
                 self.fill(self.deadline)?;
             }
             let lf = memchr::memchr(b'\n', self.unread());
-            self.take_octets(lf.map_or(self.unread().len(), |at| at + 1));
+            self.take_bytes(lf.map_or(self.unread().len(), |at| at + 1));
             if lf.is_some() {
                 return Ok(());
             }

@@ -8,7 +8,7 @@
 //! So the queue knows where its last whole response ends, and whether what has gone out already
 //! ends there or in the middle of one.
 
-use super::link::{Link, Wants};
+use super::connection::{Connection, Events};
 use super::{End, Token};
 use crate::sys::clock;
 use std::io;
@@ -29,20 +29,20 @@ pub(crate) type Trace = Box<dyn FnMut(&[u8])>;
 
 /// The connection with its queues.
 pub(crate) struct Io {
-    link: Box<dyn Link>,
+    connection: Box<dyn Connection>,
     pub(super) buffer: Vec<u8>,
     pub(super) at: usize,
     /// Output that has not gone out yet; handlers append to it.
     pub(crate) out: Vec<u8>,
     /// How much of `out` has gone out; 0 but within a flush.
-    gone: usize,
+    written: usize,
     /// Where the last whole response in `out` ends; 0: there is no end of one.
-    whole: usize,
+    complete: usize,
     /// What went out before `out` ends in the middle of a response, the rest of which `out` begins
     /// with.
-    torn: bool,
+    mid_response: bool,
     /// The client is gone, or has not read for too long: it gets nothing more.
-    lost: bool,
+    client_gone: bool,
     /// When the session ends for inactivity.
     pub(crate) deadline: Option<Instant>,
     /// Octets received.
@@ -65,32 +65,32 @@ pub(super) struct Line {
     /// How much of such a head the line ends in so far.
     pub(crate) head: super::head::Head,
     /// Octets of this command so far, literals included.
-    pub(crate) octets: usize,
+    pub(crate) bytes: usize,
 }
 
 /// What ended a wait in IDLE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wake {
+pub(crate) enum WaitOutcome {
     /// There is input, or its end.
     Input,
     /// The notification has something.
     Watch,
     /// The time is up.
-    Time,
+    TimedOut,
 }
 
 impl Io {
     /// A session's connection.
-    pub(crate) fn new(link: Box<dyn Link>) -> Io {
+    pub(crate) fn new(connection: Box<dyn Connection>) -> Io {
         Io {
-            link,
+            connection,
             buffer: Vec::new(),
             at: 0,
             out: Vec::new(),
-            gone: 0,
-            whole: 0,
-            torn: false,
-            lost: false,
+            written: 0,
+            complete: 0,
+            mid_response: false,
+            client_gone: false,
             deadline: None,
             received: 0,
             sent: 0,
@@ -121,9 +121,9 @@ impl Io {
             self.out.is_empty() || self.out.ends_with(b"\r\n"),
             "a response ends in a line break"
         );
-        self.whole = self.out.len();
-        self.torn &= !self.out.is_empty();
-        self.stand();
+        self.complete = self.out.len();
+        self.mid_response &= !self.out.is_empty();
+        self.note_unsent();
     }
 
     /// Between responses: writes out if a good deal has collected.
@@ -152,33 +152,33 @@ impl Io {
             trace(b"WRITE: ");
             trace(&self.out);
         }
-        let result = if self.lost { Err(End::Closed) } else { self.write_out(until) };
-        self.lost |= result == Err(End::Closed);
-        if self.lost {
+        let result = if self.client_gone { Err(End::Closed) } else { self.write_out(until) };
+        self.client_gone |= result == Err(End::Closed);
+        if self.client_gone {
             self.out.clear();
         }
-        self.torn = self.in_the_middle();
-        self.out.drain(..self.gone.min(self.out.len()));
-        self.whole = self.whole.saturating_sub(self.gone).min(self.out.len());
-        self.gone = 0;
-        self.stand();
+        self.mid_response = self.in_the_middle();
+        self.out.drain(..self.written.min(self.out.len()));
+        self.complete = self.complete.saturating_sub(self.written).min(self.out.len());
+        self.written = 0;
+        self.note_unsent();
         // The allocation is used again, unless one answer has made it large.
         self.out.shrink_to(2 * HIGH_WATER);
         result
     }
 
     fn write_out(&mut self, until: Option<Instant>) -> Result<(), End> {
-        let mut wait = self.link.must_wait();
-        while self.gone < self.out.len() {
+        let mut wait = self.connection.must_wait();
+        while self.written < self.out.len() {
             if wait {
                 self.wait_for_room(until)?;
-                wait = self.link.must_wait();
+                wait = self.connection.must_wait();
             }
-            match self.link.write(self.out.get(self.gone..).unwrap_or_default()) {
+            match self.connection.write(self.out.get(self.written..).unwrap_or_default()) {
                 Ok(n) => {
                     self.sent = self.sent.saturating_add(n as u64);
-                    self.gone = self.gone.saturating_add(n);
-                    self.stand();
+                    self.written = self.written.saturating_add(n);
+                    self.note_unsent();
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => wait = true,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -191,16 +191,16 @@ impl Io {
     fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), End> {
         let last = until.is_some();
         let until = until.unwrap_or_else(|| clock::monotonic() + STALL);
-        let wants = Wants { output: true, ..Wants::default() };
+        let wants = Events { output: true, ..Events::default() };
         loop {
             let left = until.saturating_duration_since(clock::monotonic());
             if left.is_zero() {
                 return Err(End::Closed);
             }
             let room = if last {
-                self.link.wait_out(left)?
+                self.connection.wait_without_signals(left)?
             } else {
-                self.link.wait(wants, None, Some(left))?.output
+                self.connection.wait(wants, None, Some(left))?.output
             };
             if room {
                 return Ok(());
@@ -210,22 +210,27 @@ impl Io {
 
     /// Whether the client has seen a part of a response of which the rest is not whole in `out`.
     fn in_the_middle(&self) -> bool {
-        self.lost || self.gone > self.whole || (self.whole == 0 && self.torn)
+        self.client_gone
+            || self.written > self.complete
+            || (self.complete == 0 && self.mid_response)
     }
 
     /// Tells the connection what may still be said if the process ends here and now.
-    fn stand(&mut self) {
+    fn note_unsent(&mut self) {
         let middle = self.in_the_middle();
-        let whole =
-            if self.lost { &[] } else { self.out.get(self.gone..self.whole).unwrap_or_default() };
-        self.link.stand(whole, middle);
+        let whole = if self.client_gone {
+            &[]
+        } else {
+            self.out.get(self.written..self.complete).unwrap_or_default()
+        };
+        self.connection.note_unsent(whole, middle);
     }
 
     /// The end of the session: what is not a whole response is dropped, `goodbye` (a line) follows
     /// if it may stand there, and all that is left is sent.
     pub(crate) fn close(&mut self, goodbye: Option<&[u8]>) {
         let middle = self.in_the_middle();
-        self.out.truncate(self.whole);
+        self.out.truncate(self.complete);
         if let Some(line) = goodbye.filter(|_| !middle) {
             self.out.extend_from_slice(line);
             self.out.extend_from_slice(b"\r\n");
@@ -237,12 +242,12 @@ impl Io {
             let _ = self.flush_until(Some(end));
         }
         // Who is gone is not waited for.
-        let patience = if self.lost {
+        let patience = if self.client_gone {
             Duration::ZERO
         } else {
             end.saturating_duration_since(clock::monotonic())
         };
-        self.link.hang_up(patience);
+        self.connection.hang_up(patience);
     }
 
     /// The one wait: flushes, then waits for input, for `watch`, or until `until`.
@@ -250,25 +255,25 @@ impl Io {
         &mut self,
         watch: Option<BorrowedFd<'_>>,
         until: Option<Instant>,
-    ) -> Result<Wake, End> {
+    ) -> Result<WaitOutcome, End> {
         // Nothing is awaited of a client in the middle of a response to it.
         self.end_response();
         self.flush()?;
         loop {
             let left = until.map(|u| u.saturating_duration_since(clock::monotonic()));
             if left.is_some_and(|l| l.is_zero()) {
-                return Ok(Wake::Time);
+                return Ok(WaitOutcome::TimedOut);
             }
-            let ready = self.link.wait(
-                Wants { input: true, output: false, watch: watch.is_some() },
+            let ready = self.connection.wait(
+                Events { input: true, output: false, watch: watch.is_some() },
                 watch,
                 left,
             )?;
             if ready.input {
-                return Ok(Wake::Input);
+                return Ok(WaitOutcome::Input);
             }
             if ready.watch {
-                return Ok(Wake::Watch);
+                return Ok(WaitOutcome::Watch);
             }
         }
     }
@@ -280,12 +285,12 @@ impl Io {
             self.at = 0;
         }
         loop {
-            if self.wait(None, deadline)? == Wake::Time {
+            if self.wait(None, deadline)? == WaitOutcome::TimedOut {
                 return Err(End::Inactive);
             }
             let have = self.buffer.len();
             self.buffer.resize(have.saturating_add(CHUNK), 0);
-            let got = self.link.read(self.buffer.get_mut(have..).unwrap_or_default());
+            let got = self.connection.read(self.buffer.get_mut(have..).unwrap_or_default());
             self.buffer.truncate(have.saturating_add(*got.as_ref().unwrap_or(&0)));
             match got {
                 Ok(0) => return Err(End::Closed),

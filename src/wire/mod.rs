@@ -1,10 +1,10 @@
 //! The wire: bytes in, tokens out; values in, bytes out. Never a file, so all of it can be tested
 //! from memory.
 
+pub(crate) mod connection;
 mod head;
 pub(crate) mod input;
 pub(crate) mod io;
-pub(crate) mod link;
 pub(crate) mod set;
 pub(crate) mod token;
 pub(crate) mod write;

@@ -32,7 +32,7 @@ pub(crate) struct Literal {
     /// Whether the client waits for a continuation before it sends them.
     pub(crate) synchronising: bool,
     /// Whether it was written `~{n}`.
-    pub(crate) eight: bool,
+    pub(crate) literal8: bool,
 }
 
 impl Token {
@@ -71,7 +71,7 @@ impl Token {
             Token::Atom(text) => with("ATOM", text),
             Token::Quoted(text) => with("QUOTED_STRING", text),
             Token::Literal(literal) => {
-                let mark = if literal.eight { "~" } else { "" };
+                let mark = if literal.literal8 { "~" } else { "" };
                 let plus = if literal.synchronising { "" } else { "+" };
                 format!("{mark}{{{}{plus}}}", literal.length).into_bytes()
             }

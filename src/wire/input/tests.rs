@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::wire::End;
-use crate::wire::link::Memory;
+use crate::wire::connection::MemoryConnection;
 use proptest::prelude::*;
 
 fn io(input: &[u8], piece: usize) -> Io {
-    Io::new(Box::new(Memory::new(input, piece)))
+    Io::new(Box::new(MemoryConnection::new(input, piece)))
 }
 
 /// The tokens of the first line, literals resolved, until its end or an error.

@@ -1,7 +1,7 @@
 //! What a client has received when a session ends, wherever that happens.
 
 use super::*;
-use crate::wire::link::Memory;
+use crate::wire::connection::MemoryConnection;
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -31,7 +31,7 @@ struct Slow {
 }
 
 impl Slow {
-    fn turn(&mut self, last: bool) -> Result<Wants, End> {
+    fn turn(&mut self, last: bool) -> Result<Events, End> {
         if self.signalled && !last {
             return Err(End::Signal);
         }
@@ -39,25 +39,25 @@ impl Slow {
             Some(Turn::Room(n)) => self.room += n,
             Some(Turn::Signal) => {
                 self.signalled = true;
-                return if last { Ok(Wants::default()) } else { Err(End::Signal) };
+                return if last { Ok(Events::default()) } else { Err(End::Signal) };
             }
             Some(Turn::Gone) => return Err(End::Closed),
             None => self.room += 1 << 30,
         }
-        Ok(Wants { output: true, ..Wants::default() })
+        Ok(Events { output: true, ..Events::default() })
     }
 }
 
-impl Link for Slow {
+impl Connection for Slow {
     fn wait(
         &mut self,
-        wants: Wants,
+        wants: Events,
         _: Option<BorrowedFd<'_>>,
         _: Option<Duration>,
-    ) -> Result<Wants, End> {
+    ) -> Result<Events, End> {
         if wants.output { self.turn(false) } else { Ok(wants) }
     }
-    fn wait_out(&mut self, _: Duration) -> Result<bool, End> {
+    fn wait_without_signals(&mut self, _: Duration) -> Result<bool, End> {
         self.turn(true).map(|ready| ready.output)
     }
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -75,7 +75,7 @@ impl Link for Slow {
     fn must_wait(&self) -> bool {
         self.must_wait
     }
-    fn stand(&mut self, whole: &[u8], in_the_middle: bool) {
+    fn note_unsent(&mut self, whole: &[u8], in_the_middle: bool) {
         *self.noted.borrow_mut() = (whole.to_vec(), in_the_middle);
     }
     fn hang_up(&mut self, _: Duration) {}
@@ -155,7 +155,7 @@ fn a_client_that_is_gone_gets_nothing_more() {
 
 #[test]
 fn nothing_is_left_behind_by_a_flush() {
-    let output = Memory::new(b"", 0);
+    let output = MemoryConnection::new(b"", 0);
     let shared = output.output();
     let mut io = Io::new(Box::new(output));
     for n in 0..3 {
@@ -163,7 +163,10 @@ fn nothing_is_left_behind_by_a_flush() {
         io.flush().unwrap();
     }
     assert_eq!(*shared.borrow(), b"0\r\n1\r\n2\r\n");
-    assert_eq!((io.out.len(), io.gone, io.whole, io.torn, io.sent), (0, 0, 0, false, 9));
+    assert_eq!(
+        (io.out.len(), io.written, io.complete, io.mid_response, io.sent),
+        (0, 0, 0, false, 9)
+    );
 }
 
 #[derive(Clone, Debug)]

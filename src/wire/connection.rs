@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What a wait on a connection is for, and what ended it.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub(crate) struct Wants {
+pub(crate) struct Events {
     /// Input (or its end).
     pub(crate) input: bool,
     /// Room for output.
@@ -17,15 +17,15 @@ pub(crate) struct Wants {
     pub(crate) watch: bool,
 }
 
-/// A connection that never blocks but in [`Link::wait`].
-pub(crate) trait Link {
+/// A connection that never blocks but in [`Connection::wait`].
+pub(crate) trait Connection {
     /// Waits for what is wanted; nothing set in the answer means that the time is up.
     fn wait(
         &mut self,
-        wants: Wants,
+        wants: Events,
         watch: Option<BorrowedFd<'_>>,
         timeout: Option<Duration>,
-    ) -> Result<Wants, End>;
+    ) -> Result<Events, End>;
     /// Reads what is there, after a wait has said so; 0 is the end.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
     /// Writes a part, or `WouldBlock`.
@@ -34,23 +34,23 @@ pub(crate) trait Link {
     fn must_wait(&self) -> bool;
     /// Waits for room for output on the way out, when no signal counts any more; whether there is
     /// some.
-    fn wait_out(&mut self, timeout: Duration) -> Result<bool, End>;
+    fn wait_without_signals(&mut self, timeout: Duration) -> Result<bool, End>;
     /// Takes note of what may still be said if the process must end here and now: `whole` is on its
     /// way and ends a response. In the middle of one, of which no end is there, it is nothing.
-    fn stand(&mut self, whole: &[u8], in_the_middle: bool);
+    fn note_unsent(&mut self, whole: &[u8], in_the_middle: bool);
     /// Nothing more is written, and what is read is thrown away, for so long at most as the last
     /// words are on their way.
     fn hang_up(&mut self, patience: Duration);
 }
 
-impl Link for Stdio {
+impl Connection for Stdio {
     fn wait(
         &mut self,
-        wants: Wants,
+        wants: Events,
         watch: Option<BorrowedFd<'_>>,
         timeout: Option<Duration>,
-    ) -> Result<Wants, End> {
-        let interest = poll::Interest {
+    ) -> Result<Events, End> {
+        let interest = poll::WaitFor {
             input: wants.input.then(|| self.input()),
             output: wants.output.then(|| self.output()),
             watch: watch.filter(|_| wants.watch),
@@ -61,15 +61,15 @@ impl Link for Stdio {
         if ready.signal {
             return Err(End::Signal);
         }
-        Ok(Wants { input: ready.input, output: ready.output, watch: ready.watch })
+        Ok(Events { input: ready.input, output: ready.output, watch: ready.watch })
     }
 
-    fn wait_out(&mut self, timeout: Duration) -> Result<bool, End> {
-        Stdio::wait_out(self, timeout).map_err(|_| End::Closed)
+    fn wait_without_signals(&mut self, timeout: Duration) -> Result<bool, End> {
+        Stdio::wait_without_signals(self, timeout).map_err(|_| End::Closed)
     }
 
-    fn stand(&mut self, whole: &[u8], in_the_middle: bool) {
-        last_words::stand(whole, in_the_middle);
+    fn note_unsent(&mut self, whole: &[u8], in_the_middle: bool) {
+        last_words::note_unsent(whole, in_the_middle);
     }
 
     fn hang_up(&mut self, patience: Duration) {
@@ -91,17 +91,17 @@ impl Link for Stdio {
 
 /// A connection in memory: all input is there from the start, and what was written is kept.
 #[derive(Default, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct MemoryConnection {
     input: Vec<u8>,
     at: usize,
     piece: usize,
     output: std::rc::Rc<std::cell::RefCell<Vec<u8>>>,
 }
 
-impl Memory {
+impl MemoryConnection {
     /// A client that sends `input` in pieces of `piece` octets (0: all at once) and then closes.
-    pub(crate) fn new(input: &[u8], piece: usize) -> Memory {
-        Memory { input: input.to_vec(), piece, ..Memory::default() }
+    pub(crate) fn new(input: &[u8], piece: usize) -> MemoryConnection {
+        MemoryConnection { input: input.to_vec(), piece, ..MemoryConnection::default() }
     }
 
     /// What was written so far, shared.
@@ -111,14 +111,14 @@ impl Memory {
     }
 }
 
-impl Link for Memory {
+impl Connection for MemoryConnection {
     fn wait(
         &mut self,
-        wants: Wants,
+        wants: Events,
         _: Option<BorrowedFd<'_>>,
         _: Option<Duration>,
-    ) -> Result<Wants, End> {
-        Ok(Wants { watch: false, ..wants })
+    ) -> Result<Events, End> {
+        Ok(Events { watch: false, ..wants })
     }
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -141,11 +141,11 @@ impl Link for Memory {
         false
     }
 
-    fn wait_out(&mut self, _: Duration) -> Result<bool, End> {
+    fn wait_without_signals(&mut self, _: Duration) -> Result<bool, End> {
         Ok(true)
     }
 
-    fn stand(&mut self, _: &[u8], _: bool) {}
+    fn note_unsent(&mut self, _: &[u8], _: bool) {}
 
     fn hang_up(&mut self, _: Duration) {}
 }
