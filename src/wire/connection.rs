@@ -1,60 +1,61 @@
-//! What the wire needs of a connection; standard input and output in a session, memory in tests.
+//! The connection to the client: standard input and output in a session, memory in tests.
 
-use super::End;
+use super::error::End;
 use crate::sys::{last_words, poll, stdio::Stdio};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-/// What a wait on a connection is for, and what ended it.
+/// Events on a connection: those to wait for, or those that have happened.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub(crate) struct Events {
-    /// Input (or its end).
+    /// There is input, or its end.
     pub(crate) input: bool,
-    /// Room for output.
+    /// There is room for output.
     pub(crate) output: bool,
-    /// The notification that was handed in.
+    /// The descriptor that was passed as `watch` is readable.
     pub(crate) watch: bool,
 }
 
-/// A connection that never blocks but in [`Connection::wait`].
+/// A connection that blocks only in its two waits.
 pub(crate) trait Connection {
-    /// Waits for what is wanted; nothing set in the answer means that the time is up.
+    /// Waits for `wanted`. An answer with nothing set means that the time is up.
     fn wait(
         &mut self,
-        wants: Events,
+        wanted: Events,
         watch: Option<BorrowedFd<'_>>,
         timeout: Option<Duration>,
     ) -> Result<Events, End>;
-    /// Reads what is there, after a wait has said so; 0 is the end.
+    /// Reads what is there. Only after a wait has reported input. 0 is the end.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
-    /// Writes a part, or `WouldBlock`.
+    /// Writes as much as there is room for; `WouldBlock` if there is none.
     fn write(&mut self, data: &[u8]) -> io::Result<usize>;
     /// Whether every write needs a wait before it.
     fn must_wait(&self) -> bool;
-    /// Waits for room for output on the way out, when no signal counts any more; whether there is
-    /// some.
+    /// Waits for room for output at the end of the session, when signals no longer matter. Whether
+    /// there is some.
     fn wait_without_signals(&mut self, timeout: Duration) -> Result<bool, End>;
-    /// Takes note of what may still be said if the process must end here and now: `whole` is on its
-    /// way and ends a response. In the middle of one, of which no end is there, it is nothing.
-    fn note_unsent(&mut self, whole: &[u8], in_the_middle: bool);
-    /// Nothing more is written, and what is read is thrown away, for so long at most as the last
-    /// words are on their way.
+    /// Records what may still be sent if the process must end at once: `unsent`, which ends with a
+    /// response. `mid_response`: the client has a part of a response whose rest is not in `unsent`,
+    /// so nothing may follow.
+    fn note_unsent(&mut self, unsent: &[u8], mid_response: bool);
+    /// Ends the session: discards input until the client has received all output, for `patience` at
+    /// most.
     fn hang_up(&mut self, patience: Duration);
 }
 
 impl Connection for Stdio {
     fn wait(
         &mut self,
-        wants: Events,
+        wanted: Events,
         watch: Option<BorrowedFd<'_>>,
         timeout: Option<Duration>,
     ) -> Result<Events, End> {
         let interest = poll::WaitFor {
-            input: wants.input.then(|| self.input()),
-            output: wants.output.then(|| self.output()),
-            watch: watch.filter(|_| wants.watch),
-            // The end of input, and of output, shows by itself in what is waited for.
+            input: wanted.input.then(|| self.input()),
+            output: wanted.output.then(|| self.output()),
+            watch: watch.filter(|_| wanted.watch),
+            // A wait for input or output notices by itself that the other end is gone.
             hangup: None,
         };
         let ready = poll::wait(interest, timeout).map_err(|_| End::Closed)?;
@@ -68,8 +69,8 @@ impl Connection for Stdio {
         Stdio::wait_without_signals(self, timeout).map_err(|_| End::Closed)
     }
 
-    fn note_unsent(&mut self, whole: &[u8], in_the_middle: bool) {
-        last_words::note_unsent(whole, in_the_middle);
+    fn note_unsent(&mut self, unsent: &[u8], mid_response: bool) {
+        last_words::note_unsent(unsent, mid_response);
     }
 
     fn hang_up(&mut self, patience: Duration) {
@@ -89,22 +90,22 @@ impl Connection for Stdio {
     }
 }
 
-/// A connection in memory: all input is there from the start, and what was written is kept.
+/// A connection in memory: all input is there from the start, and all output is kept.
 #[derive(Default, Debug)]
 pub(crate) struct MemoryConnection {
     input: Vec<u8>,
     at: usize,
-    piece: usize,
+    chunk: usize,
     output: std::rc::Rc<std::cell::RefCell<Vec<u8>>>,
 }
 
 impl MemoryConnection {
-    /// A client that sends `input` in pieces of `piece` octets (0: all at once) and then closes.
-    pub(crate) fn new(input: &[u8], piece: usize) -> MemoryConnection {
-        MemoryConnection { input: input.to_vec(), piece, ..MemoryConnection::default() }
+    /// A client that sends `input` in chunks of `chunk` bytes (0: all at once) and then closes.
+    pub(crate) fn new(input: &[u8], chunk: usize) -> MemoryConnection {
+        MemoryConnection { input: input.to_vec(), chunk, ..MemoryConnection::default() }
     }
 
-    /// What was written so far, shared.
+    /// A handle on what was written.
     #[cfg(test)]
     pub(crate) fn output(&self) -> std::rc::Rc<std::cell::RefCell<Vec<u8>>> {
         std::rc::Rc::clone(&self.output)
@@ -114,17 +115,17 @@ impl MemoryConnection {
 impl Connection for MemoryConnection {
     fn wait(
         &mut self,
-        wants: Events,
+        wanted: Events,
         _: Option<BorrowedFd<'_>>,
         _: Option<Duration>,
     ) -> Result<Events, End> {
-        Ok(Events { watch: false, ..wants })
+        Ok(Events { watch: false, ..wanted })
     }
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let rest = self.input.get(self.at..).unwrap_or_default();
-        let most = if self.piece == 0 { buf.len() } else { buf.len().min(self.piece) };
-        let n = rest.len().min(most);
+        let room = if self.chunk == 0 { buf.len() } else { buf.len().min(self.chunk) };
+        let n = rest.len().min(room);
         for (to, from) in buf.iter_mut().zip(rest.iter().take(n)) {
             *to = *from;
         }

@@ -1,10 +1,11 @@
-//! Tokens, pulled one at a time by whoever parses (PROTOCOL 1). A line is lexed as it is read, so a
-//! continuation is sent exactly when a parser wants a literal, and every check that comes first can
-//! come first.
+//! The tokenizer (PROTOCOL 1). Parsers pull one token at a time, and a line is split only as far as
+//! they have pulled: a continuation is sent exactly when a parser accepts a literal, so every check
+//! that must precede it can.
 
+use super::error::{Error, Result};
 use super::head::Head;
-use super::io::{Io, STALL};
-use super::{Error, Literal, Result, Token};
+use super::io::{Io, Line, STALL};
+use super::token::{Literal, Token};
 use crate::sys::clock;
 
 /// The longest string, quoted or literal.
@@ -12,20 +13,21 @@ pub(crate) const MAX_STRING: usize = 64 * 1024;
 /// The longest command, its literals included (APPEND's message is not counted).
 pub(crate) const MAX_COMMAND: usize = 1024 * 1024;
 
-/// What `[` and `]` are, `~` and `}` too: tokens of their own or errors, or part of an atom.
+/// How `[`, `]`, `~` and `}` are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Brackets {
-    /// Tokens, errors.
+    /// The brackets are tokens; `~` begins a literal8, and `}` is an error.
     Tokens,
-    /// Atom characters but for `]`: where flags belong (RFC 3501 9, `ATOM-CHAR`; Courier: as
+    /// All but `]` belong to atoms: for flags (RFC 3501 9, `ATOM-CHAR`; Courier reads them as
     /// [`Brackets::Tokens`]).
     Flags,
-    /// Atom characters: where an astring belongs (RFC 3501 9, `ASTRING-CHAR`; Courier: the
-    /// brackets, and in SEARCH only).
+    /// All belong to atoms: for an astring (RFC 3501 9, `ASTRING-CHAR`; Courier takes the brackets
+    /// only, and those in SEARCH only).
     Text,
 }
 
-/// Octets of an atom. Courier: everything but blanks, controls, 8-bit and `\ " ( ) ~ { } [ ]`.
+/// Whether a byte belongs to an atom. Courier: everything but blanks, controls, 8-bit and
+/// `\ " ( ) ~ { } [ ]`.
 fn is_atom_byte(b: u8, brackets: Brackets) -> bool {
     match b {
         b'[' | b'~' | b'}' => brackets != Brackets::Tokens,
@@ -36,12 +38,12 @@ fn is_atom_byte(b: u8, brackets: Brackets) -> bool {
 }
 
 impl Io {
-    /// Forgets the line before and starts with the next.
+    /// Starts the next line.
     pub(crate) fn begin_line(&mut self) {
-        self.line = super::io::Line::default();
+        self.line = Line::default();
     }
 
-    /// The next octet without taking it.
+    /// Waits for the next byte and does not take it.
     fn peek_byte(&mut self) -> Result<u8> {
         loop {
             if let Some(b) = self.unread().first() {
@@ -51,17 +53,18 @@ impl Io {
         }
     }
 
-    /// Takes the octet that was looked at.
+    /// Takes the byte that was peeked at.
     fn take_byte(&mut self) {
         self.take_bytes(1);
     }
 
-    /// Takes octets that are there, of one line; a head of a literal that they complete is noted.
+    /// Takes bytes of the current line that have been received. If they complete the head of a
+    /// literal, `line.literal` is set.
     fn take_bytes(&mut self, count: usize) {
         let literal = self
             .buffer
             .get(self.at..self.at.saturating_add(count))
-            .and_then(|octets| self.line.head.take_all(octets));
+            .and_then(|bytes| self.line.head.take_all(bytes));
         self.line.literal = literal.or(self.line.literal);
         self.at = self.at.saturating_add(count);
         self.line.bytes = self.line.bytes.saturating_add(count);
@@ -72,9 +75,9 @@ impl Io {
         self.token_as(Brackets::Tokens)
     }
 
-    /// The next token, with brackets read as told.
+    /// The next token, its brackets read as `brackets` says.
     pub(crate) fn token_as(&mut self, brackets: Brackets) -> Result<Token> {
-        if let Some(token) = self.line.back.take() {
+        if let Some(token) = self.line.peeked.take() {
             return Ok(token);
         }
         let token = self.lex(brackets);
@@ -87,10 +90,10 @@ impl Io {
         token
     }
 
-    /// Looks at the next token without taking it.
+    /// The next token, which is not taken.
     pub(crate) fn peek(&mut self) -> Result<&Token> {
         let token = self.token()?;
-        Ok(self.line.back.insert(token))
+        Ok(self.line.peeked.insert(token))
     }
 
     fn lex(&mut self, brackets: Brackets) -> Result<Token> {
@@ -112,7 +115,7 @@ impl Io {
             (b'\n', _) => {
                 self.take_byte();
                 if self.line.literal.is_some() {
-                    // The end of a head whose beginning was refused.
+                    // It ends a literal's head whose beginning was a syntax error.
                     return Err(Error::Syntax);
                 }
                 self.line.ended = true;
@@ -134,7 +137,7 @@ impl Io {
                 }
                 text.push(first);
             }
-            // A backslash may begin an atom (a flag), nowhere else.
+            // A backslash may only be the first byte of an atom: a flag.
             (b'\\', _) => {
                 self.take_byte();
                 text.push(first);
@@ -142,7 +145,7 @@ impl Io {
             _ => {}
         }
         loop {
-            // As much as is there at once.
+            // All that has been received of it.
             let run = self.unread().iter().take_while(|b| is_atom_byte(**b, brackets)).count();
             if self.line.bytes.saturating_add(run) > MAX_COMMAND {
                 return Err(Error::Syntax);
@@ -161,8 +164,7 @@ impl Io {
         token
     }
 
-    /// `quoted`: a backslash makes the next octet plain, whatever it is (Courier); 8-bit text must
-    /// be UTF-8.
+    /// `quoted`. A backslash may precede any character (Courier); 8-bit text must be UTF-8.
     fn quoted(&mut self) -> Result<Token> {
         self.take_byte();
         let mut text = Vec::new();
@@ -194,7 +196,7 @@ impl Io {
         Ok(Token::Quoted(text))
     }
 
-    /// `literal`: `{n}`, `{n+}` and the line break; the octets stay where they are.
+    /// The head of a `literal`: `{n}` or `{n+}` and the line break.
     fn literal(&mut self, literal8: bool) -> Result<Token> {
         self.take_byte();
         loop {
@@ -205,7 +207,8 @@ impl Io {
             self.take_byte();
             if let Some(literal) = &mut self.line.literal {
                 literal.literal8 = literal8;
-                // A length past 64 bits: refused, and skipped for as long as it comes.
+                // A length past 64 bits is refused; the literal has no end, so all input is
+                // skipped.
                 return if literal.length == u64::MAX {
                     Err(Error::Syntax)
                 } else {
@@ -218,7 +221,7 @@ impl Io {
         }
     }
 
-    /// Lets the literal come whose head was the last token: sends the continuation if the client
+    /// Accepts the literal whose head was the last token: sends the continuation if the client
     /// waits for it.
     pub(crate) fn accept_literal(&mut self) -> Result<Literal> {
         let literal = self.line.literal.take().ok_or(Error::Syntax)?;
@@ -228,8 +231,8 @@ impl Io {
         Ok(literal)
     }
 
-    /// Hands the next octets of an accepted literal to `sink` in pieces, `left` octets in all. A
-    /// client that sends nothing for a minute is gone (PROTOCOL 1.7).
+    /// Hands the next `left` bytes of an accepted literal to `sink`, in chunks. Errors: `Inactive`
+    /// if the client sends nothing for a minute (PROTOCOL 1.7).
     pub(crate) fn literal_bytes(
         &mut self,
         mut left: u64,
@@ -240,11 +243,9 @@ impl Io {
                 let deadline = clock::monotonic() + STALL;
                 self.fill(Some(deadline))?;
             }
-            let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let piece = self.unread();
-            let piece = piece.get(..most.min(piece.len())).unwrap_or_default();
-            let n = piece.len();
-            sink(piece);
+            let chunk = self.unread();
+            let n = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            sink(chunk.get(..n).unwrap_or_default());
             self.at = self.at.saturating_add(n);
             left = left.saturating_sub(n as u64);
         }
@@ -261,17 +262,17 @@ impl Io {
         }
     }
 
-    /// The octets of a short literal, all of them.
+    /// The text of a literal that is no longer than a string may be.
     fn literal_string(&mut self) -> Result<Vec<u8>> {
-        let length = self.line.literal.map_or(0, |l| l.length);
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let literal = self.line.literal.ok_or(Error::Syntax)?;
+        let length = usize::try_from(literal.length).unwrap_or(usize::MAX);
         if length > MAX_STRING || self.line.bytes.saturating_add(length) > MAX_COMMAND {
             return Err(Error::Syntax);
         }
-        let literal = self.accept_literal()?;
+        self.accept_literal()?;
         self.line.bytes = self.line.bytes.saturating_add(length);
         let mut text = Vec::with_capacity(length);
-        self.literal_bytes(literal.length, |piece| text.extend_from_slice(piece))?;
+        self.literal_bytes(literal.length, |chunk| text.extend_from_slice(chunk))?;
         Ok(text)
     }
 
@@ -286,11 +287,11 @@ impl Io {
         if self.token()? == Token::Eol { Ok(()) } else { Err(Error::Syntax) }
     }
 
-    /// Throws the rest of the line away, and with it every non-synchronising literal in it: those
-    /// octets are on their way and are never commands. A synchronising literal at its end was
-    /// refused and does not come.
+    /// Skips the rest of the line with every non-synchronising literal in it: the client sends
+    /// their bytes in any case, and they must not be taken for commands. A synchronising literal
+    /// ends the line: it was refused, so the client does not send it.
     pub(crate) fn skip_line(&mut self) -> Result<()> {
-        self.line.back = None;
+        self.line.peeked = None;
         loop {
             if let Some(literal) = self.line.literal.take() {
                 if literal.synchronising {
@@ -307,7 +308,7 @@ impl Io {
         }
     }
 
-    /// Skips to and past the next LF, which may be the end of a literal's head.
+    /// Skips past the next LF, which may end a literal's head.
     fn skip_to_lf(&mut self) -> Result<()> {
         loop {
             if self.unread().is_empty() {
@@ -321,7 +322,7 @@ impl Io {
         }
     }
 
-    /// The end of the line after a handler is done with it: what was not read of it is thrown away.
+    /// Skips what a handler has not read of its line.
     pub(crate) fn finish_line(&mut self) -> Result<()> {
         if self.line.ended && self.line.literal.is_none() { Ok(()) } else { self.skip_line() }
     }
