@@ -3,10 +3,10 @@
 //! Not for use by anybody else.
 
 use crate::maildir::{Config, Dir, Mode, Store, scan};
-use crate::mime::envelope::{self, List};
-use crate::mime::structure::{self, Limits};
+use crate::mime::envelope::{self, AddressField};
+use crate::mime::structure::{self, StructureLimits};
 use crate::mime::{header, wire_form};
-use crate::wire::link::Memory;
+use crate::wire::connection::MemoryConnection;
 use crate::wire::{Io, Token};
 use std::hint::black_box;
 use std::path::Path;
@@ -17,11 +17,11 @@ pub const VARIABLES: &[&str] = crate::session::options::VARIABLES;
 /// Those of Courier's that are read and have no effect.
 pub const WITHOUT_EFFECT: &[(&str, &str)] = crate::session::options::WITHOUT_EFFECT;
 /// The longest line of the log, in bytes.
-pub const LOG_LINE: usize = crate::sys::log::LINE;
+pub const LOG_LINE: usize = crate::sys::log::MAX_LINE;
 /// The longest path in a line of the log, in bytes.
-pub const LOG_PATH: usize = crate::sys::log::PATH;
+pub const LOG_PATH: usize = crate::sys::log::MAX_PATH;
 /// The longest other value in a line of the log, in bytes.
-pub const LOG_VALUE: usize = crate::sys::log::VALUE;
+pub const LOG_VALUE: usize = crate::sys::log::MAX_VALUE;
 /// How long a client may take for the last lines of a session.
 pub const GRACE: Duration = crate::wire::io::GRACE;
 /// How long a client may read nothing.
@@ -34,7 +34,7 @@ pub fn commands() -> Vec<(&'static str, bool)> {
 
 /// How many tokens there are in these command lines.
 pub fn tokens(text: &[u8]) -> usize {
-    let mut io = Io::new(Box::new(Memory::new(text, 0)));
+    let mut io = Io::new(Box::new(MemoryConnection::new(text, 0)));
     let mut count = 0;
     loop {
         io.begin_line();
@@ -50,7 +50,7 @@ pub fn tokens(text: &[u8]) -> usize {
 
 /// Finds the parts of a message.
 pub fn structure(message: &[u8]) {
-    black_box(structure::parse(message, Limits::default()));
+    black_box(structure::parse(message, StructureLimits::default()));
 }
 
 /// Appends the message with CRLF for LF.
@@ -66,7 +66,14 @@ pub fn wire_len(message: &[u8]) -> u64 {
 /// The envelope of a header with all its lists; how many addresses there are.
 pub fn addresses(header: &[u8]) -> usize {
     let e = envelope::envelope(header);
-    let lists = [List::From, List::Sender, List::ReplyTo, List::To, List::Cc, List::Bcc];
+    let lists = [
+        AddressField::From,
+        AddressField::Sender,
+        AddressField::ReplyTo,
+        AddressField::To,
+        AddressField::Cc,
+        AddressField::Bcc,
+    ];
     lists.into_iter().map(|list| black_box(e.addresses(list)).len()).sum()
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Message> {
         token = s.io.token()?;
     }
     match token {
-        Token::Literal(literal) if literal.eight == utf8 => {
+        Token::Literal(literal) if literal.literal8 == utf8 => {
             Ok(Message { mailbox, list, date, utf8, length: literal.length })
         }
         _ => Err(Error::Syntax),
@@ -133,7 +133,7 @@ fn receive(s: &mut Session, a: &Message, delivery: Delivery) -> Result<Writer> {
         stripped: Vec::new(),
     };
     let literal = s.io.accept_literal()?;
-    s.io.literal_octets(literal.length, |chunk| writer.push(chunk))?;
+    s.io.literal_bytes(literal.length, |chunk| writer.push(chunk))?;
     if writer.last != b'\n' {
         writer.push(b"\n");
     }

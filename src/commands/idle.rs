@@ -5,7 +5,7 @@ use super::{Call, capability};
 use crate::maildir::watch::Watch;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::clock;
-use crate::wire::io::Wake;
+use crate::wire::io::WaitOutcome;
 use crate::wire::{End, Token};
 use std::time::Duration;
 
@@ -72,15 +72,15 @@ fn wait(s: &mut Session, mut watch: Option<&mut Watch>, pause: Duration) -> Resu
             return Ok(Woken::Client);
         }
         match s.io.wait(watch.as_deref().map(Watch::fd), Some(until))? {
-            Wake::Input => return Ok(Woken::Client),
-            Wake::Watch if watch.as_mut().is_some_and(|watch| watch.drain()) => {
+            WaitOutcome::Input => return Ok(Woken::Client),
+            WaitOutcome::Watch if watch.as_mut().is_some_and(|watch| watch.drain()) => {
                 return Ok(Woken::Watch);
             }
-            Wake::Watch => {}
-            Wake::Time if inactive.is_some_and(|i| clock::monotonic() >= i) => {
+            WaitOutcome::Watch => {}
+            WaitOutcome::TimedOut if inactive.is_some_and(|i| clock::monotonic() >= i) => {
                 return Err(End::Inactive.into());
             }
-            Wake::Time => return Ok(Woken::Clock),
+            WaitOutcome::TimedOut => return Ok(Woken::Clock),
         }
     }
 }

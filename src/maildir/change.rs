@@ -15,7 +15,7 @@ use super::names::{self, Stem};
 use super::quota::{self, Action, Quota};
 use super::scan::Snapshot;
 use super::{Dir, Error, KeywordMode, Store, folders, keywords, lock::Lock, renamed, shared_link};
-use crate::sys::dir::{self, Kind};
+use crate::sys::dir::{self, EntryKind};
 use crate::sys::{clock, fs};
 use crate::types::{Flags, Operation, SetId};
 use std::cell::OnceCell;
@@ -169,8 +169,8 @@ fn refresh(dir: &Dir, messages: &mut Messages) -> Result<(), Error> {
 }
 
 /// One entry of `cur`, read in search of messages.
-fn meet(messages: &mut Messages, index: &Index, name: &[u8], kind: Kind) {
-    if name.starts_with(b".") || matches!(kind, Kind::Dir | Kind::Other) {
+fn meet(messages: &mut Messages, index: &Index, name: &[u8], kind: EntryKind) {
+    if name.starts_with(b".") || matches!(kind, EntryKind::Dir | EntryKind::Other) {
         return;
     }
     let key = names::without_size(name.get(..names::key_length(name)).unwrap_or(name));

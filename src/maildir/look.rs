@@ -5,7 +5,7 @@ use super::index::Index;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
 use super::{Dir, Error, Store};
-use crate::sys::dir::{self, Kind};
+use crate::sys::dir::{self, EntryKind};
 use crate::sys::fs;
 use std::fs::Metadata;
 use std::io;
@@ -133,13 +133,13 @@ impl<'a> Look<'a> {
     }
 
     /// One entry of `cur`.
-    fn entry(&mut self, name: &[u8], kind: Kind) {
-        if name.starts_with(b".") || matches!(kind, Kind::Dir | Kind::Other) {
+    fn entry(&mut self, name: &[u8], kind: EntryKind) {
+        if name.starts_with(b".") || matches!(kind, EntryKind::Dir | EntryKind::Other) {
             return;
         }
         let known = self.messages.find(&self.index, name);
         let Some(i) = known else {
-            if kind == Kind::Unknown && !is_message(&self.dir.message(name)) {
+            if kind == EntryKind::Unknown && !is_message(&self.dir.message(name)) {
                 return;
             }
             if name.contains(&b'\n') {
@@ -221,11 +221,11 @@ impl<'a> Look<'a> {
             Err(e) => return Err(Error::about("opening", &path)(e)),
         };
         self.new_mail = opened.metadata().ok().map(|m| Stamp::of(&m));
-        let each = |name: &[u8], kind: Kind| {
+        let each = |name: &[u8], kind: EntryKind| {
             let wanted = match kind {
-                Kind::File | Kind::Link => true,
-                Kind::Dir | Kind::Other => false,
-                Kind::Unknown => is_message(&fs::join(&path, name)),
+                EntryKind::File | EntryKind::Link => true,
+                EntryKind::Dir | EntryKind::Other => false,
+                EntryKind::Unknown => is_message(&fs::join(&path, name)),
             };
             if wanted && !name.starts_with(b".") {
                 names.push(name.to_vec());

@@ -90,13 +90,13 @@ impl Mailer {
             piece.truncate(length);
             Ok((length > 0).then_some(piece))
         };
-        let why = match process::feed(&mut command, next, KEPT, patience) {
+        let why = match process::run_with_input(&mut command, next, KEPT, patience) {
             Ok(fed) if fed.succeeded => return Ok(()),
             // Courier: its own word follows the mailer's, within the same limit.
             Ok(mut fed) => {
                 fed.output.extend_from_slice(FAILED);
                 fed.output.truncate(KEPT);
-                crate::sys::log::shown(&fed.output, crate::sys::log::LINE)
+                crate::sys::log::shown(&fed.output, crate::sys::log::MAX_LINE)
             }
             Err(e) => format!("{}: {}", crate::sys::log::value(&program), fs::error_text(&e)),
         };

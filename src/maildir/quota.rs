@@ -373,7 +373,7 @@ impl<'a> Quota<'a> {
             let mut unknown = Vec::new();
             let result = dir::for_each(&open, |name, kind| {
                 if name.starts_with(b".")
-                    || kind == dir::Kind::Dir
+                    || kind == dir::EntryKind::Dir
                     || !is_counted(Flags::of_file_name(name))
                 {
                     return;

@@ -243,7 +243,7 @@ fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
     // The provider's messages: name by base name.
     let mut messages: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
     dir::for_each(&dir::open(&target.join("cur"))?, |name, kind| {
-        if !name.starts_with(b".") && kind != dir::Kind::Dir {
+        if !name.starts_with(b".") && kind != dir::EntryKind::Dir {
             messages.insert(base(name).to_vec(), name.to_vec());
         }
     })?;

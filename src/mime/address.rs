@@ -39,7 +39,7 @@ impl Address<'_> {
 
 /// Words that stand together: perhaps an address, perhaps part of a name.
 #[derive(Default)]
-struct Item {
+struct BareAddress {
     text: Vec<u8>,
     comment: Option<Vec<u8>>,
 }
@@ -155,7 +155,7 @@ struct Parser<'a> {
     lex: Lexer<'a>,
     list: Vec<Address<'a>>,
     /// What stands since the last separator, as addresses ...
-    items: Vec<Item>,
+    items: Vec<BareAddress>,
     /// ... and as a display name.
     phrase: Vec<u8>,
     /// A comment before the first item.
@@ -234,10 +234,10 @@ impl Parser<'_> {
         }
         self.phrase.extend_from_slice(shown);
         if self.gap && !self.glue {
-            self.items.push(Item::default());
+            self.items.push(BareAddress::default());
         }
         if self.items.is_empty() {
-            self.items.push(Item::default());
+            self.items.push(BareAddress::default());
         }
         if let Some(item) = self.items.last_mut() {
             item.text.extend_from_slice(raw);

@@ -71,7 +71,7 @@ pub(crate) fn guess(octets: &[u8]) -> String {
     }
 }
 
-enum Kind {
+enum Source {
     Known(Box<Decoder>),
     /// UTF-8 so far; up to three octets of a character that the last chunk cut.
     Utf8(Vec<u8>),
@@ -81,7 +81,7 @@ enum Kind {
 
 /// Converts a stream of octets to UTF-8. The result does not depend on how the stream is cut.
 pub(crate) struct ToUtf8 {
-    kind: Kind,
+    source: Source,
 }
 
 impl ToUtf8 {
@@ -89,18 +89,18 @@ impl ToUtf8 {
     /// none.
     pub(crate) fn for_body(label: Option<&[u8]>) -> Self {
         let known = label.filter(|l| !is_ascii_label(l)).and_then(lookup);
-        let kind = match known {
-            Some(encoding) => Kind::Known(Box::new(encoding.new_decoder())),
-            None => Kind::Utf8(Vec::new()),
+        let source = match known {
+            Some(encoding) => Source::Known(Box::new(encoding.new_decoder())),
+            None => Source::Utf8(Vec::new()),
         };
-        ToUtf8 { kind }
+        ToUtf8 { source }
     }
 
     /// Appends the text of the next octets to `out`.
     pub(crate) fn push(&mut self, octets: &[u8], out: &mut String) {
-        match &mut self.kind {
-            Kind::Known(decoder) => run(decoder, octets, out, false),
-            Kind::Utf8(held) => {
+        match &mut self.source {
+            Source::Known(decoder) => run(decoder, octets, out, false),
+            Source::Utf8(held) => {
                 let joined;
                 let mut input = octets;
                 if !held.is_empty() {
@@ -117,21 +117,21 @@ impl ToUtf8 {
                             *held = bad.to_vec();
                         } else {
                             push_western(bad, out);
-                            self.kind = Kind::Western;
+                            self.source = Source::Western;
                         }
                     }
                 }
             }
-            Kind::Western => push_western(octets, out),
+            Source::Western => push_western(octets, out),
         }
     }
 
     /// Appends what an unfinished character at the end of the stream becomes.
     pub(crate) fn finish(mut self, out: &mut String) {
-        match &mut self.kind {
-            Kind::Known(decoder) => run(decoder, &[], out, true),
-            Kind::Utf8(held) => push_western(held, out),
-            Kind::Western => {}
+        match &mut self.source {
+            Source::Known(decoder) => run(decoder, &[], out, true),
+            Source::Utf8(held) => push_western(held, out),
+            Source::Western => {}
         }
     }
 }

@@ -172,7 +172,7 @@ impl Default for QuotedPrintable {
 }
 
 /// White space held back at most; more than this is no trailing white space.
-const MOST_HELD: usize = 1024;
+const MAX_HELD: usize = 1024;
 
 fn hex(b: u8) -> Option<u8> {
     char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok())
@@ -235,7 +235,7 @@ impl QuotedPrintable {
                         self.escape = Escape::None;
                         rest = after;
                     }
-                    b' ' | b'\t' | b'\r' if self.held.len() < MOST_HELD => {
+                    b' ' | b'\t' | b'\r' if self.held.len() < MAX_HELD => {
                         self.held.push(*first);
                         rest = after;
                     }
@@ -258,7 +258,7 @@ impl QuotedPrintable {
             out.extend_from_slice(solid);
         }
         self.held.extend_from_slice(blank);
-        if let Some(surplus) = self.held.len().checked_sub(MOST_HELD) {
+        if let Some(surplus) = self.held.len().checked_sub(MAX_HELD) {
             out.extend(self.held.drain(..surplus));
         }
     }

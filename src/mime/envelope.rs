@@ -22,7 +22,7 @@ pub(crate) struct Envelope<'a> {
 /// The fields of an envelope that are text; the numbers are their places in [`NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub(crate) enum Text {
+pub(crate) enum TextField {
     Date = 0,
     Subject = 1,
     InReplyTo = 8,
@@ -32,7 +32,7 @@ pub(crate) enum Text {
 /// The fields of an envelope that are address lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub(crate) enum List {
+pub(crate) enum AddressField {
     From = 2,
     Sender = 3,
     ReplyTo = 4,
@@ -43,13 +43,13 @@ pub(crate) enum List {
 
 impl Envelope<'_> {
     /// A text, as written.
-    pub(crate) fn text(&self, which: Text) -> Option<&[u8]> {
+    pub(crate) fn text(&self, which: TextField) -> Option<&[u8]> {
         self.values.get(which as usize).map(|v| &**v).filter(|v| !v.is_empty())
     }
 
     /// The addresses of a field's own value. That an empty Sender or Reply-To stands for From is
     /// for the writer to say.
-    pub(crate) fn addresses(&self, which: List) -> Vec<Address<'_>> {
+    pub(crate) fn addresses(&self, which: AddressField) -> Vec<Address<'_>> {
         let value = self.values.get(which as usize).map(|v| &**v).unwrap_or_default();
         addresses(value, self.cut.get(which as usize).copied().unwrap_or(false))
     }
@@ -121,7 +121,7 @@ fn addresses(value: &[u8], cut: bool) -> Vec<Address<'_>> {
 mod tests {
     use super::*;
 
-    fn who(e: &Envelope<'_>, list: List) -> Vec<String> {
+    fn who(e: &Envelope<'_>, list: AddressField) -> Vec<String> {
         let text = |part: &Option<Cow<'_, [u8]>>| {
             String::from_utf8_lossy(part.as_ref().unwrap()).into_owned()
         };
@@ -131,17 +131,24 @@ mod tests {
     #[test]
     fn defaults_and_repetitions() {
         let e = envelope(b"From: a@b\nFROM: c@d\nSender: \n\t\nSubject:  a\n\t\tb \nSubject: \nsubject: c\nMessage-ID: <x>\nIn-Reply-To:\n\nTo: body\n");
-        assert_eq!(who(&e, List::From), ["a@b", "c@d"]);
-        assert_eq!((who(&e, List::Sender).len(), who(&e, List::ReplyTo).len()), (0, 0));
-        assert_eq!(e.text(Text::Subject), Some(&b"a\t\tb,c"[..]));
-        assert_eq!(e.text(Text::MessageId), Some(&b"<x>"[..]));
+        assert_eq!(who(&e, AddressField::From), ["a@b", "c@d"]);
         assert_eq!(
-            (e.text(Text::InReplyTo), e.text(Text::Date), e.addresses(List::To).len()),
+            (who(&e, AddressField::Sender).len(), who(&e, AddressField::ReplyTo).len()),
+            (0, 0)
+        );
+        assert_eq!(e.text(TextField::Subject), Some(&b"a\t\tb,c"[..]));
+        assert_eq!(e.text(TextField::MessageId), Some(&b"<x>"[..]));
+        assert_eq!(
+            (
+                e.text(TextField::InReplyTo),
+                e.text(TextField::Date),
+                e.addresses(AddressField::To).len()
+            ),
             (None, None, 0)
         );
         let e = envelope(b"From: a@b\nReply-To: r@x\nSender: s@x\n");
         assert_eq!(
-            (who(&e, List::Sender), who(&e, List::ReplyTo)),
+            (who(&e, AddressField::Sender), who(&e, AddressField::ReplyTo)),
             (vec!["s@x".to_string()], vec!["r@x".to_string()])
         );
     }
@@ -151,8 +158,8 @@ mod tests {
         let list: Vec<String> = (0..600).map(|n| format!("user{n}@example.com")).collect();
         let block = format!("To: {}\nSubject: {}\n\n", list.join(","), "x".repeat(9000));
         let e = envelope(block.as_bytes());
-        assert_eq!(e.text(Text::Subject).unwrap().len(), MAX_FIELD);
-        let to = who(&e, List::To);
+        assert_eq!(e.text(TextField::Subject).unwrap().len(), MAX_FIELD);
+        let to = who(&e, AddressField::To);
         assert_eq!(to, list[..to.len()]);
         assert!(to.len() > 400);
     }

@@ -5,7 +5,7 @@
 pub(crate) type MessageId = Vec<u8>;
 
 /// Identifiers taken of one field at most; the last ones count, since the parent is the last.
-const MOST: usize = 1000;
+const MAX_IDS: usize = 1000;
 
 /// All identifiers in angle brackets, in order: what a References or In-Reply-To value holds.
 pub(crate) fn ids(value: &[u8]) -> Vec<MessageId> {
@@ -22,7 +22,7 @@ pub(crate) fn ids(value: &[u8]) -> Vec<MessageId> {
             list.extend(normal(text));
         }
     }
-    let surplus = list.len().saturating_sub(MOST);
+    let surplus = list.len().saturating_sub(MAX_IDS);
     list.drain(..surplus);
     list
 }

@@ -3,7 +3,7 @@
 use super::encoded_word;
 
 /// Octets of a subject that count.
-const MOST: usize = 8192;
+const MAX_SUBJECT: usize = 8192;
 
 /// A subject without what replies, forwards and mailing lists add to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) struct BaseSubject {
 
 /// The base subject of a Subject value, folded or not, with its encoded words.
 pub(crate) fn base_subject(value: &[u8]) -> BaseSubject {
-    let text = normal(value.get(..MOST).unwrap_or(value));
+    let text = normal(value.get(..MAX_SUBJECT).unwrap_or(value));
     let mut is_reply = false;
     let mut s = text.as_str();
     loop {

@@ -2,29 +2,35 @@
 
 use super::Encoder;
 use crate::mime::address::Address;
-use crate::mime::envelope::{Envelope, List, Text};
+use crate::mime::envelope::{AddressField, Envelope, TextField};
 
 /// Writes an envelope, without the item's name.
 pub(crate) fn write(e: &mut Encoder<'_>, envelope: &Envelope<'_>) {
-    e.raw("(").optional_text(envelope.text(Text::Date));
-    e.space().optional_text(envelope.text(Text::Subject)).space();
+    e.raw("(").optional_text(envelope.text(TextField::Date));
+    e.space().optional_text(envelope.text(TextField::Subject)).space();
     let start = e.position();
-    addresses(e, &envelope.addresses(List::From));
+    addresses(e, &envelope.addresses(AddressField::From));
     let end = e.position();
-    for list in [List::Sender, List::ReplyTo, List::To, List::Cc, List::Bcc] {
+    for list in [
+        AddressField::Sender,
+        AddressField::ReplyTo,
+        AddressField::To,
+        AddressField::Cc,
+        AddressField::Bcc,
+    ] {
         e.space();
         let found = envelope.addresses(list);
         // RFC 3501 7.4.2: "If the Sender or Reply-To lines are absent in the [RFC-2822] header, or
         // are present but empty, the server sets the corresponding member of the envelope to be the
         // same value as the from member".
-        if found.is_empty() && matches!(list, List::Sender | List::ReplyTo) {
+        if found.is_empty() && matches!(list, AddressField::Sender | AddressField::ReplyTo) {
             e.repeat(start, end);
         } else {
             addresses(e, &found);
         }
     }
-    e.space().optional_text(envelope.text(Text::InReplyTo));
-    e.space().optional_text(envelope.text(Text::MessageId)).raw(")");
+    e.space().optional_text(envelope.text(TextField::InReplyTo));
+    e.space().optional_text(envelope.text(TextField::MessageId)).raw(")");
 }
 
 /// `"(" 1*address ")" / nil`, no blanks between addresses.
@@ -46,10 +52,10 @@ fn addresses(e: &mut Encoder<'_>, list: &[Address<'_>]) {
 mod tests {
     use super::*;
     use crate::mime::envelope::envelope;
-    use crate::wire::{Io, link::Memory};
+    use crate::wire::{Io, connection::MemoryConnection};
 
     fn shown(header: &str, utf8: bool) -> String {
-        let mut io = Io::new(Box::new(Memory::default()));
+        let mut io = Io::new(Box::new(MemoryConnection::default()));
         write(&mut Encoder::new(&mut io, utf8), &envelope(header.as_bytes()));
         String::from_utf8_lossy(&io.out).into_owned()
     }

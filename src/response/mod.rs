@@ -32,7 +32,8 @@ pub(crate) trait Untagged {
 /// How a response is written for a client without UTF8=ACCEPT, without the `* ` before it.
 #[cfg(test)]
 pub(crate) fn written(response: &impl Untagged) -> String {
-    let mut io = crate::wire::Io::new(Box::new(crate::wire::link::Memory::default()));
+    let mut io =
+        crate::wire::Io::new(Box::new(crate::wire::connection::MemoryConnection::default()));
     response.write(&mut Encoder::new(&mut io, false));
     String::from_utf8_lossy(&io.out).into_owned()
 }

@@ -14,7 +14,7 @@ pub(crate) const BARE: &str = "bare";
 pub(crate) fn start() {
     let _ = env_logger::Builder::new()
         .filter_level(LevelFilter::Debug)
-        .target(env_logger::Target::Pipe(Box::new(lines::Standard)))
+        .target(env_logger::Target::Pipe(Box::new(lines::StandardError)))
         .write_style(env_logger::WriteStyle::Never)
         .format(|out, record| {
             let level = match (record.target(), record.level()) {
@@ -38,5 +38,5 @@ pub(crate) fn shown(value: &[u8]) -> String {
 
 /// A path for the log.
 pub(crate) fn shown_path(path: &[u8]) -> String {
-    lines::shown(path, lines::PATH)
+    lines::shown(path, lines::MAX_PATH)
 }

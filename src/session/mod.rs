@@ -136,7 +136,7 @@ impl Session {
 #[cfg(test)]
 impl Session {
     /// A session on a connection in memory, over a Maildir that is never read.
-    pub(crate) fn for_tests(link: Box<dyn crate::wire::link::Link>) -> Session {
+    pub(crate) fn for_tests(link: Box<dyn crate::wire::connection::Connection>) -> Session {
         use crate::maildir::resolve::Settings;
         let namespace = Namespace::new(Settings {
             root: std::path::PathBuf::from("."),

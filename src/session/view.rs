@@ -76,8 +76,12 @@ pub(crate) fn compare(
 /// The changes where another folder has the name now (its UIDVALIDITY changed): all that was known
 /// is gone.
 pub(crate) fn replaced(old: &impl List, new: &impl List) -> Changes {
-    let expunged = Seq::from_index(0).map(|first| vec![first; old.len()]).unwrap_or_default();
-    Changes { expunged, added: new.len(), replaced: true, ..Changes::default() }
+    Changes {
+        expunged: vec![Seq::MIN; old.len()],
+        added: new.len(),
+        replaced: true,
+        ..Changes::default()
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(crate) fn sleep(time: Duration) {
 
 /// A moment in the server's local zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Local {
+pub(crate) struct LocalTime {
     /// The year, such as 2024.
     pub(crate) year: i64,
     /// From 1.
@@ -45,7 +45,7 @@ pub(crate) struct Local {
 }
 
 /// The local calendar time of a moment, by `TZ` as Courier does it.
-pub(crate) fn local(seconds: i64) -> Local {
+pub(crate) fn local_time(seconds: i64) -> LocalTime {
     // SAFETY: `tm` is plain data that localtime_r fills; a null answer leaves the zeroed value,
     // which is valid.
     let tm = unsafe {
@@ -54,7 +54,7 @@ pub(crate) fn local(seconds: i64) -> Local {
         tm
     };
     let small = |n: libc::c_int| u32::try_from(n).unwrap_or(0);
-    Local {
+    LocalTime {
         year: i64::from(tm.tm_year) + 1900,
         month: small(tm.tm_mon) + 1,
         day: small(tm.tm_mday),
@@ -65,7 +65,7 @@ pub(crate) fn local(seconds: i64) -> Local {
     }
 }
 
-/// Reads `TZ` once (localtime_r alone need not, POSIX); called before the first use of [`local`].
+/// Reads `TZ` once (localtime_r alone need not, POSIX); called before the first use of [`local_time`].
 pub(crate) fn read_time_zone() {
     unsafe extern "C" {
         fn tzset();

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What the directory says an entry is, without a look at the entry itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     /// A regular file.
     File,
     /// A directory.
@@ -39,7 +39,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 
 /// Calls `each` with every entry's name and kind, `.` and `..` left out, in the directory's own
 /// order.
-pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], Kind)) -> io::Result<()> {
+pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io::Result<()> {
     // Eight-octet alignment, as the kernel's records want it.
     let mut buffer = vec![0u64; BUFFER / 8];
     loop {
@@ -68,11 +68,11 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], Kind)) -> io::Res
                 continue;
             }
             let kind = match byte(head, 18) {
-                libc::DT_REG => Kind::File,
-                libc::DT_DIR => Kind::Dir,
-                libc::DT_LNK => Kind::Link,
-                libc::DT_UNKNOWN => Kind::Unknown,
-                _ => Kind::Other,
+                libc::DT_REG => EntryKind::File,
+                libc::DT_DIR => EntryKind::Dir,
+                libc::DT_LNK => EntryKind::Link,
+                libc::DT_UNKNOWN => EntryKind::Unknown,
+                _ => EntryKind::Other,
             };
             each(name, kind);
         }

@@ -317,7 +317,7 @@ pub(crate) fn mtime_nanos(metadata: &Metadata) -> i128 {
 
 /// A path for the log: no longer than lines there allow, and on one line.
 pub(crate) fn shown(path: &Path) -> String {
-    super::log::shown(path.as_os_str().as_bytes(), super::log::PATH)
+    super::log::shown(path.as_os_str().as_bytes(), super::log::MAX_PATH)
 }
 
 /// The system's words for an error, those of `strerror` without Rust's number: `No such file or

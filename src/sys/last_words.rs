@@ -33,7 +33,7 @@ const BACKSTOP: Duration = Duration::from_secs(1);
 /// Takes note of where the connection stands: `whole` is still to be sent, and a line may follow
 /// it, unless the client is left in the middle of a response. Counts until the next call, or until
 /// the memory of `whole` is freed.
-pub(crate) fn stand(whole: &[u8], in_the_middle: bool) {
+pub(crate) fn note_unsent(whole: &[u8], in_the_middle: bool) {
     let at = if whole.is_empty() { ptr::null_mut() } else { whole.as_ptr().cast_mut() };
     QUEUE.store(at, Relaxed);
     LENGTH.store(whole.len(), Relaxed);
@@ -50,7 +50,7 @@ fn within(block: *mut u8, size: usize) -> Option<usize> {
 pub(super) fn freed(block: *mut u8, size: usize) {
     if within(block, size).is_some() {
         // Whoever frees what was to be sent does not want a goodbye behind what is missing.
-        stand(&[], true);
+        note_unsent(&[], true);
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn moved(block: *mut u8, size: usize, to: *mut u8, new_size: usize) {
         if offset.saturating_add(LENGTH.load(Relaxed)) <= new_size {
             QUEUE.store(to.wrapping_add(offset), Relaxed);
         } else {
-            stand(&[], true);
+            note_unsent(&[], true);
         }
     }
 }
@@ -109,13 +109,13 @@ pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
 
 /// How many pieces of input are thrown away at once: more than the kernel holds as a rule, and not
 /// as long as a client goes on.
-const MOST_THROWN_AWAY: u32 = 4096;
+const MAX_DISCARDED: u32 = 4096;
 
 /// Throws away what a socket has received: with input in it, it would take back what was said.
 /// Whether its input is over.
 pub(super) fn empty_input() -> bool {
     let mut buffer = [0; 4096];
-    for _ in 0..MOST_THROWN_AWAY {
+    for _ in 0..MAX_DISCARDED {
         match recv(0, &mut buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(0) => return true,
             Ok(_) => {}
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn the_queue_is_found_where_it_has_moved_to() {
         let mut queue = b"a OK done\r\n* 1 FETCH".to_vec();
-        stand(queue.get(2..11).unwrap(), false);
+        note_unsent(queue.get(2..11).unwrap(), false);
         let before = queue.as_mut_ptr();
         assert_eq!(noted(), (before.wrapping_add(2), 9, false));
         // Not within what it has: a block of this size is one of its own, which moves.
@@ -205,10 +205,10 @@ mod tests {
         queue.truncate(5);
         queue.shrink_to_fit();
         assert_eq!(noted(), (ptr::null_mut(), 0, true));
-        stand(&queue, false);
+        note_unsent(&queue, false);
         drop(queue);
         assert_eq!(noted(), (ptr::null_mut(), 0, true));
-        stand(&[], false);
+        note_unsent(&[], false);
         assert_eq!(noted(), (ptr::null_mut(), 0, false));
     }
 }

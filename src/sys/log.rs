@@ -1,4 +1,4 @@
-//! Lines for the log, and their way out. Standard error ends in courierlogger, which takes no more
+//! Lines for the log, and their way out. StandardError error ends in courierlogger, which takes no more
 //! than 510 octets for a line and what is beyond them for the next, with a level of its own: a
 //! client's word that made a line longer could be any line of the log. So every line is cut, and
 //! nothing in it ends it early.
@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// The longest line, with its level and without its line end.
-pub(crate) const LINE: usize = 500;
+pub(crate) const MAX_LINE: usize = 500;
 /// The most of a value that somebody else has chosen: a name, a field of ID.
-pub(crate) const VALUE: usize = 100;
+pub(crate) const MAX_VALUE: usize = 100;
 /// The most of a path.
-pub(crate) const PATH: usize = 255;
+pub(crate) const MAX_PATH: usize = 255;
 
 /// What stands for the rest of a text that was cut.
 const CUT: &str = "...";
@@ -51,20 +51,20 @@ pub(crate) fn shown(text: &[u8], limit: usize) -> String {
 
 /// What somebody else has chosen, for the log.
 pub(crate) fn value(text: &[u8]) -> String {
-    shown(text, VALUE)
+    shown(text, MAX_VALUE)
 }
 
 /// A whole line without its end: the level, as courierlogger knows it, and the text.
 pub(crate) fn line(level: &str, text: &str) -> String {
-    [level, &shown(text.as_bytes(), LINE.saturating_sub(level.len()))].concat()
+    [level, &shown(text.as_bytes(), MAX_LINE.saturating_sub(level.len()))].concat()
 }
 
-/// Standard error. A reader that has stopped keeps the session waiting, as with Courier, but for a
+/// StandardError error. A reader that has stopped keeps the session waiting, as with Courier, but for a
 /// signal: then the line is given up.
 #[derive(Debug)]
-pub(crate) struct Standard;
+pub(crate) struct StandardError;
 
-impl Write for Standard {
+impl Write for StandardError {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let stderr = io::stderr();
         loop {
@@ -88,9 +88,9 @@ impl Write for Standard {
 
 /// Waits for room; if the session is stopping, only looks.
 fn room(fd: BorrowedFd<'_>, stopping: bool) -> bool {
-    let interest = poll::Interest { output: Some(fd), ..poll::Interest::default() };
+    let interest = poll::WaitFor { output: Some(fd), ..poll::WaitFor::default() };
     let ready = if stopping {
-        poll::wait_out(interest, Duration::ZERO)
+        poll::wait_without_signals(interest, Duration::ZERO)
     } else {
         poll::wait(interest, None)
     };
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(shown("\u{e9}".repeat(5).as_bytes(), 10), "\u{e9}".repeat(5));
         assert_eq!(shown("\u{e9}".repeat(6).as_bytes(), 10), "\u{e9}\u{e9}\u{e9}...");
         assert_eq!(shown(&[0xff; 6], 10), "\u{fffd}\u{fffd}...");
-        for limit in [VALUE, PATH, LINE] {
+        for limit in [MAX_VALUE, MAX_PATH, MAX_LINE] {
             for c in ["x", "\u{e9}", "\u{2028}", "\u{20ac}", "\u{1f600}", "\u{85}"] {
                 for n in 0..2 * limit {
                     let shown = shown(c.repeat(n).as_bytes(), limit);
@@ -143,6 +143,6 @@ mod tests {
             line("NOTICE: ", &"x".repeat(64 * 1024)),
             format!("NOTICE: {}...", "x".repeat(489))
         );
-        assert_eq!(line("NOTICE: ", &"x".repeat(492)).len(), LINE);
+        assert_eq!(line("NOTICE: ", &"x".repeat(492)).len(), MAX_LINE);
     }
 }

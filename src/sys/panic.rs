@@ -55,8 +55,8 @@ mod tests {
     fn panic_here(how: &str) {
         let answer = b"a OK done\r\n".to_vec();
         match how {
-            "queue" => last_words::stand(&answer, false),
-            "middle" => last_words::stand(&[], true),
+            "queue" => last_words::note_unsent(&answer, false),
+            "middle" => last_words::note_unsent(&[], true),
             _ => {}
         }
         super::end_in_order();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// What a wait is for.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Interest<'a> {
+pub(crate) struct WaitFor<'a> {
     /// A descriptor to read from.
     pub(crate) input: Option<BorrowedFd<'a>>,
     /// A descriptor to write to.
@@ -40,7 +40,7 @@ pub(crate) struct Ready {
 
 /// Waits until something of interest happens, a signal arrives or the time is up (`None`: no
 /// limit).
-pub(crate) fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
+pub(crate) fn wait(interest: WaitFor<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
     if signals::asked_to_stop() {
         return Ok(Ready { signal: true, ..Ready::default() });
     }
@@ -49,12 +49,12 @@ pub(crate) fn wait(interest: Interest<'_>, timeout: Option<Duration>) -> io::Res
 
 /// Waits on the way out, when a signal was told already or does not matter any more: none is let
 /// in.
-pub(crate) fn wait_out(interest: Interest<'_>, timeout: Duration) -> io::Result<Ready> {
+pub(crate) fn wait_without_signals(interest: WaitFor<'_>, timeout: Duration) -> io::Result<Ready> {
     poll(interest, Some(timeout), None)
 }
 
 fn poll(
-    interest: Interest<'_>,
+    interest: WaitFor<'_>,
     timeout: Option<Duration>,
     mask: Option<SigSet>,
 ) -> io::Result<Ready> {
@@ -93,5 +93,5 @@ pub(crate) fn pause(time: Duration, watch: Option<BorrowedFd<'_>>) -> io::Result
     // SAFETY: descriptor 1 is the connection for as long as the process lives; if it was closed,
     // poll says POLLNVAL.
     let stdout = unsafe { BorrowedFd::borrow_raw(1) };
-    wait(Interest { watch, hangup: Some(stdout), ..Interest::default() }, Some(time))
+    wait(WaitFor { watch, hangup: Some(stdout), ..WaitFor::default() }, Some(time))
 }

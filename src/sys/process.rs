@@ -1,7 +1,7 @@
 //! The process itself (its command line, its working directory) and the programs that a session
 //! runs: `loginexec` and the mailer of the outbox.
 
-use super::poll::{self, Interest};
+use super::poll::{self, WaitFor};
 use super::{clock, signals};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::ffi::OsString;
@@ -23,9 +23,9 @@ pub(crate) fn ordinary_signals(command: &mut Command) -> &mut Command {
     }
 }
 
-/// How a program that was fed has ended.
+/// How a program that was finished has ended.
 #[derive(Debug)]
-pub(crate) struct Fed {
+pub(crate) struct Finished {
     /// Whether it exited with 0, and was given the whole input unless it did not want it.
     pub(crate) succeeded: bool,
     /// What it wrote first, to standard output and standard error together.
@@ -38,12 +38,12 @@ pub(crate) struct Fed {
 /// progress for `patience` is killed, as is one that has not been given everything when a signal
 /// asks the session to stop. What is left running behind its back (a daemon that holds its output)
 /// is not waited for.
-pub(crate) fn feed(
+pub(crate) fn run_with_input(
     command: &mut Command,
     mut input: impl FnMut() -> io::Result<Option<Vec<u8>>>,
     keep: usize,
     patience: Duration,
-) -> io::Result<Fed> {
+) -> io::Result<Finished> {
     let (mut reader, writer) = io::pipe()?;
     command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
     only_standard_descriptors(ordinary_signals(command));
@@ -57,7 +57,7 @@ pub(crate) fn feed(
         {
             fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        let mut fed = Fed { succeeded: false, output: Vec::new() };
+        let mut finished = Finished { succeeded: false, output: Vec::new() };
         let mut piece = Vec::new();
         let mut at = 0usize;
         let mut open = true;
@@ -75,18 +75,18 @@ pub(crate) fn feed(
             }
             if let Some(status) = child.try_wait()?
                 && !(open
-                    && read_some(&mut reader, &mut buffer, &mut fed.output, keep)?
+                    && read_some(&mut reader, &mut buffer, &mut finished.output, keep)?
                         .is_some_and(|n| n > 0))
             {
-                fed.succeeded = status.success();
-                return Ok(fed);
+                finished.succeeded = status.success();
+                return Ok(finished);
             }
             // Once its output has ended nothing wakes us at the program's end.
             let pause = Duration::from_millis(if open || stdin.is_some() { 100 } else { 5 });
-            let interest = Interest {
+            let interest = WaitFor {
                 input: open.then(|| reader.as_fd()),
                 output: stdin.as_ref().map(ChildStdin::as_fd),
-                ..Interest::default()
+                ..WaitFor::default()
             };
             let ready = poll::wait(interest, Some(pause))?;
             if ready.signal {
@@ -97,7 +97,7 @@ pub(crate) fn feed(
             }
             let mut progress = false;
             if ready.input || ready.signal {
-                match read_some(&mut reader, &mut buffer, &mut fed.output, keep)? {
+                match read_some(&mut reader, &mut buffer, &mut finished.output, keep)? {
                     Some(0) => open = false,
                     Some(_) => progress = true,
                     None => {}

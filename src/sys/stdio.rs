@@ -111,12 +111,12 @@ impl Stdio {
     }
 
     /// Waits for room on the way out, when signals do not count any more.
-    pub(crate) fn wait_out(&mut self, timeout: Duration) -> io::Result<bool> {
+    pub(crate) fn wait_without_signals(&mut self, timeout: Duration) -> io::Result<bool> {
         if self.must_wait() {
             last_words::backstop(timeout + Duration::from_secs(1));
         }
-        let interest = poll::Interest { output: Some(self.output()), ..poll::Interest::default() };
-        Ok(poll::wait_out(interest, timeout)?.output)
+        let interest = poll::WaitFor { output: Some(self.output()), ..poll::WaitFor::default() };
+        Ok(poll::wait_without_signals(interest, timeout)?.output)
     }
 
     /// After the last word: throws away what the client has sent and goes on sending. A connection
@@ -136,8 +136,8 @@ impl Stdio {
                 clock::sleep(pause);
             } else {
                 let interest =
-                    poll::Interest { input: Some(self.input()), ..poll::Interest::default() };
-                let _ = poll::wait_out(interest, pause);
+                    poll::WaitFor { input: Some(self.input()), ..poll::WaitFor::default() };
+                let _ = poll::wait_without_signals(interest, pause);
             }
         }
     }

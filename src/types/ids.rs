@@ -52,6 +52,9 @@ number! {
 }
 
 impl Seq {
+    /// The first message.
+    pub(crate) const MIN: Seq = Seq(NonZeroU32::MIN);
+
     /// The sequence number of the message at `index` (from 0) of a folder.
     pub(crate) fn from_index(index: usize) -> Option<Seq> {
         u32::try_from(index).ok().and_then(|n| n.checked_add(1)).and_then(Seq::new)

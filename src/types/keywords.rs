@@ -34,7 +34,7 @@ pub(crate) struct KeywordTable {
 
 /// The number of keywords and of distinct sets that one folder may have: past it, new ones are
 /// dropped.
-const LIMIT: usize = 100_000;
+const MAX_KEYWORDS: usize = 100_000;
 
 impl KeywordTable {
     /// An empty table.
@@ -47,7 +47,7 @@ impl KeywordTable {
         if let Some(at) = self.find(name) {
             return Some(at);
         }
-        if self.names.len() >= LIMIT {
+        if self.names.len() >= MAX_KEYWORDS {
             return None;
         }
         let at = u32::try_from(self.names.len()).ok()?;
@@ -81,7 +81,7 @@ impl KeywordTable {
         if let Some(id) = self.by_set.get(&*numbers) {
             return *id;
         }
-        if self.sets.len() >= LIMIT {
+        if self.sets.len() >= MAX_KEYWORDS {
             return SetId::EMPTY;
         }
         let set: Rc<[u32]> = numbers.into();

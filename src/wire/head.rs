@@ -1,41 +1,42 @@
-//! The head of a literal, `{n}` or `{n+}` and the line break, known octet by octet (RFC 3501 9,
+//! The head of a literal, `{n}` or `{n+}` and the line break, recognised byte by byte (RFC 3501 9,
 //! `literal`; RFC 7888).
 //!
-//! It is followed over every octet of a line, those of refused tokens too: a client that has
-//! written a head sends the octets that it announces, whatever stands before it on the line, and
-//! they are never commands.
+//! Every byte of a line goes through it, those of refused tokens too: a client that has written a
+//! head sends the bytes that it announces, whatever precedes it on the line, and these bytes must
+//! never be taken for commands.
 
-use super::Literal;
+use super::token::Literal;
 
-/// How much of a head the line ends in so far.
+/// How much of a literal's head the line so far ends with.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) enum Head {
-    /// Nothing of one.
+    /// No part of one.
     #[default]
     None,
     /// `{`
     Open,
-    /// `{n`. A number past 64 bits is the largest of them: as good as endless.
+    /// `{n`. A number past 64 bits counts as `u64::MAX`, which is as good as endless.
     Length(u64),
     /// `{n+`
     Plus(u64),
     /// `{n}` or `{n+}`: only a line break may follow.
     Closed(Literal),
-    /// The same and CR.
+    /// [`Head::Closed`] and CR.
     Cr(Literal),
 }
 
 impl Head {
-    /// Takes the next octet of the line; the literal, if that was its line break.
-    pub(super) fn take(&mut self, octet: u8) -> Option<Literal> {
-        let closed =
-            |length, synchronising| Head::Closed(Literal { length, synchronising, eight: false });
+    /// Takes the next byte of the line. Returns the literal if this byte completes its head.
+    pub(super) fn take(&mut self, byte: u8) -> Option<Literal> {
+        let closed = |length, synchronising| {
+            Head::Closed(Literal { length, synchronising, literal8: false })
+        };
         let mut complete = None;
-        *self = match (*self, octet) {
+        *self = match (*self, byte) {
             (_, b'{') => Head::Open,
-            (Head::Open, b'0'..=b'9') => Head::Length(u64::from(octet - b'0')),
+            (Head::Open, b'0'..=b'9') => Head::Length(u64::from(byte - b'0')),
             (Head::Length(n), b'0'..=b'9') => {
-                Head::Length(n.saturating_mul(10).saturating_add(u64::from(octet - b'0')))
+                Head::Length(n.saturating_mul(10).saturating_add(u64::from(byte - b'0')))
             }
             (Head::Length(n), b'+') => Head::Plus(n),
             (Head::Length(n), b'}') => closed(n, true),
@@ -50,12 +51,12 @@ impl Head {
         complete
     }
 
-    /// Takes octets of one line, its LF at most at their end.
-    pub(super) fn take_all(&mut self, octets: &[u8]) -> Option<Literal> {
-        // Only the last `{` can begin a head that lasts.
-        let from = memchr::memrchr(b'{', octets).unwrap_or(0);
-        for octet in octets.get(from..).unwrap_or_default() {
-            if let Some(literal) = self.take(*octet) {
+    /// Takes bytes of one line; an LF can only be the last of them.
+    pub(super) fn take_all(&mut self, bytes: &[u8]) -> Option<Literal> {
+        // A head that an earlier `{` begins ends at the last `{`.
+        let from = memchr::memrchr(b'{', bytes).unwrap_or(0);
+        for byte in bytes.get(from..).unwrap_or_default() {
+            if let Some(literal) = self.take(*byte) {
                 return Some(literal);
             }
             if *self == Head::None {
@@ -75,9 +76,9 @@ impl Head {
 mod tests {
     use super::*;
 
-    fn at_end(line: &str, piece: usize) -> Option<(u64, bool)> {
+    fn at_end(line: &str, chunk: usize) -> Option<(u64, bool)> {
         let mut head = Head::default();
-        let found = line.as_bytes().chunks(piece).find_map(|octets| head.take_all(octets));
+        let found = line.as_bytes().chunks(chunk).find_map(|bytes| head.take_all(bytes));
         found.map(|l| (l.length, l.synchronising))
     }
 
@@ -105,8 +106,8 @@ mod tests {
             ("5+}\r\n", None),
             ("\r\n", None),
         ] {
-            for piece in [1, 2, 3, 1000] {
-                assert_eq!(at_end(line, piece), literal, "{line:?} in pieces of {piece}");
+            for chunk in [1, 2, 3, 1000] {
+                assert_eq!(at_end(line, chunk), literal, "{line:?} in chunks of {chunk}");
             }
         }
     }

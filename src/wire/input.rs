@@ -1,10 +1,11 @@
-//! Tokens, pulled one at a time by whoever parses (PROTOCOL 1). A line is lexed as it is read, so a
-//! continuation is sent exactly when a parser wants a literal, and every check that comes first can
-//! come first.
+//! The tokenizer (PROTOCOL 1). Parsers pull one token at a time, and a line is split only as far as
+//! they have pulled: a continuation is sent exactly when a parser accepts a literal, so every check
+//! that must precede it can.
 
+use super::error::{Error, Result};
 use super::head::Head;
-use super::io::{Io, STALL};
-use super::{Error, Literal, Result, Token};
+use super::io::{Io, Line, STALL};
+use super::token::{Literal, Token};
 use crate::sys::clock;
 
 /// The longest string, quoted or literal.
@@ -12,21 +13,22 @@ pub(crate) const MAX_STRING: usize = 64 * 1024;
 /// The longest command, its literals included (APPEND's message is not counted).
 pub(crate) const MAX_COMMAND: usize = 1024 * 1024;
 
-/// What `[` and `]` are, `~` and `}` too: tokens of their own or errors, or part of an atom.
+/// How `[`, `]`, `~` and `}` are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Brackets {
-    /// Tokens, errors.
+    /// The brackets are tokens; `~` begins a literal8, and `}` is an error.
     Tokens,
-    /// Atom characters but for `]`: where flags belong (RFC 3501 9, `ATOM-CHAR`; Courier: as
+    /// All but `]` belong to atoms: for flags (RFC 3501 9, `ATOM-CHAR`; Courier reads them as
     /// [`Brackets::Tokens`]).
     Flags,
-    /// Atom characters: where an astring belongs (RFC 3501 9, `ASTRING-CHAR`; Courier: the
-    /// brackets, and in SEARCH only).
+    /// All belong to atoms: for an astring (RFC 3501 9, `ASTRING-CHAR`; Courier takes the brackets
+    /// only, and those in SEARCH only).
     Text,
 }
 
-/// Octets of an atom. Courier: everything but blanks, controls, 8-bit and `\ " ( ) ~ { } [ ]`.
-fn is_atom_octet(b: u8, brackets: Brackets) -> bool {
+/// Whether a byte belongs to an atom. Courier: everything but blanks, controls, 8-bit and
+/// `\ " ( ) ~ { } [ ]`.
+fn is_atom_byte(b: u8, brackets: Brackets) -> bool {
     match b {
         b'[' | b'~' | b'}' => brackets != Brackets::Tokens,
         b']' => brackets == Brackets::Text,
@@ -36,13 +38,13 @@ fn is_atom_octet(b: u8, brackets: Brackets) -> bool {
 }
 
 impl Io {
-    /// Forgets the line before and starts with the next.
+    /// Starts the next line.
     pub(crate) fn begin_line(&mut self) {
-        self.line = super::io::Line::default();
+        self.line = Line::default();
     }
 
-    /// The next octet without taking it.
-    fn peek_octet(&mut self) -> Result<u8> {
+    /// Waits for the next byte and does not take it.
+    fn peek_byte(&mut self) -> Result<u8> {
         loop {
             if let Some(b) = self.unread().first() {
                 return Ok(*b);
@@ -51,20 +53,21 @@ impl Io {
         }
     }
 
-    /// Takes the octet that was looked at.
-    fn take_octet(&mut self) {
-        self.take_octets(1);
+    /// Takes the byte that was peeked at.
+    fn take_byte(&mut self) {
+        self.take_bytes(1);
     }
 
-    /// Takes octets that are there, of one line; a head of a literal that they complete is noted.
-    fn take_octets(&mut self, count: usize) {
+    /// Takes bytes of the current line that have been received. If they complete the head of a
+    /// literal, `line.literal` is set.
+    fn take_bytes(&mut self, count: usize) {
         let literal = self
             .buffer
             .get(self.at..self.at.saturating_add(count))
-            .and_then(|octets| self.line.head.take_all(octets));
+            .and_then(|bytes| self.line.head.take_all(bytes));
         self.line.literal = literal.or(self.line.literal);
         self.at = self.at.saturating_add(count);
-        self.line.octets = self.line.octets.saturating_add(count);
+        self.line.bytes = self.line.bytes.saturating_add(count);
     }
 
     /// The next token.
@@ -72,9 +75,9 @@ impl Io {
         self.token_as(Brackets::Tokens)
     }
 
-    /// The next token, with brackets read as told.
+    /// The next token, its brackets read as `brackets` says.
     pub(crate) fn token_as(&mut self, brackets: Brackets) -> Result<Token> {
-        if let Some(token) = self.line.back.take() {
+        if let Some(token) = self.line.peeked.take() {
             return Ok(token);
         }
         let token = self.lex(brackets);
@@ -87,32 +90,32 @@ impl Io {
         token
     }
 
-    /// Looks at the next token without taking it.
+    /// The next token, which is not taken.
     pub(crate) fn peek(&mut self) -> Result<&Token> {
         let token = self.token()?;
-        Ok(self.line.back.insert(token))
+        Ok(self.line.peeked.insert(token))
     }
 
     fn lex(&mut self, brackets: Brackets) -> Result<Token> {
         if self.line.ended {
             return Ok(Token::Eol);
         }
-        if self.line.literal.is_some() || self.line.octets > MAX_COMMAND {
+        if self.line.literal.is_some() || self.line.bytes > MAX_COMMAND {
             return Err(Error::Syntax);
         }
-        while matches!(self.peek_octet()?, b' ' | b'\t' | b'\r') {
-            self.take_octet();
-            if self.line.octets > MAX_COMMAND {
+        while matches!(self.peek_byte()?, b' ' | b'\t' | b'\r') {
+            self.take_byte();
+            if self.line.bytes > MAX_COMMAND {
                 return Err(Error::Syntax);
             }
         }
-        let first = self.peek_octet()?;
+        let first = self.peek_byte()?;
         let mut text = Vec::new();
         match (first, brackets) {
             (b'\n', _) => {
-                self.take_octet();
+                self.take_byte();
                 if self.line.literal.is_some() {
-                    // The end of a head whose beginning was refused.
+                    // It ends a literal's head whose beginning was a syntax error.
                     return Err(Error::Syntax);
                 }
                 self.line.ended = true;
@@ -125,8 +128,8 @@ impl Io {
             (b'"', _) => return self.quoted(),
             (b'{', _) => return self.literal(false),
             (b'~', _) => {
-                self.take_octet();
-                if self.peek_octet()? == b'{' {
+                self.take_byte();
+                if self.peek_byte()? == b'{' {
                     return self.literal(true);
                 }
                 if brackets == Brackets::Tokens {
@@ -134,22 +137,22 @@ impl Io {
                 }
                 text.push(first);
             }
-            // A backslash may begin an atom (a flag), nowhere else.
+            // A backslash may only be the first byte of an atom: a flag.
             (b'\\', _) => {
-                self.take_octet();
+                self.take_byte();
                 text.push(first);
             }
             _ => {}
         }
         loop {
-            // As much as is there at once.
-            let run = self.unread().iter().take_while(|b| is_atom_octet(**b, brackets)).count();
-            if self.line.octets.saturating_add(run) > MAX_COMMAND {
+            // All that has been received of it.
+            let run = self.unread().iter().take_while(|b| is_atom_byte(**b, brackets)).count();
+            if self.line.bytes.saturating_add(run) > MAX_COMMAND {
                 return Err(Error::Syntax);
             }
             text.extend_from_slice(self.unread().get(..run).unwrap_or_default());
-            self.take_octets(run);
-            if !is_atom_octet(self.peek_octet()?, brackets) {
+            self.take_bytes(run);
+            if !is_atom_byte(self.peek_byte()?, brackets) {
                 break;
             }
         }
@@ -157,32 +160,31 @@ impl Io {
     }
 
     fn single(&mut self, token: Token) -> Token {
-        self.take_octet();
+        self.take_byte();
         token
     }
 
-    /// `quoted`: a backslash makes the next octet plain, whatever it is (Courier); 8-bit text must
-    /// be UTF-8.
+    /// `quoted`. A backslash may precede any character (Courier); 8-bit text must be UTF-8.
     fn quoted(&mut self) -> Result<Token> {
-        self.take_octet();
+        self.take_byte();
         let mut text = Vec::new();
         loop {
-            let b = match self.peek_octet()? {
+            let b = match self.peek_byte()? {
                 b'"' => {
-                    self.take_octet();
+                    self.take_byte();
                     break;
                 }
                 b'\r' | b'\n' => return Err(Error::Syntax),
                 b'\\' => {
-                    self.take_octet();
-                    match self.peek_octet()? {
+                    self.take_byte();
+                    match self.peek_byte()? {
                         b'\r' | b'\n' => return Err(Error::Syntax),
                         b => b,
                     }
                 }
                 b => b,
             };
-            self.take_octet();
+            self.take_byte();
             if text.len() >= MAX_STRING {
                 return Err(Error::Syntax);
             }
@@ -194,18 +196,19 @@ impl Io {
         Ok(Token::Quoted(text))
     }
 
-    /// `literal`: `{n}`, `{n+}` and the line break; the octets stay where they are.
-    fn literal(&mut self, eight: bool) -> Result<Token> {
-        self.take_octet();
+    /// The head of a `literal`: `{n}` or `{n+}` and the line break.
+    fn literal(&mut self, literal8: bool) -> Result<Token> {
+        self.take_byte();
         loop {
-            let next = self.peek_octet()?;
+            let next = self.peek_byte()?;
             if next == b'{' || (next == b'\n' && !self.line.head.is_closed()) {
                 return Err(Error::Syntax);
             }
-            self.take_octet();
+            self.take_byte();
             if let Some(literal) = &mut self.line.literal {
-                literal.eight = eight;
-                // A length past 64 bits: refused, and skipped for as long as it comes.
+                literal.literal8 = literal8;
+                // A length past 64 bits is refused; the literal has no end, so all input is
+                // skipped.
                 return if literal.length == u64::MAX {
                     Err(Error::Syntax)
                 } else {
@@ -218,7 +221,7 @@ impl Io {
         }
     }
 
-    /// Lets the literal come whose head was the last token: sends the continuation if the client
+    /// Accepts the literal whose head was the last token: sends the continuation if the client
     /// waits for it.
     pub(crate) fn accept_literal(&mut self) -> Result<Literal> {
         let literal = self.line.literal.take().ok_or(Error::Syntax)?;
@@ -228,9 +231,9 @@ impl Io {
         Ok(literal)
     }
 
-    /// Hands the next octets of an accepted literal to `sink` in pieces, `left` octets in all. A
-    /// client that sends nothing for a minute is gone (PROTOCOL 1.7).
-    pub(crate) fn literal_octets(
+    /// Hands the next `left` bytes of an accepted literal to `sink`, in chunks. Errors: `Inactive`
+    /// if the client sends nothing for a minute (PROTOCOL 1.7).
+    pub(crate) fn literal_bytes(
         &mut self,
         mut left: u64,
         mut sink: impl FnMut(&[u8]),
@@ -240,11 +243,9 @@ impl Io {
                 let deadline = clock::monotonic() + STALL;
                 self.fill(Some(deadline))?;
             }
-            let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let piece = self.unread();
-            let piece = piece.get(..most.min(piece.len())).unwrap_or_default();
-            let n = piece.len();
-            sink(piece);
+            let chunk = self.unread();
+            let n = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            sink(chunk.get(..n).unwrap_or_default());
             self.at = self.at.saturating_add(n);
             left = left.saturating_sub(n as u64);
         }
@@ -261,17 +262,17 @@ impl Io {
         }
     }
 
-    /// The octets of a short literal, all of them.
+    /// The text of a literal that is no longer than a string may be.
     fn literal_string(&mut self) -> Result<Vec<u8>> {
-        let length = self.line.literal.map_or(0, |l| l.length);
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > MAX_STRING || self.line.octets.saturating_add(length) > MAX_COMMAND {
+        let literal = self.line.literal.ok_or(Error::Syntax)?;
+        let length = usize::try_from(literal.length).unwrap_or(usize::MAX);
+        if length > MAX_STRING || self.line.bytes.saturating_add(length) > MAX_COMMAND {
             return Err(Error::Syntax);
         }
-        let literal = self.accept_literal()?;
-        self.line.octets = self.line.octets.saturating_add(length);
+        self.accept_literal()?;
+        self.line.bytes = self.line.bytes.saturating_add(length);
         let mut text = Vec::with_capacity(length);
-        self.literal_octets(literal.length, |piece| text.extend_from_slice(piece))?;
+        self.literal_bytes(literal.length, |chunk| text.extend_from_slice(chunk))?;
         Ok(text)
     }
 
@@ -286,17 +287,17 @@ impl Io {
         if self.token()? == Token::Eol { Ok(()) } else { Err(Error::Syntax) }
     }
 
-    /// Throws the rest of the line away, and with it every non-synchronising literal in it: those
-    /// octets are on their way and are never commands. A synchronising literal at its end was
-    /// refused and does not come.
+    /// Skips the rest of the line with every non-synchronising literal in it: the client sends
+    /// their bytes in any case, and they must not be taken for commands. A synchronising literal
+    /// ends the line: it was refused, so the client does not send it.
     pub(crate) fn skip_line(&mut self) -> Result<()> {
-        self.line.back = None;
+        self.line.peeked = None;
         loop {
             if let Some(literal) = self.line.literal.take() {
                 if literal.synchronising {
                     self.line.ended = true;
                 } else {
-                    self.literal_octets(literal.length, |_| {})?;
+                    self.literal_bytes(literal.length, |_| {})?;
                 }
             }
             if self.line.ended {
@@ -307,21 +308,21 @@ impl Io {
         }
     }
 
-    /// Skips to and past the next LF, which may be the end of a literal's head.
+    /// Skips past the next LF, which may end a literal's head.
     fn skip_to_lf(&mut self) -> Result<()> {
         loop {
             if self.unread().is_empty() {
                 self.fill(self.deadline)?;
             }
             let lf = memchr::memchr(b'\n', self.unread());
-            self.take_octets(lf.map_or(self.unread().len(), |at| at + 1));
+            self.take_bytes(lf.map_or(self.unread().len(), |at| at + 1));
             if lf.is_some() {
                 return Ok(());
             }
         }
     }
 
-    /// The end of the line after a handler is done with it: what was not read of it is thrown away.
+    /// Skips what a handler has not read of its line.
     pub(crate) fn finish_line(&mut self) -> Result<()> {
         if self.line.ended && self.line.literal.is_none() { Ok(()) } else { self.skip_line() }
     }

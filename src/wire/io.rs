@@ -1,96 +1,96 @@
-//! The two queues of a session. What a handler writes collects in `out` and goes out before the
-//! next wait, so that the answers to pipelined commands share a write; past the high-water mark it
-//! goes out at once, and a client that does not read for a minute ends the session instead of
-//! growing it.
+//! The two queues of a session: unread input and unsent output. Handlers append to `out`, which is
+//! sent before the next wait, so that the answers to pipelined commands share a write. Past the
+//! high-water mark it is sent at once, so that it stays small; a client that does not read for a
+//! minute ends the session.
 //!
-//! A session may end at any moment. Then what finished commands have answered is sent, and a
-//! goodbye never stands in the middle of a response, where it would be a part of somebody's mail.
-//! So the queue knows where its last whole response ends, and whether what has gone out already
-//! ends there or in the middle of one.
+//! A session may end at any moment. The answers of finished commands are still sent then, but a
+//! goodbye must not land in the middle of a response, where it would become a part of somebody's
+//! mail. So the output queue knows where its last complete response ends, and whether the client
+//! has received a part of a response only.
 
-use super::link::{Link, Wants};
-use super::{End, Token};
+use super::connection::{Connection, Events};
+use super::error::End;
+use super::head::Head;
+use super::token::{Literal, Token};
 use crate::sys::clock;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// Output past this many octets is written without waiting for the command's end.
+/// More output than this is sent before the command ends.
 const HIGH_WATER: usize = 64 * 1024;
 /// How long the client may refuse output (PROTOCOL 1.7).
 pub(crate) const STALL: Duration = Duration::from_secs(60);
-/// How long, in all, the client is given to take what is left when a signal has ended the session.
+/// How long a client has, in all, to receive the rest of the output when a signal ends the session.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-/// How much is asked of the connection at once.
+/// The size of one read.
 const CHUNK: usize = 16 * 1024;
 
-/// A place for the trace that IMAPDEBUGFILE asks for.
+/// Writes the trace that IMAPDEBUGFILE asks for.
 pub(crate) type Trace = Box<dyn FnMut(&[u8])>;
 
 /// The connection with its queues.
 pub(crate) struct Io {
-    link: Box<dyn Link>,
+    connection: Box<dyn Connection>,
     pub(super) buffer: Vec<u8>,
     pub(super) at: usize,
-    /// Output that has not gone out yet; handlers append to it.
+    /// Output that was not sent yet; handlers append to it.
     pub(crate) out: Vec<u8>,
-    /// How much of `out` has gone out; 0 but within a flush.
-    gone: usize,
-    /// Where the last whole response in `out` ends; 0: there is no end of one.
-    whole: usize,
-    /// What went out before `out` ends in the middle of a response, the rest of which `out` begins
-    /// with.
-    torn: bool,
-    /// The client is gone, or has not read for too long: it gets nothing more.
-    lost: bool,
+    /// How much of `out` was sent. 0 except during a flush.
+    written: usize,
+    /// Where the last complete response in `out` ends; 0 if no response ends in it.
+    complete: usize,
+    /// The client has received the beginning of a response, and `out` starts with the rest of it.
+    starts_mid_response: bool,
+    /// The client is gone, or has not read for too long: nothing more is sent.
+    client_gone: bool,
     /// When the session ends for inactivity.
     pub(crate) deadline: Option<Instant>,
-    /// Octets received.
+    /// Bytes received.
     pub(crate) received: u64,
-    /// Octets sent.
+    /// Bytes sent.
     pub(crate) sent: u64,
     pub(super) trace: Option<Trace>,
     pub(super) line: Line,
 }
 
-/// Where we are in the current command line.
+/// The state of the current command line.
 #[derive(Default)]
 pub(super) struct Line {
-    /// The LF was consumed: nothing more of this line comes.
+    /// The LF was taken: the line is over.
     pub(crate) ended: bool,
-    /// A token that was looked at and put back.
-    pub(crate) back: Option<Token>,
-    /// The head of a literal whose octets were not read yet.
-    pub(crate) literal: Option<super::Literal>,
-    /// How much of such a head the line ends in so far.
-    pub(crate) head: super::head::Head,
-    /// Octets of this command so far, literals included.
-    pub(crate) octets: usize,
+    /// A token that was peeked at and not taken.
+    pub(crate) peeked: Option<Token>,
+    /// A literal whose head was read and whose bytes were not.
+    pub(crate) literal: Option<Literal>,
+    /// How much of such a head the line ends with so far.
+    pub(crate) head: Head,
+    /// Bytes of this command so far, literals included.
+    pub(crate) bytes: usize,
 }
 
-/// What ended a wait in IDLE.
+/// What ended a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wake {
+pub(crate) enum WaitOutcome {
     /// There is input, or its end.
     Input,
-    /// The notification has something.
+    /// The watch reports a change.
     Watch,
-    /// The time is up.
-    Time,
+    /// The deadline has passed.
+    TimedOut,
 }
 
 impl Io {
-    /// A session's connection.
-    pub(crate) fn new(link: Box<dyn Link>) -> Io {
+    pub(crate) fn new(connection: Box<dyn Connection>) -> Io {
         Io {
-            link,
+            connection,
             buffer: Vec::new(),
             at: 0,
             out: Vec::new(),
-            gone: 0,
-            whole: 0,
-            torn: false,
-            lost: false,
+            written: 0,
+            complete: 0,
+            starts_mid_response: false,
+            client_gone: false,
             deadline: None,
             received: 0,
             sent: 0,
@@ -99,51 +99,50 @@ impl Io {
         }
     }
 
-    /// Has every token and every write recorded from now on.
+    /// Passes every token and every write to `trace` from now on.
     pub(crate) fn set_trace(&mut self, trace: Trace) {
         self.trace = Some(trace);
     }
 
-    /// What was received and not yet looked at.
+    /// Input that was received and not taken yet.
     pub(super) fn unread(&self) -> &[u8] {
         self.buffer.get(self.at..).unwrap_or_default()
     }
 
-    /// Whether there is input that was received and not yet looked at.
+    /// Whether there is such input.
     pub(crate) fn has_input(&self) -> bool {
         !self.unread().is_empty()
     }
 
-    /// Notes that all of `out` is whole responses. Called where one ends; a tagged or untagged line
-    /// does so by itself.
+    /// Notes that a response ends where `out` ends now.
     pub(crate) fn end_response(&mut self) {
         debug_assert!(
             self.out.is_empty() || self.out.ends_with(b"\r\n"),
             "a response ends in a line break"
         );
-        self.whole = self.out.len();
-        self.torn &= !self.out.is_empty();
-        self.stand();
+        self.complete = self.out.len();
+        self.starts_mid_response &= !self.out.is_empty();
+        self.note_unsent();
     }
 
-    /// Between responses: writes out if a good deal has collected.
+    /// Flushes, between responses, if `out` is past the high-water mark.
     pub(crate) fn flush_if_full(&mut self) -> Result<(), End> {
         self.end_response();
         self.flush_within()
     }
 
-    /// The same in the middle of a response.
+    /// Flushes, in the middle of a response, if `out` is past the high-water mark.
     pub(crate) fn flush_within(&mut self) -> Result<(), End> {
         if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
     }
 
-    /// Writes everything out, waiting for the client no longer than [`STALL`] at a time. What is
-    /// left when a signal ends that stays; a client that is gone gets nothing more.
+    /// Sends all output. Errors: `Closed` if the client is gone or makes no progress for [`STALL`];
+    /// `Signal`, which leaves the rest in `out`.
     pub(crate) fn flush(&mut self) -> Result<(), End> {
         self.flush_until(None)
     }
 
-    /// `until`: on the way out, and no longer than that; `None`: as usual.
+    /// `until`: the session is ending and waits until then at most, whatever signals come.
     fn flush_until(&mut self, until: Option<Instant>) -> Result<(), End> {
         if self.out.is_empty() {
             return Ok(());
@@ -152,33 +151,33 @@ impl Io {
             trace(b"WRITE: ");
             trace(&self.out);
         }
-        let result = if self.lost { Err(End::Closed) } else { self.write_out(until) };
-        self.lost |= result == Err(End::Closed);
-        if self.lost {
+        let result = if self.client_gone { Err(End::Closed) } else { self.write_out(until) };
+        self.client_gone |= result == Err(End::Closed);
+        if self.client_gone {
             self.out.clear();
         }
-        self.torn = self.in_the_middle();
-        self.out.drain(..self.gone.min(self.out.len()));
-        self.whole = self.whole.saturating_sub(self.gone).min(self.out.len());
-        self.gone = 0;
-        self.stand();
-        // The allocation is used again, unless one answer has made it large.
+        self.starts_mid_response = self.is_mid_response();
+        self.out.drain(..self.written.min(self.out.len()));
+        self.complete = self.complete.saturating_sub(self.written).min(self.out.len());
+        self.written = 0;
+        self.note_unsent();
+        // Keeps the allocation for the next answer, unless one has made it large.
         self.out.shrink_to(2 * HIGH_WATER);
         result
     }
 
     fn write_out(&mut self, until: Option<Instant>) -> Result<(), End> {
-        let mut wait = self.link.must_wait();
-        while self.gone < self.out.len() {
+        let mut wait = self.connection.must_wait();
+        while self.written < self.out.len() {
             if wait {
                 self.wait_for_room(until)?;
-                wait = self.link.must_wait();
+                wait = self.connection.must_wait();
             }
-            match self.link.write(self.out.get(self.gone..).unwrap_or_default()) {
+            match self.connection.write(self.out.get(self.written..).unwrap_or_default()) {
                 Ok(n) => {
                     self.sent = self.sent.saturating_add(n as u64);
-                    self.gone = self.gone.saturating_add(n);
-                    self.stand();
+                    self.written = self.written.saturating_add(n);
+                    self.note_unsent();
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => wait = true,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -189,18 +188,18 @@ impl Io {
     }
 
     fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), End> {
-        let last = until.is_some();
+        let ending = until.is_some();
         let until = until.unwrap_or_else(|| clock::monotonic() + STALL);
-        let wants = Wants { output: true, ..Wants::default() };
+        let wants = Events { output: true, ..Events::default() };
         loop {
             let left = until.saturating_duration_since(clock::monotonic());
             if left.is_zero() {
                 return Err(End::Closed);
             }
-            let room = if last {
-                self.link.wait_out(left)?
+            let room = if ending {
+                self.connection.wait_without_signals(left)?
             } else {
-                self.link.wait(wants, None, Some(left))?.output
+                self.connection.wait(wants, None, Some(left))?.output
             };
             if room {
                 return Ok(());
@@ -208,25 +207,26 @@ impl Io {
         }
     }
 
-    /// Whether the client has seen a part of a response of which the rest is not whole in `out`.
-    fn in_the_middle(&self) -> bool {
-        self.lost || self.gone > self.whole || (self.whole == 0 && self.torn)
+    /// Whether the client has received a part of a response whose end is not in `out`.
+    fn is_mid_response(&self) -> bool {
+        self.client_gone
+            || self.written > self.complete
+            || (self.complete == 0 && self.starts_mid_response)
     }
 
-    /// Tells the connection what may still be said if the process ends here and now.
-    fn stand(&mut self) {
-        let middle = self.in_the_middle();
-        let whole =
-            if self.lost { &[] } else { self.out.get(self.gone..self.whole).unwrap_or_default() };
-        self.link.stand(whole, middle);
+    /// Tells the connection what may still be sent if the process must end at once.
+    fn note_unsent(&mut self) {
+        let mid_response = self.is_mid_response();
+        let unsent = self.out.get(self.written..self.complete).filter(|_| !self.client_gone);
+        self.connection.note_unsent(unsent.unwrap_or_default(), mid_response);
     }
 
-    /// The end of the session: what is not a whole response is dropped, `goodbye` (a line) follows
-    /// if it may stand there, and all that is left is sent.
+    /// Ends the session: drops an incomplete response, adds `goodbye` (a line without its end)
+    /// unless the client is left in the middle of a response, and sends what is left.
     pub(crate) fn close(&mut self, goodbye: Option<&[u8]>) {
-        let middle = self.in_the_middle();
-        self.out.truncate(self.whole);
-        if let Some(line) = goodbye.filter(|_| !middle) {
+        let mid_response = self.is_mid_response();
+        self.out.truncate(self.complete);
+        if let Some(line) = goodbye.filter(|_| !mid_response) {
             self.out.extend_from_slice(line);
             self.out.extend_from_slice(b"\r\n");
             self.end_response();
@@ -236,56 +236,56 @@ impl Io {
         if flushed == Err(End::Signal) {
             let _ = self.flush_until(Some(end));
         }
-        // Who is gone is not waited for.
-        let patience = if self.lost {
+        // A client that is gone confirms nothing.
+        let patience = if self.client_gone {
             Duration::ZERO
         } else {
             end.saturating_duration_since(clock::monotonic())
         };
-        self.link.hang_up(patience);
+        self.connection.hang_up(patience);
     }
 
-    /// The one wait: flushes, then waits for input, for `watch`, or until `until`.
+    /// Flushes, then waits for input, for `watch`, or until `until`.
     pub(crate) fn wait(
         &mut self,
         watch: Option<BorrowedFd<'_>>,
         until: Option<Instant>,
-    ) -> Result<Wake, End> {
-        // Nothing is awaited of a client in the middle of a response to it.
+    ) -> Result<WaitOutcome, End> {
+        // No handler waits for input in the middle of a response.
         self.end_response();
         self.flush()?;
         loop {
             let left = until.map(|u| u.saturating_duration_since(clock::monotonic()));
             if left.is_some_and(|l| l.is_zero()) {
-                return Ok(Wake::Time);
+                return Ok(WaitOutcome::TimedOut);
             }
-            let ready = self.link.wait(
-                Wants { input: true, output: false, watch: watch.is_some() },
+            let ready = self.connection.wait(
+                Events { input: true, output: false, watch: watch.is_some() },
                 watch,
                 left,
             )?;
             if ready.input {
-                return Ok(Wake::Input);
+                return Ok(WaitOutcome::Input);
             }
             if ready.watch {
-                return Ok(Wake::Watch);
+                return Ok(WaitOutcome::Watch);
             }
         }
     }
 
-    /// Gets more input behind what is unread, by `deadline` at the latest.
+    /// Appends more input to what is unread. Errors: `Inactive` if none comes by `deadline`.
     pub(super) fn fill(&mut self, deadline: Option<Instant>) -> Result<(), End> {
         if self.at > 0 {
             self.buffer.drain(..self.at);
             self.at = 0;
         }
         loop {
-            if self.wait(None, deadline)? == Wake::Time {
+            if self.wait(None, deadline)? == WaitOutcome::TimedOut {
                 return Err(End::Inactive);
             }
             let have = self.buffer.len();
             self.buffer.resize(have.saturating_add(CHUNK), 0);
-            let got = self.link.read(self.buffer.get_mut(have..).unwrap_or_default());
+            let got = self.connection.read(self.buffer.get_mut(have..).unwrap_or_default());
             self.buffer.truncate(have.saturating_add(*got.as_ref().unwrap_or(&0)));
             match got {
                 Ok(0) => return Err(End::Closed),

@@ -5,17 +5,17 @@ use crate::types::number;
 /// One end of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Bound {
-    /// A number as written. Zero gets through on its own, as with Courier, and names no message.
+    /// A number as written. Zero is accepted on its own (Courier), and names no message.
     Number(u64),
     /// `*`: the last message.
     Last,
 }
 
-/// A set as the client wrote it: parts in their order, overlaps kept.
+/// A set as the client wrote it: ranges in their order, overlaps kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Set(Vec<(Bound, Bound)>);
 
-/// A part of a set, made concrete for a folder: both ends ordered and there.
+/// A range of a set in a given folder, its ends in order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Range {
     /// The first number.
@@ -39,10 +39,10 @@ impl Set {
         text.split(|b| *b == b',').map(range).collect::<Option<Vec<_>>>().map(Set)
     }
 
-    /// The parts for a folder whose highest number is `last` (`None` when it is empty). Reversed
+    /// The ranges for a folder whose highest number is `last` (`None` when it is empty). Reversed
     /// ends are put in order: `4:2` means `2:4`, and `9:*` where the last is 3 means `3:9` (RFC
-    /// 3501 9, `seq-range`). A part with `*` never reaches past the last; in an empty folder `*`
-    /// alone is 0, which names no message (Courier), and a range with it is left out.
+    /// 3501 9, `seq-range`). A range with `*` never reaches past `last`. In an empty folder `*`
+    /// alone is 0, which names no message (Courier), and a range with `*` is left out.
     pub(crate) fn ranges(&self, last: Option<u32>) -> impl Iterator<Item = Range> + '_ {
         self.0.iter().filter_map(move |(a, b)| {
             let value = |bound: &Bound| match bound {

@@ -13,12 +13,12 @@ pub(crate) enum Token {
     BracketOpen,
     /// `]`
     BracketClose,
-    /// An atom, a number, a flag or a message set: its octets as written. `NIL` is an atom too (RFC
+    /// An atom, a number, a flag or a message set, as written. `NIL` is an atom too (RFC
     /// 3501 9: it is an astring).
     Atom(Vec<u8>),
     /// The content of a quoted string.
     Quoted(Vec<u8>),
-    /// The head of a literal; its octets are still to be read.
+    /// The head of a literal; its bytes are still to be read.
     Literal(Literal),
     /// The end of the line.
     Eol,
@@ -27,12 +27,12 @@ pub(crate) enum Token {
 /// The head of a literal: `{n}`, `{n+}` (RFC 7888), `~{n}` (RFC 3516).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Literal {
-    /// Octets that follow.
+    /// How many bytes follow.
     pub(crate) length: u64,
     /// Whether the client waits for a continuation before it sends them.
     pub(crate) synchronising: bool,
-    /// Whether it was written `~{n}`.
-    pub(crate) eight: bool,
+    /// Whether it was written `~{n}` (`literal8`).
+    pub(crate) literal8: bool,
 }
 
 impl Token {
@@ -71,7 +71,7 @@ impl Token {
             Token::Atom(text) => with("ATOM", text),
             Token::Quoted(text) => with("QUOTED_STRING", text),
             Token::Literal(literal) => {
-                let mark = if literal.eight { "~" } else { "" };
+                let mark = if literal.literal8 { "~" } else { "" };
                 let plus = if literal.synchronising { "" } else { "+" };
                 format!("{mark}{{{}{plus}}}", literal.length).into_bytes()
             }

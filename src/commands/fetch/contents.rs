@@ -33,7 +33,7 @@ impl Contents<'_> {
             Item::Flags | Item::Uid => debug_assert!(false, "these come from the folder"),
             Item::InternalDate => {
                 let seconds = message::internal_date(&self.reader);
-                let date = imap_date_time(seconds, clock::local(seconds).offset / 60);
+                let date = imap_date_time(seconds, clock::local_time(seconds).offset / 60);
                 Datum::InternalDate(&date).write(&mut self.s.encoder());
             }
             Item::Size => {

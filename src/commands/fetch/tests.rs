@@ -8,7 +8,7 @@ use crate::mime::wire_form::to_wire;
 use crate::session::message::{Cache, Reader};
 use crate::session::{Counts, Features, Session};
 use crate::wire::Io;
-use crate::wire::link;
+use crate::wire::connection::MemoryConnection;
 use proptest::prelude::*;
 use std::io::Write;
 
@@ -21,7 +21,7 @@ struct Asked {
 }
 
 fn parsed(text: &str) -> Option<Vec<Item>> {
-    let mut io = Io::new(Box::new(link::Memory::new(format!("{text}\r\n").as_bytes(), 0)));
+    let mut io = Io::new(Box::new(MemoryConnection::new(format!("{text}\r\n").as_bytes(), 0)));
     io.begin_line();
     items(&mut io).ok()
 }
@@ -36,7 +36,7 @@ impl Asked {
     /// What comes between the parentheses.
     fn bytes(&mut self, text: &str) -> Vec<u8> {
         let asked = parsed(text).unwrap_or_else(|| panic!("{text}"));
-        let link = link::Memory::new(b"", 0);
+        let link = MemoryConnection::new(b"", 0);
         let sent = link.output();
         let mut session = Session::for_tests(Box::new(link));
         if self.utf8 {

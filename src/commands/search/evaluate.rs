@@ -12,7 +12,7 @@ use super::plan::{Level, Node, Plan};
 use crate::mime::charset::ToUtf8;
 use crate::mime::decode::Decoder;
 use crate::mime::search_text::{Matcher, Needle};
-use crate::mime::structure::{self, Content, Limits, Part};
+use crate::mime::structure::{self, Content, Part, StructureLimits};
 use crate::mime::{date, encoded_word, header};
 use crate::session::message::{self, Reader};
 use crate::sys::clock;
@@ -155,7 +155,7 @@ impl<'p> Evaluation<'p> {
             return None;
         }
         self.look_in_fields(block);
-        let root = structure::parse(block, Limits::default()).root;
+        let root = structure::parse(block, StructureLimits::default()).root;
         (root.content == Content::Leaf
             && !matches!(root.kind.as_slice(), b"multipart" | b"message"))
         .then_some(root)
@@ -325,7 +325,7 @@ impl<'p> Evaluation<'p> {
 
 /// The day of a moment in the server's zone, in days since 1970-01-01.
 fn local_day(seconds: i64) -> i64 {
-    let local = clock::local(seconds);
+    let local = clock::local_time(seconds);
     let small = |n: u32| u8::try_from(n).unwrap_or(1);
     date::days_from_civil(local.year, small(local.month), small(local.day))
 }

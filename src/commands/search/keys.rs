@@ -264,11 +264,11 @@ fn number(io: &mut Io) -> Result<u64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::wire::link::Memory;
+    use crate::wire::connection::MemoryConnection;
     use proptest::prelude::*;
 
     fn read(line: &[u8]) -> Result<Key> {
-        parse(&mut Io::new(Box::new(Memory::new(line, 0))), None)
+        parse(&mut Io::new(Box::new(MemoryConnection::new(line, 0))), None)
     }
 
     fn ok(line: &str) -> Key {

@@ -244,10 +244,10 @@ fn needle(label: &[u8], text: &[u8]) -> Option<Needle> {
 mod tests {
     use super::*;
     use crate::wire::Io;
-    use crate::wire::link::Memory;
+    use crate::wire::connection::MemoryConnection;
 
     fn plan(line: &str) -> Plan {
-        let mut io = Io::new(Box::new(Memory::new(format!("{line}\r\n").as_bytes(), 0)));
+        let mut io = Io::new(Box::new(MemoryConnection::new(format!("{line}\r\n").as_bytes(), 0)));
         let key = super::super::keys::parse(&mut io, None).unwrap();
         let keyword = |name: &[u8]| name.eq_ignore_ascii_case(b"junk").then_some(7);
         Plan::new(key, b"utf-8", &Folder { count: 4, last_uid: Some(40), keyword: &keyword })

@@ -5,7 +5,7 @@
 //! whole file, RFC822.SIZE is its exact wire length, and every size is the length that fetching
 //! that range yields.
 //!
-//! Nothing in a message can make it fail. What is beyond the [`Limits`] stays text of the part in
+//! Nothing in a message can make it fail. What is beyond the [`StructureLimits`] stays text of the part in
 //! which it stands:
 //! - once `max_parts` exist, no boundary is recognised any more; the part then open runs to the end
 //!   of the file;
@@ -25,7 +25,7 @@ pub(crate) use parser::Parser;
 
 /// What a message may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct StructureLimits {
     /// Parts in all, enclosed messages and multiparts counted (Courier 5.0.13: 300).
     pub(crate) max_parts: usize,
     /// Nesting of parts, the message itself being 1 (Courier 5.0.13: 20).
@@ -36,9 +36,9 @@ pub(crate) struct Limits {
     pub(crate) max_kept: usize,
 }
 
-impl Default for Limits {
+impl Default for StructureLimits {
     fn default() -> Self {
-        Limits {
+        StructureLimits {
             max_parts: 10_000,
             max_depth: 100,
             max_field: 64 * 1024,
@@ -137,7 +137,7 @@ impl Part {
 
     /// Visits this part and all below it, in file order.
     pub(crate) fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Part)) {
-        // Recursion is bounded by Limits::max_depth.
+        // Recursion is bounded by StructureLimits::max_depth.
         visit(self);
         match &self.content {
             Content::Leaf => {}
@@ -149,7 +149,7 @@ impl Part {
 
 /// A parsed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
+pub(crate) struct Structure {
     /// The message itself as a part.
     pub(crate) root: Part,
     /// RFC822.SIZE: wire octets of the whole file.
@@ -165,7 +165,7 @@ pub(crate) struct Message {
 }
 
 /// Parses a message that is in memory.
-pub(crate) fn parse(message: &[u8], limits: Limits) -> Message {
+pub(crate) fn parse(message: &[u8], limits: StructureLimits) -> Structure {
     let mut parser = Parser::new(limits);
     parser.push(message);
     parser.finish()

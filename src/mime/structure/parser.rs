@@ -8,7 +8,7 @@
 use memchr::{memchr, memmem};
 
 use super::fields::{Kept, describe, slot};
-use super::{Content, Limits, Message, Part};
+use super::{Content, Part, Structure, StructureLimits};
 use crate::mime::header::split_field;
 use crate::mime::wire_form::line_ends;
 
@@ -37,7 +37,7 @@ fn later(a: Mark, b: Mark) -> Mark {
 }
 
 /// A part whose end has not been seen.
-struct Open {
+struct OpenPart {
     start: Mark,
     /// Where the body begins; None while in the header.
     body: Option<Mark>,
@@ -54,9 +54,9 @@ struct Open {
     inner_end: Mark,
 }
 
-impl Open {
+impl OpenPart {
     fn new(start: Mark, message: bool) -> Self {
-        Open {
+        OpenPart {
             start,
             body: None,
             message,
@@ -85,7 +85,7 @@ enum At {
 
 /// Parses one message, pushed in chunks of any size. See the module's page for what it promises.
 pub(crate) struct Parser {
-    limits: Limits,
+    limits: StructureLimits,
     now: Mark,
     last_cr: bool,
     last_lf: bool,
@@ -96,7 +96,7 @@ pub(crate) struct Parser {
     line_start: Mark,
     /// `last_break` at `line_start`.
     line_break: u64,
-    stack: Vec<Open>,
+    stack: Vec<OpenPart>,
     /// Boundaries are open and new parts are allowed.
     probing: bool,
     parts: usize,
@@ -109,7 +109,7 @@ pub(crate) struct Parser {
 
 impl Parser {
     /// At the start of a message.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: StructureLimits) -> Self {
         Parser {
             limits,
             now: Mark::default(),
@@ -120,7 +120,7 @@ impl Parser {
             line: Vec::new(),
             line_start: Mark::default(),
             line_break: 0,
-            stack: vec![Open::new(Mark::default(), true)],
+            stack: vec![OpenPart::new(Mark::default(), true)],
             probing: false,
             parts: 1,
             kept: 0,
@@ -149,7 +149,7 @@ impl Parser {
     }
 
     /// Ends the message. Parts still open end where the file ends.
-    pub(crate) fn finish(mut self) -> Message {
+    pub(crate) fn finish(mut self) -> Structure {
         match self.at {
             At::Header if !self.line.is_empty() => self.header_line(),
             At::Candidate => self.candidate_line(),
@@ -170,7 +170,7 @@ impl Parser {
             root = self.close_top(at);
         }
         let root = root.unwrap_or_else(|| describe(Kept::default(), true, false));
-        Message {
+        Structure {
             root,
             size: end.wire(),
             file_size: end.pos,
@@ -334,7 +334,7 @@ impl Parser {
 
     fn open_part(&mut self, start: Mark, message: bool) {
         self.parts += 1;
-        self.stack.push(Open::new(start, message));
+        self.stack.push(OpenPart::new(start, message));
         self.at = At::Header;
         self.line.clear();
     }

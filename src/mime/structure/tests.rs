@@ -28,7 +28,7 @@ fn brief(p: &Part) -> String {
 }
 
 fn shape(text: &str) -> String {
-    brief(&parse(text.as_bytes(), Limits::default()).root)
+    brief(&parse(text.as_bytes(), StructureLimits::default()).root)
 }
 
 fn check(cases: &[(&str, &str)]) {
@@ -141,7 +141,7 @@ fn without_mime_version() {
 fn fields_of_a_part() {
     let m = parse(
         b"MIME-Version: 1.0\nContent-Type: Text/Plain;\n Charset=\"US-ASCII\"; Name*0=\"ab\"\nContent-ID: cid@x\nContent-Description: desc\n\t(x)\nContent-MD5: md5==\nContent-Disposition: ATTACHMENT; FileName=\"f n.txt\"; size=5\nContent-Language: de, en\nContent-Location: http://x/\n\nx",
-        Limits::default(),
+        StructureLimits::default(),
     );
     let p = &m.root;
     assert_eq!(p.param(b"charset"), Some(&b"us-ascii"[..]));
@@ -159,15 +159,15 @@ fn fields_of_a_part() {
 
 #[test]
 fn whole_message_facts() {
-    let m = parse("Subject: é\n\nx\n".as_bytes(), Limits::default());
+    let m = parse("Subject: é\n\nx\n".as_bytes(), StructureLimits::default());
     assert!(m.has_8bit_header);
     assert_eq!((m.size, m.file_size), (18, 15));
-    let m = parse("Subject: e\n\né".as_bytes(), Limits::default());
+    let m = parse("Subject: e\n\né".as_bytes(), StructureLimits::default());
     assert!(!m.has_8bit_header);
-    let m = parse(b"Subject: e\nX", Limits::default());
+    let m = parse(b"Subject: e\nX", StructureLimits::default());
     assert!(!m.header_ended);
     assert_eq!((m.root.header.clone(), m.root.body.clone(), m.size), (0..12, 12..12, 13));
-    let m = parse(b"", Limits::default());
+    let m = parse(b"", StructureLimits::default());
     assert_eq!((m.root.header, m.root.body, m.size), (0..0, 0..0, 0));
 }
 
@@ -177,7 +177,7 @@ fn too_many_parts() {
     for _ in 0..50_000 {
         text.extend_from_slice(b"--b\n\nx\n");
     }
-    let m = parse(&text, Limits::default());
+    let m = parse(&text, StructureLimits::default());
     assert!(m.limited);
     assert_eq!(m.root.parts().len(), 9_999);
     assert_eq!(m.root.parts().last().unwrap().body.end, text.len() as u64);
@@ -189,7 +189,7 @@ fn too_deep() {
     for n in 0..300 {
         text += &format!("Content-Type: multipart/mixed; boundary=b{n}.\n\n--b{n}.\n");
     }
-    let m = parse(text.as_bytes(), Limits::default());
+    let m = parse(text.as_bytes(), StructureLimits::default());
     assert!(m.limited);
     let mut depth = 1;
     let mut p = &m.root;
@@ -200,7 +200,7 @@ fn too_deep() {
     assert_eq!((depth, p.kind.as_slice()), (100, &b"multipart"[..]));
 
     let text = format!("{M}Content-Type: message/rfc822\n\n").repeat(5000);
-    let m = parse(text.as_bytes(), Limits::default());
+    let m = parse(text.as_bytes(), StructureLimits::default());
     let mut depth = 1;
     let mut p = &m.root;
     while let Some(inner) = p.enclosed() {
@@ -218,7 +218,7 @@ fn long_lines_and_fields() {
     // A header that never ends, a line of megabytes: counted, not kept.
     let mut text = b"MIME-Version: 1.0\nContent-Type: text/html; name=\"".to_vec();
     text.resize(3_000_000, b'x');
-    let m = parse(&text, Limits::default());
+    let m = parse(&text, StructureLimits::default());
     assert!(!m.header_ended);
     assert_eq!(m.root.subtype, b"html");
     assert!(m.root.params[0].value.len() <= 65_536);
@@ -295,7 +295,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn any_message(text in message(), cut in 1usize..40) {
-        let limits = Limits { max_parts: 12, max_depth: 5, max_field: 60, max_kept: 300 };
+        let limits = StructureLimits { max_parts: 12, max_depth: 5, max_field: 60, max_kept: 300 };
         let whole = parse(&text, limits);
         prop_assert_eq!(whole.size, to_wire(&text).len() as u64);
         prop_assert_eq!(whole.root.whole(), 0..text.len() as u64);
@@ -303,13 +303,13 @@ proptest! {
         let mut p = Parser::new(limits);
         text.chunks(cut).for_each(|c| p.push(c));
         prop_assert_eq!(p.finish(), whole);
-        let free = parse(&text, Limits::default());
+        let free = parse(&text, StructureLimits::default());
         verify(&free.root, &text, &(0..text.len() as u64));
     }
 
     #[test]
     fn any_bytes(text in prop::collection::vec(any::<u8>(), 0..300)) {
-        let m = parse(&text, Limits::default());
+        let m = parse(&text, StructureLimits::default());
         verify(&m.root, &text, &(0..text.len() as u64));
     }
 }

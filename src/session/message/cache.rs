@@ -2,7 +2,7 @@
 //! 300 MB in a thousand slices.
 
 use super::reader::{Identity, Reader};
-use crate::mime::structure;
+use crate::mime::structure::Structure;
 use std::rc::Rc;
 
 /// How far a partial fetch came, for the next one.
@@ -24,7 +24,7 @@ pub(crate) struct Cache {
     of: Identity,
     pub(super) size: Option<u64>,
     pub(super) header_end: Option<u64>,
-    pub(super) structure: Option<Rc<structure::Message>>,
+    pub(super) structure: Option<Rc<Structure>>,
     pub(super) position: Option<Position>,
 }
 
@@ -38,7 +38,7 @@ impl Cache {
     }
 
     /// The structure, if it is known already.
-    pub(crate) fn known_structure(&mut self, reader: &Reader) -> Option<Rc<structure::Message>> {
+    pub(crate) fn known_structure(&mut self, reader: &Reader) -> Option<Rc<Structure>> {
         self.about(reader).structure.clone()
     }
 }

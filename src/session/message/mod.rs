@@ -11,7 +11,7 @@ pub(crate) use reader::Reader;
 pub(crate) use slice::Slice;
 
 use crate::maildir::{self, Dir, Messages, change};
-use crate::mime::structure::{self, Limits, Parser};
+use crate::mime::structure::{Parser, Structure, StructureLimits};
 use crate::sys::fs;
 use reader::HEADER_LIMIT;
 use std::io;
@@ -84,15 +84,12 @@ pub(crate) fn header_len(cache: &mut Cache, reader: &mut Reader) -> io::Result<u
 }
 
 /// The tree of parts, with offsets and sizes.
-pub(crate) fn structure(
-    cache: &mut Cache,
-    reader: &mut Reader,
-) -> io::Result<Rc<structure::Message>> {
+pub(crate) fn structure(cache: &mut Cache, reader: &mut Reader) -> io::Result<Rc<Structure>> {
     let cache = cache.about(reader);
     if let Some(known) = &cache.structure {
         return Ok(Rc::clone(known));
     }
-    let mut parser = Parser::new(Limits::default());
+    let mut parser = Parser::new(StructureLimits::default());
     reader.each(0..reader.size, |chunk| parser.push(chunk))?;
     let found = Rc::new(parser.finish());
     cache.size = Some(found.size);

@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::wire::End;
-use crate::wire::link::Memory;
+use crate::wire::connection::MemoryConnection;
 use proptest::prelude::*;
 
-fn io(input: &[u8], piece: usize) -> Io {
-    Io::new(Box::new(Memory::new(input, piece)))
+fn io(input: &[u8], chunk: usize) -> Io {
+    Io::new(Box::new(MemoryConnection::new(input, chunk)))
 }
 
 /// The tokens of the first line, literals resolved, until its end or an error.
-fn tokens(input: &[u8], piece: usize) -> Vec<String> {
-    let mut io = io(input, piece);
+fn tokens(input: &[u8], chunk: usize) -> Vec<String> {
+    let mut io = io(input, chunk);
     let mut seen = Vec::new();
     loop {
         match io.token() {
@@ -58,8 +58,8 @@ fn table() {
         ("~x\n", &["ERROR"]),
         ("\u{e9}\n", &["ERROR"]),
     ] {
-        for piece in [0, 1] {
-            assert_eq!(tokens(line.as_bytes(), piece), expected, "{line:?} in pieces of {piece}");
+        for chunk in [0, 1] {
+            assert_eq!(tokens(line.as_bytes(), chunk), expected, "{line:?} in chunks of {chunk}");
         }
     }
     assert_eq!(tokens(b"\"\xff\"\n", 0), ["ERROR"]);
@@ -94,17 +94,17 @@ fn skipping() {
         "x \"unended {5}\r\n",
         "x } {5+}\nabcde\n",
     ] {
-        for piece in [0, 1, 7] {
-            let mut io = io(format!("{bad}b NOOP\r\n").as_bytes(), piece);
+        for chunk in [0, 1, 7] {
+            let mut io = io(format!("{bad}b NOOP\r\n").as_bytes(), chunk);
             while io.token().is_ok() {}
             io.skip_line().unwrap();
             io.begin_line();
-            assert_eq!(io.token(), Ok(Token::Atom(b"b".to_vec())), "{bad:?} in pieces of {piece}");
+            assert_eq!(io.token(), Ok(Token::Atom(b"b".to_vec())), "{bad:?} in chunks of {chunk}");
         }
     }
 }
 
-/// Octets that were announced are never commands, however many.
+/// Announced bytes are never commands, however many.
 #[test]
 fn an_endless_literal_is_skipped_to_the_end_of_input() {
     for head in [
@@ -113,14 +113,14 @@ fn an_endless_literal_is_skipped_to_the_end_of_input() {
         "{99999999999999999999999999999999999999999999+}",
     ] {
         for before in ["x } ", "x ", "x \"unended "] {
-            for piece in [0, 1, 7] {
+            for chunk in [0, 1, 7] {
                 let mut io =
-                    io(format!("{before}{head}\r\nb NOOP\r\nc NOOP\r\n").as_bytes(), piece);
+                    io(format!("{before}{head}\r\nb NOOP\r\nc NOOP\r\n").as_bytes(), chunk);
                 while io.token().is_ok_and(|token| !matches!(token, Token::Literal(_))) {}
                 assert_eq!(
                     io.skip_line(),
                     Err(Error::End(End::Closed)),
-                    "{before}{head} in pieces of {piece}"
+                    "{before}{head} in chunks of {chunk}"
                 );
             }
         }
@@ -180,37 +180,50 @@ fn a_command_has_a_limit() {
 
 proptest! {
     #[test]
-    fn pieces_do_not_matter(line in "[a-c(){}+\"\\\\ \\r\\n~0-9\\[\\]]{0,40}", piece in 1usize..5) {
+    fn chunks_do_not_matter(
+        line in "[a-c(){}+\"\\\\ \\r\\n~0-9\\[\\]]{0,40}",
+        chunk in 1usize..5,
+    ) {
         let input = format!("{line}\n");
-        prop_assert_eq!(tokens(input.as_bytes(), 0), tokens(input.as_bytes(), piece));
+        prop_assert_eq!(tokens(input.as_bytes(), 0), tokens(input.as_bytes(), chunk));
     }
 
-    /// Whatever a refused line holds, and wherever its parser gave up: what follows the octets that
+    /// Whatever a refused line holds, and wherever its parser gave up: what follows the bytes that
     /// it announces is the next command.
     #[test]
-    fn announced_octets_are_never_commands(
+    fn announced_bytes_are_never_commands(
         stretches in proptest::collection::vec(
-            ("([a-c(){}+\"\\\\ \r~0-9\\[\\]]|\\{[0-9]{1,3}\\+?\\}){0,20}", "0{0,40}", "[a-d \r\n{}+\"1-3]{0,12}", any::<bool>()),
+            (
+                "([a-c(){}+\"\\\\ \r~0-9\\[\\]]|\\{[0-9]{1,3}\\+?\\}){0,20}",
+                "0{0,40}",
+                "[a-d \r\n{}+\"1-3]{0,12}",
+                any::<bool>(),
+            ),
             0..4,
         ),
         last in "[a-c(){}+\"\\\\ \r~0-9]{0,20}",
         tokens in 0usize..12,
         text in any::<bool>(),
-        piece in 0usize..5,
+        chunk in 0usize..5,
     ) {
         let mut input = b"a ".to_vec();
-        for (junk, zeros, octets, lf) in &stretches {
+        for (junk, zeros, bytes, lf) in &stretches {
             let end = if *lf { "\n" } else { "\r\n" };
-            input.extend_from_slice(format!("{junk}{{{zeros}{}+}}{end}{octets}", octets.len()).as_bytes());
+            let line = format!("{junk}{{{zeros}{}+}}{end}{bytes}", bytes.len());
+            input.extend_from_slice(line.as_bytes());
         }
         input.extend_from_slice(format!("{last}x\r\nnext NOOP\r\n").as_bytes());
-        let mut io = io(&input, piece);
+        let mut io = io(&input, chunk);
         for _ in 0..tokens {
             let brackets = if text { Brackets::Text } else { Brackets::Tokens };
             match io.token_as(brackets) {
                 Ok(Token::Eol) | Err(_) => break,
                 // A literal is taken, or refused.
-                Ok(token @ Token::Literal(_)) => if !text || io.text_of(token).is_err() { break; },
+                Ok(token @ Token::Literal(_)) => {
+                    if !text || io.text_of(token).is_err() {
+                        break;
+                    }
+                }
                 Ok(_) => {}
             }
         }
@@ -224,10 +237,17 @@ proptest! {
         let mut io = io(&input, 3);
         for _ in 0..400 {
             match io.token() {
-                Ok(Token::Literal(l)) => { let _ = io.text_of(Token::Literal(l)); }
-                Ok(Token::Eol) => { io.begin_line(); }
+                Ok(Token::Literal(l)) => {
+                    let _ = io.text_of(Token::Literal(l));
+                }
+                Ok(Token::Eol) => io.begin_line(),
                 Ok(_) => {}
-                Err(Error::Syntax) => { if io.skip_line().is_err() { break; } io.begin_line(); }
+                Err(Error::Syntax) => {
+                    if io.skip_line().is_err() {
+                        break;
+                    }
+                    io.begin_line();
+                }
                 Err(Error::End(_)) => break,
             }
         }

@@ -1,18 +1,18 @@
 //! What a client has received when a session ends, wherever that happens.
 
 use super::*;
-use crate::wire::link::Memory;
+use crate::wire::connection::MemoryConnection;
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// What a wait for room comes to.
+/// What a wait for room ends with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Turn {
-    /// Room for so many octets.
+    /// Room for so many bytes.
     Room(usize),
-    /// A signal: from now on every wait but the last ones ends with it.
+    /// A signal: from now on it ends every wait except those that ignore signals.
     Signal,
     /// The client has not read for a minute.
     Gone,
@@ -26,12 +26,12 @@ struct Slow {
     signalled: bool,
     must_wait: bool,
     received: Rc<RefCell<Vec<u8>>>,
-    /// What could still be said, as it was noted last.
+    /// What was noted last: the bytes that may still be sent, and whether mid-response.
     noted: Rc<RefCell<(Vec<u8>, bool)>>,
 }
 
 impl Slow {
-    fn turn(&mut self, last: bool) -> Result<Wants, End> {
+    fn turn(&mut self, last: bool) -> Result<Events, End> {
         if self.signalled && !last {
             return Err(End::Signal);
         }
@@ -39,25 +39,25 @@ impl Slow {
             Some(Turn::Room(n)) => self.room += n,
             Some(Turn::Signal) => {
                 self.signalled = true;
-                return if last { Ok(Wants::default()) } else { Err(End::Signal) };
+                return if last { Ok(Events::default()) } else { Err(End::Signal) };
             }
             Some(Turn::Gone) => return Err(End::Closed),
             None => self.room += 1 << 30,
         }
-        Ok(Wants { output: true, ..Wants::default() })
+        Ok(Events { output: true, ..Events::default() })
     }
 }
 
-impl Link for Slow {
+impl Connection for Slow {
     fn wait(
         &mut self,
-        wants: Wants,
+        wants: Events,
         _: Option<BorrowedFd<'_>>,
         _: Option<Duration>,
-    ) -> Result<Wants, End> {
+    ) -> Result<Events, End> {
         if wants.output { self.turn(false) } else { Ok(wants) }
     }
-    fn wait_out(&mut self, _: Duration) -> Result<bool, End> {
+    fn wait_without_signals(&mut self, _: Duration) -> Result<bool, End> {
         self.turn(true).map(|ready| ready.output)
     }
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -75,8 +75,8 @@ impl Link for Slow {
     fn must_wait(&self) -> bool {
         self.must_wait
     }
-    fn stand(&mut self, whole: &[u8], in_the_middle: bool) {
-        *self.noted.borrow_mut() = (whole.to_vec(), in_the_middle);
+    fn note_unsent(&mut self, unsent: &[u8], mid_response: bool) {
+        *self.noted.borrow_mut() = (unsent.to_vec(), mid_response);
     }
     fn hang_up(&mut self, _: Duration) {}
 }
@@ -84,8 +84,7 @@ impl Link for Slow {
 const BYE: &[u8] = b"* BYE now";
 const BYE_LINE: &[u8] = b"* BYE now\r\n";
 
-/// A session with a client like this, and what the client has received when `run` is over and the
-/// session closed.
+/// Runs a session with a slow client, closes it, and returns what the client has received.
 fn received(turns: &[Turn], run: impl FnOnce(&mut Io)) -> String {
     let slow = Slow { turns: turns.iter().copied().collect(), ..Slow::default() };
     let received = Rc::clone(&slow.received);
@@ -155,7 +154,7 @@ fn a_client_that_is_gone_gets_nothing_more() {
 
 #[test]
 fn nothing_is_left_behind_by_a_flush() {
-    let output = Memory::new(b"", 0);
+    let output = MemoryConnection::new(b"", 0);
     let shared = output.output();
     let mut io = Io::new(Box::new(output));
     for n in 0..3 {
@@ -163,15 +162,18 @@ fn nothing_is_left_behind_by_a_flush() {
         io.flush().unwrap();
     }
     assert_eq!(*shared.borrow(), b"0\r\n1\r\n2\r\n");
-    assert_eq!((io.out.len(), io.gone, io.whole, io.torn, io.sent), (0, 0, 0, false, 9));
+    assert_eq!(
+        (io.out.len(), io.written, io.complete, io.starts_mid_response, io.sent),
+        (0, 0, 0, false, 9)
+    );
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Response(usize),
     Part(usize),
-    Ease,
-    EaseWithin,
+    FlushIfFull,
+    FlushWithin,
     Flush,
     Wait,
 }
@@ -180,22 +182,26 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0usize..40).prop_map(Step::Response),
         (1usize..40).prop_map(Step::Part),
-        Just(Step::Ease),
-        Just(Step::EaseWithin),
+        Just(Step::FlushIfFull),
+        Just(Step::FlushWithin),
         Just(Step::Flush),
         Just(Step::Wait),
     ]
 }
 
 fn turn() -> impl Strategy<Value = Turn> {
-    prop_oneof![8 => (1usize..60).prop_map(Turn::Room), 1 => Just(Turn::Signal), 1 => Just(Turn::Gone)]
+    prop_oneof![
+        8 => (1usize..60).prop_map(Turn::Room),
+        1 => Just(Turn::Signal),
+        1 => Just(Turn::Gone),
+    ]
 }
 
 proptest! {
-    /// Wherever a session ends: what came is the right stream up to some point; if a goodbye came,
-    /// then after the last whole response, and it is missing only where the client is gone or in
-    /// the middle of a response. At every step the same holds of what was noted for an end without
-    /// warning.
+    /// Wherever a session ends: the client has received the right stream up to some point. A
+    /// goodbye follows a complete response; it is missing only if the client is gone or has
+    /// received a part of a response. At every step the same holds of what was noted for a sudden
+    /// end.
     #[test]
     fn a_goodbye_stands_between_responses(
         steps in proptest::collection::vec(step(), 0..30),
@@ -224,7 +230,7 @@ proptest! {
                     io.out.extend_from_slice(&stream[n..]);
                     Ok(())
                 }
-                Step::Ease if between => io.flush_if_full(),
+                Step::FlushIfFull if between => io.flush_if_full(),
                 Step::Wait if between => io.wait(None, None).map(|_| ()),
                 Step::Flush => io.flush(),
                 _ => io.flush_within(),

@@ -4,7 +4,7 @@ use super::super::{keys, plan};
 use super::*;
 use crate::types::Flags;
 use crate::wire::Io;
-use crate::wire::link;
+use crate::wire::connection::MemoryConnection;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -62,7 +62,7 @@ impl Fake {
     }
 
     fn search_as(&mut self, label: &str, line: &[u8]) -> Vec<usize> {
-        let mut io = Io::new(Box::new(link::Memory::new(&[line, b"\r\n"].concat(), 0)));
+        let mut io = Io::new(Box::new(MemoryConnection::new(&[line, b"\r\n"].concat(), 0)));
         let key = keys::parse(&mut io, None)
             .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(line)));
         let count = self.messages.len();

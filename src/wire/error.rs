@@ -1,0 +1,31 @@
+//! Why no token comes: the client's fault, or the end of the session. In a file of its own because
+//! the connection, the queues and the tokenizer all return it.
+
+/// Why the session is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// The client closed the connection, or stopped reading for a minute (PROTOCOL 1.7).
+    Closed,
+    /// The client sent nothing complete in time.
+    Inactive,
+    /// SIGTERM, SIGHUP or SIGINT.
+    Signal,
+}
+
+/// What can go wrong between the client's bytes and a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Error {
+    /// The line does not follow the grammar; the rest of it is to be skipped.
+    Syntax,
+    /// The session is over.
+    End(End),
+}
+
+impl From<End> for Error {
+    fn from(end: End) -> Error {
+        Error::End(end)
+    }
+}
+
+/// The result of reading.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
