@@ -28,16 +28,20 @@
 //!
 //! ```text
 //! main.rs          calls the library
-//! 5 server         start-up, the loop over the commands, BYE, log lines
-//! 4 commands       one file per family: its parser and its handler; THE table is in its mod.rs
-//! 3 session        what a command works on: connection, settings, the open folder; its scans of
-//!                  the folder (sync), the arithmetic of sequence numbers (view), the tagged line
-//!                  (reply), every environment variable (options)
+//! 6 server         start-up, the loop over the commands, BYE, log lines
+//! 5 commands       one file for each command or family: its parser and its handler; the table of
+//!                  commands is in its mod.rs, the table of capabilities in capability.rs
+//! 4 session        what a command works on: connection, settings, the open folder (selected), its
+//!                  scans (sync), the arithmetic of sequence numbers (view), what is asked of a
+//!                  message (message), refusals, the tagged line (reply), every environment
+//!                  variable (options)
+//! 3 response       what the server says, as values, and the one encoder that writes them
 //! 2 maildir        files: unique names, scan, UID database, keywords, locks, subscriptions, quota,
 //!                  ACLs, shared folders; no IMAP
 //! 2 mime           messages: structure with offsets, header fields, addresses, dates, decoding; no
 //!                  files
-//! 2 wire           bytes in, tokens out, values in, bytes out; no files
+//! 2 wire           the connection: bytes in, tokens out; output queue, strings and numbers; no
+//!                  files
 //! 1 types          UIDs, folder names, flags, rights, keyword sets: values and their rules, no I/O
 //! 1 sys            the only place for unsafe code, libc and nix: waits, signals, files, clocks
 //! ```
@@ -47,22 +51,26 @@
 //!
 //! # How a command flows
 //!
-//! The server reads the tag and the command's name and finds the row of the table. A row names the
-//! parser, the handler, the states in which the command may be given, whether it has a UID form,
-//! its policy (does it change messages, may EXPUNGE lines come with it), whether it is an
-//! extension, and the capability that announces it. CAPABILITY, ENABLE and the effect of
-//! `IMAP_EXTENSIONS` follow from the rows; what a session has enabled is one set of features.
+//! The server reads the tag and the command's name and finds the row of the table
+//! (`commands/mod.rs`). A row names the states in which the command may be given, its parser and
+//! its handler, whether it has a UID form, what must hold of the open folder, whether untagged
+//! EXPUNGE may come with it, whether it is an extension of ours, and the capabilities that announce
+//! it. With the table of capabilities (`commands/capability.rs`) that decides CAPABILITY, ENABLE
+//! and the effect of `IMAP_EXTENSIONS`.
 //!
-//! The parser PULLS tokens from the wire to the end of the line. A continuation is sent when the
-//! parser asks for that literal, not before, so every check that Courier makes first can come
-//! first. APPEND's literal is a handle that the handler streams into `tmp`. A refused literal that
-//! is not synchronising is read and thrown away, never parsed as commands.
+//! The state comes first: a command that needs an open folder is a protocol error without one,
+//! whatever follows its name (Courier). Then the row's parser pulls tokens to the end of the line. A
+//! continuation is sent when the parser asks for that literal, not before, so every check that
+//! Courier makes first can come first. APPEND's literal is a handle that the handler streams into
+//! `tmp`. A refused literal that is not synchronising is read and thrown away, never parsed as
+//! commands.
 //!
-//! Syntax wins: a line that does not parse is BAD before a right or a state is looked at. Then the
-//! state is checked (a wrong one is BAD, too), then the row's policy, and the handler acts. It
-//! produces values: the data of a message, list entries, counts, search results. One encoder in
-//! `wire` turns them into bytes. The handler returns an outcome; `session/reply.rs` writes pending
-//! untagged changes, if the row allows, and the one tagged line.
+//! A line that does not parse is BAD before a right or the folder's mode is looked at. Then the
+//! row's checks are made, and the handler acts, with the open folder as an argument where the
+//! command needs one. What it says on the way are values (`response`): a message's data, list
+//! entries, counts, search results. One encoder writes them. The handler returns an outcome. Before
+//! the one tagged line (`session/reply.rs`) the pending changes of the folder are announced, if the
+//! row allows.
 //!
 //! Output collects and is flushed before the next wait, so that pipelined commands share a write.
 //! One function waits for the command loop, for IDLE and for literals alike; signals are let in
