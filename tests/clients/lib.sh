@@ -3,6 +3,7 @@
 # What every client's test uses: the packages, an account with mail, a tunnel, and what a client said. Sourced by scripts/clients.
 
 have() { command -v "$1" >/dev/null 2>&1; }
+chosen_is() { case " ${chosen[*]} " in *" $1 "*) ;; *) return 1 ;; esac; }
 # Everything that needs the network of the real machine happens before the private one is entered.
 fetch_packages() {
     local debian=() c package

@@ -104,6 +104,7 @@ fn plan() -> Plan {
             }
             "--limit" => plan.limit = Some(number(value()) as u64),
             "--ours" => plan.ours = value().into(),
+            "--generator" => plan.generator = value().into(),
             "--dovecot" => plan.dovecot = value().into(),
             "--chart" => plan.chart = Some(value().into()),
             "--draw" => plan.draw = Some(value().into()),
