@@ -262,7 +262,9 @@ impl<'p> Evaluation<'p> {
                 u32::try_from(index)
                     .is_ok_and(|i| i.checked_add(1).is_some_and(|n| ranges.contains(n))),
             ),
-            Node::Uids(ranges) => Some(ranges.contains(folder.uid(index))),
+            Node::Uids(ranges) => {
+                Some(folder.uid(index).is_some_and(|uid| ranges.contains(uid.get())))
+            }
             Node::Flag(flag) => Some(folder.flags(index).contains(*flag)),
             Node::Recent => Some(folder.recent(index)),
             Node::Keyword(number) => Some(folder.has_keyword(index, *number)),

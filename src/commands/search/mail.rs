@@ -1,12 +1,12 @@
 //! The message that is searched, and the folder as far as searching asks it.
 
 use crate::session::message::{self, Cache, Reader};
-use crate::types::Flags;
+use crate::types::{Flags, Uid};
 
 /// The folder, as far as searching asks it.
 pub(crate) trait Folder {
     /// The UID of the message at an index.
-    fn uid(&self, index: usize) -> u32;
+    fn uid(&self, index: usize) -> Option<Uid>;
     /// Its system flags.
     fn flags(&self, index: usize) -> Flags;
     /// Whether it is \Recent.

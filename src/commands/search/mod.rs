@@ -25,7 +25,7 @@ use crate::mime::charset;
 use crate::session::message::{self, Reader};
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::sys::clock;
-use crate::types::Flags;
+use crate::types::{Flags, Seq, Uid};
 use crate::wire::Token;
 use evaluate::Evaluation;
 use keys::Key;
@@ -82,8 +82,8 @@ struct Live<'a> {
 }
 
 impl Folder for Live<'_> {
-    fn uid(&self, index: usize) -> u32 {
-        self.selected.snapshot.messages.uid(index).map_or(0, |uid| uid.get())
+    fn uid(&self, index: usize) -> Option<Uid> {
+        self.selected.snapshot.messages.uid(index)
     }
 
     fn flags(&self, index: usize) -> Flags {
@@ -151,10 +151,12 @@ fn find(
         mail.turn_to(index);
         if evaluation.matches(&mut live, &mut mail) {
             let number = if uid {
-                live.uid(index)
+                live.uid(index).map(Uid::get)
             } else {
-                u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1)
+                Seq::from_index(index).map(Seq::get)
             };
+            debug_assert!(number.is_some(), "a message of this folder");
+            let Some(number) = number else { continue };
             hit(number, &mut live, &mut mail);
         }
         let now = clock::monotonic();

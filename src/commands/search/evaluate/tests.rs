@@ -2,7 +2,7 @@
 
 use super::super::{keys, plan};
 use super::*;
-use crate::types::Flags;
+use crate::types::{Flags, Uid};
 use crate::wire::Io;
 use crate::wire::connection::MemoryConnection;
 use std::fs::OpenOptions;
@@ -20,8 +20,8 @@ struct Fake {
 }
 
 impl Folder for Fake {
-    fn uid(&self, index: usize) -> u32 {
-        (index as u32 + 1) * 10
+    fn uid(&self, index: usize) -> Option<Uid> {
+        Uid::new((index as u32 + 1) * 10)
     }
     fn flags(&self, index: usize) -> Flags {
         self.messages[index].1
@@ -68,7 +68,7 @@ impl Fake {
         let count = self.messages.len();
         let folder = plan::Folder {
             count: count as u32,
-            last_uid: (count > 0).then(|| self.uid(count - 1)),
+            last_uid: count.checked_sub(1).and_then(|last| self.uid(last)).map(Uid::get),
             keyword: &|name| (name == b"k").then_some(1),
         };
         let plan = Plan::new(key, label.as_bytes(), &folder);
