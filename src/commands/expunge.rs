@@ -43,7 +43,7 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize) -> Result<()> 
     let old = dir.message(&selected.snapshot.messages.file_name(index));
     let messages = &mut selected.snapshot.messages;
     let removed = match &trash {
-        Some(trash) => change::move_to(&s.store, dir, messages, index, trash, cleared()),
+        Some(trash) => change::move_to_trash(&s.store, dir, messages, index, trash),
         None => change::unlink(dir, messages, index),
     };
     match removed {
@@ -60,7 +60,7 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize) -> Result<()> 
         if let Some(trash) = &trash {
             let mut new = messages.base_name(index).to_vec();
             new.extend_from_slice(b":2,");
-            flags.without(cleared()).push_letters(&mut new);
+            flags.without(change::lost_in_trash()).push_letters(&mut new);
             let new = trash.message(&new);
             log::info!("{line}, new_name={}: only new_name will be left", fs::shown(&new));
         }
@@ -70,11 +70,6 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize) -> Result<()> 
         s.quota().add(size, 1);
     }
     Ok(())
-}
-
-/// Flags that a message does not keep in the trash.
-fn cleared() -> Flags {
-    Flags::DELETED | Flags::DRAFT
 }
 
 /// What a message will take of the quota once it is in the trash; `None` for nothing. There it is

@@ -194,7 +194,7 @@ fn marked(s: &Session, name: &Listed) -> Option<bool> {
         return None;
     }
     let folder = FolderName::from_disk(&name.name).ok()?;
-    s.location_of(&folder).map(|folder| crate::maildir::folders::marked(&folder.dir))
+    s.location_of(&folder).map(|folder| crate::maildir::folders::is_marked(&folder.dir))
 }
 
 /// The folders that a LIST pattern means: what the ACL commands are applied to (PROTOCOL 7.4).

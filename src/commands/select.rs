@@ -52,10 +52,10 @@ fn snapshot(
             && old.mode() == mode
             && !folder.is_link()
             && old.snapshot.is_saved()
-            && scan::is_unchanged(&s.store, &old.folder.dir, &old.snapshot)
+            && scan::is_unchanged(&old.folder.dir, &old.snapshot)
     });
     match unchanged {
-        Some(old) => Ok(old.snapshot.selected_again()),
+        Some(old) => Ok(old.snapshot.reselected()),
         None => match scan::scan(&s.store, &folder.dir, mode, None, Vec::new()) {
             Ok(scanned) => Ok(scanned.snapshot),
             Err(e) => Err(s.store_error(e, "Unable to open this mailbox.")),

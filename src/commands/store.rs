@@ -4,6 +4,7 @@ use super::Call;
 use super::args::{self, Span};
 use super::flags::{self, FlagList};
 use crate::maildir::change::{self, Edit};
+use crate::maildir::change_keywords::{KeywordEdit, store_keywords};
 use crate::maildir::quota::Quota;
 use crate::maildir::{self, KeywordMode};
 use crate::response::session::InvalidNumber;
@@ -119,8 +120,8 @@ impl Storing<'_> {
             return Ok(());
         }
         let (dir, snapshot) = (&self.selected.folder.dir, &mut self.selected.snapshot);
-        let names = &change.list.keywords;
-        change::store_keywords(&s.store, dir, snapshot, which, change.operation, names)
+        let edit = KeywordEdit { operation: change.operation, names: &change.list.keywords };
+        store_keywords(&s.store, dir, snapshot, which, edit)
             .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
     }
 }

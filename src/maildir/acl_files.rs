@@ -3,7 +3,9 @@
 //! parent's at the first look, and keeps it from then on.
 
 use super::acl::{Acl, SIZE_LIMIT};
-use super::control;
+use super::error::is_missing;
+use super::host::Host;
+use super::{folder_names, temporary};
 use crate::sys::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,12 +19,12 @@ pub(crate) struct AclFiles<'a> {
     /// The Maildir, not one of its folders.
     pub(crate) root: &'a Path,
     /// The host's name, for temporary files.
-    pub(crate) host: &'a [u8],
+    pub(crate) host: &'a Host,
 }
 
 impl AclFiles<'_> {
     fn file(&self, sub: &[u8]) -> PathBuf {
-        fs::join(&control::folder(self.root, sub), FILE)
+        fs::join(&folder_names::directory(self.root, sub), FILE)
     }
 
     fn hierarchy(&self, sub: &[u8]) -> PathBuf {
@@ -43,7 +45,7 @@ impl AclFiles<'_> {
                 break Acl::of_inbox();
             }
             missing.push(at);
-            at = control::parent(at);
+            at = folder_names::parent(at);
         };
         acl.complete();
         for level in missing.into_iter().rev() {
@@ -59,7 +61,7 @@ impl AclFiles<'_> {
     pub(crate) fn text(&self, sub: &[u8]) -> io::Result<Option<Vec<u8>>> {
         match fs::read_control(&self.file(sub), SIZE_LIMIT) {
             Ok(data) => Ok(Some(data)),
-            Err(e) if control::is_missing(&e) => Ok(None),
+            Err(e) if is_missing(&e) => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -75,7 +77,7 @@ impl AclFiles<'_> {
         let kept = self.hierarchy(sub);
         // Courier 5.1.8: the list of a name without a directory moves into the directory once there
         // is one.
-        if control::folder(self.root, sub).is_dir() && fs::rename(&kept, &file).is_ok() {
+        if folder_names::directory(self.root, sub).is_dir() && fs::rename(&kept, &file).is_ok() {
             return read_file(&file);
         }
         read_file(&kept)
@@ -86,14 +88,17 @@ impl AclFiles<'_> {
     pub(crate) fn save(&self, sub: &[u8], acl: &Acl) -> io::Result<()> {
         let data = acl.to_bytes();
         let write = |tmp: PathBuf, target: PathBuf| {
-            control::replace(&tmp, &target, "acl", self.host, 0o644, &data)
+            temporary::replace(self.host, &tmp, b"_acl", &target, &data)
         };
-        if control::folder(self.root, sub).is_dir() {
-            return write(fs::join(&control::folder(self.root, sub), b"tmp"), self.file(sub));
+        if folder_names::directory(self.root, sub).is_dir() {
+            return write(
+                fs::join(&folder_names::directory(self.root, sub), b"tmp"),
+                self.file(sub),
+            );
         }
         let tmp = fs::join(self.root, b"tmp");
         match write(tmp.clone(), self.hierarchy(sub)) {
-            Err(e) if control::is_missing(&e) => {
+            Err(e) if is_missing(&e) => {
                 fs::mkdir(&fs::join(self.root, HIERARCHY), 0o755)?;
                 write(tmp, self.hierarchy(sub))
             }
@@ -102,7 +107,8 @@ impl AclFiles<'_> {
     }
 
     fn has_children(&self, sub: &[u8]) -> bool {
-        control::folders(self.root).is_ok_and(|all| all.iter().any(|f| control::is_below(f, sub)))
+        folder_names::list(self.root)
+            .is_ok_and(|all| all.iter().any(|f| folder_names::is_below(f, sub)))
     }
 
     /// After a folder's directory was made: a name that was there before as the parent of others
@@ -132,7 +138,7 @@ impl AclFiles<'_> {
 fn read_file(path: &Path) -> io::Result<Option<Acl>> {
     match fs::read_control(path, SIZE_LIMIT) {
         Ok(data) => Ok(Some(Acl::parse(&data))),
-        Err(e) if control::is_missing(&e) => Ok(None),
+        Err(e) if is_missing(&e) => Ok(None),
         Err(e) => Err(e),
     }
 }
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn inherits_and_saves() {
         let dir = maildir(&["Q.R"]);
-        let files = AclFiles { root: dir.path(), host: b"h" };
+        let files = AclFiles { root: dir.path(), host: &Host::new(b"h") };
         assert_eq!(files.load(b"").unwrap(), Acl::of_inbox());
         assert_eq!(read(&dir, "courierimapacl"), "-");
         files.load(b"Q.R").unwrap();
@@ -191,7 +197,7 @@ mod tests {
     #[test]
     fn create_and_delete() {
         let dir = maildir(&["Q.R"]);
-        let files = AclFiles { root: dir.path(), host: b"h" };
+        let files = AclFiles { root: dir.path(), host: &Host::new(b"h") };
         let mut acl = files.load(b"Q").unwrap();
         acl.set(b"user=fred", Rights::of(b"lr")).unwrap();
         files.save(b"Q", &acl).unwrap();
@@ -221,7 +227,7 @@ mod tests {
     #[test]
     fn hostile_files() {
         let dir = maildir(&["A"]);
-        let files = AclFiles { root: dir.path(), host: b"h" };
+        let files = AclFiles { root: dir.path(), host: &Host::new(b"h") };
         let at = dir.path().join(".A/courierimapacl");
         stdfs::create_dir(&at).unwrap();
         assert!(files.load(b"A").is_err());

@@ -1,62 +1,65 @@
 //! A message on its way into a folder: written in `tmp`, named when it is complete, and put into
-//! `cur` by the scan that gives it its UID (STORAGE 1.2). What is not delivered leaves nothing
-//! behind.
+//! `cur` by the scan that gives it its UID (STORAGE 1.2). What is not delivered is removed.
 
 use super::names::{self, Stem};
+use super::temporary::{TemporaryFile, with_new_name};
 use super::{Dir, Error, Store, keywords};
 use crate::sys::{dir, fs, user};
 use crate::types::Flags;
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A message that is being delivered.
 pub(crate) struct Delivery {
-    /// The file in `tmp`; `None` once it has left.
-    path: Option<PathBuf>,
-    file: Option<File>,
+    file: TemporaryFile,
+    /// What is not written yet.
     buffer: Vec<u8>,
     size: u64,
     stem: Stem,
     flags: Flags,
     keywords: Vec<Vec<u8>>,
-    device: u64,
-    inode: u64,
+    /// The device and inode of the file, for its name.
+    inode: (u64, u64),
 }
 
-/// Written at once.
+/// How many bytes are written at once.
 const CHUNK: usize = 32 * 1024;
 
 impl Delivery {
-    /// Makes the file in the folder's `tmp`; its size, if it is known, goes into its name there.
+    /// Makes the file in the folder's `tmp`. If its size (bytes on disk) is known, its name there
+    /// has it.
     pub(crate) fn create(store: &Store, dir: &Dir, size: Option<u64>) -> Result<Delivery, Error> {
         let tmp = dir.tmp();
-        let (stem, path, file) =
-            with_new_name(store, &tmp, size, |path| fs::create_new(path, 0o666))
-                .map_err(Error::about("creating a message in", &tmp))?;
-        let metadata = file.metadata().map_err(Error::about("creating", &path))?;
-        Ok(Delivery::of(stem, path, Some(file), &metadata))
+        let make = || {
+            let stem = Stem::next(store);
+            let path = fs::join(&tmp, &stem.temporary(&store.config.host, size));
+            Ok((stem, TemporaryFile::create_at(path, 0o666)?))
+        };
+        let (stem, file) =
+            with_new_name(make).map_err(Error::about("creating a message in", &tmp))?;
+        let metadata =
+            file.file().and_then(File::metadata).map_err(Error::about("creating", file.path()))?;
+        Ok(Delivery::of(stem, file, &metadata))
     }
 
-    fn of(stem: Stem, path: PathBuf, file: Option<File>, metadata: &Metadata) -> Delivery {
+    fn of(stem: Stem, file: TemporaryFile, metadata: &Metadata) -> Delivery {
         Delivery {
-            path: Some(path),
             file,
             buffer: Vec::new(),
             size: metadata.len(),
             stem,
             flags: Flags::NONE,
             keywords: Vec::new(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            inode: (metadata.dev(), metadata.ino()),
         }
     }
 
-    /// A second name for an open message, in place of a copy (messages never change). `None` where
-    /// that cannot be or would not be as good as a copy: another file system, another owner, a
-    /// target that others read and the file does not let them, or a message that has lost its last
-    /// name since. The INTERNALDATE is the source's.
+    /// Makes a second name for an open message, instead of a copy: messages never change. The
+    /// INTERNALDATE is the source's. `None` where a link is impossible or not as good as a copy:
+    /// another file system, another owner, a folder that others read and a file that they may not,
+    /// or a message that has lost its last name by now.
     pub(crate) fn link_of(
         store: &Store,
         target: &Dir,
@@ -72,18 +75,21 @@ impl Delivery {
         if !metadata.is_file() || !readable || !ours {
             return Ok(None);
         }
-        let made =
-            with_new_name(store, &tmp, Some(metadata.len()), |path| fs::link_open(source, path));
-        Ok(made.ok().map(|(stem, path, ())| Delivery::of(stem, path, None, &metadata)))
+        let make = || {
+            let stem = Stem::next(store);
+            let name = stem.temporary(&store.config.host, Some(metadata.len()));
+            Ok((stem, TemporaryFile::link_at(fs::join(&tmp, &name), source)?))
+        };
+        Ok(with_new_name(make).ok().map(|(stem, file)| Delivery::of(stem, file, &metadata)))
     }
 
-    /// Appends octets as they are; the caller has taken out every CR. What went wrong may be told
-    /// by a later call.
+    /// Appends bytes as they are: the caller has removed every CR. An error of this call may be
+    /// returned by a later one.
     pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         if data.is_empty() {
             return Ok(());
         }
-        if self.file.is_none() {
+        if self.file.is_closed() {
             return Err(Error::failed(
                 "writing a message",
                 io::Error::other("it is complete already"),
@@ -93,7 +99,7 @@ impl Delivery {
         if self.buffer.len().saturating_add(data.len()) > CHUNK {
             self.flush()?;
             if data.len() >= CHUNK {
-                return self.put_out(data);
+                return self.write_to_file(data);
             }
         }
         self.buffer.extend_from_slice(data);
@@ -102,24 +108,28 @@ impl Delivery {
 
     fn flush(&mut self) -> Result<(), Error> {
         let buffer = std::mem::take(&mut self.buffer);
-        let result = self.put_out(&buffer);
+        let result = self.write_to_file(&buffer);
         self.buffer = buffer;
         self.buffer.clear();
         result
     }
 
-    fn put_out(&mut self, data: &[u8]) -> Result<(), Error> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(data).map_err(|e| Error::failed("writing a message", e))
+    fn write_to_file(&self, data: &[u8]) -> Result<(), Error> {
+        if self.file.is_closed() {
+            return Ok(());
+        }
+        let written = self.file.file().and_then(|mut file| file.write_all(data));
+        written.map_err(|e| Error::failed("writing a message", e))
     }
 
-    /// The octets so far, as they are on disk.
+    /// The size so far, in bytes on disk.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The message is complete: everything is on disk (and synced, if that is wanted), or an error
-    /// is told. The descriptor is closed: a COPY of many messages does not need many.
+    /// Completes the message: when this returns without an error, everything is written, and synced
+    /// if the settings say so. `mtime` is its INTERNALDATE, in seconds since 1970. The file is
+    /// closed, so that a COPY of many messages needs few descriptors.
     pub(crate) fn finish(
         &mut self,
         store: &Store,
@@ -131,15 +141,14 @@ impl Delivery {
         self.buffer = Vec::new();
         self.flags = flags;
         self.keywords = keywords;
-        let Some(file) = self.file.take() else { return Ok(()) };
-        let complete = || {
+        if self.file.is_closed() {
+            return Ok(());
+        }
+        let mut complete = || {
             if let Some(mtime) = mtime {
-                fs::set_file_mtime(&file, mtime)?;
+                fs::set_file_mtime(self.file.file()?, mtime)?;
             }
-            if store.config.fsync {
-                fs::sync_file(&file)?;
-            }
-            fs::close(file)
+            self.file.close(store.config.fsync)
         };
         complete().map_err(|e| Error::failed("writing a message", e))
     }
@@ -149,30 +158,25 @@ impl Delivery {
         self.flags
     }
 
-    /// The file, for whoever has to read it before it is delivered (the outbox); nothing once it is
-    /// delivered.
+    /// The path of the file, which the outbox reads before the delivery; empty after it.
     pub(crate) fn path(&self) -> &Path {
-        self.path.as_deref().unwrap_or(Path::new(""))
+        self.file.path()
     }
 
-    /// Puts the message into `cur`; its name there. Under the folder's lock.
+    /// Puts the message into `cur`, under the folder's lock. Its file name there.
     pub(super) fn put(&mut self, store: &Store, dir: &Dir) -> Result<Vec<u8>, Error> {
-        let Some(path) = &self.path else { return Err(Error::Gone) };
         loop {
-            let base = self.stem.base(store, self.device, self.inode, self.size);
+            let base = self.stem.base(&store.config.host, self.inode, self.size);
             if !self.keywords.is_empty() && store.config.keywords.is_on() {
-                // Before the message is there (STORAGE 3.3), so that it is never seen without.
+                // First, so that the message is never seen without its keywords (STORAGE 3.3).
                 let names: Vec<&[u8]> = self.keywords.iter().map(Vec::as_slice).collect();
                 keywords::write_set(store, dir, &base, &names)?;
             }
             let mut name = base.clone();
             name.extend_from_slice(b":2,");
             self.flags.push_letters(&mut name);
-            match fs::rename_new(path, &dir.message(&name)) {
-                Ok(()) => {
-                    self.path = None;
-                    return Ok(name);
-                }
+            match self.file.rename_new_to(&dir.message(&name)) {
+                Ok(()) => return Ok(name),
                 Err(e) => {
                     let _ = fs::unlink(&fs::join(&dir.keywords(), &base));
                     if e.kind() != io::ErrorKind::AlreadyExists {
@@ -185,33 +189,7 @@ impl Delivery {
     }
 }
 
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = fs::unlink(path);
-        }
-    }
-}
-
-/// Makes something under a name that was not there.
-fn with_new_name<T>(
-    store: &Store,
-    tmp: &Path,
-    size: Option<u64>,
-    make: impl Fn(&Path) -> io::Result<T>,
-) -> io::Result<(Stem, PathBuf, T)> {
-    let mut tries = 0;
-    loop {
-        let stem = Stem::next(store);
-        let path = fs::join(tmp, &stem.temporary(store, size));
-        match make(&path) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < 100 => tries += 1,
-            other => return Ok((stem, path, other?)),
-        }
-    }
-}
-
-/// What the scan has put into `cur`; taken out again if the scan fails, for the client will be told
+/// What a scan has put into `cur`. It is removed again if the scan fails: the client will be told
 /// that it was not stored.
 pub(super) struct Arrivals<'a> {
     dir: &'a Dir,
@@ -219,22 +197,27 @@ pub(super) struct Arrivals<'a> {
 }
 
 impl<'a> Arrivals<'a> {
-    /// None yet.
+    /// Nothing yet.
     pub(super) fn new(dir: &'a Dir) -> Arrivals<'a> {
         Arrivals { dir, names: Vec::new() }
     }
 
-    /// One more.
+    /// The folder.
+    pub(super) fn dir(&self) -> &'a Dir {
+        self.dir
+    }
+
+    /// Adds a file name in `cur`.
     pub(super) fn add(&mut self, name: Vec<u8>) {
         self.names.push(name);
     }
 
-    /// All, in their order.
+    /// The file names, in the order of the deliveries.
     pub(super) fn names(&self) -> &[Vec<u8>] {
         &self.names
     }
 
-    /// They are there to stay.
+    /// Keeps them in `cur` for good.
     pub(super) fn stay(mut self) {
         self.names.clear();
     }
@@ -244,9 +227,7 @@ impl Drop for Arrivals<'_> {
     fn drop(&mut self) {
         for name in &self.names {
             let _ = fs::unlink(&self.dir.message(name));
-            if let Some(base) = name.get(..names::base_length(name)) {
-                let _ = fs::unlink(&fs::join(&self.dir.keywords(), base));
-            }
+            let _ = fs::unlink(&fs::join(&self.dir.keywords(), names::base(name)));
         }
     }
 }

@@ -10,11 +10,12 @@
 //! Writers take no lock, so files come and go while this reads: if one vanishes between the listing
 //! and its opening, all is read again.
 
+use super::dir::MAX_CONTROL_FILE;
 use super::index::Index;
-use super::look::Stamp;
 use super::messages::Messages;
-use super::names::Temporary;
-use super::{CONTROL_LIMIT, Dir, Error, KeywordMode, Store};
+use super::stamp::Stamp;
+use super::temporary::TemporaryFile;
+use super::{Dir, Error, KeywordMode, Store};
 use crate::sys::{clock, dir, fs};
 use crate::types::{KeywordTable, SetId, number};
 use std::cell::OnceCell;
@@ -23,14 +24,22 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The keywords of a folder as they are on disk.
-pub(super) struct State {
+pub(super) struct FolderKeywords {
     pub(super) table: KeywordTable,
-    /// By the place of the message.
+    /// The set of each message, by its position.
     pub(super) sets: Vec<SetId>,
-    /// The directory before it was read.
+    /// The stamp of the directory before it was read.
     pub(super) stamp: Option<Stamp>,
-    /// Something could not be read: what is there must not be replaced by what is known.
-    pub(super) partial: bool,
+    /// Whether something could not be read. Then no file may be replaced by what was read.
+    pub(super) has_unread: bool,
+}
+
+impl FolderKeywords {
+    /// The set of the message at this position.
+    pub(super) fn set(&self, i: usize) -> SetId {
+        debug_assert!(i < self.sets.len(), "every message has a set");
+        self.sets.get(i).copied().unwrap_or_default()
+    }
 }
 
 /// The seconds of one period of `.<N>.` names.
@@ -67,17 +76,17 @@ pub(super) fn read(
     messages: &Messages,
     index: &OnceCell<Index>,
     write: bool,
-) -> Result<State, Error> {
+) -> Result<FolderKeywords, Error> {
     if write {
         let _ = make_directory(dir);
     }
     if store.config.keywords == KeywordMode::Off {
         let stamp = Stamp::of_directory(&dir.keywords());
-        return Ok(State {
+        return Ok(FolderKeywords {
             table: KeywordTable::new(),
             sets: vec![SetId::EMPTY; messages.len()],
             stamp,
-            partial: false,
+            has_unread: false,
         });
     }
     let mut restarts = 0;
@@ -90,12 +99,12 @@ pub(super) fn read(
             }
             Ok(()) => {
                 if write
-                    && !reading.state.partial
+                    && !reading.keywords.has_unread
                     && let Err(e) = reading.tidy()
                 {
                     log::error!("{}: {e}", fs::shown(&dir.keywords()));
                 }
-                return Ok(reading.state);
+                return Ok(reading.keywords);
             }
         }
     }
@@ -122,7 +131,7 @@ struct Reading<'a> {
     dir: &'a Dir,
     messages: &'a Messages,
     index: &'a OnceCell<Index>,
-    state: State,
+    keywords: FolderKeywords,
     found: Vec<Found>,
     /// Names of messages that are not there.
     unknown: Vec<Vec<u8>>,
@@ -141,11 +150,11 @@ impl<'a> Reading<'a> {
         messages: &'a Messages,
         index: &'a OnceCell<Index>,
     ) -> Reading<'a> {
-        let state = State {
+        let keywords = FolderKeywords {
             table: KeywordTable::new(),
             sets: vec![SetId::EMPTY; messages.len()],
             stamp: None,
-            partial: false,
+            has_unread: false,
         };
         let (found, unknown, scratch) = (Vec::new(), Vec::new(), Vec::new());
         Reading {
@@ -153,7 +162,7 @@ impl<'a> Reading<'a> {
             dir,
             messages,
             index,
-            state,
+            keywords,
             found,
             unknown,
             scratch,
@@ -176,17 +185,17 @@ impl<'a> Reading<'a> {
             // Mail without keywords is better than no mail.
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
                 log::error!("{}: {}", fs::shown(&path), fs::error_text(&e));
-                self.state.partial = true;
+                self.keywords.has_unread = true;
                 return Ok(());
             }
             other => other?,
         };
-        self.state.stamp = Some(Stamp::of(&directory.metadata()?));
-        match fs::read_control(&path.join(":list"), CONTROL_LIMIT) {
+        self.keywords.stamp = Some(Stamp::of(&directory.metadata()?));
+        match fs::read_control(&path.join(":list"), MAX_CONTROL_FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
                 log::error!("{}/:list: {}", fs::shown(&path), fs::error_text(&e));
-                self.state.partial = fs::is_unreadable(&e);
+                self.keywords.has_unread = fs::is_unreadable(&e);
             }
             list => self.list(&list?),
         }
@@ -199,7 +208,7 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let set = self.file(&fs::join(&path, &file.name))?;
-            if let Some(slot) = self.state.sets.get_mut(file.message)
+            if let Some(slot) = self.keywords.sets.get_mut(file.message)
                 && *slot != set
             {
                 *slot = set;
@@ -231,16 +240,16 @@ impl<'a> Reading<'a> {
             let numbers = indexes.split(|b| !b.is_ascii_digit()).filter_map(number::digits);
             let numbers =
                 numbers.filter_map(|n| names.get(usize::try_from(n).ok()?).copied().flatten());
-            let set = self.state.table.set(numbers.collect());
+            let set = self.keywords.table.set(numbers.collect());
             // Courier: of two lines the later one counts.
-            if let Some(slot) = self.state.sets.get_mut(message) {
+            if let Some(slot) = self.keywords.sets.get_mut(message) {
                 *slot = set;
             }
         }
     }
 
     fn intern(&mut self, name: &[u8]) -> Option<u32> {
-        self.state.table.intern(&safe(name))
+        self.keywords.table.intern(&safe(name))
     }
 
     /// One message's file: a keyword on each line.
@@ -253,7 +262,7 @@ impl<'a> Reading<'a> {
             }
             Err(e) if fs::is_unreadable(&e) => {
                 log::error!("{}: {}", fs::shown(path), fs::error_text(&e));
-                self.state.partial = true;
+                self.keywords.has_unread = true;
                 return Ok(SetId::EMPTY);
             }
             Err(e) => return Err(e),
@@ -264,7 +273,7 @@ impl<'a> Reading<'a> {
             .filter(|l| !l.is_empty())
             .filter_map(|l| self.intern(l))
             .collect();
-        Ok(self.state.table.set(numbers))
+        Ok(self.keywords.table.set(numbers))
     }
 
     fn entry(&mut self, name: &[u8]) {
@@ -347,13 +356,13 @@ impl<'a> Reading<'a> {
 
     fn write_list(&self, path: &Path) -> io::Result<()> {
         let target = path.join(":list");
-        let table = &self.state.table;
+        let table = &self.keywords.table;
         // Only names that a message has, numbered as they are met.
         let mut places: Vec<Option<u64>> = vec![None; table.names().count()];
         let mut names = Vec::new();
         let mut lines = Vec::new();
         let mut count = 0;
-        for (i, set) in self.state.sets.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
+        for (i, set) in self.keywords.sets.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
             lines.extend_from_slice(self.messages.base_name(i));
             let mut separator = b':';
             for member in table.members(*set) {
@@ -374,7 +383,8 @@ impl<'a> Reading<'a> {
             return if self.has_list { fs::unlink(&target) } else { Ok(()) };
         }
         names.push(b'\n');
-        let mut temporary = Temporary::create(self.store, &self.dir.tmp(), b"", 0o644)?;
+        let mut temporary =
+            TemporaryFile::create(&self.store.config.host, &self.dir.tmp(), b"", 0o644)?;
         temporary.file()?.write_all(&names)?;
         temporary.file()?.write_all(&lines)?;
         temporary.close(self.store.config.fsync)?;
@@ -400,8 +410,8 @@ fn can_be_stored(base: &[u8]) -> bool {
     !base.is_empty() && !base.starts_with(b".") && base != b":list" && !base.contains(&b'\n')
 }
 
-fn written(store: &Store, dir: &Dir, names: &[&[u8]]) -> io::Result<Temporary> {
-    let mut temporary = Temporary::create(store, &dir.tmp(), b"", 0o644)?;
+fn written(store: &Store, dir: &Dir, names: &[&[u8]]) -> io::Result<TemporaryFile> {
+    let mut temporary = TemporaryFile::create(&store.config.host, &dir.tmp(), b"", 0o644)?;
     temporary.file()?.write_all(&content(names))?;
     temporary.close(false)?;
     Ok(temporary)
@@ -452,8 +462,7 @@ pub(super) fn write_set_carefully(
         let own = temporary.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
         let scratch =
             fs::join(&path, &[b".tmp.", clock::now().0.to_string().as_bytes(), &*own].concat());
-        fs::rename(temporary.path(), &scratch)?;
-        temporary.moved_to(scratch);
+        temporary.move_to(scratch)?;
         match fs::link(temporary.path(), &target) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(e) if fs::no_hard_links(&e) => match fs::rename_new(temporary.path(), &target) {

@@ -1,7 +1,7 @@
 //! What LIST and LSUB show: the folders that match a pattern, the levels above them, and who has
 //! children (PROTOCOL 4.5).
 
-use super::control;
+use super::folder_names;
 use super::pattern::Pattern;
 use super::resolve::Namespace;
 use crate::sys::fs;
@@ -144,7 +144,7 @@ impl Namespace {
         if !pattern.matches(top) && !pattern.may_match_below(top) {
             return;
         }
-        let subs = control::folders(root).unwrap_or_else(|e| {
+        let subs = folder_names::list(root).unwrap_or_else(|e| {
             log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
             Vec::new()
         });

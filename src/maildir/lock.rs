@@ -10,7 +10,7 @@
 //! lock is removed, and then nobody takes it for five seconds, so that two who saw it do not remove
 //! each other's new one.
 
-use super::names::Temporary;
+use super::temporary::TemporaryFile;
 use super::watch::Watch;
 use super::{Dir, Error, Store};
 use crate::sys::{clock, fs, poll, user};
@@ -44,7 +44,7 @@ const WATCHED_WAIT: Duration = Duration::from_secs(1);
 const TICKET_AGE: Duration = Duration::from_secs(1);
 /// How far the file system's clock, by which locks are dated, may be off from ours, in nanoseconds:
 /// at login it was proven to be less.
-const CLOCKS_DIFFER: i128 = 31_000_000_000;
+pub(super) const MAX_CLOCK_SKEW: i128 = 31_000_000_000;
 
 impl Lock {
     /// Takes a folder's lock, waiting for it if need be. A wait that ends without it is in the log.
@@ -215,10 +215,10 @@ impl Wait {
                 Holder::Elsewhere
             };
         };
-        let before = |start: i128| holder.2.saturating_add(CLOCKS_DIFFER) < start;
+        let before = |start: i128| holder.2.saturating_add(MAX_CLOCK_SKEW) < start;
         let stale = if pid == user::pid() || !user::process_runs(pid) {
             true
-        } else if seen.age.unsigned_abs() < CLOCKS_DIFFER.unsigned_abs() {
+        } else if seen.age.unsigned_abs() < MAX_CLOCK_SKEW.unsigned_abs() {
             // What has just been made is older than nothing.
             false
         } else {
@@ -263,7 +263,7 @@ fn remove_if(path: &Path, wanted: Id) -> bool {
 
 /// The file of ours that becomes the lock.
 struct Ticket {
-    file: Temporary,
+    file: TemporaryFile,
     content: Vec<u8>,
     id: Id,
     made: Instant,
@@ -280,7 +280,8 @@ impl Ticket {
             }
             _ => Error::about("locking", dir.path())(e),
         };
-        let mut file = Temporary::create(store, &tmp, b"_courierlock", 0o644).map_err(failed)?;
+        let mut file = TemporaryFile::create(&store.config.host, &tmp, b"_courierlock", 0o644)
+            .map_err(failed)?;
         let content = [user::pid().to_string().as_bytes(), b":", &store.config.lock_host].concat();
         let write = || -> io::Result<Metadata> {
             match file.file()?.write_all(&content) {

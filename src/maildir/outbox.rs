@@ -1,7 +1,7 @@
 //! The outbox: a message that comes into the folder of the setting `OUTBOX` is mailed before it is
 //! stored (STORAGE 10.2).
 
-use super::control;
+use super::folder_names;
 use crate::sys::{fs, process};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -32,7 +32,8 @@ impl Outbox {
     /// The outbox by the setting `OUTBOX` (`.Outbox`); `None` if it is unset or not the name of a
     /// folder.
     pub(crate) fn new(setting: Option<&[u8]>, multiple: bool, mailer: Mailer) -> Option<Outbox> {
-        let folder = setting?.strip_prefix(b".").filter(|name| control::is_name(name))?.to_vec();
+        let folder =
+            setting?.strip_prefix(b".").filter(|name| folder_names::is_valid(name))?.to_vec();
         Some(Outbox { folder, multiple, mailer })
     }
 }

@@ -2,11 +2,13 @@
 //! agent appends to (STORAGE 7). There is no lock: one difference is one write, and whoever doubts
 //! the sum counts the Maildir and replaces the file.
 
-use super::{Config, control};
+pub(crate) use super::quota_limits::QuotaLimits;
+use super::temporary::TemporaryFile;
+use super::{Config, folder_names};
 use crate::sys::{clock, dir, fs};
 use crate::types::Flags;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const FILE: &[u8] = b"maildirsize";
@@ -16,15 +18,6 @@ const FULL: u64 = 5120;
 const FRESH_SECONDS: i64 = 15 * 60;
 /// How often a count may be disturbed by new mail.
 const COUNTS: u32 = 5;
-
-/// The limits of a quota; 0 is no limit.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct QuotaLimits {
-    /// Bytes on disk (LF line ends).
-    pub(crate) bytes: u64,
-    /// Messages.
-    pub(crate) messages: u64,
-}
 
 /// What GETQUOTA shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,43 +50,6 @@ pub(crate) enum Action {
 pub(crate) struct Quota<'a> {
     root: PathBuf,
     config: &'a Config,
-}
-
-impl QuotaLimits {
-    /// Reads `5000S,10C`: numbers with the letters S (octets) and C (messages), anything between
-    /// them passed over. A number with another letter is logged. `None` if nothing is limited.
-    pub(crate) fn parse(text: &[u8]) -> Option<QuotaLimits> {
-        let mut limits = QuotaLimits::default();
-        let mut rest = text;
-        while let Some(start) = rest.iter().position(u8::is_ascii_digit) {
-            rest = rest.get(start..).unwrap_or_default();
-            let end = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
-            let (digits, after) = rest.split_at_checked(end).unwrap_or((rest, b""));
-            let n = crate::types::number::digits(digits).unwrap_or(u64::MAX);
-            match after.first() {
-                Some(b'S') => limits.bytes = n,
-                Some(b'C') => limits.messages = n,
-                Some(b) if b.is_ascii_alphabetic() => {
-                    log::warn!("quota string '{}' not parseable", crate::sys::log::value(text));
-                }
-                _ => {}
-            }
-            rest = after;
-        }
-        (limits != QuotaLimits::default()).then_some(limits)
-    }
-
-    /// As line 1 of the file has them.
-    fn line(self) -> String {
-        let one = |n: u64, letter| if n == 0 { String::new() } else { format!("{n}{letter}") };
-        let comma = if self.bytes != 0 && self.messages != 0 { "," } else { "" };
-        format!("{}{comma}{}", one(self.bytes, 'S'), one(self.messages, 'C'))
-    }
-
-    fn exceeded_by(self, bytes: i64, messages: i64) -> bool {
-        let over = |n: i64, limit: u64| limit != 0 && u64::try_from(n).is_ok_and(|n| n > limit);
-        over(bytes, self.bytes) || over(messages, self.messages)
-    }
 }
 
 /// The file as it was read.
@@ -325,15 +281,16 @@ impl<'a> Quota<'a> {
                 line(bytes, messages)
             );
             let pid = crate::sys::user::pid();
-            let host = control::safe_host(&self.config.host);
-            let name =
-                [format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0).as_bytes(), &host].concat();
+            let start = format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0);
+            let name = [start.as_bytes(), self.config.host.as_bytes()].concat();
             let tmp = self.root.join("tmp").join(fs::path(&name));
-            let _ = fs::unlink(&tmp);
-            let written =
-                fs::create_new(&tmp, 0o644).and_then(|mut file| file.write_all(text.as_bytes()));
-            if let Err(e) = written.and_then(|()| fs::rename(&tmp, &self.path())) {
+            let write = || -> io::Result<()> {
                 let _ = fs::unlink(&tmp);
+                let file = TemporaryFile::create_at(tmp, 0o644)?;
+                file.file()?.write_all(text.as_bytes())?;
+                file.rename_to(&self.path())
+            };
+            if let Err(e) = write() {
                 log::warn!("maildirsize: {e}");
                 return None;
             }
@@ -348,8 +305,8 @@ impl<'a> Quota<'a> {
     /// links left aside.
     fn directories(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.root.clone()];
-        for sub in control::folders(&self.root).unwrap_or_default() {
-            let path = control::folder(&self.root, &sub);
+        for sub in folder_names::list(&self.root).unwrap_or_default() {
+            let path = folder_names::directory(&self.root, &sub);
             if is_counted_folder(&sub) && fs::lstat(&path).is_ok_and(|m| m.is_dir()) {
                 folders.push(path);
             }

@@ -8,7 +8,8 @@
 use super::account::AccountOptions;
 use super::acl::{Acl, ChangeRefused, Identity};
 use super::acl_files::AclFiles;
-use super::control;
+use super::folder_names;
+use super::host::Host;
 use super::shared_index::{self, SharedIndex, Spot};
 use super::shared_link::{self, SharedLinks};
 use super::subscriptions::Subscriptions;
@@ -57,7 +58,7 @@ pub(crate) struct NotThere;
 #[derive(Debug)]
 pub(crate) struct Namespace {
     root: PathBuf,
-    host: Vec<u8>,
+    host: Host,
     who: Identity,
     /// `disableshared`: no lists, no index (STORAGE 5.7).
     no_lists: bool,
@@ -79,12 +80,12 @@ struct Last {
 const REMEMBERED: usize = 4096;
 
 /// The settings behind a [`Namespace`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// The account's Maildir, `.` in a session.
     pub(crate) root: PathBuf,
     /// The host in file names.
-    pub(crate) host: Vec<u8>,
+    pub(crate) host: Host,
     /// The login, `AUTHENTICATED`.
     pub(crate) user: Vec<u8>,
     /// `OPTIONS`.
@@ -138,7 +139,7 @@ impl Namespace {
     }
 
     fn own(&self, sub: &[u8]) -> Resolved {
-        let dir = Dir::at(control::folder(&self.root, sub));
+        let dir = Dir::at(folder_names::directory(&self.root, sub));
         Resolved {
             delivery: dir.clone(),
             dir,
@@ -151,7 +152,7 @@ impl Namespace {
     }
 
     fn shared(account: shared_index::Account) -> Resolved {
-        let dir = Dir::at(control::folder(&account.root, &account.sub));
+        let dir = Dir::at(folder_names::directory(&account.root, &account.sub));
         Resolved {
             delivery: dir.clone(),
             dir,

@@ -3,13 +3,15 @@
 //! provider's folder and one symbolic link per message, so that flags and UIDs are this account's
 //! while the messages are the provider's.
 
-use super::look::Stamp;
-use super::{control, renamed};
+use super::error::is_missing;
+use super::host::Host;
+use super::stamp::Stamp;
+use super::temporary::TemporaryFile;
+use super::{folder_names, renamed, upkeep};
 use crate::sys::{clock, dir, fs};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,8 +20,6 @@ pub(crate) const GLOBAL: &str = "/etc/courier/maildirshared";
 const LOCAL: &[u8] = b"shared-maildirs";
 const TREE: &[u8] = b"shared-folders";
 const SIZE_LIMIT: u64 = 1024 * 1024;
-/// What lies in a `tmp` for longer is left over (STORAGE 1.5).
-const TMP_SECONDS: i64 = 36 * 3600;
 
 /// The old-style shared folders of one account.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl SharedLinks<'_> {
         for (read, path) in [(global, self.global), (own, &local)] {
             let text = match read {
                 Ok(text) => text,
-                Err(e) if control::is_missing(&e) => continue,
+                Err(e) if is_missing(&e) => continue,
                 Err(e) => {
                     log::error!("{}: {}", fs::shown(path), fs::error_text(&e));
                     continue;
@@ -87,8 +87,8 @@ impl SharedLinks<'_> {
     pub(crate) fn all(&self) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
         for (name, root) in self.providers() {
-            for sub in control::folders(&root).unwrap_or_default() {
-                if control::folder(&root, &sub).join("cur").is_dir() {
+            for sub in folder_names::list(&root).unwrap_or_default() {
+                if folder_names::directory(&root, &sub).join("cur").is_dir() {
                     found.push([&*name, b".", &sub].concat());
                 }
             }
@@ -105,7 +105,7 @@ impl SharedLinks<'_> {
                 continue;
             }
             for folder in dir::names(&fs::join(&tree, &name)).unwrap_or_default() {
-                if control::is_name(&folder) {
+                if folder_names::is_valid(&folder) {
                     found.push([&*name, b".", &folder].concat());
                 }
             }
@@ -120,7 +120,7 @@ impl SharedLinks<'_> {
         let dot = memchr::memchr(b'.', path)?;
         let (name, rest) = path.split_at_checked(dot)?;
         let (_, root) = self.providers().into_iter().find(|(n, _)| n == name)?;
-        Some(Link { dir, target: control::folder(&root, rest.strip_prefix(b".")?) })
+        Some(Link { dir, target: folder_names::directory(&root, rest.strip_prefix(b".")?) })
     }
 
     /// The account's side of a name, whether or not the provider is known still.
@@ -128,7 +128,7 @@ impl SharedLinks<'_> {
         let dot = memchr::memchr(b'.', path)?;
         let (name, rest) = path.split_at_checked(dot)?;
         let folder = rest.strip_prefix(b".")?;
-        if name.is_empty() || name.contains(&b'/') || !control::is_name(folder) {
+        if name.is_empty() || name.contains(&b'/') || !folder_names::is_valid(folder) {
             return None;
         }
         Some(fs::join(&fs::join(&fs::join(self.root, TREE), name), folder))
@@ -203,31 +203,18 @@ fn mtime(path: &Path) -> io::Result<i128> {
     Ok(fs::mtime_nanos(&path.metadata()?))
 }
 
-fn purge_tmp(folder: &Path) {
-    let tmp = folder.join("tmp");
-    let oldest = clock::now().0.saturating_sub(TMP_SECONDS);
-    for name in dir::names(&tmp).unwrap_or_default() {
-        let path = fs::join(&tmp, &name);
-        if !name.starts_with(b".")
-            && fs::lstat(&path).is_ok_and(|m| !m.is_dir() && m.ctime() < oldest)
-        {
-            let _ = fs::unlink(&path);
-        }
-    }
-}
-
 /// Brings the account's side of a folder up to date with the provider's, before every scan of it
 /// (STORAGE 6.2, "Synchronisation"). `dir` is the account's side, [`Link::dir`]. Where nothing has
 /// changed this costs three looks at times.
-pub(crate) fn synchronise(dir: &Path, host: &[u8]) -> io::Result<()> {
+pub(crate) fn synchronise(dir: &Path, host: &Host) -> io::Result<()> {
     let shared = dir.join("shared");
     let target = std::fs::read_link(&shared)?;
     if !target.is_absolute() {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    purge_tmp(&shared);
-    control::take_in(&shared);
-    control::take_in(dir);
+    upkeep::purge_shared_tmp(&shared);
+    upkeep::move_new_to_cur(&shared);
+    upkeep::move_new_to_cur(dir);
     let stamp = dir.join("shared-timestamp");
     let newest = mtime(&shared.join("new")).unwrap_or(0).max(mtime(&shared.join("cur"))?);
     if fs::lstat(&stamp).is_ok_and(|m| fs::mtime_nanos(&m) > newest) {
@@ -239,7 +226,7 @@ pub(crate) fn synchronise(dir: &Path, host: &[u8]) -> io::Result<()> {
     update_links(dir, &target, host)
 }
 
-fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
+fn update_links(dir: &Path, target: &Path, host: &Host) -> io::Result<()> {
     // The provider's messages: name by base name.
     let mut messages: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
     dir::for_each(&dir::open(&target.join("cur"))?, |name, kind| {
@@ -249,16 +236,11 @@ fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
     })?;
     let cur = target.join("cur");
     let tmp = dir.join("tmp");
-    let make =
-        |name: &[u8], at: &Path, put: fn(&Path, &Path) -> io::Result<()>| -> io::Result<()> {
-            // The file holds the name's place only until the link does.
-            let (_, path) = control::temporary(&tmp, "newlink", host, 0o600)?;
-            fs::unlink(&path)?;
-            fs::symlink(&fs::join(&cur, name), &path)?;
-            put(&path, at).inspect_err(|_| {
-                let _ = fs::unlink(&path);
-            })
-        };
+    let new_link = |name: &[u8]| -> io::Result<TemporaryFile> {
+        let mut link = TemporaryFile::create(host, &tmp, b"_newlink", 0o600)?;
+        link.become_link(&fs::join(&cur, name))?;
+        Ok(link)
+    };
     for part in ["new", "cur"] {
         let here = dir.join(part);
         for link in dir::names(&here)? {
@@ -270,17 +252,19 @@ fn update_links(dir: &Path, target: &Path, host: &[u8]) -> io::Result<()> {
             let Ok(points_at) = std::fs::read_link(&at) else { continue };
             match messages.remove(base(&link)) {
                 None => match fs::unlink(&at) {
-                    Err(e) if !control::is_missing(&e) => return Err(e),
+                    Err(e) if !is_missing(&e) => return Err(e),
                     _ => {}
                 },
-                Some(name) if points_at != fs::join(&cur, &name) => make(&name, &at, fs::rename)?,
+                Some(name) if points_at != fs::join(&cur, &name) => {
+                    new_link(&name)?.rename_to(&at)?
+                }
                 Some(_) => {}
             }
         }
     }
     let new = dir.join("new");
     for (base, name) in messages {
-        match make(&name, &fs::join(&new, &[&*base, b":2,"].concat()), fs::rename_new) {
+        match new_link(&name)?.rename_new_to(&fs::join(&new, &[&*base, b":2,"].concat())) {
             // Another session was first, or something else is there that is not ours to replace.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
@@ -323,7 +307,7 @@ fn with_target<T>(
         // The deed itself is tried with every likely name: a look before it would be out of date.
         for name in [file.clone()].into_iter().chain(renamed::likely(base(&file), &file)) {
             match act(&fs::join(&provider, &name)) {
-                Err(e) if control::is_missing(&e) || fs::is_gone(&e) => {}
+                Err(e) if is_missing(&e) || fs::is_gone(&e) => {}
                 done => return done.map(Some),
             }
         }
@@ -353,7 +337,7 @@ fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
             Ok(before.is_settled(clock::now_nanos()) && before == Stamp::of(&open.metadata()?))
         });
         let calm = match read {
-            Err(e) if control::is_missing(&e) => return Ok(None),
+            Err(e) if is_missing(&e) => return Ok(None),
             read => read?,
         };
         now = now.or_else(|| if calm { None } else { renamed::find(provider, base(name), name) });
@@ -378,7 +362,7 @@ pub(crate) fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
         Ok(Some(())) => true,
         // Nothing is left to remove, unless the link leads elsewhere: what is there is not ours to
         // remove.
-        Ok(None) => link.metadata().is_err_and(|e| control::is_missing(&e)),
+        Ok(None) => link.metadata().is_err_and(|e| is_missing(&e)),
         // The link itself has another name, or nobody can keep up with the file.
         Err(e) if fs::is_gone(&e) || e.kind() == io::ErrorKind::ResourceBusy => return Err(e),
         Err(_) => false,

@@ -1,7 +1,9 @@
 //! Subscriptions: `courierimapsubscribed`, one folder name per line (STORAGE 4.1). Old-style
 //! `shared.` folders are not in it, see [`super::shared_link`].
 
-use super::control;
+use super::error::is_missing;
+use super::host::Host;
+use super::temporary;
 use crate::sys::fs;
 use std::io;
 use std::path::Path;
@@ -16,13 +18,13 @@ pub(crate) struct Subscriptions<'a> {
     /// The account's Maildir.
     pub(crate) root: &'a Path,
     /// The host's name, for temporary files.
-    pub(crate) host: &'a [u8],
+    pub(crate) host: &'a Host,
 }
 
 impl Subscriptions<'_> {
     fn text(&self) -> io::Result<Vec<u8>> {
         match fs::read_control(&fs::join(self.root, FILE), SIZE_LIMIT) {
-            Err(e) if control::is_missing(&e) => Ok(Vec::new()),
+            Err(e) if is_missing(&e) => Ok(Vec::new()),
             other => other,
         }
     }
@@ -34,14 +36,8 @@ impl Subscriptions<'_> {
             data.push(b'\n');
         }
         let target = fs::join(self.root, FILE);
-        control::replace(
-            &fs::join(self.root, b"tmp"),
-            &target,
-            "imapsubscribe0",
-            self.host,
-            0o644,
-            &data,
-        )
+        let tmp = fs::join(self.root, b"tmp");
+        temporary::replace(self.host, &tmp, b"_imapsubscribe0", &target, &data)
     }
 
     /// The names in the order of the file, in the form of control files (UTF-8, with prefix); empty
@@ -99,7 +95,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         stdfs::create_dir(dir.path().join("tmp")).unwrap();
         let file = dir.path().join("courierimapsubscribed");
-        let subs = Subscriptions { root: dir.path(), host: b"h" };
+        let subs = Subscriptions { root: dir.path(), host: &Host::new(b"h") };
         let text = || String::from_utf8(stdfs::read(&file).unwrap()).unwrap();
         assert!(subs.names().unwrap().is_empty());
         subs.add(b"INBOX.A").unwrap();
@@ -125,7 +121,7 @@ mod tests {
     fn hostile_files() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("courierimapsubscribed");
-        let subs = Subscriptions { root: dir.path(), host: b"h" };
+        let subs = Subscriptions { root: dir.path(), host: &Host::new(b"h") };
         std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
         assert!(subs.names().is_err());
         stdfs::remove_file(&file).unwrap();

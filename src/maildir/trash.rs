@@ -1,8 +1,9 @@
 //! The trash: which folder it is, and what is old enough to be purged from it and from others
 //! (STORAGE 10.1).
 
-use super::control;
+use super::folder_names;
 use super::quota::{self, Quota};
+use super::upkeep;
 use crate::sys::{dir, fs};
 use crate::types::Flags;
 use crate::types::number::atoi;
@@ -23,7 +24,7 @@ pub(crate) struct Rule {
 /// The trash folder's name on disk, from `IMAP_TRASHFOLDERNAME`: `Trash` if that is unset, empty or
 /// no name for a folder.
 pub(crate) fn folder_name(setting: Option<&[u8]>) -> Vec<u8> {
-    setting.filter(|n| control::is_name(n)).unwrap_or(b"Trash").to_vec()
+    setting.filter(|n| folder_names::is_valid(n)).unwrap_or(b"Trash").to_vec()
 }
 
 /// Reads `IMAP_EMPTYTRASH`, which is set: a number of days for the trash folder, or
@@ -40,7 +41,7 @@ pub(crate) fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
     let item = |item: &[u8]| {
         let colon = memchr::memchr(b':', item)?;
         let (folder, days) = item.split_at_checked(colon)?;
-        control::is_name(folder).then(|| rule(folder, days.get(1..).unwrap_or_default()))
+        folder_names::is_valid(folder).then(|| rule(folder, days.get(1..).unwrap_or_default()))
     };
     setting.split(|b| *b == b',').filter_map(item).collect()
 }
@@ -54,11 +55,11 @@ pub(crate) fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
 pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) -> u64 {
     let mut gone = 0u64;
     for rule in rules {
-        let folder = control::folder(root, &rule.folder);
+        let folder = folder_names::directory(root, &rule.folder);
         if dir::open(&folder.join("cur")).is_err() {
             continue;
         }
-        control::take_in(&folder);
+        upkeep::move_new_to_cur(&folder);
         let before = now.saturating_sub(rule.days.saturating_mul(DAY));
         let (mut bytes, mut messages) = (0u64, 0u64);
         for part in ["cur", "new"] {

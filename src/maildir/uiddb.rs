@@ -2,9 +2,10 @@
 //! its octets become the arena of the messages' names, and it is replaced as a whole, under the
 //! folder's lock.
 
+use super::dir::MAX_CONTROL_FILE;
 use super::messages::Messages;
-use super::names::Temporary;
-use super::{CONTROL_LIMIT, Dir, Error, Store};
+use super::temporary::TemporaryFile;
+use super::{Dir, Error, Store};
 use crate::sys::fs;
 use crate::types::{UidValidity, number};
 use std::io::{self, Seek, Write};
@@ -41,7 +42,7 @@ impl UidFile {
 pub(super) fn read(dir: &Dir) -> Result<UidFile, Error> {
     let path = dir.uid_file();
     let about = Error::about("reading", &path);
-    match fs::read_control(&path, CONTROL_LIMIT) {
+    match fs::read_control(&path, MAX_CONTROL_FILE) {
         Ok(data) => Ok(parse(data)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(UidFile::absent()),
         // A damaged file system or a missing right: new UIDs for everything would be the worse
@@ -100,7 +101,7 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
     let (Some(validity), Ok(next)) = (fits(validity), u32::try_from(next)) else {
         return UidFile { before: file.before, ..UidFile::absent() };
     };
-    let mut messages = Messages::over(data);
+    let mut messages = Messages::with_arena(data);
     let mut at = first_end.saturating_add(1);
     loop {
         let rest = messages.arena().get(at..).unwrap_or_default();
@@ -123,7 +124,7 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
         };
         // No file has a longer name, and no message the UID 0.
         if uid != 0 && u16::try_from(name_length).is_ok() {
-            messages.push_lying(uid, start.saturating_add(name), name_length);
+            messages.push_from_arena(uid, start.saturating_add(name), name_length);
         }
     }
     // Whatever the first line says: the next UID is above every UID that is given.
@@ -159,106 +160,122 @@ pub(super) fn fresh_validity(seconds: i64, before: Option<UidValidity>) -> UidVa
     }
 }
 
-/// A new UID file that is not in its place yet.
-pub(super) struct Draft {
-    temporary: Temporary,
-    reserved: bool,
+/// The first line of a UID file.
+#[derive(Clone, Copy)]
+pub(super) struct Header {
+    pub(super) validity: UidValidity,
+    /// The next UID.
+    pub(super) next: u32,
 }
 
-impl Draft {
+/// A new UID file that is not in its place yet.
+pub(super) struct Draft<'a> {
+    store: &'a Store,
+    dir: &'a Dir,
+    file: TemporaryFile,
+    /// Whether the file was made larger than its content may be.
+    is_reserved: bool,
+}
+
+/// The most bytes of the first line.
+const MAX_HEADER: usize = 32;
+/// The most bytes of a line beside the name: a UID, a blank, a line end.
+const MAX_LINE: usize = 12;
+/// More than the longest name that we give.
+const MAX_OWN_NAME: usize = 255;
+/// How many bytes are written at once.
+const CHUNK: usize = 64 * 1024;
+
+impl<'a> Draft<'a> {
     /// An empty one.
-    pub(super) fn new(store: &Store, dir: &Dir) -> io::Result<Draft> {
-        let temporary = Temporary::create(store, &dir.tmp(), &Temporary::uid_tag(store), 0o644)?;
-        Ok(Draft { temporary, reserved: false })
+    pub(super) fn new(store: &'a Store, dir: &'a Dir) -> io::Result<Draft<'a>> {
+        let mut tag = b"_imapuid_".to_vec();
+        number::push(&mut tag, store.next_uid_file());
+        let file = TemporaryFile::create(&store.config.host, &dir.tmp(), &tag, 0o644)?;
+        Ok(Draft { store, dir, file, is_reserved: false })
     }
 
-    /// One for which there is room on the disk: for all that the present file has, and for messages
-    /// of these names. Where the file system cannot tell, that is found out by writing as much, but
-    /// only once it has run out of room before ([`Store::is_short`]).
+    /// One for which there is room on the disk: for these messages, and for those that will come
+    /// with these names. Where the file system cannot reserve room, writing as much would tell. That
+    /// is done only if the disk was full before ([`Store::is_out_of_room`]).
     pub(super) fn with_room(
-        store: &Store,
-        dir: &Dir,
+        store: &'a Store,
+        dir: &'a Dir,
         messages: &Messages,
-        coming: &[Vec<u8>],
-    ) -> io::Result<Draft> {
+        new_names: &[Vec<u8>],
+    ) -> io::Result<Draft<'a>> {
         let mut draft = Draft::new(store, dir)?;
         let known: usize =
-            (0..messages.len()).map(|i| messages.base_name(i).len().saturating_add(LINE)).sum();
-        // Such a name may have to give way to one of ours.
-        let more: usize =
-            coming.iter().map(|name| name.len().max(OWN_NAME).saturating_add(LINE)).sum();
-        let size = HEADER.saturating_add(known).saturating_add(more);
-        match fs::reserve(draft.temporary.file()?, size as u64) {
+            (0..messages.len()).map(|i| messages.base_name(i).len().saturating_add(MAX_LINE)).sum();
+        // A message whose name is taken will get one of ours.
+        let new: usize = new_names
+            .iter()
+            .map(|name| name.len().max(MAX_OWN_NAME).saturating_add(MAX_LINE))
+            .sum();
+        let size = MAX_HEADER.saturating_add(known).saturating_add(new);
+        match fs::reserve(draft.file.file()?, size as u64) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
-                if store.is_short() {
+                if store.is_out_of_room() {
                     let zeros = vec![0; size];
-                    draft.temporary.file()?.write_all(&zeros)?;
-                    draft.temporary.file()?.rewind()?;
-                    draft.reserved = true;
+                    draft.file.file()?.write_all(&zeros)?;
+                    draft.file.file()?.rewind()?;
+                    draft.is_reserved = true;
                 }
             }
             reserved => {
                 reserved?;
-                draft.reserved = true;
+                draft.is_reserved = true;
             }
         }
         Ok(draft)
     }
-}
 
-/// The most bytes of the first line.
-const HEADER: usize = 32;
-/// The most bytes of a line beside the name: a UID, a blank, a line end.
-const LINE: usize = 12;
-/// More than the longest name that we give.
-const OWN_NAME: usize = 255;
-
-/// Replaces the UID file by the draft: written, synced, renamed; the directory is synced too if the
-/// file has news that a client will be told. The old file stays when any of this fails, but for the
-/// last step.
-pub(super) fn write(
-    store: &Store,
-    dir: &Dir,
-    draft: Draft,
-    (validity, next): (UidValidity, u32),
-    messages: &Messages,
-    news: bool,
-) -> io::Result<()> {
-    let Draft { temporary, reserved } = draft;
-    let mut out = Vec::with_capacity(CHUNK.saturating_add(512));
-    out.extend_from_slice(b"1 ");
-    number::push(&mut out, u64::from(validity.get()));
-    out.push(b' ');
-    number::push(&mut out, u64::from(next));
-    out.push(b'\n');
-    for i in 0..messages.len() {
-        let Some(uid) = messages.uid(i) else { continue };
-        number::push(&mut out, u64::from(uid.get()));
+    /// Writes the file, syncs it and puts it in the place of the old one, which stays if any of
+    /// this fails. `sync_directory`: whether the directory is synced, too, for a client will be told
+    /// what the file has. If only that fails, the new file is in its place.
+    pub(super) fn write(
+        self,
+        header: Header,
+        messages: &Messages,
+        sync_directory: bool,
+    ) -> io::Result<()> {
+        let Draft { store, dir, file, is_reserved } = self;
+        let mut out = Vec::with_capacity(CHUNK.saturating_add(512));
+        out.extend_from_slice(b"1 ");
+        number::push(&mut out, u64::from(header.validity.get()));
         out.push(b' ');
-        out.extend_from_slice(messages.base_name(i));
+        number::push(&mut out, u64::from(header.next));
         out.push(b'\n');
-        if out.len() >= CHUNK {
-            temporary.file()?.write_all(&out)?;
-            out.clear();
+        for i in 0..messages.len() {
+            let Some(uid) = messages.uid(i) else {
+                debug_assert!(false, "a message without a UID is saved");
+                continue;
+            };
+            number::push(&mut out, u64::from(uid.get()));
+            out.push(b' ');
+            out.extend_from_slice(messages.base_name(i));
+            out.push(b'\n');
+            if out.len() >= CHUNK {
+                file.file()?.write_all(&out)?;
+                out.clear();
+            }
         }
+        file.file()?.write_all(&out)?;
+        if is_reserved {
+            let mut file = file.file()?;
+            let end = file.stream_position()?;
+            file.set_len(end)?;
+        }
+        if store.config.fsync {
+            fs::sync_file(file.file()?)?;
+        }
+        file.rename_to(&dir.uid_file())?;
+        if store.config.fsync && sync_directory {
+            fs::sync_dir(dir.path())?;
+        }
+        Ok(())
     }
-    temporary.file()?.write_all(&out)?;
-    if reserved {
-        let mut file = temporary.file()?;
-        let end = file.stream_position()?;
-        file.set_len(end)?;
-    }
-    if store.config.fsync {
-        fs::sync_file(temporary.file()?)?;
-    }
-    temporary.rename_to(&dir.uid_file())?;
-    if store.config.fsync && news {
-        fs::sync_dir(dir.path())?;
-    }
-    Ok(())
 }
-
-const CHUNK: usize = 64 * 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]

@@ -6,7 +6,7 @@ use crate::maildir::account::AccountOptions;
 use crate::maildir::outbox::{Mailer, Outbox};
 use crate::maildir::quota::QuotaLimits;
 use crate::maildir::resolve::{Namespace, Settings};
-use crate::maildir::{Config, Store, trash};
+use crate::maildir::{Config, Host, Store, trash};
 use crate::session::{Client, Counts, Features, Options, Session, logging};
 use crate::sys::stdio::Stdio;
 use crate::sys::{alloc, clock, fs, process, signals, user};
@@ -68,7 +68,7 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
     let account = AccountOptions::parse(&options.account);
     let host = user::hostname();
     let config = Config {
-        host: options.hostname.clone().unwrap_or_else(|| host.clone()),
+        host: Host::new(options.hostname.as_deref().unwrap_or(&host)),
         lock_host: host,
         use_locks: options.use_locks,
         fsync: options.fsync,

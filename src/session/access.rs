@@ -139,7 +139,7 @@ impl Session {
         match self.namespace.lists(&folder.at.root).created(&folder.at.sub) {
             Ok(_) => Ok(()),
             Err(e) => {
-                folders::take_back(&folder.dir);
+                folders::undo_create(&folder.dir);
                 Err(self.io_refusal("ACL", &e, CANNOT))
             }
         }

@@ -140,7 +140,7 @@ impl Session {
         use crate::maildir::resolve::Settings;
         let namespace = Namespace::new(Settings {
             root: std::path::PathBuf::from("."),
-            host: b"host".to_vec(),
+            host: crate::maildir::Host::new(b"host"),
             user: b"alice".to_vec(),
             options: AccountOptions::default(),
             index_file: None,

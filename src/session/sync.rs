@@ -85,7 +85,7 @@ impl Selected {
     /// Scans the folder, unless it is proven unchanged.
     pub(crate) fn rescan(&mut self, s: &Session) -> Result<()> {
         s.synchronise(&self.folder)?;
-        if scan::is_unchanged(&s.store, &self.folder.dir, &self.snapshot) {
+        if scan::is_unchanged(&self.folder.dir, &self.snapshot) {
             return Ok(());
         }
         let dir = &self.folder.dir;
@@ -114,7 +114,7 @@ impl Selected {
     pub(crate) fn rescan_after_removal(&mut self, s: &Session) -> Result<()> {
         match self.rescan(s) {
             Err(Error::Refused(_)) => {
-                let left = self.snapshot.without_those_gone();
+                let left = self.snapshot.without_gone();
                 self.replace_snapshot(left);
                 Ok(())
             }

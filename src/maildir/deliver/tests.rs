@@ -25,7 +25,7 @@ fn octets_as_they_are() {
     want.push(b'\n');
     let name = f.list("tmp")[0].clone();
     assert!(
-        name.ends_with(&format!("_0.{}", String::from_utf8_lossy(&f.store.config.host))),
+        name.ends_with(&format!("_0.{}", String::from_utf8_lossy(f.store.config.host.as_bytes()))),
         "{name}"
     );
     d.finish(&f.store, Flags::SEEN | Flags::DRAFT, vec![], Some(1_000_000_000)).unwrap();

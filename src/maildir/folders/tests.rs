@@ -86,7 +86,7 @@ fn renamed_with_all_below() {
         rename(&inbox.store, inbox.dir.path(), old.as_bytes(), new.as_bytes())
     };
     go("Old", "New.x").unwrap();
-    let mut subs = list_own(inbox.dir.path()).unwrap();
+    let mut subs = folder_names::list_all(inbox.dir.path()).unwrap();
     subs.sort();
     assert_eq!(subs, [&b"New.x"[..], b"New.x.a", b"New.x.a.b", b"Older"]);
     let f = inbox.sub("New.x.a.b");
@@ -121,12 +121,12 @@ fn renamed_with_all_below() {
 #[test]
 fn marked_by_an_unseen_message() {
     let inbox = Folder::of(&["1.a:2,S", "2.b:2,FS", ".x"]);
-    assert!(!marked(&inbox.dir));
+    assert!(!is_marked(&inbox.dir));
     inbox.put("new/3.c");
-    assert!(marked(&inbox.dir));
+    assert!(is_marked(&inbox.dir));
     inbox.rename("new/3.c", "cur/3.c:2,F");
-    assert!(marked(&inbox.dir));
+    assert!(is_marked(&inbox.dir));
     inbox.rename("cur/3.c:2,F", "cur/3.c:2,S");
-    assert!(!marked(&inbox.dir));
-    assert!(!marked(&inbox.sub("None").dir));
+    assert!(!is_marked(&inbox.dir));
+    assert!(!is_marked(&inbox.sub("None").dir));
 }

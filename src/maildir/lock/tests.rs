@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
-use crate::maildir::{Config, Timing};
+use crate::maildir::{Config, Host, store::LockTiming};
 use std::process::{Command, Stdio};
 
 struct Folder {
@@ -17,7 +17,7 @@ fn folder() -> Folder {
         std::fs::create_dir(root.path().join(sub)).unwrap();
     }
     let store = Store::new(Config { lock_host: b"here".to_vec(), ..Config::default() });
-    store.timing.set(Timing {
+    store.timing.set(LockTiming {
         limit: Duration::from_millis(400),
         after_stale: Duration::from_millis(30),
         foreign_age: Duration::from_secs(120),
@@ -116,7 +116,7 @@ fn the_living_do_not_inherit_the_locks_of_the_dead() {
         ("older than the process", alive.id(), 60, ever),
     ] {
         let f = folder();
-        f.store.timing.set(Timing { longest_held, ..f.store.timing.get() });
+        f.store.timing.set(LockTiming { longest_held, ..f.store.timing.get() });
         f.put(&format!("{pid}:here"), age);
         let took = f.time().unwrap_or_else(|e| panic!("{what}: {e}"));
         assert!(took >= Duration::from_millis(30), "{what}: {took:?}");
@@ -182,7 +182,7 @@ fn many_take_turns() {
             scope.spawn(move || {
                 let store = Store::new(Config {
                     lock_host: format!("h{n}").into_bytes(),
-                    host: format!("h{n}").into(),
+                    host: Host::new(format!("h{n}").as_bytes()),
                     ..Config::default()
                 });
                 let dir = Dir::at(path);

@@ -47,8 +47,8 @@ fn names_come_back_as_they_were() {
 
 #[test]
 fn numbers_in_order() {
-    let mut all = Messages::over(b"5 known\n".to_vec());
-    all.push_lying(5, 2, 5);
+    let mut all = Messages::with_arena(b"5 known\n".to_vec());
+    all.push_from_arena(5, 2, 5);
     all.push_named(b"20.b:2,", 0);
     all.push_named(b"zz:2,", bit::DELIVERED);
     all.push_named(b"3.c:2,", 0);

@@ -56,7 +56,7 @@ impl World {
     pub(crate) fn as_user(&self, user: &str, options: &str) -> Namespace {
         let mut namespace = Namespace::new(Settings {
             root: self.at("joe"),
-            host: b"h".to_vec(),
+            host: Host::new(b"h"),
             user: user.into(),
             options: AccountOptions::parse(options.as_bytes()),
             index_file: Some(self.at("index").into_os_string().into_encoded_bytes()),

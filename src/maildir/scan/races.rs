@@ -5,11 +5,13 @@
 use super::super::testing::Folder;
 use super::*;
 use crate::maildir::change::{self, Edit};
-use crate::maildir::{Config, status};
+use crate::maildir::{Config, Host, status};
+use crate::sys::clock;
 use crate::types::{Flags, Operation};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// What all have seen: the base name of each UID.
 #[derive(Default)]
@@ -30,7 +32,8 @@ impl Seen {
 
 fn session(n: usize) -> Store {
     let host = format!("host{n}").into_bytes();
-    Store::new(Config { host: host.clone(), lock_host: host, fsync: false, ..Config::default() })
+    let config = Config { host: Host::new(&host), lock_host: host, ..Config::default() };
+    Store::new(Config { fsync: false, ..config })
 }
 
 /// A generator of numbers that look random, the same each time.
@@ -110,7 +113,7 @@ fn many_sessions() {
                         }
                         _ => drop(status::read(&store, dir).unwrap()),
                     }
-                    if !is_unchanged(&store, dir, &snapshot) {
+                    if !is_unchanged(dir, &snapshot) {
                         snapshot = scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![])
                             .unwrap()
                             .snapshot;

@@ -3,8 +3,11 @@
 
 use super::super::testing::{Folder, show};
 use super::*;
-use crate::maildir::{Config, status};
-use crate::types::Flags;
+use crate::maildir::{Config, status, upkeep};
+use crate::sys::{clock, dir};
+use crate::types::{Flags, UidValidity};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 /// One odd folder: the UID file, what is in `cur`, and what is to be seen and written. `V` is a new
 /// UIDVALIDITY.
@@ -258,58 +261,15 @@ fn examine_writes_uids() {
 }
 
 #[test]
-fn unsaved_uids() {
-    let numbered = |file: Option<u32>, next, go_on, hide, lying: &[u32], fresh: &[&str]| {
-        let mut m = Messages::over(b"aabbcc".to_vec());
-        for (at, uid) in lying.iter().enumerate() {
-            m.push_lying(*uid, at * 2, 2);
-        }
-        for name in fresh {
-            m.push_named(name.as_bytes(), bit::FRESH);
-        }
-        let old = Old { validity: file.and_then(UidValidity::new), before: None, next };
-        let (validity, next, saved) =
-            number_unsaved(&mut m, &old, go_on, hide, UidValidity::new(777).unwrap()).unwrap();
-        let all: Vec<_> = (0..m.len())
-            .map(|i| (m.uid(i).unwrap().get(), String::from_utf8(m.base_name(i).to_vec()).unwrap()))
-            .collect();
-        (validity.get(), next, saved, all)
-    };
-    let own =
-        |list: &[(u32, &str)]| list.iter().map(|(n, s)| (*n, (*s).to_owned())).collect::<Vec<_>>();
-    // The file has them all.
-    assert_eq!(
-        numbered(Some(5), 9, false, false, &[3, 4], &[]),
-        (5, 9, true, own(&[(3, "aa"), (4, "bb")]))
-    );
-    // It does not: all anew.
-    assert_eq!(
-        numbered(Some(5), 9, false, false, &[3], &["x"]),
-        (777, 3, false, own(&[(1, "aa"), (2, "x")]))
-    );
-    assert_eq!(
-        numbered(None, 1, false, false, &[], &["y", "x"]),
-        (777, 3, false, own(&[(1, "x"), (2, "y")]))
-    );
-    // On from there.
-    assert_eq!(
-        numbered(Some(777), 3, true, false, &[1], &["x"]),
-        (777, 4, false, own(&[(1, "aa"), (3, "x")]))
-    );
-    // After a look that was good: what is not in the file stays out of sight.
-    assert_eq!(numbered(Some(5), 9, false, true, &[3], &["x"]), (5, 9, true, own(&[(3, "aa")])));
-}
-
-#[test]
 fn nothing_is_unchanged_until_the_clock_has_moved() {
     let f = Folder::of(&["1.a:2,"]);
     f.scan();
     let s = f.scan();
     // Too soon: the directories have just changed.
-    assert!(!is_unchanged(&f.store, &f.dir, &s));
+    assert!(!is_unchanged(&f.dir, &s));
     clock::sleep(Duration::from_millis(70));
     let s = f.scan();
-    assert!(is_unchanged(&f.store, &f.dir, &s));
+    assert!(is_unchanged(&f.dir, &s));
     for (n, change) in [
         (|f: &Folder| f.put("new/9.x")) as fn(&Folder),
         |f| f.rename("cur/1.a:2,", "cur/1.a:2,S"),
@@ -322,7 +282,7 @@ fn nothing_is_unchanged_until_the_clock_has_moved() {
     .enumerate()
     {
         change(&f);
-        assert!(!is_unchanged(&f.store, &f.dir, &s), "{n}");
+        assert!(!is_unchanged(&f.dir, &s), "{n}");
     }
 }
 
@@ -334,12 +294,12 @@ fn old_files_in_tmp_are_found_by_their_ctime() {
     f.age("tmp/1.a", 1_000_000);
     f.scan();
     assert_eq!(f.list("tmp"), ["1.a"]);
-    let later = clock::now().0 + TMP_STAYS + 10;
+    let later = clock::now().0 + upkeep::TMP_SECONDS + 10;
     f.put("tmp/.hidden");
-    purge(&f.store, &f.dir, later);
+    upkeep::purge_tmp(&f.store, &f.dir, later);
     assert_eq!(f.list("tmp").len(), 2, "looked at a moment ago");
-    f.store.purged.borrow_mut().clear();
-    purge(&f.store, &f.dir, later);
+    f.store.forget_purges();
+    upkeep::purge_tmp(&f.store, &f.dir, later);
     assert_eq!(f.list("tmp"), [".hidden"]);
 }
 
@@ -464,7 +424,7 @@ fn measure() {
     };
     let time = |what: &str, act: &mut dyn FnMut()| several(1, what, act);
     several(9, "directory", &mut || {
-        sys::dir::for_each(&sys::dir::open(&f.dir.cur()).unwrap(), |_, _| {}).unwrap()
+        dir::for_each(&dir::open(&f.dir.cur()).unwrap(), |_, _| {}).unwrap()
     });
     let mut first = None;
     time("first look", &mut || first = Some(f.scan()));
@@ -479,7 +439,7 @@ fn measure() {
     time("one removed", &mut || drop(f.try_scan(Mode::ReadWrite, second.as_ref(), vec![])));
     clock::sleep(Duration::from_millis(70));
     let third = f.scan();
-    time("proven unchanged", &mut || assert!(is_unchanged(&f.store, &f.dir, &third)));
+    time("proven unchanged", &mut || assert!(is_unchanged(&f.dir, &third)));
     several(9, "status", &mut || drop(status::read(&f.store, &f.dir)));
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     for line in status.lines().filter(|l| l.starts_with("VmPeak") || l.starts_with("VmHWM")) {
@@ -503,10 +463,10 @@ fn what_is_left_of_folders_is_swept_out_of_tmp() {
     f.put("tmp/1.full_folder/cur/1.a:2,");
     f.put("tmp/1.fresh_folder/new/1.a");
     f.put("tmp/1.y");
-    purge(&f.store, &f.dir, clock::now().0 + 35 * 3600);
+    upkeep::purge_tmp(&f.store, &f.dir, clock::now().0 + 35 * 3600);
     assert_eq!(f.list("tmp").len(), 6);
-    f.store.purged.borrow_mut().clear();
-    purge(&f.store, &f.dir, clock::now().0 + 37 * 3600);
+    f.store.forget_purges();
+    upkeep::purge_tmp(&f.store, &f.dir, clock::now().0 + 37 * 3600);
     // What was deleted is gone. What was never put in its place may hold mail that was
     // acknowledged.
     assert_eq!(f.list("tmp"), ["1.fresh_folder", "1.full_folder", "1.other"]);

@@ -100,7 +100,7 @@ fn messages_come_and_go() {
     let dir = place.at("M/shared-folders/corp/Wr");
     place.write("Shr/.Wr/new/1.a", "x");
     place.write("Shr/.Wr/cur/2.b:2,S", "x");
-    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
     assert_eq!(place.list("Shr/.Wr/cur"), ["1.a:2,", "2.b:2,S"]);
     assert_eq!(place.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "2.b:2,"]);
     assert_eq!(place.list("M/shared-folders/corp/Wr/tmp"), Vec::<String>::new());
@@ -108,18 +108,18 @@ fn messages_come_and_go() {
     assert_eq!(stdfs::read_to_string(dir.join("new/1.a:2,")).unwrap(), "x");
     // Nothing happens while nothing has changed.
     clock::sleep(std::time::Duration::from_millis(20));
-    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
     clock::sleep(std::time::Duration::from_millis(20));
-    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
     stdfs::remove_file(dir.join("cur/1.a:2,")).unwrap();
-    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
     assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,"]);
     // A renamed message, a removed one, a new one; own flags stay.
     stdfs::rename(dir.join("cur/2.b:2,"), dir.join("cur/2.b:2,F")).unwrap();
     stdfs::rename(place.at("Shr/.Wr/cur/2.b:2,S"), place.at("Shr/.Wr/cur/2.b:2,RS")).unwrap();
     stdfs::write(dir.join("cur/mine:2,"), "not a link").unwrap();
     place.write("Shr/.Wr/new/3.c", "x");
-    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
     assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,F", "mine:2,"]);
     assert_eq!(
         stdfs::read_link(dir.join("cur/2.b:2,F")).unwrap(),
@@ -127,7 +127,7 @@ fn messages_come_and_go() {
     );
     assert_eq!(place.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "3.c:2,"]);
     stdfs::remove_file(place.at("Shr/.Wr/cur/3.c:2,")).unwrap();
-    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
     assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["1.a:2,", "2.b:2,F", "mine:2,"]);
 }
 
@@ -137,8 +137,8 @@ fn expunging() {
     place.with(|links| links.subscribe(b"corp.Wr").unwrap());
     let dir = place.at("M/shared-folders/corp/Wr");
     place.write("Shr/.Wr/cur/1.a:2,S", "x");
-    synchronise(&dir, b"h").unwrap();
-    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
     stdfs::rename(dir.join("cur/1.a:2,"), dir.join("cur/1.a:2,ST")).unwrap();
     assert!(expunge(&dir, b"1.a:2,ST").unwrap());
     assert!(place.list("M/shared-folders/corp/Wr/cur").is_empty());
@@ -167,8 +167,8 @@ fn expunging() {
     assert!(place.at("precious").exists());
     // A link among the provider's files, where everybody may write, is not followed.
     std::os::unix::fs::symlink(place.at("precious"), place.at("Shr/.Wr/cur/5.e:2,")).unwrap();
-    synchronise(&dir, b"h").unwrap();
-    synchronise(&dir, b"h").unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
+    synchronise(&dir, &Host::new(b"h")).unwrap();
     assert!(open(&dir, b"5.e:2,").is_err());
 }
 
@@ -187,10 +187,10 @@ fn hostile_files() {
     // A provider's folder that is gone, and a link that leads nowhere useful.
     place.write("M/shared-maildirs", &format!("corp {}\n", place.at("Shr").display()));
     place.with(|links| links.subscribe(b"corp.Nope").unwrap());
-    assert!(synchronise(&place.at("M/shared-folders/corp/Nope"), b"h").is_err());
-    assert!(synchronise(&place.at("M/shared-folders/corp/None"), b"h").is_err());
+    assert!(synchronise(&place.at("M/shared-folders/corp/Nope"), &Host::new(b"h")).is_err());
+    assert!(synchronise(&place.at("M/shared-folders/corp/None"), &Host::new(b"h")).is_err());
     let shared = place.at("M/shared-folders/corp/Nope/shared");
     stdfs::remove_file(&shared).unwrap();
     std::os::unix::fs::symlink("../../..", &shared).unwrap();
-    assert!(synchronise(&place.at("M/shared-folders/corp/Nope"), b"h").is_err());
+    assert!(synchronise(&place.at("M/shared-folders/corp/Nope"), &Host::new(b"h")).is_err());
 }

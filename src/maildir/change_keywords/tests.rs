@@ -1,0 +1,101 @@
+//! Keywords changed in both modes, against what others write.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use super::super::testing::{Folder, show};
+use super::*;
+use crate::maildir::Config;
+
+fn edit(operation: Operation, names: &[Vec<u8>]) -> KeywordEdit<'_> {
+    KeywordEdit { operation, names }
+}
+
+#[test]
+fn keywords_the_fast_way() {
+    let d = Folder::of(&["1.a:2,", "2.b:2,"]);
+    let mut s = d.scan();
+    let go = |s: &mut Snapshot, i: usize, change, names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|n| n.as_bytes().to_vec()).collect();
+        store_keywords(&d.store, &d.dir, s, &[i], edit(change, &names)).unwrap();
+        show(s).lines().nth(i).unwrap().split_once(":2, *").unwrap().1.to_owned()
+    };
+    assert_eq!(go(&mut s, 0, Operation::Add, &["Work", "$Label1"]), " Work $Label1");
+    assert_eq!(d.read("courierimapkeywords/1.a"), "Work\n$Label1\n");
+    // Another spelling is the same keyword, and nothing is written for what does not change.
+    d.remove("courierimapkeywords/1.a");
+    assert_eq!(go(&mut s, 0, Operation::Add, &["WORK"]), " Work $Label1");
+    assert_eq!(d.list("courierimapkeywords").len(), 0);
+    assert_eq!(go(&mut s, 0, Operation::Remove, &["work", "none"]), " $Label1");
+    assert_eq!(d.read("courierimapkeywords/1.a"), "$Label1\n");
+    assert_eq!(go(&mut s, 0, Operation::Replace, &[]), "");
+    assert_eq!(d.read("courierimapkeywords/1.a"), "");
+    // Where the directory has gone.
+    std::fs::remove_dir_all(d.path("courierimapkeywords")).unwrap();
+    assert_eq!(go(&mut s, 1, Operation::Replace, &["x"]), " x");
+    assert_eq!(d.read("courierimapkeywords/2.b"), "x\n");
+    assert!(d.list("tmp").is_empty());
+    // Not at all.
+    let off = Store::new(Config { keywords: KeywordMode::Off, ..Config::default() });
+    store_keywords(&off, &d.dir, &mut s, &[0], edit(Operation::Add, &[b"y".to_vec()])).unwrap();
+    assert!(!d.path("courierimapkeywords/1.a").exists());
+}
+
+#[test]
+fn keywords_the_careful_way() {
+    let d = Folder::with(Config { keywords: KeywordMode::Careful, ..Config::default() });
+    for name in ["1.a", "2.b", "3.c"] {
+        d.put(&format!("cur/{name}:2,"));
+    }
+    let mut s = d.scan();
+    // Another session's changes, one merged and one not.
+    d.write("courierimapkeywords/:list", "Theirs\n\n2.b:0\n");
+    d.write("courierimapkeywords/1.a", "Theirs\n");
+    store_keywords(&d.store, &d.dir, &mut s, &[0, 1, 2], edit(Operation::Add, &[b"Ours".to_vec()]))
+        .unwrap();
+    assert_eq!(show(&s), "1 1.a:2, * Theirs Ours\n2 2.b:2, * Theirs Ours\n3 3.c:2, * Ours\n");
+    for (name, content) in [("1.a", "Theirs\nOurs\n"), ("2.b", "Theirs\nOurs\n"), ("3.c", "Ours\n")]
+    {
+        assert_eq!(d.read(&format!("courierimapkeywords/{name}")), content);
+    }
+    assert!(d.list("tmp").is_empty());
+    store_keywords(&d.store, &d.dir, &mut s, &[0], edit(Operation::Remove, &[b"theirs".to_vec()]))
+        .unwrap();
+    let scanned = d.scan();
+    assert_eq!(show(&scanned), "1 1.a:2, Ours\n2 2.b:2, Theirs Ours\n3 3.c:2, Ours\n");
+    assert!(!d.list("courierimapkeywords").iter().any(|n| n.starts_with(".tmp")));
+    // A file that appears while we write is not overwritten.
+    d.write("courierimapkeywords/1.a", "Later\n");
+    assert!(!keywords::write_set_carefully(&d.store, &d.dir, b"1.a", &[b"x"]).unwrap());
+    assert_eq!(d.read("courierimapkeywords/1.a"), "Later\n");
+}
+
+/// What could not be read is not overwritten by what is known.
+#[test]
+fn keywords_are_not_added_to_unread_ones() {
+    use std::os::unix::fs::PermissionsExt;
+    for mode in [KeywordMode::Fast, KeywordMode::Careful] {
+        let d = Folder::with(Config { fsync: false, keywords: mode, ..Config::default() });
+        d.put("cur/1.a:2,");
+        d.write("courierimapkeywords/:list", "Theirs\n\n1.a:0\n");
+        let mut s = d.scan();
+        // Root may read everything: too large does as well as forbidden.
+        std::fs::File::options()
+            .write(true)
+            .open(d.path("courierimapkeywords/:list"))
+            .unwrap()
+            .set_len(1 << 40)
+            .unwrap();
+        std::fs::set_permissions(
+            d.path("courierimapkeywords/:list"),
+            std::fs::Permissions::from_mode(0o000),
+        )
+        .unwrap();
+        let mut unread = d.scan();
+        let add = |s: &mut Snapshot| {
+            store_keywords(&d.store, &d.dir, s, &[0], edit(Operation::Add, &[b"Ours".to_vec()]))
+        };
+        assert!(add(&mut unread).is_err(), "{mode:?}");
+        assert!(!d.path("courierimapkeywords/1.a").exists());
+        // The careful way reads anew; the fast way goes by what the session knows.
+        assert_eq!(add(&mut s).is_ok(), mode == KeywordMode::Fast);
+    }
+}

@@ -1,0 +1,176 @@
+//! Doing something with a message's file under the name that it has now. Every change of a flag, by
+//! any session, is a rename, and no lock keeps it away.
+//!
+//! When a name is not there any more, `cur` is read once, and all messages get the names that their
+//! files have now (STORAGE 1.4). Messages that have none are marked. So a FETCH of ten thousand
+//! messages that somebody else has just removed costs one reading, not ten thousand. The flags that
+//! come with a new name are announced to the client later ([`Messages::take_changed`]).
+
+use super::index::Index;
+use super::messages::{Messages, bit};
+use super::names;
+use super::stamp::Stamp;
+use super::{Dir, Error, renamed};
+use crate::sys::dir::{self, EntryKind};
+use crate::sys::{clock, fs};
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How many renames by others one operation follows.
+const MAX_RENAMES: u32 = 200;
+/// How often `cur` is read in search of messages. One reading may miss a message that is renamed
+/// meanwhile.
+const MAX_READINGS: u32 = 4;
+/// Longer than a tick of the clock of file times, which is a hundredth of a second at most.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Calls `act` with a message's file name; if the file is not there under that name, with its new
+/// name.
+///
+/// `act` may be called with names that are only likely. Before it draws any conclusion from the
+/// flags in the name, it has to find out by a system call whether the file is there.
+///
+/// [`Error::Gone`] only for a message that was looked for and not found. A message that is renamed
+/// too fast to be followed is another error (EBUSY).
+pub(super) fn with_current_name<T>(
+    dir: &Dir,
+    messages: &mut Messages,
+    i: usize,
+    mut act: impl FnMut(&mut Messages, &[u8]) -> io::Result<T>,
+) -> Result<T, Error> {
+    let failed = |e: io::Error, name: &[u8]| Error::about("changing", &dir.message(name))(e);
+    for attempt in 0..MAX_RENAMES {
+        let name = messages.file_name(i);
+        if name.is_empty() {
+            return Err(Error::Gone);
+        }
+        match act(messages, &name) {
+            Err(e) if fs::is_gone(&e) => {}
+            done => return done.map_err(|e| failed(e, &name)),
+        }
+        // One reading finds the new names of all messages. It is not repeated for a message that it
+        // did not find.
+        if attempt == 0 && !messages.has(i, bit::GONE) {
+            find_new_names(dir, messages)?;
+            if !messages.has(i, bit::GONE) && !messages.is_named(i, &name) {
+                continue;
+            }
+        }
+        if messages.has(i, bit::GONE) && !messages.gone_is_uncertain() {
+            return Err(Error::Gone);
+        }
+        // Somebody renames it all the time. A stat would be out of date at once, so `act` itself is
+        // tried with every likely name.
+        if let Some(done) = with_likely_name(messages, i, &mut act) {
+            return done.map_err(|e| failed(e, &messages.file_name(i)));
+        }
+        match renamed::find(&dir.cur(), messages.base_name(i), &name) {
+            Some(found) => set_name(messages, i, &found),
+            None if messages.has(i, bit::GONE) => return Err(Error::Gone),
+            None => find_new_names(dir, messages)?,
+        }
+        // Fall out of step with whoever renames it.
+        clock::sleep(Duration::from_micros(u64::from(clock::now().1 % 97)));
+    }
+    let path = dir.message(&messages.file_name(i));
+    let busy = fs::error(io::ErrorKind::ResourceBusy);
+    Err(Error::failed(format!("following {}", fs::shown(&path)), busy))
+}
+
+/// Calls `act` with the names that differ by one flag from the known one. `None` if the file has
+/// none of them.
+fn with_likely_name<T>(
+    messages: &mut Messages,
+    i: usize,
+    act: &mut impl FnMut(&mut Messages, &[u8]) -> io::Result<T>,
+) -> Option<io::Result<T>> {
+    let known = messages.file_name(i);
+    let was_changed = messages.is_changed(i);
+    for name in renamed::likely(messages.base_name(i), &known) {
+        set_name(messages, i, &name);
+        match act(messages, &name) {
+            Err(e) if fs::is_gone(&e) => {
+                messages.set_file_name(i, &known);
+                if !was_changed {
+                    messages.unmark(i, bit::CHANGED);
+                }
+            }
+            done => {
+                messages.unmark(i, bit::GONE);
+                return Some(done);
+            }
+        }
+    }
+    None
+}
+
+/// Notes that another session has given a message's file this name.
+fn set_name(messages: &mut Messages, i: usize, name: &[u8]) {
+    messages.unmark(i, bit::GONE);
+    if !messages.is_named(i, name) {
+        let flags = messages.flags(i);
+        messages.set_file_name(i, name);
+        if messages.flags(i) != flags {
+            messages.mark(i, bit::CHANGED);
+        }
+    }
+}
+
+/// Reads `cur`, and gives every message the name that its file has now, by its base name without
+/// `,S=` (STORAGE 1.4). Messages that were not found are marked as gone. It is noted whether that is
+/// certain: a directory that changes all the time may hide a file from every reading.
+fn find_new_names(dir: &Dir, messages: &mut Messages) -> Result<(), Error> {
+    let path = dir.cur();
+    let index = messages.index_by(|base| names::without_size(names::key(base)));
+    messages.unmark_all(bit::FOUND | bit::THIS_READING);
+    let mut is_certain = false;
+    // Since when the directory has had this stamp.
+    let mut unchanged: Option<(Stamp, Instant)> = None;
+    for _ in 0..MAX_READINGS {
+        let cur = dir::open(&path).map_err(Error::about("opening", &path))?;
+        let stamp =
+            |d: &File| d.metadata().map(|m| Stamp::of(&m)).map_err(Error::about("reading", &path));
+        let before = stamp(&cur)?;
+        let now = clock::monotonic();
+        let since = unchanged.filter(|(stamp, _)| *stamp == before).map_or(now, |(_, since)| since);
+        unchanged = Some((before, since));
+        messages.unmark_all(bit::THIS_READING);
+        dir::for_each(&cur, |name, kind| read_entry(messages, &index, name, kind))
+            .map_err(Error::about("reading", &path))?;
+        is_certain = messages.all_have(bit::FOUND | bit::GONE);
+        if is_certain {
+            break;
+        }
+        if stamp(&cur)? == before {
+            // Two changes within one tick of the file system's clock leave the same time. So only a
+            // reading counts that began after that tick.
+            if !before.is_coarse() && now.saturating_duration_since(since) >= TICK {
+                is_certain = true;
+                break;
+            }
+            clock::sleep(TICK);
+        }
+    }
+    messages.mark_unless(bit::FOUND, bit::GONE);
+    messages.unmark_all(bit::FOUND | bit::THIS_READING);
+    messages.set_gone_is_uncertain(!is_certain);
+    Ok(())
+}
+
+/// Takes one entry of `cur` as the name of the message that it belongs to.
+fn read_entry(messages: &mut Messages, index: &Index, name: &[u8], kind: EntryKind) {
+    if name.starts_with(b".") || matches!(kind, EntryKind::Dir | EntryKind::Other) {
+        return;
+    }
+    let key = names::without_size(names::key(name));
+    let is_similar = |i: usize| names::without_size(messages.key(i)) == key;
+    let is_exact = |i: usize| messages.base_name(i) == names::base(name);
+    let found = index.find(key, |i| is_similar(i) && is_exact(i));
+    let Some(i) = found.or_else(|| index.find(key, is_similar)) else { return };
+    if messages.has(i, bit::THIS_READING) && !is_exact(i) {
+        return;
+    }
+    messages.mark(i, bit::FOUND | bit::THIS_READING);
+    set_name(messages, i, name);
+}

@@ -1,0 +1,94 @@
+//! UIDs for messages: which lines of the UID file count, and the order in which new UIDs are given
+//! (STORAGE 2.3 to 2.5).
+
+use super::{Messages, Record, bit};
+use crate::maildir::names;
+use std::cmp::Ordering;
+
+impl Messages {
+    /// The highest UID; 0 without messages.
+    pub(in crate::maildir) fn highest(&self) -> u32 {
+        self.records.iter().map(|r| r.uid).max().unwrap_or(0)
+    }
+
+    /// Whether the messages are in the order of their UIDs. Two may have the same.
+    pub(in crate::maildir) fn is_sorted(&self) -> bool {
+        self.records.is_sorted_by_key(|r| r.uid)
+    }
+
+    /// Whether every message has a UID, and a greater one than the message before it.
+    pub(in crate::maildir) fn is_ascending(&self) -> bool {
+        let mut last = 0;
+        self.records.iter().all(|r| std::mem::replace(&mut last, r.uid) < r.uid)
+    }
+
+    /// Sorts the messages by UID. Messages with the same UID keep their order.
+    pub(in crate::maildir) fn sort_by_uid(&mut self) {
+        self.records.sort_by_key(|r| r.uid);
+    }
+
+    /// Takes the UID away from every message whose UID an earlier one has, too, and marks it as
+    /// [`bit::DOUBLED`]. Whether there was any.
+    pub(in crate::maildir) fn take_doubled_uids(&mut self) -> bool {
+        let mut last = 0;
+        let mut any = false;
+        for record in &mut self.records {
+            if record.uid == last {
+                record.uid = 0;
+                record.bits |= bit::DOUBLED;
+                any = true;
+            } else {
+                last = record.uid;
+            }
+        }
+        any
+    }
+
+    /// Gives UIDs from `next` on to the messages without one: first to the deliveries in their
+    /// order, then to the others by name (STORAGE 2.4). The next UID after that; `None`, and nothing
+    /// is changed, if there are not enough UIDs left.
+    pub(in crate::maildir) fn number(&mut self, next: u32) -> Option<u32> {
+        let without = self.records.iter().filter(|r| r.uid == 0).count();
+        let after = u32::try_from(without).ok().and_then(|n| next.checked_add(n))?;
+        if without == 0 {
+            return Some(after);
+        }
+        let mut records = std::mem::take(&mut self.records);
+        records.sort_by_key(|r| r.uid == 0);
+        let first = records.len().saturating_sub(without);
+        if let Some(fresh) = records.get_mut(first..) {
+            // The number in each name is parsed once, not at every comparison. The sort is stable,
+            // so that deliveries stay in their order.
+            let rank = |r: &Record| {
+                if r.bits & bit::DELIVERED != 0 {
+                    None
+                } else {
+                    Some(names::order(self.key_of(r)).0)
+                }
+            };
+            let mut ranked: Vec<(Option<i64>, Record)> =
+                fresh.iter().map(|r| (rank(r), *r)).collect();
+            ranked.sort_by(|(a, x), (b, y)| {
+                let names = || {
+                    if a.is_some() { self.key_of(x).cmp(self.key_of(y)) } else { Ordering::Equal }
+                };
+                a.cmp(b).then_with(names)
+            });
+            for (slot, (_, record)) in fresh.iter_mut().zip(ranked) {
+                *slot = record;
+            }
+            for (record, uid) in fresh.iter_mut().zip(next..) {
+                record.uid = uid;
+            }
+        }
+        self.records = records;
+        Some(after)
+    }
+
+    /// Takes all UIDs away. Then [`Messages::number`] numbers all messages by name.
+    pub(in crate::maildir) fn forget_uids(&mut self) {
+        for record in &mut self.records {
+            record.uid = 0;
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Reading `cur` and `new`, and matching the files there with the messages that the UID file knows.
+//! SELECT's scan and STATUS share this part. scan.rs describes the races.
+
+use super::index::Index;
+use super::messages::{Messages, bit};
+use super::names::{self, Stem};
+use super::stamp::Stamp;
+use super::{Dir, Error, Store};
+use crate::sys::dir::{self, EntryKind};
+use crate::sys::fs;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// A folder that is being read.
+pub(super) struct FolderReading<'a> {
+    store: &'a Store,
+    dir: &'a Dir,
+    /// The messages of the UID file, then those that were found beside them.
+    pub(super) messages: Messages,
+    /// Positions in `messages`, by name.
+    pub(super) index: Index,
+    /// Second names in `cur`: the position of their message, and the name.
+    doubles: Vec<(usize, Vec<u8>)>,
+    /// Names in `cur` that a line of the UID file cannot hold.
+    unwritable: Vec<Vec<u8>>,
+    /// `cur` before it was first read.
+    pub(super) cur: Option<Stamp>,
+    /// `new` before it was read.
+    pub(super) new_mail: Option<Stamp>,
+    /// Whether a line of the UID file has to change.
+    pub(super) is_stale: bool,
+}
+
+/// How often a directory that keeps changing is read.
+const MAX_READINGS: u32 = 5;
+
+impl<'a> FolderReading<'a> {
+    /// Begins with the messages of the UID file.
+    pub(super) fn new(store: &'a Store, dir: &'a Dir, mut messages: Messages) -> FolderReading<'a> {
+        let mut is_stale = false;
+        let mut index = messages.index(|_| is_stale = true);
+        if is_stale {
+            // The same name on two lines: the first one counts.
+            messages.drop_doubled_names();
+            index = messages.index(|_| {});
+        }
+        let (doubles, unwritable) = (Vec::new(), Vec::new());
+        let (cur, new_mail) = (None, None);
+        FolderReading { store, dir, messages, index, doubles, unwritable, cur, new_mail, is_stale }
+    }
+
+    /// Adds a message that is in `cur`, unless its name is known.
+    pub(super) fn add(&mut self, name: &[u8], bits: u8) {
+        if self.messages.find_or_reserve(&mut self.index, name).is_none() {
+            self.messages.push_named(name, bits | bit::FRESH | bit::FOUND);
+        }
+    }
+
+    /// Reads `cur`, and reads it again if a rename may have hidden a file. `now`: nanoseconds since
+    /// 1970, no later than the file system's time.
+    pub(super) fn read_cur(&mut self, now: i128) -> Result<(), Error> {
+        let path = self.dir.cur();
+        for reading in 1..=MAX_READINGS {
+            let cur = dir::open(&path).map_err(Error::about("opening", &path))?;
+            let stamp = |d: &std::fs::File| {
+                d.metadata().map(|m| Stamp::of(&m)).map_err(Error::about("reading", &path))
+            };
+            let before = stamp(&cur)?;
+            self.cur.get_or_insert(before);
+            self.messages.unmark_all(bit::THIS_READING);
+            self.doubles.clear();
+            self.unwritable.clear();
+            dir::for_each(&cur, |name, kind| self.entry(name, kind))
+                .map_err(Error::about("reading", &path))?;
+            if self.doubles.is_empty() && self.messages.all_have(bit::FOUND) {
+                break;
+            }
+            // A message is missing, or is there twice. That is certain only if nothing was renamed
+            // during the reading.
+            if stamp(&cur)? == before && (reading > 1 || before.is_settled(now)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One entry of `cur`.
+    fn entry(&mut self, name: &[u8], kind: EntryKind) {
+        if name.starts_with(b".") || matches!(kind, EntryKind::Dir | EntryKind::Other) {
+            return;
+        }
+        let known = self.messages.find(&self.index, name);
+        let Some(i) = known else {
+            if kind == EntryKind::Unknown && !is_message(&self.dir.message(name)) {
+                return;
+            }
+            if name.contains(&b'\n') {
+                self.unwritable.push(name.to_vec());
+            } else {
+                self.add(name, bit::THIS_READING);
+            }
+            return;
+        };
+        if self.messages.has(i, bit::THIS_READING) {
+            if !self.messages.is_named(i, name) {
+                self.doubles.push((i, name.to_vec()));
+            }
+            return;
+        }
+        if self.messages.set_usual_name(i, name, names::key_length(name)) {
+            self.messages.mark(i, bit::FOUND | bit::THIS_READING);
+        } else {
+            self.found(i, name, bit::THIS_READING);
+        }
+    }
+
+    /// Notes that a known message has this file name.
+    fn found(&mut self, i: usize, name: &[u8], bits: u8) {
+        if !self.messages.is_named(i, name) {
+            self.is_stale |= self.messages.base_name(i) != names::base(name);
+            self.messages.set_file_name(i, name);
+        }
+        self.messages.mark(i, bit::FOUND | bits);
+    }
+
+    /// Gives another name to every file whose name another file has, too, or that the UID file
+    /// cannot hold. Such a file would be hidden until the other one is removed, and then appear
+    /// under the other one's UID.
+    pub(super) fn rename_doubles(&mut self) {
+        for (i, name) in std::mem::take(&mut self.doubles) {
+            let kept = self.messages.file_name(i);
+            match (fs::lstat(&self.dir.message(&kept)), fs::lstat(&self.dir.message(&name))) {
+                (Err(_), Ok(_)) => self.found(i, &name, 0),
+                // One file with two names is in the middle of a rename by link(2) and unlink(2).
+                (Ok(a), Ok(b)) if !is_same_file(&a, &b) => {
+                    self.rename_to_unique(&self.dir.cur(), &name);
+                }
+                _ => {}
+            }
+        }
+        for name in std::mem::take(&mut self.unwritable) {
+            self.rename_to_unique(&self.dir.cur(), &name);
+        }
+    }
+
+    /// Gives a file a new unique name in `cur`. A file that cannot be renamed stays hidden.
+    fn rename_to_unique(&mut self, from: &Path, name: &[u8]) {
+        let path = fs::join(from, name);
+        let Ok(metadata) = fs::lstat(&path) else { return };
+        let inode = (metadata.dev(), metadata.ino());
+        let host = &self.store.config.host;
+        let mut new = Stem::next(self.store).base(host, inode, metadata.len());
+        let suffix =
+            name.get(names::base_length(name)..).filter(|s| !s.is_empty() && !s.contains(&b'\n'));
+        new.extend_from_slice(suffix.unwrap_or(b":2,"));
+        if fs::rename_new(&path, &self.dir.message(&new)).is_ok() {
+            self.add(&new, 0);
+        }
+    }
+
+    /// The names in `new`, none if there is no such directory.
+    pub(super) fn list_new(&mut self) -> Result<Vec<Vec<u8>>, Error> {
+        let path = self.dir.new_mail();
+        let mut names = Vec::new();
+        let opened = match dir::open(&path) {
+            Ok(opened) => opened,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(names),
+            // As Courier does: what is in `cur` is served.
+            Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
+                log::error!("{}: {}", fs::shown(&path), fs::error_text(&e));
+                return Ok(names);
+            }
+            Err(e) => return Err(Error::about("opening", &path)(e)),
+        };
+        self.new_mail = opened.metadata().ok().map(|m| Stamp::of(&m));
+        let each = |name: &[u8], kind: EntryKind| {
+            let may_be_message = match kind {
+                EntryKind::File | EntryKind::Link => true,
+                EntryKind::Dir | EntryKind::Other => false,
+                EntryKind::Unknown => is_message(&fs::join(&path, name)),
+            };
+            if may_be_message && !name.starts_with(b".") {
+                names.push(name.to_vec());
+            }
+        };
+        dir::for_each(&opened, each).map_err(Error::about("reading", &path))?;
+        Ok(names)
+    }
+
+    /// Whether a name in `new` belongs to a message that has a UID and is not in `cur`: somebody has
+    /// put it back.
+    pub(super) fn was_put_back(&self, name: &[u8]) -> bool {
+        self.messages.find(&self.index, name).is_some_and(|i| !self.messages.has(i, bit::FOUND))
+    }
+
+    /// Notes that a message with a UID is in `new`, from where it will not be moved now. `false`:
+    /// no message was put back there under this name.
+    pub(super) fn found_in_new(&mut self, name: &[u8]) -> bool {
+        let put_back = |i: &usize| !self.messages.has(*i, bit::FOUND);
+        let Some(i) = self.messages.find(&self.index, name).filter(put_back) else { return false };
+        self.messages.set_file_name(i, name);
+        self.messages.mark(i, bit::FOUND);
+        true
+    }
+
+    /// Moves files from `new` to `cur` (STORAGE 1.3). A file that cannot be moved stays, and the
+    /// next scan tries again.
+    pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>) {
+        let path = self.dir.new_mail();
+        for name in names {
+            let from = fs::join(&path, &name);
+            let known = self.messages.find(&self.index, &name);
+            if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
+                let other = fs::lstat(&self.dir.message(&self.messages.file_name(i)));
+                match (fs::lstat(&from), other) {
+                    (Ok(a), Ok(b)) if is_same_file(&a, &b) => {}
+                    _ => self.rename_to_unique(&path, &name),
+                }
+                continue;
+            }
+            if name.contains(&b'\n') {
+                self.rename_to_unique(&path, &name);
+                continue;
+            }
+            let mut target = name.clone();
+            if !name.contains(&b':') {
+                target.extend_from_slice(b":2,");
+            }
+            match fs::rename_new(&from, &self.dir.message(&target)) {
+                Ok(()) => match known {
+                    // It was in `cur` before, and keeps its UID.
+                    Some(i) => self.found(i, &target, 0),
+                    None => self.add(&target, 0),
+                },
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                    self.rename_to_unique(&path, &name);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Whether a file can be a message, for directories that do not say what their entries are.
+fn is_message(path: &Path) -> bool {
+    fs::lstat(path).is_ok_and(|m| m.is_file() || m.is_symlink())
+}

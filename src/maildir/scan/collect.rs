@@ -1,0 +1,169 @@
+//! Step 2 of a scan: the messages of the UID file, deliveries, `cur` and `new`.
+
+use super::lock::Access;
+use super::request::Request;
+use super::snapshot::Snapshot;
+use crate::maildir::deliver::{Arrivals, Delivery};
+use crate::maildir::index::Index;
+use crate::maildir::messages::{Messages, bit};
+use crate::maildir::reading::FolderReading;
+use crate::maildir::stamp::Stamp;
+use crate::maildir::uiddb::{self, Draft, UidFile};
+use crate::maildir::{Error, Store};
+use crate::sys::{dir, fs};
+use crate::types::UidValidity;
+use std::cell::OnceCell;
+
+/// The messages that are there, not all of them with UIDs yet.
+pub(super) struct Collected<'a> {
+    pub(super) messages: Messages,
+    /// The positions of the messages by name, as far as they will still be right at the end.
+    pub(super) index: OnceCell<Index>,
+    /// `cur` before it was read.
+    pub(super) cur: Option<Stamp>,
+    /// `new` before it was read.
+    pub(super) new_mail: Option<Stamp>,
+    /// What the UID file says beside the messages.
+    pub(super) uids: FileUids,
+    /// Whether clients will be told something that the UID file does not have: UIDs or a
+    /// UIDVALIDITY.
+    pub(super) has_news: bool,
+    /// Whether the UID file has something that must not stay.
+    pub(super) is_stale: bool,
+    /// `false` if there is no room on the disk for the UID file.
+    pub(super) has_room: bool,
+    /// A temporary UID file with room on the disk for all messages.
+    pub(super) draft: Option<Draft<'a>>,
+    /// How many messages the UID file has, for the log.
+    pub(super) known: usize,
+}
+
+/// What the UID file says beside the messages.
+#[derive(Clone, Copy)]
+pub(super) struct FileUids {
+    /// `None`: all messages get new UIDs.
+    pub(super) validity: Option<UidValidity>,
+    /// The UIDVALIDITY in the file, even if it cannot go on: a new one has to be greater.
+    pub(super) before: Option<UidValidity>,
+    /// The next UID.
+    pub(super) next: u32,
+}
+
+/// Reads the UID file and the folder, delivers, and moves `new` to `cur`. `arrivals` are deliveries
+/// that are in `cur` already.
+pub(super) fn collect<'a>(
+    request: &Request<'a>,
+    access: &Access,
+    deliveries: &mut Vec<Delivery>,
+    arrivals: &mut Arrivals<'_>,
+) -> Result<Collected<'a>, Error> {
+    let Request { store, dir, .. } = *request;
+    let file = request.unsaved().map_or_else(|| uiddb::read(dir), |p| Ok(in_place_of_file(p)))?;
+    let known = file.messages.len();
+    let uids = FileUids { validity: file.validity, before: file.before, next: file.next };
+    let mut reading = FolderReading::new(store, dir, file.messages);
+    deliver(store, deliveries, arrivals)?;
+    for name in arrivals.names() {
+        reading.add(name, bit::DELIVERED);
+    }
+    reading.read_cur(access.time.nanos)?;
+    let (draft, has_room) = if access.lock.is_some() {
+        collect_new(request, access, &mut reading)?
+    } else {
+        let names = reading.list_new()?;
+        if !access.has_room {
+            for name in &names {
+                reading.found_in_new(name);
+            }
+        }
+        (None, access.has_room)
+    };
+    let FolderReading { mut messages, index, cur, new_mail, is_stale, .. } = reading;
+    let read = messages.len();
+    messages.keep(bit::FOUND);
+    let has_news = messages.count(bit::FRESH) > 0
+        || messages.count(bit::DOUBLED) > 0
+        || uids.validity.is_none();
+    let is_stale = is_stale || file.stale || messages.len() != read;
+    // The index stays right if no message changes its position any more.
+    let keeps_positions = messages.len() == read && !has_news;
+    let index = if keeps_positions { OnceCell::from(index) } else { OnceCell::new() };
+    Ok(Collected {
+        messages,
+        index,
+        cur,
+        new_mail,
+        uids,
+        has_news,
+        is_stale,
+        has_room,
+        draft,
+        known,
+    })
+}
+
+/// The last scan, whose UIDs could not be saved, in place of the UID file.
+fn in_place_of_file(previous: &Snapshot) -> UidFile {
+    let mut messages = previous.messages.clone();
+    messages.unmark_all(u8::MAX);
+    UidFile {
+        validity: Some(previous.uid_validity),
+        before: None,
+        next: previous.uid_next,
+        messages,
+        stale: false,
+    }
+}
+
+/// Puts the deliveries into `cur`, on disk.
+fn deliver(
+    store: &Store,
+    deliveries: &mut Vec<Delivery>,
+    arrivals: &mut Arrivals<'_>,
+) -> Result<(), Error> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let dir = arrivals.dir();
+    // This refuses a `cur` that is a link.
+    let cur = dir.cur();
+    dir::open(&cur).map_err(Error::about("opening", &cur))?;
+    for mut delivery in deliveries.drain(..) {
+        arrivals.add(delivery.put(store, dir)?);
+    }
+    if store.config.fsync {
+        fs::sync_dir(&cur).map_err(Error::about("syncing", &cur))?;
+    }
+    Ok(())
+}
+
+/// Moves `new` to `cur`, once there is room for the UID file that this makes necessary. The draft
+/// of that file, and whether there is room. Without room only messages that have UIDs are moved:
+/// they need no room.
+fn collect_new<'a>(
+    request: &Request<'a>,
+    access: &Access,
+    reading: &mut FolderReading<'_>,
+) -> Result<(Option<Draft<'a>>, bool), Error> {
+    let Request { store, dir, delivers, .. } = *request;
+    reading.rename_doubles();
+    let mut names = reading.list_new()?;
+    let mut draft = None;
+    let saves = access.is_writable && request.unsaved().is_none();
+    if saves && (!names.is_empty() || reading.messages.count(bit::FRESH) > 0) {
+        match Draft::with_room(store, dir, &reading.messages, &names) {
+            Ok(with_room) => draft = Some(with_room),
+            Err(e) if fs::is_full(&e) && !delivers => {
+                store.ran_out_of_room(&dir.uid_file(), &e);
+                names.retain(|name| reading.was_put_back(name));
+                reading.move_new(names);
+                return Ok((None, false));
+            }
+            Err(e) => {
+                return Err(Error::failed(format!("writing {}", fs::shown(&dir.uid_file())), e));
+            }
+        }
+    }
+    reading.move_new(names);
+    Ok((draft, true))
+}

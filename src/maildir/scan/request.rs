@@ -1,0 +1,34 @@
+//! What a scan is asked to do. Every step of it takes this.
+
+use super::snapshot::Snapshot;
+use crate::maildir::{Dir, Store};
+
+/// What a scan is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// A folder that cannot be locked is an error.
+    ReadWrite,
+    /// A folder that cannot be locked or written is shown as it is, with UIDs that hold for this
+    /// selection only.
+    ReadOnly,
+}
+
+/// What a scan is asked to do.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) store: &'a Store,
+    pub(super) dir: &'a Dir,
+    pub(super) mode: Mode,
+    /// The last scan of the same selection.
+    pub(super) previous: Option<&'a Snapshot>,
+    /// Whether messages are delivered: then UIDs have to be saved.
+    pub(super) delivers: bool,
+}
+
+impl<'a> Request<'a> {
+    /// The last scan, if its UIDs could not be saved. They go on for as long as the folder is
+    /// selected, or the client would see them change.
+    pub(super) fn unsaved(&self) -> Option<&'a Snapshot> {
+        self.previous.filter(|previous| !previous.is_saved())
+    }
+}

@@ -1,0 +1,48 @@
+//! Stamps: by the times of a directory we prove that nothing in it has changed.
+
+use crate::sys::{dir, fs};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Which file or directory, and when it last changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    mtime: i128,
+    ctime: i128,
+}
+
+impl Stamp {
+    /// The stamp of what these metadata describe.
+    pub(super) fn of(metadata: &Metadata) -> Stamp {
+        let ctime =
+            i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            mtime: fs::mtime_nanos(metadata),
+            ctime,
+        }
+    }
+
+    /// The stamp of a directory, from a descriptor opened afresh: over NFS, open asks the server.
+    pub(super) fn of_directory(path: &Path) -> Option<Stamp> {
+        dir::open(path).and_then(|d| d.metadata()).ok().map(|m| Stamp::of(&m))
+    }
+
+    /// Whether the file system seems to keep times in whole seconds.
+    pub(super) fn is_coarse(self) -> bool {
+        let whole = |t: i128| t.rem_euclid(1_000_000_000) == 0;
+        whole(self.mtime) && whole(self.ctime)
+    }
+
+    /// Whether every change after `now` (nanoseconds since 1970) gives another stamp. That is so if
+    /// the last change is further back than one tick of the clock of file times. A kernel's tick is
+    /// ten milliseconds at most; on a file system that keeps whole seconds it is a second.
+    pub(super) fn is_settled(self, now: i128) -> bool {
+        let tick = if self.is_coarse() { 2_000_000_000 } else { 50_000_000 };
+        self.mtime.max(self.ctime).saturating_add(tick) < now
+    }
+}

@@ -1,0 +1,31 @@
+//! The time by which a scan judges. Files are dated by the file system's clock, which over NFS is
+//! another machine's.
+
+use super::lock::{Lock, MAX_CLOCK_SKEW};
+use crate::sys::clock;
+
+/// When a folder is scanned.
+pub(super) struct ScanTime {
+    /// Seconds since 1970, for new UIDVALIDITY values.
+    pub(super) seconds: i64,
+    /// Nanoseconds since 1970, for judging the times of directories: no later than the file
+    /// system's time.
+    pub(super) nanos: i128,
+}
+
+impl ScanTime {
+    /// The time at which the file system has dated the lock; without a lock, our own time, which is
+    /// made early enough for the file system's clock.
+    pub(super) fn of(lock: Option<&Lock>) -> ScanTime {
+        match lock.and_then(Lock::time) {
+            Some(nanos) => ScanTime {
+                seconds: i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(0),
+                nanos,
+            },
+            None => ScanTime {
+                seconds: clock::now().0,
+                nanos: clock::now_nanos().saturating_sub(MAX_CLOCK_SKEW),
+            },
+        }
+    }
+}
