@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// A client that completes no command for this long is sent away (PROTOCOL 1.7).
 const INACTIVITY: Duration = Duration::from_secs(30 * 60);
-/// The protocol error of this number in a row ends the session (PROTOCOL 1.6).
-const MOST_ERRORS: u32 = 10;
+/// So many protocol errors in a row end the session (PROTOCOL 1.6).
+const MAX_ERRORS: u32 = 10;
 
 /// What follows the complaint about a command line that is not understood.
 const USAGE: &str = "usage: imapd [MAILDIR] | --version | --help";
@@ -65,8 +65,7 @@ enum Ending {
 
 fn serve(mut s: Session) -> ExitCode {
     let ending = converse(&mut s);
-    // What finished commands were answered goes out in any case; a goodbye only where a line may
-    // stand.
+    // The answers to finished commands are sent in any case, a goodbye only between two responses.
     let (word, goodbye) = match &ending {
         Ending::Logout => {
             start::empty_trash(&s);
@@ -94,13 +93,12 @@ fn farewell(s: &Session, word: Option<&str>) {
         "headers={}, body={}, rcvd={}, sent={}, time={age}{tls}",
         s.counts.header, s.counts.body, s.io.received, s.io.sent
     );
+    const SIGNAL: &str = "Disconnected during shutdown by signal";
     match word {
         None if nobody => {
-            log::warn!(target: logging::NOTICE, "Disconnected during shutdown by signal, {who}, time={age}{tls}");
+            log::warn!(target: logging::NOTICE, "{SIGNAL}, {who}, time={age}{tls}");
         }
-        None => {
-            log::warn!(target: logging::NOTICE, "Disconnected during shutdown by signal, {who}, {counts}")
-        }
+        None => log::warn!(target: logging::NOTICE, "{SIGNAL}, {who}, {counts}"),
         Some(_) if nobody => log::debug!("Disconnected, {who}, time={age}{tls}"),
         Some(word) => log::info!("{word}, {who}, {counts}"),
     }
@@ -114,10 +112,10 @@ fn converse(s: &mut Session) -> Ending {
         let mut tag = None;
         let result = command(s, &mut tag);
         if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) {
-            // What is left of the line goes before the answer, so that an answer always is to a
-            // whole line. A client that went away behind a complete command is answered, into the
-            // void. One that does not send what it has announced is sent away: were its rest to
-            // come after all, it would be taken for commands.
+            // The rest of the line is read before the answer, so that each answer is to a whole
+            // line. A client that went away after a complete command is answered all the same. One
+            // that does not send a literal that it has announced is sent away: what it may send
+            // later would be taken for commands.
             if let Err(wire::Error::End(end @ (End::Inactive | End::Signal))) = s.io.finish_line() {
                 if let Ok(outcome) = &result {
                     s.tagged(tag.as_deref(), outcome);
@@ -140,7 +138,7 @@ fn converse(s: &mut Session) -> Ending {
             }
             Err(Error::Syntax) => {
                 errors += 1;
-                if errors >= MOST_ERRORS {
+                if errors >= MAX_ERRORS {
                     return fatal(s, "TOO MANY CONSECUTIVE PROTOCOL VIOLATIONS", "");
                 }
                 Outcome::bad("Error in IMAP command received by server.")
@@ -158,7 +156,7 @@ fn converse(s: &mut Session) -> Ending {
     }
 }
 
-/// `* BYE [ALERT] Fatal error: ...`, behind the answers of finished commands.
+/// `* BYE [ALERT] Fatal error: ...`, after the answers to finished commands.
 fn fatal(s: &mut Session, what: &str, reason: &str) -> Ending {
     if !what.is_empty() {
         log::error!("{}: {what}", logging::shown(&s.client.user));

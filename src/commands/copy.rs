@@ -41,8 +41,8 @@ struct Source {
     size: u64,
 }
 
-/// A message that is no more: nothing is copied (RFC 3501 6.4.7, RFC 2180 4.4.1). A client that was
-/// gets OK deletes the originals next.
+/// A message is gone, so nothing is copied (RFC 3501 6.4.7, RFC 2180 4.4.1): a client that gets OK
+/// deletes the originals next.
 fn vanished() -> Error {
     Outcome::no("Some of the requested messages no longer exist.")
         .with_added_code("EXPUNGEISSUED")

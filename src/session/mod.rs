@@ -111,13 +111,16 @@ impl Session {
         self.io.end_response();
     }
 
-    /// Works on the session and the open folder at once.
+    /// Works on the session and the open folder at once. Meanwhile the session does not know of the
+    /// folder: use the argument, and not what asks [`Session::selected`] ([`Session::rights`],
+    /// [`Session::announce_changes`]).
     pub(crate) fn with_selected<T>(
         &mut self,
         work: impl FnOnce(&mut Session, Option<&mut Selected>) -> T,
     ) -> T {
         let mut selected = self.selected.take();
         let done = work(self, selected.as_mut());
+        debug_assert!(self.selected.is_none(), "no folder is opened in here");
         self.selected = selected;
         done
     }
