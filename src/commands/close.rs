@@ -3,8 +3,8 @@
 use super::{Call, expunge};
 use crate::session::{Outcome, Result, Selected, Session};
 
-/// CLOSE: removes what is flagged \Deleted, where that is allowed, and closes the folder. Nothing is
-/// said of either.
+/// CLOSE: removes what is flagged \Deleted, where that is allowed, and closes the folder. Nothing
+/// is said of either.
 pub(crate) fn close(
     s: &mut Session,
     mut selected: Selected,

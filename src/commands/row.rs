@@ -113,8 +113,8 @@ impl Call<'_> {
     }
 }
 
-/// Reads a command's arguments and runs it. The state comes first: without an open folder, a command
-/// that needs one is a protocol error, whatever follows its name (Courier).
+/// Reads a command's arguments and runs it. The state comes first: without an open folder, a
+/// command that needs one is a protocol error, whatever follows its name (Courier).
 pub(crate) trait Handler: Sync {
     /// Reads and runs.
     fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome>;

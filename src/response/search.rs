@@ -31,7 +31,8 @@ pub(crate) enum Step {
 }
 
 /// `THREAD`; nothing follows the word where there is no thread.
-// RFC 5256 5: thread-data = "THREAD" [SP 1*thread-list]; Courier leaves a blank behind a bare THREAD.
+// RFC 5256 5: thread-data = "THREAD" [SP 1*thread-list]; Courier leaves a blank behind a bare
+// THREAD.
 pub(crate) struct Threads<'a>(pub(crate) &'a [Step]);
 
 impl Untagged for Threads<'_> {

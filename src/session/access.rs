@@ -1,5 +1,5 @@
-//! From a name to a folder that may be used. The store's [`crate::maildir::resolve::Namespace`] knows
-//! where folders are and who may do what. Here its answers become Courier's refusals.
+//! From a name to a folder that may be used. The store's [`crate::maildir::resolve::Namespace`]
+//! knows where folders are and who may do what. Here its answers become Courier's refusals.
 
 use super::folder::Folder;
 use super::refusal::{DOES_NOT_EXIST, denied};

@@ -1,5 +1,5 @@
-//! Refusals that many commands share: what the store or the rights do not allow, in Courier's words,
-//! with the reason in the log.
+//! Refusals that many commands share: what the store or the rights do not allow, in Courier's
+//! words, with the reason in the log.
 
 use super::reply::Outcome;
 use super::{Error, Session, logging};

@@ -1,13 +1,13 @@
 //! How the open folder's messages on disk become what the client knows.
 //!
 //! The folder belongs to everybody. Other sessions, delivery agents, programs and hosts rename, add
-//! and remove its files at any moment. The client, on its side, counts messages by numbers that must
-//! not shift under a command. So a session works on the snapshot of one scan, and scans again only
-//! where it may announce what it finds: SELECT, NOOP, CHECK, EXPUNGE, IDLE, and APPEND or COPY into
-//! the folder itself. In between:
+//! and remove its files at any moment. The client, on its side, counts messages by numbers that
+//! must not shift under a command. So a session works on the snapshot of one scan, and scans again
+//! only where it may announce what it finds: SELECT, NOOP, CHECK, EXPUNGE, IDLE, and APPEND or COPY
+//! into the folder itself. In between:
 //!
-//! - A file that was renamed is found again by its base name when it is needed. The flags of its new
-//!   name are taken over and announced at once (a FETCH response never moves a number).
+//! - A file that was renamed is found again by its base name when it is needed. The flags of its
+//!   new name are taken over and announced at once (a FETCH response never moves a number).
 //! - A file that is gone is answered as gone. Its number stays until the next scan, since EXPUNGE
 //!   may not come with FETCH, STORE or SEARCH (RFC 3501 7.4.1).
 //! - A change of flags is one rename from the name that we know. If another session has renamed the

@@ -1,4 +1,5 @@
-//! ACL STORE, ACL SET, ACL DELETE: Courier's way to change the lists of many folders (PROTOCOL 7.4).
+//! ACL STORE, ACL SET, ACL DELETE: Courier's way to change the lists of many folders (PROTOCOL
+//! 7.4).
 
 use super::change::{self, Edited};
 use crate::commands::{Call, list};

@@ -103,9 +103,9 @@ impl Serving<'_> {
         Ok(())
     }
 
-    /// Sets \Seen where the items ask for that, and sends the flags if they have changed, here or in
-    /// another session (then they were taken over when the file was found). FLAGS in the message's
-    /// own response shows them as they were before.
+    /// Sets \Seen where the items ask for that, and sends the flags if they have changed, here or
+    /// in another session (then they were taken over when the file was found). FLAGS in the
+    /// message's own response shows them as they were before.
     fn set_seen(&mut self, index: usize, number: Seq) {
         let newly_seen = self.may_set_seen
             && !self.selected.snapshot.messages.flags(index).contains(Flags::SEEN);

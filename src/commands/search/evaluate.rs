@@ -127,8 +127,8 @@ impl<'p> Evaluation<'p> {
         Ok(())
     }
 
-    /// Takes all that the message's own header says. Returns the message as a part, where the header
-    /// says that it has no others.
+    /// Takes all that the message's own header says. Returns the message as a part, where the
+    /// header says that it has no others.
     fn read_header(&mut self, block: &[u8]) -> Option<Part> {
         let (plan, known) = (self.plan, &mut self.known);
         known.headers.fill(false);

@@ -30,8 +30,8 @@ enum File {
     Gone,
 }
 
-/// One message that is searched: its file, opened when it is first needed and only once. The buffers
-/// serve the next message too.
+/// One message that is searched: its file, opened when it is first needed and only once. The
+/// buffers serve the next message too.
 pub(crate) struct Mail {
     pub(super) index: usize,
     file: File,

@@ -1,5 +1,5 @@
-//! SEARCH, SORT and THREAD (RFC 3501 6.4.4, RFC 5256, PROTOCOL 6.5 to 6.10): which messages match, in
-//! which order, and who answers whom.
+//! SEARCH, SORT and THREAD (RFC 3501 6.4.4, RFC 5256, PROTOCOL 6.5 to 6.10): which messages match,
+//! in which order, and who answers whom.
 //!
 //! [`keys`] reads the criteria, [`plan`] makes them ready for the folder, [`evaluate`] decides for
 //! each message. [`sort`] and [`thread`] take what they need of a message that matches while it is
@@ -126,8 +126,8 @@ impl Live<'_> {
 /// How often a long search lets signals in.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Hands every message that matches to `hit`, ascending, with its sequence number or UID. Returns the
-/// messages that were found renamed.
+/// Hands every message that matches to `hit`, ascending, with its sequence number or UID. Returns
+/// the messages that were found renamed.
 fn find(
     s: &mut Session,
     selected: &mut Selected,

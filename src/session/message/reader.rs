@@ -1,6 +1,6 @@
-//! One open message and a window into its file. A message that fits the window is read once, whatever
-//! is asked about it; of a larger one there is never more than a window in memory. The buffers serve
-//! the next message too.
+//! One open message and a window into its file. A message that fits the window is read once,
+//! whatever is asked about it; of a larger one there is never more than a window in memory. The
+//! buffers serve the next message too.
 
 use crate::mime::header::EndFinder;
 use crate::mime::wire_form;
