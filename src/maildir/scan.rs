@@ -57,9 +57,14 @@ pub(crate) use snapshot::{Snapshot, is_unchanged};
 
 use super::deliver::{Arrivals, Delivery};
 use super::messages::{Messages, bit};
-use super::{Dir, Error, Store, names};
+use super::{Dir, Error, Store, keywords, names};
+use crate::sys::fs;
 use crate::types::Uid;
+use collect::Collected;
+use lock::Access;
+use number::Uids;
 use request::Request;
+use snapshot::{Proof, uid_file_stamp};
 
 /// How often a scan starts again because its lock was taken from it.
 const MAX_TRIES: u32 = 10;
@@ -120,10 +125,40 @@ fn scan_once(
     };
     messages.end_scan();
     messages.shrink();
-    let writes_keywords = access.is_writable && found.has_room;
-    let folder = (request.store, request.dir);
-    let snapshot = snapshot::snapshot(folder, access.time.nanos, writes_keywords, found, uids)?;
+    let snapshot = snapshot(request, &access, found, uids)?;
     Ok(Some(Scanned { snapshot, delivered }))
+}
+
+/// Step 5: reads the keywords, and puts together what the session gets.
+fn snapshot(
+    request: &Request<'_>,
+    access: &Access,
+    found: Collected<'_>,
+    uids: Uids,
+) -> Result<Snapshot, Error> {
+    let Request { store, dir, .. } = *request;
+    let Collected { mut messages, index, cur, new_mail, has_room, known, .. } = found;
+    let uid_file = uid_file_stamp(dir);
+    let merges = access.is_writable && has_room;
+    let read = keywords::read(store, dir, &messages, &index, merges)?;
+    drop(index);
+    for (i, set) in read.sets.iter().enumerate() {
+        messages.set_keywords(i, *set);
+    }
+    let mut stamps = [cur, new_mail, read.stamp].into_iter().flatten();
+    let is_settled = stamps.all(|stamp| stamp.is_settled(access.time.nanos));
+    let settled = is_settled && has_room && !read.has_unread;
+    log::trace!("{}: {known} known, {} there", fs::shown(dir.path()), messages.len());
+    debug_assert!(messages.is_ascending(), "the UIDs of a snapshot ascend");
+    Ok(Snapshot {
+        uid_validity: uids.validity,
+        uid_next: uids.next,
+        messages,
+        keywords: read.table,
+        has_unread_keywords: read.has_unread,
+        saved: uids.saved,
+        proof: Proof { cur, new_mail, keywords: read.stamp, uid_file, settled },
+    })
 }
 
 /// The UID of the message that was delivered under this name. Its flags may have changed since.
