@@ -58,8 +58,8 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
         let mut records =
             unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), got.min(BUFFER)) };
         // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name with its NUL.
-        while let Some((head, _)) = records.split_at_checked(19) {
-            let length = usize::from(u16::from_ne_bytes([byte(head, 16), byte(head, 17)]));
+        while let Some((head, _)) = records.split_first_chunk::<19>() {
+            let length = usize::from(u16::from_ne_bytes([head[16], head[17]]));
             let Some((record, rest)) = records.split_at_checked(length.max(19)) else { break };
             records = rest;
             let name = record.get(19..).unwrap_or_default();
@@ -67,7 +67,7 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
             if name == b"." || name == b".." {
                 continue;
             }
-            let kind = match byte(head, 18) {
+            let kind = match head[18] {
                 libc::DT_REG => EntryKind::File,
                 libc::DT_DIR => EntryKind::Dir,
                 libc::DT_LNK => EntryKind::Link,
@@ -77,10 +77,6 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
             each(name, kind);
         }
     }
-}
-
-fn byte(data: &[u8], at: usize) -> u8 {
-    data.get(at).copied().unwrap_or(0)
 }
 
 /// The names of all entries; for small directories.
