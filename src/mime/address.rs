@@ -37,7 +37,7 @@ impl Address<'_> {
     }
 }
 
-/// Words that stand together: perhaps an address, perhaps part of a name.
+/// Words without white space between them: an address, or part of a name if `<address>` follows.
 #[derive(Default)]
 struct BareAddress {
     text: Vec<u8>,
@@ -51,16 +51,15 @@ pub(crate) fn parse(value: &[u8]) -> Vec<Address<'_>> {
     p.list
 }
 
-/// The first element of what [`parse`] returns; the rest is not looked at.
+/// The first element of what [`parse`] returns; the rest is not parsed.
 pub(crate) fn first(value: &[u8]) -> Option<Address<'_>> {
     let mut p = Parser::new(value);
     p.run(1, true);
     p.list.into_iter().next()
 }
 
-/// Octets of the words that need no thought: no white space, no control character, nothing that
-/// means something here.
-#[allow(clippy::indexing_slicing)] // At compile time, by an octet.
+/// Bytes that have no special meaning: no white space, no control character, no delimiter.
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler
 const PLAIN: [bool; 256] = {
     let mut table = [false; 256];
     let mut b = 0u8;
@@ -89,8 +88,8 @@ fn without_blanks(text: &[u8]) -> &[u8] {
 }
 
 /// An address in one of its ordinary forms, `l@h`, `<l@h>`, `Some Name <l@h>`, `"Any name" <l@h>`,
-/// without routes, comments or backslashes, and what follows it; None where the whole parser must
-/// look. Nothing is read twice but what is then parsed.
+/// without routes, comments or backslashes, and what follows it. None for any other form, which the
+/// whole parser must read.
 fn ordinary(text: &[u8], quotes_end: bool) -> Option<(Address<'_>, &[u8])> {
     let mut name: &[u8] = &[];
     let mut rest = text;
@@ -154,28 +153,29 @@ impl<'a> Parser<'a> {
 struct Parser<'a> {
     lex: Lexer<'a>,
     list: Vec<Address<'a>>,
-    /// What stands since the last separator, as addresses ...
+    /// The words since the last separator, as addresses ...
     items: Vec<BareAddress>,
     /// ... and as a display name.
     phrase: Vec<u8>,
     /// A comment before the first item.
     comment: Option<Vec<u8>>,
-    /// White space was passed.
+    /// White space precedes the next word.
     gap: bool,
     /// The item ends in `@` or `.`: the next word joins it even after white space (RFC 5322 4.4).
     glue: bool,
     /// False once a quote was found that never ends: from there on `"` is an ordinary character.
     quotes_end: bool,
     in_group: bool,
-    /// Some item holds an `@`: a colon then belongs to a source route, not to a group.
+    /// An item has an `@`, so a colon belongs to a source route, not to a group.
     has_at: bool,
 }
 
 impl Parser<'_> {
-    /// Parses to the end, or until there are `most` addresses; `quick` as the property test tells.
-    fn run(&mut self, most: usize, quick: bool) {
+    /// Parses to the end, or until there are `max` addresses. `quick`: reads ordinary forms by
+    /// [`ordinary`], with the same result.
+    fn run(&mut self, max: usize, quick: bool) {
         while let Some(b) = self.lex.peek() {
-            if self.list.len() >= most {
+            if self.list.len() >= max {
                 return;
             }
             // At the start of an address; `glue` holds only behind a word.
@@ -299,7 +299,7 @@ impl Parser<'_> {
         }
     }
 
-    /// At a quote: the string as written and as meant; None when it never ends.
+    /// At a quote: the string as written and with its quoting removed; None when it never ends.
     fn quoted_string(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
         let mut lex = self.lex.clone();
         lex.bump();
@@ -389,7 +389,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A separator: what has gathered was addresses without brackets.
+    /// At a separator: the words before it are addresses without brackets.
     fn flush(&mut self) {
         let mut before = self.comment.take();
         for item in self.items.drain(..) {
@@ -416,7 +416,7 @@ impl Parser<'_> {
         self.in_group = true;
     }
 
-    /// The marker that RFC 3501 asks for, also where the text forgot its semicolon.
+    /// The end marker of RFC 3501, also for a group without its semicolon.
     fn end_group(&mut self) {
         if self.in_group {
             self.list.push(Address::default());

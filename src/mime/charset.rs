@@ -1,7 +1,7 @@
 //! Character sets: from a label to UTF-8, chunk by chunk.
 //!
-//! Conversion is `encoding_rs`'s. Mail differs from the web in one respect: text that is
-//! unlabelled, or labelled us-ascii, and yet has 8-bit octets is taken for UTF-8 as long as it is
+//! `encoding_rs` does the conversion. Mail differs from the web in one respect: text that is
+//! unlabelled, or labelled us-ascii, and yet has 8-bit bytes is taken for UTF-8 as long as it is
 //! valid, and for windows-1252 from there on.
 
 use encoding_rs::{CoderResult, Decoder, Encoding, REPLACEMENT, WINDOWS_1252};
@@ -34,8 +34,7 @@ pub(crate) fn lookup(label: &[u8]) -> Option<&'static Encoding> {
         })
 }
 
-/// Whether the label means plain ASCII, so that 8-bit octets under it are a mistake to be guessed
-/// at.
+/// Whether the label means plain ASCII, so that the encoding of 8-bit bytes must be guessed.
 fn is_ascii_label(label: &[u8]) -> bool {
     let label = label.trim_ascii();
     label.is_empty()
@@ -45,48 +44,48 @@ fn is_ascii_label(label: &[u8]) -> bool {
 
 /// A whole value in the encoding that `label` names; None when it names none. Broken sequences
 /// become U+FFFD.
-pub(crate) fn decode(label: &[u8], octets: &[u8]) -> Option<String> {
+pub(crate) fn decode(label: &[u8], bytes: &[u8]) -> Option<String> {
     if is_ascii_label(label) {
-        return Some(guess(octets));
+        return Some(guess(bytes));
     }
     let encoding = lookup(label)?;
-    Some(encoding.decode_without_bom_handling(octets).0.into_owned())
+    Some(encoding.decode_without_bom_handling(bytes).0.into_owned())
 }
 
-/// A whole value in the encoding that `label` names, or None if it names none or the octets are not
-/// valid in it: a SEARCH pattern that is broken matches nothing.
-pub(crate) fn decode_strict(label: &[u8], octets: &[u8]) -> Option<String> {
+/// A whole value in the encoding that `label` names. None if it names none or the bytes are not
+/// valid in it: a broken SEARCH pattern matches nothing.
+pub(crate) fn decode_strict(label: &[u8], bytes: &[u8]) -> Option<String> {
     let encoding = lookup(label)?;
-    if is_ascii_label(label) && !octets.is_ascii() {
+    if is_ascii_label(label) && !bytes.is_ascii() {
         return None;
     }
-    encoding.decode_without_bom_handling_and_without_replacement(octets).map(|s| s.into_owned())
+    encoding.decode_without_bom_handling_and_without_replacement(bytes).map(|s| s.into_owned())
 }
 
 /// Text of unknown encoding: UTF-8 if it is valid, otherwise windows-1252.
-pub(crate) fn guess(octets: &[u8]) -> String {
-    match std::str::from_utf8(octets) {
+pub(crate) fn guess(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
         Ok(s) => s.to_owned(),
-        Err(_) => WINDOWS_1252.decode_without_bom_handling(octets).0.into_owned(),
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),
     }
 }
 
 enum Source {
     Known(Box<Decoder>),
-    /// UTF-8 so far; up to three octets of a character that the last chunk cut.
+    /// UTF-8 so far; up to three bytes of a character that the last chunk cut.
     Utf8(Vec<u8>),
     /// UTF-8 no longer.
     Western,
 }
 
-/// Converts a stream of octets to UTF-8. The result does not depend on how the stream is cut.
+/// Converts a stream of bytes to UTF-8. The result does not depend on how the stream is cut.
 pub(crate) struct ToUtf8 {
     source: Source,
 }
 
 impl ToUtf8 {
-    /// For a body part: the value of its charset parameter. An unknown label is guessed at like
-    /// none.
+    /// For a body part with this charset parameter. With an unknown label, as without one, the
+    /// encoding is guessed.
     pub(crate) fn for_body(label: Option<&[u8]>) -> Self {
         let known = label.filter(|l| !is_ascii_label(l)).and_then(lookup);
         let source = match known {
@@ -96,15 +95,15 @@ impl ToUtf8 {
         ToUtf8 { source }
     }
 
-    /// Appends the text of the next octets to `out`.
-    pub(crate) fn push(&mut self, octets: &[u8], out: &mut String) {
+    /// Appends the text of the next bytes to `out`.
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut String) {
         match &mut self.source {
-            Source::Known(decoder) => run(decoder, octets, out, false),
+            Source::Known(decoder) => run(decoder, bytes, out, false),
             Source::Utf8(held) => {
                 let joined;
-                let mut input = octets;
+                let mut input = bytes;
                 if !held.is_empty() {
-                    held.extend_from_slice(octets);
+                    held.extend_from_slice(bytes);
                     joined = std::mem::take(held);
                     input = &joined;
                 }
@@ -122,11 +121,11 @@ impl ToUtf8 {
                     }
                 }
             }
-            Source::Western => push_western(octets, out),
+            Source::Western => push_western(bytes, out),
         }
     }
 
-    /// Appends what an unfinished character at the end of the stream becomes.
+    /// Appends the replacement of an incomplete character at the end of the stream.
     pub(crate) fn finish(mut self, out: &mut String) {
         match &mut self.source {
             Source::Known(decoder) => run(decoder, &[], out, true),
@@ -136,12 +135,12 @@ impl ToUtf8 {
     }
 }
 
-fn push_western(octets: &[u8], out: &mut String) {
-    out.push_str(&WINDOWS_1252.decode_without_bom_handling(octets).0);
+fn push_western(bytes: &[u8], out: &mut String) {
+    out.push_str(&WINDOWS_1252.decode_without_bom_handling(bytes).0);
 }
 
-fn run(decoder: &mut Decoder, octets: &[u8], out: &mut String, last: bool) {
-    let mut rest = octets;
+fn run(decoder: &mut Decoder, bytes: &[u8], out: &mut String, last: bool) {
+    let mut rest = bytes;
     loop {
         out.reserve(decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len()).max(16));
         let (result, read, _) = decoder.decode_to_string(rest, out, last);
@@ -158,10 +157,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn stream(label: Option<&[u8]>, octets: &[u8], cut: usize) -> String {
+    fn stream(label: Option<&[u8]>, bytes: &[u8], cut: usize) -> String {
         let mut out = String::new();
         let mut d = ToUtf8::for_body(label);
-        octets.chunks(cut).for_each(|c| d.push(c, &mut out));
+        bytes.chunks(cut).for_each(|c| d.push(c, &mut out));
         d.finish(&mut out);
         out
     }
@@ -191,8 +190,13 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(96))]
         #[test]
-        fn chunks_do_not_matter(v in prop::collection::vec(any::<u8>(), 0..60), cut in 1usize..7, label in prop::sample::select(vec!["", "utf-8", "latin1", "shift_jis", "utf-16"])) {
-            prop_assert_eq!(stream(Some(label.as_bytes()), &v, cut), stream(Some(label.as_bytes()), &v, 1000));
+        fn chunks_do_not_matter(
+            v in prop::collection::vec(any::<u8>(), 0..60),
+            cut in 1usize..7,
+            label in prop::sample::select(vec!["", "utf-8", "latin1", "shift_jis", "utf-16"]),
+        ) {
+            let label = Some(label.as_bytes());
+            prop_assert_eq!(stream(label, &v, cut), stream(label, &v, 1000));
         }
     }
 }

@@ -95,18 +95,19 @@ pub(crate) fn month_length(year: i64, month: u8) -> u8 {
     }
 }
 
-/// What a date of four digits can say: the seconds from 01-Jan-0000 00:00:00 to 31-Dec-9999
+/// The range of years with four digits, in seconds since 1970: 01-Jan-0000 00:00:00 to 31-Dec-9999
 /// 23:59:59.
 const FIRST: i64 = -62_167_219_200;
 const LAST: i64 = 253_402_300_799;
 
 /// IMAP's date-time: `05-Mar-2024 01:02:03 +0000` (RFC 3501 9), two-digit day as Courier writes it,
-/// without the quotes. A file may have any time; what lies outside of the years 0 to 9999, which
-/// are all that a `date-year` can say, is told as the nearest that lies within.
+/// without the quotes. A file may have any time. `date-year` has four digits, so a time outside of
+/// the years 0 to 9999 becomes the nearest one inside.
 pub(crate) fn imap_date_time(unix: i64, zone: i32) -> String {
     let east = i64::from(zone) * 60;
     let d =
         Date::from_unix(unix.saturating_add(east).clamp(FIRST, LAST).saturating_sub(east), zone);
+    debug_assert!((1..=12).contains(&d.month), "a Date has a valid month");
     let month =
         d.month.checked_sub(1).and_then(|m| MONTHS.get(usize::from(m))).copied().unwrap_or(b"Jan");
     let sign = if zone < 0 { '-' } else { '+' };
@@ -206,8 +207,7 @@ fn zone(word: &[u8]) -> Option<i32> {
     Some(hours * 60)
 }
 
-/// Words between blanks and commas, comments dropped; at most a dozen, which is all that a date can
-/// use.
+/// Words between blanks and commas, without comments; at most a dozen, more than a date has.
 fn words(value: &[u8]) -> Vec<Vec<u8>> {
     let mut lex = Lexer::new(value);
     let mut list: Vec<Vec<u8>> = Vec::new();
@@ -252,7 +252,7 @@ struct Parsed {
 
 fn parse_words(list: &[Vec<u8>]) -> Option<Parsed> {
     let mut rest = list.iter().map(Vec::as_slice).peekable();
-    // A weekday, right or wrong or made up, says nothing.
+    // A weekday is ignored, even a wrong one.
     while rest
         .next_if(|w| month(w).is_none() && w.first().is_some_and(u8::is_ascii_alphabetic))
         .is_some()
@@ -427,7 +427,10 @@ mod tests {
         }
 
         #[test]
-        fn anything(v in prop::collection::vec(prop::sample::select(b"05:JanFb-+ ,()2".to_vec()), 0..40), unix in any::<i64>()) {
+        fn anything(
+            v in prop::collection::vec(prop::sample::select(b"05:JanFb-+ ,()2".to_vec()), 0..40),
+            unix in any::<i64>(),
+        ) {
             if let Some(d) = parse(&v) {
                 let _ = d.unix();
             }
@@ -436,7 +439,8 @@ mod tests {
 
         #[test]
         fn reads_what_it_writes(unix in 0i64..4_000_000_000, zone in -720i32..840) {
-            prop_assert_eq!(parse_append(imap_date_time(unix, zone).as_bytes()).unwrap().unix(), unix);
+            let written = imap_date_time(unix, zone);
+            prop_assert_eq!(parse_append(written.as_bytes()).unwrap().unix(), unix);
         }
     }
 }

@@ -1,27 +1,32 @@
 //! The fields of ENVELOPE, from a header block as stored.
 //!
-//! Values come raw: unfolded and trimmed, encoded words untouched, 8-bit octets as they are. How
-//! they are written for a client is the business of FETCH.
+//! Values are unfolded and trimmed, but not decoded: encoded words and 8-bit bytes stay.
 
 use super::address::{self, Address};
 use super::header::{fields, unfold};
 use std::borrow::Cow;
 
-/// Of each field, all its repetitions together, this many octets count (PROTOCOL 5.5).
+/// Of a field with all its repetitions, this many bytes count (PROTOCOL 5.5).
 pub(crate) const MAX_FIELD: usize = 8192;
 
 /// RFC 3501 7.4.2, ENVELOPE: the values; address lists are parsed when asked for. None and empty
 /// lists are NIL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Envelope<'a> {
-    values: [Cow<'a, [u8]>; NAMES.len()],
-    /// Which of them were longer than [`MAX_FIELD`].
-    cut: [bool; NAMES.len()],
+    /// In the order of [`NAMES`].
+    values: [Value<'a>; NAMES.len()],
 }
 
-/// The fields of an envelope that are text; the numbers are their places in [`NAMES`].
+/// The value of a field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Value<'a> {
+    text: Cow<'a, [u8]>,
+    /// It was longer than [`MAX_FIELD`].
+    cut: bool,
+}
+
+/// The fields of an envelope that are text; the numbers are indexes in [`NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub(crate) enum TextField {
     Date = 0,
     Subject = 1,
@@ -29,9 +34,8 @@ pub(crate) enum TextField {
     MessageId = 9,
 }
 
-/// The fields of an envelope that are address lists.
+/// The fields of an envelope that are address lists; the numbers are indexes in [`NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub(crate) enum AddressField {
     From = 2,
     Sender = 3,
@@ -41,17 +45,16 @@ pub(crate) enum AddressField {
     Bcc = 7,
 }
 
-impl Envelope<'_> {
-    /// A text, as written.
+impl<'a> Envelope<'a> {
+    /// A text, as written; None if it is empty.
     pub(crate) fn text(&self, which: TextField) -> Option<&[u8]> {
-        self.values.get(which as usize).map(|v| &**v).filter(|v| !v.is_empty())
+        self.values.get(which as usize).map(|v| &*v.text).filter(|v| !v.is_empty())
     }
 
-    /// The addresses of a field's own value. That an empty Sender or Reply-To stands for From is
-    /// for the writer to say.
+    /// The addresses of a field's own value. (That From replaces an empty Sender or Reply-To is
+    /// left to the caller.)
     pub(crate) fn addresses(&self, which: AddressField) -> Vec<Address<'_>> {
-        let value = self.values.get(which as usize).map(|v| &**v).unwrap_or_default();
-        addresses(value, self.cut.get(which as usize).copied().unwrap_or(false))
+        self.values.get(which as usize).map(addresses).unwrap_or_default()
     }
 }
 
@@ -73,10 +76,10 @@ const NAMES: [&[u8]; 10] = [
 pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
     let mut found = Envelope::default();
     for field in fields(block) {
-        let Some(slot) = NAMES.iter().position(|n| n.eq_ignore_ascii_case(field.name)) else {
-            continue;
-        };
-        let (Some(value), Some(cut)) = (found.values.get_mut(slot), found.cut.get_mut(slot)) else {
+        let mut slots = NAMES.iter().zip(&mut found.values);
+        let Some((_, Value { text: value, cut })) =
+            slots.find(|(name, _)| name.eq_ignore_ascii_case(field.name))
+        else {
             continue;
         };
         let text = unfold(field.value);
@@ -102,11 +105,11 @@ pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
     found
 }
 
-/// The addresses of a value. Of a value that was cut, the address that the cut went through is left
-/// out: half a host name would be somebody else's.
-fn addresses(value: &[u8], cut: bool) -> Vec<Address<'_>> {
-    let mut list = address::parse(value);
-    if cut {
+/// The addresses of a value. If it was cut, its last address is left out: half a host name would be
+/// another host's.
+fn addresses<'v>(value: &'v Value<'_>) -> Vec<Address<'v>> {
+    let mut list = address::parse(&value.text);
+    if value.cut {
         let grouped = list.last().is_some_and(Address::is_group_end);
         let at = list.len().saturating_sub(if grouped { 2 } else { 1 });
         if list.get(at).is_some_and(Address::is_mailbox) {
@@ -130,7 +133,10 @@ mod tests {
 
     #[test]
     fn defaults_and_repetitions() {
-        let e = envelope(b"From: a@b\nFROM: c@d\nSender: \n\t\nSubject:  a\n\t\tb \nSubject: \nsubject: c\nMessage-ID: <x>\nIn-Reply-To:\n\nTo: body\n");
+        let e = envelope(
+            b"From: a@b\nFROM: c@d\nSender: \n\t\nSubject:  a\n\t\tb \nSubject: \n\
+         subject: c\nMessage-ID: <x>\nIn-Reply-To:\n\nTo: body\n",
+        );
         assert_eq!(who(&e, AddressField::From), ["a@b", "c@d"]);
         assert_eq!(
             (who(&e, AddressField::Sender).len(), who(&e, AddressField::ReplyTo).len()),

@@ -1,13 +1,13 @@
-//! Header blocks: their fields, their end, and the choices among their lines that FETCH makes.
+//! Header blocks: their fields, their end, and the selections of fields that FETCH offers.
 //!
-//! Everything works on a block as stored: LF or CRLF or a mixture, 8-bit octets, NULs, lines
+//! Everything works on a block as stored: LF or CRLF or a mixture, 8-bit bytes, NULs, lines
 //! without a colon.
 
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 
-/// Header names are compared over this many octets (PROTOCOL 5.7; Courier's buffer).
+/// Of a header name, this many bytes are compared (PROTOCOL 5.7; Courier's buffer).
 pub(crate) const NAME_COMPARED: usize = 255;
 
 /// One field: a line and its continuation lines. A line without a colon is a field with an empty
@@ -23,7 +23,7 @@ pub(crate) struct Field<'a> {
 }
 
 impl Field<'_> {
-    /// Whether this field bears `name`; case does not matter.
+    /// Whether this field has this name; case does not matter.
     pub(crate) fn is(&self, name: &[u8]) -> bool {
         same_name(self.name, name)
     }
@@ -34,7 +34,7 @@ impl Field<'_> {
     }
 }
 
-/// Compares header names without regard to case, over the first [`NAME_COMPARED`] octets.
+/// Compares header names without regard to case, over the first [`NAME_COMPARED`] bytes.
 pub(crate) fn same_name(a: &[u8], b: &[u8]) -> bool {
     let cut = |n: &[u8]| n.len().min(NAME_COMPARED);
     a.get(..cut(a)).unwrap_or_default().eq_ignore_ascii_case(b.get(..cut(b)).unwrap_or_default())
@@ -126,8 +126,7 @@ pub(crate) fn is_mime_name(name: &[u8]) -> bool {
 /// A field value without its line breaks and without blanks at either end.
 ///
 /// RFC 5322 2.2.3: unfolding removes the CRLF and keeps the white space after it. A CR that ends no
-/// line becomes a blank, as in Courier, so that the value has no control character that would need
-/// a literal.
+/// line becomes a blank, as in Courier: a control character would need a literal.
 pub(crate) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = trim(value);
     if memchr2(b'\r', b'\n', value).is_none() {
@@ -165,7 +164,7 @@ fn trim_end(value: &[u8]) -> &[u8] {
 /// Finds the end of a header in a stream: the first empty line, LF or CRLF.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EndFinder {
-    /// Octets seen of the current line: 0, or 1 when it is a lone CR, or 2 for anything else.
+    /// What the current line is so far: 0 for nothing, 1 for a lone CR, 2 for anything else.
     line: u8,
     done: bool,
 }
@@ -176,8 +175,8 @@ impl EndFinder {
         Self::default()
     }
 
-    /// Looks at the next chunk. `Some(n)`: the first `n` octets of this chunk belong to the header,
-    /// empty line included, and the body begins behind them. None: the header goes on.
+    /// Takes the next chunk. `Some(n)`: the header ends after the first `n` bytes of this chunk,
+    /// its empty line included. None: it has not ended.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Option<usize> {
         if self.done {
             return Some(0);
@@ -214,7 +213,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BLOCK: &[u8] = b"From: a\nX-Dup: 1\n two\nnocolon\nSubject : s\r\n\tt\r\nx-dup: 3\nContent-Type: x\n\nbody: 1\n";
+    const BLOCK: &[u8] = b"From: a\nX-Dup: 1\n two\nnocolon\nSubject : s\r\n\tt\r\nx-dup: 3\n\
+     Content-Type: x\n\nbody: 1\n";
 
     #[test]
     fn iterates() {
@@ -254,7 +254,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(96))]
         #[test]
-        fn end_does_not_depend_on_chunks(t in prop::collection::vec(prop::sample::select(b"a:\r\n".to_vec()), 0..60), cut in 1usize..9) {
+        fn end_does_not_depend_on_chunks(
+            t in prop::collection::vec(prop::sample::select(b"a:\r\n".to_vec()), 0..60),
+            cut in 1usize..9,
+        ) {
             let want = EndFinder::new().push(&t);
             let mut f = EndFinder::new();
             let mut base = 0;

@@ -1,10 +1,10 @@
-//! Messages as bytes: where their parts lie, what their header fields say, what their text is.
+//! Messages as bytes: where their parts are, what their header fields say, what their text is.
 //!
 //! Pure code: bytes in, values out; no files, no session, no IMAP syntax. A message is never held
-//! in memory here: whatever reads a body takes chunks of any size and its result does not depend on
-//! how the message was cut. Two units of length occur everywhere and are never mixed: *stored*
-//! octets (offsets into the file, lines usually ending in LF) and *wire* octets (what a client
-//! receives, lines ending in CRLF).
+//! in memory here: whatever reads a body takes chunks of any size, and its result does not depend
+//! on where they are cut. Two units of length occur everywhere and are never mixed: *stored* bytes
+//! (offsets into the file, lines usually ending in LF) and *wire* bytes (what a client receives,
+//! lines ending in CRLF).
 //!
 //! | module | subject |
 //! |---|---|

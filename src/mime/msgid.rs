@@ -1,10 +1,10 @@
 //! Message identifiers in Message-ID, In-Reply-To and References, in the form in which threading
 //! compares them.
 
-/// An identifier without its angle brackets. Compared octet by octet (RFC 5256 3: case-sensitive).
+/// An identifier without its angle brackets. Compared byte by byte (RFC 5256 3: case-sensitive).
 pub(crate) type MessageId = Vec<u8>;
 
-/// Identifiers taken of one field at most; the last ones count, since the parent is the last.
+/// The most identifiers of one field that count: the last ones, since the very last is the parent.
 const MAX_IDS: usize = 1000;
 
 /// All identifiers in angle brackets, in order: what a References or In-Reply-To value holds.
@@ -39,8 +39,8 @@ pub(crate) fn message_id(value: &[u8]) -> Option<MessageId> {
     single.then(|| normal(word)).flatten()
 }
 
-/// RFC 5256 3: "MUST normalize any msg-id": a quoted local part and quoted pairs mean what they
-/// mean without the quotes. White space (folding within the brackets) is dropped.
+/// RFC 5256 3: "MUST normalize any msg-id": quotes around a local part and the backslashes of
+/// quoted pairs are removed. White space (folding within the brackets) is dropped.
 fn normal(text: &[u8]) -> Option<MessageId> {
     let mut id = Vec::with_capacity(text.len());
     let mut quoted = false;

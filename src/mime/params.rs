@@ -5,7 +5,7 @@
 //! `/` and `=`, a missing semicolon, unquoted values with blanks or special characters, quotes and
 //! comments that never end.
 
-/// The most parameters kept of one field; the rest are passed over.
+/// The most parameters of one field that are kept.
 pub(crate) const MAX_PARAMS: usize = 256;
 
 /// One parameter, the name in lower case, the value without its quotes and comments.
@@ -17,7 +17,7 @@ pub(crate) struct Param {
     pub(crate) value: Vec<u8>,
 }
 
-/// Blank, tab, CR or LF: what may stand between tokens.
+/// Blank, tab, CR or LF: white space between tokens.
 pub(crate) fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -45,7 +45,7 @@ impl<'a> Lexer<'a> {
         Some(*first)
     }
 
-    /// Goes on at `rest`, an end of what is left.
+    /// Continues at `rest`, which must be an end of the value.
     pub(crate) fn skip_to(&mut self, rest: &'a [u8]) {
         self.rest = rest;
     }
@@ -116,7 +116,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Octets up to white space, `(` or one of `stops`.
+    /// Bytes up to white space, `(` or one of `stops`.
     fn token(&mut self, stops: &[u8]) -> &'a [u8] {
         let len = self
             .rest

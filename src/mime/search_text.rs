@@ -1,8 +1,8 @@
 //! SEARCH's comparison: without regard to case and to the amount of white space (PROTOCOL 6.6).
 //!
-//! Both sides are brought to one form: every character by Unicode's simple lower-casing, every run
-//! of blank, tab, CR and LF one blank. A pattern also loses the white space at its ends. Text may
-//! come in pieces; a match may span them.
+//! Both sides are brought to a normal form: characters in lower case by Unicode's simple mapping,
+//! and one blank for each run of blank, tab, CR and LF. A pattern also loses the white space at its
+//! ends. Text is pushed in chunks; a match may span them.
 
 use memchr::memmem::Finder;
 
@@ -23,8 +23,8 @@ fn lower(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
-/// Appends the normal form of `text`; `space` says whether the last character appended stands for
-/// white space.
+/// Appends the normal form of `text`; `space` says whether the last character appended was white
+/// space.
 fn normalise(text: &str, space: &mut bool, out: &mut Vec<u8>) {
     let mut buf = [0; 4];
     for c in text.chars() {
@@ -65,21 +65,21 @@ impl Needle {
     }
 }
 
-/// Looks for several patterns in one stream of text.
+/// Searches for several patterns in one stream of text.
 pub(crate) struct Matcher<'n> {
     needles: &'n [Needle],
     found: Vec<bool>,
     open: usize,
-    /// Some pattern holds a blank, so runs of white space must be joined.
+    /// A pattern has a blank, so runs of white space must be joined.
     blanks: bool,
-    /// The longest pattern, less one octet: what must be kept of the text that has passed.
+    /// How many bytes of earlier text must be kept: one less than the longest pattern has.
     keep: usize,
     form: Vec<u8>,
     space: bool,
 }
 
 impl<'n> Matcher<'n> {
-    /// For patterns that are looked for at once.
+    /// Searches for these patterns at once.
     pub(crate) fn new(needles: &'n [Needle]) -> Self {
         let found: Vec<bool> = needles.iter().map(Needle::is_empty).collect();
         Matcher {
@@ -98,35 +98,35 @@ impl<'n> Matcher<'n> {
         }
     }
 
-    /// Looks at the next piece of text. Returns whether all patterns have been found, when no more
-    /// need be pushed.
+    /// Takes the next chunk of text. Whether all patterns were found, so that no more need be
+    /// pushed.
     pub(crate) fn push(&mut self, text: &str) -> bool {
-        // Pieces of a moderate size, whatever comes.
+        // Bounds what is kept of a large chunk.
         let mut rest = text;
         while self.open > 0 && !rest.is_empty() {
             let mut cut = rest.len().min(64 * 1024);
             while !rest.is_char_boundary(cut) {
                 cut -= 1;
             }
-            let (piece, tail) = rest.split_at(cut);
+            let (chunk, tail) = rest.split_at(cut);
             rest = tail;
-            self.piece(piece);
+            self.push_chunk(chunk);
         }
         self.all_found()
     }
 
-    fn piece(&mut self, piece: &str) {
+    fn push_chunk(&mut self, chunk: &str) {
         let old = self.form.len();
-        if !self.blanks && piece.is_ascii() {
+        if !self.blanks && chunk.is_ascii() {
             // White space cannot be part of a match; it need not be joined.
-            self.form.extend_from_slice(piece.as_bytes());
+            self.form.extend_from_slice(chunk.as_bytes());
             if let Some(new) = self.form.get_mut(old..) {
                 new.make_ascii_lowercase();
             }
-            // Whatever comes next, its own white space counts.
+            // White space at the start of the next chunk is not joined with it.
             self.space = false;
         } else {
-            normalise(piece, &mut self.space, &mut self.form);
+            normalise(chunk, &mut self.space, &mut self.form);
         }
         for (needle, found) in self.needles.iter().zip(&mut self.found) {
             if !*found && needle.finder.find(&self.form).is_some() {
@@ -174,13 +174,13 @@ mod tests {
         }
     }
 
-    /// White space before an ASCII piece is not that before the piece after it.
+    /// White space before an ASCII chunk is not joined with that after it.
     #[test]
-    fn white_space_between_pieces() {
+    fn white_space_between_chunks() {
         let needles = [Needle::new("aé")];
         let mut m = Matcher::new(&needles);
-        for piece in ["é ", "a", " é"] {
-            m.push(piece);
+        for chunk in ["é ", "a", " é"] {
+            m.push(chunk);
         }
         assert!(!m.found(0));
     }
@@ -188,22 +188,28 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn pieces_do_not_matter(
-            text in prop::collection::vec(prop::sample::select(vec!["a", "B", "b", " ", "\n", "É", "é"]), 0..40),
-            patterns in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["a", "b", " ", "é"]), 0..5), 1..4),
+        fn chunks_do_not_matter(
+            text in prop::collection::vec(
+                prop::sample::select(vec!["a", "B", "b", " ", "\n", "É", "é"]),
+                0..40,
+            ),
+            patterns in prop::collection::vec(
+                prop::collection::vec(prop::sample::select(vec!["a", "b", " ", "é"]), 0..5),
+                1..4,
+            ),
             cut in 1usize..6,
         ) {
             let whole = text.concat();
             let needles: Vec<Needle> = patterns.iter().map(|p| Needle::new(&p.concat())).collect();
             let mut m = Matcher::new(&needles);
-            for piece in text.chunks(cut) {
-                m.push(&piece.concat());
+            for chunk in text.chunks(cut) {
+                m.push(&chunk.concat());
             }
             // The plain way.
             let mut form = Vec::new();
             normalise(&whole, &mut false, &mut form);
             for (n, p) in needles.iter().enumerate() {
-                let want = n < patterns.len() && memchr::memmem::find(&form, p.finder.needle()).is_some();
+                let want = memchr::memmem::find(&form, p.finder.needle()).is_some();
                 prop_assert_eq!(m.found(n), want);
                 prop_assert_eq!(p.contains(&whole), want);
             }

@@ -2,7 +2,7 @@
 
 use super::encoded_word;
 
-/// Octets of a subject that count.
+/// The bytes of a subject that count.
 const MAX_SUBJECT: usize = 8192;
 
 /// A subject without what replies, forwards and mailing lists add to it.
@@ -155,7 +155,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn anything(v in prop::collection::vec(prop::sample::select(vec!["re", "[", "]", "fwd", ":", " ", "(fwd)", "[fwd:", "x", "é"]), 0..30)) {
+        fn anything(
+            v in prop::collection::vec(
+                prop::sample::select(vec![
+                    "re", "[", "]", "fwd", ":", " ", "(fwd)", "[fwd:", "x", "é",
+                ]),
+                0..30,
+            ),
+        ) {
             let once = base_subject(v.concat().as_bytes());
             // The base subject of a base subject is itself.
             prop_assert_eq!(base_subject(once.text.as_bytes()).text, once.text);

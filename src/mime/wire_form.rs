@@ -1,20 +1,19 @@
 //! The wire form of stored text: each LF that no CR precedes becomes CRLF, everything else stays.
 //!
-//! Maildirs hold lines that end in LF; IMAP speaks in CRLF. Every size that the server tells
-//! (RFC822.SIZE, literal counts, BODYSTRUCTURE) and every octet that it sends follow this one rule,
-//! so that a file which already holds CRLF, or a mixture, is sent as sensible lines and its sizes
-//! are true. (Courier turns CRLF into CR CR LF; see the table of differences.)
+//! In Maildirs lines end in LF, in IMAP in CRLF. Every size that the server sends (RFC822.SIZE,
+//! literal counts, BODYSTRUCTURE) and every message byte follow this rule, so that a file that
+//! already has CRLF, or a mixture, is sent with proper lines and correct sizes. (Courier turns CRLF
+//! into CR CR LF; see the table of differences.)
 
 use memchr::{memchr, memchr_iter};
 
-/// Counts CR LF pairs in `chunk`; `prev_cr` says whether the octet before it was a CR.
+/// Counts CR LF pairs in `chunk`; `prev_cr` says whether the byte before it was a CR.
 fn count_crlf(chunk: &[u8], prev_cr: bool) -> u64 {
     let Some((first, tail)) = chunk.split_first() else {
         return 0;
     };
     let mut n = u64::from(prev_cr && *first == b'\n');
-    // Blocks of at most 128 pairs, so that the inner sum fits an octet and the compiler can use
-    // vectors.
+    // Blocks of 128 pairs, so that the inner sum fits in a byte and the compiler can use vectors.
     let mut before = chunk.chunks(128);
     for block in tail.chunks(128) {
         let left = before.next().unwrap_or_default();
@@ -29,7 +28,7 @@ fn count_crlf(chunk: &[u8], prev_cr: bool) -> u64 {
 }
 
 /// Line ends in `chunk`: the number of LFs, and how many of them no CR precedes.
-/// `prev_cr`: the octet before the chunk was a CR.
+/// `prev_cr`: the byte before the chunk was a CR.
 pub(crate) fn line_ends(chunk: &[u8], prev_cr: bool) -> (u64, u64) {
     let lf = memchr_iter(b'\n', chunk).count() as u64;
     if lf == 0 {
@@ -43,15 +42,15 @@ pub(crate) fn line_ends(chunk: &[u8], prev_cr: bool) -> (u64, u64) {
     (lf, lf - crlf)
 }
 
-/// The length of `chunk` in wire octets. `prev_was_cr`: the octet before the chunk was a CR.
+/// The length of `chunk` in wire bytes. `prev_was_cr`: the byte before the chunk was a CR.
 pub(crate) fn wire_len(chunk: &[u8], prev_was_cr: bool) -> u64 {
     chunk.len() as u64 + line_ends(chunk, prev_was_cr).1
 }
 
-/// Appends the wire form of all of `chunk`. `prev_cr`: the octet before the chunk was a CR.
+/// Appends the wire form of all of `chunk`. `prev_cr`: the byte before the chunk was a CR.
 ///
-/// Room is made once, and each line is copied in one piece with the LF before it: most of what is
-/// served passes through here.
+/// Most of what is served passes through here, so the room is reserved once, and each line is
+/// copied together with the LF before it.
 pub(crate) fn append(chunk: &[u8], prev_cr: bool, out: &mut Vec<u8>) {
     out.reserve(chunk.len().saturating_add(memchr_iter(b'\n', chunk).count()));
     let mut from = 0;
@@ -69,9 +68,9 @@ pub(crate) fn append(chunk: &[u8], prev_cr: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(chunk.get(from..).unwrap_or_default());
 }
 
-/// Converts stored octets to wire octets, chunk by chunk, for a whole range or for a slice of it.
+/// Converts stored bytes to wire bytes, chunk by chunk, for a whole range or for a slice of it.
 ///
-/// A slice (partial fetch, RFC 3501 6.4.5) counts wire octets and may begin or end between CR and
+/// A slice (partial fetch, RFC 3501 6.4.5) counts wire bytes and may begin or end between CR and
 /// LF.
 #[derive(Debug, Clone)]
 pub(crate) struct Converter {
@@ -92,7 +91,7 @@ impl Converter {
         Self::slice(0, u64::MAX)
     }
 
-    /// Leaves out the first `skip` wire octets and yields at most `take` after them.
+    /// Skips the first `skip` wire bytes and yields at most `take` after them.
     pub(crate) fn slice(skip: u64, take: u64) -> Self {
         Converter { prev_cr: false, skip, take }
     }
@@ -104,7 +103,7 @@ impl Converter {
         }
         let mut rest = chunk;
         if self.skip > 0 {
-            // A whole chunk before the slice is only measured.
+            // A chunk that ends before the slice is only measured.
             let len = wire_len(rest, self.prev_cr);
             if len <= self.skip {
                 self.skip -= len;
@@ -150,10 +149,10 @@ impl Converter {
             self.skip -= len;
             return;
         }
-        let piece = wire.get(self.skip as usize..).unwrap_or_default();
+        let chunk = wire.get(self.skip as usize..).unwrap_or_default();
         self.skip = 0;
-        let n = self.take.min(piece.len() as u64);
-        out.extend_from_slice(piece.get(..n as usize).unwrap_or_default());
+        let n = self.take.min(chunk.len() as u64);
+        out.extend_from_slice(chunk.get(..n as usize).unwrap_or_default());
         self.take -= n;
     }
 }
@@ -172,7 +171,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The rule, octet by octet.
+    /// The rule, byte by byte.
     fn plain(input: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut prev = 0;
@@ -206,8 +205,8 @@ mod tests {
             prop_assert_eq!(wire_len(&t, false), want.len() as u64);
             let mut out = Vec::new();
             let mut c = Converter::new();
-            for piece in t.chunks(cut) {
-                c.push(piece, &mut out);
+            for chunk in t.chunks(cut) {
+                c.push(chunk, &mut out);
             }
             prop_assert_eq!(out, want);
         }
@@ -217,8 +216,8 @@ mod tests {
             let want: Vec<u8> = plain(&t).into_iter().skip(skip).take(take).collect();
             let mut out = Vec::new();
             let mut c = Converter::slice(skip as u64, take as u64);
-            for piece in t.chunks(cut) {
-                c.push(piece, &mut out);
+            for chunk in t.chunks(cut) {
+                c.push(chunk, &mut out);
             }
             prop_assert_eq!(out, want);
         }

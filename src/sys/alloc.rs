@@ -1,16 +1,16 @@
-//! What happens when memory runs out. Courier's start script leaves 128 MiB of address space; when
-//! that is not enough the client gets a BYE and the log a line, and nothing on disk is half done
-//! (every change there is one rename).
+//! The allocator, which ends the session when memory runs out. Courier's start script leaves 128
+//! MiB of address space; when that is not enough, the client gets a BYE and the log a line, and the
+//! disk stays consistent (every change there is one rename).
 
 use super::last_words;
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// The system's allocator; an allocation that fails ends the session in order.
+/// The system's allocator; an allocation that fails ends the session.
 pub(crate) struct Allocator;
 
-/// Has large buffers given back to the system when they are freed: a session works on a folder for
-/// a moment and then idles for hours. (glibc would raise this limit by itself at the first large
-/// buffer that is freed, and keep what comes after.)
+/// Returns large buffers to the system when they are freed: a session works on a folder for a
+/// moment and then idles for hours. (Without this, glibc raises the limit when the first large
+/// buffer is freed, and keeps later ones.)
 pub(crate) fn give_back_large_buffers() {
     const LARGE: libc::c_int = 256 * 1024;
     // SAFETY: mallopt only sets numbers of the allocator; blocks that are there already stay valid.
@@ -28,10 +28,10 @@ fn out_of_memory() -> ! {
     )
 }
 
-// SAFETY: every call goes to `System` unchanged; a null answer never comes back.
+// SAFETY: every call is passed to `System` unchanged; only null results are not returned.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees hold for `System` too.
         let p = unsafe { System.alloc(layout) };
         if p.is_null() { out_of_memory() } else { p }
     }

@@ -1,13 +1,13 @@
-//! Opening what lies in a folder, and nothing else, whatever links somebody has put there.
+//! Opens the files of a folder, and never a file elsewhere to which somebody has put a link.
 //!
 //! openat2(2) with RESOLVE_NO_SYMLINKS, and RESOLVE_BENEATH for paths in our own Maildir that have
-//! a `..`, walks the path once as open(2) does and at the same price, and refuses links (ELOOP) and
-//! ways out (EXDEV). The directory of a folder may itself be reached by a link: `.Link` folders,
+//! a `..`, walks the path once, as fast as open(2), and refuses links (ELOOP) and paths that leave
+//! the directory (EXDEV). But the directory of a folder may itself be a link: `.Link` folders,
 //! `shared`, accounts of a shared index, whose paths are the administrator's (lib.rs, "The store").
-//! So where a link is in the way, the folder's directory is opened by itself, and what is wanted is
-//! looked for below it, where no link is followed.
+//! So after ELOOP the folder's directory is opened through its links, and the rest of the path is
+//! opened from there without following any.
 //!
-//! A kernel without openat2 (before 5.6) leaves O_NOFOLLOW, which guards the last component alone.
+//! With a kernel that has no openat2 (before 5.6), O_NOFOLLOW protects the last component only.
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open as plain, openat2};
@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Directories that belong to a folder: never links.
+/// The directories inside of a folder, which must not be links.
 const PARTS: &[&str] = &["cur", "new", "tmp", "courierimapkeywords", "courierimaphieracl"];
 
 static UNKNOWN_TO_KERNEL: AtomicBool = AtomicBool::new(false);
@@ -29,13 +29,13 @@ pub(super) fn is_part(path: &Path) -> bool {
     path.file_name().is_some_and(|name| PARTS.iter().any(|part| name == *part))
 }
 
-/// open(2) of a file or directory in a folder; the mode is for a file that is made. Errors: ELOOP
-/// where a link would have to be followed.
+/// open(2) of a file or directory in a folder; `mode` is for a new file. Errors: ELOOP if the path
+/// has a link inside of the folder.
 pub(super) fn open(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(mode);
     if !UNKNOWN_TO_KERNEL.load(Ordering::Relaxed) {
-        // Half a microsecond for each file: asked for only where the path might lead out.
+        // RESOLVE_BENEATH takes half a microsecond, so it is used only if the path may lead out.
         let leads_out = memchr::memmem::find(path.as_os_str().as_bytes(), b"../").is_some();
         let beneath = if leads_out && path.is_relative() {
             ResolveFlag::RESOLVE_BENEATH
@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
         match try_open(AT_FDCWD, path, flags, mode, beneath) {
             Err(Errno::ELOOP) => return below_a_link(path, flags, mode),
             Err(Errno::ENOSYS) => UNKNOWN_TO_KERNEL.store(true, Ordering::Relaxed),
-            // A right that is missing, or a container's filter that does not know the call.
+            // A missing permission, or a container's filter that does not know the call.
             Err(Errno::EPERM) => {}
             other => return Ok(other?),
         }
@@ -65,11 +65,11 @@ fn try_open(
     mode: Mode,
     resolve: ResolveFlag,
 ) -> Result<File, Errno> {
-    // The kernel refuses a mode where nothing is made.
+    // The kernel refuses a mode without O_CREAT.
     let mode = if flags.contains(OFlag::O_CREAT) { mode } else { Mode::empty() };
     let how =
         OpenHow::new().flags(flags).mode(mode).resolve(resolve | ResolveFlag::RESOLVE_NO_SYMLINKS);
-    // EAGAIN: something was renamed while the kernel made sure that the path stays beneath.
+    // EAGAIN: a directory was renamed while the kernel checked that the path stays beneath it.
     for _ in 0..100 {
         match openat2(from, path, how) {
             Err(Errno::EINTR | Errno::EAGAIN) => {}
@@ -79,7 +79,7 @@ fn try_open(
     Err(Errno::EAGAIN)
 }
 
-/// The folder's directory by whatever links lead to it, and below it none.
+/// Opens the folder's directory through links, and the rest of the path without.
 fn below_a_link(path: &Path, flags: OFlag, mode: Mode) -> io::Result<File> {
     let parent = path.parent().unwrap_or(Path::new(""));
     let folder = if is_part(parent) { parent.parent().unwrap_or(Path::new("")) } else { parent };

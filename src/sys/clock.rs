@@ -1,4 +1,4 @@
-//! The clocks. Nothing else reads the time, so that a test can see all of it here.
+//! The clocks. The time is read nowhere else, so that a test can see every use of it.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,12 +20,12 @@ pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }
 
-/// Lets time pass. Signals do not shorten it: only for waits of a fraction of a second.
+/// Sleeps. Signals do not end it, so it is only for fractions of a second.
 pub(crate) fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// A moment in the server's local zone.
+/// A time in the server's local zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LocalTime {
     /// The year, such as 2024.
@@ -44,7 +44,7 @@ pub(crate) struct LocalTime {
     pub(crate) offset: i32,
 }
 
-/// The local calendar time of a moment, by `TZ` as Courier does it.
+/// The local time of `seconds` since 1970, by `TZ` (Courier).
 pub(crate) fn local_time(seconds: i64) -> LocalTime {
     // SAFETY: `tm` is plain data that localtime_r fills; a null answer leaves the zeroed value,
     // which is valid.
@@ -65,7 +65,8 @@ pub(crate) fn local_time(seconds: i64) -> LocalTime {
     }
 }
 
-/// Reads `TZ` once (localtime_r alone need not, POSIX); called before the first use of [`local_time`].
+/// Reads `TZ` once (localtime_r alone need not, POSIX); called before the first use of
+/// [`local_time`].
 pub(crate) fn read_time_zone() {
     unsafe extern "C" {
         fn tzset();

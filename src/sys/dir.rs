@@ -1,4 +1,4 @@
-//! Reading directories in large pieces: a scan of a folder costs what this costs.
+//! Reads directories with a large buffer: a scan of a folder spends its time here.
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// What the directory says an entry is, without a look at the entry itself.
+/// The type of an entry as the directory has it, without a stat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum EntryKind {
     /// A regular file.
@@ -40,7 +40,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// Calls `each` with every entry's name and kind, `.` and `..` left out, in the directory's own
 /// order.
 pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io::Result<()> {
-    // Eight-octet alignment, as the kernel's records want it.
+    // The kernel's records are aligned to eight bytes.
     let mut buffer = vec![0u64; BUFFER / 8];
     loop {
         // SAFETY: the buffer is valid for its whole length, and the kernel writes no more than
@@ -53,13 +53,13 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
         if got == 0 {
             return Ok(());
         }
-        // SAFETY: the kernel has filled the first `got` octets, and `got` is no more than the
-        // buffer's length.
+        // SAFETY: the kernel has filled the first `got` bytes, and `got` is at most the buffer's
+        // length.
         let mut records =
             unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), got.min(BUFFER)) };
         // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name with its NUL.
-        while let Some((head, _)) = records.split_at_checked(19) {
-            let length = usize::from(u16::from_ne_bytes([byte(head, 16), byte(head, 17)]));
+        while let Some((head, _)) = records.split_first_chunk::<19>() {
+            let length = usize::from(u16::from_ne_bytes([head[16], head[17]]));
             let Some((record, rest)) = records.split_at_checked(length.max(19)) else { break };
             records = rest;
             let name = record.get(19..).unwrap_or_default();
@@ -67,7 +67,7 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
             if name == b"." || name == b".." {
                 continue;
             }
-            let kind = match byte(head, 18) {
+            let kind = match head[18] {
                 libc::DT_REG => EntryKind::File,
                 libc::DT_DIR => EntryKind::Dir,
                 libc::DT_LNK => EntryKind::Link,
@@ -77,10 +77,6 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
             each(name, kind);
         }
     }
-}
-
-fn byte(data: &[u8], at: usize) -> u8 {
-    data.get(at).copied().unwrap_or(0)
 }
 
 /// The names of all entries; for small directories.

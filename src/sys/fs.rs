@@ -1,6 +1,6 @@
-//! File calls. Everything in a Maildir is opened so that a link, a FIFO or a device in a file's
-//! place costs nothing (lib.rs, "The store"), and every change on disk is one of the few functions
-//! here.
+//! File calls. Everything in a Maildir is opened so that a link, a FIFO or a device instead of a
+//! file does no harm (lib.rs, "The store"), and every change on disk is made by one of the few
+//! functions here.
 
 use super::beneath;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
@@ -14,9 +14,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A path of octets.
-pub(crate) fn path(octets: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(octets))
+/// The path that these bytes spell.
+pub(crate) fn path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
 }
 
 /// `dir/name`.
@@ -28,7 +28,7 @@ fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
-/// A FIFO or a device in a file's place neither blocks nor takes us over.
+/// Opening a FIFO does not block, and a terminal does not become ours.
 const CAREFULLY: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_CLOEXEC).union(OFlag::O_NOCTTY);
 
 fn regular(file: File) -> io::Result<(File, Metadata)> {
@@ -42,27 +42,26 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, Metadata)> {
     regular(beneath::open(path, CAREFULLY, 0)?)
 }
 
-/// Opens a regular file for reading, through symbolic links if need be: for what an administrator
-/// names.
+/// Opens a regular file that an administrator names, for reading; symbolic links are followed.
 pub(crate) fn open_through_link(path: &Path) -> io::Result<(File, Metadata)> {
     regular(File::options().read(true).custom_flags(CAREFULLY.bits()).open(path)?)
 }
 
-/// The whole of a control file, no more than `limit` octets; a larger one is an error
+/// The whole of a control file, no more than `limit` bytes; a larger one is an error
 /// (`InvalidData`).
 pub(crate) fn read_control(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let (file, metadata) = open(path)?;
     read_all(&file, &metadata, limit)
 }
 
-/// The whole of an open control file, no more than `limit` octets.
+/// The whole of an open control file, no more than `limit` bytes.
 pub(crate) fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::InvalidData, "control file too large");
     if metadata.len() > limit {
         return Err(too_large());
     }
-    // Control files are replaced, not changed: what the file had when it was opened is all of it,
-    // and no second read has to find its end.
+    // Control files are replaced, not changed, so the size at opening is final, and no second read
+    // has to find the end.
     let size = usize::try_from(metadata.len()).unwrap_or(0);
     if size > 0 {
         let mut data = vec![0; size];
@@ -120,8 +119,8 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
-/// renameat2(2) with RENAME_NOREPLACE; where the file system does not know that, a link and an
-/// unlink; where there are no links either (or for a directory), a look and a rename.
+/// renameat2(2) with RENAME_NOREPLACE. If the file system does not support that: link(2) and
+/// unlink(2). If it has no hard links either (or for a directory): lstat(2) and rename(2).
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{RenameFlags, renameat2};
@@ -142,8 +141,8 @@ pub(crate) fn link(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::hard_link(from, to)
 }
 
-/// A second name for an open file, whatever its name is by now. An error where `/proc` is not to be
-/// had, or where the file has no name any more.
+/// A second name for an open file, even if it was renamed. Errors: `/proc` is not mounted, or the
+/// file has no name any more.
 pub(crate) fn link_open(file: &File, to: &Path) -> io::Result<()> {
     let from = format!("/proc/self/fd/{}", file.as_raw_fd());
     nix::unistd::linkat(AT_FDCWD, from.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)
@@ -185,8 +184,8 @@ pub(crate) fn set_mtime(path: &Path, seconds: i64) -> io::Result<()> {
     nix::sys::stat::utimensat(AT_FDCWD, path, &time, &time, follow).map_err(Into::into)
 }
 
-/// Any second there is: the file system takes the nearest time that it can keep. (nix's own
-/// constructor asserts that the nanoseconds fit into 64 bits, which ends in 2262.)
+/// Any second: the file system stores the nearest time that it can. (nix's own constructor asserts
+/// that the nanoseconds fit into 64 bits, which ends in 2262.)
 fn at_second(seconds: i64) -> TimeSpec {
     TimeSpec::new(seconds, 0)
 }
@@ -197,10 +196,9 @@ pub(crate) fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
     nix::sys::stat::futimens(file, &time, &time).map_err(Into::into)
 }
 
-/// Sees to it that this many bytes can be written to a file, without making it longer.
+/// Reserves space for this many bytes without changing a file's size.
 ///
-/// Errors: ENOSPC or EDQUOT where there is no room; `Unsupported` where that cannot be told,
-/// whatever the reason.
+/// Errors: ENOSPC or EDQUOT if there is no room; `Unsupported` if that cannot be found out.
 pub(crate) fn reserve(file: &File, size: u64) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{FallocateFlags, fallocate};
@@ -212,7 +210,7 @@ pub(crate) fn reserve(file: &File, size: u64) -> io::Result<()> {
     }
 }
 
-/// close(2), whose answer matters: over NFS a full disk may be told only here.
+/// close(2), whose result matters: NFS may report a full disk only here.
 pub(crate) fn close(file: File) -> io::Result<()> {
     nix::unistd::close(std::os::fd::OwnedFd::from(file)).map_err(Into::into)
 }
@@ -222,14 +220,14 @@ pub(crate) fn lstat(path: &Path) -> io::Result<Metadata> {
     std::fs::symlink_metadata(path)
 }
 
-/// Removes a directory with all that is in it. No symbolic link is followed, not even one that is
-/// put there meanwhile.
+/// Removes a directory with its contents. No symbolic link is followed, not even one that is made
+/// meanwhile.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     std::fs::remove_dir_all(path)
 }
 
-/// Whether an error says that a file is not under this name: it was renamed or removed. (ESTALE:
-/// the same, by another host on a network file system.)
+/// Whether an error says that there is no file of this name: it was renamed or removed (ESTALE: by
+/// another host on a network file system).
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESTALE))
 }
@@ -250,13 +248,13 @@ pub(crate) fn no_hard_links(error: &io::Error) -> bool {
     )
 }
 
-/// Whether an error says that the place cannot be written by us at all (as opposed to a full disk).
+/// Whether an error says that we may not write there at all (as opposed to a full disk).
 pub(crate) fn is_unwritable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
 }
 
-/// Whether an error says that something stands in a file's or directory's place that is none: a
-/// link, a FIFO, a device, the other kind.
+/// Whether an error says that the name belongs to something of another type: a link, a FIFO, a
+/// device, a directory instead of a file or the other way round.
 pub(crate) fn is_out_of_place(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -264,8 +262,8 @@ pub(crate) fn is_out_of_place(error: &io::Error) -> bool {
     ) || (error.raw_os_error().is_none() && error.kind() == io::ErrorKind::InvalidInput)
 }
 
-/// Whether an error says that a control file is there and cannot be taken in: too large, or not
-/// ours to read.
+/// Whether an error says that a control file exists and cannot be read: it is too large, or we lack
+/// the permission.
 pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied || error.kind() == io::ErrorKind::InvalidData
 }
@@ -275,8 +273,8 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }
 
-/// An error as the system would have told it, with its number: for what is refused before the
-/// system is asked.
+/// The error that the system would return, with its number: for what is refused before a system
+/// call.
 pub(crate) fn error(kind: io::ErrorKind) -> io::Error {
     match kind {
         io::ErrorKind::AlreadyExists => io::Error::from_raw_os_error(libc::EEXIST),
@@ -295,8 +293,8 @@ pub(crate) fn sync_file(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Waits until a directory's entries are on disk. Where a file system cannot do that for a
-/// directory, nothing is to be waited for.
+/// Waits until a directory's entries are on disk; no error if the file system cannot do that for
+/// directories.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     match super::dir::open(path)?.sync_all() {
         Err(e) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP)) => Ok(()),
@@ -315,7 +313,7 @@ pub(crate) fn mtime_nanos(metadata: &Metadata) -> i128 {
     i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
 
-/// A path for the log: no longer than lines there allow, and on one line.
+/// A path for the log: on one line, and cut to [`super::log::MAX_PATH`].
 pub(crate) fn shown(path: &Path) -> String {
     super::log::shown(path.as_os_str().as_bytes(), super::log::MAX_PATH)
 }

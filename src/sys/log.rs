@@ -1,38 +1,38 @@
-//! Lines for the log, and their way out. StandardError error ends in courierlogger, which takes no more
-//! than 510 octets for a line and what is beyond them for the next, with a level of its own: a
-//! client's word that made a line longer could be any line of the log. So every line is cut, and
-//! nothing in it ends it early.
+//! Lines for the log, and writing them to standard error. The reader is courierlogger, which splits
+//! lines longer than 510 bytes and takes each part for a line with a level of its own. So a client
+//! that makes a line long enough could forge any other line. Every line is cut before that, and
+//! characters that would end it early are replaced.
 
 use super::{poll, signals};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-/// The longest line, with its level and without its line end.
+/// The longest line in bytes, with its level and without its line end.
 pub(crate) const MAX_LINE: usize = 500;
-/// The most of a value that somebody else has chosen: a name, a field of ID.
+/// The longest value that others have chosen (a name, a field of ID), in bytes.
 pub(crate) const MAX_VALUE: usize = 100;
-/// The most of a path.
+/// The longest path, in bytes.
 pub(crate) const MAX_PATH: usize = 255;
 
-/// What stands for the rest of a text that was cut.
+/// Replaces the rest of a text that is cut.
 const CUT: &str = "...";
 
-/// Whether some program takes this for the end of a line, or of the text (courierlogger: NUL;
-/// Python's `splitlines`: the others).
+/// Whether a program that reads the log takes this for the end of a line or of the text
+/// (courierlogger: NUL; Python's `splitlines`: the others).
 fn ends_a_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// A text as it may stand in the log: on one line, at most `limit` octets, `...` for what is cut
-/// off; what is not UTF-8 is U+FFFD.
+/// A text for the log: on one line, at most `limit` bytes, with `...` for what is cut off and
+/// U+FFFD for what is not UTF-8.
 pub(crate) fn shown(text: &[u8], limit: usize) -> String {
     let chunks = text.utf8_chunks();
     let chars = chunks.flat_map(|c| {
         c.valid().chars().chain((!c.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER))
     });
     let mut shown = String::new();
-    // As much as leaves room for the mark.
+    // The length that leaves room for the mark.
     let mut kept = 0;
     for c in chars {
         let c = if ends_a_line(c) { '/' } else { c };
@@ -49,18 +49,18 @@ pub(crate) fn shown(text: &[u8], limit: usize) -> String {
     shown
 }
 
-/// What somebody else has chosen, for the log.
+/// A value that others have chosen, for the log.
 pub(crate) fn value(text: &[u8]) -> String {
     shown(text, MAX_VALUE)
 }
 
-/// A whole line without its end: the level, as courierlogger knows it, and the text.
+/// A line without its end: the level, as courierlogger spells it, and the text.
 pub(crate) fn line(level: &str, text: &str) -> String {
     [level, &shown(text.as_bytes(), MAX_LINE.saturating_sub(level.len()))].concat()
 }
 
-/// StandardError error. A reader that has stopped keeps the session waiting, as with Courier, but for a
-/// signal: then the line is given up.
+/// Standard error. If its reader has stopped, the session waits, as Courier's does, until a signal
+/// asks it to stop; then the line is dropped.
 #[derive(Debug)]
 pub(crate) struct StandardError;
 
@@ -69,8 +69,8 @@ impl Write for StandardError {
         let stderr = io::stderr();
         loop {
             let stopping = signals::asked_to_stop();
-            if room(stderr.as_fd(), stopping) {
-                // Others write to the same pipe: there may be no room any more.
+            if wait_for_room(stderr.as_fd(), stopping) {
+                // Others write to the same pipe, so the room may be gone, and the call block.
                 match signals::let_in(|| nix::unistd::write(&stderr, line)) {
                     Err(nix::errno::Errno::EINTR) => {}
                     other => return Ok(other?),
@@ -86,8 +86,8 @@ impl Write for StandardError {
     }
 }
 
-/// Waits for room; if the session is stopping, only looks.
-fn room(fd: BorrowedFd<'_>, stopping: bool) -> bool {
+/// Waits for room, or only checks for it if the session is stopping.
+fn wait_for_room(fd: BorrowedFd<'_>, stopping: bool) -> bool {
     let interest = poll::WaitFor { output: Some(fd), ..poll::WaitFor::default() };
     let ready = if stopping {
         poll::wait_without_signals(interest, Duration::ZERO)

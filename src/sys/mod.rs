@@ -1,5 +1,5 @@
-//! The system: the only place for `unsafe`, libc and nix. Everything above asks the kernel through
-//! here.
+//! The system: the only module with `unsafe`, libc and nix. All others make system calls through
+//! it.
 
 pub(crate) mod alloc;
 mod beneath;

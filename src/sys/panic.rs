@@ -1,13 +1,13 @@
-//! What a fault in our own code comes to: a log line, a BYE, status 1. Nothing on disk is half done
-//! by it (every change there is one rename), and a lock that is left behind is seen to be nobody's
-//! by the next session.
+//! A fault in the program ends the session with a log line, a BYE and status 1. The disk stays
+//! consistent (every change there is one rename), and the next session removes a lock that is left
+//! behind.
 
 use std::panic::PanicHookInfo;
 
-/// From now on a panic ends the process in order.
+/// Has a panic end the process by [`super::last_words`].
 pub(crate) fn end_in_order() {
     std::panic::set_hook(Box::new(|info| {
-        // Straight to the descriptors: the log's own code may be where it happened.
+        // Not by way of the logger, which may be what has failed.
         super::last_words::end(
             log_line(info).as_bytes(),
             b"* BYE [ALERT] Fatal error: Internal error: \r\n",
@@ -22,9 +22,9 @@ fn log_line(info: &PanicHookInfo<'_>) -> String {
         .copied()
         .or(info.payload().downcast_ref::<String>().map(String::as_str));
     let what = text.unwrap_or("(no message)");
-    let place =
+    let location =
         info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
-    super::log::line("ERR: ", &format!("internal error: {what}{place}")) + "\n"
+    super::log::line("ERR: ", &format!("internal error: {what}{location}")) + "\n"
 }
 
 #[cfg(test)]
@@ -38,13 +38,13 @@ mod tests {
     const CHILD: &str = "POSTRIDER_TEST_PANIC";
     const GOODBYE: &str = "* BYE [ALERT] Fatal error: Internal error: \r\n";
 
-    /// This test once more in a process of its own, which then panics.
+    /// Runs the test below in a process of its own, which then panics.
     fn child(how: &str) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args([
                 "--exact",
-                "sys::panic::tests::a_panic_is_told",
+                "sys::panic::tests::a_panic_is_reported",
                 "--nocapture",
                 "--test-threads=1",
             ])
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told() {
+    fn a_panic_is_reported() {
         if let Ok(how) = std::env::var(CHILD) {
             panic_here(&how);
         }
@@ -84,13 +84,13 @@ mod tests {
             );
             assert!(String::from_utf8(stdout).unwrap().ends_with(end), "{how}");
         }
-        let told = child("middle").output().unwrap().stdout;
-        assert!(!String::from_utf8_lossy(&told).contains("BYE"));
+        let output = child("middle").output().unwrap().stdout;
+        assert!(!String::from_utf8_lossy(&output).contains("BYE"));
     }
 
-    /// Neither a client that does not read nor a log reader that has stopped keeps the process.
+    /// Neither a client that does not read nor a log reader that has stopped delays the end.
     #[test]
-    fn a_panic_waits_for_nobody() {
+    fn a_panic_does_not_wait() {
         let (reader, writer) = std::io::pipe().unwrap();
         let room = [nix::poll::PollFlags::POLLOUT];
         let has_room = || {
@@ -101,7 +101,7 @@ mod tests {
             nix::unistd::write(&writer, &[b'.'; 4096]).unwrap();
         }
         let start = Instant::now();
-        // The harness itself writes to standard output: that it gets.
+        // Standard output stays usable: the test harness writes to it.
         let mut child =
             child("").stdout(Stdio::null()).stderr(writer.try_clone().unwrap()).spawn().unwrap();
         while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(10) {

@@ -1,5 +1,4 @@
-//! The one wait. Every moment in which a session does nothing is spent in here, and signals come in
-//! only here.
+//! The one place in which a session waits, and the only one in which signals are let in.
 
 use super::signals;
 use nix::errno::Errno;
@@ -10,36 +9,35 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-/// What a wait is for.
+/// The events that a wait ends with.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct WaitFor<'a> {
     /// A descriptor to read from.
     pub(crate) input: Option<BorrowedFd<'a>>,
     /// A descriptor to write to.
     pub(crate) output: Option<BorrowedFd<'a>>,
-    /// The notification of changes.
+    /// A watch, readable when something has changed.
     pub(crate) watch: Option<BorrowedFd<'a>>,
-    /// A descriptor whose far end may go away, and of which nothing else is wanted.
+    /// A descriptor of which only the hang-up of its other end matters.
     pub(crate) hangup: Option<BorrowedFd<'a>>,
 }
 
-/// What ended a wait; nothing set means that the time was up.
+/// What has ended a wait; nothing set means that the time is up.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
     /// There is input, or its end.
     pub(crate) input: bool,
-    /// Output is accepted, or the far end is gone.
+    /// There is room for output, or the other end is gone.
     pub(crate) output: bool,
-    /// A change was noticed.
+    /// The watch reports a change.
     pub(crate) watch: bool,
-    /// The far end of `hangup` is gone.
+    /// The other end of `hangup` is gone.
     pub(crate) hangup: bool,
     /// A signal asks the session to stop.
     pub(crate) signal: bool,
 }
 
-/// Waits until something of interest happens, a signal arrives or the time is up (`None`: no
-/// limit).
+/// Waits for one of these events, a signal, or the end of the time (`None`: no limit).
 pub(crate) fn wait(interest: WaitFor<'_>, timeout: Option<Duration>) -> io::Result<Ready> {
     if signals::asked_to_stop() {
         return Ok(Ready { signal: true, ..Ready::default() });
@@ -47,8 +45,7 @@ pub(crate) fn wait(interest: WaitFor<'_>, timeout: Option<Duration>) -> io::Resu
     poll(interest, timeout, Some(signals::open_mask()))
 }
 
-/// Waits on the way out, when a signal was told already or does not matter any more: none is let
-/// in.
+/// Waits at the end of a session, when signals no longer matter: they are not let in.
 pub(crate) fn wait_without_signals(interest: WaitFor<'_>, timeout: Duration) -> io::Result<Ready> {
     poll(interest, Some(timeout), None)
 }
@@ -77,7 +74,8 @@ fn poll(
         Err(e) => return Err(e.into()),
     }
     let mut results = fds.iter().map(|fd| fd.any().unwrap_or(true));
-    let mut take = |there: bool| there && results.next().unwrap_or(false);
+    // One result for each descriptor that was passed, in the same order.
+    let mut take = |passed: bool| passed && results.next().unwrap_or(false);
     ready.input = take(interest.input.is_some());
     ready.output = take(interest.output.is_some());
     ready.watch = take(interest.watch.is_some());
@@ -86,9 +84,9 @@ fn poll(
     Ok(ready)
 }
 
-/// A pause in a longer piece of work (waiting for a lock, letting the clock pass): ends early when
-/// `watch` has something, when a signal arrives, or when nobody is left to read our answers. (The
-/// end of standard input is no hang-up: what was sent before it is still answered.)
+/// A pause in a longer task (waiting for a lock or for the clock). It ends early when `watch`
+/// reports a change, a signal arrives, or standard output is hung up. (The end of standard input
+/// does not count: what was sent before it is still answered.)
 pub(crate) fn pause(time: Duration, watch: Option<BorrowedFd<'_>>) -> io::Result<Ready> {
     // SAFETY: descriptor 1 is the connection for as long as the process lives; if it was closed,
     // poll says POLLNVAL.

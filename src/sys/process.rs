@@ -11,8 +11,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Prepares a command so that its process starts with the signals as usual.
-pub(crate) fn ordinary_signals(command: &mut Command) -> &mut Command {
+/// Prepares a command so that its process starts with the default handling of signals.
+pub(crate) fn default_signals(command: &mut Command) -> &mut Command {
     // SAFETY: between fork and exec only sigaction and sigprocmask are called, both
     // async-signal-safe.
     unsafe {
@@ -23,145 +23,171 @@ pub(crate) fn ordinary_signals(command: &mut Command) -> &mut Command {
     }
 }
 
-/// How a program that was finished has ended.
+/// How a program that was given input has ended.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    /// Whether it exited with 0, and was given the whole input unless it did not want it.
+    /// Whether it exited with 0, after it was given all input or had closed its end.
     pub(crate) succeeded: bool,
-    /// What it wrote first, to standard output and standard error together.
+    /// The beginning of what it wrote to standard output and standard error together.
     pub(crate) output: Vec<u8>,
 }
 
-/// Runs a command: gives it `input` piece by piece (`None` at the end), keeps the first `keep`
-/// octets of what it writes, and waits for its end. It gets descriptors 0, 1 and 2 and no other. A
-/// program that does not read its input is no error, its exit status tells; one that makes no
-/// progress for `patience` is killed, as is one that has not been given everything when a signal
-/// asks the session to stop. What is left running behind its back (a daemon that holds its output)
-/// is not waited for.
+/// Runs a command: gives it `input` chunk by chunk (`None` at the end), keeps the first `keep`
+/// bytes that it writes, and waits for its end. It gets descriptors 0, 1 and 2 and no other. It
+/// need not read its input. What it leaves running (a daemon that holds its output) is not waited
+/// for.
+///
+/// Errors, after which it is killed: `TimedOut` if it makes no progress for `patience`;
+/// `Interrupted` if a signal asks the session to stop before all input was given; any error of
+/// `input`.
 pub(crate) fn run_with_input(
     command: &mut Command,
     mut input: impl FnMut() -> io::Result<Option<Vec<u8>>>,
     keep: usize,
     patience: Duration,
 ) -> io::Result<Finished> {
-    let (mut reader, writer) = io::pipe()?;
+    let (reader, writer) = io::pipe()?;
     command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
-    only_standard_descriptors(ordinary_signals(command));
+    only_standard_descriptors(default_signals(command));
     let mut child = command.spawn()?;
-    // The command holds the pipe's far end; without this its end would never be seen.
+    // The command holds the pipe's writing end, without which the reading end has no end of file.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut stdin = child.stdin.take();
-    let result = (|| {
-        for fd in
-            [Some(reader.as_fd()), stdin.as_ref().map(ChildStdin::as_fd)].into_iter().flatten()
-        {
+    let mut running = Running {
+        stdin: child.stdin.take(),
+        child,
+        reader: Some(reader),
+        chunk: Vec::new(),
+        at: 0,
+        keep,
+        output: Vec::new(),
+    };
+    let finished = running.finish(&mut input, patience);
+    if finished.is_err() {
+        let _ = running.child.kill();
+        let _ = running.child.wait();
+    }
+    finished
+}
+
+/// A program that is being given input.
+struct Running {
+    child: Child,
+    /// `None` after the last of the input, or once the program has closed its end.
+    stdin: Option<ChildStdin>,
+    /// Its output; `None` once that has ended.
+    reader: Option<io::PipeReader>,
+    /// The input to be written next, from `at` on.
+    chunk: Vec<u8>,
+    at: usize,
+    /// How much of the output is kept, in bytes.
+    keep: usize,
+    output: Vec<u8>,
+}
+
+impl Running {
+    /// Gives it all its input and waits for its end.
+    fn finish(
+        &mut self,
+        input: &mut dyn FnMut() -> io::Result<Option<Vec<u8>>>,
+        patience: Duration,
+    ) -> io::Result<Finished> {
+        let fds = [self.reader.as_ref().map(AsFd::as_fd), self.stdin.as_ref().map(AsFd::as_fd)];
+        for fd in fds.into_iter().flatten() {
             fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        let mut finished = Finished { succeeded: false, output: Vec::new() };
-        let mut piece = Vec::new();
-        let mut at = 0usize;
-        let mut open = true;
-        let mut buffer = vec![0; 4096];
         let mut deadline = Instant::checked_add(&clock::monotonic(), patience);
         loop {
-            if at >= piece.len() && stdin.is_some() {
+            while self.stdin.is_some() && self.at >= self.chunk.len() {
                 match input()? {
-                    Some(next) => (piece, at) = (next, 0),
-                    None => stdin = None,
-                }
-                if piece.get(at..).is_none_or(<[u8]>::is_empty) {
-                    continue;
+                    Some(next) => (self.chunk, self.at) = (next, 0),
+                    None => self.stdin = None,
                 }
             }
-            if let Some(status) = child.try_wait()?
-                && !(open
-                    && read_some(&mut reader, &mut buffer, &mut finished.output, keep)?
-                        .is_some_and(|n| n > 0))
+            if let Some(status) = self.child.try_wait()?
+                && !self.read_some()?
             {
-                finished.succeeded = status.success();
-                return Ok(finished);
+                let output = std::mem::take(&mut self.output);
+                return Ok(Finished { succeeded: status.success(), output });
             }
-            // Once its output has ended nothing wakes us at the program's end.
-            let pause = Duration::from_millis(if open || stdin.is_some() { 100 } else { 5 });
-            let interest = WaitFor {
-                input: open.then(|| reader.as_fd()),
-                output: stdin.as_ref().map(ChildStdin::as_fd),
-                ..WaitFor::default()
-            };
-            let ready = poll::wait(interest, Some(pause))?;
-            if ready.signal {
-                if stdin.is_some() {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
-                clock::sleep(Duration::from_millis(20));
-            }
-            let mut progress = false;
-            if ready.input || ready.signal {
-                match read_some(&mut reader, &mut buffer, &mut finished.output, keep)? {
-                    Some(0) => open = false,
-                    Some(_) => progress = true,
-                    None => {}
-                }
-            }
-            if ready.output
-                && let Some(to) = &mut stdin
-            {
-                match to.write(piece.get(at..).unwrap_or_default()) {
-                    Ok(n) => (at, progress) = (at.saturating_add(n), true),
-                    Err(e)
-                        if matches!(
-                            e.kind(),
-                            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                        ) => {}
-                    // It has closed its input: it has what it wants.
-                    Err(_) => stdin = None,
-                }
-            }
-            if progress {
+            if self.exchange()? {
                 deadline = Instant::checked_add(&clock::monotonic(), patience);
             } else if deadline.is_some_and(|d| clock::monotonic() > d) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
-    })();
-    if result.is_err() {
-        stop(&mut child);
     }
-    result
-}
 
-/// Reads once without waiting: what was read, 0 at the end, `None` if there is nothing now.
-fn read_some(
-    from: &mut impl Read,
-    buffer: &mut [u8],
-    kept: &mut Vec<u8>,
-    keep: usize,
-) -> io::Result<Option<usize>> {
-    match from.read(buffer) {
-        Ok(n) => {
-            let room = keep.saturating_sub(kept.len()).min(n);
-            kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
-            Ok(Some(n))
+    /// Waits for a moment, reads and writes what is possible. Whether something was.
+    fn exchange(&mut self) -> io::Result<bool> {
+        // With both pipes closed no event reports the program's end.
+        let piped = self.reader.is_some() || self.stdin.is_some();
+        let pause = Duration::from_millis(if piped { 100 } else { 5 });
+        let wait_for = WaitFor {
+            input: self.reader.as_ref().map(AsFd::as_fd),
+            output: self.stdin.as_ref().map(AsFd::as_fd),
+            ..WaitFor::default()
+        };
+        let ready = poll::wait(wait_for, Some(pause))?;
+        if ready.signal {
+            if self.stdin.is_some() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            clock::sleep(Duration::from_millis(20));
         }
-        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-            Ok(None)
+        let mut progress = false;
+        if ready.input || ready.signal {
+            progress = self.read_some()?;
         }
-        Err(e) => Err(e),
+        if ready.output {
+            progress |= self.write_some();
+        }
+        Ok(progress)
+    }
+
+    /// Reads once without waiting. Whether there was something.
+    fn read_some(&mut self) -> io::Result<bool> {
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        let mut buffer = [0; 4096];
+        match reader.read(&mut buffer) {
+            Ok(0) => self.reader = None,
+            Ok(n) => {
+                let room = self.keep.saturating_sub(self.output.len()).min(n);
+                self.output.extend_from_slice(buffer.get(..room).unwrap_or_default());
+                return Ok(true);
+            }
+            Err(e) if is_temporary(&e) => {}
+            Err(e) => return Err(e),
+        }
+        Ok(false)
+    }
+
+    /// Writes once without waiting. Whether something was written.
+    fn write_some(&mut self) -> bool {
+        let Some(stdin) = &mut self.stdin else { return false };
+        match stdin.write(self.chunk.get(self.at..).unwrap_or_default()) {
+            Ok(n) => {
+                self.at = self.at.saturating_add(n);
+                return true;
+            }
+            Err(e) if is_temporary(&e) => {}
+            // The program has closed its end: it needs no more.
+            Err(_) => self.stdin = None,
+        }
+        false
     }
 }
 
-fn stop(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Prepares a command so that its process gets no descriptor beyond 0, 1 and 2: not those that we
-/// were given either (Courier's start script leaves some open).
+/// Prepares a command so that its process gets descriptors 0, 1 and 2 only. We ourselves are given
+/// more: Courier's start script leaves some open.
 fn only_standard_descriptors(command: &mut Command) -> &mut Command {
     const CLOEXEC: libc::c_uint = 1 << 2;
     // SAFETY: between fork and exec only close_range or fcntl are called, both async-signal-safe.
-    // The descriptors are marked, not closed, so that the pipe by which a failing exec is told
-    // still works.
+    // The descriptors are marked, not closed: one of them is the pipe by which std reports that
+    // exec has failed.
     unsafe {
         command.pre_exec(|| {
             if libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, CLOEXEC)
@@ -179,20 +205,19 @@ fn only_standard_descriptors(command: &mut Command) -> &mut Command {
 /// Runs a command to its end; whether it exited with 0. It gets descriptors 0, 1 and 2 and no
 /// other.
 pub(crate) fn succeeds(command: &mut Command) -> io::Result<bool> {
-    Ok(only_standard_descriptors(ordinary_signals(command)).status()?.success())
+    Ok(only_standard_descriptors(default_signals(command)).status()?.success())
 }
 
-/// No core file: it would hold mail. A limit of 1 is too small for a file, and also tells the
-/// kernel not to hand the core to a program (systemd-coredump, apport), which a limit of 0 does
-/// not. PR_SET_DUMPABLE would do so too, but would take /proc/self and the debugger away from the
-/// user himself.
+/// Prevents core files, which would hold mail. A limit of 1 is too small for a file, and unlike 0
+/// it also keeps the kernel from passing the core to a program (systemd-coredump, apport).
+/// PR_SET_DUMPABLE would do that too, but would deny the user /proc/self and the debugger.
 pub(crate) fn no_core_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let hard = getrlimit(Resource::RLIMIT_CORE).map_or(0, |(_, hard)| hard);
     let _ = setrlimit(Resource::RLIMIT_CORE, hard.min(1), hard.min(1));
 }
 
-/// The working directory of the process, for good.
+/// Changes the working directory of the process.
 pub(crate) fn change_directory(path: &std::path::Path) -> io::Result<()> {
     std::env::set_current_dir(path)
 }

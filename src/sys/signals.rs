@@ -21,7 +21,7 @@ fn ours() -> SigSet {
     set
 }
 
-/// Takes over the three signals, blocks them, and has SIGPIPE ignored. Once, at start-up.
+/// Handles the three signals, blocks them, and ignores SIGPIPE. Called once, at start-up.
 pub(crate) fn install() {
     let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
@@ -40,7 +40,7 @@ pub(crate) fn asked_to_stop() -> bool {
     ASKED_TO_STOP.load(Ordering::Relaxed)
 }
 
-/// The signals blocked inside a wait: what was blocked when the process began, but none of ours.
+/// The signals blocked inside a wait: those blocked when the process began, without our three.
 pub(super) fn open_mask() -> SigSet {
     static MASK: OnceLock<SigSet> = OnceLock::new();
     *MASK.get_or_init(|| {
@@ -52,8 +52,8 @@ pub(super) fn open_mask() -> SigSet {
     })
 }
 
-/// One system call with the signals let in: if it blocks, they end it. (One that comes just before
-/// it does not: wait first.)
+/// Makes one system call with the signals let in, so that they interrupt it if it blocks. (A signal
+/// that arrives just before the call does not, so the caller waits first.)
 pub(super) fn let_in<T>(call: impl FnOnce() -> T) -> T {
     let mut before = SigSet::empty();
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&open_mask()), Some(&mut before));
@@ -62,7 +62,7 @@ pub(super) fn let_in<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// In a child between fork and exec: gives the signals back their usual meaning.
+/// In a child between fork and exec: resets the signals to their defaults.
 pub(super) fn reset_in_child() {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: sigaction with SIG_DFL is async-signal-safe.

@@ -1,4 +1,4 @@
-//! Who and where we are: the user, the host, the process.
+//! The user, the host, and processes: this one and others.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -31,40 +31,39 @@ pub(crate) fn pid() -> u32 {
     std::process::id()
 }
 
-/// Whether a process of that number runs on this host (also when it is somebody else's). One that
-/// has ended and was not waited for, a zombie, runs no more; the number of a thread is no
-/// process's.
+/// Whether a process of this number, of whatever user, runs on this host. A zombie (it has ended,
+/// but nobody has waited for it) does not; a thread's number does not count.
 pub(crate) fn process_runs(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
     // SAFETY: pidfd_open takes two numbers.
     let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     match Errno::result(opened) {
         Ok(fd) => {
-            // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+            // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
             let fd = unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap_or(-1)) };
             let mut ended = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
             poll(&mut ended, PollTimeout::ZERO) != Ok(1)
         }
         Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => false,
-        // An older kernel, or one that does not let us.
+        // The kernel has no pidfd_open, or does not permit it.
         Err(_) => nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH),
     }
 }
 
-/// What `/proc` tells of a process.
+/// A process as `/proc` describes it.
 pub(crate) struct Process {
-    /// When it began, in nanoseconds since 1970 by today's clock.
+    /// When it began, in nanoseconds since 1970 by the present clock.
     pub(crate) start: i128,
-    /// It does not get on: somebody has stopped it, or the system does not come back from a call (a
-    /// file server that does not answer).
+    /// It makes no progress: it was stopped, or hangs in a system call (a file server does not
+    /// answer).
     pub(crate) stuck: bool,
 }
 
-/// What `/proc` tells of a process, if it tells anything.
+/// A process by its number; `None` if `/proc` has none.
 pub(crate) fn process(pid: u32) -> Option<Process> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in parentheses, with any characters in it; the third is the state,
-    // the 22nd the start, in ticks since the machine's.
+    // The second field is a name in parentheses, which may hold any characters; the third is the
+    // state; the 22nd is the start, in ticks since the machine has booted.
     let rest = stat.get(memchr::memrchr(b')', &stat)?..)?;
     let mut fields = rest.split(|b| *b == b' ');
     let stuck = matches!(fields.nth(1)?, b"T" | b"t" | b"D");
@@ -76,13 +75,13 @@ pub(crate) fn process(pid: u32) -> Option<Process> {
     })
 }
 
-/// When what we run in began, in nanoseconds since 1970: the first process of the machine, or of
-/// the container. No process that runs began before.
+/// When the first process of the machine or of the container began, in nanoseconds since 1970. No
+/// running process is older.
 pub(crate) fn first_start() -> i128 {
     process(1).map_or_else(boot, |first| first.start)
 }
 
-/// When the machine began, by the clocks.
+/// When the machine has booted, in nanoseconds since 1970.
 fn boot() -> i128 {
     let up = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
     let up = up.map_or(0, |t| i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec()));
@@ -111,7 +110,7 @@ mod tests {
     use nix::sys::signal::{Signal, kill};
 
     #[test]
-    fn what_is_told_of_processes() {
+    fn processes() {
         assert!(
             process_runs(pid()) && process_runs(1) && !process_runs(0) && !process_runs(u32::MAX)
         );
@@ -119,9 +118,9 @@ mod tests {
         let before = crate::sys::clock::now_nanos();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let number = Pid::from_raw(i32::try_from(child.id()).unwrap());
-        let told = process(child.id()).unwrap();
+        let started = process(child.id()).unwrap();
         // (In ticks of a hundredth of a second.)
-        assert!((told.start - before).abs() < 2_000_000_000, "{} {before}", told.start);
+        assert!((started.start - before).abs() < 2_000_000_000, "{} {before}", started.start);
         assert!(!process(pid()).unwrap().stuck);
         kill(number, Signal::SIGSTOP).unwrap();
         while !process(child.id()).unwrap().stuck {

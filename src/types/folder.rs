@@ -17,7 +17,7 @@ impl PartialEq for FolderName {
     }
 }
 
-/// Which folder a name means. The texts are UTF-8 (or the client's octets under UTF8=ACCEPT)
+/// Which folder a name means. The texts are UTF-8 (or the client's bytes under UTF8=ACCEPT)
 /// without the namespace's prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Space<'a> {
@@ -70,7 +70,7 @@ impl FolderName {
         Ok(FolderName { spelled: name.clone(), name })
     }
 
-    /// The octets that the client wrote, for echoing.
+    /// The name as the client wrote it, for echoing.
     pub(crate) fn spelled(&self) -> &[u8] {
         &self.spelled
     }
@@ -110,16 +110,16 @@ impl FolderName {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
     }
 
-    /// Whether the name holds a control character: such folders are served, not made (lib.rs, "The
-    /// wire").
+    /// Whether the name has a control character: such folders are served, but not created (lib.rs,
+    /// "The wire").
     pub(crate) fn has_control(&self) -> bool {
         self.name.iter().any(u8::is_ascii_control)
     }
 }
 
-/// A name of a control file or directory in the form for the wire. Under UTF8=ACCEPT the octets as
-/// they are; otherwise modified UTF-7, and `None` for a name that is not UTF-8 (Courier ends the
-/// session there; it is left out instead, STORAGE 4.3).
+/// The name of a control file or directory in the form for the wire: unchanged under UTF8=ACCEPT,
+/// else in modified UTF-7. `None` for a name that is not UTF-8: Courier ends the session there, and
+/// here the name is left out (STORAGE 4.3).
 pub(crate) fn to_wire(name: &[u8], utf8: bool) -> Option<Vec<u8>> {
     if utf8 { Some(name.to_vec()) } else { utf7::encode(name) }
 }

@@ -19,10 +19,10 @@ impl SetId {
     }
 }
 
-/// The keywords of one folder and the sets of them that its messages have.
+/// The keywords of one folder, and the sets of them that its messages have.
 ///
 /// Names compare without regard to ASCII case; the spelling first seen is kept (STORAGE 3.5).
-/// Neither names nor sets are ever taken out: a table lives as long as one look at the folder.
+/// Neither names nor sets are removed: a table is replaced at the next scan of the folder.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeywordTable {
     names: Vec<Box<[u8]>>,
@@ -81,12 +81,13 @@ impl KeywordTable {
         if let Some(id) = self.by_set.get(&*numbers) {
             return *id;
         }
-        if self.sets.len() >= MAX_KEYWORDS {
+        // Number 0 is the empty set.
+        let id = u32::try_from(self.sets.len() + 1).map(SetId);
+        let Some(id) = id.ok().filter(|_| self.sets.len() < MAX_KEYWORDS) else {
             return SetId::EMPTY;
-        }
+        };
         let set: Rc<[u32]> = numbers.into();
         self.sets.push(Rc::clone(&set));
-        let id = SetId(u32::try_from(self.sets.len()).unwrap_or(0));
         self.by_set.insert(set, id);
         id
     }
@@ -115,7 +116,7 @@ impl KeywordTable {
 
 /// Whether a client may give a keyword this name: an atom (RFC 3501 9, `flag-keyword`). The
 /// specials of an atom are what Courier replaces in names that it reads from disk (STORAGE 3.5), so
-/// every name that may be given comes back as it is.
+/// Courier keeps every name that a client may give.
 pub(crate) fn is_valid_keyword(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(b))
 }

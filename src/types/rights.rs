@@ -1,6 +1,6 @@
 //! Rights of an access control list (RFC 4314 2, STORAGE 5.1): a set of printable characters.
 
-/// A set of rights. Courier stores any printable character other than a blank, so do we.
+/// A set of rights: as in Courier, of any printable characters other than a blank.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Rights(u128);
 
@@ -27,7 +27,7 @@ impl Rights {
         Rights(bits)
     }
 
-    /// Like [`Rights::of`], with RFC 2086's `d` standing for `e`, `t` and `x` (RFC 4314 2.1.1).
+    /// Like [`Rights::of`], but RFC 2086's `d` means `e`, `t` and `x` (RFC 4314 2.1.1).
     pub(crate) const fn of_wire(letters: &[u8]) -> Rights {
         let rights = Rights::of(letters);
         const D: Rights = Rights::of(b"d");
@@ -67,14 +67,14 @@ impl Rights {
         self.0 == 0
     }
 
-    /// The letters in octet order, as files have them.
+    /// The letters in byte order, as files have them.
     pub(crate) fn letters(self) -> Vec<u8> {
         (b'!'..0x7f).filter(|l| self.has(*l)).collect()
     }
 
-    /// The letters for the wire: `d` in the place of `e` where all of `e`, `t`, `x` are there
-    /// (PROTOCOL 7.1). Where only some of them are, they are shown as they are, in GETACL and
-    /// MYRIGHTS too, which in Courier hide them (RFC 4314 2.1.1).
+    /// The letters for the wire: `d` replaces `e`, `t` and `x` together (PROTOCOL 7.1). If only
+    /// some of these three are there, they are shown, also in GETACL and MYRIGHTS, in which Courier
+    /// hides them (RFC 4314 2.1.1).
     pub(crate) fn shown(self) -> Vec<u8> {
         const ETX: Rights = Rights::of(b"etx");
         let letters = self.letters();

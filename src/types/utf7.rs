@@ -2,7 +2,7 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
-/// The UTF-8 text of a name in modified UTF-7. `None` where it is malformed: an octet outside
+/// The UTF-8 text of a name in modified UTF-7. `None` where it is malformed: a byte outside
 /// printable ASCII, an unclosed or badly padded shift, a lone surrogate. Superfluous encodings of
 /// ASCII are accepted, as Courier does.
 pub(crate) fn decode(wire: &[u8]) -> Option<Vec<u8>> {

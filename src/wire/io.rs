@@ -106,6 +106,7 @@ impl Io {
 
     /// Input that was received and not taken yet.
     pub(super) fn unread(&self) -> &[u8] {
+        debug_assert!(self.at <= self.buffer.len());
         self.buffer.get(self.at..).unwrap_or_default()
     }
 
@@ -209,6 +210,7 @@ impl Io {
 
     /// Whether the client has received a part of a response whose end is not in `out`.
     fn is_mid_response(&self) -> bool {
+        debug_assert!(self.complete <= self.out.len() || self.client_gone);
         self.client_gone
             || self.written > self.complete
             || (self.complete == 0 && self.starts_mid_response)

@@ -84,7 +84,12 @@ fn table() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
-    fn anything(v in prop::collection::vec(prop::sample::select(b"a@.<>(),;:\"\\[] \n\xe9".to_vec()), 0..60)) {
+    fn anything(
+        v in prop::collection::vec(
+            prop::sample::select(b"a@.<>(),;:\"\\[] \n\xe9".to_vec()),
+            0..60,
+        ),
+    ) {
         let list = parse(&v);
         // Groups open and close in turn.
         let mut open = false;
@@ -102,8 +107,9 @@ proptest! {
 
     #[test]
     fn the_quick_way_is_the_same(parts in prop::collection::vec(prop::sample::select(vec![
-        "a@b", "j.d@x.y", "<a@b>", "<a.b@c>", "Joe", "\"Q, x\"", "\"", "\"\"", "\" \"", "\"a\\b\"", " ", " ", " ", "  ", "\t", "\n ", ",", ", ",
-        ";", ":", "(c)", "(", "@", ".", "<", ">", "[1]", "=?utf-8?Q?x?=", "\u{e9}", "\u{0}", "\u{c}", "\\", "\u{7f}", "@r:", "]",
+        "a@b", "j.d@x.y", "<a@b>", "<a.b@c>", "Joe", "\"Q, x\"", "\"", "\"\"", "\" \"",
+        "\"a\\b\"", " ", " ", " ", "  ", "\t", "\n ", ",", ", ", ";", ":", "(c)", "(", "@", ".",
+        "<", ">", "[1]", "=?utf-8?Q?x?=", "\u{e9}", "\u{0}", "\u{c}", "\\", "\u{7f}", "@r:", "]",
     ]), 0..14)) {
         let text = parts.concat();
         let mut slow = Parser::new(text.as_bytes());

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use memchr::{memchr, memmem};
 
 use crate::mime::charset;
-use crate::mime::decode::base64;
+use crate::mime::decode::{base64, hex};
 
 /// One `=?charset?encoding?text?=`.
 struct Word<'a> {
     charset: &'a [u8],
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     /// Length in the source.
     len: usize,
 }
@@ -46,7 +46,7 @@ pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
                 rest = from.get(len..).unwrap_or_default();
             }
             None => {
-                // Not a word: `=?` is text, and what follows is looked at again.
+                // Not a word: `=?` is text, and the search goes on after it.
                 let keep = start + 2;
                 out.push_str(&charset::guess(rest.get(..keep).unwrap_or(rest)));
                 rest = rest.get(keep..).unwrap_or_default();
@@ -59,7 +59,7 @@ pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
 /// length.
 fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
     let first = word(from, spent)?;
-    let mut octets = first.octets;
+    let mut bytes = first.bytes;
     let mut len = first.len;
     let mut text = String::new();
     let mut charset_now = first.charset;
@@ -72,11 +72,11 @@ fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
         let same = next.as_ref().is_some_and(|n| n.charset.eq_ignore_ascii_case(charset_now));
         if let Some(n) = next.as_ref().filter(|_| same) {
             // A character may be split between words.
-            octets.extend_from_slice(&n.octets);
+            bytes.extend_from_slice(&n.bytes);
             len += blanks + n.len;
             continue;
         }
-        let known = match charset::decode(charset_now, &octets) {
+        let known = match charset::decode(charset_now, &bytes) {
             Some(t) => {
                 text.push_str(&t);
                 true
@@ -97,7 +97,7 @@ fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
         source = len + blanks;
         len = source + n.len;
         charset_now = n.charset;
-        octets = n.octets;
+        bytes = n.bytes;
     }
 }
 
@@ -124,30 +124,32 @@ fn word<'a>(from: &'a [u8], spent: &mut bool) -> Option<Word<'a>> {
     if !tail.starts_with(b"?=") {
         return None;
     }
-    let octets = match encoding {
+    let bytes = match encoding {
         b'B' | b'b' => base64(encoded),
         b'Q' | b'q' => q(encoded),
         _ => return None,
     };
-    Some(Word { charset, octets, len: 2 + mark + 3 + end + 2 })
+    Some(Word { charset, bytes, len: 2 + mark + 3 + end + 2 })
 }
 
 /// RFC 2047 4.2.
 fn q(text: &[u8]) -> Vec<u8> {
-    let hex = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((b, after)) = rest.split_first() {
         rest = after;
         match b {
             b'_' => out.push(b' '),
-            b'=' => match after {
-                [h, l, tail @ ..] if hex(*h).is_some() && hex(*l).is_some() => {
-                    out.push(hex(*h).unwrap_or(0) << 4 | hex(*l).unwrap_or(0));
+            b'=' => {
+                if let [high, low, tail @ ..] = after
+                    && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+                {
+                    out.push(high << 4 | low);
                     rest = tail;
+                } else {
+                    out.push(b'=');
                 }
-                _ => out.push(b'='),
-            },
+            }
             b'\r' | b'\n' => {}
             _ => out.push(*b),
         }
@@ -196,7 +198,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn anything(v in prop::collection::vec(prop::sample::select(vec!["=?", "utf-8", "?", "?=", "q", "B", "=C3", "w6k=", " ", "\n", "x", "é"]), 0..40)) {
+        fn anything(
+            v in prop::collection::vec(
+                prop::sample::select(vec![
+                    "=?", "utf-8", "?", "?=", "q", "B", "=C3", "w6k=", " ", "\n", "x", "é",
+                ]),
+                0..40,
+            ),
+        ) {
             let _ = decode(v.concat().as_bytes());
         }
     }

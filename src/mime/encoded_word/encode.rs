@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use crate::mime::charset;
 
-/// Octets of text in one encoded word: 45 make 60 of base64, which with its frame stays within RFC
+/// Bytes of text in one encoded word: 45 make 60 of base64, which with its frame stays within RFC
 /// 2047's 75.
 const WORD: usize = 45;
 
-/// Writes a value without 8-bit octets (PROTOCOL 5.3): words that are plain ASCII stay, those that
+/// Writes a value without 8-bit bytes (PROTOCOL 5.3): words that are plain ASCII stay, those that
 /// are not become `=?utf-8?B?...?=`, neighbours joined with the blanks between them. Text that is
 /// no valid UTF-8 is taken for windows-1252. The form is right for unstructured text and for
 /// phrases (RFC 2047 5 (1) and (3)).
@@ -88,21 +88,21 @@ fn words(text: &str, out: &mut Vec<u8>) {
         while !rest.is_char_boundary(cut) {
             cut -= 1;
         }
-        let (piece, tail) = rest.split_at(cut);
+        let (chunk, tail) = rest.split_at(cut);
         if !first {
             out.push(b' ');
         }
         first = false;
         out.extend_from_slice(b"=?utf-8?B?");
-        base64(piece.as_bytes(), out);
+        base64(chunk.as_bytes(), out);
         out.extend_from_slice(b"?=");
         rest = tail;
     }
 }
 
-fn base64(octets: &[u8], out: &mut Vec<u8>) {
+fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for group in octets.chunks(3) {
+    for group in bytes.chunks(3) {
         let at = |n: usize| u32::from(group.get(n).copied().unwrap_or(0));
         let bits = at(0) << 16 | at(1) << 8 | at(2);
         for n in 0..4 {
@@ -145,7 +145,12 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn decodes_to_what_it_was(v in prop::collection::vec(prop::sample::select(vec!["a", " ", "é", "€😀", "bc", "  ", " =?utf-8?q?x?= "]), 0..60)) {
+        fn decodes_to_what_it_was(
+            v in prop::collection::vec(
+                prop::sample::select(vec!["a", " ", "é", "€😀", "bc", "  ", " =?utf-8?q?x?= "]),
+                0..60,
+            ),
+        ) {
             let text = v.concat();
             let coded = encode(text.as_bytes()).into_owned();
             prop_assert!(coded.is_ascii());

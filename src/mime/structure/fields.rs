@@ -1,10 +1,10 @@
 //! From the raw Content- fields of one header to what its part is.
 
-use super::{Content, Disposition, Part};
+use super::part::{Content, Disposition, Part};
 use crate::mime::header::unfold;
 use crate::mime::params;
 
-/// The fields that the structure needs, as places in [`Kept`].
+/// The fields that the structure needs, in the order of [`Kept`].
 const NAMES: [&[u8]; 9] = [
     b"mime-version",
     b"content-type",
@@ -17,9 +17,9 @@ const NAMES: [&[u8]; 9] = [
     b"content-location",
 ];
 
-/// The place of a field in [`Kept`], by its name; None for fields that the structure does not need.
+/// The index of a field in [`Kept`], by its name; None for fields that the structure does not need.
 pub(super) fn slot(name: &[u8]) -> Option<usize> {
-    // Most fields of most headers end here.
+    // Decides most fields of most headers.
     if !matches!(name.first(), Some(b'c' | b'C' | b'm' | b'M')) {
         return None;
     }
@@ -48,7 +48,7 @@ impl Kept {
 /// The part that the fields describe, its ranges and contents still empty.
 ///
 /// `message`: this is the header of a message, whose own MIME-Version says whether it is MIME; the
-/// header of a body part needs none. `digest`: the part stands directly in a multipart/digest.
+/// header of a body part needs none. `digest`: the part is a direct part of a multipart/digest.
 pub(super) fn describe(kept: Kept, message: bool, digest: bool) -> Part {
     let [version, ctype, encoding, id, description, disposition, md5, language, location] =
         kept.values;
@@ -56,7 +56,7 @@ pub(super) fn describe(kept: Kept, message: bool, digest: bool) -> Part {
     let mime = !message || version.is_some_and(|v| params::is_mime_1(&v));
     // Without MIME-Version the message is plain text (RFC 2045 4; Courier ignores type, parameters
     // and disposition then). Its transfer encoding counts all the same: RFC 2045 6.1 assumes 7bit
-    // only where the field is absent, and a client told "7bit" would show base64 to its reader.
+    // only if the field is absent, and a client that is given "7bit" would show base64.
     let known = ctype.filter(|_| mime).and_then(|v| params::content_type(&v));
     // RFC 2046 5.1.5: in a digest the default is message/rfc822.
     let (kind, subtype, params) = known.unwrap_or_else(|| {

@@ -1,168 +1,27 @@
-//! Where the parts of a message lie and what they call themselves, found in one pass over the file.
+//! Where the parts of a message are and how they describe themselves, found in one pass over the
+//! file.
 //!
-//! [`Parser`] is pushed the raw file in chunks of any size and yields a tree of [`Part`]s with
-//! offsets into the file; it keeps no bodies. The rule that everything here serves: `BODY[]` is the
-//! whole file, RFC822.SIZE is its exact wire length, and every size is the length that fetching
-//! that range yields.
+//! [`Parser`] is pushed the raw file in chunks of any size and returns a tree of [`Part`]s with
+//! offsets into the file; it keeps no bodies. Everything here serves one rule: `BODY[]` is the
+//! whole file, RFC822.SIZE is its exact length on the wire, and every size is the length of what
+//! fetching that range yields.
 //!
-//! Nothing in a message can make it fail. What is beyond the [`StructureLimits`] stays text of the part in
-//! which it stands:
-//! - once `max_parts` exist, no boundary is recognised any more; the part then open runs to the end
-//!   of the file;
-//! - at `max_depth` a multipart is a leaf, and a message/rfc822 is a leaf that calls itself
-//!   application/octet-stream (a client expects an envelope behind `message/rfc822`);
-//! - of a field, `max_field` octets count; of all Content- fields together, `max_kept`.
+//! No message makes it fail. What is beyond the [`StructureLimits`] remains text of the part that
+//! holds it:
+//! - after `max_parts` parts no boundary is recognised, and the part then open runs to the end of
+//!   the file;
+//! - at `max_depth` a multipart is a leaf, and a message/rfc822 is a leaf of type
+//!   application/octet-stream (a client expects an envelope with `message/rfc822`);
+//! - of a field, `max_field` bytes count; of all Content- fields together, `max_kept`.
 
 mod fields;
 mod parser;
+mod part;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
-
-pub(crate) use crate::mime::params::Param;
 pub(crate) use parser::Parser;
-
-/// What a message may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StructureLimits {
-    /// Parts in all, enclosed messages and multiparts counted (Courier 5.0.13: 300).
-    pub(crate) max_parts: usize,
-    /// Nesting of parts, the message itself being 1 (Courier 5.0.13: 20).
-    pub(crate) max_depth: usize,
-    /// Octets considered of one header field.
-    pub(crate) max_field: usize,
-    /// Octets kept of all Content- fields of the message.
-    pub(crate) max_kept: usize,
-}
-
-impl Default for StructureLimits {
-    fn default() -> Self {
-        StructureLimits {
-            max_parts: 10_000,
-            max_depth: 100,
-            max_field: 64 * 1024,
-            max_kept: 2 * 1024 * 1024,
-        }
-    }
-}
-
-/// A Content-Disposition (RFC 2183).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Disposition {
-    /// `inline`, `attachment` ... in lower case.
-    pub(crate) kind: Vec<u8>,
-    /// Its parameters, in order.
-    pub(crate) params: Vec<Param>,
-}
-
-/// What a part holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// Octets. Also a multipart without (usable) boundary parameter or whose boundary never occurs.
-    Leaf,
-    /// At least one part.
-    Multipart(Vec<Part>),
-    /// message/rfc822 and message/global: the enclosed message, with its own header and body.
-    Message(Box<Part>),
-}
-
-/// A message or a part of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// File offsets of the header, its empty line included.
-    pub(crate) header: Range<u64>,
-    /// File offsets of the body, without the line break that belongs to the boundary behind it.
-    pub(crate) body: Range<u64>,
-    /// Wire octets of the header.
-    pub(crate) header_size: u64,
-    /// Wire octets of the body.
-    pub(crate) body_size: u64,
-    /// LFs in the header.
-    pub(crate) header_lines: u64,
-    /// LFs in the body.
-    pub(crate) body_lines: u64,
-    /// Media type in lower case; `text` where the message says nothing.
-    pub(crate) kind: Vec<u8>,
-    /// Media subtype in lower case, perhaps empty.
-    pub(crate) subtype: Vec<u8>,
-    /// Content-Type's parameters in order: names in lower case, values as written, save that of
-    /// `charset`, which comes in lower case too.
-    pub(crate) params: Vec<Param>,
-    /// Content-ID in angle brackets.
-    pub(crate) id: Option<Vec<u8>>,
-    /// Content-Description, unfolded.
-    pub(crate) description: Option<Vec<u8>>,
-    /// Content-Transfer-Encoding in lower case; `7bit` when there is none.
-    pub(crate) encoding: Vec<u8>,
-    /// Content-MD5.
-    pub(crate) md5: Option<Vec<u8>>,
-    /// Content-Disposition.
-    pub(crate) disposition: Option<Disposition>,
-    /// Content-Language as written, unfolded.
-    pub(crate) language: Option<Vec<u8>>,
-    /// Content-Location as written, unfolded.
-    pub(crate) location: Option<Vec<u8>>,
-    /// The parts inside.
-    pub(crate) content: Content,
-}
-
-impl Part {
-    /// File offsets of header and body together: what an enclosed message is.
-    pub(crate) fn whole(&self) -> Range<u64> {
-        self.header.start..self.body.end
-    }
-
-    /// The value of a Content-Type parameter; `name` in lower case.
-    pub(crate) fn param(&self, name: &[u8]) -> Option<&[u8]> {
-        self.params.iter().find(|p| p.name == name).map(|p| p.value.as_slice())
-    }
-
-    /// The direct parts of a multipart; empty for anything else.
-    #[cfg(test)]
-    pub(crate) fn parts(&self) -> &[Part] {
-        match &self.content {
-            Content::Multipart(parts) => parts,
-            _ => &[],
-        }
-    }
-
-    /// The message inside a message/rfc822 part.
-    pub(crate) fn enclosed(&self) -> Option<&Part> {
-        match &self.content {
-            Content::Message(inner) => Some(inner),
-            _ => None,
-        }
-    }
-
-    /// Visits this part and all below it, in file order.
-    pub(crate) fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Part)) {
-        // Recursion is bounded by StructureLimits::max_depth.
-        visit(self);
-        match &self.content {
-            Content::Leaf => {}
-            Content::Multipart(parts) => parts.iter().for_each(|p| p.walk(visit)),
-            Content::Message(inner) => inner.walk(visit),
-        }
-    }
-}
-
-/// A parsed message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Structure {
-    /// The message itself as a part.
-    pub(crate) root: Part,
-    /// RFC822.SIZE: wire octets of the whole file.
-    pub(crate) size: u64,
-    /// Octets of the file.
-    pub(crate) file_size: u64,
-    /// Some header, a part's or an enclosed message's included, holds an octet above 127.
-    pub(crate) has_8bit_header: bool,
-    /// The message's own header ends with an empty line; if not, all of the file is header.
-    pub(crate) header_ended: bool,
-    /// A limit was met and the tree is simpler than the message.
-    pub(crate) limited: bool,
-}
+pub(crate) use part::{Content, Disposition, Part, Structure, StructureLimits};
 
 /// Parses a message that is in memory.
 pub(crate) fn parse(message: &[u8], limits: StructureLimits) -> Structure {

@@ -1,28 +1,27 @@
-//! The push parser: lines that may be boundaries or header fields are looked at, all else is only
-//! counted.
+//! The push parser. It examines lines that may be boundaries or header fields, and counts the rest.
 //!
-//! Outside of headers the parser searches for `\n--` and counts line ends; both run at memchr's
-//! speed. Positions are kept as [`Mark`]s, which know the stored offset, the LFs and the bare LFs
-//! before them, so that the wire size of any range is a subtraction.
+//! Outside of headers the parser searches for `\n--` and counts line ends, both at memchr's speed.
+//! A [`Mark`] is a position with the LFs and the bare LFs before it, so that the wire size of any
+//! range is a subtraction.
 
 use memchr::{memchr, memmem};
 
 use super::fields::{Kept, describe, slot};
-use super::{Content, Part, Structure, StructureLimits};
+use super::part::{Content, Part, Structure, StructureLimits};
 use crate::mime::header::split_field;
 use crate::mime::wire_form::line_ends;
 
-/// A line longer than this is judged as a boundary by its first octets.
+/// Of a line that may be a boundary, this many bytes count.
 const CANDIDATE: usize = 4096;
-/// A longer boundary parameter (RFC 2046 5.1.1 allows 70) counts as none.
+/// A longer boundary parameter is ignored (RFC 2046 5.1.1 allows 70 bytes).
 const MAX_BOUNDARY: usize = 1024;
 
-/// A position in the file and what lies before it.
+/// A position in the file, and how many line ends precede it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Mark {
     pos: u64,
     lf: u64,
-    /// LFs that no CR precedes: each is one octet longer on the wire.
+    /// LFs without a CR before them: each is one byte longer on the wire.
     bare: u64,
 }
 
@@ -41,16 +40,16 @@ struct OpenPart {
     start: Mark,
     /// Where the body begins; None while in the header.
     body: Option<Mark>,
-    /// The header of a message: MIME-Version counts.
+    /// It is a message, whose header needs a MIME-Version, and not a body part.
     message: bool,
     kept: Kept,
     field: Option<usize>,
     part: Option<Part>,
     boundary: Option<Vec<u8>>,
-    /// The close delimiter has been seen; what follows is epilogue.
+    /// The closing delimiter was seen; what follows is the epilogue.
     closed: bool,
     children: Vec<Part>,
-    /// Where the last of them ends.
+    /// Where the last child ends.
     inner_end: Mark,
 }
 
@@ -73,31 +72,32 @@ impl OpenPart {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    /// In a header; `line` holds what was seen of the current line.
+    /// In a header; `line` has the current line so far.
     Header,
     /// At the start of a line of a body.
     LineStart,
-    /// In a body line that begins with `-`; `line` holds its first octets.
+    /// In a body line that begins with `-`; `line` has its first bytes.
     Candidate,
     /// Somewhere in a body, waiting for the next `\n--`.
     Middle,
 }
 
-/// Parses one message, pushed in chunks of any size. See the module's page for what it promises.
+/// Parses one message, pushed in chunks of any size. [`super`] says what it guarantees.
 pub(crate) struct Parser {
     limits: StructureLimits,
     now: Mark,
     last_cr: bool,
     last_lf: bool,
-    /// Octets of the line break that ended the last line: 0 at the beginning, 1 or 2.
+    /// The length of the last line break: 1 or 2, or 0 at the beginning.
     last_break: u64,
     at: At,
     line: Vec<u8>,
     line_start: Mark,
     /// `last_break` at `line_start`.
     line_break: u64,
+    /// The open parts, from the message itself to the innermost. Never empty before `finish`.
     stack: Vec<OpenPart>,
-    /// Boundaries are open and new parts are allowed.
+    /// A boundary may occur: a multipart is open, and more parts are allowed.
     probing: bool,
     parts: usize,
     kept: usize,
@@ -131,7 +131,7 @@ impl Parser {
         }
     }
 
-    /// Takes the next octets of the file.
+    /// Takes the next bytes of the file.
     pub(crate) fn push(&mut self, chunk: &[u8]) {
         let mut rest = chunk;
         while !rest.is_empty() {
@@ -148,7 +148,7 @@ impl Parser {
         }
     }
 
-    /// Ends the message. Parts still open end where the file ends.
+    /// The structure, at the end of the file. Parts that are still open end there.
     pub(crate) fn finish(mut self) -> Structure {
         match self.at {
             At::Header if !self.line.is_empty() => self.header_line(),
@@ -156,8 +156,8 @@ impl Parser {
             _ => {}
         }
         let end = self.now;
-        // A part whose boundary never came ends as if it had come behind the last line (Courier):
-        // that line's break is not its own.
+        // A part without a closing boundary ends as if there were one after the last line
+        // (Courier), so the last line break does not belong to it.
         let inner = if self.last_lf { self.before_break(end, self.last_break) } else { end };
         let waiting = self
             .stack
@@ -169,6 +169,7 @@ impl Parser {
             let at = if waiting.is_some_and(|outer| level > outer) { inner } else { end };
             root = self.close_top(at);
         }
+        debug_assert!(root.is_some(), "closing the outermost part returns it");
         let root = root.unwrap_or_else(|| describe(Kept::default(), true, false));
         Structure {
             root,
@@ -180,7 +181,7 @@ impl Parser {
         }
     }
 
-    /// Counts octets that have been dealt with.
+    /// Advances the position past these bytes.
     fn advance(&mut self, bytes: &[u8]) {
         let Some((last, before)) = bytes.split_last() else {
             return;
@@ -197,12 +198,12 @@ impl Parser {
         self.last_cr = *last == b'\r';
     }
 
-    /// The place before the line break of these octets that ends at `mark`.
-    fn before_break(&self, mut mark: Mark, octets: u64) -> Mark {
-        if octets > 0 {
-            mark.pos -= octets;
+    /// The position before the line break of `bytes` bytes that ends at `mark`.
+    fn before_break(&self, mut mark: Mark, bytes: u64) -> Mark {
+        if bytes > 0 {
+            mark.pos -= bytes;
             mark.lf -= 1;
-            mark.bare -= u64::from(octets == 1);
+            mark.bare -= u64::from(bytes == 1);
         }
         mark
     }
@@ -213,8 +214,8 @@ impl Parser {
         self.line_break = self.last_break;
     }
 
-    /// Moves octets up to the end of the line into `line` (its first `cap` octets); returns the
-    /// rest and whether the line is complete.
+    /// Moves the rest of the line into `line`, which grows to `cap` bytes at most. Returns what
+    /// follows it, and whether the line is complete.
     fn take_line<'a>(&mut self, chunk: &'a [u8], cap: usize) -> (&'a [u8], bool) {
         let (len, complete) = match memchr(b'\n', chunk) {
             Some(at) => (at + 1, true),
@@ -243,7 +244,7 @@ impl Parser {
         rest
     }
 
-    /// A whole line of a header, or what there is of it at the end of the file.
+    /// Handles a line of a header; at the end of the file it may be incomplete.
     fn header_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         if let Some((level, close)) = self.boundary(&line) {
@@ -262,6 +263,7 @@ impl Parser {
     }
 
     fn header_field(&mut self, line: &[u8]) {
+        debug_assert!(!self.stack.is_empty());
         let Some(open) = self.stack.last_mut() else {
             return;
         };
@@ -288,8 +290,7 @@ impl Parser {
         }
     }
 
-    /// The innermost part's header ends at `end`: decides what the part is and what is to come
-    /// inside it.
+    /// The innermost part's header ends at `end`: decides what the part is and what it may contain.
     fn header_complete(&mut self, end: Mark) {
         let depth = self.stack.len();
         let (parent, top) = match self.stack.as_mut_slice() {
@@ -297,7 +298,7 @@ impl Parser {
             [top] => (None, top),
             [] => return,
         };
-        // Only a multipart's direct part has the digest's default; an enclosed message has its own.
+        // The digest's default applies to its direct parts only, not to a message enclosed in one.
         let digest = !top.message
             && parent.and_then(|p| p.part.as_ref()).is_some_and(|p| p.subtype == b"digest");
         let mut part = describe(std::mem::take(&mut top.kept), top.message, digest);
@@ -358,7 +359,7 @@ impl Parser {
     fn middle<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
         let consumed = match self.delimiter.find(chunk) {
             Some(at) => at + 1,
-            // The pattern may begin in this chunk and end in the next one.
+            // The pattern may end in the next chunk.
             None if chunk.ends_with(b"\n-") => chunk.len() - 1,
             None => chunk.len(),
         };
@@ -447,9 +448,9 @@ impl Parser {
         }
     }
 
-    /// Closes the innermost part and hands it to the one around it; the outermost is returned
-    /// instead. A part that is still in its header is first taken out of it, which may open a part
-    /// inside: then nothing is closed yet.
+    /// Closes the innermost part and adds it to the one around it; the outermost is returned. If
+    /// the part is still in its header, only the header ends, which may open a part inside; nothing
+    /// is closed then.
     fn close_top(&mut self, end: Mark) -> Option<Part> {
         if let Some(top) = self.stack.last().filter(|top| top.body.is_none()) {
             self.header_complete(later(top.start, end));
@@ -458,8 +459,8 @@ impl Parser {
         let top = self.stack.pop()?;
         let mut part = top.part?;
         let start = top.body?;
-        // A line break that has ended a header (of this part or of the last one inside) stays with
-        // it.
+        // A line break that ends a header (this part's, or that of the last part inside) belongs to
+        // that header and not to the boundary.
         let end = later(later(start, end), top.inner_end);
         part.body = start.pos..end.pos;
         part.body_size = end.wire() - start.wire();
@@ -485,7 +486,7 @@ impl Parser {
     }
 }
 
-/// A boundary parameter that can be looked for. It cannot end in white space (RFC 2046 5.1.1).
+/// A boundary parameter that can be searched for. It cannot end in white space (RFC 2046 5.1.1).
 fn usable_boundary(value: &[u8]) -> Option<Vec<u8>> {
     let value = value.trim_ascii_end();
     (!value.is_empty() && value.len() <= MAX_BOUNDARY).then(|| value.to_vec())

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use super::*;
+use crate::mime::params::Param;
 use crate::mime::wire_form::to_wire;
 use proptest::prelude::*;
+use std::ops::Range;
 
 const M: &str = "MIME-Version: 1.0\n";
 
@@ -92,20 +94,28 @@ fn nested() {
     check(&[
         // b and bb, in both directions.
         (
-            "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/alternative; boundary=bb\n\n--bb\n\n1\n--bb\n\n2\n--bb--\n--b\n\n3\n--b--\n",
-            "multipart/mixed[multipart/alternative[text/plain 1 0, text/plain 1 0], text/plain 1 0]",
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\n\
+             Content-Type: multipart/alternative; boundary=bb\n\n--bb\n\n1\n--bb\n\n2\n--bb--\n\
+             --b\n\n3\n--b--\n",
+            "multipart/mixed[multipart/alternative[text/plain 1 0, text/plain 1 0], \
+             text/plain 1 0]",
         ),
         (
-            "Content-Type: multipart/mixed; boundary=bb\n\n--bb\nContent-Type: multipart/alternative; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b--\n--bb\n\n3\n--bb--\n",
-            "multipart/mixed[multipart/alternative[text/plain 1 0, text/plain 1 0], text/plain 1 0]",
+            "Content-Type: multipart/mixed; boundary=bb\n\n--bb\n\
+             Content-Type: multipart/alternative; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b--\n\
+             --bb\n\n3\n--bb--\n",
+            "multipart/mixed[multipart/alternative[text/plain 1 0, text/plain 1 0], \
+             text/plain 1 0]",
         ),
         // An outer boundary ends an inner multipart that was never closed.
         (
-            "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\n1\n--o\n\n2\n--o--\n",
+            "Content-Type: multipart/mixed; boundary=o\n\n--o\n\
+             Content-Type: multipart/mixed; boundary=i\n\n--i\n\n1\n--o\n\n2\n--o--\n",
             "multipart/mixed[multipart/mixed[text/plain 1 0], text/plain 1 0]",
         ),
         (
-            "Content-Type: multipart/digest; boundary=o\n\n--o\n\nSubject: x\n\nhi\n--o\nContent-Type: text/html\n\n2\n--o--\n",
+            "Content-Type: multipart/digest; boundary=o\n\n--o\n\nSubject: x\n\nhi\n--o\n\
+             Content-Type: text/html\n\n2\n--o--\n",
             "multipart/digest[message/rfc822 16 2<text/plain 2 0>, text/html 1 0]",
         ),
         // An enclosed message needs its own MIME-Version; a multipart/digest's default goes no
@@ -119,7 +129,9 @@ fn nested() {
             "message/global 50 4<text/html 4 1>",
         ),
         (
-            "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: message/rfc822\n\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\n1\n--i--\n--o--\n",
+            "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: message/rfc822\n\n\
+             MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\n1\n--i--\n\
+             --o--\n",
             "multipart/mixed[message/rfc822 79 6<multipart/mixed[text/plain 1 0]>]",
         ),
     ]);
@@ -129,7 +141,8 @@ fn nested() {
 fn without_mime_version() {
     assert_eq!(
         shape(
-            "Content-Type: text/html; charset=x\nContent-Transfer-Encoding: BASE64\nContent-Disposition: inline\n\nbody\n"
+            "Content-Type: text/html; charset=x\nContent-Transfer-Encoding: BASE64\n\
+             Content-Disposition: inline\n\nbody\n"
         ),
         "text/plain base64 6 1"
     );
@@ -140,7 +153,10 @@ fn without_mime_version() {
 #[test]
 fn fields_of_a_part() {
     let m = parse(
-        b"MIME-Version: 1.0\nContent-Type: Text/Plain;\n Charset=\"US-ASCII\"; Name*0=\"ab\"\nContent-ID: cid@x\nContent-Description: desc\n\t(x)\nContent-MD5: md5==\nContent-Disposition: ATTACHMENT; FileName=\"f n.txt\"; size=5\nContent-Language: de, en\nContent-Location: http://x/\n\nx",
+        b"MIME-Version: 1.0\nContent-Type: Text/Plain;\n Charset=\"US-ASCII\"; Name*0=\"ab\"\n\
+         Content-ID: cid@x\nContent-Description: desc\n\t(x)\nContent-MD5: md5==\n\
+         Content-Disposition: ATTACHMENT; FileName=\"f n.txt\"; size=5\n\
+         Content-Language: de, en\nContent-Location: http://x/\n\nx",
         StructureLimits::default(),
     );
     let p = &m.root;
@@ -228,9 +244,9 @@ fn long_lines_and_fields() {
     assert_eq!(shape(&text), "multipart/mixed[text/plain 1 0]");
 }
 
-/// Pieces of which a message that tries the parser is made.
+/// A message of lines and fragments that the parser must tell apart.
 fn message() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop::sample::select(vec![
+    let line = prop::sample::select(vec![
         "MIME-Version: 1.0\n",
         "Content-Type: multipart/mixed; boundary=b\n",
         "Content-Type: multipart/digest;\r\n boundary=\"bb\"\r\n",
@@ -255,7 +271,7 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
         "\n\n--b\n",
         "\n\n--bb\n",
     ]);
-    (any::<bool>(), prop::collection::vec(piece, 0..60)).prop_map(|(mime, v)| {
+    (any::<bool>(), prop::collection::vec(line, 0..60)).prop_map(|(mime, v)| {
         let head = if mime {
             "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
         } else {
