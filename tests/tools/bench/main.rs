@@ -130,7 +130,7 @@ fn run() -> io::Result<()> {
     if let Some(table) = &plan.draw {
         let text = fs::read_to_string(table)?;
         println!("{}", chart::table(&chart::rows(&text)));
-        return draw(&text, plan.chart.as_deref().unwrap_or(Path::new("target/bench.svg")));
+        return draw(&text, plan.chart.as_deref(), table);
     }
     fs::create_dir_all(&plan.base)?;
     let base = fs::canonicalize(&plan.base)?;
@@ -150,13 +150,15 @@ fn run() -> io::Result<()> {
     println!("{report}");
     eprintln!("written to {}", at.display());
     if plan.idle.is_none() && plan.only.is_none() {
-        draw(&report, plan.chart.as_deref().unwrap_or(&at.with_extension("svg")))?;
+        draw(&report, plan.chart.as_deref(), &at)?;
     }
     Ok(())
 }
 
-/// The chart of a run's tables, and the tables for the manual page beside it.
-fn draw(report: &str, svg: &Path) -> io::Result<()> {
+/// The chart of a run's tables, and the tables for the manual page: beside the report's file.
+fn draw(report: &str, svg: Option<&Path>, at: &Path) -> io::Result<()> {
+    let (beside, tbl) = (at.with_extension("svg"), at.with_extension("tbl"));
+    let svg = svg.unwrap_or(&beside);
     let rows = chart::rows(report);
     if rows.is_empty() {
         return Err(io::Error::other("there is no table of work to draw"));
@@ -165,7 +167,6 @@ fn draw(report: &str, svg: &Path) -> io::Result<()> {
     let machine = report.lines().find_map(|l| l.strip_prefix("Machine: ")).unwrap_or("");
     let machine = machine.split(" processors").next().unwrap_or(machine);
     fs::write(svg, chart::svg(&rows, &format!("{what}; {machine} processors, warm cache")))?;
-    let tbl = Path::new("target").join("bench.tbl");
     fs::write(&tbl, chart::tbl(report))?;
     eprintln!("drawn: {} (and {} for the manual page)", svg.display(), tbl.display());
     Ok(())
