@@ -3,15 +3,13 @@
 //! `scripts/compare-courier`, never by a plain `cargo test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use support::dialog::play::{Outcome, play};
 use support::dialog::{Dialog, Side};
-use support::play::{Outcome, play};
 
 const USAGE: &str = "usage: compare-courier [--courier PROGRAM] [--ours PROGRAM] [--only courier|ours] [--bless] [-v] [DIALOG...]
 

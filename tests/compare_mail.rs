@@ -4,13 +4,11 @@
 //! and the messages are kept for a look. Started by `scripts/compare-mail`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use support::pattern::show;
+use support::text::show;
 use support::{Maildir, Random, Session};
 
 const USAGE: &str = "usage: compare-mail [--courier PROGRAM] [--ours PROGRAM] [--mutate] [--seed N] [--limit N] [--show N] MAILDIR";
@@ -147,7 +145,7 @@ fn main() -> ExitCode {
     let mut b = open(&other, &ours);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut asked, mut different) = (0, 0);
-    let keep = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compare-mail");
+    let keep = support::programs::scratch_directory().join("compare-mail");
     let _ = std::fs::remove_dir_all(&keep);
     std::fs::create_dir_all(&keep).unwrap();
     let mut differ = |item: &'static str, message: Option<usize>, x: &str, y: &str| {
@@ -203,7 +201,7 @@ fn open(maildir: &Maildir, program: &Path) -> Session {
 /// The answer as text, what is decided to differ made equal. A session that died ends everything:
 /// its message is the bug.
 fn ask(s: &mut Session, command: &str, who: &str) -> String {
-    s.transcript.clear();
+    s.forget();
     s.send(format!("a {command}\r\n").as_bytes());
     let mut out = String::new();
     loop {

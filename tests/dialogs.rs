@@ -5,15 +5,13 @@
 //! `scripts/compare-courier` plays the same files on Courier's server and on ours.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use support::dialog::play::play;
 use support::dialog::{Dialog, Side};
-use support::play::play;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -3,30 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use support::Random;
 
 pub const FOLDERS: &[&str] = &["INBOX", "INBOX.one", "INBOX.two"];
-
-/// splitmix64: small, fast, the same everywhere.
-#[derive(Clone)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    pub fn percent(&mut self, n: usize) -> bool {
-        self.below(100) < n
-    }
-}
 
 /// The message of this number, as it lies on disk: anyone can tell whether it is whole.
 pub fn content(id: u64) -> Vec<u8> {
@@ -35,7 +14,7 @@ pub fn content(id: u64) -> Vec<u8> {
         format!("X-Id: {id}\nFrom: writer{}@example.com\nSubject: stress {id}\n\n", id % 7);
     let lines = if r.percent(4) { 200 + r.below(1500) } else { r.below(30) };
     for _ in 0..lines {
-        text.push_str(&format!("{:x} {:x} {:x}\n", r.next(), r.next(), r.next()));
+        text.push_str(&format!("{:x} {:x} {:x}\n", r.number(), r.number(), r.number()));
     }
     text.into_bytes()
 }

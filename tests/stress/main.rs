@@ -6,14 +6,10 @@
 //! `scripts/stress`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod client;
 mod ledger;
-#[path = "../support/mod.rs"]
-mod support;
 mod worker;
 
-use client::{Allow, Client};
-use ledger::{FOLDERS, Ledger, Random, content, folder_path, id_of};
+use ledger::{FOLDERS, Ledger, content, folder_path, id_of};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +18,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::time::{Duration, Instant};
+use support::Random;
+use support::client::{self, Allow, Client};
 use worker::Worker;
 
 const USAGE: &str = "usage: stress [--seconds N] [--sessions N] [--kills] [--copies] [--mixed] [--courier] [--seed N] [--keep]
@@ -163,8 +161,8 @@ impl World {
             c.cmd(&format!("EXAMINE {}", FOLDERS[folder]), Allow::Expunge)?;
             let reply = c.cmd("FETCH 1:* (UID FLAGS)", Allow::Fixed)?;
             c.cmd("LOGOUT", Allow::Expunge).ok();
-            c.hang_up();
-            let _ = c.child.wait();
+            c.process.hang_up();
+            let _ = c.process.wait(client::PATIENCE);
             let words = |f: &client::Fetched| {
                 f.flags.iter().flatten().filter(|w| !w.starts_with('\\')).cloned().collect()
             };
@@ -416,8 +414,7 @@ fn main() -> ExitCode {
         eprintln!("stress: {} is not here (apt-get install courier-imap)", plan.courier.display());
         return ExitCode::from(2);
     }
-    let home =
-        tempfile::Builder::new().prefix("stress-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let home = support::maildir::scratch("stress-");
     let root = home.path().join("Maildir");
     for folder in 0..FOLDERS.len() {
         let path = folder_path(&root, folder);

@@ -1,10 +1,11 @@
 //! A client that does anything at any moment, and holds every answer against the ledger.
 
-use crate::client::{Allow, Client, Entry, Reply, Result, Stop};
-use crate::ledger::{FOLDERS, Ledger, Random, content, flags_of, id_of, on_the_wire, truth};
+use crate::ledger::{FOLDERS, Ledger, content, flags_of, id_of, on_the_wire, truth};
 use crate::{Plan, World};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use support::Random;
+use support::client::{Allow, Client, Entry, Reply, Result, Stop};
 
 const FLAGS: &[&str] = &["\\Seen", "\\Flagged", "\\Answered", "\\Draft"];
 const KEYWORDS: &[&str] = &["Work", "$Forwarded", "later"];
@@ -102,26 +103,14 @@ impl<'a> Worker<'a> {
         if !asked && !killed {
             self.world.complain(format!("a session ended by itself\n{}", client.story()));
         }
-        client.hang_up();
+        client.process.hang_up();
         if self.world.plan.kills {
             // A session that goes on for no one would hold nobody up, but tests end.
             std::thread::sleep(Duration::from_millis(5));
         }
-        let start = std::time::Instant::now();
-        loop {
-            if let Ok(Some(_)) = client.child.try_wait() {
-                return;
-            }
-            if start.elapsed() > Duration::from_secs(60) {
-                self.world.complain(format!(
-                    "a session whose client has gone lives on\n{}",
-                    client.story()
-                ));
-                let _ = client.child.kill();
-                let _ = client.child.wait();
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        if client.process.wait(Duration::from_secs(60)).is_none() {
+            let story = client.story();
+            self.world.complain(format!("a session whose client has gone lives on\n{story}"));
         }
     }
 
@@ -131,10 +120,10 @@ impl<'a> Worker<'a> {
         let program = if courier { &self.world.plan.courier } else { &self.world.plan.ours };
         let client =
             Client::start(program, courier, &self.world.home, &self.world.env, &self.world.log)?;
-        self.world.slots[self.number].take(client.child.id());
+        self.world.slots[self.number].take(client.process.pid());
         self.client = Some(client);
         let client = self.client.as_mut().unwrap();
-        match client.response(crate::client::PATIENCE)? {
+        match client.response(support::client::PATIENCE)? {
             Some(line) if line.starts_with(b"* PREAUTH") => Ok(()),
             _ => client.wrong("no greeting"),
         }
@@ -199,7 +188,7 @@ impl<'a> Worker<'a> {
     fn note(&mut self, reply: &Reply) {
         let Some(folder) = self.selected else { return };
         let client = self.client.as_mut().unwrap();
-        let session = (client.child.id(), client.courier);
+        let session = (client.process.pid(), client.courier);
         let mut complaints = Vec::new();
         let mut ledger = self.world.ledger.lock().unwrap();
         for fetched in &reply.fetched {
@@ -365,7 +354,7 @@ impl<'a> Worker<'a> {
             let body = fetched.body.as_deref().unwrap_or_default();
             // What Courier serves of a message that is gone; we answer NO.
             if self.client().courier
-                && (body.is_empty() || crate::support::find(body, b"message unavailable").is_some())
+                && (body.is_empty() || support::find(body, b"message unavailable").is_some())
             {
                 continue;
             }
@@ -568,7 +557,7 @@ impl<'a> Worker<'a> {
             if begun && left.is_zero() {
                 break;
             }
-            let patience = if begun { left } else { crate::client::PATIENCE };
+            let patience = if begun { left } else { support::client::PATIENCE };
             match client.response(patience)? {
                 Some(line) if line.starts_with(b"+ ") => begun = true,
                 Some(line) => client.take(&line, Allow::Expunge, &mut all)?,

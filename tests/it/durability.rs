@@ -2,9 +2,6 @@
 //! (lib.rs, "The store": APPEND and COPY sync message and directory, a UID is on disk before it is
 //! told), the lock is never held across a wait for the client, and no lock of the kernel's is ever
 //! taken.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use std::path::Path;
 use support::{Maildir, Session, is_program, postrider};

@@ -1,9 +1,6 @@
 //! Every setting has an effect: for each variable of the table there is a session in which one of
 //! its values shows on the wire, in the log or on disk, and another does not. The table here and
 //! the one in the code are held together by the last test.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use postrider::testing::VARIABLES;
 use std::os::unix::fs::PermissionsExt;
@@ -115,8 +112,8 @@ const CASES: &[Case] = &[
 
 /// Variables whose effect is not in the answers of one short session, and where it is shown.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("IMAP_FSYNC", "tests/durability.rs, by the system calls"),
-    ("IMAP_IDLE_TIMEOUT", "tests/realtime.rs, by the time between looks"),
+    ("IMAP_FSYNC", "tests/it/durability.rs, by the system calls"),
+    ("IMAP_IDLE_TIMEOUT", "tests/it/realtime.rs, by the time between looks"),
     ("IMAP_MAILBOX_SANITY_CHECK", "src/session/options.rs; needs a Maildir of somebody else's"),
     ("IMAP_USELOCKS", "tests/dialogs/locks-off.dialog"),
 ];

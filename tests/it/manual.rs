@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 #[test]
 fn every_variable_is_in_the_manual_page_and_the_other_way_round() {
-    let page = include_str!("../man/imapd.8");
+    let page = include_str!("../../man/imapd.8");
     let described: BTreeSet<&str> =
         page.lines().filter_map(|line| line.strip_prefix(".It Ev ")).collect();
     let known: BTreeSet<&str> =
@@ -16,7 +16,7 @@ fn every_variable_is_in_the_manual_page_and_the_other_way_round() {
 #[test]
 fn the_limits_of_the_log_and_of_the_end_are_in_the_manual_page() {
     use postrider::testing::{GRACE, LOG_LINE, LOG_PATH, LOG_VALUE, STALL};
-    let page = include_str!("../man/imapd.8").split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = include_str!("../../man/imapd.8").split_whitespace().collect::<Vec<_>>().join(" ");
     for text in [
         format!("A line has at most {LOG_LINE} bytes"),
         format!("is cut at {LOG_VALUE} bytes, a path at {LOG_PATH}"),

@@ -1,9 +1,10 @@
 //! Plays a dialog on a server over a fresh Maildir, compares every answer, and records answers that
 //! are still missing.
 
-use super::dialog::{Dialog, Expect, Side, Step};
 use super::pattern::{self, Variables};
-use super::{Maildir, PATIENCE, Session, split_crlf};
+use super::{Dialog, Expect, Side, Step};
+use crate::text::{show, split_crlf};
+use crate::{Maildir, PATIENCE, Session, maildir, now};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -260,7 +261,7 @@ impl Player<'_> {
                 let line = session.response(PATIENCE).unwrap_or_default();
                 if line != b"* PREAUTH Ready." {
                     self.story.push_str(&session.story());
-                    return Err(format!("greeting: {}", pattern::show(&line)));
+                    return Err(format!("greeting: {}", show(&line)));
                 }
             }
             self.sessions.insert(number, session);
@@ -279,7 +280,7 @@ impl Player<'_> {
         let rest = session.rest();
         let _ = write!(self.story, "=== session {number}\n{}", session.story());
         if !rest.is_empty() {
-            return Err(format!("said at the end: {}", pattern::show(&rest)));
+            return Err(format!("said at the end: {}", show(&rest)));
         }
         status
             .map(|_| ())
@@ -347,7 +348,7 @@ impl Player<'_> {
         }
         let lines: Vec<Vec<u8>> =
             responses.iter().flat_map(|r| split_crlf(r)).map(<[u8]>::to_vec).collect();
-        let said = pattern::show(octets.strip_suffix(b"\r\n").unwrap_or(&octets));
+        let said = show(octets.strip_suffix(b"\r\n").unwrap_or(&octets));
         let expects: Vec<Expect> = expects.into_iter().cloned().collect();
         self.compare(side, &said, &expects, &lines)
     }
@@ -379,7 +380,7 @@ impl Player<'_> {
         let head = if number == 1 { "S".to_owned() } else { format!("S{number}") };
         match line.strip_suffix(b" NO Error in IMAP command received by server.") {
             Some(t) if t == tag.as_bytes() => format!("{head}: %{{error}}"),
-            Some(t) if !t.contains(&b' ') => format!("{head}: %{{error {}}}", pattern::show(t)),
+            Some(t) if !t.contains(&b' ') => format!("{head}: %{{error {}}}", show(t)),
             _ if listed => format!("{head}~: {}", self.written(line)),
             _ => format!("{head}: {}", unordered_keywords(&self.written(line))),
         }
@@ -388,8 +389,8 @@ impl Player<'_> {
     /// A received line as it is written into a dialog: what will differ the next time becomes a
     /// placeholder.
     fn written(&mut self, line: &[u8]) -> String {
-        let text = pattern::show(line).replace(&*self.maildir.home().to_string_lossy(), "%{DIR}");
-        let era = super::now() - 1_000_000_000;
+        let text = show(line).replace(&*self.maildir.home().to_string_lossy(), "%{DIR}");
+        let era = now() - 1_000_000_000;
         let mut out = String::new();
         let mut rest = text.as_str();
         while let Some(c) = rest.chars().next() {
@@ -460,7 +461,7 @@ impl Player<'_> {
         let mut message = format!("{}\n", what.chars().take(300).collect::<String>());
         for n in 0..expects.len().max(lines.len()) {
             let expected = expects.get(n).map(|e| e.text.clone());
-            let received = lines.get(n).map(|l| pattern::show(l));
+            let received = lines.get(n).map(|l| show(l));
             let same = match (expects.get(n), lines.get(n)) {
                 (Some(e), Some(l)) => e.pattern.matches(l, &mut self.variables.clone()),
                 _ => false,
@@ -504,7 +505,7 @@ fn set_time(path: &Path, seconds: u64) -> Result<(), String> {
 /// times and unique names.
 fn snapshot(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    super::walk(root, &mut |path| {
+    maildir::walk(root, &mut |path| {
         if path.components().any(|c| c.as_os_str() == "courierimaphieracl") {
             return;
         }
@@ -531,7 +532,7 @@ fn snapshot(root: &Path) -> BTreeMap<String, String> {
 
 /// Text without what differs from run to run.
 fn neutral(octets: &[u8]) -> String {
-    let era = super::now() - 1_000_000_000;
+    let era = now() - 1_000_000_000;
     let mut out = Vec::new();
     let mut rest = octets;
     while !rest.is_empty() {
@@ -544,7 +545,7 @@ fn neutral(octets: &[u8]) -> String {
         } else if number.abs_diff(era) < 10_000 {
             out.extend_from_slice(b"UIDVALIDITY");
             rest = &rest[digits..];
-        } else if number.abs_diff(super::now() / 300) < 10 {
+        } else if number.abs_diff(now() / 300) < 10 {
             out.extend_from_slice(b"TIME");
             rest = &rest[digits..];
         } else {
@@ -553,5 +554,5 @@ fn neutral(octets: &[u8]) -> String {
             rest = &rest[n..];
         }
     }
-    pattern::show(&out).replace("%{x0a}", "\n")
+    show(&out).replace("%{x0a}", "\n")
 }

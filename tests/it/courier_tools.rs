@@ -1,8 +1,5 @@
 //! Courier's own tools and ours on the same Maildirs, in both directions: what one writes, the
 //! other reads. Left out, with a word, where courier-imap is not installed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use std::io::Write;
 use std::path::Path;

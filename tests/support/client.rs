@@ -1,16 +1,13 @@
-//! One client of the stress: a real process, every line of which is read with a time limit, and the
-//! picture of the folder that a client gets who believes every word (EXISTS, EXPUNGE and FETCH, RFC
-//! 3501 7.3 and 7.4).
+//! A client that believes every word: from EXISTS, EXPUNGE and FETCH it makes its picture of the
+//! folder (RFC 3501 7.3 and 7.4), and it stops where a response contradicts that picture.
 
-use crate::support::pattern::show;
-use crate::support::{find, literal_at_end};
+use crate::process::{Ends, Process, Received};
+use crate::text::{find, show};
 use std::collections::{BTreeSet, VecDeque};
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::fs::File;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// The longest that an answer may take: a dead session's lock costs five seconds, and several may
 /// die in a row.
@@ -67,13 +64,13 @@ pub enum Allow {
     Fixed,
 }
 
+/// A session and what its client knows.
 pub struct Client {
-    pub child: Child,
+    pub process: Process,
     pub courier: bool,
-    stream: Option<UnixStream>,
-    buffer: Vec<u8>,
     story: VecDeque<String>,
     tags: u32,
+    /// By sequence number, from 0.
     pub picture: Vec<Entry>,
     pub commands: u64,
 }
@@ -88,37 +85,21 @@ impl Client {
         log: &Path,
     ) -> Result<Client> {
         let mut command = Command::new(program);
-        command
-            .arg("./Maildir")
-            .current_dir(home)
-            .env_clear()
-            .envs(env.iter().map(|(a, b)| (a, b)));
+        command.arg("./Maildir").current_dir(home).env_clear();
+        command.envs(env.iter().map(|(a, b)| (a, b)));
         Client::spawn(command, courier, log)
     }
 
-    /// Starts a process, its standard input and output on a socket, as under couriertcpd.
-    pub fn spawn(mut command: Command, courier: bool, log: &Path) -> Result<Client> {
-        let failed = |e: std::io::Error| Stop::Wrong(format!("{command:?}: {e}"));
-        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        let log = std::fs::File::options().append(true).create(true).open(log).map_err(failed)?;
-        let input = OwnedFd::from(theirs.try_clone().map_err(failed)?);
-        command
-            .stdin(Stdio::from(input))
-            .stdout(Stdio::from(OwnedFd::from(theirs)))
-            .stderr(Stdio::from(log));
-        let child = command.spawn().map_err(|e| Stop::Wrong(format!("{command:?}: {e}")))?;
-        drop(command);
-        let (buffer, story, picture) = (Vec::new(), VecDeque::new(), Vec::new());
-        Ok(Client {
-            child,
-            courier,
-            stream: Some(ours),
-            buffer,
-            story,
-            tags: 0,
-            picture,
-            commands: 0,
-        })
+    /// Starts a process on a socket, as under couriertcpd; its log is added to a file.
+    pub fn spawn(command: Command, courier: bool, log: &Path) -> Result<Client> {
+        let what = format!("{command:?}");
+        let spawn = || {
+            let log = File::options().append(true).create(true).open(log)?;
+            Process::spawn(command, Ends::Socket, Some(log))
+        };
+        let process = spawn().map_err(|e| Stop::Wrong(format!("{what}: {e}")))?;
+        let (story, picture) = (VecDeque::new(), Vec::new());
+        Ok(Client { process, courier, story, tags: 0, picture, commands: 0 })
     }
 
     /// The last lines of both directions.
@@ -139,60 +120,23 @@ impl Client {
 
     pub fn wrong<T>(&self, what: &str) -> Result<T> {
         let who = if self.courier { "Courier" } else { "ours" };
-        Err(Stop::Wrong(format!("{what} ({who}, pid {})\n{}", self.child.id(), self.story())))
+        Err(Stop::Wrong(format!("{what} ({who}, pid {})\n{}", self.process.pid(), self.story())))
     }
 
-    pub fn send(&mut self, octets: &[u8]) -> Result<()> {
-        self.note("C", octets.strip_suffix(b"\r\n").unwrap_or(octets));
-        let stream = self.stream.as_mut().ok_or(Stop::Dead)?;
-        stream.write_all(octets).map_err(|_| Stop::Dead)
+    pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.note("C", bytes.strip_suffix(b"\r\n").unwrap_or(bytes));
+        self.process.send(bytes).map_err(|_| Stop::Dead)
     }
 
     /// The next response with its literals; `None`: nothing within the time.
     pub fn response(&mut self, patience: Duration) -> Result<Option<Vec<u8>>> {
-        let deadline = Instant::now() + patience;
-        let mut from = 0;
-        loop {
-            while let Some(at) = find(self.buffer.get(from..).unwrap_or_default(), b"\r\n") {
-                let end = from + at;
-                match literal_at_end(&self.buffer[from..end]) {
-                    Some(n) => {
-                        from = end + 2 + n;
-                        while self.buffer.len() < from {
-                            if !self.fill(deadline)? {
-                                return Ok(None);
-                            }
-                        }
-                    }
-                    None => {
-                        let mut response: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                        response.truncate(end);
-                        self.note("S", &response);
-                        return Ok(Some(response));
-                    }
-                }
+        match self.process.response(patience) {
+            Received::Response(response) => {
+                self.note("S", &response);
+                Ok(Some(response))
             }
-            if !self.fill(deadline)? {
-                return Ok(None);
-            }
-        }
-    }
-
-    fn fill(&mut self, deadline: Instant) -> Result<bool> {
-        let left =
-            deadline.saturating_duration_since(Instant::now()).max(Duration::from_micros(100));
-        let stream = self.stream.as_mut().ok_or(Stop::Dead)?;
-        let mut chunk = [0; 65536];
-        stream.set_read_timeout(Some(left)).map_err(|_| Stop::Dead)?;
-        match stream.read(&mut chunk) {
-            Ok(0) => Err(Stop::Dead),
-            Ok(n) => {
-                self.buffer.extend_from_slice(&chunk[..n]);
-                Ok(true)
-            }
-            Err(e) if e.kind() == ErrorKind::Interrupted => Ok(true),
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(false),
-            Err(_) => Err(Stop::Dead),
+            Received::Nothing => Ok(None),
+            Received::End => Err(Stop::Dead),
         }
     }
 
@@ -303,11 +247,6 @@ impl Client {
         }
         self.send(&[literal, b"\r\n"].concat())?;
         self.finish(&tag, Allow::Expunge)
-    }
-
-    /// Goes away without a word.
-    pub fn hang_up(&mut self) {
-        self.stream = None;
     }
 }
 

@@ -6,39 +6,6 @@ use std::collections::BTreeMap;
 /// Values bound by `%{V}` placeholders: one table per play.
 pub type Variables = BTreeMap<String, String>;
 
-/// A line made readable: octets that a text file cannot show are written `%{x..}`.
-pub fn show(octets: &[u8]) -> String {
-    let mut out = String::new();
-    for chunk in octets.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() && c != '\t' {
-                let mut buffer = [0; 4];
-                out.push_str(&hex(c.encode_utf8(&mut buffer).as_bytes()));
-            } else {
-                out.push(c);
-            }
-        }
-        if !chunk.invalid().is_empty() {
-            out.push_str(&hex(chunk.invalid()));
-        }
-    }
-    let trimmed = out.trim_end_matches([' ', '\t']).len();
-    if trimmed < out.len() {
-        let tail: String = out[trimmed..]
-            .bytes()
-            .map(|b| if b == b' ' { "%{sp}".to_owned() } else { hex(&[b]) })
-            .collect();
-        out.truncate(trimmed);
-        out.push_str(&tail);
-    }
-    out
-}
-
-fn hex(octets: &[u8]) -> String {
-    let digits: String = octets.iter().map(|b| format!("{b:02x}")).collect();
-    format!("%{{x{digits}}}")
-}
-
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     Octets(Vec<u8>),

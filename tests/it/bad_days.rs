@@ -1,8 +1,5 @@
 //! Sessions on bad days: a neighbour who renames without end, a full disk, a clock that is wrong, a
 //! crash that left a lock behind. Nothing that was acknowledged is lost, and nobody is locked out.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,5 @@
 //! `scripts/check-maildir` over everything odd that the dialogs know: nothing but the table's rows
 //! may differ, nothing may change, and what a server says wrongly must be found.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use support::Maildir;
+use support::dialog::pattern::Variables;
 use support::dialog::{Dialog, Step};
-use support::pattern::Variables;
 
 /// Courier's imapd, if it is here.
 fn courier() -> Option<PathBuf> {
@@ -29,12 +26,12 @@ fn program() -> &'static Path {
         let profile = test.parent().unwrap().parent().unwrap();
         let release: &[&str] = if profile.ends_with("release") { &["--release"] } else { &[] };
         let cargo = Command::new(env!("CARGO"))
-            .args(["build", "-q", "--example", "check_maildir"])
+            .args(["build", "-q", "-p", "postrider-tools", "--bin", "check-maildir"])
             .args(release)
             .status()
             .unwrap();
         assert!(cargo.success());
-        profile.join("examples/check_maildir")
+        profile.join("check-maildir")
     })
 }
 

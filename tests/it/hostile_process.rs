@@ -1,8 +1,5 @@
 //! The session's process beside strangers' mail: what it leaves behind, what it hands on, and how
 //! it ends when memory runs out.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +26,7 @@ fn an_allocation_that_fails_ends_the_session_in_order() {
     s.send(b"a NOOP\r\nb SELECT INBOX\r\n");
     let mut lines = Vec::new();
     while let Some(line) = s.response(support::PATIENCE) {
-        lines.push(support::pattern::show(&line));
+        lines.push(support::text::show(&line));
     }
     // What the finished command was answered comes before the goodbye.
     let goodbye = "* BYE [ALERT] Fatal error: Cannot allocate memory: Cannot allocate memory";
@@ -54,7 +51,7 @@ fn the_smallest_memory_that_serves() {
     s.cmd("SEARCH BODY nowhere").ok("SEARCH done.");
     let reply = s.cmd("FETCH 1 BODY.PEEK[]");
     assert!(reply.responses[0].len() > 15_000_000);
-    s.transcript.clear();
+    s.forget();
     s.cmd("NOOP").ok("NOOP completed");
 }
 

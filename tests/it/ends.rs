@@ -1,9 +1,6 @@
 //! How a session ends when its client does not read, or its log reader does not: in time and by
 //! itself, with every answer of a finished command that the client takes, and never with a goodbye
 //! in the middle of somebody's mail.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};

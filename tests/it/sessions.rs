@@ -1,8 +1,5 @@
 //! What a dialog cannot say: time, signals, torrents of commands, address-space limits, a client
 //! that does not read.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -207,7 +204,7 @@ fn a_message_larger_than_the_address_space() {
                 assert!(
                     line.starts_with(format!("{tag} OK ").as_bytes()),
                     "{}",
-                    support::pattern::show(&line)
+                    support::text::show(&line)
                 );
                 return last;
             }

@@ -1,6 +1,5 @@
 //! What a comment cites is there: each section of PROTOCOL (`src/commands/README.md`) and STORAGE
 //! (`src/maildir/README.md`), and each heading of the architecture page, `src/lib.rs`.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs;

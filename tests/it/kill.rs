@@ -8,20 +8,14 @@
 //! is done, and the session goes on.
 //!
 //! `cargo test` takes a sample; `scripts/kill-steps` takes all steps (KILL_STEPS=all).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-#[path = "stress/client.rs"]
-#[allow(dead_code, missing_docs)]
-mod client;
-mod support;
-
-use client::{Allow, Client, Reply, Stop};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
+use support::client::{self, Allow, Client, Reply, Stop};
 use support::{is_program, postrider};
 
 const STRACE: &str = "/usr/bin/strace";
@@ -166,8 +160,7 @@ fn environment(scenario: &Scenario) -> Vec<(String, String)> {
 /// A home whose Maildir has what the scenarios need. UIDs and UIDVALIDITY are the same in all of
 /// them.
 fn template(scenario: &Scenario) -> tempfile::TempDir {
-    let home =
-        tempfile::Builder::new().prefix("kill-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let home = support::maildir::scratch("kill-");
     let root = home.path().join("Maildir");
     let folder = |name: &str, messages: &[(&str, &str)]| {
         let at = root.join(name);
@@ -256,8 +249,8 @@ fn look(program: &Path, home: &Path, env: &[(String, String)]) -> Result<State, 
         folders.insert(name, (selected.validity.unwrap_or(0), messages));
     }
     let _ = c.cmd("LOGOUT", Allow::Expunge);
-    c.hang_up();
-    let _ = c.child.wait();
+    c.process.hang_up();
+    let _ = c.process.wait(client::PATIENCE);
     let subscribed =
         fs::read_to_string(home.join("Maildir/courierimapsubscribed")).unwrap_or_default();
     Ok((folders, subscribed.lines().map(str::to_owned).collect()))
@@ -310,8 +303,8 @@ fn play(home: &Path, scenario: &Scenario, options: &[&str]) -> Played {
         Ok(())
     };
     let ended = run();
-    c.hang_up();
-    let _ = c.child.wait();
+    c.process.hang_up();
+    let _ = c.process.wait(client::PATIENCE);
     played.story = format!("{ended:?}\n{}", c.story());
     if let Err(Stop::Wrong(what)) = ended {
         played.story.push_str(&what);
@@ -606,8 +599,8 @@ fn disturb(
         Ok(())
     };
     let ended = again();
-    c.hang_up();
-    let _ = c.child.wait();
+    c.process.hang_up();
+    let _ = c.process.wait(client::PATIENCE);
     match ended {
         Ok(()) => Ok(()),
         Err(e) => tell(format!("once more: {e:?}\n{}", c.story())),

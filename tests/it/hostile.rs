@@ -5,9 +5,6 @@
 //! What must hold every time: an answer or a clean end (status 0 or 1, no panic), the next command
 //! works, and no message's content has changed. The everyday amount is small; `HOSTILE_ROUNDS=n`
 //! multiplies it (see scripts/fuzz-session), `HOSTILE_SEED=n` begins elsewhere.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
-mod support;
 
 use postrider::testing::commands;
 use std::collections::BTreeSet;
@@ -132,7 +129,7 @@ impl<'a> Victim<'a> {
             s
         });
         self.probes += 1;
-        s.transcript.truncate(0);
+        s.forget();
         let probe = format!("probe{}", self.probes);
         // A cut non-synchronising literal takes what comes next; a longer one is left waiting.
         s.send(&[octets, b"\r\nf NOOP\r\nf NOOP\r\n", probe.as_bytes(), b" NOOP\r\n"].concat());
@@ -491,7 +488,7 @@ fn depth_width_and_length() {
                 s.log()
             );
             s.cmd("NOOP").ok("NOOP completed");
-            s.transcript.clear();
+            s.forget();
         }
     }
     // Message sets of 64 KiB are served.
@@ -499,7 +496,7 @@ fn depth_width_and_length() {
     s.cmd(&format!("SEARCH {set}")).ok("SEARCH done.").has("* SEARCH 1");
     let ranges = vec!["4:1"; 16 * 1024].join(",");
     s.cmd(&format!("UID SEARCH UID {ranges}")).ok("SEARCH done.").has("* SEARCH 1 2 3 4");
-    s.transcript.clear();
+    s.forget();
     // A command beyond a mebibyte, one token, one string: one answer each.
     for line in [
         format!("NOOP {}", "x ".repeat(600_000)),
@@ -509,7 +506,7 @@ fn depth_width_and_length() {
         let reply = s.cmd(&line);
         assert_eq!(reply.responses.len(), 1);
         assert!(find(reply.last(), b" BAD ").is_some() || find(reply.last(), b" NO ").is_some());
-        s.transcript.clear();
+        s.forget();
     }
     s.cmd("NOOP").ok("NOOP completed");
     unharmed(&maildir, &[], "");
@@ -543,7 +540,7 @@ fn literals_where_none_belong() {
         let reply = s.finish("b");
         reply.lacks("z1");
         assert!(reply.last().starts_with(b"b OK"), "{line}\n{}", s.story());
-        s.transcript.clear();
+        s.forget();
     }
     // A synchronising one is refused without a continuation; what comes next is a command.
     for line in [
@@ -584,7 +581,7 @@ fn thousands_of_commands_at_once_and_a_client_that_does_not_read() {
     s.send(pipeline.as_bytes());
     let reply = s.finish("p4999");
     assert_eq!(reply.responses.iter().filter(|r| r.starts_with(b"p")).count(), 5000);
-    s.transcript.clear();
+    s.forget();
     s.cmd("LOGOUT");
     ended_well(&mut s);
 

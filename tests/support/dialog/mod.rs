@@ -1,7 +1,10 @@
 //! Reads a dialog file: a session as it is typed, with what each of the two servers answers. See
 //! `tests/dialogs/README.md`.
 
-use super::pattern::Pattern;
+pub mod pattern;
+pub mod play;
+
+use pattern::Pattern;
 use std::path::{Path, PathBuf};
 
 /// Which of the two servers plays.

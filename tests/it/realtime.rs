@@ -2,9 +2,6 @@
 //! concurrent folder status updates" of the manual page with three sessions, \Recent told once
 //! however they race, IDLE with and without the kernel's notice, and changes of others that must
 //! not be swallowed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use std::path::Path;
 use std::thread;

@@ -1,9 +1,6 @@
 //! The log is the administrator's: whatever a client says, or names, makes no line of its own
 //! there. courierlogger cuts at 510 octets and gives what follows a level of its own, so that a
 //! part of a name could be `LOGIN FAILED, user=root`, and somebody be shut out for it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
-mod support;
 
 use support::{Maildir, Session};
 
