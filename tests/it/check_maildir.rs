@@ -8,22 +8,16 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use support::Maildir;
 use support::dialog::pattern::Variables;
-use support::dialog::{Dialog, Step};
+use support::dialog::{Dialog, Step, paths};
+use support::differences;
+use support::programs::{courier_if_installed, profile_directory};
 
-/// Courier's imapd, if it is here.
-fn courier() -> Option<PathBuf> {
-    let path = std::env::var_os("COURIER_IMAPD")
-        .map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
-    support::is_program(&path).then_some(path)
-}
-
-/// The example that the script runs, built if it is not up to date (`cargo test --test
+/// The tool that the script runs, built if it is not up to date (`cargo test --test
 /// check_maildir` alone does not do that).
 fn program() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().unwrap().parent().unwrap();
+        let profile = profile_directory();
         let release: &[&str] = if profile.ends_with("release") { &["--release"] } else { &[] };
         let cargo = Command::new(env!("CARGO"))
             .args(["build", "-q", "-p", "postrider-tools", "--bin", "check-maildir"])
@@ -49,15 +43,8 @@ fn check(maildir: &Path, courier: &Path, ours: &Path) -> Output {
 fn horrors() -> Maildir {
     let maildir = Maildir::new();
     let mut count = 0;
-    let mut dialogs: Vec<_> =
-        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogs"))
-            .unwrap()
-            .flatten()
-            .map(|e| e.path())
-            .collect();
-    dialogs.retain(|p| p.extension().is_some_and(|e| e == "dialog"));
-    dialogs.sort();
-    for path in dialogs {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in paths(&root.join("tests/dialogs")) {
         let dialog = Dialog::load(&path).unwrap();
         let variables = Variables::default();
         for (_, step) in &dialog.steps {
@@ -101,7 +88,7 @@ fn horrors() -> Maildir {
 
 #[test]
 fn nothing_but_the_table_differs_and_nothing_changes() {
-    let Some(courier) = courier() else { return };
+    let Some(courier) = courier_if_installed() else { return };
     let maildir = horrors();
     let out = check(maildir.path(), &courier, &support::postrider());
     let said =
@@ -112,19 +99,16 @@ fn nothing_but_the_table_differs_and_nothing_changes() {
     assert!(said.contains("not looked at: loginexec"), "{said}");
     assert!(!maildir.path().join("ran").exists(), "loginexec was run");
     assert!(!maildir.home().join("work").exists(), "the copies are still there");
-    // A row of the table is named for every known difference.
-    let page =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/postrider-courier.7"))
-            .unwrap();
+    let table = differences::rows();
     for line in said.lines().filter_map(|l| l.strip_prefix("known difference ")) {
         let row = line.split(' ').next().unwrap();
-        assert!(page.contains(&format!("\\fB{row}\\fR: ")), "the page has no row {row}");
+        assert!(table.contains(row), "man/postrider-courier.7 has no row {row}");
     }
 }
 
 #[test]
 fn what_is_served_wrongly_is_found() {
-    let Some(courier) = courier() else { return };
+    let Some(courier) = courier_if_installed() else { return };
     let maildir = Maildir::new();
     for n in 1..30 {
         maildir.write(
@@ -154,7 +138,7 @@ fn what_is_served_wrongly_is_found() {
 
 #[test]
 fn what_cannot_be_done_is_said() {
-    let Some(courier) = courier() else { return };
+    let Some(courier) = courier_if_installed() else { return };
     let maildir = Maildir::new();
     let out = check(&maildir.home().join("nowhere"), &courier, &support::postrider());
     assert_eq!(out.status.code(), Some(2));

@@ -5,7 +5,8 @@
 //! - [`process`]: a server process on pipes or on a socket; its responses, literals included.
 //! - [`session`]: a session as a test types it, with checks that print the whole story.
 //! - [`client`]: a client that believes every word, and finds contradictions.
-//! - [`dialog`]: sessions in text files, and the player for them.
+//! - [`dialog`]: sessions in text files, and the player for them. [`differences`]: the table that
+//!   declares where two servers may differ.
 //! - [`random`]: numbers that a seed repeats. [`clock`]: a process with another time. [`text`]:
 //!   bytes as people read them.
 //!
@@ -22,6 +23,7 @@
 pub mod client;
 pub mod clock;
 pub mod dialog;
+pub mod differences;
 pub mod maildir;
 pub mod process;
 pub mod programs;
@@ -45,8 +47,6 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("AUTHENTICATED", "alice"),
     ("HOSTNAME", "host.example"),
-    ("IMAP_BROKENUIDV", "1"),
-    ("IMAP_EXTENSIONS", "0"),
     ("IMAP_KEYWORDS", "1"),
     ("TZ", "UTC0"),
 ];

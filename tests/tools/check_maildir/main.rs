@@ -24,7 +24,7 @@ const USAGE: &str = "usage: check-maildir [--courier PROGRAM] [--ours PROGRAM] [
                      [--show N] [--copy] [--keep] MAILDIR
 Courier's imapd and ours open every folder of MAILDIR side by side, each on a copy of its own (with root's rights and a kernel that has
 it: an overlay), and UIDs, flags, keywords, sizes, envelopes, structures, bodies, parts and header fields are compared, and what both
-leave on disk. MAILDIR is only read. Exit status 0: nothing but what man/postrider-courier.7 lists; 1: something else; 2: could not be done.
+leave on disk. MAILDIR is only read. Exit status 0: nothing but what postrider-courier(7) says; 1: something else; 2: could not be done.
   --courier PROGRAM  (/usr/bin/imapd, or imapd.courier beside it where ours is swapped in)    --ours PROGRAM  (target/release/imapd)
   --work DIR         where the copies are made, and removed at the end (target/check-maildir); not a directory with the sticky bit
   --env NAME=VALUE   a setting for both servers; scripts/check-maildir takes them from /etc/courier/imapd where that can be read
@@ -172,7 +172,7 @@ fn check(o: &Options) -> Result<bool, String> {
         println!("not looked at: {}", left_out.0.join(", "));
     }
     for (row, count) in &report.rows {
-        println!("known difference {row} (man/postrider-courier.7): {count}");
+        println!("known difference {row} (postrider-courier(7)): {count}");
     }
     match changes.as_slice() {
         [] => println!(
