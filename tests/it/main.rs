@@ -18,3 +18,6 @@ mod manual;
 mod realtime;
 mod sessions;
 mod settings;
+mod stress;
+#[path = "../stress/engine/mod.rs"]
+mod stress_engine;

@@ -57,7 +57,10 @@ fn the_procedure_of_the_manual_page() {
             .to_owned(),
         "* 2 EXISTS".to_owned(),
         "* 0 RECENT".to_owned(),
+        // An extension, as is UIDNEXT below.
+        "* OK [UNSEEN 1] Ok".to_owned(),
         format!("* OK [UIDVALIDITY {}] Ok", validity(&maildir)),
+        "* OK [UIDNEXT 3] Ok".to_owned(),
         // The page's sample leaves this line out; Courier sends it.
         "* OK [MYRIGHTS \"acdilrsw\"] ACL".to_owned(),
         "a OK [READ-WRITE] Ok".to_owned(),

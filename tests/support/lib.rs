@@ -42,8 +42,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The longest that a test waits for one answer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What every session has unless the test says otherwise: what Courier's start script and its login
-/// program give. Time is UTC.
+/// What every session has unless the test says otherwise. AUTHENTICATED comes from Courier's login
+/// program and IMAP_KEYWORDS from its start script. HOSTNAME and TZ make file names and dates the
+/// same everywhere.
 pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("AUTHENTICATED", "alice"),
     ("HOSTNAME", "host.example"),

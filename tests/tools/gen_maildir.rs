@@ -3,9 +3,10 @@
 //! octets and file names. Called by `scripts/gen-maildir`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
+use lexopt::prelude::*;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 use support::Random;
 
@@ -72,30 +73,42 @@ const MONTHS: &[&str] =
     &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: &[&str] = &["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 
-fn main() {
-    let mut count = 1000;
-    let mut dir = PathBuf::from("Maildir-sample");
-    let (mut folders, mut seed, mut new) = (4, 1, 2);
+const USAGE: &str = "usage: gen-maildir [N] [DIR] [--folders K] [--seed S] [--new PERCENT]";
+
+/// What to make.
+struct Plan {
+    count: usize,
+    dir: PathBuf,
+    folders: usize,
+    seed: u64,
+    /// How many in a hundred of the inbox's messages lie in `new`.
+    new: usize,
+}
+
+fn plan() -> Result<Plan, lexopt::Error> {
+    let dir = PathBuf::from("Maildir-sample");
+    let mut plan = Plan { count: 1000, dir, folders: 4, seed: 1, new: 2 };
     let mut plain = 0;
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut number =
-            || args.next().and_then(|v| v.parse::<u64>().ok()).unwrap_or_else(|| usage());
-        match arg.as_str() {
-            "--folders" => folders = number() as usize,
-            "--seed" => seed = number(),
-            "--new" => new = number() as usize,
-            _ if arg.starts_with('-') => usage(),
-            _ if plain == 0 => {
-                count = arg.parse().unwrap_or_else(|_| usage());
-                plain = 1;
-            }
-            _ => dir = PathBuf::from(arg),
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("folders") => plan.folders = parser.value()?.parse()?,
+            Long("seed") => plan.seed = parser.value()?.parse()?,
+            Long("new") => plan.new = parser.value()?.parse()?,
+            Value(count) if plain == 0 => (plan.count, plain) = (count.parse()?, 1),
+            Value(dir) if plain == 1 => (plan.dir, plain) = (dir.into(), 2),
+            _ => return Err(argument.unexpected()),
         }
     }
-    if let Some(from) = std::env::var_os("GEN_MAILDIR_FROM") {
-        dir = Path::new(&from).join(dir);
-    }
+    Ok(plan)
+}
+
+fn main() {
+    let plan = plan().unwrap_or_else(|error| {
+        eprintln!("gen-maildir: {error}\n{USAGE}");
+        std::process::exit(2)
+    });
+    let Plan { count, dir, folders, seed, new } = plan;
     if dir.exists() {
         eprintln!("gen-maildir: {} is there already", dir.display());
         std::process::exit(1);
@@ -152,11 +165,6 @@ fn main() {
         octets += text.len();
     }
     println!("{}: {count} messages, {} MB, {} folders", dir.display(), octets / 1_000_000, used);
-}
-
-fn usage() -> ! {
-    eprintln!("usage: gen-maildir [N] [DIR] [--folders K] [--seed S] [--new PERCENT]");
-    std::process::exit(2)
 }
 
 /// One message, with LF line ends.

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// Values bound by `%{V}` placeholders: one table per play.
 pub type Variables = BTreeMap<String, String>;
 
+/// A variable that is there where `%{extension TEXT}` is TEXT, and not nothing.
+pub const EXTENSIONS: &str = "extensions";
+
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     Octets(Vec<u8>),
@@ -17,6 +20,8 @@ enum Token {
     Set(Vec<String>),
     Raw,
     Length,
+    /// There only where the extensions are on.
+    Extension(Vec<u8>),
 }
 
 /// A line of a dialog: text with placeholders.
@@ -50,6 +55,9 @@ impl Pattern {
         if let Some((count, text)) = word.strip_prefix("repeat ").and_then(|r| r.split_once(' ')) {
             let count = count.parse().map_err(|_| format!("%{{{word}}}: a count is missing"))?;
             return Ok(Token::Octets(text.repeat(count).into_bytes()));
+        }
+        if let Some(text) = word.strip_prefix("extension ") {
+            return Ok(Token::Extension(text.as_bytes().to_vec()));
         }
         Ok(match word {
             "#" => Token::Number,
@@ -193,6 +201,10 @@ fn run(tokens: &[Token], line: &[u8], variables: &mut Variables) -> bool {
             found == wanted && run(rest, &line[length..], variables)
         }
         Token::Raw => run(rest, line, variables),
+        Token::Extension(_) if !variables.contains_key(EXTENSIONS) => run(rest, line, variables),
+        Token::Extension(text) => {
+            line.strip_prefix(&text[..]).is_some_and(|l| run(rest, l, variables))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! are still missing.
 
 use super::disk::snapshot;
-use super::pattern::Variables;
+use super::pattern::{EXTENSIONS, Variables};
 use super::{Dialog, Expect, Speaker, Step};
 use crate::{Maildir, Session};
 use std::collections::BTreeMap;
@@ -61,6 +61,9 @@ pub fn play<'a>(dialog: &'a Dialog, servers: [Server<'a>; 2], record: bool) -> O
     };
     let home = player.maildir.home().to_string_lossy().into_owned();
     player.variables.insert("DIR".to_owned(), home);
+    if servers.iter().all(|server| server.speaker == Speaker::Postrider) {
+        player.variables.insert(EXTENSIONS.to_owned(), String::new());
+    }
     let file = dialog.path.display();
     let mut failures = Vec::new();
     for (line, step) in &dialog.steps {

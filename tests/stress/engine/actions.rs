@@ -1,32 +1,13 @@
-//! A client that does anything at any moment, and holds every answer against the ledger.
+//! What a client of the stress does: each command, and how its answer is held against the ledger.
 
-use crate::ledger::{FOLDERS, Ledger, content, flags_of, id_of, on_the_wire, truth};
-use crate::{Plan, World};
+use super::ledger::{FOLDERS, Ledger, content, id_of, on_the_wire};
+use super::worker::{Open, Worker};
 use std::collections::BTreeSet;
-use std::time::Duration;
-use support::Random;
-use support::client::{Allow, Client, Entry, Reply, Result, Stop};
+use std::time::{Duration, Instant};
+use support::client::{Allow, Client, PATIENCE, Reply, Result};
 
 const FLAGS: &[&str] = &["\\Seen", "\\Flagged", "\\Answered", "\\Draft"];
 const KEYWORDS: &[&str] = &["Work", "$Forwarded", "later"];
-
-/// What an acknowledgement that never came may have brought about.
-enum Open {
-    Nothing,
-    Append(usize, u64),
-    Copy(usize, Vec<u64>),
-}
-
-pub struct Worker<'a> {
-    pub world: &'a World,
-    pub number: usize,
-    pub r: Random,
-    client: Option<Client>,
-    selected: Option<usize>,
-    open: Open,
-    /// Commands of processes that have ended.
-    pub commands: u64,
-}
 
 /// A set for a few places: as numbers or UIDs. `None` if a UID is not known.
 fn set(client: &Client, places: &[usize], uid: bool) -> Option<String> {
@@ -43,201 +24,8 @@ fn set(client: &Client, places: &[usize], uid: bool) -> Option<String> {
     words.map(|w| w.join(",")).filter(|w| !w.is_empty())
 }
 
-impl<'a> Worker<'a> {
-    pub fn new(world: &'a World, number: usize) -> Worker<'a> {
-        let r = Random(world.plan.seed.wrapping_mul(1_000).wrapping_add(number as u64));
-        Worker { world, number, r, client: None, selected: None, open: Open::Nothing, commands: 0 }
-    }
-
-    fn ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
-        work(&mut self.world.ledger.lock().unwrap())
-    }
-
-    fn complain(&self, what: std::result::Result<(), String>) {
-        if let Err(what) = what {
-            let story = self.client.as_ref().map(Client::story).unwrap_or_default();
-            self.world.complain(format!("{what}\n{story}"));
-        }
-    }
-
-    /// Until the time is up; at a pause everybody compares.
-    pub fn run(&mut self) {
-        while !self.world.gate.over() {
-            if self.world.gate.pausing() {
-                self.quiet();
-                continue;
-            }
-            let done = self.turn();
-            self.settle(done);
-        }
-        self.end(true);
-    }
-
-    /// Sees to a session that has ended, or done wrong.
-    fn settle(&mut self, done: Result<()>) {
-        match done {
-            Ok(()) => {}
-            Err(Stop::Dead) => {
-                match std::mem::replace(&mut self.open, Open::Nothing) {
-                    Open::Nothing => {}
-                    Open::Append(folder, id) => self.ledger(|l| l.perhaps(folder, id)),
-                    Open::Copy(folder, ids) => {
-                        self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)))
-                    }
-                }
-                self.end(false);
-            }
-            Err(Stop::Wrong(what)) => {
-                self.world.complain(what);
-                self.end(true);
-            }
-        }
-    }
-
-    /// Ends the session; `asked` by us, else it must have been killed.
-    fn end(&mut self, asked: bool) {
-        let Some(mut client) = self.client.take() else { return };
-        self.selected = None;
-        self.commands += client.commands;
-        let killed = self.world.slots[self.number].release();
-        if !asked && !killed {
-            self.world.complain(format!("a session ended by itself\n{}", client.story()));
-        }
-        client.process.hang_up();
-        if self.world.plan.kills {
-            // A session that goes on for no one would hold nobody up, but tests end.
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        if client.process.wait(Duration::from_secs(60)).is_none() {
-            let story = client.story();
-            self.world.complain(format!("a session whose client has gone lives on\n{story}"));
-        }
-    }
-
-    fn start(&mut self) -> Result<()> {
-        let Plan { mixed, courier_only, .. } = self.world.plan;
-        let courier = courier_only || mixed && self.number % 2 == 1;
-        let program = if courier { &self.world.plan.courier } else { &self.world.plan.ours };
-        let client =
-            Client::start(program, courier, &self.world.home, &self.world.env, &self.world.log)?;
-        self.world.slots[self.number].take(client.process.pid());
-        self.client = Some(client);
-        let client = self.client.as_mut().unwrap();
-        match client.response(support::client::PATIENCE)? {
-            Some(line) if line.starts_with(b"* PREAUTH") => Ok(()),
-            _ => client.wrong("no greeting"),
-        }
-    }
-
-    fn turn(&mut self) -> Result<()> {
-        if self.client.is_none() {
-            self.start()?;
-        }
-        let Some(folder) = self.selected else {
-            let folder = self.r.below(FOLDERS.len());
-            return self.select(folder);
-        };
-        if self.world.plan.copies && self.r.percent(60) {
-            return if self.r.percent(60) { self.copy(folder) } else { self.store(folder) };
-        }
-        let dice = self.r.below(100);
-        match dice {
-            0..14 => self.append(),
-            14..30 => self.fetch(folder),
-            30..46 => self.store(folder),
-            46..54 => self.delete(folder),
-            54..61 => self.copy(folder),
-            61..69 => self.expunge(folder),
-            69..78 => self.simple("NOOP"),
-            78..80 => self.simple("CHECK"),
-            80..86 => self.idle(),
-            86..90 => self.search(),
-            90..93 => self.status(),
-            93..97 => {
-                let folder = self.r.below(FOLDERS.len());
-                self.select(folder)
-            }
-            97..99 => {
-                self.cmd("CLOSE", Allow::Expunge)?;
-                self.selected = None;
-                Ok(())
-            }
-            _ => {
-                if self.r.percent(50) {
-                    let client = self.client.as_mut().unwrap();
-                    client.send(b"bye LOGOUT\r\n")?;
-                }
-                self.end(true);
-                Ok(())
-            }
-        }
-    }
-
-    fn client(&mut self) -> &mut Client {
-        self.client.as_mut().unwrap()
-    }
-
-    /// One command; its FETCH lines go into the ledger, and what is new is asked for.
-    fn cmd(&mut self, command: &str, allow: Allow) -> Result<Reply> {
-        let reply = self.client().cmd(command, allow)?;
-        self.note(&reply);
-        Ok(reply)
-    }
-
-    /// Holds what was fetched against the ledger.
-    fn note(&mut self, reply: &Reply) {
-        let Some(folder) = self.selected else { return };
-        let client = self.client.as_mut().unwrap();
-        let session = (client.process.pid(), client.courier);
-        let mut complaints = Vec::new();
-        let mut ledger = self.world.ledger.lock().unwrap();
-        for fetched in &reply.fetched {
-            let Some(entry) = client.picture.get_mut(fetched.index) else { continue };
-            if let Some(body) = &fetched.body
-                && let Some(id) = id_of(body)
-            {
-                if entry.id.is_some_and(|known| known != id) {
-                    complaints.push(format!("a message became another one: {:?} {id}", entry.id));
-                }
-                entry.id = Some(id);
-            }
-            let Some(uid) = entry.uid else { continue };
-            if let Some(id) = entry.id {
-                complaints.extend(ledger.learn(folder, uid, id).err());
-            }
-            if let Some(flags) = &fetched.flags {
-                if flags.contains("\\Deleted") {
-                    ledger.doom(folder, uid);
-                }
-                if flags.contains("\\Recent") {
-                    complaints.extend(ledger.recent(folder, uid, session).err());
-                }
-            }
-        }
-        drop(ledger);
-        for what in complaints {
-            self.complain(Err(what));
-        }
-    }
-
-    /// Asks for what the picture lacks.
-    fn learn(&mut self) -> Result<()> {
-        let client = self.client.as_ref().unwrap();
-        let unknown = |e: &Entry| e.uid.is_none() || e.flags.is_none();
-        let Some(first) = client.picture.iter().position(unknown) else { return Ok(()) };
-        let last = client.picture.iter().rposition(unknown).unwrap_or(first);
-        let range =
-            format!("FETCH {}:{} (UID FLAGS BODY.PEEK[HEADER.FIELDS (X-ID)])", first + 1, last + 1);
-        self.cmd(&range, Allow::Fixed)?;
-        let client = self.client.as_ref().unwrap();
-        let uids: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
-        if !uids.is_sorted_by(|a, b| a < b) {
-            return client.wrong("UIDs do not ascend");
-        }
-        Ok(())
-    }
-
-    fn select(&mut self, folder: usize) -> Result<()> {
+impl Worker<'_> {
+    pub fn select(&mut self, folder: usize) -> Result<()> {
         self.selected = None;
         self.client().picture.clear();
         let reply = self.client().cmd(&format!("SELECT {}", FOLDERS[folder]), Allow::Expunge)?;
@@ -253,7 +41,7 @@ impl<'a> Worker<'a> {
         self.learn()
     }
 
-    fn simple(&mut self, command: &str) -> Result<()> {
+    pub fn simple(&mut self, command: &str) -> Result<()> {
         let reply = self.cmd(command, Allow::Expunge)?;
         if reply.word != "OK" && !self.has_lost_its_lock(&reply) {
             return self.client().wrong("failed");
@@ -293,7 +81,7 @@ impl<'a> Worker<'a> {
         self.client().wrong("refused")
     }
 
-    fn append(&mut self) -> Result<()> {
+    pub fn append(&mut self) -> Result<()> {
         let crowded = self.client().picture.len() > 150;
         if crowded && !self.r.percent(15) {
             return Ok(());
@@ -336,7 +124,7 @@ impl<'a> Worker<'a> {
         self.learn()
     }
 
-    fn fetch(&mut self, folder: usize) -> Result<()> {
+    pub fn fetch(&mut self, folder: usize) -> Result<()> {
         let whole = self.r.percent(40);
         let places = self.places(if whole { 3 } else { 30 });
         let uid = self.r.percent(50);
@@ -373,7 +161,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn store(&mut self, folder: usize) -> Result<()> {
+    pub fn store(&mut self, folder: usize) -> Result<()> {
         let places = self.places(6);
         let uid = self.r.percent(50);
         let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
@@ -433,7 +221,7 @@ impl<'a> Worker<'a> {
         if whole { Ok(()) } else { self.learn() }
     }
 
-    fn delete(&mut self, folder: usize) -> Result<()> {
+    pub fn delete(&mut self, folder: usize) -> Result<()> {
         let most = if self.client().picture.len() > 120 { 25 } else { 4 };
         let mut places = self.places(most);
         let client = self.client.as_ref().unwrap();
@@ -449,7 +237,7 @@ impl<'a> Worker<'a> {
         self.change(folder, &places, &set, uid, "+", &BTreeSet::from(["\\Deleted".to_owned()]))
     }
 
-    fn expunge(&mut self, folder: usize) -> Result<()> {
+    pub fn expunge(&mut self, folder: usize) -> Result<()> {
         self.world.count(|f| f.expunges += 1);
         if self.r.percent(60) {
             return self.simple("EXPUNGE");
@@ -462,7 +250,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn copy(&mut self, folder: usize) -> Result<()> {
+    pub fn copy(&mut self, folder: usize) -> Result<()> {
         let crowded = self.client().picture.len() > 150;
         let mut places = self.places(3);
         let mut r = self.r.clone();
@@ -544,20 +332,20 @@ impl<'a> Worker<'a> {
         self.learn()
     }
 
-    fn idle(&mut self) -> Result<()> {
+    pub fn idle(&mut self) -> Result<()> {
         let tag = self.client().tag();
         let client = self.client.as_mut().unwrap();
         client.send(format!("{tag} IDLE\r\n").as_bytes())?;
         let mut all = Reply::default();
-        let until = std::time::Instant::now() + Duration::from_millis(self.r.below(400) as u64);
+        let until = Instant::now() + Duration::from_millis(self.r.below(400) as u64);
         let client = self.client.as_mut().unwrap();
         let mut begun = false;
         loop {
-            let left = until.saturating_duration_since(std::time::Instant::now());
+            let left = until.saturating_duration_since(Instant::now());
             if begun && left.is_zero() {
                 break;
             }
-            let patience = if begun { left } else { support::client::PATIENCE };
+            let patience = if begun { left } else { PATIENCE };
             match client.response(patience)? {
                 Some(line) if line.starts_with(b"+ ") => begun = true,
                 Some(line) => client.take(&line, Allow::Expunge, &mut all)?,
@@ -575,14 +363,14 @@ impl<'a> Worker<'a> {
         self.learn()
     }
 
-    fn search(&mut self) -> Result<()> {
+    pub fn search(&mut self) -> Result<()> {
         let keys = ["SEEN", "DELETED", "UNFLAGGED LARGER 500", "SUBJECT stress", "KEYWORD Work"];
         let key = keys[self.r.below(keys.len())];
         let reply = self.cmd(&format!("SEARCH {key}"), Allow::Fixed)?;
         self.expect(&reply)
     }
 
-    fn status(&mut self) -> Result<()> {
+    pub fn status(&mut self) -> Result<()> {
         let folder = self.r.below(FOLDERS.len());
         let reply = self.cmd(
             &format!("STATUS {} (MESSAGES UIDNEXT UIDVALIDITY)", FOLDERS[folder]),
@@ -598,72 +386,6 @@ impl<'a> Worker<'a> {
         let Some(validity) = told else { return self.client().wrong("STATUS without UIDVALIDITY") };
         let told = self.ledger(|l| l.validity(folder, validity));
         self.complain(told);
-        Ok(())
-    }
-
-    /// All is quiet: every client looks twice, and then its picture is the Maildir.
-    fn quiet(&mut self) {
-        let gate = &self.world.gate;
-        gate.meet();
-        for _ in 0..2 {
-            if self.selected.is_some() {
-                let done = self.simple("NOOP");
-                self.settle(done);
-            }
-            self.world.gate.meet();
-        }
-        if self.selected.is_some() {
-            let done = self.compare();
-            self.settle(done);
-        }
-        self.world.gate.meet();
-    }
-
-    fn compare(&mut self) -> Result<()> {
-        let Some(folder) = self.selected else { return Ok(()) };
-        let mut wrong = Vec::new();
-        let truth = truth(&self.world.root, folder, false, &mut wrong);
-        let client = self.client.as_ref().unwrap();
-        let believed: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
-        let real: Vec<u32> = truth.keys().copied().collect();
-        if believed != real {
-            return client.wrong(&format!(
-                "FALSE PICTURE of {}: {believed:?}\nthe truth: {real:?}",
-                FOLDERS[folder]
-            ));
-        }
-        let system = |flags: &BTreeSet<String>| {
-            flags
-                .iter()
-                .filter(|f| f.starts_with('\\') && *f != "\\Recent")
-                .cloned()
-                .collect::<BTreeSet<_>>()
-        };
-        for (entry, (uid, (_, letters))) in client.picture.iter().zip(&truth) {
-            let Some(flags) = &entry.flags else { continue };
-            if system(flags) != flags_of(letters) {
-                return client.wrong(&format!(
-                    "FALSE FLAGS of UID {uid} in {}: {flags:?}, the file has {letters}",
-                    FOLDERS[folder]
-                ));
-            }
-        }
-        // Keywords, by a client that has just come.
-        let all = self.world.keywords(folder);
-        let client = self.client.as_ref().unwrap();
-        for entry in &client.picture {
-            let (Some(uid), Some(flags)) = (entry.uid, &entry.flags) else { continue };
-            let words: BTreeSet<String> =
-                flags.iter().filter(|f| !f.starts_with('\\')).cloned().collect();
-            if all.as_ref().is_some_and(|all| all.get(&uid) != Some(&words)) {
-                let real = all.as_ref().and_then(|all| all.get(&uid));
-                return client.wrong(&format!(
-                    "FALSE KEYWORDS of UID {uid} in {}: {words:?}, a new session has {real:?}",
-                    FOLDERS[folder]
-                ));
-            }
-        }
-        self.world.count(|f| f.pictures += 1);
         Ok(())
     }
 }

@@ -217,10 +217,6 @@ impl Ledger {
         );
         wrong
     }
-
-    pub fn known(&self) -> usize {
-        self.uids.len()
-    }
 }
 
 /// Reads a folder on disk, which must be quiet and have no mail in `new`.
