@@ -1,21 +1,24 @@
 //! Plays every dialog on Courier's server and on ours: does Courier answer what the dialog says it
-//! does, do we, and is every difference a row of man/postrider-courier.7? Started by
+//! does, do we, and is every difference a row of the table in man/postrider-courier.7? Started by
 //! `scripts/compare-courier`, never by a plain `cargo test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod support;
-
+use lexopt::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::dialog::{Dialog, Side};
-use support::play::{Outcome, play};
+use support::dialog::play::{Outcome, Server, play};
+use support::dialog::{Dialog, Speaker, name_of, paths};
+use support::differences;
 
-const USAGE: &str = "usage: compare-courier [--courier PROGRAM] [--ours PROGRAM] [--only courier|ours] [--bless] [-v] [DIALOG...]
+const USAGE: &str =
+    "usage: compare-courier [--courier PROGRAM] [--ours PROGRAM] [--only courier|ours] [--bless] [-v]
+                       [DIALOG...]
 
-Plays the dialogs (all, or those whose name contains a DIALOG) on both servers, each over its own fresh Maildir.
+Plays the dialogs (all, or those whose name contains a DIALOG) on both servers, each over its own
+fresh Maildir; on ours with IMAP_EXTENSIONS=0.
   --courier PROGRAM   Courier's imapd; without it $COURIER_IMAPD, or /usr/bin/imapd
   --ours PROGRAM      another build of ours
   --only SIDE         play on one server only
@@ -25,46 +28,42 @@ Plays the dialogs (all, or those whose name contains a DIALOG) on both servers, 
 struct Options {
     courier: PathBuf,
     ours: PathBuf,
-    sides: Vec<Side>,
+    speakers: Vec<Speaker>,
     bless: bool,
     verbose: bool,
     filters: Vec<String>,
 }
 
-fn options() -> Result<Options, String> {
-    let courier = std::env::var_os("COURIER_IMAPD")
-        .map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
-    let sides = vec![Side::Courier, Side::Ours];
+fn options() -> Result<Options, lexopt::Error> {
     let mut o = Options {
-        courier,
+        courier: support::programs::courier(),
         ours: support::postrider(),
-        sides,
+        speakers: vec![Speaker::Courier, Speaker::CourierWire],
         bless: false,
         verbose: false,
         filters: Vec::new(),
     };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or(format!("{arg} wants a value"));
-        match arg.as_str() {
-            "--courier" => o.courier = PathBuf::from(value()?),
-            "--ours" => o.ours = PathBuf::from(value()?),
-            "--only" => match value()?.as_str() {
-                "courier" => o.sides = vec![Side::Courier],
-                "ours" => o.sides = vec![Side::Ours],
-                other => return Err(format!("--only {other}?")),
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("courier") => o.courier = parser.value()?.into(),
+            Long("ours") => o.ours = parser.value()?.into(),
+            Long("only") => match parser.value()?.string()?.as_str() {
+                "courier" => o.speakers = vec![Speaker::Courier],
+                "ours" => o.speakers = vec![Speaker::CourierWire],
+                other => return Err(format!("--only {other}?").into()),
             },
-            "--bless" => {
+            Long("bless") => {
                 o.bless = true;
-                o.sides = vec![Side::Courier];
+                o.speakers = vec![Speaker::Courier];
             }
-            "-v" => o.verbose = true,
-            _ if arg.starts_with('-') => return Err(USAGE.to_owned()),
-            _ => {
-                let name =
-                    Path::new(&arg).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                o.filters.push(name);
+            Short('v') => o.verbose = true,
+            Long("help") | Short('h') => {
+                println!("{USAGE}");
+                std::process::exit(0);
             }
+            Value(dialog) => o.filters.push(name_of(Path::new(&dialog))),
+            _ => return Err(argument.unexpected()),
         }
     }
     Ok(o)
@@ -73,31 +72,22 @@ fn options() -> Result<Options, String> {
 fn main() -> ExitCode {
     let options = match options() {
         Ok(options) => options,
-        Err(message) => {
-            eprintln!("{message}");
+        Err(error) => {
+            eprintln!("compare-courier: {error}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    if options.sides.contains(&Side::Courier) && !support::is_program(&options.courier) {
-        eprintln!(
-            "compare-courier: {} is not there (Debian: apt-get install courier-imap)",
-            options.courier.display()
-        );
+    if options.speakers.contains(&Speaker::Courier) && !support::is_program(&options.courier) {
+        let missing = options.courier.display();
+        eprintln!("compare-courier: {missing} is not there (Debian: apt-get install courier-imap)");
         return ExitCode::from(2);
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(root.join("tests/dialogs"))
-        .unwrap()
-        .flatten()
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == "dialog"))
-        .filter(|p| {
-            let name = p.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            options.filters.is_empty() || options.filters.iter().any(|f| name.contains(f.as_str()))
-        })
-        .collect();
-    paths.sort();
-    let table = table_of_differences(&root.join("man/postrider-courier.7"));
+    let mut paths = paths(&root.join("tests/dialogs"));
+    paths.retain(|path| {
+        let name = name_of(path);
+        options.filters.is_empty() || options.filters.iter().any(|f| name.contains(f.as_str()))
+    });
     let next = AtomicUsize::new(0);
     let report = Mutex::new(Report::default());
     let workers = std::thread::available_parallelism().map_or(2, usize::from) * 2;
@@ -111,28 +101,26 @@ fn main() -> ExitCode {
         }
     });
     let report = report.into_inner().unwrap();
+    let table = differences::rows();
     let unknown: Vec<&String> =
-        report.rows.keys().filter(|r| *r != "extension" && !table.contains(*r)).collect();
+        report.rows.keys().filter(|row| !table.contains(row.as_str())).collect();
+    for row in &unknown {
+        let dialogs = report.rows[*row].join(", ");
+        println!("row {row} ({dialogs}) is not in man/postrider-courier.7");
+    }
     let Report { dialogs, commands, differences, recorded, failed, .. } = &report;
     if options.bless {
         println!("{recorded} answers recorded");
     }
-    let verdict = match (table.is_empty(), unknown.is_empty()) {
-        (true, _) => "there is no table of differences".to_owned(),
-        (false, true) => "all in the table".to_owned(),
-        (false, false) => format!("{} rows are NOT in the table", unknown.len()),
+    let verdict = match unknown.len() {
+        0 => "all in the table".to_owned(),
+        n => format!("{n} rows are NOT in the table"),
     };
-    for row in &unknown {
-        println!(
-            "row {row}: {} ({})",
-            report.rows[*row].join(", "),
-            if table.is_empty() { "to be written" } else { "missing" }
-        );
-    }
     println!(
-        "{dialogs} dialogs, {commands} commands, {differences} differences, {verdict}; {failed} dialogs failed"
+        "{dialogs} dialogs, {commands} commands, {differences} differences, {verdict}; \
+         {failed} dialogs failed"
     );
-    let good = *failed == 0 && (unknown.is_empty() || table.is_empty());
+    let good = *failed == 0 && unknown.is_empty();
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -158,11 +146,11 @@ fn one(path: &Path, options: &Options, report: &Mutex<Report>) {
     let mut failures = Vec::new();
     let mut disks = Vec::new();
     let mut recorded = 0;
-    let courier = (Side::Courier, options.courier.as_path());
-    let ours = (Side::Ours, options.ours.as_path());
+    let courier = Server { speaker: Speaker::Courier, program: &options.courier };
+    let ours = Server { speaker: Speaker::CourierWire, program: &options.ours };
     let mut plays = vec![("Courier", [courier, courier]), ("ours", [ours, ours])];
-    plays.retain(|(_, [(side, _), _])| {
-        options.sides.contains(side) && dialog.only.as_ref().is_none_or(|(only, _)| only == side)
+    plays.retain(|(_, [Server { speaker, .. }, _])| {
+        options.speakers.contains(speaker) && dialog.is_for(*speaker)
     });
     if dialog.mixed && plays.len() == 2 {
         plays.push(("Courier and ours", [courier, ours]));
@@ -234,13 +222,4 @@ fn write_down(dialog: &Dialog, outcome: &Outcome) -> usize {
     }
     std::fs::write(&dialog.path, out).unwrap();
     count
-}
-
-/// The rows' names in the manual page: kebab-case, in bold at the beginning of a line.
-fn table_of_differences(page: &Path) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(page).unwrap_or_default();
-    text.lines()
-        .filter_map(|line| line.strip_prefix("\\fB")?.split_once("\\fR: "))
-        .map(|(name, _)| name.to_owned())
-        .collect()
 }

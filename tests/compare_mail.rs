@@ -4,13 +4,12 @@
 //! and the messages are kept for a look. Started by `scripts/compare-mail`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod support;
-
+use lexopt::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use support::pattern::show;
+use support::text::show;
 use support::{Maildir, Random, Session};
 
 const USAGE: &str = "usage: compare-mail [--courier PROGRAM] [--ours PROGRAM] [--mutate] [--seed N] [--limit N] [--show N] MAILDIR";
@@ -98,33 +97,58 @@ fn mutate(content: &[u8], random: &mut Random) -> Vec<u8> {
     lines.concat()
 }
 
-fn main() -> ExitCode {
-    let mut courier = std::env::var_os("COURIER_IMAPD")
-        .map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from);
-    let mut ours = support::postrider();
-    let (mut mutation, mut seed, mut limit, mut shown, mut dir) = (false, 1, 300, 3, None);
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| usage());
-        match arg.as_str() {
-            "--courier" => courier = PathBuf::from(value()),
-            "--ours" => ours = PathBuf::from(value()),
-            "--mutate" => mutation = true,
-            "--seed" => seed = value().parse().unwrap_or_else(|_| usage()),
-            "--limit" => limit = value().parse().unwrap_or_else(|_| usage()),
-            "--show" => shown = value().parse().unwrap_or_else(|_| usage()),
-            _ if arg.starts_with('-') => usage(),
-            _ => dir = Some(PathBuf::from(arg)),
+struct Options {
+    courier: PathBuf,
+    ours: PathBuf,
+    mutate: bool,
+    seed: u64,
+    limit: usize,
+    shown: usize,
+    maildir: PathBuf,
+}
+
+fn options() -> Result<Options, lexopt::Error> {
+    let mut o = Options {
+        courier: support::programs::courier(),
+        ours: support::postrider(),
+        mutate: false,
+        seed: 1,
+        limit: 300,
+        shown: 3,
+        maildir: PathBuf::new(),
+    };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("courier") => o.courier = parser.value()?.into(),
+            Long("ours") => o.ours = parser.value()?.into(),
+            Long("mutate") => o.mutate = true,
+            Long("seed") => o.seed = parser.value()?.parse()?,
+            Long("limit") => o.limit = parser.value()?.parse()?,
+            Long("show") => o.shown = parser.value()?.parse()?,
+            Value(maildir) => o.maildir = maildir.into(),
+            _ => return Err(argument.unexpected()),
         }
     }
-    let dir = dir.unwrap_or_else(|| usage());
-    let dir = std::env::var_os("COMPARE_MAIL_FROM")
-        .map_or_else(|| dir.clone(), |from| Path::new(&from).join(&dir));
+    if o.maildir.as_os_str().is_empty() {
+        return Err("a MAILDIR is wanted".into());
+    }
+    Ok(o)
+}
+
+fn main() -> ExitCode {
+    let o = match options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("compare-mail: {error}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(dir.join("cur")).unwrap().flatten().map(|e| e.path()).collect();
+        std::fs::read_dir(o.maildir.join("cur")).unwrap().flatten().map(|e| e.path()).collect();
     files.sort();
-    files.truncate(limit);
-    let mut random = Random(seed);
+    files.truncate(o.limit);
+    let mut random = Random(o.seed);
     let (one, other) = (Maildir::new(), Maildir::new());
     let mut messages = Vec::new();
     for file in &files {
@@ -134,7 +158,7 @@ fn main() -> ExitCode {
         if support::find(&content, b"Content-Type: message/rfc822").is_some() {
             continue;
         }
-        if mutation {
+        if o.mutate {
             content = mutate(&content, &mut random);
         }
         for maildir in [&one, &other] {
@@ -143,17 +167,17 @@ fn main() -> ExitCode {
         }
         messages.push(content);
     }
-    let mut a = open(&one, &courier);
-    let mut b = open(&other, &ours);
+    let mut a = open(&one, &o.courier);
+    let mut b = open(&other, &o.ours);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut asked, mut different) = (0, 0);
-    let keep = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compare-mail");
+    let keep = support::programs::scratch_directory().join("compare-mail");
     let _ = std::fs::remove_dir_all(&keep);
     std::fs::create_dir_all(&keep).unwrap();
     let mut differ = |item: &'static str, message: Option<usize>, x: &str, y: &str| {
         let count = counts.entry(item).or_insert(0);
         *count += 1;
-        if *count <= shown {
+        if *count <= o.shown {
             let kept = message.map(|n| keep.join(format!("{n}.eml")));
             if let (Some(path), Some(n)) = (&kept, message) {
                 std::fs::write(path, &messages[n]).unwrap();
@@ -188,11 +212,6 @@ fn main() -> ExitCode {
     if different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn usage() -> ! {
-    eprintln!("{USAGE}");
-    std::process::exit(2)
-}
-
 fn open(maildir: &Maildir, program: &Path) -> Session {
     let mut s = maildir.start(program, &[], &["./Maildir"]);
     assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
@@ -203,7 +222,7 @@ fn open(maildir: &Maildir, program: &Path) -> Session {
 /// The answer as text, what is decided to differ made equal. A session that died ends everything:
 /// its message is the bug.
 fn ask(s: &mut Session, command: &str, who: &str) -> String {
-    s.transcript.clear();
+    s.forget();
     s.send(format!("a {command}\r\n").as_bytes());
     let mut out = String::new();
     loop {

@@ -43,9 +43,9 @@ build() {
     fi
 }
 # tool NAME: the path of one of the tools in tests/tools (bench, check-maildir, gen-maildir). build_tools: makes them.
-tool() { echo "$TARGET/release/examples/$(printf %s "$1" | tr - _)"; }
+tool() { echo "$TARGET/release/$1"; }
 # shellcheck disable=SC2120 # -q, where there is one
-build_tools() { build "$@" --example bench --example gen_maildir --example check_maildir; }
+build_tools() { build "$@" -p postrider-tools; }
 # test_program NAME: builds a test that is a program with options of its own, and prints its path.
 test_program() {
     cargo test -q --manifest-path "$ROOT/Cargo.toml" --test "$1" --no-run --message-format=json-render-diagnostics |

@@ -3,35 +3,12 @@
 //! octets and file names. Called by `scripts/gen-maildir`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
+use lexopt::prelude::*;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// splitmix64: small, fast, the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn percent(&mut self, n: usize) -> bool {
-        self.below(100) < n
-    }
-
-    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.below(from.len())]
-    }
-}
+use support::Random;
 
 const WORDS: &[&str] = &[
     "the", "a", "to", "and", "of", "in", "that", "we", "for", "it", "on", "with", "this", "be",
@@ -96,30 +73,42 @@ const MONTHS: &[&str] =
     &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: &[&str] = &["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 
-fn main() {
-    let mut count = 1000;
-    let mut dir = PathBuf::from("Maildir-sample");
-    let (mut folders, mut seed, mut new) = (4, 1, 2);
+const USAGE: &str = "usage: gen-maildir [N] [DIR] [--folders K] [--seed S] [--new PERCENT]";
+
+/// What to make.
+struct Plan {
+    count: usize,
+    dir: PathBuf,
+    folders: usize,
+    seed: u64,
+    /// How many in a hundred of the inbox's messages lie in `new`.
+    new: usize,
+}
+
+fn plan() -> Result<Plan, lexopt::Error> {
+    let dir = PathBuf::from("Maildir-sample");
+    let mut plan = Plan { count: 1000, dir, folders: 4, seed: 1, new: 2 };
     let mut plain = 0;
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut number =
-            || args.next().and_then(|v| v.parse::<u64>().ok()).unwrap_or_else(|| usage());
-        match arg.as_str() {
-            "--folders" => folders = number() as usize,
-            "--seed" => seed = number(),
-            "--new" => new = number() as usize,
-            _ if arg.starts_with('-') => usage(),
-            _ if plain == 0 => {
-                count = arg.parse().unwrap_or_else(|_| usage());
-                plain = 1;
-            }
-            _ => dir = PathBuf::from(arg),
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("folders") => plan.folders = parser.value()?.parse()?,
+            Long("seed") => plan.seed = parser.value()?.parse()?,
+            Long("new") => plan.new = parser.value()?.parse()?,
+            Value(count) if plain == 0 => (plan.count, plain) = (count.parse()?, 1),
+            Value(dir) if plain == 1 => (plan.dir, plain) = (dir.into(), 2),
+            _ => return Err(argument.unexpected()),
         }
     }
-    if let Some(from) = std::env::var_os("GEN_MAILDIR_FROM") {
-        dir = Path::new(&from).join(dir);
-    }
+    Ok(plan)
+}
+
+fn main() {
+    let plan = plan().unwrap_or_else(|error| {
+        eprintln!("gen-maildir: {error}\n{USAGE}");
+        std::process::exit(2)
+    });
+    let Plan { count, dir, folders, seed, new } = plan;
     if dir.exists() {
         eprintln!("gen-maildir: {} is there already", dir.display());
         std::process::exit(1);
@@ -147,7 +136,7 @@ fn main() {
     let mut octets = 0;
     for n in 0..count {
         let time =
-            1_577_836_800 + n as u64 * 150_000_000 / count.max(1) as u64 + random.next() % 600;
+            1_577_836_800 + n as u64 * 150_000_000 / count.max(1) as u64 + random.number() % 600;
         message(&mut random, n, time, &mut threads, &mut text);
         let folder =
             if used == 1 || random.percent(50) { "" } else { names[1 + random.below(used - 1)] };
@@ -178,11 +167,6 @@ fn main() {
     println!("{}: {count} messages, {} MB, {} folders", dir.display(), octets / 1_000_000, used);
 }
 
-fn usage() -> ! {
-    eprintln!("usage: gen-maildir [N] [DIR] [--folders K] [--seed S] [--new PERCENT]");
-    std::process::exit(2)
-}
-
 /// One message, with LF line ends.
 fn message(
     random: &mut Random,
@@ -192,7 +176,7 @@ fn message(
     out: &mut String,
 ) {
     out.clear();
-    let id = format!("<{n}.{:x}@sample.example>", random.next() & 0xffff_ffff);
+    let id = format!("<{n}.{:x}@sample.example>", random.number() & 0xffff_ffff);
     let from = PEOPLE[random.below(PEOPLE.len())];
     let _ = writeln!(out, "Return-Path: <{}>", from.1);
     let _ = writeln!(
@@ -225,7 +209,7 @@ fn message(
         let kept: Vec<&str> = kept.into_iter().rev().collect();
         threads[at] = (format!("{} {id}", kept.join(" ")), subject);
     } else {
-        let subject = format!("{} {}", SUBJECTS[random.below(SUBJECTS.len())], random.pick(WORDS));
+        let subject = format!("{} {}", SUBJECTS[random.below(SUBJECTS.len())], random.of(WORDS));
         let _ = writeln!(out, "Subject: {}", encoded(random, &subject));
         threads.push((id, subject));
     }
@@ -315,7 +299,7 @@ fn text_part(random: &mut Random, subtype: &str, lines: usize, out: &mut String)
         body = body.replace("\n\n", "<br>\n");
         body.push_str("</body></html>\n");
     }
-    let charset = if foreign { "utf-8" } else { random.pick(&["us-ascii", "utf-8", "iso-8859-1"]) };
+    let charset = if foreign { "utf-8" } else { random.of(&["us-ascii", "utf-8", "iso-8859-1"]) };
     let _ =
         write!(out, "Content-Type: text/{subtype}; charset={charset}\nContent-Transfer-Encoding: ");
     match random.below(if foreign { 3 } else { 4 }) {
@@ -351,7 +335,7 @@ fn attachment(random: &mut Random, k: usize, out: &mut String) {
     );
     // Most attachments are small, a few are large.
     let size = 500 + random.below(20_000) * if random.percent(3) { 20 } else { 1 };
-    let data: Vec<u8> = (0..size / 8).flat_map(|_| random.next().to_le_bytes()).collect();
+    let data: Vec<u8> = (0..size / 8).flat_map(|_| random.number().to_le_bytes()).collect();
     base64(&data, out);
 }
 
@@ -359,11 +343,8 @@ fn prose(random: &mut Random, lines: usize, foreign: bool, out: &mut String) {
     for n in 0..lines {
         let mut length = 0;
         while length < 60 {
-            let word = if foreign && random.percent(8) {
-                random.pick(FOREIGN)
-            } else {
-                random.pick(WORDS)
-            };
+            let word =
+                if foreign && random.percent(8) { random.of(FOREIGN) } else { random.of(WORDS) };
             if length > 0 {
                 out.push(' ');
             }

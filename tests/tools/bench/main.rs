@@ -65,7 +65,7 @@ fn plan() -> Plan {
         ours: "target/release/imapd".into(),
         courier: "/usr/bin/imapd".into(),
         dovecot: "/usr/lib/dovecot/imap".into(),
-        generator: "target/release/examples/gen_maildir".into(),
+        generator: "target/release/gen-maildir".into(),
         base: "target/bench".into(),
         only: None,
         growth: false,

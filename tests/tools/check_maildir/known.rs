@@ -1,4 +1,4 @@
-//! The differences that man/postrider-courier.7 declares, recognised by what differs and by the message
+//! The differences that postrider-courier(7) declares, recognised by what differs and by the message
 //! itself. Anything else is a finding.
 
 use crate::server::Value;
@@ -131,7 +131,7 @@ fn plain(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The row of man/postrider-courier.7 that a difference belongs to.
+/// The row of postrider-courier(7) that a difference belongs to.
 pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     let (c, o) = (text(d.courier), text(d.ours));
     let structure = d.item == "BODY" || d.item == "BODYSTRUCTURE";

@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::process::Command;
 use std::time::Duration;
+use support::process::{Ends, Process, Received};
 
 /// Longer strings are kept as length and hash.
 const KEPT: usize = 1 << 20;
@@ -74,13 +72,10 @@ impl Answer {
 pub struct Server {
     /// Whose it is, for messages.
     pub name: &'static str,
-    child: Child,
-    input: Option<ChildStdin>,
-    output: Receiver<Vec<u8>>,
+    process: Process,
     buffer: Vec<u8>,
     at: usize,
     tags: u32,
-    log: Option<thread::JoinHandle<Vec<u8>>>,
 }
 
 /// Who a session runs as, and with what environment.
@@ -101,42 +96,14 @@ impl Server {
     ) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.arg("./Maildir").current_dir(home).env_clear().envs(setting.env.iter().cloned());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some((uid, gid)) = setting.ids {
             command.gid(gid).uid(uid);
         }
-        let mut child = command.spawn().map_err(|e| format!("{}: {e}", program.display()))?;
-        let (Some(input), Some(mut stdout), Some(mut stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err("no pipes".to_owned());
-        };
         // Always drained, so that no server waits for the other one to be read (a stall of a minute
         // ends a session).
-        let (sender, output) = channel();
-        thread::spawn(move || {
-            let mut buffer = vec![0; 65536];
-            while let Ok(n) = stdout.read(&mut buffer) {
-                if n == 0 || sender.send(buffer[..n].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        let log = thread::spawn(move || {
-            let mut log = Vec::new();
-            let _ = stderr.read_to_end(&mut log);
-            log
-        });
-        let mut server = Self {
-            name,
-            child,
-            input: Some(input),
-            output,
-            buffer: Vec::new(),
-            at: 0,
-            tags: 0,
-            log: Some(log),
-        };
+        let process = Process::spawn(command, Ends::Pipes, None)
+            .map_err(|e| format!("{}: {e}", program.display()))?;
+        let mut server = Self { name, process, buffer: Vec::new(), at: 0, tags: 0 };
         loop {
             let line = server.line()?;
             if line.starts_with(b"* PREAUTH") {
@@ -155,11 +122,7 @@ impl Server {
         let mut line = format!("a{} ", self.tags).into_bytes();
         line.extend_from_slice(command);
         line.extend_from_slice(b"\r\n");
-        let Some(input) = &mut self.input else { return Err(format!("{} has ended", self.name)) };
-        input
-            .write_all(&line)
-            .and_then(|()| input.flush())
-            .map_err(|e| format!("{} has gone: {e}", self.name))
+        self.process.send(&line).map_err(|e| format!("{} has gone: {e}", self.name))
     }
 
     /// The answer to the last command.
@@ -203,11 +166,11 @@ impl Server {
         if !end.ok() {
             return Err(format!("{} answers LOGOUT with {}", self.name, end.end.escape_ascii()));
         }
-        self.input = None;
-        let _ = self.child.wait();
-        self.log.take().map_or(Ok(Vec::new()), |log| {
-            log.join().map_err(|_| "the log's reader failed".to_owned())
-        })
+        self.process.hang_up();
+        match self.process.wait(PATIENCE) {
+            Some(_) => Ok(self.process.log()),
+            None => Err(format!("{} does not end", self.name)),
+        }
     }
 
     /// Takes the literal that `{n}` at the end of `start` announces into the line.
@@ -348,19 +311,13 @@ impl Server {
         if self.at < self.buffer.len() {
             return Ok(());
         }
-        self.buffer = self
-            .output
-            .recv_timeout(PATIENCE)
-            .map_err(|e| format!("{} says no more: {e}", self.name))?;
+        self.buffer = match self.process.piece(PATIENCE) {
+            Received::Response(piece) => piece,
+            Received::Nothing => return Err(format!("{} says no more", self.name)),
+            Received::End => return Err(format!("{} has ended", self.name)),
+        };
         self.at = 0;
         Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

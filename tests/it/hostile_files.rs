@@ -1,0 +1,624 @@
+//! A Maildir in which things are not what they should be: FIFOs, devices, sockets, directories and
+//! links in the place of every file and directory, files that cannot be read, control files that
+//! are binary, huge, cut off or circular, names that no mail program gives.
+//!
+//! What must hold: every command is answered in time, the session ends well, nothing outside of the
+//! Maildir is read or changed, the messages that are in order are served.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::{Maildir, Session};
+
+const SECRET: &str = "Subject: outside-secret\n\noutside-secret\n";
+const GOOD: &str = "From: a@example.com\nSubject: good\n\na good body\n";
+
+/// What stands in the place of a file or directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Thing {
+    Fifo,
+    Device,
+    Socket,
+    Directory,
+    FullDirectory,
+    LinkOutside,
+    LinkOutsideDirectory,
+    LinkInside,
+    Dangling,
+    Loop,
+    Binary,
+    Huge,
+}
+
+const THINGS: &[Thing] = &[
+    Thing::Fifo,
+    Thing::Device,
+    Thing::Socket,
+    Thing::Directory,
+    Thing::FullDirectory,
+    Thing::LinkOutside,
+    Thing::LinkOutsideDirectory,
+    Thing::LinkInside,
+    Thing::Dangling,
+    Thing::Loop,
+    Thing::Binary,
+    Thing::Huge,
+];
+
+/// Files and directories, of INBOX and of a folder.
+const PLACES: &[&str] = &[
+    "courierimapuiddb",
+    "tmp/courier.lock",
+    "courierimapkeywords",
+    "courierimapkeywords/:list",
+    "courierimapkeywords/1001.good",
+    "courierimapacl",
+    "courierimapsubscribed",
+    "courierimaphieracl",
+    "courierimaphieracl/x",
+    "maildirsize",
+    "shared-maildirs",
+    "shared-folders",
+    "shared-timestamp",
+    "loginexec",
+    "cur/1002.bad:2,",
+    "new/1002.bad",
+    "cur",
+    "new",
+    "tmp",
+    "tmp/1.old",
+    "tmp/courier-imap.clockskew.chk",
+    ".box",
+    ".box/cur",
+    ".box/new",
+    ".box/tmp",
+    ".box/courierimapuiddb",
+    ".box/courierimapacl",
+    ".box/maildirfolder",
+    ".box/courierimapkeywords",
+    ".box/cur/1002.bad:2,",
+    ".Trash",
+    ".Trash/cur",
+    ".other/cur",
+    ".other/tmp",
+    ".other/new",
+];
+
+/// A Maildir with good messages, beside a directory that is none of its business.
+struct Scene {
+    maildir: Maildir,
+    outside: PathBuf,
+    before: String,
+    kept: Vec<UnixListener>,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let maildir = Maildir::new();
+        for folder in ["INBOX.box", "INBOX.other", "INBOX.Trash"] {
+            maildir.folder(folder);
+        }
+        maildir.write("cur/1001.good:2,", GOOD.as_bytes());
+        maildir.write(
+            ".box/cur/1001.boxed:2,",
+            b"From: a@example.com\nSubject: boxed\n\na boxed body\n",
+        );
+        // UIDVALIDITY of long ago: neither RENAME nor DELETE waits for a second to pass.
+        for at in [".box/courierimapuiddb", ".other/courierimapuiddb"] {
+            maildir.write(at, b"1 1000000000 1\n");
+        }
+        let outside = maildir.home().join("outside");
+        for dir in ["", "cur", "new", "tmp"] {
+            fs::create_dir(outside.join(dir)).unwrap();
+        }
+        for file in ["secret", "cur/1003.secret:2,", "new/1004.secret", "tmp/1005.secret"] {
+            fs::write(outside.join(file), SECRET).unwrap();
+            fs::set_permissions(outside.join(file), fs::Permissions::from_mode(0o755)).unwrap();
+            // Old enough for any purge.
+            fs::File::open(outside.join(file))
+                .unwrap()
+                .set_modified(std::time::UNIX_EPOCH)
+                .unwrap();
+        }
+        let before = listing(&outside);
+        Scene { maildir, outside, before, kept: Vec::new() }
+    }
+
+    /// Puts a thing in a place; `false` where this machine cannot make it.
+    fn put(&mut self, place: &str, thing: Thing) -> bool {
+        let at = self.maildir.path().join(place);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        let _ = fs::remove_dir_all(&at).or_else(|_| fs::remove_file(&at));
+        match thing {
+            Thing::Fifo => return run("mkfifo", &[at.as_os_str()]),
+            // It never ends.
+            Thing::Device => {
+                return run("mknod", &[at.as_os_str(), "c".as_ref(), "1".as_ref(), "5".as_ref()]);
+            }
+            Thing::Socket => match UnixListener::bind(&at) {
+                Ok(socket) => self.kept.push(socket),
+                Err(_) => return false,
+            },
+            Thing::Directory => fs::create_dir(&at).unwrap(),
+            Thing::FullDirectory => {
+                fs::create_dir(&at).unwrap();
+                fs::write(at.join("something"), "x").unwrap();
+            }
+            Thing::LinkOutside => symlink(self.outside.join("secret"), &at).unwrap(),
+            Thing::LinkOutsideDirectory => {
+                let sub = at.file_name().filter(|n| ["cur", "new", "tmp"].iter().any(|s| n == s));
+                symlink(sub.map_or(self.outside.clone(), |s| self.outside.join(s)), &at).unwrap();
+            }
+            Thing::LinkInside => {
+                symlink(self.maildir.path().join("cur/1001.good:2,"), &at).unwrap()
+            }
+            Thing::Dangling => symlink("nowhere/at/all", &at).unwrap(),
+            Thing::Loop => symlink(at.file_name().unwrap(), &at).unwrap(),
+            Thing::Binary => fs::write(
+                &at,
+                (0..5000u32)
+                    .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap(),
+            Thing::Huge => fs::File::create(&at).unwrap().set_len(8 << 30).unwrap(),
+        }
+        true
+    }
+
+    /// Nothing outside was read out or changed.
+    fn check(&self, s: &Session, what: &str) {
+        assert!(!s.transcript().contains("outside-secret"), "{what}: read outside\n{}", s.story());
+        assert_eq!(listing(&self.outside), self.before, "{what}: changed outside\n{}", s.story());
+    }
+}
+
+fn run(program: &str, args: &[&OsStr]) -> bool {
+    Command::new(program).args(args).output().is_ok_and(|o| o.status.success())
+}
+
+/// Names, kinds, sizes and times of everything below a directory.
+fn listing(dir: &Path) -> String {
+    let mut lines = Vec::new();
+    let mut todo = vec![dir.to_path_buf()];
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let m = fs::symlink_metadata(entry.path()).unwrap();
+            lines.push(format!(
+                "{:?} {:o} {} {}.{}",
+                entry.path(),
+                m.mode(),
+                m.len(),
+                m.mtime(),
+                m.mtime_nsec()
+            ));
+            if m.is_dir() {
+                todo.push(entry.path());
+            }
+        }
+    }
+    lines.sort();
+    lines.join("\n")
+}
+
+/// Every kind of command, over INBOX and a folder.
+const COMMANDS: &[&str] = &[
+    "LIST \"\" \"*\"",
+    "LIST \"\" \"INBOX.%\"",
+    "LSUB \"\" \"*\"",
+    "STATUS INBOX (MESSAGES UNSEEN RECENT UIDNEXT)",
+    "STATUS INBOX.box (MESSAGES UNSEEN RECENT UIDNEXT)",
+    "SELECT INBOX",
+    "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[])",
+    "SEARCH TEXT secret",
+    "SEARCH LARGER 1 KEYWORD kw",
+    "SORT (SUBJECT) UTF-8 ALL",
+    "THREAD REFERENCES UTF-8 ALL",
+    "STORE 1:* +FLAGS (\\Seen kw)",
+    "COPY 1:* INBOX.other",
+    "COPY 1:* INBOX.box",
+    "NOOP",
+    "APPEND INBOX {2+}\r\nhi",
+    "SELECT INBOX.box",
+    "UID FETCH 1:* (FLAGS BODY[])",
+    "STORE 1:* -FLAGS (\\Seen kw)",
+    "COPY 1:* INBOX",
+    "STORE 1:* +FLAGS (\\Deleted)",
+    "EXPUNGE",
+    "CLOSE",
+    "EXAMINE INBOX",
+    "FETCH 1 (BODY[TEXT])",
+    "GETACL INBOX",
+    "MYRIGHTS INBOX.box",
+    "SETACL INBOX bob lr",
+    "SETACL INBOX.box bob lr",
+    "DELETEACL INBOX bob",
+    "GETQUOTAROOT INBOX",
+    "SETQUOTA \"ROOT\" (STORAGE 10000)",
+    "GETQUOTA \"ROOT\"",
+    "SUBSCRIBE INBOX.box",
+    "UNSUBSCRIBE INBOX.box",
+    "SUBSCRIBE shared.x.y",
+    "LIST \"\" \"shared.*\"",
+    "CREATE INBOX.box.below",
+    "RENAME INBOX.box INBOX.moved",
+    "DELETE INBOX.other",
+    "UNSELECT",
+    "NOOP",
+    "LOGOUT",
+];
+
+/// A whole session, each command of which is answered in time.
+fn whole_session(scene: &Scene, program: &Path, args: &[&str], what: &str) -> Session {
+    let env = [
+        ("IMAP_ACL", "1"),
+        ("IMAP_EMPTYTRASH", "Trash:1"),
+        ("IMAP_MOVE_EXPUNGE_TO_TRASH", "1"),
+        ("MAILDIRQUOTA", "100000000S"),
+    ];
+    let mut s = scene.maildir.start(program, &env, args);
+    let greeting = s.line();
+    if greeting.starts_with("* BYE") {
+        ended_well(&mut s, what);
+        return s;
+    }
+    assert_eq!(greeting, "* PREAUTH Ready.", "{what}\n{}", s.story());
+    for command in COMMANDS {
+        let reply = s.cmd(command);
+        let last = String::from_utf8_lossy(reply.last()).into_owned();
+        let answered =
+            [" OK", " NO", " BAD"].iter().any(|w| last.contains(w)) && last.starts_with('t');
+        assert!(answered, "{what}: {command}: {last}\n{}", s.story());
+    }
+    ended_well(&mut s, what);
+    s
+}
+
+#[track_caller]
+fn ended_well(s: &mut Session, what: &str) {
+    let status = s.wait();
+    assert!(
+        matches!(status.and_then(|st| st.code()), Some(0 | 1)),
+        "{what}: ended with {status:?}\n{}",
+        s.story()
+    );
+    assert!(
+        !s.log().iter().any(|l| l.contains("panicked") || l.contains("internal error")),
+        "{what}\n{}",
+        s.story()
+    );
+}
+
+#[test]
+fn things_in_the_place_of_others() {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let (Some(place), thing) =
+                        (PLACES.get(n / THINGS.len()), THINGS[n % THINGS.len()])
+                    else {
+                        break;
+                    };
+                    // A folder may be a link to another directory (Courier's administrators do
+                    // that).
+                    if place.starts_with('.')
+                        && !place.contains('/')
+                        && thing == Thing::LinkOutsideDirectory
+                    {
+                        continue;
+                    }
+                    // Every day the worst of them in each place, and of the others some.
+                    let all = std::env::var_os("HOSTILE_ROUNDS").is_some();
+                    let worst = matches!(
+                        thing,
+                        Thing::Fifo | Thing::LinkOutside | Thing::LinkOutsideDirectory
+                    );
+                    if !all && !worst && n % THINGS.len() % 5 != n / THINGS.len() % 5 {
+                        continue;
+                    }
+                    // A message of 8 GB is a message; a lock that is a file is waited for, a stale
+                    // one taken five seconds later.
+                    let skipped = match *place {
+                        "cur/1002.bad:2," | "new/1002.bad" | ".box/cur/1002.bad:2," => {
+                            thing == Thing::Huge
+                        }
+                        "tmp/courier.lock" => {
+                            !matches!(thing, Thing::Fifo | Thing::Directory | Thing::LinkOutside)
+                        }
+                        _ => false,
+                    };
+                    if skipped {
+                        continue;
+                    }
+                    let mut scene = Scene::new();
+                    if scene.put(place, thing) {
+                        let what = format!("{thing:?} as {place}");
+                        let start = std::time::Instant::now();
+                        let s = whole_session(&scene, &support::postrider(), &["./Maildir"], &what);
+                        if std::env::var_os("HOSTILE_TIMES").is_some() {
+                            eprintln!("{:5} ms {what}", start.elapsed().as_millis());
+                        }
+                        scene.check(&s, &what);
+                        // What does not concern INBOX's messages does not keep them from being
+                        // served.
+                        if !["cur", "courierimapuiddb", "tmp/courier.lock", "tmp", "courierimapacl"]
+                            .contains(place)
+                        {
+                            assert!(
+                                s.transcript().contains("a good body"),
+                                "{what}: the good message\n{}",
+                                s.story()
+                            );
+                        }
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Control files with content that nobody writes.
+#[test]
+fn control_files_with_any_content() {
+    let long = vec![b'a'; 300_000];
+    let contents: &[&[u8]] = &[
+        b"",
+        b"\n",
+        b"\0\0\0\0",
+        b"1",
+        b"1 ",
+        b"1 1 1",
+        b"1 99999999999999999999 99999999999999999999\n",
+        b"1 1000 4294967295\n1 1001.good\n",
+        b"1 1000 1\n0 1001.good\n4294967296 x\n-1 y\n",
+        b"1 1000 9\n5 1001.good\n5 1001.good\n7 ../../outside/cur/1003.secret:2,\n8 /etc/passwd\n6 .\n6 ..\n",
+        b"-5S,-7C\n-1 -1\n99999999999999999999 99999999999999999999\n9223372036854775807 9223372036854775807\n1 1\n",
+        b"99999999999999999999S,1C\n",
+        b"../..\n../../outside\n\nfoo\n/etc\nINBOX.../x\nINBOX.a\0b\n",
+        b"owner lr\xff\xfe\nanyone\ngroup=\t\nuser=a b c\n-owner acdilrsw\n",
+        b"kw\n\n1001.good:0 99999999999999999999 -1 :::\n../../outside/cur/1003.secret:0\n",
+        b"x\t../outside\ny\t/nowhere\n\t\nz\n",
+        &long,
+    ];
+    let files = [
+        "courierimapuiddb",
+        "courierimapkeywords/:list",
+        "courierimapkeywords/1001.good",
+        "courierimapkeywords/.99999999999999999999.1001.good",
+        "courierimapacl",
+        "courierimapsubscribed",
+        "maildirsize",
+        "shared-maildirs",
+    ];
+    for content in contents {
+        let scene = Scene::new();
+        for file in files {
+            scene.maildir.write(file, content);
+        }
+        let what = String::from_utf8_lossy(&content[..content.len().min(60)]).into_owned();
+        let s = whole_session(&scene, &support::postrider(), &["./Maildir"], &what);
+        scene.check(&s, &what);
+    }
+}
+
+/// A shared index whose groups are within themselves, and whose accounts are anything.
+#[test]
+fn a_shared_index_gone_wrong() {
+    let mut scene = Scene::new();
+    let home = scene.maildir.home().to_path_buf();
+    fs::write(
+        home.join("index"),
+        b"loop\t*\tindex\nup\t*\t../../../../etc/passwd\nfifo\t*\tfifo\ndev\t*\t/../../../../../../../dev/zero\ndir\t*\tMaildir\nnone\t*\tnone\n\
+          a\t1\t1\t/nowhere\nb\t0\t0\t/\nc\t1\t1\t/etc\t/etc\nd\t1\t1\t\xff\xfe\n\t\t\t\nx\0y\t1\t1\t/\nlink\t1\t1\t.\tlink\n..\t1\t1\t/etc\n",
+    )
+    .unwrap();
+    assert!(run("mkfifo", &[home.join("fifo").as_os_str()]));
+    symlink("index", home.join("none")).unwrap();
+    scene.before = listing(&scene.outside);
+    let index = home.join("index");
+    let mut s = scene
+        .maildir
+        .session(&[("IMAP_SHAREDINDEXFILE", index.to_str().unwrap()), ("IMAP_ACL", "1")]);
+    for command in [
+        "LIST \"\" \"*\"",
+        "LIST \"\" \"#shared.*\"",
+        "LIST \"\" \"#shared.%.%\"",
+        "LSUB \"\" \"#shared.*\"",
+        "SELECT #shared.loop.loop.loop.loop.loop.loop.loop.loop.loop.loop.loop.loop.loop.loop.c",
+        "SELECT #shared.up.root",
+        "SELECT #shared.fifo.x",
+        "SELECT #shared.dev.x",
+        "STATUS #shared.dir.x (MESSAGES)",
+        "CREATE #shared.c.x",
+        "SUBSCRIBE #shared.a",
+        "GETACL #shared.b",
+        "COPY 1 #shared.c",
+        "SELECT \"#shared.c...etc\"",
+        "SELECT \"#shared.c./etc\"",
+        "NOOP",
+    ] {
+        let reply = s.cmd(command);
+        let last = String::from_utf8_lossy(reply.last()).into_owned();
+        assert!(
+            [" OK", " NO", " BAD"].iter().any(|w| last.contains(w)),
+            "{command}: {last}\n{}",
+            s.story()
+        );
+        assert!(!s.transcript().contains("root:"), "{}", s.story());
+    }
+    s.cmd("LOGOUT");
+    ended_well(&mut s, "shared index");
+    scene.check(&s, "shared index");
+}
+
+/// Names that a mail program does not give, and ways out of the Maildir by name.
+#[test]
+fn names_that_nobody_gives() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let scene = Scene::new();
+    let root = scene.maildir.path();
+    for name in [
+        &b".line\nbreak"[..],
+        b".\xff\xfe",
+        b".bell\x07",
+        b".a..b",
+        b"..x",
+        b".x.",
+        b".&",
+        b".quote\"back\\slash",
+        b".%*",
+        &[b".", "n".repeat(250).as_bytes()].concat(),
+    ] {
+        for sub in ["", "cur", "new", "tmp"] {
+            let _ = fs::create_dir(root.join(OsStr::from_bytes(name)).join(sub));
+        }
+    }
+    for name in [
+        &b"cur/1002.bad\n:2,"[..],
+        b"cur/1003.\xff\xfe:2,S",
+        b"cur/:2,",
+        b"cur/1004.a:2,:2,S:2,T",
+        b"cur/1005.b:3,",
+        b"cur/1006.c\r:2,\r",
+        b"cur/ 1007 d:2,",
+        b"cur/1008.e,S=99999999999999999999:2,",
+        b"cur/1009.f,S=-1,W=x:2,SSSSS",
+        b"new/1010.g\nh",
+        b"new/1011.i:2,Z",
+        &[b"cur/", "9".repeat(250).as_bytes()].concat(),
+        &[b"new/", "8".repeat(255).as_bytes()].concat(),
+    ] {
+        fs::write(root.join(OsStr::from_bytes(name)), GOOD).unwrap();
+    }
+    let s = whole_session(&scene, &support::postrider(), &["./Maildir"], "names");
+    scene.check(&s, "names");
+    let mut s = scene.maildir.session(&[("IMAP_ACL", "1")]);
+    for escape in [
+        "..",
+        ".",
+        "../outside",
+        "/etc",
+        "INBOX..",
+        "INBOX...",
+        "INBOX.../outside",
+        "INBOX./../outside",
+        "INBOX.a/../../outside",
+        "INBOX.&AC8-etc",
+        "INBOX.&AAA-",
+        "INBOX.x&AC8-..&AC8-..",
+        "shared...",
+        "shared.../..",
+        "#shared.../..",
+        "INBOX.Trash/../../outside",
+    ] {
+        for command in [
+            "SELECT",
+            "EXAMINE",
+            "CREATE",
+            "DELETE",
+            "SUBSCRIBE",
+            "GETACL",
+            "MYRIGHTS",
+            "GETQUOTAROOT",
+        ] {
+            let reply = s.cmd(&format!("{command} \"{escape}\""));
+            assert!(!reply.last().is_empty(), "{command} {escape}\n{}", s.story());
+            if s.transcript().len() > 100_000 {
+                s.forget();
+            }
+        }
+        s.cmd("NOOP");
+        s.cmd(&format!("STATUS \"{escape}\" (MESSAGES)"));
+        s.cmd(&format!("RENAME INBOX.box \"{escape}\""));
+        s.cmd(&format!("RENAME \"{escape}\" INBOX.stolen"));
+        s.cmd_literal(&format!("APPEND \"{escape}\""), b"x", "");
+        s.cmd(&format!("SETACL \"{escape}\" bob lr"));
+    }
+    s.cmd("LOGOUT");
+    ended_well(&mut s, "escapes");
+    scene.check(&s, "escapes");
+    let strays: Vec<_> =
+        fs::read_dir(scene.maildir.home()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert_eq!(strays.len(), 2, "{strays:?}");
+}
+
+/// Files that may not be read, by a server that is nobody.
+#[test]
+fn files_that_may_not_be_read() {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        eprintln!("left out: it takes root to be somebody else");
+        return;
+    }
+    const NOBODY: u32 = 65534;
+    // The build's directory may be in a place where nobody else can look.
+    let scene_at = tempfile::Builder::new().prefix("hostile-").tempdir_in("/var/tmp").unwrap();
+    let program = scene_at.path().join("imapd");
+    fs::copy(support::postrider(), &program).unwrap();
+    fs::set_permissions(scene_at.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let shut = [
+        "courierimapuiddb",
+        "courierimapkeywords",
+        "courierimapkeywords/:list",
+        "courierimapacl",
+        "courierimapsubscribed",
+        "maildirsize",
+        "cur/1002.bad:2,",
+        "new/1002.bad",
+        "cur",
+        "new",
+        "tmp",
+        ".box",
+        ".box/cur",
+        "tmp/courier.lock",
+        "",
+    ];
+    for place in shut {
+        let mut scene = Scene::new();
+        let home = scene_at.path().join("home");
+        let at = home.join("Maildir").join(place);
+        // A copy where nobody can come.
+        assert!(run("cp", &["-a".as_ref(), scene.maildir.home().as_os_str(), home.as_os_str()]));
+        if fs::symlink_metadata(&at).is_err() {
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            fs::write(&at, "x").unwrap();
+        }
+        assert!(run("chown", &["-R".as_ref(), NOBODY.to_string().as_ref(), home.as_os_str()]));
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(run("chown", &["0".as_ref(), at.as_os_str()]));
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o000)).unwrap();
+        scene.before = listing(&scene.outside);
+        // The lock of another host's process is waited for, and that too long for a test.
+        if place != "tmp/courier.lock" {
+            let start = format!(
+                "cd {0}/home && exec setpriv --reuid {NOBODY} --clear-groups {0}/imapd ./Maildir",
+                scene_at.path().display()
+            );
+            let s = whole_session(
+                &scene,
+                Path::new("/bin/sh"),
+                &["-c", &start],
+                &format!("unreadable {place}"),
+            );
+            if [
+                "cur/1002.bad:2,",
+                "new/1002.bad",
+                "courierimapsubscribed",
+                ".box",
+                ".box/cur",
+                "maildirsize",
+            ]
+            .contains(&place)
+            {
+                assert!(s.transcript().contains("a good body"), "{place}\n{}", s.story());
+            }
+        }
+        fs::remove_dir_all(&home).unwrap();
+    }
+}

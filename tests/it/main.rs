@@ -1,0 +1,23 @@
+//! The tests of the whole program, each on real sessions of the real binary, in one binary of
+//! their own (linking costs more than compiling). `cargo test --test it NAME` runs a module or a
+//! test. The dialogs, the stress and the comparisons with Courier are binaries beside this one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod bad_days;
+mod check_maildir;
+mod citations;
+mod courier_tools;
+mod durability;
+mod ends;
+mod hostile;
+mod hostile_files;
+mod hostile_process;
+mod kill;
+mod log;
+mod manual;
+mod realtime;
+mod sessions;
+mod settings;
+mod stress;
+#[path = "../stress/engine/mod.rs"]
+mod stress_engine;

@@ -1,0 +1,28 @@
+//! The manual page and the code know the same environment variables.
+
+use postrider::testing::{VARIABLES, WITHOUT_EFFECT};
+use std::collections::BTreeSet;
+
+#[test]
+fn every_variable_is_in_the_manual_page_and_the_other_way_round() {
+    let page = include_str!("../../man/imapd.8");
+    let described: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix(".It Ev ")).collect();
+    let known: BTreeSet<&str> =
+        VARIABLES.iter().copied().chain(WITHOUT_EFFECT.iter().map(|(name, _)| *name)).collect();
+    assert_eq!(described, known);
+}
+
+#[test]
+fn the_limits_of_the_log_and_of_the_end_are_in_the_manual_page() {
+    use postrider::testing::{GRACE, LOG_LINE, LOG_PATH, LOG_VALUE, STALL};
+    let page = include_str!("../../man/imapd.8").split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [
+        format!("A line has at most {LOG_LINE} bytes"),
+        format!("is cut at {LOG_VALUE} bytes, a path at {LOG_PATH}"),
+        format!("takes no output for {} seconds", STALL.as_secs()),
+        format!("after a signal for {} seconds in all", GRACE.as_secs()),
+    ] {
+        assert!(page.contains(&text), "{text}");
+    }
+}

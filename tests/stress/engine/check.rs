@@ -1,0 +1,138 @@
+//! All is quiet: what the clients believe, what the ledger knows and what lies on disk must agree.
+
+use super::World;
+use super::ledger::{self, FOLDERS, flags_of, folder_path, truth};
+use super::worker::Worker;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use support::client::{self, Allow, Client, Result};
+
+impl World {
+    /// The keywords of a folder, by UID, as a session has them that opens it now: once in each
+    /// pause.
+    pub fn keywords(&self, folder: usize) -> Option<BTreeMap<u32, BTreeSet<String>>> {
+        let mut fresh = self.fresh.lock().unwrap();
+        let key = (self.gate.round.load(Ordering::SeqCst), folder);
+        if let Some(known) = fresh.get(&key) {
+            return known.clone();
+        }
+        let read = || -> client::Result<BTreeMap<u32, BTreeSet<String>>> {
+            let mut c =
+                Client::start(&self.plan.ours, false, self.home.path(), &self.env, &self.log)?;
+            c.response(client::PATIENCE)?;
+            c.cmd(&format!("EXAMINE {}", FOLDERS[folder]), Allow::Expunge)?;
+            let reply = c.cmd("FETCH 1:* (UID FLAGS)", Allow::Fixed)?;
+            c.cmd("LOGOUT", Allow::Expunge).ok();
+            c.process.hang_up();
+            let _ = c.process.wait(client::PATIENCE);
+            let words = |f: &client::Fetched| {
+                f.flags.iter().flatten().filter(|w| !w.starts_with('\\')).cloned().collect()
+            };
+            Ok(reply.fetched.iter().filter_map(|f| Some((f.uid?, words(f)))).collect())
+        };
+        let result = match read() {
+            Ok(map) => Some(map),
+            Err(e) => {
+                self.complain(format!("a look at {}: {e:?}", FOLDERS[folder]));
+                None
+            }
+        };
+        fresh.insert(key, result.clone());
+        result
+    }
+}
+
+/// Holds the ledger against the folders on disk, while all is quiet.
+pub fn check(world: &World, whole: bool) {
+    for folder in 0..FOLDERS.len() {
+        // Somebody has to take in what lies in `new`.
+        world.keywords(folder);
+        let mut wrong = Vec::new();
+        let truth = ledger::truth(&world.root, folder, whole, &mut wrong);
+        wrong.extend(world.ledger.lock().unwrap().check(folder, &truth));
+        if whole && !world.plan.kills {
+            for entry in std::fs::read_dir(folder_path(&world.root, folder).join("tmp"))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                wrong.push(format!(
+                    "left in tmp of {}: {}",
+                    FOLDERS[folder],
+                    entry.file_name().to_string_lossy()
+                ));
+            }
+        }
+        for what in wrong {
+            world.complain(what);
+        }
+    }
+}
+
+impl Worker<'_> {
+    /// All is quiet: every client looks twice, and then its picture is the Maildir.
+    pub fn quiet(&mut self) {
+        let gate = &self.world.gate;
+        gate.meet();
+        for _ in 0..2 {
+            if self.selected.is_some() {
+                let done = self.simple("NOOP");
+                self.settle(done);
+            }
+            self.world.gate.meet();
+        }
+        if self.selected.is_some() {
+            let done = self.compare();
+            self.settle(done);
+        }
+        self.world.gate.meet();
+    }
+
+    fn compare(&mut self) -> Result<()> {
+        let Some(folder) = self.selected else { return Ok(()) };
+        let mut wrong = Vec::new();
+        let truth = truth(&self.world.root, folder, false, &mut wrong);
+        let client = self.client.as_ref().unwrap();
+        let believed: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
+        let real: Vec<u32> = truth.keys().copied().collect();
+        if believed != real {
+            return client.wrong(&format!(
+                "FALSE PICTURE of {}: {believed:?}\nthe truth: {real:?}",
+                FOLDERS[folder]
+            ));
+        }
+        let system = |flags: &BTreeSet<String>| {
+            flags
+                .iter()
+                .filter(|f| f.starts_with('\\') && *f != "\\Recent")
+                .cloned()
+                .collect::<BTreeSet<_>>()
+        };
+        for (entry, (uid, (_, letters))) in client.picture.iter().zip(&truth) {
+            let Some(flags) = &entry.flags else { continue };
+            if system(flags) != flags_of(letters) {
+                return client.wrong(&format!(
+                    "FALSE FLAGS of UID {uid} in {}: {flags:?}, the file has {letters}",
+                    FOLDERS[folder]
+                ));
+            }
+        }
+        // Keywords, by a client that has just come.
+        let all = self.world.keywords(folder);
+        let client = self.client.as_ref().unwrap();
+        for entry in &client.picture {
+            let (Some(uid), Some(flags)) = (entry.uid, &entry.flags) else { continue };
+            let words: BTreeSet<String> =
+                flags.iter().filter(|f| !f.starts_with('\\')).cloned().collect();
+            if all.as_ref().is_some_and(|all| all.get(&uid) != Some(&words)) {
+                let real = all.as_ref().and_then(|all| all.get(&uid));
+                return client.wrong(&format!(
+                    "FALSE KEYWORDS of UID {uid} in {}: {words:?}, a new session has {real:?}",
+                    FOLDERS[folder]
+                ));
+            }
+        }
+        self.world.count(|f| f.pictures += 1);
+        Ok(())
+    }
+}
