@@ -49,7 +49,7 @@ build_tools() { build "$@" -p postrider-tools; }
 # test_program NAME: builds a test that is a program with options of its own, and prints its path.
 test_program() {
     cargo test -q --manifest-path "$ROOT/Cargo.toml" --test "$1" --no-run --message-format=json-render-diagnostics |
-        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+        sed -n "s|.*\"executable\":\"\([^\"]*/$1-[^\"/]*\)\".*|\1|p" | tail -n 1
 }
 # run_test_program NAME ARGUMENT...: builds it and becomes it; its exit status is the script's.
 run_test_program() {
