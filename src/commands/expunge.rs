@@ -60,7 +60,7 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize) -> Result<()> 
         if let Some(trash) = &trash {
             let mut new = messages.base_name(index).to_vec();
             new.extend_from_slice(b":2,");
-            flags.without(change::lost_in_trash()).push_letters(&mut new);
+            flags.difference(change::lost_in_trash()).push_letters(&mut new);
             let new = trash.message(&new);
             log::info!("{line}, new_name={}: only new_name will be left", fs::shown(&new));
         }

@@ -17,7 +17,7 @@ pub(crate) struct FlagList {
 /// The system flags that these rights let a user change: `s` \Seen, `t` \Deleted, `w` the others
 /// (STORAGE 5.1).
 pub(crate) fn allowed(rights: Rights) -> Flags {
-    let mut flags = Flags::NONE;
+    let mut flags = Flags::empty();
     for (letter, these) in [
         (b's', Flags::SEEN),
         (b't', Flags::DELETED),
@@ -82,7 +82,7 @@ impl FlagList {
     /// Without what these rights do not let a user set: the rest is left out without a word
     /// (PROTOCOL 6.3, 6.4).
     pub(crate) fn limited_to(mut self, rights: Rights) -> FlagList {
-        self.flags = self.flags & allowed(rights);
+        self.flags &= allowed(rights);
         if !rights.has(b'w') {
             self.keywords.clear();
         }

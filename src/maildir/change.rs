@@ -172,7 +172,7 @@ pub(crate) fn move_to_trash(
             }
             let mut to = new.clone();
             to.extend_from_slice(b":2,");
-            flags.without(lost_in_trash()).push_letters(&mut to);
+            flags.difference(lost_in_trash()).push_letters(&mut to);
             match fs::rename_new(&path, &trash.message(&to)) {
                 Ok(()) => return Ok(true),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {

@@ -50,7 +50,7 @@ impl Delivery {
             buffer: Vec::new(),
             size: metadata.len(),
             stem,
-            flags: Flags::NONE,
+            flags: Flags::empty(),
             keywords: Vec::new(),
             inode: (metadata.dev(), metadata.ino()),
         }

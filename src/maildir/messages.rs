@@ -69,7 +69,7 @@ impl Messages {
 
     /// The system flags of a message; none past the end.
     pub(crate) fn flags(&self, index: usize) -> Flags {
-        self.records.get(index).map_or(Flags::NONE, |r| r.flags)
+        self.records.get(index).map_or(Flags::empty(), |r| r.flags)
     }
 
     /// The keywords of a message; none past the end.
@@ -220,7 +220,7 @@ impl Messages {
             keywords: SetId::EMPTY,
             base_length: length(base_length),
             key_length: length(names::key_length(base)),
-            flags: Flags::NONE,
+            flags: Flags::empty(),
             bits: 0,
         });
     }
@@ -237,7 +237,7 @@ impl Messages {
             keywords: SetId::EMPTY,
             base_length: stored,
             key_length,
-            flags: Flags::NONE,
+            flags: Flags::empty(),
             bits,
         });
         self.set_suffix(index, name, base_length);

@@ -13,16 +13,10 @@ pub(crate) const MAX_FIELD: usize = 8192;
 /// lists are NIL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Envelope<'a> {
-    /// In the order of [`NAMES`].
-    values: [Value<'a>; NAMES.len()],
-}
-
-/// The value of a field.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Value<'a> {
-    text: Cow<'a, [u8]>,
-    /// It was longer than [`MAX_FIELD`].
-    cut: bool,
+    /// In the order of [`NAMES`], as is `cut`.
+    values: [Cow<'a, [u8]>; NAMES.len()],
+    /// Whether the value was longer than [`MAX_FIELD`].
+    cut: [bool; NAMES.len()],
 }
 
 /// The fields of an envelope that are text; the numbers are indexes in [`NAMES`].
@@ -45,16 +39,17 @@ pub(crate) enum AddressField {
     Bcc = 7,
 }
 
-impl<'a> Envelope<'a> {
+impl Envelope<'_> {
     /// A text, as written; None if it is empty.
     pub(crate) fn text(&self, which: TextField) -> Option<&[u8]> {
-        self.values.get(which as usize).map(|v| &*v.text).filter(|v| !v.is_empty())
+        self.values.get(which as usize).map(|v| &**v).filter(|v| !v.is_empty())
     }
 
     /// The addresses of a field's own value. (That From replaces an empty Sender or Reply-To is
     /// left to the caller.)
     pub(crate) fn addresses(&self, which: AddressField) -> Vec<Address<'_>> {
-        self.values.get(which as usize).map(addresses).unwrap_or_default()
+        let value = self.values.get(which as usize).map(|v| &**v).unwrap_or_default();
+        addresses(value, self.cut.get(which as usize).copied().unwrap_or(false))
     }
 }
 
@@ -76,10 +71,10 @@ const NAMES: [&[u8]; 10] = [
 pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
     let mut found = Envelope::default();
     for field in fields(block) {
-        let mut slots = NAMES.iter().zip(&mut found.values);
-        let Some((_, Value { text: value, cut })) =
-            slots.find(|(name, _)| name.eq_ignore_ascii_case(field.name))
-        else {
+        let Some(slot) = NAMES.iter().position(|n| n.eq_ignore_ascii_case(field.name)) else {
+            continue;
+        };
+        let (Some(value), Some(cut)) = (found.values.get_mut(slot), found.cut.get_mut(slot)) else {
             continue;
         };
         let text = unfold(field.value);
@@ -107,9 +102,9 @@ pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
 
 /// The addresses of a value. If it was cut, its last address is left out: half a host name would be
 /// another host's.
-fn addresses<'v>(value: &'v Value<'_>) -> Vec<Address<'v>> {
-    let mut list = address::parse(&value.text);
-    if value.cut {
+fn addresses(value: &[u8], cut: bool) -> Vec<Address<'_>> {
+    let mut list = address::parse(value);
+    if cut {
         let grouped = list.last().is_some_and(Address::is_group_end);
         let at = list.len().saturating_sub(if grouped { 2 } else { 1 });
         if list.get(at).is_some_and(Address::is_mailbox) {

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, Uid, User};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 
 /// The name of the real user id in the password file (through NSS), as Courier takes it for a
 /// session without a login.
@@ -39,8 +39,9 @@ pub(crate) fn process_runs(pid: u32) -> bool {
     let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     match Errno::result(opened) {
         Ok(fd) => {
+            let Ok(fd) = RawFd::try_from(fd) else { return false };
             // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
-            let fd = unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap_or(-1)) };
+            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
             let mut ended = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
             poll(&mut ended, PollTimeout::ZERO) != Ok(1)
         }

@@ -1,14 +1,25 @@
 //! System flags, and how a Maildir file name spells them.
 
-use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
+use bitflags::bitflags;
 
-/// A set of system flags (RFC 3501 2.3.2). \Recent is not in here: it belongs to a session, not to
-/// a message.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub(crate) struct Flags(u8);
+bitflags! {
+    /// A set of system flags (RFC 3501 2.3.2). \Recent is not one of them: it belongs to a session,
+    /// not to a message.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+    pub(crate) struct Flags: u8 {
+        const DRAFT = 1;
+        const FLAGGED = 2;
+        const ANSWERED = 4;
+        const SEEN = 8;
+        const DELETED = 16;
+    }
+}
 
-/// Each flag with its Maildir letter and its name, in the order in which Courier writes the flags
-/// of a message (PROTOCOL 5.4).
+// Every message of an open folder has one.
+const _: () = assert!(size_of::<Flags>() == 1);
+
+/// Each flag with its Maildir letter and its name, in the order of Courier's FLAGS response
+/// (PROTOCOL 5.4).
 const TABLE: [(Flags, u8, &str); 5] = [
     (Flags::DRAFT, b'D', "\\Draft"),
     (Flags::FLAGGED, b'F', "\\Flagged"),
@@ -18,31 +29,6 @@ const TABLE: [(Flags, u8, &str); 5] = [
 ];
 
 impl Flags {
-    /// No flag.
-    pub(crate) const NONE: Flags = Flags(0);
-    /// \Draft
-    pub(crate) const DRAFT: Flags = Flags(1);
-    /// \Flagged
-    pub(crate) const FLAGGED: Flags = Flags(2);
-    /// \Answered
-    pub(crate) const ANSWERED: Flags = Flags(4);
-    /// \Seen
-    pub(crate) const SEEN: Flags = Flags(8);
-    /// \Deleted
-    pub(crate) const DELETED: Flags = Flags(16);
-    /// Every system flag.
-    pub(crate) const ALL: Flags = Flags(31);
-
-    /// Whether all of `other` are in here.
-    pub(crate) const fn contains(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// These without `other`.
-    pub(crate) const fn without(self, other: Flags) -> Flags {
-        Flags(self.0 & !other.0)
-    }
-
     /// The flag of a name, in any case: `\Seen`.
     pub(crate) fn by_name(name: &[u8]) -> Option<Flags> {
         TABLE.iter().find(|(_, _, n)| n.as_bytes().eq_ignore_ascii_case(name)).map(|(f, _, _)| *f)
@@ -54,7 +40,7 @@ impl Flags {
         let suffix = memchr::memrchr(b':', name)
             .and_then(|colon| name.get(colon..))
             .and_then(|s| s.strip_prefix(b":2,"));
-        suffix.map_or(Flags::NONE, Flags::of_letters)
+        suffix.map_or(Flags::empty(), Flags::of_letters)
     }
 
     /// The flags of Maildir letters.
@@ -62,14 +48,14 @@ impl Flags {
         TABLE
             .iter()
             .filter(|(_, l, _)| letters.contains(l))
-            .fold(Flags::NONE, |all, (f, _, _)| all | *f)
+            .fold(Flags::empty(), |all, (f, _, _)| all | *f)
     }
 
     /// The flags of letters that are written as [`Flags::push_letters`] writes them: known, each
     /// once, in order. `None` for others.
     pub(crate) fn of_usual_letters(letters: &[u8]) -> Option<Flags> {
         let mut rest = letters;
-        let mut flags = Flags::NONE;
+        let mut flags = Flags::empty();
         for (flag, letter, _) in TABLE {
             if let Some((_, tail)) = rest.split_first().filter(|(first, _)| **first == letter) {
                 flags |= flag;
@@ -90,33 +76,6 @@ impl Flags {
     }
 }
 
-impl BitOr for Flags {
-    type Output = Flags;
-    fn bitor(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
-    }
-}
-
-impl BitOrAssign for Flags {
-    fn bitor_assign(&mut self, other: Flags) {
-        self.0 |= other.0;
-    }
-}
-
-impl BitAnd for Flags {
-    type Output = Flags;
-    fn bitand(self, other: Flags) -> Flags {
-        Flags(self.0 & other.0)
-    }
-}
-
-impl Not for Flags {
-    type Output = Flags;
-    fn not(self) -> Flags {
-        Flags(!self.0 & Flags::ALL.0)
-    }
-}
-
 /// What is done with a list of flags or keywords (RFC 3501 6.4.6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Operation {
@@ -132,9 +91,9 @@ impl Operation {
     /// What becomes of the system flags `old`; those outside of `allowed` stay as they are.
     pub(crate) fn apply(self, old: Flags, flags: Flags, allowed: Flags) -> Flags {
         match self {
-            Operation::Replace => old.without(allowed) | (flags & allowed),
+            Operation::Replace => old.difference(allowed) | (flags & allowed),
             Operation::Add => old | (flags & allowed),
-            Operation::Remove => old.without(flags & allowed),
+            Operation::Remove => old.difference(flags & allowed),
         }
     }
 }

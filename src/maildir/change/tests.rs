@@ -6,7 +6,7 @@ use super::*;
 use crate::maildir::Config;
 use std::io::Read;
 
-const ALL: Flags = Flags::ALL;
+const ALL: Flags = Flags::all();
 
 fn letters(flags: Flags) -> String {
     let mut out = Vec::new();

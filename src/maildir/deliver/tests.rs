@@ -44,7 +44,7 @@ fn a_known_size_is_in_both_names() {
     let mut d = Delivery::create(&f.store, &f.dir, Some(4)).unwrap();
     assert!(f.list("tmp")[0].ends_with(",S=4"));
     d.write(b"abc\n").unwrap();
-    d.finish(&f.store, Flags::NONE, vec![], None).unwrap();
+    d.finish(&f.store, Flags::empty(), vec![], None).unwrap();
     let m = f.try_scan(Mode::ReadWrite, None, vec![d]).unwrap().snapshot.messages;
     assert!(m.file_name(0).ends_with(b",S=4:2,"));
 }
@@ -92,7 +92,7 @@ fn a_second_name_in_place_of_a_copy() {
 #[test]
 fn two_processes_never_share_a_name() {
     let f = Folder::new();
-    let all: Vec<_> = (0..500).map(|_| f.delivery("x\n", Flags::NONE, &[])).collect();
+    let all: Vec<_> = (0..500).map(|_| f.delivery("x\n", Flags::empty(), &[])).collect();
     assert_eq!(f.list("tmp").len(), 500);
     let scanned = f.try_scan(Mode::ReadWrite, None, all).unwrap();
     assert_eq!(scanned.delivered.len(), 500);

@@ -75,7 +75,7 @@ fn many_sessions() {
                             let mut delivery = Delivery::create(&store, dir, None).unwrap();
                             delivery.write(b"x\n").unwrap();
                             delivery
-                                .finish(&store, Flags::NONE, vec![b"Word".to_vec()], None)
+                                .finish(&store, Flags::empty(), vec![b"Word".to_vec()], None)
                                 .unwrap();
                             let scanned =
                                 scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![delivery])
@@ -94,7 +94,7 @@ fn many_sessions() {
                                 dir,
                                 &mut snapshot.messages,
                                 i,
-                                &Edit::new(operation, Flags::SEEN, Flags::ALL),
+                                &Edit::new(operation, Flags::SEEN, Flags::all()),
                             ) {
                                 Ok(_) | Err(Error::Gone) => {}
                                 Err(e) => panic!("{e}"),
@@ -105,7 +105,7 @@ fn many_sessions() {
                                 dir,
                                 &mut snapshot.messages,
                                 i,
-                                &Edit::new(Operation::Add, Flags::DELETED, Flags::ALL),
+                                &Edit::new(Operation::Add, Flags::DELETED, Flags::all()),
                             );
                             if change::unlink(dir, &mut snapshot.messages, i).unwrap() {
                                 went.fetch_add(1, Ordering::Relaxed);
@@ -184,13 +184,13 @@ fn beside_courier() {
             while !done.load(Ordering::Relaxed) && count < 50 {
                 let mut delivery = Delivery::create(&store, dir, None).unwrap();
                 delivery.write(b"ours\n").unwrap();
-                delivery.finish(&store, Flags::NONE, vec![], None).unwrap();
+                delivery.finish(&store, Flags::empty(), vec![], None).unwrap();
                 let scanned =
                     scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![delivery]).unwrap();
                 snapshot = scanned.snapshot;
                 seen.check(&snapshot);
                 count += 1;
-                let edit = Edit::new(Operation::Add, Flags::ANSWERED, Flags::ALL);
+                let edit = Edit::new(Operation::Add, Flags::ANSWERED, Flags::all());
                 let _ = change::store_flags(dir, &mut snapshot.messages, 0, &edit).unwrap();
                 clock::sleep(Duration::from_millis(3));
             }

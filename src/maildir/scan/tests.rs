@@ -215,7 +215,7 @@ fn deliveries_come_first_and_in_order() {
     let start = f.try_scan(Mode::ReadWrite, None, vec![]).unwrap().snapshot;
     f.put("new/2.new");
     let one = f.delivery("one\n", Flags::SEEN, &["Work", "$Label1"]);
-    let two = f.delivery("two\n", Flags::NONE, &[]);
+    let two = f.delivery("two\n", Flags::empty(), &[]);
     assert_eq!(f.list("tmp").len(), 2);
     let scanned = f.try_scan(Mode::ReadWrite, Some(&start), vec![one, two]).unwrap();
     assert_eq!(scanned.delivered.iter().map(|u| u.get()).collect::<Vec<_>>(), [3, 4]);
@@ -230,7 +230,7 @@ fn deliveries_come_first_and_in_order() {
     assert!(f.list("tmp").is_empty());
     // With no UID file the delivered ones are first all the same, as Courier has it.
     let f = Folder::of(&["1.a:2,"]);
-    let one = f.delivery("one\n", Flags::NONE, &[]);
+    let one = f.delivery("one\n", Flags::empty(), &[]);
     let scanned = f.try_scan(Mode::ReadWrite, None, vec![one]).unwrap();
     assert_eq!(scanned.delivered[0].get(), 1);
 }
@@ -238,11 +238,11 @@ fn deliveries_come_first_and_in_order() {
 #[test]
 fn a_delivery_that_is_not_made_leaves_nothing() {
     let f = Folder::new();
-    drop(f.delivery("one\n", Flags::NONE, &[]));
+    drop(f.delivery("one\n", Flags::empty(), &[]));
     assert!(f.list("tmp").is_empty());
     // The UID file cannot be replaced: nothing stays, and the old file does.
     f.set_uids("1 5 9\n");
-    let one = f.delivery("one\n", Flags::NONE, &["Work"]);
+    let one = f.delivery("one\n", Flags::empty(), &["Work"]);
     std::fs::remove_file(f.path("courierimapuiddb")).unwrap();
     std::fs::create_dir(f.path("courierimapuiddb")).unwrap();
     assert!(f.try_scan(Mode::ReadWrite, None, vec![one]).is_err());

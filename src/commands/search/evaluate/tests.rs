@@ -57,7 +57,7 @@ impl Fake {
     }
 
     fn gone(mut self) -> Fake {
-        self.messages.push(Message(None, Flags::NONE, false));
+        self.messages.push(Message(None, Flags::empty(), false));
         self
     }
 
@@ -103,7 +103,7 @@ fn fake() -> Fake {
         .with(PLAIN, Flags::SEEN, false)
         .with(MIXED, Flags::FLAGGED | Flags::SEEN, true)
         .gone()
-        .with(b"\nx", Flags::NONE, true)
+        .with(b"\nx", Flags::empty(), true)
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_large_message() {
         message.extend_from_slice(format!("line {n} of many\n").as_bytes());
     }
     message.extend_from_slice(b"the very end");
-    let mut f = Fake::default().with(&message, Flags::NONE, false);
+    let mut f = Fake::default().with(&message, Flags::empty(), false);
     assert_eq!(f.search("BODY \"39999 OF many the very END\""), [1]);
     assert_eq!(f.search("TEXT \"line 0 of\" TEXT large"), [1]);
     assert_eq!(f.search("BODY nothing"), []);
