@@ -10,14 +10,14 @@ pub(crate) struct AccountOptions {
 }
 
 impl AccountOptions {
-    /// Reads the text; commas separate, blanks belong to the words.
+    /// Splits the text at commas. Blanks belong to the words.
     pub(crate) fn parse(text: &[u8]) -> AccountOptions {
         let words =
             text.split(|b| *b == b',').filter(|w| !w.is_empty()).map(<[u8]>::to_vec).collect();
         AccountOptions { words }
     }
 
-    /// The values of every word of that name; a word without `=` has none.
+    /// The value of each word of this name: `None` for a word without `=`.
     fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = Option<&'a [u8]>> {
         self.words.iter().filter_map(move |word| {
             let rest = word.strip_prefix(name.as_bytes())?;
@@ -25,8 +25,8 @@ impl AccountOptions {
         })
     }
 
-    /// Whether a switch is on: `name` or `name=` alone; after the `=` a `t`, `y` or a number other
-    /// than 0.
+    /// Whether a switch is on: `name` or `name=` alone, or with a value that begins with `t` or `y`
+    /// or is a number other than 0.
     pub(crate) fn flag(&self, name: &'static str) -> bool {
         let Some(value) = self.values(name).next() else { return false };
         match value.unwrap_or_default().first() {
@@ -35,7 +35,7 @@ impl AccountOptions {
         }
     }
 
-    /// The text after `name=`, of the first such word.
+    /// The text after `name=` in the first such word.
     pub(crate) fn value(&self, name: &'static str) -> Option<&[u8]> {
         self.values(name).flatten().next()
     }

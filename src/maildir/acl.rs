@@ -1,41 +1,41 @@
-//! Access control lists as values: entries, how a file spells them, what they add up to for a user,
-//! and which changes Courier would refuse (STORAGE 5). Where lists live on disk is
-//! [`super::acl_files`].
+//! Access control lists as values: their entries, how a file spells them, which rights they give a
+//! user, and which changes Courier refuses (STORAGE 5). [`super::acl_files`] knows where lists are
+//! on disk.
 
 use crate::types::Rights;
 
-/// The octets that a list on disk may have.
-pub(crate) const SIZE_LIMIT: u64 = 1024 * 1024;
+/// The most bytes of a list on disk.
+pub(super) const MAX_FILE: u64 = 1024 * 1024;
 
-/// Who is looking: the login and its groups.
+/// Whose rights are asked for: the login and its groups.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Identity {
+pub(crate) struct User {
     /// `user=NAME`.
-    user: Vec<u8>,
+    identifier: Vec<u8>,
     groups: Vec<Vec<u8>>,
 }
 
-/// One folder's list, in the order of its file.
+/// One folder's list. The entries are in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acl {
     entries: Vec<(Vec<u8>, Rights)>,
 }
 
-/// Why a list cannot become a folder's list (STORAGE 5.6). The file is as it was.
+/// Why a folder's list was not changed (STORAGE 5.6).
 #[derive(Debug)]
 pub(crate) enum ChangeRefused {
-    /// The folder's owner would lose `a` or `l`; the identifier that loses (`owner`, `user=joe`).
+    /// The folder's owner would lose `a` or `l`, under this identifier (`owner`, `user=joe`).
     Owner(Vec<u8>),
     /// The administrators would lose a right.
     Administrators,
-    /// An identifier or a right that a file cannot hold.
+    /// A file cannot hold the identifier or the rights.
     Invalid,
     /// The folder has no list: an old-style shared folder, a level of the shared index, or an
     /// account without ACLs.
     Special,
     /// Reading or writing failed.
     Failed(std::io::Error),
-    /// The lock of the Maildir could not be had.
+    /// The Maildir could not be locked.
     Locked(super::Error),
 }
 
@@ -44,65 +44,62 @@ const OWNER_KEEPS: Rights = Rights::of(b"al");
 const ADMINISTRATORS: &[u8] = b"administrators";
 const GROUP_ADMINISTRATORS: &[u8] = b"group=administrators";
 
-impl Identity {
+impl User {
     /// A login and the names of its groups.
-    pub(crate) fn new<'a>(user: &[u8], groups: impl IntoIterator<Item = &'a [u8]>) -> Identity {
-        Identity {
-            user: [b"user=", user].concat(),
+    pub(crate) fn new<'a>(user: &[u8], groups: impl IntoIterator<Item = &'a [u8]>) -> User {
+        User {
+            identifier: [b"user=", user].concat(),
             groups: groups.into_iter().map(<[u8]>::to_vec).collect(),
         }
     }
 
     /// The identifier `user=NAME`.
-    pub(crate) fn user(&self) -> &[u8] {
-        &self.user
+    pub(crate) fn identifier(&self) -> &[u8] {
+        &self.identifier
     }
 
     fn is_member(&self, group: &[u8]) -> bool {
         self.groups.iter().any(|g| g == group)
     }
 
-    /// Whether an identifier (without its `-`) means this user, in a folder that belongs to
-    /// `owner`.
+    /// Whether an identifier (without its `-`) means this user, in a folder of `owner`.
     fn matches(&self, identifier: &[u8], owner: &[u8]) -> bool {
         match identifier {
             b"anyone" | b"anonymous" => true,
-            b"owner" => self.user == owner,
+            b"owner" => self.identifier == owner,
             ADMINISTRATORS => self.is_member(ADMINISTRATORS),
             _ => {
-                identifier == self.user
+                identifier == self.identifier
                     || identifier.strip_prefix(b"group=").is_some_and(|g| self.is_member(g))
             }
         }
     }
 }
 
-/// Whether an identifier can stand in a list: not empty, no blank, no control character.
+/// Whether a list can hold an identifier: it is not empty, without blanks and control characters.
 pub(crate) fn is_identifier(identifier: &[u8]) -> bool {
     !identifier.is_empty() && identifier.iter().all(|b| *b > b' ' && *b != 0x7f)
 }
 
-/// Whether a text can be the rights of an entry, signs taken off.
+/// Whether a list can hold these rights, which are without a sign.
 pub(crate) fn is_rights(letters: &[u8]) -> bool {
     letters.iter().all(u8::is_ascii_graphic)
 }
 
-/// The stored form of the identifier of an RFC 2086 command (STORAGE 5.4): `joe` is `user=joe`.
-/// `None` where Courier answers "Invalid ACL identifier.", for a name with `=`. (What has blanks is
-/// refused by [`Acl::set`].)
+/// The stored form of an identifier in a command (STORAGE 5.4): `joe` is `user=joe`. `None` for a
+/// name with `=`, to which Courier answers "Invalid ACL identifier." ([`Acl::set`] refuses blanks.)
 pub(crate) fn from_rfc2086(name: &[u8]) -> Option<Vec<u8>> {
     let (sign, plain) = split_sign(name);
     match plain {
         b"owner" | b"anyone" | b"anonymous" | b"authuser" => Some(name.to_vec()),
-        // The newer releases' form; both forms mean the same (STORAGE 5.4).
+        // The form of Courier's newer releases. Both forms mean the same (STORAGE 5.4).
         ADMINISTRATORS => Some([sign, GROUP_ADMINISTRATORS].concat()),
         _ if plain.contains(&b'=') => None,
         _ => Some([sign, b"user=", plain].concat()),
     }
 }
 
-/// What a GETACL response shows for a stored identifier; `None` for one that it leaves out
-/// (groups).
+/// What GETACL shows for a stored identifier; `None` for a group, which it leaves out.
 pub(crate) fn to_rfc2086(identifier: &[u8]) -> Option<Vec<u8>> {
     let (sign, plain) = split_sign(identifier);
     if let Some(user) = plain.strip_prefix(b"user=") {
@@ -131,13 +128,13 @@ impl Acl {
         }
     }
 
-    /// The list of a level above folders: everybody may see it (STORAGE 5.5).
+    /// The list of a level above folders, which everybody may see (STORAGE 5.5).
     pub(crate) fn of_level() -> Acl {
         Acl { entries: vec![(b"anyone".to_vec(), Rights::of(b"l"))] }
     }
 
-    /// Reads a file, entry by entry as Courier 5.0 does (STORAGE 5.2): what it cannot use is passed
-    /// over. The administrators are not touched yet, see [`Acl::complete`].
+    /// Parses a file as Courier 5.0 does (STORAGE 5.2), and skips lines that are no entries. The
+    /// administrators get their rights by [`Acl::complete`].
     pub(crate) fn parse(file: &[u8]) -> Acl {
         let mut acl = Acl::new();
         let mut known = std::collections::HashMap::new();
@@ -151,7 +148,7 @@ impl Acl {
             if !is_identifier(identifier) || rights.iter().any(|b| *b <= b' ') {
                 continue;
             }
-            // Courier: a later line takes the earlier one's place.
+            // Courier: a later line replaces an earlier one.
             let at = *known.entry(identifier).or_insert_with(|| {
                 acl.entries.push((identifier.to_vec(), Rights::NONE));
                 acl.entries.len().saturating_sub(1)
@@ -163,7 +160,7 @@ impl Acl {
         acl
     }
 
-    /// The file's octets.
+    /// The content of the file.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (identifier, rights) in &self.entries {
@@ -203,8 +200,9 @@ impl Acl {
         }
     }
 
-    /// Gives an identifier (in its stored form) these rights; none takes the entry out (PROTOCOL
-    /// 7.3). An entry for the administrators replaces the one in the other spelling.
+    /// Gives an identifier (in its stored form) these rights; without any rights the entry is
+    /// removed (PROTOCOL 7.3). An entry for the administrators replaces the one in the other
+    /// spelling.
     pub(crate) fn set(&mut self, identifier: &[u8], rights: Rights) -> Result<(), ChangeRefused> {
         if !is_identifier(identifier) {
             return Err(ChangeRefused::Invalid);
@@ -214,23 +212,24 @@ impl Acl {
             return Ok(());
         }
         match self.spelling(identifier) {
-            Some(there) => self.put(&there, rights),
+            Some(spelled) => self.put(&spelled, rights),
             None => self.put(identifier, rights),
         }
         Ok(())
     }
 
-    /// Takes an entry out; one that is not there is no error.
+    /// Removes an entry, if there is one.
     pub(crate) fn remove(&mut self, identifier: &[u8]) {
-        let there = self.spelling(identifier).unwrap_or_else(|| identifier.to_vec());
-        self.entries.retain(|(id, _)| *id != there);
+        let spelled = self.spelling(identifier).unwrap_or_else(|| identifier.to_vec());
+        self.entries.retain(|(id, _)| *id != spelled);
     }
 
-    /// How the list spells an identifier that has two spellings, if it has it at all.
+    /// How the list spells an identifier, which may have two spellings; `None` if it has no entry
+    /// for it.
     fn spelling(&self, identifier: &[u8]) -> Option<Vec<u8>> {
         let (_, plain) = split_sign(identifier);
         let both = plain == ADMINISTRATORS || plain == GROUP_ADMINISTRATORS;
-        let has = |id: &[u8]| self.entries.iter().any(|(there, _)| there == id);
+        let has = |id: &[u8]| self.entries.iter().any(|(entry, _)| entry == id);
         if has(identifier) {
             return Some(identifier.to_vec());
         }
@@ -240,8 +239,8 @@ impl Acl {
         (both && has(&other)).then_some(other)
     }
 
-    /// Changes an entry as the rights argument of SETACL says (PROTOCOL 7.3): `lrs` is the new
-    /// value, `+x` adds, `-x` takes away.
+    /// Changes an entry by the rights argument of SETACL (PROTOCOL 7.3): `lrs` replaces the rights,
+    /// `+x` adds, `-x` removes.
     pub(crate) fn change(
         &mut self,
         identifier: &[u8],
@@ -278,15 +277,15 @@ impl Acl {
         given.without(taken)
     }
 
-    /// What a user may do in a folder with this list that belongs to `owner`, an identifier such as
-    /// `user=joe` (STORAGE 5.5).
-    pub(crate) fn rights(&self, who: &Identity, owner: &[u8]) -> Rights {
-        let rights = self.sum(|id| who.matches(id, owner));
-        // Courier: an owner always has `a`, so that nobody locks himself out.
-        if who.user == owner { rights.with(Rights::of(b"a")) } else { rights }
+    /// What a user may do in a folder with this list (STORAGE 5.5). `owner` is the identifier of the
+    /// folder's owner, such as `user=joe`.
+    pub(crate) fn rights(&self, user: &User, owner: &[u8]) -> Rights {
+        let rights = self.sum(|id| user.matches(id, owner));
+        // Courier: an owner always has `a`, so that owners cannot lock themselves out.
+        if user.identifier == owner { rights.with(Rights::of(b"a")) } else { rights }
     }
 
-    /// Whether this may become the list of a folder that belongs to `owner` (STORAGE 5.6).
+    /// Whether a folder of `owner` may have this list (STORAGE 5.6).
     pub(crate) fn check(&self, owner: &[u8]) -> Result<(), ChangeRefused> {
         let everybody = |id: &[u8]| matches!(id, b"anyone" | b"anonymous");
         if !self.sum(|id| id == b"owner" || everybody(id)).contains(OWNER_KEEPS) {

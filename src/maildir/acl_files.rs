@@ -1,8 +1,8 @@
-//! Where access control lists live: `courierimapacl` in the folder, or `courierimaphieracl/<name>`
-//! for a name that has no directory (STORAGE 5.2, 5.3). A folder without a list gets a copy of its
-//! parent's at the first look, and keeps it from then on.
+//! Where access control lists are on disk: `courierimapacl` in the folder, or
+//! `courierimaphieracl/<name>` for a name that has no directory (STORAGE 5.2, 5.3). A folder without
+//! a list gets a copy of its parent's when its list is first read, and keeps that.
 
-use super::acl::{Acl, SIZE_LIMIT};
+use super::acl::{Acl, MAX_FILE};
 use super::error::is_missing;
 use super::host::Host;
 use super::{folder_names, temporary};
@@ -16,9 +16,9 @@ const HIERARCHY: &[u8] = b"courierimaphieracl";
 /// The lists of one Maildir.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AclFiles<'a> {
-    /// The Maildir, not one of its folders.
+    /// The Maildir itself, not one of its folders.
     pub(crate) root: &'a Path,
-    /// The host's name, for temporary files.
+    /// The host in names of temporary files.
     pub(crate) host: &'a Host,
 }
 
@@ -31,9 +31,9 @@ impl AclFiles<'_> {
         fs::join(&fs::join(self.root, HIERARCHY), sub)
     }
 
-    /// The list of the folder `.<sub>`, of the INBOX if empty; inherited and saved where there is
-    /// none yet. That it cannot be saved (somebody else's Maildir) is no error; that a file cannot
-    /// be read is.
+    /// The list of the folder `.<sub>`, or of the INBOX if `sub` is empty. A folder without a list
+    /// inherits its parent's, which is saved if that is possible: the Maildir may be somebody
+    /// else's. An error if a file cannot be read.
     pub(crate) fn load(&self, sub: &[u8]) -> io::Result<Acl> {
         let mut missing = Vec::new();
         let mut at = sub;
@@ -56,10 +56,10 @@ impl AclFiles<'_> {
         Ok(acl)
     }
 
-    /// The octets of the folder's own file; `None` where there is none, though [`AclFiles::load`]
-    /// may know a list.
+    /// The content of the folder's own file. `None` if there is none; [`AclFiles::load`] may find a
+    /// list all the same.
     pub(crate) fn text(&self, sub: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        match fs::read_control(&self.file(sub), SIZE_LIMIT) {
+        match fs::read_control(&self.file(sub), MAX_FILE) {
             Ok(data) => Ok(Some(data)),
             Err(e) if is_missing(&e) => Ok(None),
             Err(e) => Err(e),
@@ -83,8 +83,8 @@ impl AclFiles<'_> {
         read_file(&kept)
     }
 
-    /// Writes a folder's list, into the hierarchy if there is no such folder. The administrators'
-    /// entry is the caller's affair.
+    /// Writes the list of a folder, or of a name that has no directory. The list must be complete
+    /// ([`Acl::complete`]).
     pub(crate) fn save(&self, sub: &[u8], acl: &Acl) -> io::Result<()> {
         let data = acl.to_bytes();
         let write = |tmp: PathBuf, target: PathBuf| {
@@ -111,8 +111,8 @@ impl AclFiles<'_> {
             .is_ok_and(|all| all.iter().any(|f| folder_names::is_below(f, sub)))
     }
 
-    /// After a folder's directory was made: a name that was there before as the parent of others
-    /// keeps its list; otherwise what an earlier folder of that name has left behind goes (Courier
+    /// Gives a new folder its list. If the name was the parent of other folders before, it keeps its
+    /// list. Otherwise what an earlier folder of that name has left behind is removed (Courier
     /// 5.1.8), and the parent's list is copied.
     pub(crate) fn created(&self, sub: &[u8]) -> io::Result<Acl> {
         if !self.has_children(sub) {
@@ -121,10 +121,10 @@ impl AclFiles<'_> {
         self.load(sub)
     }
 
-    /// After a folder's directory was removed: `kept`, the list that it had, stays if there are
-    /// folders below it (STORAGE 1.1).
-    pub(crate) fn deleted(&self, sub: &[u8], kept: Option<&Acl>) {
-        match kept {
+    /// Keeps or removes the list of a folder that was deleted: `list`, which it had, stays if there
+    /// are folders below it (STORAGE 1.1).
+    pub(crate) fn deleted(&self, sub: &[u8], list: Option<&Acl>) {
+        match list {
             Some(acl) if self.has_children(sub) => {
                 let _ = self.save(sub, acl);
             }
@@ -136,7 +136,7 @@ impl AclFiles<'_> {
 }
 
 fn read_file(path: &Path) -> io::Result<Option<Acl>> {
-    match fs::read_control(path, SIZE_LIMIT) {
+    match fs::read_control(path, MAX_FILE) {
         Ok(data) => Ok(Some(Acl::parse(&data))),
         Err(e) if is_missing(&e) => Ok(None),
         Err(e) => Err(e),
@@ -235,7 +235,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", &at).unwrap();
         assert!(files.load(b"A").is_err());
         stdfs::remove_file(&at).unwrap();
-        stdfs::File::create(&at).unwrap().set_len(SIZE_LIMIT + 1).unwrap();
+        stdfs::File::create(&at).unwrap().set_len(MAX_FILE + 1).unwrap();
         assert!(files.load(b"A").is_err());
         stdfs::write(&at, (0..=255u8).cycle().take(100_000).collect::<Vec<u8>>()).unwrap();
         assert!(files.load(b"A").unwrap().get(b"administrators").has(b'a'));

@@ -1,14 +1,14 @@
 //! Keywords on disk: Courier's protocol of small files beside a merged list (STORAGE 3).
 //!
 //! A change of one message's keywords is a file with its whole new set,
-//! `courierimapkeywords/<base>`, which appears in one rename. Every scan merges such files into
-//! `:list`, under the folder's lock, and then keeps them for a while as `.<N>.<base>`, N counting
-//! five-minute periods: somebody who read the old `:list` a moment ago still finds the change
-//! beside it. The state of a message is its `<base>` if there is one, else the `.<N>.<base>` of the
-//! highest N, else its line in `:list`.
+//! `courierimapkeywords/<base>`, which appears by one rename. Every scan merges such files into
+//! `:list`, under the folder's lock, and then keeps them for a while as `.<N>.<base>`, where N
+//! counts periods of five minutes: a session that read the old `:list` a moment ago still finds the
+//! change beside it. The keywords of a message are in its `<base>` if there is one, else in the
+//! `.<N>.<base>` of the highest N, else on its line in `:list`.
 //!
-//! Writers take no lock, so files come and go while this reads: if one vanishes between the listing
-//! and its opening, all is read again.
+//! Writers take no lock, so files come and go during the reading. If one vanishes between the
+//! listing and its opening, everything is read again.
 
 use super::dir::MAX_CONTROL_FILE;
 use super::index::Index;
@@ -17,7 +17,8 @@ use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
 use super::{Dir, Error, KeywordMode, Store};
 use crate::sys::{clock, dir, fs};
-use crate::types::{KeywordTable, SetId, number};
+use crate::types::number::{self, push as push_number};
+use crate::types::{KeywordTable, SetId};
 use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -42,18 +43,19 @@ impl FolderKeywords {
     }
 }
 
-/// The seconds of one period of `.<N>.` names.
+/// The length of one period N in `.<N>.<base>`, in seconds.
 const PERIOD: i64 = 300;
-/// A file of an unknown message stays this many seconds: its message may be on its way.
-const UNKNOWN_STAYS: i64 = 15 * 60;
-/// A scratch file of a careful update stays this many seconds.
-const SCRATCH_STAYS: i64 = 120;
-/// One message's file may be this large.
-const FILE_LIMIT: u64 = 4 << 20;
-/// How often a reading is started anew.
-const RESTARTS: u32 = 50;
+/// The age in seconds at which the file of an unknown message is removed. Before that its message
+/// may be on its way.
+const MAX_UNKNOWN_AGE: i64 = 15 * 60;
+/// The age in seconds at which a scratch file of a careful update is removed.
+const MAX_SCRATCH_AGE: i64 = 120;
+/// The most bytes of one message's file.
+const MAX_FILE: u64 = 4 << 20;
+/// How often the reading starts again because a file has vanished.
+const MAX_RESTARTS: u32 = 50;
 
-/// Makes the directory, with the folder's own rights (STORAGE 3.1).
+/// Makes the directory, with the mode of the folder's directory (STORAGE 3.1).
 pub(super) fn make_directory(dir: &Dir) -> io::Result<()> {
     let path = dir.keywords();
     match fs::mkdir(&path, 0o700) {
@@ -64,20 +66,20 @@ pub(super) fn make_directory(dir: &Dir) -> io::Result<()> {
     fs::chmod(&path, mode)
 }
 
-/// Reads the keywords of all messages. With `write`, merges and tidies up as every scan does; only
-/// under the folder's lock.
+/// Reads the keywords of all messages. With `merge`, changes are merged and old files removed, as
+/// every scan does it; this needs the folder's lock. Whatever goes wrong with the merging is left to
+/// the next scan: nothing is lost by waiting.
 ///
-/// `index` is the table of the messages, made if it is needed: most folders have no keywords.
-///
-/// Whatever goes wrong in tidying up is left to the next scan: nothing is lost by waiting.
+/// `index` is the index of the messages, which is made if it is needed: most folders have no
+/// keywords.
 pub(super) fn read(
     store: &Store,
     dir: &Dir,
     messages: &Messages,
     index: &OnceCell<Index>,
-    write: bool,
+    merge: bool,
 ) -> Result<FolderKeywords, Error> {
-    if write {
+    if merge {
         let _ = make_directory(dir);
     }
     if store.config.keywords == KeywordMode::Off {
@@ -92,15 +94,17 @@ pub(super) fn read(
     let mut restarts = 0;
     loop {
         let mut reading = Reading::new(store, dir, messages, index);
-        match reading.all() {
-            Err(e) if e.kind() == io::ErrorKind::NotFound && restarts < RESTARTS => restarts += 1,
+        match reading.read_all() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && restarts < MAX_RESTARTS => {
+                restarts += 1
+            }
             Err(e) => {
                 return Err(Error::failed(format!("reading {}", fs::shown(&dir.keywords())), e));
             }
             Ok(()) => {
-                if write
+                if merge
                     && !reading.keywords.has_unread
-                    && let Err(e) = reading.tidy()
+                    && let Err(e) = reading.merge()
                 {
                     log::error!("{}: {e}", fs::shown(&dir.keywords()));
                 }
@@ -110,17 +114,16 @@ pub(super) fn read(
     }
 }
 
-/// A file that belongs to a known message.
-struct Found {
+/// A file of a known message.
+struct MessageFile {
     message: usize,
-    /// The period; `None`: a new one that is not merged. `Some` sorts after `None`, so this is
-    /// turned round by [`Found::rank`].
+    /// The period N; `None` for a change that is not merged yet.
     period: Option<i64>,
     name: Vec<u8>,
 }
 
-impl Found {
-    /// By message, the newest last.
+impl MessageFile {
+    /// The order of files: by message, the newest last.
     fn rank(&self) -> (usize, bool, i64) {
         (self.message, self.period.is_none(), self.period.unwrap_or(0))
     }
@@ -132,15 +135,15 @@ struct Reading<'a> {
     messages: &'a Messages,
     index: &'a OnceCell<Index>,
     keywords: FolderKeywords,
-    found: Vec<Found>,
-    /// Names of messages that are not there.
+    found: Vec<MessageFile>,
+    /// Names of files whose messages are not there.
     unknown: Vec<Vec<u8>>,
     /// Scratch files, with the second in which they were made.
     scratch: Vec<(i64, Vec<u8>)>,
     /// Whether there is a `:list`.
     has_list: bool,
-    /// Whether `:list` is to be written anew.
-    stale: bool,
+    /// Whether `:list` has to be written anew.
+    is_stale: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -167,20 +170,20 @@ impl<'a> Reading<'a> {
             unknown,
             scratch,
             has_list: false,
-            stale: false,
+            is_stale: false,
         }
     }
 
-    /// The message with exactly this base name.
+    /// The position of the message with exactly this base name.
     fn message(&self, base: &[u8]) -> Option<usize> {
         let index = self.index.get_or_init(|| self.messages.index(|_| {}));
         self.messages.find(index, base).filter(|i| self.messages.base_name(*i) == base)
     }
 
-    fn all(&mut self) -> io::Result<()> {
+    fn read_all(&mut self) -> io::Result<()> {
         let path = self.dir.keywords();
         let directory = match dir::open(&path) {
-            // Nobody ever had a keyword here, and we could not make it.
+            // Nobody has ever set a keyword here, and we could not make the directory.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             // Mail without keywords is better than no mail.
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
@@ -197,30 +200,30 @@ impl<'a> Reading<'a> {
                 log::error!("{}/:list: {}", fs::shown(&path), fs::error_text(&e));
                 self.keywords.has_unread = fs::is_unreadable(&e);
             }
-            list => self.list(&list?),
+            list => self.read_list(&list?),
         }
-        dir::for_each(&directory, |name, _| self.entry(name))?;
-        self.found.sort_by_key(Found::rank);
+        dir::for_each(&directory, |name, _| self.read_entry(name))?;
+        self.found.sort_by_key(MessageFile::rank);
         let found = std::mem::take(&mut self.found);
         for (at, file) in found.iter().enumerate() {
             // The newest of each message counts.
             if found.get(at.saturating_add(1)).is_some_and(|next| next.message == file.message) {
                 continue;
             }
-            let set = self.file(&fs::join(&path, &file.name))?;
+            let set = self.read_file(&fs::join(&path, &file.name))?;
             if let Some(slot) = self.keywords.sets.get_mut(file.message)
                 && *slot != set
             {
                 *slot = set;
-                self.stale = true;
+                self.is_stale = true;
             }
         }
         self.found = found;
         Ok(())
     }
 
-    /// `:list`: names, an empty line, and a line of indexes for each message.
-    fn list(&mut self, data: &[u8]) {
+    /// Reads `:list`: names, an empty line, and for each message a line with numbers of names.
+    fn read_list(&mut self, data: &[u8]) {
         self.has_list = true;
         let mut names: Vec<Option<u32>> = Vec::new();
         let mut lines = data.split(|b| *b == b'\n');
@@ -234,7 +237,7 @@ impl<'a> Reading<'a> {
             let colon = memchr::memrchr(b':', line).unwrap_or(line.len());
             let (base, indexes) = line.split_at_checked(colon).unwrap_or_default();
             let Some(message) = self.message(base) else {
-                self.stale = true;
+                self.is_stale = true;
                 continue;
             };
             let numbers = indexes.split(|b| !b.is_ascii_digit()).filter_map(number::digits);
@@ -249,14 +252,14 @@ impl<'a> Reading<'a> {
     }
 
     fn intern(&mut self, name: &[u8]) -> Option<u32> {
-        self.keywords.table.intern(&safe(name))
+        self.keywords.table.intern(&to_atom(name))
     }
 
-    /// One message's file: a keyword on each line.
-    fn file(&mut self, path: &Path) -> io::Result<SetId> {
-        let data = match fs::read_control(path, FILE_LIMIT) {
+    /// Reads one message's file: a keyword on each line.
+    fn read_file(&mut self, path: &Path) -> io::Result<SetId> {
+        let data = match fs::read_control(path, MAX_FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
-            // A directory, a link, something endless: as if it were empty.
+            // A directory, a link or a file without end counts as empty.
             Err(e) if fs::is_out_of_place(&e) || e.kind() == io::ErrorKind::InvalidData => {
                 return Ok(SetId::EMPTY);
             }
@@ -276,21 +279,22 @@ impl<'a> Reading<'a> {
         Ok(self.keywords.table.set(numbers))
     }
 
-    fn entry(&mut self, name: &[u8]) {
+    /// Takes note of one entry of the directory.
+    fn read_entry(&mut self, name: &[u8]) {
         if name == b":list" {
             return;
         }
         let Some(hidden) = name.strip_prefix(b".") else {
             match self.message(name) {
                 Some(message) => {
-                    self.found.push(Found { message, period: None, name: name.to_vec() })
+                    self.found.push(MessageFile { message, period: None, name: name.to_vec() })
                 }
                 None => self.unknown.push(name.to_vec()),
             }
             return;
         };
         if let Some(rest) = hidden.strip_prefix(b"tmp.") {
-            // The time and the name, which begins with the time, without anything between them.
+            // `.tmp.<time><name>`: the name begins with the same time, so half of the digits are it.
             let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
             let made = rest.get(..digits / 2).and_then(number::digits).unwrap_or(0);
             self.scratch.push((i64::try_from(made).unwrap_or(i64::MAX), name.to_vec()));
@@ -303,35 +307,35 @@ impl<'a> Reading<'a> {
         };
         match base.strip_prefix(b".").and_then(|base| self.message(base)) {
             Some(message) => {
-                self.found.push(Found { message, period: Some(period), name: name.to_vec() })
+                self.found.push(MessageFile { message, period: Some(period), name: name.to_vec() })
             }
             None => self.unknown.push(name.to_vec()),
         }
     }
 
-    /// What a scan leaves behind (STORAGE 3.2, the left column).
-    fn tidy(&self) -> io::Result<()> {
+    /// Writes `:list`, renames what it has now, and removes what is old (STORAGE 3.2).
+    fn merge(&self) -> io::Result<()> {
         let path = self.dir.keywords();
         let (now, _) = clock::now();
         let period = now / PERIOD;
         for name in &self.unknown {
             let file = fs::join(&path, name);
-            if fs::lstat(&file).is_ok_and(|m| m.mtime() < now.saturating_sub(UNKNOWN_STAYS)) {
+            if fs::lstat(&file).is_ok_and(|m| m.mtime() < now.saturating_sub(MAX_UNKNOWN_AGE)) {
                 let _ = fs::unlink(&file);
             }
         }
         for (made, name) in &self.scratch {
-            if *made < now.saturating_sub(SCRATCH_STAYS) {
+            if *made < now.saturating_sub(MAX_SCRATCH_AGE) {
                 let _ = fs::unlink(&fs::join(&path, name));
             }
         }
-        if self.stale {
+        if self.is_stale {
             self.write_list(&path)?;
         }
-        // Only now that `:list` has them.
+        // Not before `:list` has their content.
         for files in self.found.chunk_by(|a, b| a.message == b.message) {
-            // A file from the future (a clock that was ahead) would outrank the newer one: that
-            // takes its place. So too in Courier 6.
+            // A file from the future, by a clock that was ahead, would outrank a newer change. So
+            // the newer one takes its name, as in Courier 6.
             let ahead = files.iter().filter_map(|file| file.period).max().unwrap_or(0);
             let next = period.saturating_add(1).max(ahead);
             for (at, file) in files.iter().enumerate() {
@@ -357,8 +361,8 @@ impl<'a> Reading<'a> {
     fn write_list(&self, path: &Path) -> io::Result<()> {
         let target = path.join(":list");
         let table = &self.keywords.table;
-        // Only names that a message has, numbered as they are met.
-        let mut places: Vec<Option<u64>> = vec![None; table.names().count()];
+        // Only names that a message has, numbered in the order in which messages need them.
+        let mut numbers: Vec<Option<u64>> = vec![None; table.names().count()];
         let mut names = Vec::new();
         let mut lines = Vec::new();
         let mut count = 0;
@@ -366,15 +370,15 @@ impl<'a> Reading<'a> {
             lines.extend_from_slice(self.messages.base_name(i));
             let mut separator = b':';
             for member in table.members(*set) {
-                let Some(place) = places.get_mut(*member as usize) else { continue };
-                let place = *place.get_or_insert_with(|| {
+                let Some(number) = numbers.get_mut(*member as usize) else { continue };
+                let number = *number.get_or_insert_with(|| {
                     names.extend_from_slice(table.name(*member).unwrap_or_default());
                     names.push(b'\n');
                     count += 1;
                     count - 1
                 });
                 lines.push(separator);
-                number::push(&mut lines, place);
+                push_number(&mut lines, number);
                 separator = b' ';
             }
             lines.push(b'\n');
@@ -393,9 +397,9 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A keyword from disk as it may stand in a reply: Courier's replacements (STORAGE 3.5), and for
-/// what no atom may hold.
-fn safe(name: &[u8]) -> Vec<u8> {
+/// A keyword from disk as a response can hold it: with Courier's replacements (STORAGE 3.5), and
+/// with `_` for whatever no atom can hold.
+fn to_atom(name: &[u8]) -> Vec<u8> {
     name.iter()
         .map(|b| if b.is_ascii_graphic() && !b"(){%*\"\\]".contains(b) { *b } else { b'_' })
         .collect()
@@ -405,27 +409,28 @@ fn content(names: &[&[u8]]) -> Vec<u8> {
     names.iter().flat_map(|n| n.iter().copied().chain([b'\n'])).collect()
 }
 
-/// A base name that can be a file of its own here.
+/// Whether a message with this base name can have a file here.
 fn can_be_stored(base: &[u8]) -> bool {
     !base.is_empty() && !base.starts_with(b".") && base != b":list" && !base.contains(&b'\n')
 }
 
-fn written(store: &Store, dir: &Dir, names: &[&[u8]]) -> io::Result<TemporaryFile> {
+/// A temporary file with a set of keywords.
+fn write_temporary(store: &Store, dir: &Dir, names: &[&[u8]]) -> io::Result<TemporaryFile> {
     let mut temporary = TemporaryFile::create(&store.config.host, &dir.tmp(), b"", 0o644)?;
     temporary.file()?.write_all(&content(names))?;
     temporary.close(false)?;
     Ok(temporary)
 }
 
-/// Sees to it that the directory is there, and is one.
-fn there(dir: &Dir) -> io::Result<()> {
+/// Makes the directory if it is missing. An error if it is something else.
+fn require_directory(dir: &Dir) -> io::Result<()> {
     match dir::open(&dir.keywords()) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => make_directory(dir),
         other => other.map(drop),
     }
 }
 
-/// Writes one message's whole set: the fast way, the last writer wins (STORAGE 3.3).
+/// Writes one message's whole set. The last writer wins (STORAGE 3.3).
 pub(super) fn write_set(
     store: &Store,
     dir: &Dir,
@@ -437,14 +442,14 @@ pub(super) fn write_set(
     }
     let target = fs::join(&dir.keywords(), base);
     let write = || -> io::Result<()> {
-        there(dir)?;
-        written(store, dir, names)?.rename_to(&target)
+        require_directory(dir)?;
+        write_temporary(store, dir, names)?.rename_to(&target)
     };
     write().map_err(|e| Error::failed(format!("writing {}", fs::shown(&target)), e))
 }
 
-/// Writes one message's whole set if nobody has written one since the last reading: `false` if
-/// somebody has (STORAGE 3.4).
+/// Writes one message's whole set, unless somebody has written one since the last reading: then
+/// `false` (STORAGE 3.4).
 pub(super) fn write_set_carefully(
     store: &Store,
     dir: &Dir,
@@ -457,8 +462,8 @@ pub(super) fn write_set_carefully(
     let path = dir.keywords();
     let target = fs::join(&path, base);
     let write = || -> io::Result<bool> {
-        there(dir)?;
-        let mut temporary = written(store, dir, names)?;
+        require_directory(dir)?;
+        let mut temporary = write_temporary(store, dir, names)?;
         let own = temporary.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
         let scratch =
             fs::join(&path, &[b".tmp.", clock::now().0.to_string().as_bytes(), &*own].concat());

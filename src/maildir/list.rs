@@ -1,5 +1,5 @@
-//! What LIST and LSUB show: the folders that match a pattern, the levels above them, and who has
-//! children (PROTOCOL 4.5).
+//! What LIST and LSUB show: the folders that match a pattern, the levels above them, and which of
+//! them have children (PROTOCOL 4.5).
 
 use super::folder_names;
 use super::pattern::Pattern;
@@ -11,9 +11,9 @@ use std::collections::HashSet;
 /// One line of LIST or LSUB.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Listed {
-    /// The name in the form of control files: UTF-8, with the namespace's prefix.
+    /// The name as control files have it: UTF-8, with the namespace's prefix.
     pub(crate) name: Vec<u8>,
-    /// Whether it is a folder (or a subscription), not just a level above others (`\Noselect`).
+    /// Whether it is a folder or a subscription. If not, it is a level above others (`\Noselect`).
     pub(crate) is_folder: bool,
     /// Whether there is something below it that the user may see.
     pub(crate) has_children: bool,
@@ -23,7 +23,7 @@ const LOOKUP: Rights = Rights::of(b"l");
 
 /// Names in the order in which they were found, and the levels above them.
 #[derive(Default)]
-struct Found {
+struct Names {
     names: Vec<Vec<u8>>,
     levels: Vec<Vec<u8>>,
     known_levels: HashSet<Vec<u8>>,
@@ -39,7 +39,7 @@ fn above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-impl Found {
+impl Names {
     fn add_level(&mut self, level: &[u8]) {
         if !self.known_levels.contains(level) {
             self.known_levels.insert(level.to_vec());
@@ -54,15 +54,16 @@ impl Found {
         self.names.push(name);
     }
 
-    /// Whether it is worth asking for the rights on a name: it would be shown, or it would make a
-    /// parent of something shown.
-    fn is_wanted(&self, pattern: &Pattern, name: &[u8]) -> bool {
+    /// Whether the rights on a name matter: it would be listed, or a listed level would have it as
+    /// its first child.
+    fn matters(&self, pattern: &Pattern, name: &[u8]) -> bool {
         pattern.matches(name)
             || above(name).any(|level| !self.known_levels.contains(level) && pattern.matches(level))
     }
 
-    /// `all`: the namespace `#shared` is a level as well. Courier shows it in LSUB, not in LIST.
-    fn into_list(self, pattern: &Pattern, all: bool) -> Vec<Listed> {
+    /// The lines. `with_shared`: whether the namespace `#shared` counts as a level. Courier shows it
+    /// in LSUB, not in LIST.
+    fn into_list(self, pattern: &Pattern, with_shared: bool) -> Vec<Listed> {
         let names: HashSet<&[u8]> = self.names.iter().map(|n| &**n).collect();
         let mut seen = HashSet::new();
         let mut list = Vec::new();
@@ -76,7 +77,10 @@ impl Found {
             }
         }
         for level in &self.levels {
-            if (all || level != b"#shared") && !names.contains(&**level) && pattern.matches(level) {
+            if (with_shared || level != b"#shared")
+                && !names.contains(&**level)
+                && pattern.matches(level)
+            {
                 list.push(Listed { name: level.clone(), is_folder: false, has_children: true });
             }
         }
@@ -89,18 +93,18 @@ impl Namespace {
         FolderName::from_disk(name).is_ok_and(|n| self.rights_or_none(&n).contains(LOOKUP))
     }
 
-    /// Whether a subscription is shown. One that leads nowhere is: it may outlive what it was for
-    /// (RFC 3501 6.3.9).
+    /// Whether a subscription is shown. One whose folder does not exist is shown: it may outlive the
+    /// folder (RFC 3501 6.3.9).
     fn may_see_subscribed(&self, name: &FolderName) -> bool {
-        let nowhere =
+        let is_dangling =
             matches!(name.space(), Space::Index(path) if self.index().find(path).is_none());
-        nowhere || self.rights_or_none(name).contains(LOOKUP)
+        is_dangling || self.rights_or_none(name).contains(LOOKUP)
     }
 
     /// LIST: the folders that match, in the order of the directories, then the levels above folders
-    /// that match. Folders without the right `l` are left out, and are nobody's children.
+    /// that match. Folders without the right `l` are left out, also as children.
     pub(crate) fn list(&self, pattern: &Pattern) -> Vec<Listed> {
-        let mut found = Found::default();
+        let mut found = Names::default();
         if pattern.is_index() {
             self.find_in_index(pattern, &mut found);
         } else {
@@ -110,16 +114,16 @@ impl Namespace {
         found.into_list(pattern, false)
     }
 
-    /// LSUB: the subscriptions that match, in the order of the file, then the levels above them.
-    /// Whether the folders are there is not asked; those without the right `l` are left out.
+    /// LSUB: the subscriptions that match, in the order of the file, then the levels above them. The
+    /// folders need not exist. Those without the right `l` are left out.
     pub(crate) fn list_subscribed(&self, pattern: &Pattern) -> std::io::Result<Vec<Listed>> {
-        let mut found = Found::default();
+        let mut found = Names::default();
         let index = pattern.as_bytes().starts_with(b"#");
         for name in self.subscriptions().names()? {
-            // `inbox.x` in the file is INBOX.x; what no client could write is passed over.
+            // `inbox.x` in the file is INBOX.x. What no client could write is skipped.
             let Ok(folder) = FolderName::from_disk(&name) else { continue };
             if name.starts_with(b"#") == index
-                && found.is_wanted(pattern, folder.as_bytes())
+                && found.matters(pattern, folder.as_bytes())
                 && self.may_see_subscribed(&folder)
             {
                 found.add(folder.as_bytes().to_vec());
@@ -133,13 +137,13 @@ impl Namespace {
         Ok(found.into_list(pattern, true))
     }
 
-    /// A Maildir's INBOX, called `top`, and its folders.
+    /// Finds a Maildir's INBOX, which is called `top`, and its folders.
     fn find_folders_of(
         &self,
         root: &std::path::Path,
         top: &[u8],
         pattern: &Pattern,
-        found: &mut Found,
+        found: &mut Names,
     ) {
         if !pattern.matches(top) && !pattern.may_match_below(top) {
             return;
@@ -153,13 +157,13 @@ impl Namespace {
         }
         for sub in subs {
             let name = [top, b".", &sub].concat();
-            if found.is_wanted(pattern, &name) && self.may_see(&name) {
+            if found.matters(pattern, &name) && self.may_see(&name) {
                 found.add(name);
             }
         }
     }
 
-    fn find_links(&self, pattern: &Pattern, found: &mut Found) {
+    fn find_links(&self, pattern: &Pattern, found: &mut Names) {
         if !pattern.matches(b"shared") && !pattern.may_match_below(b"shared") {
             return;
         }
@@ -168,7 +172,7 @@ impl Namespace {
         }
     }
 
-    fn find_in_index(&self, pattern: &Pattern, found: &mut Found) {
+    fn find_in_index(&self, pattern: &Pattern, found: &mut Names) {
         let wanted = |name: &[u8]| pattern.matches(name) || pattern.may_match_below(name);
         let mut groups = Vec::new();
         let mut accounts = Vec::new();

@@ -6,7 +6,7 @@
 //! folder (`.Link`) or as an old-style shared folder, nowhere else.
 
 use super::account::AccountOptions;
-use super::acl::{Acl, ChangeRefused, Identity};
+use super::acl::{Acl, ChangeRefused, User};
 use super::acl_files::AclFiles;
 use super::folder_names;
 use super::host::Host;
@@ -59,7 +59,7 @@ pub(crate) struct NotThere;
 pub(crate) struct Namespace {
     root: PathBuf,
     host: Host,
-    who: Identity,
+    user: User,
     /// `disableshared`: no lists, no index (STORAGE 5.7).
     no_lists: bool,
     index: SharedIndex,
@@ -104,7 +104,7 @@ impl Namespace {
         let file = settings.index_file.as_deref().filter(|_| !no_lists);
         Namespace {
             index: SharedIndex::new(file, group, settings.munge, &settings.root),
-            who: Identity::new(&settings.user, settings.options.groups()),
+            user: User::new(&settings.user, settings.options.groups()),
             root: settings.root,
             host: settings.host,
             no_lists,
@@ -146,7 +146,7 @@ impl Namespace {
             root: self.root.clone(),
             sub: sub.to_vec(),
             kind: FolderKind::Own,
-            owner: self.who.user().to_vec(),
+            owner: self.user.identifier().to_vec(),
             read_only: false,
         }
     }
@@ -221,10 +221,10 @@ impl Namespace {
                 Ok(Rights::ALL.without(Rights::of(b"a")))
             }
             Space::Link(path) => Ok(self.link_rights(path)),
-            Space::Inbox => self.rights_by_list(&self.root, b"", self.who.user()),
-            Space::Own(sub) => self.rights_by_list(&self.root, sub, self.who.user()),
+            Space::Inbox => self.rights_by_list(&self.root, b"", self.user.identifier()),
+            Space::Own(sub) => self.rights_by_list(&self.root, sub, self.user.identifier()),
             Space::Index(path) => match self.index.find(path) {
-                Some(Spot::Level) => Ok(Acl::of_level().rights(&self.who, b"")),
+                Some(Spot::Level) => Ok(Acl::of_level().rights(&self.user, b"")),
                 Some(Spot::Account(account)) => {
                     self.rights_by_list(&account.root, &account.sub, &account.owner)
                 }
@@ -236,7 +236,7 @@ impl Namespace {
     fn rights_by_list(&self, root: &Path, sub: &[u8], owner: &[u8]) -> io::Result<Rights> {
         let lists = self.lists(root);
         let Some(text) = lists.text(sub)? else {
-            return Ok(lists.load(sub)?.rights(&self.who, owner));
+            return Ok(lists.load(sub)?.rights(&self.user, owner));
         };
         let mut last = self.last.borrow_mut();
         if let Some(rights) = last.rights.filter(|_| last.text == text && last.owner == owner) {
@@ -244,7 +244,7 @@ impl Namespace {
         }
         let mut acl = Acl::parse(&text);
         acl.complete();
-        let rights = acl.rights(&self.who, owner);
+        let rights = acl.rights(&self.user, owner);
         if text.len() <= REMEMBERED {
             *last = Last { text, owner: owner.to_vec(), rights: Some(rights) };
         }

@@ -34,7 +34,7 @@ fn files_as_courier_reads_them() {
     ] {
         let acl = read(file);
         assert_eq!(shown(&acl), list, "{:?}", String::from_utf8_lossy(file));
-        let joe = Identity::new(b"joe", []);
+        let joe = User::new(b"joe", []);
         assert_eq!(acl.rights(&joe, b"user=joe").letters(), mine.as_bytes(), "{:?}", String::from_utf8_lossy(file));
     }
 }
@@ -42,10 +42,10 @@ fn files_as_courier_reads_them() {
 #[test]
 fn groups_and_administrators() {
     let acl = read(b"anyone lr\n-user=joe ar\ngroup=foo w\ngroup=bar t\n");
-    let joe = Identity::new(b"joe", [&b"foo"[..], b"administrators"]);
+    let joe = User::new(b"joe", [&b"foo"[..], b"administrators"]);
     assert_eq!(acl.rights(&joe, b"user=joe").letters(), b"aceilstwx");
     assert_eq!(acl.rights(&joe, b"user=bob").letters(), b"ceilstwx");
-    let ann = Identity::new(b"ann", [&b"foo"[..]]);
+    let ann = User::new(b"ann", [&b"foo"[..]]);
     assert_eq!(acl.rights(&ann, b"user=joe").letters(), b"lrw");
     assert!(read(b"authuser lr\n").rights(&ann, b"user=joe").is_empty());
 }
@@ -144,7 +144,7 @@ proptest! {
     fn any_file(file in proptest::collection::vec(any::<u8>(), 0..400)) {
         let acl = read(&file);
         prop_assert_eq!(Acl::parse(&acl.to_bytes()), acl.clone());
-        acl.rights(&Identity::new(b"joe", []), b"user=joe");
+        acl.rights(&User::new(b"joe", []), b"user=joe");
         let _ = acl.check(b"user=joe");
     }
 
@@ -152,6 +152,6 @@ proptest! {
     fn likely_files(lines in proptest::collection::vec("(-?)(owner|anyone|user=joe|administrators|group=administrators) [aelrx]{0,4}", 0..8)) {
         let acl = read(lines.join("\n").as_bytes());
         prop_assert_eq!(Acl::parse(&acl.to_bytes()), acl.clone());
-        prop_assert!(acl.rights(&Identity::new(b"joe", []), b"user=joe").has(b'a'));
+        prop_assert!(acl.rights(&User::new(b"joe", []), b"user=joe").has(b'a'));
     }
 }
