@@ -90,12 +90,12 @@ fn memory_runs_out_in_the_middle_of_a_literal() {
         let reader = thread::spawn({
             let mut reader = s.output.reader.try_clone().unwrap();
             move || {
-                let mut octets = Vec::new();
+                let mut bytes = Vec::new();
                 let mut piece = [0; 4096];
                 while let Ok(n @ 1..) = reader.read(&mut piece) {
-                    octets.extend_from_slice(&piece[..n]);
+                    bytes.extend_from_slice(&piece[..n]);
                 }
-                octets
+                bytes
             }
         });
         let (status, _) = s.wait(&format!("{kind:?}"));
@@ -218,21 +218,21 @@ fn a_message_that_is_cut_while_it_is_served() {
         let mut s = Session::start(&maildir, kind, "");
         s.send("a EXAMINE INBOX\r\nb FETCH 1 BODY.PEEK[]\r\nc NOOP\r\n");
         let mut reader = s.output.reader.try_clone().unwrap();
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         let mut piece = [0; 65536];
         // Not before it is served.
-        while support::find(&octets, b"BODY[] {").is_none() {
+        while support::find(&bytes, b"BODY[] {").is_none() {
             let n = reader.read(&mut piece[..1024]).unwrap();
-            octets.extend_from_slice(&piece[..n]);
+            bytes.extend_from_slice(&piece[..n]);
         }
         let file =
             OpenOptions::new().write(true).open(maildir.path().join("cur/1000.a:2,S")).unwrap();
         file.set_len(1000).unwrap();
         let output = thread::spawn(move || {
             while let Ok(n @ 1..) = reader.read(&mut piece) {
-                octets.extend_from_slice(&piece[..n]);
+                bytes.extend_from_slice(&piece[..n]);
             }
-            String::from_utf8(octets).unwrap()
+            String::from_utf8(bytes).unwrap()
         });
         assert_eq!(s.wait(&format!("{kind:?}")).0.code(), Some(1), "{kind:?}");
         let (_, log) = s.rest();

@@ -57,7 +57,7 @@ impl End {
 
     /// Writes until nothing more fits, without making the session's descriptor non-blocking.
     pub fn fill(&self) -> usize {
-        let mut octets = 0;
+        let mut bytes = 0;
         let piece = [b'.'; 4096];
         match self.kind {
             Kind::Pipe => {
@@ -70,7 +70,7 @@ impl End {
                     .unwrap();
                 for size in [4096, 1] {
                     while let Ok(n) = own.write(&piece[..size]) {
-                        octets += n;
+                        bytes += n;
                     }
                 }
             }
@@ -80,12 +80,12 @@ impl End {
                     while let Ok(n) =
                         nix::sys::socket::send(self.writer.as_raw_fd(), &piece[..size], now)
                     {
-                        octets += n;
+                        bytes += n;
                     }
                 }
             }
         }
-        octets
+        bytes
     }
 }
 
@@ -129,14 +129,14 @@ impl Session {
 
     #[track_caller]
     pub fn read(&mut self, n: usize) -> String {
-        let mut octets = vec![0; n];
-        for octet in octets.chunks_mut(1) {
+        let mut bytes = vec![0; n];
+        for byte in bytes.chunks_mut(1) {
             // We hold the other end as well: it has no end of its own.
             let mut there = [PollFd::new(self.output.reader.as_fd(), PollFlags::POLLIN)];
             assert_eq!(poll(&mut there, PollTimeout::from(9000u16)), Ok(1), "nothing more comes");
-            self.output.reader.read_exact(octet).unwrap();
+            self.output.reader.read_exact(byte).unwrap();
         }
-        String::from_utf8(octets).unwrap()
+        String::from_utf8(bytes).unwrap()
     }
 
     pub fn signal(&self) {
@@ -161,9 +161,9 @@ impl Session {
         let _ = self.child.wait();
         let all = |end: &mut End| {
             end.writer = File::open("/dev/null").unwrap();
-            let mut octets = Vec::new();
-            let _ = end.reader.read_to_end(&mut octets);
-            String::from_utf8(octets).unwrap()
+            let mut bytes = Vec::new();
+            let _ = end.reader.read_to_end(&mut bytes);
+            String::from_utf8(bytes).unwrap()
         };
         (all(&mut self.output), all(&mut self.log))
     }

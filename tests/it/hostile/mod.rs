@@ -1,5 +1,5 @@
-//! Clients that do not play by the rules: every command cut at each octet, in every state; wrong
-//! arguments; octets and tokens by chance; literals where none belong; depth, width and number
+//! Clients that do not play by the rules: every command cut at each byte, in every state; wrong
+//! arguments; bytes and tokens by chance; literals where none belong; depth, width and number
 //! beyond reason; a client that does not read, or goes away.
 //!
 //! What must hold every time: an answer or a clean end (status 0 or 1, no panic), the next command
@@ -24,7 +24,7 @@ fn every_command_has_a_line() {
 }
 
 #[test]
-fn commands_cut_at_each_octet() {
+fn commands_cut_at_each_byte() {
     std::thread::scope(|scope| {
         for state in STATES {
             scope.spawn(move || {
@@ -46,7 +46,7 @@ fn commands_cut_at_each_octet() {
 }
 
 #[test]
-fn clients_that_go_away_at_each_octet() {
+fn clients_that_go_away_at_each_byte() {
     let maildir = victim();
     let mut random = random(1);
     let lines = LINES.iter().chain(&["IDLE\r\nDONE", "LOGOUT", "APPEND INBOX {10}\r\nhalf"]);
@@ -179,17 +179,17 @@ fn arguments_wrong_missing_and_too_many() {
 }
 
 #[test]
-fn octets_by_chance() {
+fn bytes_by_chance() {
     let maildir = victim();
     let mut random = random(2);
     let mut v = Victim::new(&maildir, &[], "SELECT INBOX");
     for _ in 0..400 * rounds() {
-        let octets: Vec<u8> = match random.below(3) {
+        let bytes: Vec<u8> = match random.below(3) {
             0 => (0..random.below(200)).map(|_| random.below(256) as u8).collect(),
             1 => (0..random.below(80))
                 .map(|_| b"x \"\\(){}[]~+*%:,.0123\r\nABORT<>"[random.below(30)])
                 .collect(),
-            // A good line with a few octets changed.
+            // A good line with a few bytes changed.
             _ => {
                 let mut line = format!("x {}", random.of(LINES)).into_bytes();
                 for _ in 0..=random.below(3) {
@@ -199,7 +199,7 @@ fn octets_by_chance() {
                 line
             }
         };
-        v.hit(&octets);
+        v.hit(&bytes);
     }
     v.end();
 }
@@ -349,7 +349,7 @@ fn literals_where_none_belong() {
     let maildir = victim();
     let mut s = maildir.session(&[]);
     s.cmd("SELECT INBOX");
-    // Octets of a refused non-synchronising literal are never commands.
+    // Bytes of a refused non-synchronising literal are never commands.
     for line in [
         "a NOOP {14+}\r\nz1 EXPUNGE\r\n  ",
         "a {14+}\r\nz1 EXPUNGE\r\n  ",

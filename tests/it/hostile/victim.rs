@@ -112,9 +112,9 @@ impl<'a> Victim<'a> {
         Victim { maildir, env, first, session: None, probes: 0 }
     }
 
-    /// Sends `octets` and a question behind them. The question is answered; or the server asks for
+    /// Sends `bytes` and a question behind them. The question is answered; or the server asks for
     /// a literal or IDLE's end, or says goodbye, and then it ends well.
-    pub fn hit(&mut self, octets: &[u8]) {
+    pub fn hit(&mut self, bytes: &[u8]) {
         let mut s = self.session.take().unwrap_or_else(|| {
             let mut s = self.maildir.session(self.env);
             s.send(format!("s {}\r\n", self.first).as_bytes());
@@ -125,8 +125,8 @@ impl<'a> Victim<'a> {
         s.forget();
         let probe = format!("probe{}", self.probes);
         // A cut non-synchronising literal takes what comes next; a longer one is left waiting.
-        s.send(&[octets, b"\r\nf NOOP\r\nf NOOP\r\n", probe.as_bytes(), b" NOOP\r\n"].concat());
-        let (open, patience) = match find(octets, b"+}") {
+        s.send(&[bytes, b"\r\nf NOOP\r\nf NOOP\r\n", probe.as_bytes(), b" NOOP\r\n"].concat());
+        let (open, patience) = match find(bytes, b"+}") {
             Some(_) => (true, Duration::from_millis(500)),
             None => (false, PATIENCE),
         };
@@ -136,7 +136,7 @@ impl<'a> Victim<'a> {
                 Some(line) if answered.iter().any(|a| line.starts_with(a)) => {
                     break self.session = Some(s);
                 }
-                // It wants octets that we do not have.
+                // It wants bytes that we do not have.
                 Some(line) if line.starts_with(b"+ ") => break self.goodbye(s),
                 Some(_) => {}
                 None => {
