@@ -64,7 +64,7 @@ const FOLDER: &[&str] = &[
     "SEARCH LARGER 5000",
 ];
 
-/// Damages a message: lines go, come twice, change places, lose their ends; octets change.
+/// Damages a message: lines go, come twice, change places, lose their ends; bytes change.
 fn mutate(content: &[u8], random: &mut Random) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> =
         content.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
@@ -82,8 +82,8 @@ fn mutate(content: &[u8], random: &mut Random) -> Vec<u8> {
             5 => lines.truncate(a + 1),
             6 => {
                 let at = random.below(lines[a].len());
-                if let Some(octet) = lines[a].get_mut(at) {
-                    *octet = b"\"\\;:=-()<>@, \t?aZ\xe9\xc3"[random.below(19)];
+                if let Some(byte) = lines[a].get_mut(at) {
+                    *byte = b"\"\\;:=-()<>@, \t?aZ\xe9\xc3"[random.below(19)];
                 }
             }
             7 => lines[a].make_ascii_uppercase(),
@@ -154,7 +154,7 @@ fn main() -> ExitCode {
     for file in &files {
         let n = messages.len();
         let mut content = std::fs::read(file).unwrap();
-        // Row nested-message-size: Courier counts these one octet too long.
+        // Row nested-message-size: Courier counts these one byte too long.
         if support::find(&content, b"Content-Type: message/rfc822").is_some() {
             continue;
         }

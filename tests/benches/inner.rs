@@ -46,7 +46,7 @@ fn loops() -> Vec<Loop> {
     add(
         "tokenizer",
         line.len(),
-        "octet",
+        "byte",
         Box::new(move || {
             black_box(tokens(&line));
         }),
@@ -54,7 +54,7 @@ fn loops() -> Vec<Loop> {
     add(
         "mime",
         message.len(),
-        "octet",
+        "byte",
         Box::new(move || {
             structure(&m1);
         }),
@@ -62,7 +62,7 @@ fn loops() -> Vec<Loop> {
     add(
         "crlf",
         message.len(),
-        "octet",
+        "byte",
         Box::new(move || {
             let mut out = Vec::with_capacity(m2.len());
             to_wire(&m2, &mut out);
@@ -72,7 +72,7 @@ fn loops() -> Vec<Loop> {
     add(
         "wire_len",
         message.len(),
-        "octet",
+        "byte",
         Box::new(move || {
             black_box(testing::wire_len(&m3));
         }),

@@ -49,13 +49,13 @@ fn horrors() -> Maildir {
         let variables = Variables::default();
         for (_, step) in &dialog.steps {
             let Step::File { name, lines, .. } = step else { continue };
-            let name = name.octets(b"", &variables).unwrap_or_default();
+            let name = name.bytes(b"", &variables).unwrap_or_default();
             if !name.starts_with(b"cur/") && !name.starts_with(b"new/") {
                 continue;
             }
             let mut content = Vec::new();
             for line in lines {
-                content.extend(line.octets(b"\n", &variables).unwrap());
+                content.extend(line.bytes(b"\n", &variables).unwrap());
             }
             let folder = format!(".{}", dialog.name);
             if !maildir.path().join(&folder).exists() {

@@ -110,7 +110,7 @@ fn the_quota_of_deliverquota() {
     s.cmd("GETQUOTA ROOT").has("* QUOTA \"ROOT\" (STORAGE 1 1 MESSAGE 1 3)");
     s.cmd_literal("APPEND INBOX", b"Subject: y\r\n\r\nbody\r\n", "");
     s.cmd("GETQUOTA ROOT").has("* QUOTA \"ROOT\" (STORAGE 1 1 MESSAGE 2 3)");
-    // 17 octets each, the third fits; a fourth is one message too many, by either program.
+    // 17 bytes each, the third fits; a fourth is one message too many, by either program.
     tool("deliverquota.courier", &[path(&maildir)], message);
     s.cmd_literal("APPEND INBOX", b"Subject: z\r\n\r\nbody\r\n", "")
         .no("[ALERT] You exceeded your mail quota.");

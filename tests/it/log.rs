@@ -1,5 +1,5 @@
 //! The log is the administrator's: whatever a client says, or names, makes no line of its own
-//! there. courierlogger cuts at 510 octets and gives what follows a level of its own, so that a
+//! there. courierlogger cuts at 510 bytes and gives what follows a level of its own, so that a
 //! part of a name could be `LOGIN FAILED, user=root`, and somebody be shut out for it.
 
 use support::{Maildir, Session};
@@ -7,7 +7,7 @@ use support::{Maildir, Session};
 const FORGED: &str = "INFO: LOGIN FAILED, user=root, ip=[192.0.2.9]";
 const LEVELS: [&str; 5] = ["ERR: ", "WARN: ", "NOTICE: ", "INFO: ", "DEBUG: "];
 
-/// `n` octets of nothing, then the forged line.
+/// `n` bytes of nothing, then the forged line.
 fn forged(n: usize) -> String {
     format!("{}{FORGED}", "x".repeat(n))
 }
@@ -18,7 +18,7 @@ fn log_of(mut s: Session) -> Vec<String> {
     s.wait().unwrap();
     let log = s.log();
     for line in &log {
-        assert!(line.len() <= 500, "{} octets: {line}", line.len());
+        assert!(line.len() <= 500, "{} bytes: {line}", line.len());
         let level = LEVELS
             .iter()
             .find(|level| line.starts_with(**level))
@@ -56,7 +56,7 @@ fn an_id_of_thirty_long_pairs_is_one_line() {
     assert_eq!(log.len(), 11, "{log:#?}");
     let whole = format!("INFO: ID, {who}{}", format!(", {FORGED}={FORGED}").repeat(30));
     assert_eq!(log[1], format!("{}...", &whole[..497]));
-    // With 90 octets before it the forged text begins within what is kept of a value.
+    // With 90 bytes before it the forged text begins within what is kept of a value.
     let value = format!("{}INFO: L...", "x".repeat(90));
     let whole = format!("INFO: ID, {who}{}", format!(", {value}={value}").repeat(30));
     assert_eq!(log[3], format!("{}...", &whole[..497]));

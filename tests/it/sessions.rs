@@ -189,7 +189,7 @@ fn a_message_larger_than_the_address_space() {
     let mut content = String::from(
         "From: a@example.com\nSubject: big\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n",
     );
-    content.push_str("--b\n\nsmall text\n--b\nContent-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n");
+    content.push_str("--b\n\nsmall text\n--b\nContent-Type: application/BYTESTREAM_\nContent-Transfer-Encoding: base64\n\n");
     let lines = 150_000_000 / line.len();
     content.push_str(&line.repeat(lines));
     content.push_str("--b\n\nlast needle\n--b--\n");
@@ -226,11 +226,11 @@ fn a_message_larger_than_the_address_space() {
     s.send(b"d FETCH 1 BODY.PEEK[]<149000000.10>\r\n");
     assert!(patient(&mut s, "d").starts_with(b"* 1 FETCH (BODY[]<149000000> {10}\r\n"));
     s.send(b"e FETCH 1 BODY.PEEK[]\r\n");
-    let mut octets = 0;
+    let mut bytes = 0;
     let mut chunk = patient(&mut s, "e");
-    octets += chunk.len();
+    bytes += chunk.len();
     chunk.clear();
-    assert_eq!(octets, size + format!("* 1 FETCH (BODY[] {{{size}}}\r\n)").len());
+    assert_eq!(bytes, size + format!("* 1 FETCH (BODY[] {{{size}}}\r\n)").len());
 }
 
 #[test]

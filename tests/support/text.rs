@@ -1,9 +1,9 @@
 //! Bytes as people read them, and the searches that all clients need.
 
-/// A line made readable: octets that a text file cannot show are written `%{x..}`.
-pub fn show(octets: &[u8]) -> String {
+/// A line made readable: bytes that a text file cannot show are written `%{x..}`.
+pub fn show(bytes: &[u8]) -> String {
     let mut out = String::new();
-    for chunk in octets.utf8_chunks() {
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             if c.is_control() && c != '\t' {
                 let mut buffer = [0; 4];
@@ -29,8 +29,8 @@ pub fn show(octets: &[u8]) -> String {
 }
 
 /// `%{x0d0a}`.
-fn hex(octets: &[u8]) -> String {
-    let digits: String = octets.iter().map(|b| format!("{b:02x}")).collect();
+fn hex(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
     format!("%{{x{digits}}}")
 }
 

@@ -1,6 +1,6 @@
 //! Makes a realistic Maildir for trying out and for measuring: threads, attachments, character
 //! sets, HTML alternatives, attached messages, flags. Deterministic: the same seed gives the same
-//! octets and file names. Called by `scripts/gen-maildir`.
+//! bytes and file names. Called by `scripts/gen-maildir`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 use lexopt::prelude::*;
@@ -133,7 +133,7 @@ fn main() {
     let mut random = Random(seed);
     let mut threads: Vec<(String, String)> = Vec::new();
     let mut text = String::new();
-    let mut octets = 0;
+    let mut bytes = 0;
     for n in 0..count {
         let time =
             1_577_836_800 + n as u64 * 150_000_000 / count.max(1) as u64 + random.number() % 600;
@@ -162,9 +162,9 @@ fn main() {
             .unwrap()
             .set_modified(UNIX_EPOCH + Duration::from_secs(time))
             .unwrap();
-        octets += text.len();
+        bytes += text.len();
     }
-    println!("{}: {count} messages, {} MB, {} folders", dir.display(), octets / 1_000_000, used);
+    println!("{}: {count} messages, {} MB, {} folders", dir.display(), bytes / 1_000_000, used);
 }
 
 /// One message, with LF line ends.
@@ -391,9 +391,9 @@ fn encoded(random: &mut Random, text: &str) -> String {
     words.join("\n ")
 }
 
-fn quoted_printable(octets: &[u8], out: &mut String) {
+fn quoted_printable(bytes: &[u8], out: &mut String) {
     let mut column = 0;
-    for (n, &b) in octets.iter().enumerate() {
+    for (n, &b) in bytes.iter().enumerate() {
         if b == b'\n' {
             out.push('\n');
             column = 0;
@@ -403,7 +403,7 @@ fn quoted_printable(octets: &[u8], out: &mut String) {
             out.push_str("=\n");
             column = 0;
         }
-        let ends = octets.get(n + 1) == Some(&b'\n');
+        let ends = bytes.get(n + 1) == Some(&b'\n');
         if (b.is_ascii_graphic() && b != b'=') || (b == b' ' && !ends) {
             out.push(b as char);
             column += 1;
@@ -415,9 +415,9 @@ fn quoted_printable(octets: &[u8], out: &mut String) {
     out.push('\n');
 }
 
-fn base64(octets: &[u8], out: &mut String) {
+fn base64(bytes: &[u8], out: &mut String) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for line in octets.chunks(57) {
+    for line in bytes.chunks(57) {
         for group in line.chunks(3) {
             let value = u32::from(group[0]) << 16
                 | u32::from(*group.get(1).unwrap_or(&0)) << 8

@@ -152,7 +152,7 @@ impl Worker<'_> {
             if body != wire || fetched.size.is_some_and(|s| s != wire.len()) {
                 let (is, due) = (body.len(), wire.len());
                 return self.client().wrong(&format!(
-                    "message {id} in {folder} was served with {is} octets of {due}, size {:?}",
+                    "message {id} in {folder} was served with {is} bytes of {due}, size {:?}",
                     fetched.size
                 ));
             }

@@ -1,22 +1,22 @@
 //! All is quiet: what the clients believe, what the ledger knows and what lies on disk must agree.
 
-use super::World;
 use super::ledger::{self, FOLDERS, flags_of, folder_path, truth};
 use super::worker::Worker;
-use std::collections::{BTreeMap, BTreeSet};
+use super::{Keywords, World};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use support::client::{self, Allow, Client, Result};
 
 impl World {
     /// The keywords of a folder, by UID, as a session has them that opens it now: once in each
     /// pause.
-    pub fn keywords(&self, folder: usize) -> Option<BTreeMap<u32, BTreeSet<String>>> {
+    pub fn keywords(&self, folder: usize) -> Option<Keywords> {
         let mut fresh = self.fresh.lock().unwrap();
         let key = (self.gate.round.load(Ordering::SeqCst), folder);
         if let Some(known) = fresh.get(&key) {
             return known.clone();
         }
-        let read = || -> client::Result<BTreeMap<u32, BTreeSet<String>>> {
+        let read = || -> client::Result<Keywords> {
             let mut c =
                 Client::start(&self.plan.ours, false, self.home.path(), &self.env, &self.log)?;
             c.response(client::PATIENCE)?;
@@ -44,7 +44,7 @@ impl World {
 
 /// Holds the ledger against the folders on disk, while all is quiet.
 pub fn check(world: &World, whole: bool) {
-    for folder in 0..FOLDERS.len() {
+    for (folder, name) in FOLDERS.iter().enumerate() {
         // Somebody has to take in what lies in `new`.
         world.keywords(folder);
         let mut wrong = Vec::new();
@@ -58,7 +58,7 @@ pub fn check(world: &World, whole: bool) {
             {
                 wrong.push(format!(
                     "left in tmp of {}: {}",
-                    FOLDERS[folder],
+                    name,
                     entry.file_name().to_string_lossy()
                 ));
             }

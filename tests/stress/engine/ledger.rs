@@ -247,12 +247,12 @@ pub fn truth(root: &Path, folder: usize, whole: bool, wrong: &mut Vec<String>) -
             wrong.push(format!("{name}: {file} has no UID of its own"));
             continue;
         };
-        let octets = std::fs::read(entry.path()).unwrap_or_default();
-        let Some(id) = id_of(&octets) else {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        let Some(id) = id_of(&bytes) else {
             wrong.push(format!("{name}: {file} has no number"));
             continue;
         };
-        if whole && octets != content(id) {
+        if whole && bytes != content(id) {
             wrong.push(format!("{name}: {file} is not whole"));
         }
         truth.insert(uid, (id, letters.to_owned()));

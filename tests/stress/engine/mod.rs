@@ -123,6 +123,9 @@ impl Gate {
     }
 }
 
+/// Keywords by UID.
+pub type Keywords = BTreeMap<u32, BTreeSet<String>>;
+
 pub struct World {
     pub plan: Plan,
     pub home: tempfile::TempDir,
@@ -136,7 +139,8 @@ pub struct World {
     /// What a session of Courier's did wrong all by itself: counted, not held against us.
     pub theirs: Mutex<Vec<String>>,
     pub figures: Mutex<Figures>,
-    fresh: Mutex<BTreeMap<(u32, usize), Option<BTreeMap<u32, BTreeSet<String>>>>>,
+    /// What a session that has just come knows, by pause and folder.
+    fresh: Mutex<BTreeMap<(u32, usize), Option<Keywords>>>,
 }
 
 impl World {

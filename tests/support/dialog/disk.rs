@@ -27,11 +27,11 @@ impl Player<'_> {
             }
             Step::Messages(n, folder) => self.messages(*n, folder),
             Step::File { name, lines, time } => {
-                let name = name.octets(b"", &self.variables)?;
+                let name = name.bytes(b"", &self.variables)?;
                 let name = String::from_utf8_lossy(&name).into_owned();
                 let mut content = Vec::new();
                 for line in lines {
-                    content.extend(line.octets(b"\n", &self.variables)?);
+                    content.extend(line.bytes(b"\n", &self.variables)?);
                 }
                 self.maildir.write(&name, &content);
                 time.map_or(Ok(()), |time| set_time(&root.join(name), time))
@@ -145,10 +145,10 @@ pub(super) fn snapshot(root: &Path) -> BTreeMap<String, String> {
 }
 
 /// Text without what differs from run to run.
-fn neutral(octets: &[u8]) -> String {
+fn neutral(bytes: &[u8]) -> String {
     let era = now() - 1_000_000_000;
     let mut out = Vec::new();
-    let mut rest = octets;
+    let mut rest = bytes;
     while !rest.is_empty() {
         let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
         let number: u64 =

@@ -54,7 +54,7 @@ impl Player<'_> {
 
     /// A text of the dialog with its placeholders filled in.
     fn text(&self, text: &str) -> Result<String, String> {
-        let bytes = Pattern::parse(text)?.octets(b"", &self.variables)?;
+        let bytes = Pattern::parse(text)?.bytes(b"", &self.variables)?;
         String::from_utf8(bytes).map_err(|e| e.to_string())
     }
 
@@ -84,7 +84,7 @@ impl Player<'_> {
         let tag = if pipeline { "" } else { tag };
         let mut bytes = Vec::new();
         for send in sends {
-            bytes.extend(send.octets(b"\r\n", &self.variables)?);
+            bytes.extend(send.bytes(b"\r\n", &self.variables)?);
         }
         if *blank && !self.record {
             return Err("no answer is written here; record one with --bless".to_owned());

@@ -11,7 +11,7 @@ pub const EXTENSIONS: &str = "extensions";
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     Variable(String),
     Number,
     Any,
@@ -36,14 +36,14 @@ impl Pattern {
         let mut rest = text;
         while let Some(at) = rest.find("%{") {
             if at > 0 {
-                tokens.push(Token::Octets(rest.as_bytes()[..at].to_vec()));
+                tokens.push(Token::Bytes(rest.as_bytes()[..at].to_vec()));
             }
             let (word, after) = rest[at + 2..].split_once('}').ok_or("a %{ without its }")?;
             tokens.push(Self::placeholder(word)?);
             rest = after;
         }
         if !rest.is_empty() {
-            tokens.push(Token::Octets(rest.as_bytes().to_vec()));
+            tokens.push(Token::Bytes(rest.as_bytes().to_vec()));
         }
         Ok(Self { tokens })
     }
@@ -54,7 +54,7 @@ impl Pattern {
         }
         if let Some((count, text)) = word.strip_prefix("repeat ").and_then(|r| r.split_once(' ')) {
             let count = count.parse().map_err(|_| format!("%{{{word}}}: a count is missing"))?;
-            return Ok(Token::Octets(text.repeat(count).into_bytes()));
+            return Ok(Token::Bytes(text.repeat(count).into_bytes()));
         }
         if let Some(text) = word.strip_prefix("extension ") {
             return Ok(Token::Extension(text.as_bytes().to_vec()));
@@ -66,20 +66,20 @@ impl Pattern {
             "name" => Token::Name,
             "raw" => Token::Raw,
             "len" => Token::Length,
-            "sp" => Token::Octets(b" ".to_vec()),
-            "cr" => Token::Octets(b"\r".to_vec()),
-            "lf" => Token::Octets(b"\n".to_vec()),
-            "tab" => Token::Octets(b"\t".to_vec()),
+            "sp" => Token::Bytes(b" ".to_vec()),
+            "cr" => Token::Bytes(b"\r".to_vec()),
+            "lf" => Token::Bytes(b"\n".to_vec()),
+            "tab" => Token::Bytes(b"\t".to_vec()),
             _ if word.starts_with(|c: char| c.is_ascii_uppercase()) => {
                 Token::Variable(word.to_owned())
             }
             _ => {
                 let digits = word.strip_prefix('x').filter(|d| d.len() % 2 == 0 && d.is_ascii());
                 let digits = digits.ok_or_else(|| format!("unknown placeholder %{{{word}}}"))?;
-                let octets =
+                let bytes =
                     (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16));
-                Token::Octets(
-                    octets
+                Token::Bytes(
+                    bytes
                         .collect::<Result<_, _>>()
                         .map_err(|_| format!("%{{{word}}}: not hexadecimal"))?,
                 )
@@ -87,12 +87,12 @@ impl Pattern {
         })
     }
 
-    /// The octets to send or to write, followed by `end` unless the line closes with `%{raw}`.
-    pub fn octets(&self, end: &[u8], variables: &Variables) -> Result<Vec<u8>, String> {
+    /// The bytes to send or to write, followed by `end` unless the line closes with `%{raw}`.
+    pub fn bytes(&self, end: &[u8], variables: &Variables) -> Result<Vec<u8>, String> {
         let mut out = Vec::new();
         for token in &self.tokens {
             match token {
-                Token::Octets(octets) => out.extend_from_slice(octets),
+                Token::Bytes(bytes) => out.extend_from_slice(bytes),
                 Token::Variable(name) => {
                     out.extend_from_slice(
                         variables
@@ -117,7 +117,7 @@ impl Pattern {
     pub fn set_length(&mut self, length: usize) -> bool {
         match self.tokens.iter_mut().find(|t| **t == Token::Length) {
             Some(token) => {
-                *token = Token::Octets(length.to_string().into_bytes());
+                *token = Token::Bytes(length.to_string().into_bytes());
                 true
             }
             None => false,
@@ -131,9 +131,9 @@ impl Pattern {
     /// The first word if it is plain text: the tag of an expected line.
     pub fn first_word(&self) -> Option<String> {
         match self.tokens.first() {
-            Some(Token::Octets(octets)) => {
-                let end = octets.iter().position(|&b| b == b' ')?;
-                String::from_utf8(octets[..end].to_vec()).ok()
+            Some(Token::Bytes(bytes)) => {
+                let end = bytes.iter().position(|&b| b == b' ')?;
+                String::from_utf8(bytes[..end].to_vec()).ok()
             }
             _ => None,
         }
@@ -159,8 +159,8 @@ fn run(tokens: &[Token], line: &[u8], variables: &mut Variables) -> bool {
         return line.is_empty();
     };
     match token {
-        Token::Octets(octets) => {
-            line.strip_prefix(&octets[..]).is_some_and(|l| run(rest, l, variables))
+        Token::Bytes(bytes) => {
+            line.strip_prefix(&bytes[..]).is_some_and(|l| run(rest, l, variables))
         }
         Token::Number | Token::Length => match digits(line) {
             0 => false,

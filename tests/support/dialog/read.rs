@@ -212,7 +212,7 @@ impl Dialog {
                     continue;
                 };
                 if s == session {
-                    length += sends[n].octets(b"\r\n", &BTreeMap::new()).map_or(0, |o| o.len());
+                    length += sends[n].bytes(b"\r\n", &BTreeMap::new()).map_or(0, |o| o.len());
                     if last {
                         break;
                     }

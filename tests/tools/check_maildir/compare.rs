@@ -16,7 +16,7 @@ const FIELDS: &str = "BODY.PEEK[HEADER.FIELDS (FROM TO CC BCC SUBJECT DATE MESSA
      IN-REPLY-TO CONTENT-TYPE LIST-ID RECEIVED)]";
 /// Messages whose structures are asked for at once, and bytes of bodies.
 const BATCH: u64 = 500;
-const OCTETS: u64 = 8 << 20;
+const BYTES: u64 = 8 << 20;
 
 /// The two sessions, asked the same things.
 struct Pair {
@@ -147,17 +147,17 @@ fn compare_folder(
         let size = |n: u64| p.fetched.get(&n).and_then(|i| i.get("RFC822.SIZE")).map_or(0, number);
         let mut from = first;
         while from <= last {
-            let (mut to, mut octets) = (from, size(from));
-            while to < last && octets + size(to + 1) <= OCTETS {
+            let (mut to, mut bytes) = (from, size(from));
+            while to < last && bytes + size(to + 1) <= BYTES {
                 to += 1;
-                octets += size(to);
+                bytes += size(to);
             }
             let bodies = format!(
                 "FETCH {from}:{to} (UID BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[1] BODY.PEEK[1.MIME] {FIELDS})"
             );
             let (c, p) = pair.ask(bodies.as_bytes())?;
             compare_answers(what, &c, &p, &files, report);
-            report.octets += octets;
+            report.bytes += bytes;
             progress.tell(to, report);
             from = to + 1;
         }

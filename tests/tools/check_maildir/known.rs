@@ -31,7 +31,7 @@ pub fn walk<'a>(
 
 /// A message as it lies on disk, and what its form makes possible.
 pub struct Message<'a> {
-    /// Its octets.
+    /// Its bytes.
     pub raw: &'a [u8],
     /// Its file's name.
     pub name: &'a [u8],
@@ -111,7 +111,7 @@ fn without(text: &[u8], unwanted: impl Fn(u8) -> bool) -> Vec<u8> {
     text.iter().copied().filter(|&b| !unwanted(b)).collect()
 }
 
-/// A text without its 8-bit octets and encoded words.
+/// A text without its 8-bit bytes and encoded words.
 fn plain(text: &[u8]) -> Vec<u8> {
     let text = without(text, |b| b >= 128);
     let find = |from: usize, what: &[u8]| {
@@ -163,7 +163,7 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
         return Some("boundary-never-comes");
     }
     if structure || section {
-        // An octet or two at the end of a part, or a count of them.
+        // A byte or two at the end of a part, or a count of them.
         let near = match (count(d.courier), count(d.ours), c, o) {
             (Some(c), Some(o), _, _) => (c - o).abs() <= 2,
             (_, _, Some(c), Some(o)) if section => {

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 pub struct Report {
     pub folders: u64,
     pub messages: u64,
-    pub octets: u64,
+    pub bytes: u64,
     pub values: u64,
     /// Known differences: row, how often.
     pub rows: BTreeMap<&'static str, u64>,
@@ -106,7 +106,7 @@ fn check(o: &Options) -> Result<bool, String> {
         "{} folders, {} messages, {} MB, {} values compared: {} known differences, {} others",
         report.folders,
         report.messages,
-        report.octets >> 20,
+        report.bytes >> 20,
         report.values,
         report.rows.values().sum::<u64>(),
         report.findings.len()

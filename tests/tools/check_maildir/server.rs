@@ -23,7 +23,7 @@ pub enum Value {
     Atom(Vec<u8>),
     /// A string, quoted or literal.
     Text(Vec<u8>),
-    /// A long literal: octets, hash.
+    /// A long literal: bytes, hash.
     Big(u64, u64),
     /// A parenthesised list.
     List(Vec<Value>),
@@ -35,7 +35,7 @@ impl fmt::Debug for Value {
             Self::Nil => write!(f, "NIL"),
             Self::Atom(a) => write!(f, "{}", a.escape_ascii()),
             Self::Text(t) => write!(f, "\"{}\"", t.escape_ascii()),
-            Self::Big(n, hash) => write!(f, "{{{n} octets, hash {hash:x}}}"),
+            Self::Big(n, hash) => write!(f, "{{{n} bytes, hash {hash:x}}}"),
             Self::List(l) => {
                 write!(f, "(")?;
                 for (n, v) in l.iter().enumerate() {

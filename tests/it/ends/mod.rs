@@ -2,181 +2,20 @@
 //! itself, with every answer of a finished command that the client takes, and never with a goodbye
 //! in the middle of somebody's mail.
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+mod session;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use session::*;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{Maildir, postrider};
-
-/// No end takes longer: the program's own grace is five seconds.
-const SOON: Duration = Duration::from_secs(9);
-/// Long enough for a session to have done what it can do, and to wait.
-const SETTLED: Duration = Duration::from_millis(300);
-const BYE: &str = "* BYE Courier-IMAP server shut down by signal.\r\n";
-
-/// What the session writes to.
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Kind {
-    Pipe,
-    Socket,
-}
-
-const KINDS: [Kind; 2] = [Kind::Pipe, Kind::Socket];
-
-/// One end of the connection (or of the log) in our hands: what was written, and a way to fill it
-/// up.
-struct End {
-    kind: Kind,
-    reader: File,
-    writer: File,
-}
-
-impl End {
-    fn new(kind: Kind) -> End {
-        let (reader, writer): (OwnedFd, OwnedFd) = match kind {
-            Kind::Pipe => {
-                let (reader, writer) = std::io::pipe().unwrap();
-                (reader.into(), writer.into())
-            }
-            Kind::Socket => {
-                let (reader, writer) = UnixStream::pair().unwrap();
-                (reader.into(), writer.into())
-            }
-        };
-        End { kind, reader: reader.into(), writer: writer.into() }
-    }
-
-    fn stdio(&self) -> Stdio {
-        self.writer.try_clone().unwrap().into()
-    }
-
-    /// Writes until nothing more fits, without making the session's descriptor non-blocking.
-    fn fill(&self) -> usize {
-        let mut octets = 0;
-        let piece = [b'.'; 4096];
-        match self.kind {
-            Kind::Pipe => {
-                // A pipe gives each opener flags of its own.
-                let path = format!("/proc/self/fd/{}", self.writer.as_raw_fd());
-                let mut own = OpenOptions::new()
-                    .write(true)
-                    .custom_flags(nix::libc::O_NONBLOCK)
-                    .open(path)
-                    .unwrap();
-                for size in [4096, 1] {
-                    while let Ok(n) = own.write(&piece[..size]) {
-                        octets += n;
-                    }
-                }
-            }
-            Kind::Socket => {
-                for size in [4096, 1] {
-                    let now = nix::sys::socket::MsgFlags::MSG_DONTWAIT;
-                    while let Ok(n) =
-                        nix::sys::socket::send(self.writer.as_raw_fd(), &piece[..size], now)
-                    {
-                        octets += n;
-                    }
-                }
-            }
-        }
-        octets
-    }
-}
-
-/// A session whose output nobody reads unless asked to.
-struct Session {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: End,
-    log: End,
-}
-
-impl Session {
-    /// Past its greeting.
-    fn start(maildir: &Maildir, kind: Kind, limit: &str) -> Session {
-        let (output, log) = (End::new(kind), End::new(Kind::Pipe));
-        let mut s = Session::spawn(maildir, output, log, limit);
-        assert_eq!(s.read(18), "* PREAUTH Ready.\r\n");
-        s
-    }
-
-    fn spawn(maildir: &Maildir, output: End, log: End, limit: &str) -> Session {
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", &format!("{limit} exec {} ./Maildir", postrider().display())])
-            .current_dir(maildir.home())
-            .env_clear();
-        command.envs(support::ENVIRONMENT.iter().copied());
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(output.stdio())
-            .stderr(log.stdio())
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take();
-        Session { child, input, output, log }
-    }
-
-    fn send(&mut self, text: &str) {
-        self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
-    }
-
-    #[track_caller]
-    fn read(&mut self, n: usize) -> String {
-        let mut octets = vec![0; n];
-        for octet in octets.chunks_mut(1) {
-            // We hold the other end as well: it has no end of its own.
-            let mut there = [PollFd::new(self.output.reader.as_fd(), PollFlags::POLLIN)];
-            assert_eq!(poll(&mut there, PollTimeout::from(9000u16)), Ok(1), "nothing more comes");
-            self.output.reader.read_exact(octet).unwrap();
-        }
-        String::from_utf8(octets).unwrap()
-    }
-
-    fn signal(&self) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
-    }
-
-    /// Waits for the end, which must come soon.
-    #[track_caller]
-    fn wait(&mut self, what: &str) -> (ExitStatus, Duration) {
-        let start = Instant::now();
-        while start.elapsed() < SOON {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, start.elapsed());
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        panic!("{what}: the session does not end");
-    }
-
-    /// All that is left of the output, and the log.
-    fn rest(mut self) -> (String, String) {
-        let _ = self.child.wait();
-        let all = |end: &mut End| {
-            end.writer = File::open("/dev/null").unwrap();
-            let mut octets = Vec::new();
-            let _ = end.reader.read_to_end(&mut octets);
-            String::from_utf8(octets).unwrap()
-        };
-        (all(&mut self.output), all(&mut self.log))
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// One message of this many lines, and how it is served.
 fn big_message(maildir: &Maildir, name: &str, lines: usize) -> String {
@@ -251,12 +90,12 @@ fn memory_runs_out_in_the_middle_of_a_literal() {
         let reader = thread::spawn({
             let mut reader = s.output.reader.try_clone().unwrap();
             move || {
-                let mut octets = Vec::new();
+                let mut bytes = Vec::new();
                 let mut piece = [0; 4096];
                 while let Ok(n @ 1..) = reader.read(&mut piece) {
-                    octets.extend_from_slice(&piece[..n]);
+                    bytes.extend_from_slice(&piece[..n]);
                 }
-                octets
+                bytes
             }
         });
         let (status, _) = s.wait(&format!("{kind:?}"));
@@ -379,21 +218,21 @@ fn a_message_that_is_cut_while_it_is_served() {
         let mut s = Session::start(&maildir, kind, "");
         s.send("a EXAMINE INBOX\r\nb FETCH 1 BODY.PEEK[]\r\nc NOOP\r\n");
         let mut reader = s.output.reader.try_clone().unwrap();
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         let mut piece = [0; 65536];
         // Not before it is served.
-        while support::find(&octets, b"BODY[] {").is_none() {
+        while support::find(&bytes, b"BODY[] {").is_none() {
             let n = reader.read(&mut piece[..1024]).unwrap();
-            octets.extend_from_slice(&piece[..n]);
+            bytes.extend_from_slice(&piece[..n]);
         }
         let file =
             OpenOptions::new().write(true).open(maildir.path().join("cur/1000.a:2,S")).unwrap();
         file.set_len(1000).unwrap();
         let output = thread::spawn(move || {
             while let Ok(n @ 1..) = reader.read(&mut piece) {
-                octets.extend_from_slice(&piece[..n]);
+                bytes.extend_from_slice(&piece[..n]);
             }
-            String::from_utf8(octets).unwrap()
+            String::from_utf8(bytes).unwrap()
         });
         assert_eq!(s.wait(&format!("{kind:?}")).0.code(), Some(1), "{kind:?}");
         let (_, log) = s.rest();

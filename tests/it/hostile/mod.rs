@@ -1,186 +1,18 @@
-//! Clients that do not play by the rules: every command cut at each octet, in every state; wrong
-//! arguments; octets and tokens by chance; literals where none belong; depth, width and number
+//! Clients that do not play by the rules: every command cut at each byte, in every state; wrong
+//! arguments; bytes and tokens by chance; literals where none belong; depth, width and number
 //! beyond reason; a client that does not read, or goes away.
 //!
 //! What must hold every time: an answer or a clean end (status 0 or 1, no panic), the next command
 //! works, and no message's content has changed. The everyday amount is small; `HOSTILE_ROUNDS=n`
 //! multiplies it (see scripts/fuzz-session), `HOSTILE_SEED=n` begins elsewhere.
 
+mod victim;
+
 use postrider::testing::commands;
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
-use support::{Maildir, PATIENCE, Random, Session, find};
-
-/// At least one line for every row of the table, together with every kind of argument.
-const LINES: &[&str] = &[
-    "ACL STORE (\"INBOX\") \"bob\" \"lr\"",
-    "ACL DELETE \"INBOX\" \"bob\"",
-    "APPEND INBOX (\\Seen Kw) \"01-Jan-2020 00:00:00 +0000\" {3+}\r\nabc",
-    "CAPABILITY",
-    "CHECK",
-    "CLOSE",
-    "COPY 1,2:* \"INBOX.other\"",
-    "CREATE \"INBOX.new.&AOk-.x\"",
-    "DELETE \"INBOX.gone\"",
-    "DELETEACL INBOX bob",
-    "ENABLE UTF8=ACCEPT",
-    "EXAMINE {5+}\r\nINBOX",
-    "EXPUNGE",
-    "UID EXPUNGE 1:*",
-    "FETCH 1:* (FLAGS UID ENVELOPE BODY BODYSTRUCTURE RFC822.SIZE INTERNALDATE)",
-    "UID FETCH 1 (BODY.PEEK[1.2.MIME]<0.10> BODY[HEADER.FIELDS.NOT (From \"To\")] RFC822.HEADER BINARY[1])",
-    "FETCH *:1 FULL",
-    "GETACL INBOX",
-    "GETQUOTA \"ROOT\"",
-    "GETQUOTAROOT INBOX",
-    "ID (\"name\" \"x\" \"version\" NIL)",
-    "LIST (ACL MYRIGHTS POSTADDRESS) \"\" \"INBOX.%*\"",
-    "LIST (SUBSCRIBED) \"\" (\"*\" \"%\") RETURN (CHILDREN STATUS (MESSAGES))",
-    "LISTRIGHTS INBOX bob",
-    "LSUB \"#shared.\" \"*\"",
-    "MYRIGHTS \"INBOX\"",
-    "NAMESPACE",
-    "NOOP",
-    "RENAME INBOX.ren INBOX.ren2",
-    "SEARCH CHARSET UTF-8 OR (SEEN NOT KEYWORD x) 1:3 UID 1:* SINCE 1-Jan-2000 LARGER 3 HEADER Subject \"a\" TEXT {2+}\r\nab",
-    "SELECT \"INBOX\"",
-    "SETACL INBOX bob +lr-w",
-    "SETQUOTA \"ROOT\" (STORAGE 100 MESSAGE 10)",
-    "SORT (REVERSE ARRIVAL SUBJECT FROM) UTF-8 ALL",
-    "UID SORT (DATE) US-ASCII UNSEEN",
-    "STATUS \"INBOX.other\" (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN)",
-    "STORE 1:2 +FLAGS.SILENT (\\Seen Keyword $x)",
-    "UID STORE 1 FLAGS ()",
-    "SUBSCRIBE INBOX.other",
-    "THREAD REFERENCES UTF-8 NOT DELETED",
-    "THREAD ORDEREDSUBJECT US-ASCII ALL",
-    "UNSELECT",
-    "UNSUBSCRIBE INBOX.other",
-];
-
-const STATES: &[&str] = &["NOOP", "SELECT INBOX", "EXAMINE INBOX"];
-
-/// How many times the everyday amount.
-fn rounds() -> usize {
-    std::env::var("HOSTILE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
-}
-
-/// Another series of numbers for each kind of test, and for each seed.
-fn random(kind: u64) -> Random {
-    let seed: u64 = std::env::var("HOSTILE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    Random(seed.wrapping_mul(1_000_003).wrapping_add(kind))
-}
-
-const MESSAGES: &[&[u8]] = &[
-    b"From: a@example.com\nTo: b@example.com\nSubject: one\nMessage-Id: <1@x>\n\nbody one\n",
-    b"From: c@example.com\nSubject: Re: one\nReferences: <1@x>\nMessage-Id: <2@x>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"b\"\n\n--b\n\npart\n--b\nContent-Type: message/rfc822\n\nSubject: inner\n\ninner body\n--b--\n",
-    b"\xff\xfe\0\n\n\0\0",
-    b"",
-];
-
-/// A Maildir to be worn out: four messages, some folders.
-fn victim() -> Maildir {
-    let maildir = Maildir::new();
-    for folder in ["INBOX.other", "INBOX.gone", "INBOX.ren"] {
-        maildir.folder(folder);
-    }
-    for (n, message) in MESSAGES.iter().enumerate() {
-        maildir.deliver("INBOX", &format!("100{n}.m{n}.host"), message);
-    }
-    maildir
-}
-
-/// No message's content may change: each that lies anywhere is one of those delivered, or
-/// `appended`.
-fn unharmed(maildir: &Maildir, appended: &[&[u8]], story: &str) {
-    let known: BTreeSet<&[u8]> = MESSAGES.iter().chain(appended).copied().collect();
-    for name in maildir.files().iter().filter(|n| n.contains("cur/") || n.contains("new/")) {
-        let content = fs::read(maildir.path().join(name)).unwrap();
-        assert!(
-            known.contains(&*content),
-            "{name} has become {:?}\n{story}",
-            String::from_utf8_lossy(&content)
-        );
-    }
-}
-
-/// A session that is sent nonsense, and begins anew when that has ended it.
-struct Victim<'a> {
-    maildir: &'a Maildir,
-    env: &'a [(&'a str, &'a str)],
-    first: &'a str,
-    session: Option<Session>,
-    probes: usize,
-}
-
-impl<'a> Victim<'a> {
-    fn new(maildir: &'a Maildir, env: &'a [(&'a str, &'a str)], first: &'a str) -> Victim<'a> {
-        Victim { maildir, env, first, session: None, probes: 0 }
-    }
-
-    /// Sends `octets` and a question behind them. The question is answered; or the server asks for
-    /// a literal or IDLE's end, or says goodbye, and then it ends well.
-    fn hit(&mut self, octets: &[u8]) {
-        let mut s = self.session.take().unwrap_or_else(|| {
-            let mut s = self.maildir.session(self.env);
-            s.send(format!("s {}\r\n", self.first).as_bytes());
-            let _ = s.finish("s");
-            s
-        });
-        self.probes += 1;
-        s.forget();
-        let probe = format!("probe{}", self.probes);
-        // A cut non-synchronising literal takes what comes next; a longer one is left waiting.
-        s.send(&[octets, b"\r\nf NOOP\r\nf NOOP\r\n", probe.as_bytes(), b" NOOP\r\n"].concat());
-        let (open, patience) = match find(octets, b"+}") {
-            Some(_) => (true, Duration::from_millis(500)),
-            None => (false, PATIENCE),
-        };
-        let answered = [&b"OK"[..], b"BAD"].map(|word| [probe.as_bytes(), b" ", word].concat());
-        loop {
-            match s.response(patience) {
-                Some(line) if answered.iter().any(|a| line.starts_with(a)) => {
-                    break self.session = Some(s);
-                }
-                // It wants octets that we do not have.
-                Some(line) if line.starts_with(b"+ ") => break self.goodbye(s),
-                Some(_) => {}
-                None => {
-                    assert!(open || s.ended(), "no answer\n{}", s.story());
-                    break self.goodbye(s);
-                }
-            }
-        }
-    }
-
-    fn goodbye(&mut self, mut s: Session) {
-        s.hang_up();
-        ended_well(&mut s);
-    }
-
-    /// The last session is still alive and in order.
-    fn end(mut self) {
-        if let Some(mut s) = self.session.take() {
-            s.send(b"\r\n\r\n");
-            s.cmd("NOOP").ok("NOOP completed");
-            self.goodbye(s);
-        }
-    }
-}
-
-/// Status 0 or 1, and no panic.
-#[track_caller]
-fn ended_well(s: &mut Session) {
-    let status = s.wait();
-    assert!(
-        matches!(status.and_then(|st| st.code()), Some(0 | 1)),
-        "ended with {status:?}\n{}",
-        s.story()
-    );
-    let log = s.log().join("\n");
-    assert!(!log.contains("panicked") && !log.contains("internal error"), "{log}\n{}", s.story());
-}
+use support::find;
+use victim::*;
 
 #[test]
 fn every_command_has_a_line() {
@@ -192,7 +24,7 @@ fn every_command_has_a_line() {
 }
 
 #[test]
-fn commands_cut_at_each_octet() {
+fn commands_cut_at_each_byte() {
     std::thread::scope(|scope| {
         for state in STATES {
             scope.spawn(move || {
@@ -214,7 +46,7 @@ fn commands_cut_at_each_octet() {
 }
 
 #[test]
-fn clients_that_go_away_at_each_octet() {
+fn clients_that_go_away_at_each_byte() {
     let maildir = victim();
     let mut random = random(1);
     let lines = LINES.iter().chain(&["IDLE\r\nDONE", "LOGOUT", "APPEND INBOX {10}\r\nhalf"]);
@@ -347,17 +179,17 @@ fn arguments_wrong_missing_and_too_many() {
 }
 
 #[test]
-fn octets_by_chance() {
+fn bytes_by_chance() {
     let maildir = victim();
     let mut random = random(2);
     let mut v = Victim::new(&maildir, &[], "SELECT INBOX");
     for _ in 0..400 * rounds() {
-        let octets: Vec<u8> = match random.below(3) {
+        let bytes: Vec<u8> = match random.below(3) {
             0 => (0..random.below(200)).map(|_| random.below(256) as u8).collect(),
             1 => (0..random.below(80))
                 .map(|_| b"x \"\\(){}[]~+*%:,.0123\r\nABORT<>"[random.below(30)])
                 .collect(),
-            // A good line with a few octets changed.
+            // A good line with a few bytes changed.
             _ => {
                 let mut line = format!("x {}", random.of(LINES)).into_bytes();
                 for _ in 0..=random.below(3) {
@@ -367,7 +199,7 @@ fn octets_by_chance() {
                 line
             }
         };
-        v.hit(&octets);
+        v.hit(&bytes);
     }
     v.end();
 }
@@ -517,7 +349,7 @@ fn literals_where_none_belong() {
     let maildir = victim();
     let mut s = maildir.session(&[]);
     s.cmd("SELECT INBOX");
-    // Octets of a refused non-synchronising literal are never commands.
+    // Bytes of a refused non-synchronising literal are never commands.
     for line in [
         "a NOOP {14+}\r\nz1 EXPUNGE\r\n  ",
         "a {14+}\r\nz1 EXPUNGE\r\n  ",
