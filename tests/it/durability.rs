@@ -4,7 +4,8 @@
 //! taken.
 
 use std::path::Path;
-use support::{Maildir, Session, is_program, postrider};
+use support::programs::strace;
+use support::{Maildir, Session, postrider};
 
 /// One system call: its name, and the line of the trace.
 struct Call {
@@ -47,15 +48,6 @@ impl Trace {
     fn command(&self, text: &str) -> usize {
         self.find(0, "read", &["read(0<", text]).unwrap_or_else(|| panic!("{text} is not read"))
     }
-}
-
-fn strace() -> Option<&'static Path> {
-    let strace = Path::new("/usr/bin/strace");
-    if is_program(strace) {
-        return Some(strace);
-    }
-    eprintln!("left out: strace is not here");
-    None
 }
 
 /// Plays a session under strace.

@@ -3,10 +3,9 @@
 //! however they race, IDLE with and without the kernel's notice, and changes of others that must
 //! not be swallowed.
 
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Maildir, PATIENCE, Session, is_program, postrider};
+use support::{Maildir, PATIENCE, Session, postrider};
 
 const IDLE: &[(&str, &str)] = &[("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS IDLE")];
 
@@ -279,10 +278,7 @@ fn a_client_that_vanishes_ends_its_session_at_once() {
 /// wakes the session, and says so.
 #[test]
 fn without_notice_the_clock_wakes() {
-    let strace = Path::new("/usr/bin/strace");
-    if !is_program(strace) {
-        return eprintln!("left out: strace is not here");
-    }
+    let Some(strace) = support::programs::strace() else { return };
     for inject in [
         "inotify_init1:error=EMFILE",
         "inotify_init1:error=ENOSYS",

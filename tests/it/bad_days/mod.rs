@@ -19,11 +19,7 @@ const MESSAGE: &[u8] = b"Subject: x\n\ntext\n";
 /// A session whose system calls strace delays or refuses; `None`, with a word, where it is not
 /// installed.
 fn under_strace(maildir: &Maildir, options: &[&str]) -> Option<Session> {
-    let strace = Path::new("/usr/bin/strace");
-    if !support::is_program(strace) {
-        eprintln!("left out: strace is not here");
-        return None;
-    }
+    let strace = support::programs::strace()?;
     let ours = postrider();
     // Of two places for the trace the last one counts.
     let args = [&["-o", "/dev/null"], options, &[ours.to_str().unwrap(), "./Maildir"]].concat();
