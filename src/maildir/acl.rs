@@ -277,8 +277,8 @@ impl Acl {
         given.without(taken)
     }
 
-    /// What a user may do in a folder with this list (STORAGE 5.5). `owner` is the identifier of the
-    /// folder's owner, such as `user=joe`.
+    /// What a user may do in a folder with this list (STORAGE 5.5). `owner` is the identifier of
+    /// the folder's owner, such as `user=joe`.
     pub(crate) fn rights(&self, user: &User, owner: &[u8]) -> Rights {
         let rights = self.sum(|id| user.matches(id, owner));
         // Courier: an owner always has `a`, so that owners cannot lock themselves out.

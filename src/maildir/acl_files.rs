@@ -1,6 +1,6 @@
 //! Where access control lists are on disk: `courierimapacl` in the folder, or
-//! `courierimaphieracl/<name>` for a name that has no directory (STORAGE 5.2, 5.3). A folder without
-//! a list gets a copy of its parent's when its list is first read, and keeps that.
+//! `courierimaphieracl/<name>` for a name that has no directory (STORAGE 5.2, 5.3). A folder
+//! without a list gets a copy of its parent's when its list is first read, and keeps that.
 
 use super::acl::{Acl, MAX_FILE};
 use super::error::is_missing;
@@ -111,8 +111,8 @@ impl AclFiles<'_> {
             .is_ok_and(|all| all.iter().any(|f| folder_names::is_below(f, sub)))
     }
 
-    /// Gives a new folder its list. If the name was the parent of other folders before, it keeps its
-    /// list. Otherwise what an earlier folder of that name has left behind is removed (Courier
+    /// Gives a new folder its list. If the name was the parent of other folders before, it keeps
+    /// its list. Otherwise what an earlier folder of that name has left behind is removed (Courier
     /// 5.1.8), and the parent's list is copied.
     pub(crate) fn created(&self, sub: &[u8]) -> io::Result<Acl> {
         if !self.has_children(sub) {

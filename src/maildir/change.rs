@@ -146,8 +146,8 @@ pub(crate) fn lost_in_trash() -> Flags {
 }
 
 /// Moves a message into the trash folder's `cur` under the same base name, without the flags
-/// [`lost_in_trash`]. The folder is made if it is missing. Whether the message is gone by this call; as with [`unlink`], one that
-/// has lost \Deleted stays.
+/// [`lost_in_trash`]. The folder is made if it is missing. Whether the message is gone by this
+/// call; as with [`unlink`], one that has lost \Deleted stays.
 ///
 /// An error with EXDEV: the trash is in another file system, and nothing was done.
 pub(crate) fn move_to_trash(

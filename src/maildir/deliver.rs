@@ -189,8 +189,8 @@ impl Delivery {
     }
 }
 
-/// What a scan has put into `cur`. It is removed again if the scan fails: the client will be told
-/// that it was not stored.
+/// What a scan has put into `cur`. It is removed again if the scan fails: then the client
+/// gets the answer that it was not stored.
 pub(super) struct Arrivals<'a> {
     dir: &'a Dir,
     names: Vec<Vec<u8>>,

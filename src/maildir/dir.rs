@@ -63,7 +63,8 @@ impl Dir {
         path
     }
 
-    /// Whether the directory exists. Without a `cur` it cannot be opened all the same (STORAGE 1.1).
+    /// Whether the directory exists. Without a `cur` it cannot be opened all the same (STORAGE
+    /// 1.1).
     pub(crate) fn is_there(&self) -> bool {
         self.path.is_dir()
     }

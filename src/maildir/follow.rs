@@ -118,8 +118,8 @@ fn set_name(messages: &mut Messages, i: usize, name: &[u8]) {
 }
 
 /// Reads `cur`, and gives every message the name that its file has now, by its base name without
-/// `,S=` (STORAGE 1.4). Messages that were not found are marked as gone. It is noted whether that is
-/// certain: a directory that changes all the time may hide a file from every reading.
+/// `,S=` (STORAGE 1.4). Messages that were not found are marked as gone. It is noted whether that
+/// is certain: a directory that changes all the time may hide a file from every reading.
 fn find_new_names(dir: &Dir, messages: &mut Messages) -> Result<(), Error> {
     let path = dir.cur();
     let index = messages.index_by(|base| names::without_size(names::key(base)));

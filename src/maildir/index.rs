@@ -1,15 +1,14 @@
-//! Finding a message by its name: a hash table of positions, eight octets per slot, so that a
-//! hundred thousand names cost no more than reading them did. std's table would keep its keys; here
-//! the names stay in their arena.
+//! Finding a message by its name: a hash table of positions with eight bytes per slot. std's
+//! `HashMap` would need a copy of every name; here the names stay in the arena of the messages.
 
-/// Positions by name. The names themselves are with the caller, who compares.
+/// A hash table of positions. The caller has the keys, and compares them.
 pub(super) struct Index {
-    /// A hash and a position + 1; zero is an empty slot.
+    /// A hash and a position + 1; 0 in an empty slot.
     slots: Vec<(u32, u32)>,
     used: usize,
 }
 
-/// Mixes a name, eight octets at a time.
+/// The hash of a key, which is read eight bytes at a time.
 fn hash(key: &[u8]) -> u32 {
     const K: u64 = 0x9E37_79B9_7F4A_7C15;
     let (words, rest) = key.as_chunks::<8>();
@@ -23,18 +22,18 @@ fn hash(key: &[u8]) -> u32 {
 }
 
 impl Index {
-    /// An empty table with room for so many.
+    /// An empty table with room for so many keys.
     pub(super) fn with_capacity(names: usize) -> Index {
         let size = names.saturating_mul(2).max(16).checked_next_power_of_two().unwrap_or(16);
         Index { slots: vec![(0, 0); size], used: 0 }
     }
 
-    /// The position of the name `key`, by the caller's comparison.
+    /// The position of a key. `same` compares the key at a position with it.
     pub(super) fn find(&self, key: &[u8], same: impl FnMut(usize) -> bool) -> Option<usize> {
-        self.look(hash(key), same)
+        self.find_hash(hash(key), same)
     }
 
-    /// The position of the name `key`; if it has none, it gets this one.
+    /// The position of a key. If it has none, it gets this one, and the answer is `None`.
     pub(super) fn find_or_insert(
         &mut self,
         key: &[u8],
@@ -42,7 +41,7 @@ impl Index {
         same: impl FnMut(usize) -> bool,
     ) -> Option<usize> {
         let hash = hash(key);
-        if let Some(found) = self.look(hash, same) {
+        if let Some(found) = self.find_hash(hash, same) {
             return Some(found);
         }
         if self.used >= self.slots.len() / 4 * 3 {
@@ -58,7 +57,7 @@ impl Index {
         None
     }
 
-    fn look(&self, wanted: u32, mut same: impl FnMut(usize) -> bool) -> Option<usize> {
+    fn find_hash(&self, wanted: u32, mut same: impl FnMut(usize) -> bool) -> Option<usize> {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = wanted as usize & mask;
         loop {

@@ -67,8 +67,8 @@ pub(super) fn make_directory(dir: &Dir) -> io::Result<()> {
 }
 
 /// Reads the keywords of all messages. With `merge`, changes are merged and old files removed, as
-/// every scan does it; this needs the folder's lock. Whatever goes wrong with the merging is left to
-/// the next scan: nothing is lost by waiting.
+/// every scan does it; this needs the folder's lock. Whatever goes wrong with the merging is left
+/// to the next scan: nothing is lost by waiting.
 ///
 /// `index` is the index of the messages, which is made if it is needed: most folders have no
 /// keywords.
@@ -294,7 +294,8 @@ impl<'a> Reading<'a> {
             return;
         };
         if let Some(rest) = hidden.strip_prefix(b"tmp.") {
-            // `.tmp.<time><name>`: the name begins with the same time, so half of the digits are it.
+            // `.tmp.<time><name>`: the name begins with the same time, so half of the digits are
+            // it.
             let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
             let made = rest.get(..digits / 2).and_then(number::digits).unwrap_or(0);
             self.scratch.push((i64::try_from(made).unwrap_or(i64::MAX), name.to_vec()));

@@ -61,8 +61,8 @@ impl Names {
             || above(name).any(|level| !self.known_levels.contains(level) && pattern.matches(level))
     }
 
-    /// The lines. `with_shared`: whether the namespace `#shared` counts as a level. Courier shows it
-    /// in LSUB, not in LIST.
+    /// The lines. `with_shared`: whether the namespace `#shared` counts as a level. Courier shows
+    /// it in LSUB, not in LIST.
     fn into_list(self, pattern: &Pattern, with_shared: bool) -> Vec<Listed> {
         let names: HashSet<&[u8]> = self.names.iter().map(|n| &**n).collect();
         let mut seen = HashSet::new();
@@ -93,8 +93,8 @@ impl Namespace {
         FolderName::from_disk(name).is_ok_and(|n| self.rights_or_none(&n).contains(LOOKUP))
     }
 
-    /// Whether a subscription is shown. One whose folder does not exist is shown: it may outlive the
-    /// folder (RFC 3501 6.3.9).
+    /// Whether a subscription is shown. One whose folder does not exist is shown: it may outlive
+    /// the folder (RFC 3501 6.3.9).
     fn may_see_subscribed(&self, name: &FolderName) -> bool {
         let is_dangling =
             matches!(name.space(), Space::Index(path) if self.index().find(path).is_none());
@@ -114,8 +114,8 @@ impl Namespace {
         found.into_list(pattern, false)
     }
 
-    /// LSUB: the subscriptions that match, in the order of the file, then the levels above them. The
-    /// folders need not exist. Those without the right `l` are left out.
+    /// LSUB: the subscriptions that match, in the order of the file, then the levels above them.
+    /// The folders need not exist. Those without the right `l` are left out.
     pub(crate) fn list_subscribed(&self, pattern: &Pattern) -> std::io::Result<Vec<Listed>> {
         let mut found = Names::default();
         let index = pattern.as_bytes().starts_with(b"#");

@@ -1,14 +1,14 @@
-//! The lock of a folder: Courier's dot-lock, letter by letter, for Courier's sessions on this host
+//! The lock of a folder. It is exactly Courier's dot-lock, because Courier's sessions on this host
 //! and on others take the same one (STORAGE 8). It is held for the milliseconds of a scan, never
-//! while a client is spoken to.
+//! while we wait for a client.
 //!
-//! `tmp/courier.lock` is a link to a file of our own, with `<pid>:<host>` in it: link(2) is the one
-//! step that works over NFS without a lock daemon. A lock whose holder is gone is stale. So is one
-//! that cannot be the holder's: older than the process of that number, than this machine's (or
-//! container's) first process, than two minutes if another host made it, than fifteen minutes in
-//! any case; a crash or a power cut leaves locks behind, and process numbers come again. A stale
-//! lock is removed, and then nobody takes it for five seconds, so that two who saw it do not remove
-//! each other's new one.
+//! `tmp/courier.lock` is a link to a file of our own that holds `<pid>:<host>`: link(2) is atomic
+//! even over NFS without a lock daemon. A lock is stale if its holder does not run any more.
+//! Crashes and power cuts leave locks behind, and process numbers come again, so a lock is also
+//! stale if it is older than the process of that number, older than the first process of this
+//! machine (or container), older than two minutes if another host made it, or older than fifteen
+//! minutes. Who removes a stale lock waits for five seconds before the next try, so that two
+//! sessions that saw it do not remove each other's new lock.
 
 use super::temporary::TemporaryFile;
 use super::watch::Watch;
@@ -21,37 +21,40 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A lock that is held until this is dropped.
+/// A held lock. It is released when this is dropped.
 pub(crate) struct Lock {
-    /// The lock's path, and which file it is; `None` when locks are off.
-    held: Option<(PathBuf, Id)>,
+    /// The lock's path, and which file it is; `None` if locks are off.
+    held: Option<(PathBuf, FileId)>,
+    /// The file system's time when the lock was taken, in nanoseconds since 1970.
     time: Option<i128>,
 }
 
-/// Which file: device and inode, and its time, for an inode is soon used again.
-type Id = (u64, u64, i128);
+/// Which file: device, inode, and modification time, because an inode is soon used again.
+type FileId = (u64, u64, i128);
 
-fn id(metadata: &Metadata) -> Id {
+fn id(metadata: &Metadata) -> FileId {
     (metadata.dev(), metadata.ino(), fs::mtime_nanos(metadata))
 }
 
-/// Waits between tries where nothing tells of the lock's end (lib.rs, "The store").
+/// The waits between tries where nothing notifies us of the lock's end: they double from the first
+/// to the longest (lib.rs, "The store").
 const FIRST_WAIT: Duration = Duration::from_millis(1);
-const LONGEST_WAIT: Duration = Duration::from_millis(50);
-/// Waits where the lock's end is told: only a holder that died is found out by this.
+const MAX_WAIT: Duration = Duration::from_millis(50);
+/// The wait where inotify notifies us of the lock's end. It ends early enough to notice a holder
+/// that has died.
 const WATCHED_WAIT: Duration = Duration::from_secs(1);
-/// A ticket older than this is made anew: the lock's age is its file's.
-const TICKET_AGE: Duration = Duration::from_secs(1);
-/// How far the file system's clock, by which locks are dated, may be off from ours, in nanoseconds:
-/// at login it was proven to be less.
+/// The age from which our own file is made anew: its age will be the lock's age.
+const MAX_TICKET_AGE: Duration = Duration::from_secs(1);
+/// How far the file system's clock, which dates locks, may be off from ours, in nanoseconds. At
+/// login it was proven to be less.
 pub(super) const MAX_CLOCK_SKEW: i128 = 31_000_000_000;
 
 impl Lock {
-    /// Takes a folder's lock, waiting for it if need be. A wait that ends without it is in the log.
+    /// Takes a folder's lock, and waits for it if it is held. A wait without success is logged.
     ///
     /// [`Error::Locked`] after two minutes, [`Error::Stopped`] when a signal arrives or the client
-    /// goes away, [`Error::Gone`] if the folder is not there. With `IMAP_USELOCKS=0` this does
-    /// nothing.
+    /// goes away, [`Error::Gone`] if the folder is not there. With `IMAP_USELOCKS=0` no lock is
+    /// taken.
     pub(crate) fn acquire(store: &Store, dir: &Dir) -> Result<Lock, Error> {
         if !store.config.use_locks {
             return Ok(Lock { held: None, time: None });
@@ -67,13 +70,14 @@ impl Lock {
         taken
     }
 
-    /// Whether the lock is still ours. Courier removes a dead session's lock by its name alone, and
-    /// twice: whoever takes the lock between its look and that may lose it.
+    /// Whether the lock is still ours. Courier removes a stale lock by its name alone: a session
+    /// that takes the lock between Courier's check and that removal loses it.
     pub(super) fn is_ours(&self) -> bool {
         self.held.as_ref().is_none_or(|(path, ours)| fs::lstat(path).is_ok_and(|m| id(&m) == *ours))
     }
 
-    /// The file system's own time when the lock was taken, in nanoseconds; `None` without a lock.
+    /// The file system's time when the lock was taken, in nanoseconds since 1970; `None` if locks
+    /// are off.
     pub(super) fn time(&self) -> Option<i128> {
         self.time
     }
@@ -87,14 +91,14 @@ impl Drop for Lock {
     }
 }
 
-/// What a holder has written into the lock, and how old it was when it was last looked at, in
-/// nanoseconds.
-struct Seen {
+/// A lock of somebody else, as it was last read.
+struct Observed {
     content: Vec<u8>,
+    /// Its age in nanoseconds.
     age: i128,
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -109,8 +113,8 @@ impl fmt::Display for Seen {
 struct Wait {
     path: PathBuf,
     begun: Instant,
-    /// What was last found in its place.
-    last: Option<Seen>,
+    /// The lock as it was last read.
+    last: Option<Observed>,
 }
 
 impl fmt::Display for Wait {
@@ -129,10 +133,10 @@ impl Wait {
     fn take(&mut self, store: &Store, dir: &Dir) -> Result<Lock, Error> {
         let timing = store.timing.get();
         let mut wait = FIRST_WAIT;
-        let mut watch: Option<(Watch, Id)> = None;
+        let mut watch: Option<(Watch, FileId)> = None;
         let mut ticket = Ticket::make(store, dir)?;
         loop {
-            if ticket.made.elapsed() > TICKET_AGE {
+            if ticket.made.elapsed() > MAX_TICKET_AGE {
                 ticket = Ticket::make(store, dir)?;
             }
             match ticket.take(&self.path) {
@@ -143,7 +147,8 @@ impl Wait {
                     });
                 }
                 Ok(None) => {}
-                // Our ticket was swept away: the next one tells whether the folder was, too.
+                // Somebody has removed our file. Making another one shows if the folder is gone,
+                // too.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => ticket = Ticket::make(store, dir)?,
                 Err(e) => return Err(Error::about("locking", &self.path)(e)),
             }
@@ -167,7 +172,7 @@ impl Wait {
                         pause(WATCHED_WAIT.min(left), Some(watch))?;
                         watch.drain();
                     }
-                    // The watch stands before the next try: an end between the two is told.
+                    // The watch begins before the next try, so no end of the lock is missed.
                     _ => match Watch::of_file(&self.path) {
                         Ok(new) => watch = Some((new, holder)),
                         Err(_) => wait = backed_off(wait, left)?,
@@ -183,7 +188,7 @@ impl Wait {
         }
     }
 
-    /// Who has the lock.
+    /// Finds out who has the lock.
     fn judge(&mut self, store: &Store, ticket: &Ticket) -> Holder {
         self.last = None;
         let found = fs::open(&self.path).and_then(|(file, metadata)| {
@@ -194,19 +199,20 @@ impl Wait {
         let (metadata, content) = match found {
             Ok(found) => found,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Holder::None,
-            // Not readable, or no file: only its age counts.
+            // It cannot be read, or is no file: only its age counts.
             Err(_) => match fs::lstat(&self.path) {
                 Ok(metadata) if metadata.is_dir() => return Holder::Directory,
-                // Nobody locks with a link or a FIFO.
+                // A link or a FIFO is nobody's lock.
                 Ok(metadata) if !metadata.is_file() => return Holder::Stale(id(&metadata)),
                 Ok(metadata) => (metadata, Vec::new()),
                 Err(_) => return Holder::None,
             },
         };
         let holder = id(&metadata);
-        let seen = self.last.insert(Seen { content, age: ticket.time.saturating_sub(holder.2) });
+        let seen =
+            self.last.insert(Observed { content, age: ticket.time.saturating_sub(holder.2) });
         let timing = store.timing.get();
-        // A lock from the future was made before the clock was set back: it is as good as old.
+        // A lock from the future was made before the clock was set back, so it counts as old.
         let older_than = |age: Duration| seen.age.unsigned_abs() > age.as_nanos();
         let Some(pid) = pid_here(&seen.content, &store.config.lock_host) else {
             return if older_than(timing.foreign_age) {
@@ -215,18 +221,18 @@ impl Wait {
                 Holder::Elsewhere
             };
         };
-        let before = |start: i128| holder.2.saturating_add(MAX_CLOCK_SKEW) < start;
+        let is_before = |start: i128| holder.2.saturating_add(MAX_CLOCK_SKEW) < start;
         let stale = if pid == user::pid() || !user::process_runs(pid) {
             true
         } else if seen.age.unsigned_abs() < MAX_CLOCK_SKEW.unsigned_abs() {
-            // What has just been made is older than nothing.
+            // By clocks that differ so much, a new lock is not provably older than anything.
             false
         } else {
             let process = user::process(pid);
-            before(user::first_start())
-                || process.as_ref().is_some_and(|process| before(process.start))
-                // A session that is stopped, or waits for a file server, would go on where it was:
-                // it keeps its lock.
+            is_before(user::first_start())
+                || process.as_ref().is_some_and(|process| is_before(process.start))
+                // A session that is stopped or waits for a file server keeps its lock: it would
+                // continue as if it still had it.
                 || older_than(timing.longest_held) && !process.is_some_and(|process| process.stuck)
         };
         if stale { Holder::Stale(holder) } else { Holder::Here(holder) }
@@ -235,10 +241,10 @@ impl Wait {
 
 fn backed_off(wait: Duration, left: Duration) -> Result<Duration, Error> {
     pause(wait.min(left), None)?;
-    Ok(wait.saturating_mul(2).min(LONGEST_WAIT))
+    Ok(wait.saturating_mul(2).min(MAX_WAIT))
 }
 
-/// Waits; an error when the session is to end.
+/// Waits; [`Error::Stopped`] if the session has to end.
 fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
     let end = clock::monotonic().checked_add(time);
     loop {
@@ -248,7 +254,7 @@ fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
             Ok(ready) if ready.signal || ready.hangup => return Err(Error::Stopped),
             Ok(ready) if ready.watch => return Ok(()),
             Ok(_) => {}
-            Err(_) => clock::sleep(left.min(LONGEST_WAIT)),
+            Err(_) => clock::sleep(left.min(MAX_WAIT)),
         }
         if left.is_zero() {
             return Ok(());
@@ -256,18 +262,19 @@ fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
     }
 }
 
-/// Unlinks a lock if it is that very file: never one that somebody has taken since. Whether it was.
-fn remove_if(path: &Path, wanted: Id) -> bool {
+/// Unlinks a lock if it is this very file, not one that somebody has made since. Whether it was
+/// unlinked.
+fn remove_if(path: &Path, wanted: FileId) -> bool {
     fs::lstat(path).is_ok_and(|m| id(&m) == wanted) && fs::unlink(path).is_ok()
 }
 
-/// The file of ours that becomes the lock.
+/// A file of ours in `tmp`, which becomes the lock by a second link to it.
 struct Ticket {
     file: TemporaryFile,
     content: Vec<u8>,
-    id: Id,
+    id: FileId,
     made: Instant,
-    /// Its modification time: what the clock of the file system says.
+    /// Its modification time in nanoseconds since 1970, by the clock of the file system.
     time: i128,
 }
 
@@ -285,8 +292,7 @@ impl Ticket {
         let content = [user::pid().to_string().as_bytes(), b":", &store.config.lock_host].concat();
         let write = || -> io::Result<Metadata> {
             match file.file()?.write_all(&content) {
-                // On a full disk a lock without its content is better than none: it is stale after
-                // two minutes.
+                // On a full disk an empty lock is better than none. It is stale after two minutes.
                 Err(e) if fs::is_full(&e) => {}
                 other => other?,
             }
@@ -306,11 +312,10 @@ impl Ticket {
         })
     }
 
-    /// One try; `None`: somebody has the lock.
-    fn take(&self, path: &Path) -> io::Result<Option<Id>> {
+    /// Tries once; `None` if somebody has the lock.
+    fn take(&self, path: &Path) -> io::Result<Option<FileId>> {
         let linked = fs::link(self.file.path(), path);
-        // NFS: the answer to link() may get lost; only the link count tells the truth, in both
-        // directions.
+        // Over NFS the answer to link() may get lost. Success or not, only the link count is right.
         let links = fs::lstat(self.file.path())?.nlink();
         match linked {
             Ok(()) => Ok((links == 2).then_some(self.id)),
@@ -322,9 +327,9 @@ impl Ticket {
         }
     }
 
-    /// Where there are no hard links, Courier goes on without a lock; a file made in its place
-    /// keeps our own sessions apart.
-    fn take_without_links(&self, path: &Path) -> io::Result<Option<Id>> {
+    /// Makes the lock as a file where there are no hard links. Courier does without a lock there;
+    /// so this keeps only our own sessions apart.
+    fn take_without_links(&self, path: &Path) -> io::Result<Option<FileId>> {
         match fs::create_new(path, 0o644) {
             Ok(mut file) => {
                 let _ = file.write_all(&self.content);
@@ -340,17 +345,17 @@ impl Ticket {
 enum Holder {
     /// Nobody any more.
     None,
-    /// Somebody who is gone.
-    Stale(Id),
+    /// A session that has ended.
+    Stale(FileId),
     /// A process of this host.
-    Here(Id),
-    /// Another host, or there is no telling.
+    Here(FileId),
+    /// Another host, or somebody unknown.
     Elsewhere,
-    /// Nobody: a directory is in its place, and will be.
+    /// Nobody, but a directory has the lock's name, and will keep it.
     Directory,
 }
 
-/// The process in a lock of this host: `<pid>:<host>`.
+/// The process in the content `<pid>:<host>` of a lock, if the host is this one.
 fn pid_here(content: &[u8], host: &[u8]) -> Option<u32> {
     let colon = memchr::memchr(b':', content)?;
     let (pid, rest) = content.split_at_checked(colon)?;

@@ -106,8 +106,8 @@ impl Messages {
         changed
     }
 
-    /// As [`Messages::take_changed`], without taking note of it. Whoever compares two scans must ask
-    /// this of the older one, whose flags may be the new ones already.
+    /// As [`Messages::take_changed`], without taking note of it. Whoever compares two scans must
+    /// ask this of the older one, whose flags may be the new ones already.
     pub(crate) fn is_changed(&self, index: usize) -> bool {
         self.has(index, bit::CHANGED)
     }
@@ -340,8 +340,8 @@ impl Messages {
         self.records.iter().filter(|r| r.bits & bits != 0).filter_map(|r| Uid::new(r.uid)).collect()
     }
 
-    /// Turns the marks of a scan into those of a session: what was found for the first time, and was
-    /// not delivered by the scan, is recent.
+    /// Turns the marks of a scan into those of a session: what was found for the first time, and
+    /// was not delivered by the scan, is recent.
     pub(super) fn end_scan(&mut self) {
         for record in &mut self.records {
             let recent = record.bits & bit::FRESH != 0 && record.bits & bit::DELIVERED == 0;

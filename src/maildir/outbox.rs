@@ -1,5 +1,5 @@
-//! The outbox: a message that comes into the folder of the setting `OUTBOX` is mailed before it is
-//! stored (STORAGE 10.2).
+//! The outbox: a message that APPEND or COPY puts into the folder of the setting `OUTBOX` is mailed
+//! before it is stored (STORAGE 10.2).
 
 use super::folder_names;
 use crate::sys::{fs, process};
@@ -9,13 +9,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::Duration;
 
-/// What of the mailer's output goes to the log.
-const KEPT: usize = 511;
-/// What Courier's log has behind the mailer's words.
+/// How many bytes of the mailer's output go to the log.
+const MAX_OUTPUT: usize = 511;
+/// What Courier logs after the mailer's output.
 const FAILED: &[u8] = b"Message send FAILED.\n";
 /// A mailer that neither reads nor writes nor ends for so long is killed.
-const PATIENCE: Duration = Duration::from_secs(300);
-const PIECE: usize = 32 * 1024;
+const MAILER_TIMEOUT: Duration = Duration::from_secs(300);
+/// How many bytes of the message the mailer gets at once.
+const CHUNK: usize = 32 * 1024;
 
 /// The outbox of a session.
 #[derive(Debug)]
@@ -55,18 +56,18 @@ pub(crate) struct Mailer {
 const ENVIRONMENT: [(&str, &str); 1] =
     [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")];
 
-/// The mailer failed; the log says why.
+/// The mailer failed. The reason is logged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NotSent;
 
 impl Mailer {
-    /// Mails a message: `SENDMAIL -oi -t -f SENDER`, with the `HEADERFROM` field first and then the
-    /// file from its start, as it is on disk (LF line ends).
+    /// Mails a message by `SENDMAIL -oi -t -f SENDER`. The program gets the `HEADERFROM` field and
+    /// then the whole file as it is on disk (LF line ends).
     pub(crate) fn send(&self, message: &File) -> Result<(), NotSent> {
-        self.send_within(message, PATIENCE)
+        self.send_within(message, MAILER_TIMEOUT)
     }
 
-    fn send_within(&self, message: &File, patience: Duration) -> Result<(), NotSent> {
+    fn send_within(&self, message: &File, timeout: Duration) -> Result<(), NotSent> {
         let not_empty = |text: &Option<Vec<u8>>| text.clone().filter(|t| !t.is_empty());
         let program = not_empty(&self.program).unwrap_or_else(|| b"sendmail".to_vec());
         let sender = not_empty(&self.sender);
@@ -85,18 +86,18 @@ impl Mailer {
             if let Some(header) = first.take() {
                 return Ok(Some(header));
             }
-            let mut piece = vec![0; PIECE];
-            let length = fs::read_at(message, &mut piece, offset)?;
+            let mut chunk = vec![0; CHUNK];
+            let length = fs::read_at(message, &mut chunk, offset)?;
             offset = offset.saturating_add(length as u64);
-            piece.truncate(length);
-            Ok((length > 0).then_some(piece))
+            chunk.truncate(length);
+            Ok((length > 0).then_some(chunk))
         };
-        let why = match process::run_with_input(&mut command, next, KEPT, patience) {
+        let why = match process::run_with_input(&mut command, next, MAX_OUTPUT, timeout) {
             Ok(fed) if fed.succeeded => return Ok(()),
-            // Courier: its own word follows the mailer's, within the same limit.
+            // Courier's words follow the mailer's, within the same limit.
             Ok(mut fed) => {
                 fed.output.extend_from_slice(FAILED);
-                fed.output.truncate(KEPT);
+                fed.output.truncate(MAX_OUTPUT);
                 crate::sys::log::shown(&fed.output, crate::sys::log::MAX_LINE)
             }
             Err(e) => format!("{}: {}", crate::sys::log::value(&program), fs::error_text(&e)),
@@ -114,8 +115,8 @@ mod tests {
     use std::path::Path;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    /// One test at a time: a script that another thread's child still holds open for writing cannot
-    /// be run.
+    /// One test at a time: a script cannot be run while another thread's child still has it open
+    /// for writing.
     fn alone() -> MutexGuard<'static, ()> {
         static ALONE: Mutex<()> = Mutex::new(());
         ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,7 +147,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let m = mailer(
             dir.path(),
-            "printf '%s\\n' \"$*\" > args; env | sort > env; ls /proc/self/fd > fds; grep SigBlk /proc/self/status > sig; cat > in",
+            "printf '%s\\n' \"$*\" > args; env | sort > env; ls /proc/self/fd > fds; \
+             grep SigBlk /proc/self/status > sig; cat > in",
         );
         let file = message(dir.path(), 2);
         assert_eq!(m.send(&file), Ok(()));

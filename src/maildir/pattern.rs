@@ -1,24 +1,24 @@
-//! The patterns of LIST and LSUB (RFC 3501 6.3.8): `*` is anything, `%` anything within one level.
-//! Matching keeps a set of places in the pattern, so that no pattern takes more than length times
-//! length.
+//! The patterns of LIST and LSUB (RFC 3501 6.3.8): `*` matches anything, `%` anything within one
+//! level. Matching keeps a set of offsets in the pattern, so that no pattern takes more than the
+//! product of the lengths of pattern and name.
 
-/// A pattern, in the form of control files (UTF-8, with the namespace's prefix).
+/// A pattern, as names are in control files: UTF-8, with the namespace's prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(Vec<u8>);
 
 /// Courier refuses more wildcards than this with "Invalid argument" (PROTOCOL 4.5).
-const WILDCARDS: usize = 10;
+const MAX_WILDCARDS: usize = 10;
 
 impl Pattern {
-    /// `None` with too many wildcards.
+    /// `None` if there are too many wildcards.
     pub(crate) fn new(pattern: &[u8]) -> Option<Pattern> {
         let wildcards = pattern.iter().filter(|b| matches!(b, b'*' | b'%')).count();
-        (wildcards <= WILDCARDS).then(|| Pattern(pattern.to_vec()))
+        (wildcards <= MAX_WILDCARDS).then(|| Pattern(pattern.to_vec()))
     }
 
-    /// The pattern that a reference and a pattern of LIST mean together (PROTOCOL 4.5, "Pattern
-    /// resolution"): joined with a dot, without a dot at the end, the first level in its usual
-    /// spelling. The reference must have been found valid.
+    /// The pattern that the reference and the pattern of LIST make (PROTOCOL 4.5, "Pattern
+    /// resolution"): joined by a dot, without a dot at the end, the first level in its usual
+    /// spelling. The caller has checked that the reference is valid.
     pub(crate) fn join(reference: &[u8], pattern: &[u8]) -> Vec<u8> {
         let reference = reference.strip_suffix(b".").unwrap_or(reference);
         let mut joined = match (reference.is_empty(), pattern.is_empty()) {
@@ -29,7 +29,7 @@ impl Pattern {
         if joined.ends_with(b".") {
             joined.pop();
         }
-        // The newer releases fold the word alone: `INBOX*a` stays as it is.
+        // Courier's newer releases fold only the whole word: `INBOX*a` stays as it is.
         for word in [&b"INBOX"[..], b"shared"] {
             let ends = joined.get(word.len()).is_none_or(|b| !b.is_ascii_alphanumeric());
             if let Some(first) = joined.get_mut(..word.len())
@@ -47,17 +47,17 @@ impl Pattern {
         self.0.starts_with(b"#shared.")
     }
 
-    /// The pattern's octets.
+    /// The pattern's bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The places that can be reached from these without reading anything: a wildcard may stand for
-    /// nothing.
-    fn settle(&self, places: &mut Vec<usize>) {
-        let mut all: Vec<usize> = Vec::with_capacity(places.len());
-        for place in places.iter() {
-            let mut at = *place;
+    /// Adds the offsets that can be reached from these without reading anything, because a wildcard
+    /// may match nothing.
+    fn skip_wildcards(&self, offsets: &mut Vec<usize>) {
+        let mut all: Vec<usize> = Vec::with_capacity(offsets.len());
+        for offset in offsets.iter() {
+            let mut at = *offset;
             while all.last().is_none_or(|last| *last < at) {
                 all.push(at);
                 if !matches!(self.0.get(at), Some(b'*' | b'%')) {
@@ -66,33 +66,33 @@ impl Pattern {
                 at = at.saturating_add(1);
             }
         }
-        *places = all;
+        *offsets = all;
     }
 
-    /// The places in the pattern, ascending, once `name` has been read.
+    /// The offsets in the pattern, ascending, at which it can be after reading `name`.
     fn after(&self, name: &[u8]) -> Vec<usize> {
-        let mut places = vec![0];
-        self.settle(&mut places);
-        for octet in name {
-            let mut next: Vec<usize> = Vec::with_capacity(places.len().saturating_add(1));
-            for place in &places {
-                let to = match self.0.get(*place) {
-                    Some(b'*') => *place,
-                    Some(b'%') if *octet != b'.' => *place,
-                    Some(b) if b == octet => place.saturating_add(1),
+        let mut offsets = vec![0];
+        self.skip_wildcards(&mut offsets);
+        for byte in name {
+            let mut next: Vec<usize> = Vec::with_capacity(offsets.len().saturating_add(1));
+            for offset in &offsets {
+                let to = match self.0.get(*offset) {
+                    Some(b'*') => *offset,
+                    Some(b'%') if *byte != b'.' => *offset,
+                    Some(b) if b == byte => offset.saturating_add(1),
                     _ => continue,
                 };
                 if next.last().is_none_or(|last| *last < to) {
                     next.push(to);
                 }
             }
-            places = next;
-            if places.is_empty() {
+            offsets = next;
+            if offsets.is_empty() {
                 break;
             }
-            self.settle(&mut places);
+            self.skip_wildcards(&mut offsets);
         }
-        places
+        offsets
     }
 
     /// Whether the pattern matches a name.
@@ -103,7 +103,7 @@ impl Pattern {
     /// Whether the pattern may match a name below `level`.
     pub(crate) fn may_match_below(&self, level: &[u8]) -> bool {
         let below = [level, b"."].concat();
-        self.after(&below).iter().any(|place| *place < self.0.len())
+        self.after(&below).iter().any(|offset| *offset < self.0.len())
     }
 }
 
@@ -193,7 +193,8 @@ mod tests {
         #[test]
         fn as_the_model(pattern in "[ab.*%]{0,8}", name in "[ab.]{0,10}") {
             if let Some(p) = Pattern::new(pattern.as_bytes()) {
-                prop_assert_eq!(p.matches(name.as_bytes()), model(pattern.as_bytes(), name.as_bytes()));
+                let expected = model(pattern.as_bytes(), name.as_bytes());
+                prop_assert_eq!(p.matches(name.as_bytes()), expected);
             }
         }
 

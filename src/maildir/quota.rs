@@ -1,6 +1,6 @@
-//! The Maildir++ quota: `maildirsize`, a file of limits and of differences that every delivery
-//! agent appends to (STORAGE 7). There is no lock: one difference is one write, and whoever doubts
-//! the sum counts the Maildir and replaces the file.
+//! The Maildir++ quota: `maildirsize`, a file with the limits and with differences that every
+//! delivery agent appends (STORAGE 7). There is no lock: each difference is one write, and whoever
+//! doubts the sum counts the Maildir and replaces the file.
 
 pub(crate) use super::quota_limits::QuotaLimits;
 use super::temporary::TemporaryFile;
@@ -9,24 +9,25 @@ use crate::sys::{clock, dir, fs};
 use crate::types::Flags;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const FILE: &[u8] = b"maildirsize";
-/// From this size on the sums are not trusted (and not read).
-const FULL: u64 = 5120;
-/// A sum that would refuse a message must be younger than this, and from one line.
-const FRESH_SECONDS: i64 = 15 * 60;
-/// How often a count may be disturbed by new mail.
-const COUNTS: u32 = 5;
+/// The size in bytes from which the file is not read, but replaced by a new count.
+const MAX_FILE: usize = 5120;
+/// A message is refused only by a sum that is younger than this, in seconds, and from one line.
+const MAX_SUM_AGE: i64 = 15 * 60;
+/// How often the Maildir is counted again because mail came in during the count.
+const MAX_COUNTS: u32 = 5;
 
 /// What GETQUOTA shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Usage {
     /// The limits.
     pub(crate) limits: QuotaLimits,
-    /// Bytes used, by the sums in the file.
+    /// Bytes used, by the sum in the file.
     pub(crate) bytes: u64,
-    /// Messages counted.
+    /// Messages, by the sum in the file.
     pub(crate) messages: u64,
 }
 
@@ -52,28 +53,31 @@ pub(crate) struct Quota<'a> {
     config: &'a Config,
 }
 
-/// The file as it was read.
-struct Account {
+/// `maildirsize` as it was read.
+struct SizeFile {
     file: File,
     limits: Option<QuotaLimits>,
     bytes: i64,
     messages: i64,
+    /// How many differences were added up.
     lines: usize,
+    /// Seconds since the last change.
     age: i64,
-    empty: bool,
-    full: bool,
+    is_empty: bool,
+    is_full: bool,
 }
 
-impl Account {
+impl SizeFile {
+    /// Whether the sum cannot be right, or is not known.
     fn must_be_counted(&self) -> bool {
-        self.full || self.bytes < 0 || self.messages < 0
+        self.is_full || self.bytes < 0 || self.messages < 0
     }
 
-    /// One write, so that it stays whole beside those of others.
+    /// Appends a difference by one write, so that it stays whole beside those of others.
     fn append(&mut self, bytes: i64, messages: i64) {
-        // Courier writes a first line into an empty file, where it would be taken for limits; we
-        // leave such a file alone.
-        if (bytes, messages) == (0, 0) || self.empty {
+        // In an empty file the difference would be taken for the limits. Courier writes it all the
+        // same; we do not.
+        if (bytes, messages) == (0, 0) || self.is_empty {
             return;
         }
         if let Err(e) = self.file.write_all(line(bytes, messages).as_bytes()) {
@@ -86,7 +90,7 @@ fn line(bytes: i64, messages: i64) -> String {
     format!("{bytes:>12} {messages:>12}\n")
 }
 
-/// A word of a line as C's `strtoll` would take it, but whole.
+/// A number of a line. As for C's `strtoll`, but nothing may follow it.
 fn signed(word: &[u8]) -> Option<i64> {
     let (negative, digits) = match word.split_first() {
         Some((b'-', rest)) => (true, rest),
@@ -101,8 +105,8 @@ fn signed_size(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// Whether messages of the folder `.<sub>` count: all but those in Trash, whatever
-/// `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
+/// Whether messages of the folder `.<sub>` count: all but those in `Trash`, which has that name
+/// here whatever `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
 pub(crate) fn is_counted_folder(sub: &[u8]) -> bool {
     sub != b"Trash"
 }
@@ -112,7 +116,8 @@ pub(crate) fn is_counted(flags: Flags) -> bool {
     !flags.contains(Flags::DELETED)
 }
 
-/// The size in a file name: the digits after the last `,S=` before the `:`. Trusted for quota only.
+/// The size in a file name: the digits after the last `,S=` of the base name. It is good enough for
+/// the quota, and for nothing else.
 pub(crate) fn size_in_name(name: &[u8]) -> Option<u64> {
     let end = memchr::memrchr(b':', name).unwrap_or(name.len());
     let base = name.get(..end)?;
@@ -134,146 +139,145 @@ impl<'a> Quota<'a> {
     }
 
     /// `None` without a file, and for what is not a regular file that we may write.
-    fn read(&self) -> Option<Account> {
+    fn read(&self) -> Option<SizeFile> {
         let (file, metadata) = fs::open_append(&self.path()).ok()?;
-        let mut text = vec![0; usize::try_from(FULL).unwrap_or(0)];
+        let mut text = vec![0; MAX_FILE];
         let length = fs::read_at(&file, &mut text, 0).ok()?;
         text.truncate(length);
-        let age = clock::now()
-            .0
-            .saturating_sub(i64::try_from(fs::mtime_nanos(&metadata) / 1_000_000_000).unwrap_or(0));
-        let full = length as u64 >= FULL;
+        let age = clock::now().0.saturating_sub(metadata.mtime());
+        let is_full = length >= MAX_FILE;
         let mut lines = text.split(|b| *b == b'\n');
         let limits = QuotaLimits::parse(lines.next().unwrap_or_default());
-        let mut account = Account {
+        let mut size_file = SizeFile {
             file,
             limits,
             bytes: 0,
             messages: 0,
             lines: 0,
             age,
-            empty: length == 0,
-            full,
+            is_empty: length == 0,
+            is_full,
         };
-        if full {
-            return Some(account);
+        if is_full {
+            return Some(size_file);
         }
         for line in lines {
             let mut words =
                 line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).map(signed);
             if let (Some(Some(bytes)), Some(Some(messages))) = (words.next(), words.next()) {
-                account.bytes = account.bytes.saturating_add(bytes);
-                account.messages = account.messages.saturating_add(messages);
-                account.lines += 1;
+                size_file.bytes = size_file.bytes.saturating_add(bytes);
+                size_file.messages = size_file.messages.saturating_add(messages);
+                size_file.lines += 1;
             }
         }
-        Some(account)
+        Some(size_file)
     }
 
-    /// Limits and use, for GETQUOTA; `None` without a quota. Sums that are not known show as 0.
+    /// Limits and use, for GETQUOTA; `None` without a quota. A sum that is not known, or negative,
+    /// is shown as 0.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        let account = self.read()?;
-        let shown = |n: i64| u64::try_from(n).unwrap_or(0);
+        let size_file = self.read()?;
+        let not_negative = |n: i64| u64::try_from(n).unwrap_or(0);
         Some(Usage {
-            limits: account.limits?,
-            bytes: shown(account.bytes),
-            messages: shown(account.messages),
+            limits: size_file.limits?,
+            bytes: not_negative(size_file.bytes),
+            messages: not_negative(size_file.messages),
         })
     }
 
-    /// Whether the Maildir has a `maildirsize`: without it nothing needs to be counted.
+    /// Whether the Maildir has a `maildirsize`. Without it nothing has to be accounted for.
     pub(crate) fn is_kept(&self) -> bool {
         fs::lstat(&self.path()).is_ok_and(|m| m.is_file())
     }
 
-    /// Before messages become part of the Maildir: refuses them if they do not fit, otherwise notes
-    /// them. Octets as on disk.
+    /// Accounts for messages that will come into the Maildir, or refuses them if they do not fit.
+    /// `bytes`: their size on disk.
     pub(crate) fn check_and_add(
         &self,
         bytes: u64,
         messages: u64,
         action: Action,
     ) -> Result<(), Exceeded> {
-        if let Some(mut account) = self.with_room_for(bytes, messages, action)? {
-            account.append(signed_size(bytes), signed_size(messages));
+        if let Some(mut size_file) = self.with_room_for(bytes, messages, action)? {
+            size_file.append(signed_size(bytes), signed_size(messages));
         }
         Ok(())
     }
 
-    /// Whether messages would be refused now; nothing is noted.
+    /// As [`Quota::check_and_add`], without accounting for the messages.
     pub(crate) fn check(&self, bytes: u64, messages: u64, action: Action) -> Result<(), Exceeded> {
         self.with_room_for(bytes, messages, action).map(drop)
     }
 
-    /// The account that has room for these messages; `None` where none is kept.
+    /// The file, if it has room for these messages; `None` if there is no file and none is made.
     fn with_room_for(
         &self,
         bytes: u64,
         messages: u64,
         action: Action,
-    ) -> Result<Option<Account>, Exceeded> {
+    ) -> Result<Option<SizeFile>, Exceeded> {
         let (bytes, messages) = (signed_size(bytes), signed_size(messages));
         let setting = if action == Action::Store { None } else { self.config.quota };
         let mut counted = false;
-        let mut account = match (self.read(), setting) {
+        let mut size_file = match (self.read(), setting) {
             (None, Some(limits)) if action == Action::Append && !self.is_kept() => {
                 counted = true;
-                let Some(account) = self.recount(Some(limits)) else { return Ok(None) };
-                account
+                let Some(size_file) = self.recount(Some(limits)) else { return Ok(None) };
+                size_file
             }
             (None, _) => return Ok(None),
-            (Some(account), _) => account,
+            (Some(size_file), _) => size_file,
         };
-        let changed = setting.is_some() && setting != account.limits;
-        if !counted && (changed || account.must_be_counted()) {
+        let changed = setting.is_some() && setting != size_file.limits;
+        if !counted && (changed || size_file.must_be_counted()) {
             counted = true;
-            let Some(new) = self.recount(setting.or(account.limits)) else { return Ok(None) };
-            account = new;
+            let Some(new) = self.recount(setting.or(size_file.limits)) else { return Ok(None) };
+            size_file = new;
         }
-        let over = |a: &Account| {
+        let over = |a: &SizeFile| {
             a.limits.is_some_and(|l| {
                 l.exceeded_by(a.bytes.saturating_add(bytes), a.messages.saturating_add(messages))
             })
         };
-        if over(&account) && !counted && (account.lines > 1 || account.age > FRESH_SECONDS) {
-            let Some(new) = self.recount(account.limits) else { return Ok(None) };
-            account = new;
+        if over(&size_file) && !counted && (size_file.lines > 1 || size_file.age > MAX_SUM_AGE) {
+            let Some(new) = self.recount(size_file.limits) else { return Ok(None) };
+            size_file = new;
         }
-        if over(&account) { Err(Exceeded) } else { Ok(Some(account)) }
+        if over(&size_file) { Err(Exceeded) } else { Ok(Some(size_file)) }
     }
 
-    /// Adds what counts again, whether it fits or not: it is there already.
+    /// Accounts for messages that count again, whether they fit or not: they are there already.
     pub(crate) fn add(&self, bytes: u64, messages: u64) {
         self.change(signed_size(bytes), signed_size(messages));
     }
 
-    /// Takes off what no longer counts: a message that got \Deleted, one that is purged.
+    /// Accounts for messages that no longer count: those that got \Deleted, or were purged.
     pub(crate) fn subtract(&self, bytes: u64, messages: u64) {
         self.change(signed_size(bytes).saturating_neg(), signed_size(messages).saturating_neg());
     }
 
     fn change(&self, bytes: i64, messages: i64) {
-        let Some(mut account) = self.read() else { return };
-        if account.must_be_counted() {
-            // The deed is done: a count has it already.
-            self.recount(account.limits);
+        let Some(mut size_file) = self.read() else { return };
+        if size_file.must_be_counted() {
+            // The messages are changed by now, so the count includes the change.
+            self.recount(size_file.limits);
         } else {
-            account.append(bytes, messages);
+            size_file.append(bytes, messages);
         }
     }
 
-    /// After a folder was removed or renamed: counts everything, if there is a quota.
+    /// Counts the Maildir if there is a quota, after a folder was removed or renamed.
     pub(crate) fn recalculate(&self) {
-        if let Some(account) = self.read() {
-            self.recount(account.limits);
+        if let Some(size_file) = self.read() {
+            self.recount(size_file.limits);
         }
     }
 
-    /// Counts the Maildir and replaces the file. `None` if new mail kept coming in between or the
-    /// file cannot be written: what was to be added is allowed then.
-    fn recount(&self, limits: Option<QuotaLimits>) -> Option<Account> {
-        for _ in 0..COUNTS {
-            let before = self.newest();
+    /// Counts the Maildir and replaces the file. `None` if new mail kept coming in during the
+    /// count, or if the file cannot be written. Then every message is allowed.
+    fn recount(&self, limits: Option<QuotaLimits>) -> Option<SizeFile> {
+        for _ in 0..MAX_COUNTS {
+            let before = self.last_change();
             let (bytes, messages) = self.count();
             let text = format!(
                 "{}\n{}",
@@ -294,7 +298,7 @@ impl<'a> Quota<'a> {
                 log::warn!("maildirsize: {e}");
                 return None;
             }
-            if self.newest() == before {
+            if self.last_change() == before {
                 return self.read();
             }
         }
@@ -302,7 +306,7 @@ impl<'a> Quota<'a> {
     }
 
     /// The directories whose messages count: `new` and `cur` of the Maildir and of its folders,
-    /// links left aside.
+    /// except folders that are links.
     fn directories(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.root.clone()];
         for sub in folder_names::list(&self.root).unwrap_or_default() {
@@ -314,7 +318,8 @@ impl<'a> Quota<'a> {
         folders.iter().flat_map(|f| [f.join("new"), f.join("cur")]).collect()
     }
 
-    fn newest(&self) -> Option<i128> {
+    /// When one of the directories was last changed.
+    fn last_change(&self) -> Option<i128> {
         self.directories()
             .iter()
             .filter_map(|d| d.metadata().ok())
@@ -322,6 +327,8 @@ impl<'a> Quota<'a> {
             .max()
     }
 
+    /// Counts bytes and messages. Only files without a size in their name
+    /// need a stat.
     fn count(&self) -> (i64, i64) {
         let mut bytes = 0i64;
         let mut messages = 0i64;

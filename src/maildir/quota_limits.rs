@@ -1,5 +1,5 @@
-//! The limits of a Maildir++ quota, as `MAILDIRQUOTA` and the first line of `maildirsize` spell them
-//! (STORAGE 7.1).
+//! The limits of a Maildir++ quota, as `MAILDIRQUOTA` and the first line of `maildirsize` spell
+//! them (STORAGE 7.1).
 
 use crate::sys::log::value;
 use crate::types::number;
@@ -14,8 +14,8 @@ pub(crate) struct QuotaLimits {
 }
 
 impl QuotaLimits {
-    /// Reads `5000S,10C`: numbers with the letters S (octets) and C (messages), anything between
-    /// them passed over. A number with another letter is logged. `None` if nothing is limited.
+    /// Parses `5000S,10C`: numbers with the letters S (bytes) and C (messages). Other text is
+    /// skipped, but a number with another letter is logged. `None` if nothing is limited.
     pub(crate) fn parse(text: &[u8]) -> Option<QuotaLimits> {
         let mut limits = QuotaLimits::default();
         let mut rest = text;
@@ -37,13 +37,14 @@ impl QuotaLimits {
         (limits != QuotaLimits::default()).then_some(limits)
     }
 
-    /// As line 1 of the file has them.
+    /// The limits as the first line of `maildirsize` has them.
     pub(super) fn line(self) -> String {
         let one = |n: u64, letter| if n == 0 { String::new() } else { format!("{n}{letter}") };
         let comma = if self.bytes != 0 && self.messages != 0 { "," } else { "" };
         format!("{}{comma}{}", one(self.bytes, 'S'), one(self.messages, 'C'))
     }
 
+    /// Whether so many bytes and messages are more than the limits allow.
     pub(super) fn exceeded_by(self, bytes: i64, messages: i64) -> bool {
         let over = |n: i64, limit: u64| limit != 0 && u64::try_from(n).is_ok_and(|n| n > limit);
         over(bytes, self.bytes) || over(messages, self.messages)

@@ -189,8 +189,8 @@ impl<'a> FolderReading<'a> {
         Ok(names)
     }
 
-    /// Whether a name in `new` belongs to a message that has a UID and is not in `cur`: somebody has
-    /// put it back.
+    /// Whether a name in `new` belongs to a message that has a UID and is not in `cur`: somebody
+    /// has put it back.
     pub(super) fn was_put_back(&self, name: &[u8]) -> bool {
         self.messages.find(&self.index, name).is_some_and(|i| !self.messages.has(i, bit::FOUND))
     }

@@ -1,23 +1,22 @@
-//! A file that is not under the name that we know: every change of a flag is a rename, by any
-//! session of any program at any moment, so a missing name says little. Reading the directory finds
-//! the new name, but not that of a file which is renamed again and again while we read: the entry
-//! that we see is old when we come to it, and a file that moves from what we have yet to read to
-//! what we have read is not seen at all. The names that a change of flags can lead to are few, and
-//! asking for each takes microseconds.
+//! Finding a file that is renamed again and again. Every change of a flag is a rename, by any
+//! session of any program at any moment. Reading the directory finds the new name of a file that
+//! was renamed once. But if it is renamed while we read, its entry is out of date when we come to
+//! it, or moves from the part that we have yet to read into the part that we have read. A change of
+//! flags can lead to few names only, and a stat of each takes microseconds.
 
 use crate::sys::fs;
 use std::path::Path;
 
-/// The letters of flags, in the order in which they stand in a name. `P` is kept by other programs.
+/// The letters of flags, in their order in a name. Other programs use `P`.
 const LETTERS: [u8; 6] = *b"DFPRST";
-/// How many sets of them there are.
+/// How many sets of letters there are.
 const SETS: u8 = 1 << LETTERS.len();
-/// How often all of them are asked for: a file may change its name between two questions.
+/// How often all names are tried: a file may be renamed between two stats.
 const ROUNDS: u32 = 3;
 
-/// The name of a base with other flags than it was known by: those in `difference` turned round.
-/// Letters that are nobody's flags here (other servers have keywords there) stay as they are,
-/// behind the others.
+/// The name with this base name and the known letters, except that the flags in the bits of
+/// `difference` are inverted. Letters that are no flags (other servers keep keywords there) stay at
+/// the end.
 fn with_flags(base: &[u8], known: &[u8], difference: u8) -> Vec<u8> {
     let mut name = base.to_vec();
     name.extend_from_slice(b":2,");
@@ -29,12 +28,12 @@ fn with_flags(base: &[u8], known: &[u8], difference: u8) -> Vec<u8> {
     name
 }
 
-/// The letters of a name that begins with this base.
+/// The letters of a file name with this base name.
 fn letters<'n>(base: &[u8], name: &'n [u8]) -> &'n [u8] {
     name.get(base.len()..).and_then(|s| s.strip_prefix(b":2,")).unwrap_or_default()
 }
 
-/// The names that a change of one flag leads to, and the known one.
+/// The known name, and the names to which a change of one flag leads.
 pub(super) fn likely(base: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
     let one = (0..LETTERS.len()).map(|n| 1 << n);
     [0].into_iter()
@@ -43,9 +42,9 @@ pub(super) fn likely(base: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The name that the file of this base has now, if it is one that a change of flags leads to; the
-/// likely ones are asked for first: those that differ by few flags from `name`, by which it was
-/// last known. A file that is renamed again and again may be missed.
+/// The name that the file with this base name has now, if a change of flags leads to it. The names
+/// that differ by few flags from `name`, the last one known, are tried first. A file that is
+/// renamed all the time may be missed.
 pub(super) fn find(cur: &Path, base: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let mut differences: Vec<u8> = (0..SETS).collect();
     differences.sort_by_key(|d| d.count_ones());
@@ -103,7 +102,7 @@ mod tests {
 
     /// Somebody changes a flag all the time: mostly it is found.
     #[test]
-    fn a_restless_file_is_found() {
+    fn a_file_that_is_always_renamed_is_found() {
         let cur = tempfile::tempdir().unwrap();
         let (a, b) = (cur.path().join("1.a:2,"), cur.path().join("1.a:2,F"));
         std::fs::write(&a, "").unwrap();

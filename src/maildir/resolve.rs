@@ -1,16 +1,16 @@
-//! From a folder's name to where it lives and what the user may do there: the three namespaces
-//! behind one door (STORAGE 4.3, 5, 6).
+//! From a folder's name to its directory and to the user's rights, for all three namespaces
+//! (STORAGE 4.3, 5, 6).
 //!
-//! No name can lead out of its Maildir: levels hold no `/` and are never empty, so that `..` cannot
-//! be spelled. Symbolic links are followed where the administrator or the owner put them as a
-//! folder (`.Link`) or as an old-style shared folder, nowhere else.
+//! No name can lead out of its Maildir: levels hold no `/` and are never empty, so `..` is no name.
+//! Symbolic links are followed only where the administrator or the owner has made them, as a folder
+//! (`.Link`) or as an old-style shared folder.
 
 use super::account::AccountOptions;
 use super::acl::{Acl, ChangeRefused, User};
 use super::acl_files::AclFiles;
 use super::folder_names;
 use super::host::Host;
-use super::shared_index::{self, SharedIndex, Spot};
+use super::shared_index::{self, IndexName, SharedIndex};
 use super::shared_link::{self, SharedLinks};
 use super::subscriptions::Subscriptions;
 use super::{Dir, Store, lock::Lock};
@@ -25,20 +25,20 @@ use std::path::{Path, PathBuf};
 pub(crate) enum FolderKind {
     /// The account's own Maildir.
     Own,
-    /// Somebody's, by the shared index.
+    /// Another account's, by the shared index.
     Index,
-    /// Shared by file permissions: messages are links.
+    /// Shared by file permissions; its messages are links.
     Link,
 }
 
-/// Where a folder lives.
+/// Where a folder is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Resolved {
-    /// The folder: what is scanned.
+    /// The folder that is scanned.
     pub(crate) dir: Dir,
-    /// What APPEND and COPY deliver to: another one for [`FolderKind::Link`].
+    /// The folder to which APPEND and COPY deliver: another one for [`FolderKind::Link`].
     pub(crate) delivery: Dir,
-    /// The Maildir that it belongs to: quota, access control, trash.
+    /// The Maildir that it is in, for quota, access control and trash.
     pub(crate) root: PathBuf,
     /// The folder's name in `root`, empty for an INBOX.
     pub(crate) sub: Vec<u8>,
@@ -52,9 +52,9 @@ pub(crate) struct Resolved {
 
 /// There is no such folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct NotThere;
+pub(crate) struct NoSuchFolder;
 
-/// What a session knows of its account when names are looked up.
+/// What a session needs to look up names.
 #[derive(Debug)]
 pub(crate) struct Namespace {
     root: PathBuf,
@@ -64,20 +64,20 @@ pub(crate) struct Namespace {
     no_lists: bool,
     index: SharedIndex,
     global: PathBuf,
-    /// What the last list gave: nearly all folders have the same one.
-    last: RefCell<Last>,
+    /// The rights by the last list: nearly all folders have the same one.
+    last: RefCell<LastRights>,
 }
 
-/// A list's file, its folder's owner, and the user's rights by it.
+/// The user's rights by a list with this content, in a folder of this owner.
 #[derive(Debug, Default)]
-struct Last {
+struct LastRights {
     text: Vec<u8>,
     owner: Vec<u8>,
     rights: Option<Rights>,
 }
 
-/// The octets of a list that is remembered.
-const REMEMBERED: usize = 4096;
+/// The most bytes of a list that is remembered.
+const MAX_REMEMBERED: usize = 4096;
 
 /// The settings behind a [`Namespace`].
 #[derive(Clone, Debug)]
@@ -151,7 +151,7 @@ impl Namespace {
         }
     }
 
-    fn shared(account: shared_index::Account) -> Resolved {
+    fn shared(account: shared_index::IndexFolder) -> Resolved {
         let dir = Dir::at(folder_names::directory(&account.root, &account.sub));
         Resolved {
             delivery: dir.clone(),
@@ -164,31 +164,34 @@ impl Namespace {
         }
     }
 
-    /// Where a folder would live, whether it is there or not: for CREATE and RENAME. `None` for
-    /// names that cannot be folders: levels of the index, accounts that are not in it, old-style
-    /// shared folders.
+    /// Where a folder is or would be, for CREATE and RENAME. `None` for names that cannot be
+    /// folders: levels of the index, accounts that are not in it, old-style shared folders.
     pub(crate) fn location(&self, name: &FolderName) -> Option<Resolved> {
         match name.space() {
             Space::Inbox => Some(self.own(b"")),
             Space::Own(sub) => Some(self.own(sub)),
             Space::Index(path) => match self.index.find(path)? {
-                Spot::Account(account) => Some(Namespace::shared(account)),
-                Spot::Level => None,
+                IndexName::Folder(account) => Some(Namespace::shared(account)),
+                IndexName::Level => None,
             },
             Space::Link(_) => None,
         }
     }
 
-    /// Where a folder lives. An old-style shared folder is subscribed by this, as Courier does at
-    /// the first look (STORAGE 6.2).
-    pub(crate) fn resolve(&self, name: &FolderName) -> Result<Resolved, NotThere> {
+    /// Where a folder is. An old-style shared folder gets subscribed, as Courier does it when the
+    /// folder is first used (STORAGE 6.2).
+    pub(crate) fn resolve(&self, name: &FolderName) -> Result<Resolved, NoSuchFolder> {
         let Space::Link(path) = name.space() else {
-            return self.location(name).filter(|r| r.dir.is_there()).ok_or(NotThere);
+            return self.location(name).filter(|r| r.dir.is_there()).ok_or(NoSuchFolder);
         };
-        let link = self.links().find(path).filter(shared_link::Link::is_there).ok_or(NotThere)?;
+        let link = self
+            .links()
+            .find(path)
+            .filter(shared_link::LinkedFolder::is_there)
+            .ok_or(NoSuchFolder)?;
         if let Err(e) = self.links().subscribe(path) {
             log::error!("{}: {}", fs::shown(&link.dir), fs::error_text(&e));
-            return Err(NotThere);
+            return Err(NoSuchFolder);
         }
         Ok(Resolved {
             delivery: Dir::at(link.dir.join("shared")),
@@ -201,20 +204,20 @@ impl Namespace {
         })
     }
 
-    /// The list and the owner behind a name; `None` where there is neither file nor account.
+    /// The list and the owner of a folder; `None` if the name stands for nothing.
     fn list_of(&self, name: &FolderName) -> io::Result<Option<(Acl, Vec<u8>)>> {
         if let Space::Index(path) = name.space()
-            && self.index.find(path) == Some(Spot::Level)
+            && self.index.find(path) == Some(IndexName::Level)
         {
             return Ok(Some((Acl::of_level(), Vec::new())));
         }
-        let Some(place) = self.location(name) else { return Ok(None) };
-        Ok(Some((self.lists(&place.root).load(&place.sub)?, place.owner)))
+        let Some(at) = self.location(name) else { return Ok(None) };
+        Ok(Some((self.lists(&at.root).load(&at.sub)?, at.owner)))
     }
 
-    /// What the user may do in a folder. The folder need not exist: the parent's list counts then,
-    /// and is saved (STORAGE 5.3). Names that stand for nothing give no rights; a list that cannot
-    /// be read is an error.
+    /// What the user may do in a folder. If the folder does not exist, it inherits its parent's
+    /// list, which is saved (STORAGE 5.3). A name that stands for nothing gives no rights. An error
+    /// if a list cannot be read.
     pub(crate) fn rights(&self, name: &FolderName) -> io::Result<Rights> {
         match name.space() {
             Space::Inbox | Space::Own(_) if self.no_lists => {
@@ -224,8 +227,8 @@ impl Namespace {
             Space::Inbox => self.rights_by_list(&self.root, b"", self.user.identifier()),
             Space::Own(sub) => self.rights_by_list(&self.root, sub, self.user.identifier()),
             Space::Index(path) => match self.index.find(path) {
-                Some(Spot::Level) => Ok(Acl::of_level().rights(&self.user, b"")),
-                Some(Spot::Account(account)) => {
+                Some(IndexName::Level) => Ok(Acl::of_level().rights(&self.user, b"")),
+                Some(IndexName::Folder(account)) => {
                     self.rights_by_list(&account.root, &account.sub, &account.owner)
                 }
                 None => Ok(Rights::NONE),
@@ -245,13 +248,13 @@ impl Namespace {
         let mut acl = Acl::parse(&text);
         acl.complete();
         let rights = acl.rights(&self.user, owner);
-        if text.len() <= REMEMBERED {
-            *last = Last { text, owner: owner.to_vec(), rights: Some(rights) };
+        if text.len() <= MAX_REMEMBERED {
+            *last = LastRights { text, owner: owner.to_vec(), rights: Some(rights) };
         }
         Ok(rights)
     }
 
-    /// As [`Namespace::rights`]; a list that cannot be read is logged and gives no rights.
+    /// As [`Namespace::rights`]. A list that cannot be read is logged and gives no rights.
     pub(crate) fn rights_or_none(&self, name: &FolderName) -> Rights {
         self.rights(name).unwrap_or_else(|e| {
             log::error!(
@@ -272,7 +275,7 @@ impl Namespace {
         Rights::of(if writable { b"lrswixte" } else { b"lrsw" })
     }
 
-    /// A folder's list, as the commands show it.
+    /// A folder's list, for GETACL and the like.
     pub(crate) fn load(&self, name: &FolderName) -> Result<Acl, ChangeRefused> {
         if let Space::Link(path) = name.space() {
             let mut acl = Acl::new();
@@ -288,22 +291,22 @@ impl Namespace {
             .ok_or(ChangeRefused::Special)
     }
 
-    /// Changes a folder's list, if the rules allow the outcome (STORAGE 5.6); the list as it is
-    /// then. The Maildir's lock is held from reading to writing, so that two changes at a time are
-    /// both made. The caller has checked the right `a`.
+    /// Changes a folder's list, if the rules allow the result (STORAGE 5.6). The new list. The
+    /// Maildir is locked from the reading to the writing, so that of two simultaneous changes none
+    /// is lost. The caller has checked the right `a`.
     pub(crate) fn change(
         &self,
         store: &Store,
         name: &FolderName,
         edit: impl FnOnce(&mut Acl) -> Result<(), ChangeRefused>,
     ) -> Result<Acl, ChangeRefused> {
-        let place = self.location(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
-        let _lock = Lock::acquire(store, &Dir::at(&place.root)).map_err(ChangeRefused::Locked)?;
-        let lists = self.lists(&place.root);
-        let mut acl = lists.load(&place.sub).map_err(ChangeRefused::Failed)?;
+        let at = self.location(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
+        let _lock = Lock::acquire(store, &Dir::at(&at.root)).map_err(ChangeRefused::Locked)?;
+        let lists = self.lists(&at.root);
+        let mut acl = lists.load(&at.sub).map_err(ChangeRefused::Failed)?;
         edit(&mut acl)?;
-        acl.check(&place.owner)?;
-        lists.save(&place.sub, &acl).map_err(ChangeRefused::Failed)?;
+        acl.check(&at.owner)?;
+        lists.save(&at.sub, &acl).map_err(ChangeRefused::Failed)?;
         Ok(acl)
     }
 }

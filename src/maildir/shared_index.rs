@@ -1,6 +1,6 @@
-//! The index file of shared folders (STORAGE 6.1): which accounts and groups stand behind the names
-//! that begin with `#shared.`. The files are the administrator's; they are read once per session,
-//! at the first need.
+//! The index file of shared folders (STORAGE 6.1): the accounts and groups of the names that begin
+//! with `#shared.`. The administrator writes these files. A session reads each of them once, when
+//! it first needs it.
 
 use crate::sys::fs;
 use crate::types::number::atoi;
@@ -11,14 +11,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// A larger index is an error.
-const SIZE_LIMIT: u64 = 32 * 1024 * 1024;
-/// Groups within groups beyond this are not entered: a file may name itself.
-const DEPTH: usize = 16;
-/// Groups that one listing enters.
-const BUDGET: usize = 10_000;
+/// The most bytes of an index file.
+const MAX_FILE: u64 = 32 * 1024 * 1024;
+/// How deep groups may be nested: a file may name itself.
+const MAX_DEPTH: usize = 16;
+/// How many groups one listing reads.
+const MAX_GROUPS: usize = 10_000;
 
-/// The owner of accounts that stand in the top index: nobody.
+/// The owner of the accounts in the top index: nobody.
 const NOBODY: &[u8] = b"vendor=courier.internal";
 
 /// The index of a session.
@@ -26,29 +26,29 @@ const NOBODY: &[u8] = b"vendor=courier.internal";
 pub(crate) struct SharedIndex {
     file: Option<PathBuf>,
     munge: bool,
-    /// Device and inode of the session's own Maildir, which the index leaves out.
+    /// Device and inode of the session's own Maildir, which is not shown.
     own: Option<(u64, u64)>,
-    files: RefCell<HashMap<PathBuf, Rc<Entries>>>,
+    files: RefCell<HashMap<PathBuf, Rc<IndexFile>>>,
 }
 
-/// One file.
+/// One index file.
 #[derive(Debug, Default)]
-struct Entries {
-    list: Vec<Entry>,
-    /// The first entry of each name: a level of a hundred thousand accounts is asked for each of
-    /// them.
+struct IndexFile {
+    list: Vec<IndexEntry>,
+    /// The first entry of each name. A level may have a hundred thousand accounts, and each of them
+    /// is looked up.
     by_name: HashMap<Box<[u8]>, usize>,
 }
 
-impl Entries {
-    fn find(&self, name: &[u8]) -> Option<&Entry> {
+impl IndexFile {
+    fn find(&self, name: &[u8]) -> Option<&IndexEntry> {
         self.list.get(*self.by_name.get(name)?)
     }
 }
 
 #[derive(Debug)]
-struct Entry {
-    /// As a level of a folder's name.
+struct IndexEntry {
+    /// The name as a level of a folder's name.
     name: Box<[u8]>,
     target: Target,
 }
@@ -63,16 +63,16 @@ enum Target {
 
 /// What a name stands for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Spot {
+pub(crate) enum IndexName {
     /// A level of groups.
     Level,
     /// Something in an account.
-    Account(Account),
+    Folder(IndexFolder),
 }
 
-/// A folder in a shared account's Maildir; whether there is one is another question.
+/// A folder in a shared account's Maildir. It need not exist.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Account {
+pub(crate) struct IndexFolder {
     /// The Maildir.
     pub(crate) root: PathBuf,
     /// The folder in it, empty for its INBOX.
@@ -82,7 +82,7 @@ pub(crate) struct Account {
 }
 
 impl SharedIndex {
-    /// `file` is `IMAP_SHAREDINDEXFILE`, with `sharedgroup` appended; `None` or empty: nothing is
+    /// `file` is `IMAP_SHAREDINDEXFILE`, to which `sharedgroup` is appended; without it nothing is
     /// shared. `munge` is `IMAP_SHAREDMUNGENAMES`, `own` the session's own Maildir.
     pub(crate) fn new(
         file: Option<&[u8]>,
@@ -97,19 +97,19 @@ impl SharedIndex {
         SharedIndex { file, munge, own, files: RefCell::default() }
     }
 
-    /// Reads an index file, or remembers what it said.
-    fn entries(&self, file: &Path) -> Rc<Entries> {
+    /// Reads an index file, unless it was read before.
+    fn entries(&self, file: &Path) -> Rc<IndexFile> {
         if let Some(known) = self.files.borrow().get(file) {
             return Rc::clone(known);
         }
         let shown = fs::shown(file);
         let read = fs::open_through_link(file)
-            .and_then(|(open, metadata)| fs::read_all(&open, &metadata, SIZE_LIMIT));
+            .and_then(|(open, metadata)| fs::read_all(&open, &metadata, MAX_FILE));
         let text = read.unwrap_or_else(|e| {
             log::error!("{shown}: {}", fs::error_text(&e));
             Vec::new()
         });
-        let mut entries = Entries::default();
+        let mut entries = IndexFile::default();
         for (n, line) in (1u64..).zip(text.split(|b| *b == b'\n')) {
             let line = line.split(|b| *b == b'#').next().unwrap_or_default();
             if line.is_empty() {
@@ -128,17 +128,17 @@ impl SharedIndex {
         entries
     }
 
-    fn entry(&self, line: &[u8], file: &Path) -> Option<Entry> {
+    fn entry(&self, line: &[u8], file: &Path) -> Option<IndexEntry> {
         let mut fields = line.split(|b| *b == b'\t');
         let raw = fields.next()?;
         let name = level_name(raw, self.munge)?.into_boxed_slice();
         let second = fields.next()?;
         let third = fields.next().filter(|f| !f.is_empty() && !f.contains(&0))?;
         if second == b"*" {
-            // Courier: the name is appended to this file's directory, whatever it starts with.
+            // Courier: the file is in the directory of this one, even if its name begins with `/`.
             let start = third.iter().position(|b| *b != b'/')?;
             let group = fs::join(file.parent()?, third.get(start..)?);
-            return Some(Entry {
+            return Some(IndexEntry {
                 name,
                 target: Target::Group(group, [b"user=", raw].concat().into()),
             });
@@ -148,11 +148,11 @@ impl SharedIndex {
         }
         let home = fields.next()?;
         let maildir = fields.next().filter(|m| !m.is_empty()).unwrap_or(b"./Maildir");
-        // Joining takes an absolute Maildir as it is. One relative to nothing would be looked for
-        // in the session's own.
+        // An absolute Maildir stays as it is. Without a home, a relative one would be looked for in
+        // the session's own Maildir.
         let root = fs::join(fs::path(home), maildir);
         (root.is_absolute() && !line.contains(&0))
-            .then_some(Entry { name, target: Target::Account(root) })
+            .then_some(IndexEntry { name, target: Target::Account(root) })
     }
 
     /// Whether an account's Maildir is there and not the session's own.
@@ -160,14 +160,14 @@ impl SharedIndex {
         root.metadata().is_ok_and(|m| m.is_dir() && self.own != Some((m.dev(), m.ino())))
     }
 
-    /// What the name `#shared.<path>` stands for; `None` if the index has no such thing.
-    pub(crate) fn find(&self, path: &[u8]) -> Option<Spot> {
+    /// What the name `#shared.<path>` stands for; `None` if the index does not have it.
+    pub(crate) fn find(&self, path: &[u8]) -> Option<IndexName> {
         let mut file = self.file.clone()?;
         let mut owner: Box<[u8]> = NOBODY.into();
         let mut rest = path;
-        for _ in 0..DEPTH {
+        for _ in 0..MAX_DEPTH {
             if rest.is_empty() {
-                return Some(Spot::Level);
+                return Some(IndexName::Level);
             }
             let end = memchr::memchr(b'.', rest).unwrap_or(rest.len());
             let (level, below) = rest.split_at_checked(end)?;
@@ -177,26 +177,26 @@ impl SharedIndex {
                 Target::Group(group, user) => (file, owner) = (group.clone(), user.clone()),
                 Target::Account(root) => {
                     let account =
-                        Account { root: root.clone(), sub: rest.to_vec(), owner: owner.into() };
-                    return self.is_shown(root).then_some(Spot::Account(account));
+                        IndexFolder { root: root.clone(), sub: rest.to_vec(), owner: owner.into() };
+                    return self.is_shown(root).then_some(IndexName::Folder(account));
                 }
             }
         }
         None
     }
 
-    /// Walks the index. `wanted(name)` says whether something at or below the name `#shared...` is
-    /// of interest, `enter(name)` whether something below it is; `group` and `account` get what is
-    /// there.
+    /// Walks the index, and calls `group` and `account` with what is there. `wanted(name)`: whether
+    /// the name `#shared...` or something below it is of interest. `enter(name)`: whether something
+    /// below it is.
     pub(crate) fn walk(
         &self,
         wanted: &dyn Fn(&[u8]) -> bool,
         enter: &dyn Fn(&[u8]) -> bool,
         group: &mut dyn FnMut(&[u8]),
-        account: &mut dyn FnMut(&[u8], Account),
+        account: &mut dyn FnMut(&[u8], IndexFolder),
     ) {
         let Some(file) = &self.file else { return };
-        let mut budget = BUDGET;
+        let mut budget = MAX_GROUPS;
         let mut waiting = vec![(file.clone(), b"#shared".to_vec(), NOBODY.to_vec(), Vec::new())];
         while let Some((file, prefix, owner, above)) = waiting.pop() {
             let mut found = Vec::new();
@@ -208,9 +208,9 @@ impl SharedIndex {
                 match &entry.target {
                     Target::Group(next, user) => {
                         group(&name);
-                        // A group that is within itself is shown, and not entered again.
+                        // A group inside itself is shown, but not entered again.
                         let known = *next == file || above.contains(next);
-                        if enter(&name) && !known && above.len() < DEPTH && budget > 0 {
+                        if enter(&name) && !known && above.len() < MAX_DEPTH && budget > 0 {
                             budget -= 1;
                             let above = above.iter().chain([&file]).cloned().collect();
                             found.push((next.clone(), name, user.to_vec(), above));
@@ -219,7 +219,11 @@ impl SharedIndex {
                     Target::Account(root) if self.is_shown(root) => {
                         account(
                             &name,
-                            Account { root: root.clone(), sub: Vec::new(), owner: owner.clone() },
+                            IndexFolder {
+                                root: root.clone(),
+                                sub: Vec::new(),
+                                owner: owner.clone(),
+                            },
                         );
                     }
                     Target::Account(_) => {}
@@ -228,13 +232,13 @@ impl SharedIndex {
             waiting.extend(found.into_iter().rev());
         }
         if budget == 0 {
-            log::warn!("shared index: more than {BUDGET} groups");
+            log::warn!("shared index: more than {MAX_GROUPS} groups");
         }
     }
 }
 
-/// An account's or a group's name as a level of a folder's name (STORAGE 6.1): modified UTF-7, and
-/// nothing that would be a separator.
+/// An account's or a group's name as a level of a folder's name (STORAGE 6.1): in modified UTF-7,
+/// without separators.
 fn level_name(name: &[u8], munge: bool) -> Option<Vec<u8>> {
     let encoded = utf7::encode(name).filter(|n| !n.is_empty())?;
     let mut out = Vec::with_capacity(encoded.len());
@@ -256,12 +260,12 @@ mod tests {
     use super::*;
     use std::fs as stdfs;
 
-    struct Place {
+    struct Fixture {
         dir: tempfile::TempDir,
     }
 
-    impl Place {
-        fn new(files: &[(&str, &str)]) -> Place {
+    impl Fixture {
+        fn new(files: &[(&str, &str)]) -> Fixture {
             let dir = tempfile::tempdir().unwrap();
             for account in ["joe", "bob", "sal"] {
                 stdfs::create_dir_all(dir.path().join(account).join("Maildir")).unwrap();
@@ -273,7 +277,7 @@ mod tests {
                 )
                 .unwrap();
             }
-            Place { dir }
+            Fixture { dir }
         }
 
         fn index(&self, file: &str, munge: bool) -> SharedIndex {
@@ -305,32 +309,35 @@ mod tests {
         found.into_inner()
     }
 
-    const TOP: &str = "# comment\njoe\t5001\t5001\tD/joe\nbob\t5001\t5001\tD/bob\tMaildir # c\nbob2\t5001\t5001\t/x\tD/bob/Maildir\topt\n\
-        nope\t1\t1\t/nonexistent\nzero\t0\t1\tD/bob\nshort\t1\na.b/c\\d\t1\t1\tD/sal\nJ\u{f6}rg\t1\t1\tD/sal\nSales\t*\tsales\nLoop\t*\ttop\n\
+    const TOP: &str = "# comment\njoe\t5001\t5001\tD/joe\n\
+        bob\t5001\t5001\tD/bob\tMaildir # c\n\
+        bob2\t5001\t5001\t/x\tD/bob/Maildir\topt\n\
+        nope\t1\t1\t/nonexistent\nzero\t0\t1\tD/bob\nshort\t1\n\
+        a.b/c\\d\t1\t1\tD/sal\nJ\u{f6}rg\t1\t1\tD/sal\nSales\t*\tsales\nLoop\t*\ttop\n\
         Gone\t*\tmissing\n\nneg\t-1\t1\tD/sal\nal\t1x\t1\tD/sal\nrel\t1\t1\t\tx\n";
     const SALES: &str = "bob\t5001\t5001\tD/bob\njoe\t1\t1\tD/sal\nDeep\t*\t/deep\n";
     const DEEP: &str = "sal\t5001\t5001\tD/sal\nUp\t*\tsales\n";
 
     #[test]
     fn finds_accounts() {
-        let place = Place::new(&[("top", TOP), ("sales", SALES), ("deep", DEEP)]);
-        let index = place.index("top", false);
+        let fixture = Fixture::new(&[("top", TOP), ("sales", SALES), ("deep", DEEP)]);
+        let index = fixture.index("top", false);
         let account = |name: &str, sub: &str, owner: &str| {
-            Some(Spot::Account(Account {
-                root: place.root(name),
+            Some(IndexName::Folder(IndexFolder {
+                root: fixture.root(name),
                 sub: sub.into(),
                 owner: owner.into(),
             }))
         };
         let nobody = "vendor=courier.internal";
-        assert_eq!(index.find(b""), Some(Spot::Level));
-        assert_eq!(index.find(b"Sales"), Some(Spot::Level));
+        assert_eq!(index.find(b""), Some(IndexName::Level));
+        assert_eq!(index.find(b"Sales"), Some(IndexName::Level));
         assert_eq!(index.find(b"Sales.bob.Pub.x"), account("bob", "Pub.x", "user=Sales"));
         assert_eq!(index.find(b"Sales.joe"), account("sal", "", "user=Sales"));
         assert_eq!(index.find(b"Sales.Deep.sal"), account("sal", "", "user=Deep"));
         assert_eq!(index.find(b"J&APY-rg.X"), account("sal", "X", nobody));
         assert_eq!(index.find(b"a b c\\d"), account("sal", "", nobody));
-        assert!(matches!(index.find(b"bob2"), Some(Spot::Account(_))));
+        assert!(matches!(index.find(b"bob2"), Some(IndexName::Folder(_))));
         // Courier: the blank before the comment belongs to the Maildir's name.
         for missing in
             ["bob", "joe", "nope", "zero", "short", "neg", "rel", "nobody", "Gone.x", "J\u{f6}rg"]
@@ -339,15 +346,15 @@ mod tests {
         }
         assert_eq!(index.find(b"Loop.Loop.Sales.bob"), account("bob", "", "user=Sales"));
         assert_eq!(index.find(&b"Loop.".repeat(100_000)), None);
-        let munged = place.index("top", true);
+        let munged = fixture.index("top", true);
         assert_eq!(munged.find(b"a\\:b\\;c\\\\d"), account("sal", "", nobody));
     }
 
     #[test]
     fn lists_and_does_not_run_in_circles() {
-        let place = Place::new(&[("top", TOP), ("sales", SALES), ("deep", DEEP)]);
+        let fixture = Fixture::new(&[("top", TOP), ("sales", SALES), ("deep", DEEP)]);
         assert_eq!(
-            names(&place.index("top", false)),
+            names(&fixture.index("top", false)),
             [
                 "#shared.bob2",
                 "#shared.a b c\\d",
@@ -363,33 +370,33 @@ mod tests {
                 "#shared.Sales.Deep.Up/",
             ]
         );
-        // Groups that multiply: bounded by the budget.
+        // Groups that multiply: bounded by MAX_GROUPS.
         let many: Vec<(String, String)> = (0..20)
             .map(|i| (format!("g{i}"), (0..10).map(|j| format!("n{j}\t*\tg{}\n", i + 1)).collect()))
             .collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(a, b)| (&**a, &**b)).collect();
-        let place = Place::new(&many);
-        assert!(names(&place.index("g0", false)).len() <= (BUDGET + 1) * 10);
+        let fixture = Fixture::new(&many);
+        assert!(names(&fixture.index("g0", false)).len() <= (MAX_GROUPS + 1) * 10);
     }
 
     #[test]
     fn hostile_files() {
-        let place = Place::new(&[
+        let fixture = Fixture::new(&[
             ("nul", "a\t1\t1\t/x\0y\nb\t*\t\0\n\0\t1\t1\t/\n\u{1}\t1\t1\tD/sal\n"),
             ("empty", ""),
         ]);
-        assert_eq!(names(&place.index("missing", false)), Vec::<String>::new());
-        assert_eq!(names(&place.index("empty", false)), Vec::<String>::new());
-        assert_eq!(names(&place.index("nul", false)), ["#shared.&AAE-"]);
-        let at = place.dir.path().join("bin");
+        assert_eq!(names(&fixture.index("missing", false)), Vec::<String>::new());
+        assert_eq!(names(&fixture.index("empty", false)), Vec::<String>::new());
+        assert_eq!(names(&fixture.index("nul", false)), ["#shared.&AAE-"]);
+        let at = fixture.dir.path().join("bin");
         stdfs::write(&at, (0..=255u8).cycle().take(100_000).collect::<Vec<u8>>()).unwrap();
-        assert_eq!(names(&place.index("bin", false)), Vec::<String>::new());
-        stdfs::File::create(&at).unwrap().set_len(SIZE_LIMIT + 1).unwrap();
-        assert_eq!(names(&place.index("bin", false)), Vec::<String>::new());
+        assert_eq!(names(&fixture.index("bin", false)), Vec::<String>::new());
+        stdfs::File::create(&at).unwrap().set_len(MAX_FILE + 1).unwrap();
+        assert_eq!(names(&fixture.index("bin", false)), Vec::<String>::new());
         stdfs::remove_file(&at).unwrap();
         stdfs::create_dir(&at).unwrap();
-        assert_eq!(names(&place.index("bin", false)), Vec::<String>::new());
-        assert_eq!(SharedIndex::new(Some(b""), b"", false, place.dir.path()).find(b"x"), None);
-        assert_eq!(SharedIndex::new(None, b"12", false, place.dir.path()).find(b"x"), None);
+        assert_eq!(names(&fixture.index("bin", false)), Vec::<String>::new());
+        assert_eq!(SharedIndex::new(Some(b""), b"", false, fixture.dir.path()).find(b"x"), None);
+        assert_eq!(SharedIndex::new(None, b"12", false, fixture.dir.path()).find(b"x"), None);
     }
 }

@@ -1,10 +1,11 @@
-//! Folders shared by file permissions, the older kind (STORAGE 6.2): names that begin with
-//! `shared.`. A subscribed folder is a directory of this account's own, with a link `shared` to the
-//! provider's folder and one symbolic link per message, so that flags and UIDs are this account's
-//! while the messages are the provider's.
+//! Folders shared by file permissions, the older kind of sharing (STORAGE 6.2): names that begin
+//! with `shared.`. A subscribed folder is a directory in this account's Maildir. It holds a link
+//! `shared` to the provider's folder and one symbolic link per message. So the account has its own
+//! flags and UIDs for the provider's messages.
 
 use super::error::is_missing;
 use super::host::Host;
+use super::names::key;
 use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
 use super::{folder_names, renamed, upkeep};
@@ -15,25 +16,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The providers of every account of the host.
-pub(crate) const GLOBAL: &str = "/etc/courier/maildirshared";
+/// The file with the providers of all accounts of the host.
+pub(super) const GLOBAL: &str = "/etc/courier/maildirshared";
+/// The file with the account's own providers.
 const LOCAL: &[u8] = b"shared-maildirs";
+/// The directory with the subscribed folders.
 const TREE: &[u8] = b"shared-folders";
-const SIZE_LIMIT: u64 = 1024 * 1024;
+/// The most bytes of a file with providers.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// The old-style shared folders of one account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedLinks<'a> {
     /// The account's Maildir.
     pub(crate) root: &'a Path,
-    /// The providers' file of the host, [`GLOBAL`].
+    /// The host's file of providers: [`GLOBAL`], except in tests.
     pub(crate) global: &'a Path,
 }
 
 /// A folder `shared.<name>.<folder>`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Link {
-    /// The account's side: `shared-folders/<name>/<folder>` in its Maildir.
+pub(crate) struct LinkedFolder {
+    /// The account's folder: `shared-folders/<name>/<folder>` in its Maildir.
     pub(crate) dir: PathBuf,
     /// The provider's folder.
     pub(crate) target: PathBuf,
@@ -42,20 +46,20 @@ pub(crate) struct Link {
 /// What SUBSCRIBE or UNSUBSCRIBE did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Subscribed {
-    /// It was so already.
+    /// Nothing: the folder was subscribed, or not, before.
     Already,
-    /// It is so now.
+    /// It made or removed the account's folder.
     Done,
 }
 
 impl SharedLinks<'_> {
-    /// The providers: name and Maildir, the host's first. Names that cannot be a level, and
-    /// Maildirs without an absolute path (the links could not work), are passed over.
+    /// The providers, name and Maildir, the host's first. Skipped are names that cannot be a level,
+    /// and Maildirs without an absolute path, to which no link could lead.
     pub(crate) fn providers(&self) -> Vec<(Vec<u8>, PathBuf)> {
         let global = fs::open_through_link(self.global)
-            .and_then(|(file, m)| fs::read_all(&file, &m, SIZE_LIMIT));
+            .and_then(|(file, m)| fs::read_all(&file, &m, MAX_FILE));
         let local = fs::join(self.root, LOCAL);
-        let own = fs::read_control(&local, SIZE_LIMIT);
+        let own = fs::read_control(&local, MAX_FILE);
         let mut found = Vec::new();
         for (read, path) in [(global, self.global), (own, &local)] {
             let text = match read {
@@ -83,7 +87,7 @@ impl SharedLinks<'_> {
         found
     }
 
-    /// Every folder that the providers have, as `<name>.<folder>`.
+    /// All folders of the providers, as `<name>.<folder>`.
     pub(crate) fn all(&self) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
         for (name, root) in self.providers() {
@@ -96,7 +100,7 @@ impl SharedLinks<'_> {
         found
     }
 
-    /// Every folder that the account is subscribed to, as `<name>.<folder>`.
+    /// All folders that the account is subscribed to, as `<name>.<folder>`.
     pub(crate) fn subscribed(&self) -> Vec<Vec<u8>> {
         let tree = fs::join(self.root, TREE);
         let mut found = Vec::new();
@@ -113,17 +117,17 @@ impl SharedLinks<'_> {
         found
     }
 
-    /// The two sides of a name `<name>.<folder>`, there or not; `None` for the levels above folders
-    /// and for unknown providers.
-    pub(crate) fn find(&self, path: &[u8]) -> Option<Link> {
+    /// The folder `<name>.<folder>`, whether it exists or not; `None` for levels above folders and
+    /// for unknown providers.
+    pub(crate) fn find(&self, path: &[u8]) -> Option<LinkedFolder> {
         let dir = self.dir(path)?;
         let dot = memchr::memchr(b'.', path)?;
         let (name, rest) = path.split_at_checked(dot)?;
         let (_, root) = self.providers().into_iter().find(|(n, _)| n == name)?;
-        Some(Link { dir, target: folder_names::directory(&root, rest.strip_prefix(b".")?) })
+        Some(LinkedFolder { dir, target: folder_names::directory(&root, rest.strip_prefix(b".")?) })
     }
 
-    /// The account's side of a name, whether or not the provider is known still.
+    /// The account's folder of a name, even if the provider is not known any more.
     fn dir(&self, path: &[u8]) -> Option<PathBuf> {
         let dot = memchr::memchr(b'.', path)?;
         let (name, rest) = path.split_at_checked(dot)?;
@@ -134,9 +138,8 @@ impl SharedLinks<'_> {
         Some(fs::join(&fs::join(&fs::join(self.root, TREE), name), folder))
     }
 
-    /// Makes the account's side of a folder: SUBSCRIBE, and the first SELECT, EXAMINE or STATUS. A
-    /// level above folders is subscribed already; that the provider has the folder is not asked for
-    /// (Courier).
+    /// Makes the account's folder, for SUBSCRIBE and for the first SELECT, EXAMINE or STATUS. A
+    /// level above folders counts as subscribed. The provider need not have the folder (Courier).
     pub(crate) fn subscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
         if !path.contains(&b'.') {
             return Ok(Subscribed::Already);
@@ -156,13 +159,13 @@ impl SharedLinks<'_> {
                 _ => {}
             }
         }
-        // Last, so that its being there says that all the rest is.
+        // Last: if this link exists, everything else does, too.
         fs::symlink(&link.target, &shared)?;
         Ok(Subscribed::Done)
     }
 
-    /// Removes the account's side of a folder, with its flags: UNSUBSCRIBE and DELETE. The
-    /// provider's messages stay.
+    /// Removes the account's folder and its flags, for UNSUBSCRIBE and DELETE. The provider's
+    /// messages stay.
     pub(crate) fn unsubscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
         let Some(dir) = self.dir(path) else { return Ok(Subscribed::Already) };
         if fs::lstat(&dir).is_err() {
@@ -177,13 +180,13 @@ impl SharedLinks<'_> {
     }
 }
 
-impl Link {
+impl LinkedFolder {
     /// Whether the provider has the folder.
     pub(crate) fn is_there(&self) -> bool {
         self.target.join("cur").is_dir()
     }
 
-    /// Whether this account may change what is in the folder (its rights are fixed, STORAGE 5.5).
+    /// Whether this account may add messages to the folder (STORAGE 5.5).
     pub(crate) fn is_writable(&self) -> bool {
         fs::writable(&self.target.join("new"))
     }
@@ -194,18 +197,12 @@ impl Link {
     }
 }
 
-/// The name up to the `:`.
-fn base(name: &[u8]) -> &[u8] {
-    memchr::memchr(b':', name).and_then(|colon| name.get(..colon)).unwrap_or(name)
-}
-
 fn mtime(path: &Path) -> io::Result<i128> {
     Ok(fs::mtime_nanos(&path.metadata()?))
 }
 
-/// Brings the account's side of a folder up to date with the provider's, before every scan of it
-/// (STORAGE 6.2, "Synchronisation"). `dir` is the account's side, [`Link::dir`]. Where nothing has
-/// changed this costs three looks at times.
+/// Brings the account's folder `dir` up to date with the provider's, before every scan of it
+/// (STORAGE 6.2, "Synchronisation"). If nothing has changed, this takes three stats.
 pub(crate) fn synchronise(dir: &Path, host: &Host) -> io::Result<()> {
     let shared = dir.join("shared");
     let target = std::fs::read_link(&shared)?;
@@ -220,18 +217,18 @@ pub(crate) fn synchronise(dir: &Path, host: &Host) -> io::Result<()> {
     if fs::lstat(&stamp).is_ok_and(|m| fs::mtime_nanos(&m) > newest) {
         return Ok(());
     }
-    // Before the look, so that what comes in during it is seen next time.
+    // Before the reading, so that the next one finds what comes in meanwhile.
     let _ = fs::unlink(&stamp);
     std::io::Write::write_all(&mut fs::create_new(&stamp, 0o600)?, b"\0")?;
     update_links(dir, &target, host)
 }
 
 fn update_links(dir: &Path, target: &Path, host: &Host) -> io::Result<()> {
-    // The provider's messages: name by base name.
+    // The provider's messages: file names by key.
     let mut messages: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
     dir::for_each(&dir::open(&target.join("cur"))?, |name, kind| {
         if !name.starts_with(b".") && kind != dir::EntryKind::Dir {
-            messages.insert(base(name).to_vec(), name.to_vec());
+            messages.insert(key(name).to_vec(), name.to_vec());
         }
     })?;
     let cur = target.join("cur");
@@ -248,9 +245,9 @@ fn update_links(dir: &Path, target: &Path, host: &Host) -> io::Result<()> {
                 continue;
             }
             let at = fs::join(&here, &link);
-            // Something else than a link is not ours to touch.
+            // What is no link was not made by us, and stays.
             let Ok(points_at) = std::fs::read_link(&at) else { continue };
-            match messages.remove(base(&link)) {
+            match messages.remove(key(&link)) {
                 None => match fs::unlink(&at) {
                     Err(e) if !is_missing(&e) => return Err(e),
                     _ => {}
@@ -263,9 +260,9 @@ fn update_links(dir: &Path, target: &Path, host: &Host) -> io::Result<()> {
         }
     }
     let new = dir.join("new");
-    for (base, name) in messages {
-        match new_link(&name)?.rename_new_to(&fs::join(&new, &[&*base, b":2,"].concat())) {
-            // Another session was first, or something else is there that is not ours to replace.
+    for (key, name) in messages {
+        match new_link(&name)?.rename_new_to(&fs::join(&new, &[&*key, b":2,"].concat())) {
+            // Another session was first, or something else has this name.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
         }
@@ -273,8 +270,8 @@ fn update_links(dir: &Path, target: &Path, host: &Host) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the provider's file behind a message of the account's side (`name` in `cur`) lies, and its
-/// name when the link was made. `None` if the link leads elsewhere than into the provider's folder.
+/// The provider's `cur`, and the name in it to which the link of a message leads (`name` in the
+/// account's `cur`). `None` if the link leads elsewhere.
 ///
 /// Errors: `NotFound` if there is no such link.
 fn target_of(dir: &Path, name: &[u8]) -> io::Result<Option<(PathBuf, Vec<u8>)>> {
@@ -286,14 +283,14 @@ fn target_of(dir: &Path, name: &[u8]) -> io::Result<Option<(PathBuf, Vec<u8>)>> 
     Ok(target.file_name().map(|name| name.as_encoded_bytes().to_vec()).map(|name| (provider, name)))
 }
 
-/// The most renames by others that are followed.
-const TRIES: u32 = 200;
-/// The most readings of the provider's folder in search of a message.
-const READINGS: u32 = 4;
+/// How many renames by others one operation follows.
+const MAX_RENAMES: u32 = 200;
+/// How often the provider's folder is read in search of a message.
+const MAX_READINGS: u32 = 4;
 
-/// Does something with the provider's file behind a message, under the name that it has now:
-/// another session may have renamed it since the last synchronisation, or may do so at this moment.
-/// `None` if it is gone, or if the link leads elsewhere.
+/// Calls `act` with the provider's file of a message, under the name that it has now: another
+/// session may have renamed it since the last synchronisation, or may do so at this moment. `None`
+/// if it is gone, or if the link leads elsewhere.
 ///
 /// Errors: `NotFound` if there is no such link, `ResourceBusy` if the file was renamed too fast to
 /// be followed.
@@ -303,9 +300,9 @@ fn with_target<T>(
     mut act: impl FnMut(&Path) -> io::Result<T>,
 ) -> io::Result<Option<T>> {
     let Some((provider, mut file)) = target_of(dir, name)? else { return Ok(None) };
-    for _ in 0..TRIES {
-        // The deed itself is tried with every likely name: a look before it would be out of date.
-        for name in [file.clone()].into_iter().chain(renamed::likely(base(&file), &file)) {
+    for _ in 0..MAX_RENAMES {
+        // A stat would be out of date at once, so `act` itself is tried with every likely name.
+        for name in [file.clone()].into_iter().chain(renamed::likely(key(&file), &file)) {
             match act(&fs::join(&provider, &name)) {
                 Err(e) if is_missing(&e) || fs::is_gone(&e) => {}
                 done => return done.map(Some),
@@ -315,55 +312,55 @@ fn with_target<T>(
             Some(now) => file = now,
             None => return Ok(None),
         }
-        // Out of step with whoever renames it.
+        // Fall out of step with whoever renames it.
         clock::sleep(Duration::from_micros(u64::from(clock::now().1 % 97)));
     }
     Err(fs::error(io::ErrorKind::ResourceBusy))
 }
 
-/// The name that a provider's file has now; `None` if it is gone.
+/// The present name of a provider's file; `None` if it is gone.
 fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    for _ in 0..READINGS {
+    for _ in 0..MAX_READINGS {
         let mut now = None;
         let read = dir::open(provider).and_then(|open| {
             let before = Stamp::of(&open.metadata()?);
             dir::for_each(&open, |there, _| {
-                if !there.starts_with(b".") && base(there) == base(name) {
+                if !there.starts_with(b".") && key(there) == key(name) {
                     now = Some(there.to_vec());
                 }
             })?;
-            // A folder in which nothing was renamed meanwhile hides nothing; two changes within one
-            // tick of the clock leave one time.
+            // If nothing was renamed during the reading, nothing was hidden. Two changes within one
+            // tick of the clock leave the same time.
             Ok(before.is_settled(clock::now_nanos()) && before == Stamp::of(&open.metadata()?))
         });
-        let calm = match read {
+        let is_unchanged = match read {
             Err(e) if is_missing(&e) => return Ok(None),
             read => read?,
         };
-        now = now.or_else(|| if calm { None } else { renamed::find(provider, base(name), name) });
-        if calm || now.is_some() {
+        now = now
+            .or_else(|| if is_unchanged { None } else { renamed::find(provider, key(name), name) });
+        if is_unchanged || now.is_some() {
             return Ok(now);
         }
     }
     Ok(None)
 }
 
-/// Opens the provider's file behind a message. One link is followed, the account's own: a link
-/// among the provider's files, where others can write, is not. `None` if the file is gone.
+/// Opens the provider's file of a message. Only the account's own link is followed, not a link
+/// among the provider's files, where others can write. `None` if the file is gone.
 pub(crate) fn open(dir: &Path, name: &[u8]) -> io::Result<Option<(File, Metadata)>> {
     with_target(dir, name, fs::open)
 }
 
-/// Expunges a message of the account's side (`name` in `cur`): the provider's file, then the link.
-/// `false` where the file cannot be removed: the link stays and loses its `T` (STORAGE 6.2).
+/// Expunges a message (`name` in the account's `cur`): the provider's file, then the link. `false`
+/// if the file cannot be removed. Then the link stays and loses its `T` (STORAGE 6.2).
 pub(crate) fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
     let link = fs::join(&dir.join("cur"), name);
     let removed = match with_target(dir, name, fs::unlink) {
         Ok(Some(())) => true,
-        // Nothing is left to remove, unless the link leads elsewhere: what is there is not ours to
-        // remove.
+        // The file is gone, or the link leads elsewhere, to what must not be removed.
         Ok(None) => link.metadata().is_err_and(|e| is_missing(&e)),
-        // The link itself has another name, or nobody can keep up with the file.
+        // The link has another name by now, or the file is renamed too fast.
         Err(e) if fs::is_gone(&e) || e.kind() == io::ErrorKind::ResourceBusy => return Err(e),
         Err(_) => false,
     };
@@ -371,10 +368,10 @@ pub(crate) fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
         fs::unlink(&link)?;
         return Ok(true);
     }
-    let flags = name.get(base(name).len()..).unwrap_or_default();
+    let flags = name.get(key(name).len()..).unwrap_or_default();
     let kept: Vec<u8> = flags.iter().filter(|b| **b != b'T').copied().collect();
     if kept.len() != flags.len() {
-        fs::rename_new(&link, &fs::join(&dir.join("cur"), &[base(name), &kept].concat()))?;
+        fs::rename_new(&link, &fs::join(&dir.join("cur"), &[key(name), &kept].concat()))?;
     }
     Ok(false)
 }

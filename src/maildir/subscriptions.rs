@@ -9,21 +9,21 @@ use std::io;
 use std::path::Path;
 
 const FILE: &[u8] = b"courierimapsubscribed";
-/// A file beyond this is no list of names.
-const SIZE_LIMIT: u64 = 8 * 1024 * 1024;
+/// The most bytes of the file.
+const MAX_FILE: u64 = 8 * 1024 * 1024;
 
 /// The subscriptions of one account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subscriptions<'a> {
     /// The account's Maildir.
     pub(crate) root: &'a Path,
-    /// The host's name, for temporary files.
+    /// The host in names of temporary files.
     pub(crate) host: &'a Host,
 }
 
 impl Subscriptions<'_> {
     fn text(&self) -> io::Result<Vec<u8>> {
-        match fs::read_control(&fs::join(self.root, FILE), SIZE_LIMIT) {
+        match fs::read_control(&fs::join(self.root, FILE), MAX_FILE) {
             Err(e) if is_missing(&e) => Ok(Vec::new()),
             other => other,
         }
@@ -40,29 +40,28 @@ impl Subscriptions<'_> {
         temporary::replace(self.host, &tmp, b"_imapsubscribe0", &target, &data)
     }
 
-    /// The names in the order of the file, in the form of control files (UTF-8, with prefix); empty
-    /// lines are left out.
+    /// The names in the order of the file, as control files have them: UTF-8, with the namespace's
+    /// prefix. Empty lines are left out.
     pub(crate) fn names(&self) -> io::Result<Vec<Vec<u8>>> {
         Ok(lines(&self.text()?).into_iter().filter(|l| !l.is_empty()).map(<[u8]>::to_vec).collect())
     }
 
-    /// Adds a name unless it is there.
+    /// Adds a name, unless the file has it.
     pub(crate) fn add(&self, name: &[u8]) -> io::Result<()> {
         let text = self.text()?;
         let mut lines = lines(&text);
-        if lines.iter().any(|l| same(l, name)) {
+        if lines.iter().any(|l| is_same(l, name)) {
             return Ok(());
         }
         lines.push(name);
         self.write(&lines)
     }
 
-    /// Takes a name out, as often as it is there; one that is not there is no error. The file is
-    /// written in any case.
+    /// Removes every line with this name. The file is written even if there is none.
     pub(crate) fn remove(&self, name: &[u8]) -> io::Result<()> {
         let text = self.text()?;
         let mut lines = lines(&text);
-        lines.retain(|l| !same(l, name));
+        lines.retain(|l| !is_same(l, name));
         self.write(&lines)
     }
 }
@@ -74,8 +73,8 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
     text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n').collect()
 }
 
-/// Equal names: an `INBOX` in front in any case, the rest octet by octet.
-fn same(a: &[u8], b: &[u8]) -> bool {
+/// Whether two names are the same: case does not matter in a leading `INBOX`, and matters after it.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
     match (a.split_at_checked(5), b.split_at_checked(5)) {
         (Some((a5, a_rest)), Some((b5, b_rest))) if a5.eq_ignore_ascii_case(b"INBOX") => {
             a5.eq_ignore_ascii_case(b5) && a_rest == b_rest
@@ -125,7 +124,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
         assert!(subs.names().is_err());
         stdfs::remove_file(&file).unwrap();
-        stdfs::File::create(&file).unwrap().set_len(SIZE_LIMIT + 1).unwrap();
+        stdfs::File::create(&file).unwrap().set_len(MAX_FILE + 1).unwrap();
         assert!(subs.names().is_err());
         assert!(subs.add(b"INBOX.a").is_err());
         stdfs::write(&file, b"\n\n\0\xff\n").unwrap();

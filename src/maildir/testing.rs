@@ -1,4 +1,5 @@
-//! For tests: a Maildir that goes away, and the real Courier beside it where that is installed.
+//! For tests: a Maildir that is removed after the test, and sessions of the real Courier in it if
+//! that is installed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::deliver::Delivery;
@@ -10,26 +11,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A Maildir `M` in a temporary directory, and a folder in it (`M` itself, unless made by
-/// [`Folder::sub`]).
-pub(super) struct Folder {
+/// [`TestFolder::sub`]).
+pub(super) struct TestFolder {
     pub(super) root: std::rc::Rc<tempfile::TempDir>,
     pub(super) dir: Dir,
     pub(super) store: Store,
 }
 
-/// The real Courier, if it is here.
+/// The real Courier, if it is installed.
 const COURIER: &str = "/usr/bin/imapd";
 
-impl Folder {
+impl TestFolder {
     /// Empty; nothing is synced, which only costs time here.
-    pub(super) fn new() -> Folder {
-        Folder::with(Config { fsync: false, ..Config::default() })
+    pub(super) fn new() -> TestFolder {
+        TestFolder::with(Config { fsync: false, ..Config::default() })
     }
 
-    pub(super) fn with(config: Config) -> Folder {
+    pub(super) fn with(config: Config) -> TestFolder {
         let root = std::rc::Rc::new(tempfile::tempdir().unwrap());
         let folder =
-            Folder { dir: Dir::at(root.path().join("M")), store: Store::new(config), root };
+            TestFolder { dir: Dir::at(root.path().join("M")), store: Store::new(config), root };
         std::fs::create_dir(folder.dir.path()).unwrap();
         for sub in ["cur", "new", "tmp"] {
             std::fs::create_dir(folder.path(sub)).unwrap();
@@ -38,8 +39,8 @@ impl Folder {
     }
 
     /// With messages in `cur`.
-    pub(super) fn of(names: &[&str]) -> Folder {
-        let folder = Folder::new();
+    pub(super) fn of(names: &[&str]) -> TestFolder {
+        let folder = TestFolder::new();
         for name in names {
             folder.put(&format!("cur/{name}"));
         }
@@ -47,9 +48,9 @@ impl Folder {
     }
 
     /// The folder `.<name>` in the same Maildir, as another session has it.
-    pub(super) fn sub(&self, name: &str) -> Folder {
+    pub(super) fn sub(&self, name: &str) -> TestFolder {
         let dir = Dir::at(self.dir.path().join(format!(".{name}")));
-        Folder { root: self.root.clone(), dir, store: Store::new(self.store.config.clone()) }
+        TestFolder { root: self.root.clone(), dir, store: Store::new(self.store.config.clone()) }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

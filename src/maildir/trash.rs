@@ -1,4 +1,4 @@
-//! The trash: which folder it is, and what is old enough to be purged from it and from others
+//! The trash: which folder it is, and how old messages are purged from it and from other folders
 //! (STORAGE 10.1).
 
 use super::folder_names;
@@ -12,24 +12,24 @@ use std::path::Path;
 
 const DAY: i64 = 86_400;
 
-/// A folder to be purged, and after how many days.
+/// Which folder is purged, and after how many days.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Rule {
     /// The folder's name on disk, without the dot in front.
     pub(crate) folder: Vec<u8>,
-    /// At least 1.
+    /// The age of a message in days at which it is removed; at least 1.
     pub(crate) days: i64,
 }
 
-/// The trash folder's name on disk, from `IMAP_TRASHFOLDERNAME`: `Trash` if that is unset, empty or
-/// no name for a folder.
+/// The trash folder's name on disk by `IMAP_TRASHFOLDERNAME`: `Trash` if that is unset, empty or
+/// not the name of a folder.
 pub(crate) fn folder_name(setting: Option<&[u8]>) -> Vec<u8> {
     setting.filter(|n| folder_names::is_valid(n)).unwrap_or(b"Trash").to_vec()
 }
 
-/// Reads `IMAP_EMPTYTRASH`, which is set: a number of days for the trash folder, or
-/// `folder:days,folder:days`. Days below 1 are 1, so that an empty value purges after a day; items
-/// without a colon are passed over.
+/// Parses `IMAP_EMPTYTRASH`: a number of days for the trash folder, or `folder:days,folder:days`.
+/// Less than 1 counts as 1, so an empty value purges after a day. Items without a colon are
+/// skipped.
 pub(crate) fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
     let rule = |folder: &[u8], days: &[u8]| Rule {
         folder: folder.to_vec(),
@@ -46,14 +46,14 @@ pub(crate) fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
     setting.split(|b| *b == b',').filter_map(item).collect()
 }
 
-/// Purges at login and logout: new mail of each folder becomes old, then files that have not been
-/// touched (their inode's change) for the rule's days go. No lock, no UIDs; folders that are not
-/// there are passed over. How many files went.
+/// Purges the folders, at login and logout: their new mail moves to `cur`, then files whose inode
+/// was not changed for the days of the rule are removed. No lock is taken and no UID given. Folders
+/// that do not exist are skipped. How many files were removed.
 ///
-/// `now`, in seconds since 1970, is to be the file system's own time: it set the times that are
-/// judged here.
+/// `now`, in seconds since 1970, has to be the file system's time, because the times of the files
+/// are.
 pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) -> u64 {
-    let mut gone = 0u64;
+    let mut removed = 0u64;
     for rule in rules {
         let folder = folder_names::directory(root, &rule.folder);
         if dir::open(&folder.join("cur")).is_err() {
@@ -74,8 +74,8 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
                 {
                     continue;
                 }
-                gone = gone.saturating_add(1);
-                // What has a T was taken off when it got it.
+                removed = removed.saturating_add(1);
+                // A message with \Deleted was subtracted when it got the flag.
                 if quota::is_counted_folder(&rule.folder)
                     && quota::is_counted(Flags::of_file_name(&name))
                 {
@@ -88,7 +88,7 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
             quota.subtract(bytes, messages);
         }
     }
-    gone
+    removed
 }
 
 #[cfg(test)]

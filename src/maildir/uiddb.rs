@@ -1,5 +1,5 @@
 //! The UID file, `courierimapuiddb`: the one authority for UIDs (STORAGE 2). It is read as a whole,
-//! its octets become the arena of the messages' names, and it is replaced as a whole, under the
+//! and its content becomes the arena of the messages' names. It is replaced as a whole, under the
 //! folder's lock.
 
 use super::dir::MAX_CONTROL_FILE;
@@ -12,20 +12,21 @@ use std::io::{self, Seek, Write};
 
 /// What a UID file says.
 pub(super) struct UidFile {
-    /// `None`: there is none that can be used, and all messages are to be numbered anew.
+    /// `None`: the file cannot be used, and all messages get new UIDs.
     pub(super) validity: Option<UidValidity>,
-    /// The UIDVALIDITY that was there, also when it cannot go on: a new one has to be larger.
+    /// The UIDVALIDITY in the file, even if it cannot go on: a new one has to be greater.
     pub(super) before: Option<UidValidity>,
-    /// The next UID to give, above every UID in the file.
+    /// The next UID, above every UID in the file.
     pub(super) next: u32,
-    /// By ascending UID; those whose UID an earlier line has are marked and without one.
+    /// By ascending UID. A message whose UID an earlier line has is marked as doubled, and has
+    /// none.
     pub(super) messages: Messages,
-    /// Whether the file has something that is not to stay.
+    /// Whether the file has something that must not stay.
     pub(super) stale: bool,
 }
 
 impl UidFile {
-    /// As if there were no file.
+    /// What a missing file says.
     pub(super) fn absent() -> UidFile {
         UidFile {
             validity: None,
@@ -37,21 +38,19 @@ impl UidFile {
     }
 }
 
-/// Reads the UID file of a folder. One that is not there, or is no regular file, is as an empty
-/// one.
+/// Reads the UID file of a folder. A missing file is as an empty one.
 pub(super) fn read(dir: &Dir) -> Result<UidFile, Error> {
     let path = dir.uid_file();
     let about = Error::about("reading", &path);
     match fs::read_control(&path, MAX_CONTROL_FILE) {
         Ok(data) => Ok(parse(data)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(UidFile::absent()),
-        // A damaged file system or a missing right: new UIDs for everything would be the worse
-        // answer.
+        // A damaged file system or a missing right: new UIDs for all messages would be worse.
         Err(e) => Err(about(e)),
     }
 }
 
-/// The UIDVALIDITY of a folder as its file has it, without a look at the rest.
+/// The UIDVALIDITY in a folder's UID file. Only the first line is read.
 pub(crate) fn validity_of(dir: &Dir) -> Option<UidValidity> {
     let (file, _) = fs::open(&dir.uid_file()).ok()?;
     let mut start = [0u8; 256];
@@ -60,9 +59,9 @@ pub(crate) fn validity_of(dir: &Dir) -> Option<UidValidity> {
     header(line).and_then(|(validity, _)| fits(validity))
 }
 
-/// Version, UIDVALIDITY and next UID; anything after that is ignored (STORAGE 2.5). Blanks and
-/// zeros are read as scanf() reads them: a header that Courier takes must not make us give all UIDs
-/// anew.
+/// Parses the first line: version, UIDVALIDITY, next UID, and whatever follows (STORAGE 2.5).
+/// Blanks and leading zeros are accepted as scanf() accepts them: a header that is good for Courier
+/// must not make us give new UIDs.
 fn header(mut line: &[u8]) -> Option<(u64, u64)> {
     let mut next = || {
         line = line.trim_ascii_start();
@@ -76,7 +75,8 @@ fn header(mut line: &[u8]) -> Option<(u64, u64)> {
     Some((next()?, next()?))
 }
 
-/// The digits at the start, and what follows; a number past 64 bits is the largest.
+/// The number at the start of a text, and what follows it. A number beyond 64 bits becomes the
+/// greatest one.
 fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
     let (digits, rest) =
         text.split_at_checked(text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))?;
@@ -90,7 +90,7 @@ fn fits(validity: u64) -> Option<UidValidity> {
     u32::try_from(validity).ok().and_then(UidValidity::new)
 }
 
-/// Reads the octets of a UID file. Never fails: what cannot be read is as if it were not there.
+/// Parses a UID file. This never fails: what cannot be parsed counts as missing.
 pub(super) fn parse(data: Vec<u8>) -> UidFile {
     let mut file = UidFile::absent();
     // The first line needs its LF, as every other (STORAGE 2.5).
@@ -119,15 +119,15 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
         let name = space.saturating_add(1);
         let name_length = length.saturating_sub(name);
         let Ok(uid) = u32::try_from(uid) else {
-            // RFC 3501 9, `nz-number`: a value beyond 32 bits starts a new UIDVALIDITY.
+            // RFC 3501 9, `nz-number`: after a value beyond 32 bits a new UIDVALIDITY begins.
             return UidFile { before: file.before, ..UidFile::absent() };
         };
-        // No file has a longer name, and no message the UID 0.
+        // No file has a name that long, and no message has the UID 0.
         if uid != 0 && u16::try_from(name_length).is_ok() {
             messages.push_from_arena(uid, start.saturating_add(name), name_length);
         }
     }
-    // Whatever the first line says: the next UID is above every UID that is given.
+    // The next UID is above every UID in the file, whatever the first line says.
     let Some(after) = messages.highest().checked_add(1) else {
         return UidFile { before: file.before, ..UidFile::absent() };
     };
@@ -146,8 +146,7 @@ pub(super) fn parse(data: Vec<u8>) -> UidFile {
     file
 }
 
-/// A UIDVALIDITY for a folder that has none: the time less 1,000,000,000 (STORAGE 2.2), and more
-/// than the one before.
+/// A new UIDVALIDITY: the time less 1,000,000,000 (STORAGE 2.2), but greater than the one before.
 pub(super) fn fresh_validity(seconds: i64, before: Option<UidValidity>) -> UidValidity {
     let now = seconds
         .checked_sub(1_000_000_000)
@@ -196,8 +195,8 @@ impl<'a> Draft<'a> {
     }
 
     /// One for which there is room on the disk: for these messages, and for those that will come
-    /// with these names. Where the file system cannot reserve room, writing as much would tell. That
-    /// is done only if the disk was full before ([`Store::is_out_of_room`]).
+    /// with these names. Where the file system cannot reserve room, writing as much would tell.
+    /// That is done only if the disk was full before ([`Store::is_out_of_room`]).
     pub(super) fn with_room(
         store: &'a Store,
         dir: &'a Dir,
@@ -231,8 +230,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes the file, syncs it and puts it in the place of the old one, which stays if any of
-    /// this fails. `sync_directory`: whether the directory is synced, too, for a client will be told
-    /// what the file has. If only that fails, the new file is in its place.
+    /// this fails. `sync_directory`: whether the directory is synced, too, for a client will be
+    /// told what the file has. If only that fails, the new file is in its place.
     pub(super) fn write(
         self,
         header: Header,
@@ -378,7 +377,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
-        fn any_octets(data in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes(data in proptest::collection::vec(any::<u8>(), 0..300)) {
             parse(data);
         }
 

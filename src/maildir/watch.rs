@@ -1,5 +1,5 @@
-//! Notice of changes through inotify: for IDLE, and for waiting until a lock is let go. Made only
-//! for the time of the wait, for an account's limit of watches is small and sessions are many.
+//! Notification of changes by inotify, for IDLE and for waiting until a lock is released. A watch
+//! exists only during the wait: an account may have few of them, and many sessions.
 
 use super::Dir;
 use inotify::{EventMask, Inotify, WatchMask};
@@ -7,16 +7,16 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// A notification of changes in a folder, or of a file's end.
+/// Notifies of changes in a folder, or of the removal of a file.
 pub(crate) struct Watch {
     inotify: Inotify,
-    /// Nothing that is watched was removed.
-    whole: bool,
+    /// Whether nothing that is watched was removed.
+    is_whole: bool,
 }
 
 impl Watch {
-    /// Watches `new`, `cur` and the keywords of a folder (STORAGE 9). A change before this is not
-    /// told: look at the folder after it.
+    /// Watches `new`, `cur` and the keywords of a folder (STORAGE 9). The folder has to be scanned
+    /// after this, for the changes before it.
     pub(crate) fn new(dir: &Dir) -> io::Result<Watch> {
         let inotify = Inotify::init()?;
         let mask = WatchMask::CREATE
@@ -30,8 +30,8 @@ impl Watch {
         let keywords = dir.keywords();
         match inotify.watches().add(&keywords, mask) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                // Courier: made if missing, so that it can be watched. A folder that cannot be
-                // written has none.
+                // Courier makes the directory, to watch it. A folder that cannot be written has
+                // none.
                 if super::keywords::make_directory(dir).is_ok() {
                     inotify.watches().add(&keywords, mask)?;
                 }
@@ -39,10 +39,10 @@ impl Watch {
             Err(e) => return Err(e),
             Ok(_) => {}
         }
-        Ok(Watch { inotify, whole: true })
+        Ok(Watch { inotify, is_whole: true })
     }
 
-    /// Watches for one file to lose its name (a lock that is let go).
+    /// Watches for the removal of one file (a lock that is released).
     pub(super) fn of_file(path: &Path) -> io::Result<Watch> {
         let inotify = Inotify::init()?;
         let mask = WatchMask::DELETE_SELF
@@ -50,7 +50,7 @@ impl Watch {
             | WatchMask::ATTRIB
             | WatchMask::DONT_FOLLOW;
         inotify.watches().add(path, mask)?;
-        Ok(Watch { inotify, whole: true })
+        Ok(Watch { inotify, is_whole: true })
     }
 
     /// The descriptor to wait on for input.
@@ -58,13 +58,13 @@ impl Watch {
         self.inotify.as_fd()
     }
 
-    /// Whether everything is still watched that was: a directory that was removed and made anew is
-    /// another one.
+    /// Whether everything is still watched. A directory that was removed is not, even if it was
+    /// made again.
     pub(crate) fn is_whole(&self) -> bool {
-        self.whole
+        self.is_whole
     }
 
-    /// Takes all notices; whether there was any.
+    /// Takes all notifications. Whether there was any.
     pub(crate) fn drain(&mut self) -> bool {
         let mut buffer = [0u8; 4096];
         let mut any = false;
@@ -74,7 +74,7 @@ impl Watch {
                     let mut count = 0usize;
                     for event in events {
                         count = count.saturating_add(1);
-                        self.whole &= !event.mask.contains(EventMask::IGNORED);
+                        self.is_whole &= !event.mask.contains(EventMask::IGNORED);
                     }
                     if count == 0 {
                         return any;
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_of_changes() {
+    fn notifies_of_changes() {
         let root = tempfile::tempdir().unwrap();
         for sub in ["cur", "new", "tmp"] {
             std::fs::create_dir(root.path().join(sub)).unwrap();

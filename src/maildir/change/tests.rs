@@ -1,7 +1,7 @@
 //! Changes against what others have done in the meantime.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::testing::Folder;
+use super::super::testing::TestFolder;
 use super::*;
 use crate::maildir::Config;
 use std::io::Read;
@@ -35,7 +35,7 @@ fn arithmetic_of_flags() {
 
 #[test]
 fn flags_are_a_rename() {
-    let d = Folder::of(&["1.a:2,PSa", "2.b", "3.c:2,"]);
+    let d = TestFolder::of(&["1.a:2,PSa", "2.b", "3.c:2,"]);
     let mut m = d.scan().messages;
     let mut store = |i, operation, flags| {
         letters(store_flags(&d.dir, &mut m, i, &Edit::new(operation, flags, ALL)).unwrap())
@@ -54,7 +54,7 @@ fn flags_are_a_rename() {
 
 #[test]
 fn changes_of_others_are_merged() {
-    let d = Folder::of(&["1.a:2,S", "2.b:2,", "3.c:2,T", "4.d:2,F"]);
+    let d = TestFolder::of(&["1.a:2,S", "2.b:2,", "3.c:2,T", "4.d:2,F"]);
     let mut m = d.scan().messages;
     d.rename("cur/1.a:2,S", "cur/1.a:2,F");
     d.rename("cur/2.b:2,", "cur/2.b:2,R");
@@ -85,7 +85,7 @@ fn changes_of_others_are_merged() {
 
 #[test]
 fn no_file_is_overwritten() {
-    let d = Folder::of(&["1.a:2,"]);
+    let d = TestFolder::of(&["1.a:2,"]);
     let mut m = d.scan().messages;
     d.put("cur/1.a:2,S");
     assert!(matches!(
@@ -98,7 +98,7 @@ fn no_file_is_overwritten() {
 
 #[test]
 fn opening_follows_renames() {
-    let d = Folder::of(&["1.a:2,", "2.b,S=5:2,", "3.c:2,", "4.d:2,"]);
+    let d = TestFolder::of(&["1.a:2,", "2.b,S=5:2,", "3.c:2,", "4.d:2,"]);
     let mut m = d.scan().messages;
     let read = |m: &mut Messages, i| {
         open(&d.dir, m, i).map(|(mut file, metadata, changed)| {
@@ -125,7 +125,7 @@ fn opening_follows_renames() {
 
 #[test]
 fn links_and_pipes_are_not_opened() {
-    let d = Folder::of(&["1.a:2,"]);
+    let d = TestFolder::of(&["1.a:2,"]);
     // A folder that is made of links: those that lead into the folder behind `shared`.
     let theirs = d.path("theirs/cur/2.b:2,");
     std::fs::create_dir_all(d.path("theirs/cur")).unwrap();
@@ -153,7 +153,7 @@ fn links_and_pipes_are_not_opened() {
 
 #[test]
 fn unlinking() {
-    let d = Folder::of(&["1.a:2,T", "2.b:2,T", "3.c:2,T", "4.d:2,"]);
+    let d = TestFolder::of(&["1.a:2,T", "2.b:2,T", "3.c:2,T", "4.d:2,"]);
     let mut m = d.scan().messages;
     d.rename("cur/2.b:2,T", "cur/2.b:2,ST");
     d.rename("cur/3.c:2,T", "cur/3.c:2,S");
@@ -169,7 +169,7 @@ fn unlinking() {
 
 #[test]
 fn moving_to_the_trash() {
-    let d = Folder::of(&["1.a:2,DST", "2.b:2,T", "3.c:2,T"]);
+    let d = TestFolder::of(&["1.a:2,DST", "2.b:2,T", "3.c:2,T"]);
     let trash = d.sub("Trash");
     let mut m = d.scan().messages;
     let mut go = |i| move_to_trash(&d.store, &d.dir, &mut m, i, &trash.dir);
@@ -188,7 +188,7 @@ fn moving_to_the_trash() {
 
 #[test]
 fn ten_thousand_gone_messages_are_found_out_by_one_reading() {
-    let d = Folder::with(Config { fsync: false, ..Config::default() });
+    let d = TestFolder::with(Config { fsync: false, ..Config::default() });
     for n in 0..3000 {
         std::fs::write(d.path(&format!("cur/{n}.a:2,")), "").unwrap();
     }
@@ -205,7 +205,7 @@ fn ten_thousand_gone_messages_are_found_out_by_one_reading() {
 /// A trash that is no folder is not taken for a message that is not there.
 #[test]
 fn a_half_made_trash_takes_nothing() {
-    let d = Folder::of(&["1.a:2,T"]);
+    let d = TestFolder::of(&["1.a:2,T"]);
     let mut m = d.scan().messages;
     let trash = d.sub("Trash");
     std::fs::create_dir(trash.dir.path()).unwrap();

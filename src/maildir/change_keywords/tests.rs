@@ -1,7 +1,7 @@
 //! Keywords changed in both modes, against what others write.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::testing::{Folder, show};
+use super::super::testing::{TestFolder, show};
 use super::*;
 use crate::maildir::Config;
 
@@ -11,7 +11,7 @@ fn edit(operation: Operation, names: &[Vec<u8>]) -> KeywordEdit<'_> {
 
 #[test]
 fn keywords_the_fast_way() {
-    let d = Folder::of(&["1.a:2,", "2.b:2,"]);
+    let d = TestFolder::of(&["1.a:2,", "2.b:2,"]);
     let mut s = d.scan();
     let go = |s: &mut Snapshot, i: usize, change, names: &[&str]| {
         let names: Vec<_> = names.iter().map(|n| n.as_bytes().to_vec()).collect();
@@ -41,7 +41,7 @@ fn keywords_the_fast_way() {
 
 #[test]
 fn keywords_the_careful_way() {
-    let d = Folder::with(Config { keywords: KeywordMode::Careful, ..Config::default() });
+    let d = TestFolder::with(Config { keywords: KeywordMode::Careful, ..Config::default() });
     for name in ["1.a", "2.b", "3.c"] {
         d.put(&format!("cur/{name}:2,"));
     }
@@ -73,7 +73,7 @@ fn keywords_the_careful_way() {
 fn keywords_are_not_added_to_unread_ones() {
     use std::os::unix::fs::PermissionsExt;
     for mode in [KeywordMode::Fast, KeywordMode::Careful] {
-        let d = Folder::with(Config { fsync: false, keywords: mode, ..Config::default() });
+        let d = TestFolder::with(Config { fsync: false, keywords: mode, ..Config::default() });
         d.put("cur/1.a:2,");
         d.write("courierimapkeywords/:list", "Theirs\n\n1.a:0\n");
         let mut s = d.scan();

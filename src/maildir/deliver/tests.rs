@@ -1,14 +1,14 @@
 //! Messages on their way in.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::testing::Folder;
+use super::super::testing::TestFolder;
 use super::*;
 use crate::maildir::{Config, Mode, change};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
-fn octets_as_they_are() {
-    let f = Folder::new();
+fn bytes_as_they_are() {
+    let f = TestFolder::new();
     let mut d = Delivery::create(&f.store, &f.dir, None).unwrap();
     let (mut want, mut all) = (Vec::new(), 0);
     for (n, length) in
@@ -40,7 +40,7 @@ fn octets_as_they_are() {
 
 #[test]
 fn a_known_size_is_in_both_names() {
-    let f = Folder::new();
+    let f = TestFolder::new();
     let mut d = Delivery::create(&f.store, &f.dir, Some(4)).unwrap();
     assert!(f.list("tmp")[0].ends_with(",S=4"));
     d.write(b"abc\n").unwrap();
@@ -51,7 +51,7 @@ fn a_known_size_is_in_both_names() {
 
 #[test]
 fn nowhere_to_go() {
-    let f = Folder::new();
+    let f = TestFolder::new();
     assert!(matches!(Delivery::create(&f.store, &f.sub("None").dir, None), Err(Error::Gone)));
     let file = File::open("/etc/passwd").unwrap();
     assert!(matches!(Delivery::link_of(&f.store, &f.sub("None").dir, &file), Err(Error::Gone)));
@@ -59,7 +59,7 @@ fn nowhere_to_go() {
 
 #[test]
 fn a_second_name_in_place_of_a_copy() {
-    let f = Folder::of(&["1.a:2,S"]);
+    let f = TestFolder::of(&["1.a:2,S"]);
     let target = f.sub("Copy");
     crate::maildir::folders::create(&f.store, &target.dir).unwrap();
     let mut m = f.scan().messages;
@@ -91,7 +91,7 @@ fn a_second_name_in_place_of_a_copy() {
 
 #[test]
 fn two_processes_never_share_a_name() {
-    let f = Folder::new();
+    let f = TestFolder::new();
     let all: Vec<_> = (0..500).map(|_| f.delivery("x\n", Flags::empty(), &[])).collect();
     assert_eq!(f.list("tmp").len(), 500);
     let scanned = f.try_scan(Mode::ReadWrite, None, all).unwrap();
@@ -102,7 +102,7 @@ fn two_processes_never_share_a_name() {
 
 #[test]
 fn courier_takes_up_what_was_delivered() {
-    let f = Folder::with(Config::default());
+    let f = TestFolder::with(Config::default());
     f.scan();
     let one = f.delivery("Subject: one\n\ntext\n", Flags::SEEN, &["Work"]);
     let scanned = f.try_scan(Mode::ReadWrite, None, vec![one]).unwrap();

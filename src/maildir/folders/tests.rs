@@ -1,7 +1,7 @@
 //! Folders made, removed and renamed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::testing::{Folder, list};
+use super::super::testing::{TestFolder, list};
 use super::*;
 use std::os::unix::fs::MetadataExt;
 
@@ -11,7 +11,7 @@ fn errno(result: Result<(), Error>) -> Option<i32> {
 
 #[test]
 fn made_as_courier_makes_them() {
-    let inbox = Folder::new();
+    let inbox = TestFolder::new();
     let f = inbox.sub("Sent");
     create(&f.store, &f.dir).unwrap();
     assert_eq!(
@@ -36,7 +36,7 @@ fn made_as_courier_makes_them() {
 
 #[test]
 fn removed_with_all_that_is_in_it() {
-    let inbox = Folder::new();
+    let inbox = TestFolder::new();
     let f = inbox.sub("A");
     create(&f.store, &f.dir).unwrap();
     let below = inbox.sub("A.B");
@@ -73,7 +73,7 @@ fn no_waiting_for_old_or_strange_values() {
 
 #[test]
 fn renamed_with_all_below() {
-    let inbox = Folder::new();
+    let inbox = TestFolder::new();
     for name in ["Old", "Old.a", "Old.a.b", "Older"] {
         let f = inbox.sub(name);
         create(&f.store, &f.dir).unwrap();
@@ -120,7 +120,7 @@ fn renamed_with_all_below() {
 
 #[test]
 fn marked_by_an_unseen_message() {
-    let inbox = Folder::of(&["1.a:2,S", "2.b:2,FS", ".x"]);
+    let inbox = TestFolder::of(&["1.a:2,S", "2.b:2,FS", ".x"]);
     assert!(!is_marked(&inbox.dir));
     inbox.put("new/3.c");
     assert!(is_marked(&inbox.dir));

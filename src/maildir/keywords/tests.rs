@@ -1,7 +1,7 @@
 //! The keyword files before and after a scan: the tables of STORAGE 3.2, as Courier 5.0.13 does it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::testing::{Folder, show};
+use super::super::testing::{TestFolder, show};
 use super::*;
 use crate::maildir::Config;
 
@@ -26,7 +26,7 @@ fn run(case: &Case) {
         clock::sleep(std::time::Duration::from_millis(100));
     }
     let period = clock::now().0 / PERIOD;
-    let f = Folder::of(&["1001.a:2,", "1002.b:2,", "1003.c:2,"]);
+    let f = TestFolder::of(&["1001.a:2,", "1002.b:2,", "1003.c:2,"]);
     f.set_uids("1 5 9\n1 1001.a\n2 1002.b\n3 1003.c\n");
     for (name, content) in case.before {
         f.write(&format!("courierimapkeywords/{}", filled(name, period)), content);
@@ -205,7 +205,7 @@ fn as_courier_does_it() {
 
 #[test]
 fn old_rubbish_goes() {
-    let f = Folder::of(&["1001.a:2,"]);
+    let f = TestFolder::of(&["1001.a:2,"]);
     let now = clock::now().0;
     let young = format!(".tmp.{now}{now}.M1P1.h");
     let old = format!(".tmp.{}{now}.M1P1.h", now - 130);
@@ -220,7 +220,7 @@ fn old_rubbish_goes() {
 
 #[test]
 fn off_means_not_looked_at() {
-    let f = Folder::with(Config { keywords: KeywordMode::Off, ..Config::default() });
+    let f = TestFolder::with(Config { keywords: KeywordMode::Off, ..Config::default() });
     f.put("cur/1001.a:2,");
     f.scan();
     assert!(f.path("courierimapkeywords").is_dir());
@@ -231,7 +231,7 @@ fn off_means_not_looked_at() {
 
 #[test]
 fn strange_files_are_empty() {
-    let f = Folder::of(&["1001.a:2,", "1002.b:2,", ":list:2,"]);
+    let f = TestFolder::of(&["1001.a:2,", "1002.b:2,", ":list:2,"]);
     f.set_uids("1 5 9\n1 1001.a\n2 1002.b\n3 :list\n");
     f.write("courierimapkeywords/:list", "Work\n\n1001.a:0\n1002.b:0\n");
     std::fs::create_dir(f.path("courierimapkeywords/1001.a")).unwrap();
@@ -242,8 +242,8 @@ fn strange_files_are_empty() {
 }
 
 #[test]
-fn any_octets_are_read() {
-    let f = Folder::of(&["1.a:2,"]);
+fn any_bytes_are_read() {
+    let f = TestFolder::of(&["1.a:2,"]);
     f.scan();
     for content in [
         &b"\0\xff\n\n1.a:0"[..],

@@ -131,7 +131,7 @@ fn what_was_waited_for_in_vain_is_told() {
     let wait = |content: &str| Wait {
         path: "tmp/courier.lock".into(),
         begun: clock::monotonic(),
-        last: Some(Seen { content: content.into(), age: 7_300_000_000 }),
+        last: Some(Observed { content: content.into(), age: 7_300_000_000 }),
     };
     assert_eq!(
         wait("12:h").to_string(),

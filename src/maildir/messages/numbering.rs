@@ -45,8 +45,8 @@ impl Messages {
     }
 
     /// Gives UIDs from `next` on to the messages without one: first to the deliveries in their
-    /// order, then to the others by name (STORAGE 2.4). The next UID after that; `None`, and nothing
-    /// is changed, if there are not enough UIDs left.
+    /// order, then to the others by name (STORAGE 2.4). The next UID after that; `None`, and
+    /// nothing is changed, if there are not enough UIDs left.
     pub(in crate::maildir) fn number(&mut self, next: u32) -> Option<u32> {
         let without = self.records.iter().filter(|r| r.uid == 0).count();
         let after = u32::try_from(without).ok().and_then(|n| next.checked_add(n))?;

@@ -40,7 +40,10 @@ impl World {
         let root = dir.path().display();
         stdfs::write(
             at("index"),
-            format!("joe\t1\t1\t/\t{root}/joe\nbob\t1\t1\t/\t{root}/bob\nSales\t*\tsales\nGone\t*\tmissing\n"),
+            format!(
+                "joe\t1\t1\t/\t{root}/joe\nbob\t1\t1\t/\t{root}/bob\n\
+                 Sales\t*\tsales\nGone\t*\tmissing\n"
+            ),
         )
         .unwrap();
         stdfs::write(at("sales"), format!("bob\t1\t1\t/\t{root}/bob\nsal\t1\t1\t/\t{root}/sal\n"))
@@ -107,7 +110,7 @@ fn places() {
         "shared.corp.x",
         "shared.nope.x",
     ] {
-        assert_eq!(joe.resolve(&name(missing)), Err(NotThere), "{missing}");
+        assert_eq!(joe.resolve(&name(missing)), Err(NoSuchFolder), "{missing}");
     }
     assert_eq!(joe.location(&name("INBOX.new")).unwrap().dir.path(), world.at("joe/.new"));
     assert_eq!(joe.location(&name("#shared.bob.new")).unwrap().dir.path(), world.at("bob/.new"));
@@ -137,10 +140,10 @@ fn links_as_folders() {
     std::os::unix::fs::symlink("/nonexistent", world.at("joe/.Dangling")).unwrap();
     stdfs::write(world.at("joe/.File"), "").unwrap();
     assert_eq!(joe.resolve(&name("INBOX.Link")).unwrap().dir.path(), world.at("joe/.Link"));
-    assert_eq!(joe.resolve(&name("INBOX.Dangling")), Err(NotThere));
-    assert_eq!(joe.resolve(&name("INBOX.File")), Err(NotThere));
-    assert_eq!(joe.resolve(&name(&format!("INBOX.{}", "x".repeat(300)))), Err(NotThere));
-    assert_eq!(joe.resolve(&name("INBOX.a\nb")), Err(NotThere));
+    assert_eq!(joe.resolve(&name("INBOX.Dangling")), Err(NoSuchFolder));
+    assert_eq!(joe.resolve(&name("INBOX.File")), Err(NoSuchFolder));
+    assert_eq!(joe.resolve(&name(&format!("INBOX.{}", "x".repeat(300)))), Err(NoSuchFolder));
+    assert_eq!(joe.resolve(&name("INBOX.a\nb")), Err(NoSuchFolder));
     // No spelling climbs.
     for bad in [
         "INBOX..",

@@ -2,7 +2,7 @@
 //! ever names two messages, no message is lost.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::testing::Folder;
+use super::super::testing::TestFolder;
 use super::*;
 use crate::maildir::change::{self, Edit};
 use crate::maildir::{Config, Host, status};
@@ -49,7 +49,7 @@ impl Dice {
 
 #[test]
 fn many_sessions() {
-    let f = Folder::new();
+    let f = TestFolder::new();
     let (dir, seen) = (&f.dir, &Seen::default());
     let (came, went) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -134,7 +134,7 @@ fn many_sessions() {
 fn no_uid_is_lost_to_a_rename_in_between() {
     // Another session flips flags as fast as it can; the directory is large enough for a rename to
     // get in between two pieces.
-    let f = Folder::with(Config { fsync: false, ..Config::default() });
+    let f = TestFolder::with(Config { fsync: false, ..Config::default() });
     for n in 0..4000 {
         std::fs::write(f.path(&format!("cur/{n}.a:2,")), "").unwrap();
     }
@@ -164,7 +164,7 @@ fn no_uid_is_lost_to_a_rename_in_between() {
 
 #[test]
 fn beside_courier() {
-    let f = Folder::of(&["1.first:2,"]);
+    let f = TestFolder::of(&["1.first:2,"]);
     f.scan();
     let mut commands = vec!["SELECT INBOX"];
     for _ in 0..6 {

@@ -1,5 +1,5 @@
-//! The result of a scan: the folder as the session shows it, with the proof by which a later command
-//! can skip the scan.
+//! The result of a scan: the folder as the session shows it, with the proof by which a later
+//! command can skip the scan.
 
 use crate::maildir::Dir;
 use crate::maildir::messages::{Messages, bit};

@@ -1,7 +1,7 @@
 //! Scans of every odd folder of STORAGE 2.5, the files before and after.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::testing::{Folder, show};
+use super::super::testing::{TestFolder, show};
 use super::*;
 use crate::maildir::{Config, status, upkeep};
 use crate::sys::{clock, dir};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// One odd folder: the UID file, what is in `cur`, and what is to be seen and written. `V` is a new
 /// UIDVALIDITY.
 fn check(uids: &str, files: &[&str], shown: &str, after: &str) {
-    let f = Folder::of(files);
+    let f = TestFolder::of(files);
     if !uids.is_empty() {
         f.set_uids(uids);
     }
@@ -108,14 +108,15 @@ fn odd_names() {
             ".hidden:2,S",
             "8.s,S=12:2,",
         ],
-        "1 x:2, *\n2 5.p:2,PSa *\n3 6.q:2,S:2,T *\n4 7.r:x *\n5 8.s,S=12:2, *\n6 900.a *\n7 900.x:2, *\n8 1000.x:2, *\n",
+        "1 x:2, *\n2 5.p:2,PSa *\n3 6.q:2,S:2,T *\n4 7.r:x *\n5 8.s,S=12:2, *\n\
+         6 900.a *\n7 900.x:2, *\n8 1000.x:2, *\n",
         "1 V 9\n1 x\n2 5.p\n3 6.q:2,S\n4 7.r\n5 8.s,S=12\n6 900.a\n7 900.x\n8 1000.x\n",
     );
 }
 
 #[test]
 fn what_is_no_file_is_no_message() {
-    let f = Folder::of(&["1.a:2,"]);
+    let f = TestFolder::of(&["1.a:2,"]);
     std::fs::create_dir(f.path("cur/2.dir:2,")).unwrap();
     std::fs::create_dir(f.path("new/3.dir")).unwrap();
     assert!(
@@ -132,7 +133,7 @@ fn what_is_no_file_is_no_message() {
 
 #[test]
 fn new_mail_moves() {
-    let f = Folder::of(&["1.a:2,S"]);
+    let f = TestFolder::of(&["1.a:2,S"]);
     f.scan();
     for name in ["new/30.c", "new/4.d:2,F", "new/.hidden", "cur/5.e:2,"] {
         f.put(name);
@@ -147,7 +148,7 @@ fn new_mail_moves() {
 #[test]
 fn one_name_two_messages() {
     // In `cur` and `new`: both stay, with a UID each.
-    let f = Folder::of(&["1.a:2,S"]);
+    let f = TestFolder::of(&["1.a:2,S"]);
     f.set_uids("1 5 9\n3 1.a\n");
     f.put("new/1.a");
     let s = f.scan();
@@ -162,7 +163,7 @@ fn one_name_two_messages() {
     assert!(name.ends_with(":2,") && f.list("new").is_empty());
     assert_eq!(show(&f.scan()), show(&s).replace(" *", ""));
     // Twice in `cur`.
-    let f = Folder::of(&["1.a:2,S", "1.a:2,F", "1.a"]);
+    let f = TestFolder::of(&["1.a:2,S", "1.a:2,F", "1.a"]);
     f.set_uids("1 5 9\n3 1.a\n");
     let s = f.scan();
     assert_eq!(s.messages.len(), 3);
@@ -181,7 +182,7 @@ fn one_name_two_messages() {
     );
     assert_eq!(show(&f.scan()), show(&s).replace(" *", ""));
     // Two names of one file: a rename in progress, one message.
-    let f = Folder::of(&["1.a:2,S"]);
+    let f = TestFolder::of(&["1.a:2,S"]);
     std::fs::hard_link(f.path("cur/1.a:2,S"), f.path("cur/1.a:2,F")).unwrap();
     std::fs::hard_link(f.path("cur/1.a:2,S"), f.path("new/1.a")).unwrap();
     assert_eq!(f.scan().messages.len(), 1);
@@ -191,7 +192,7 @@ fn one_name_two_messages() {
 
 #[test]
 fn a_name_with_a_line_end_gets_another() {
-    let f = Folder::of(&["1.a\n7 x:2,S"]);
+    let f = TestFolder::of(&["1.a\n7 x:2,S"]);
     f.put("new/2.b\n8 y");
     let s = f.scan();
     assert_eq!(s.messages.len(), 2);
@@ -203,7 +204,7 @@ fn a_name_with_a_line_end_gets_another() {
 
 #[test]
 fn a_message_that_comes_back_keeps_its_uid() {
-    let f = Folder::of(&["1.a:2,S"]);
+    let f = TestFolder::of(&["1.a:2,S"]);
     f.set_uids("1 5 9\n3 1.a\n");
     f.rename("cur/1.a:2,S", "new/1.a");
     assert_eq!(show(&f.scan()), "3 1.a:2,\n");
@@ -211,7 +212,7 @@ fn a_message_that_comes_back_keeps_its_uid() {
 
 #[test]
 fn deliveries_come_first_and_in_order() {
-    let f = Folder::of(&["1.a:2,", "0.z:2,"]);
+    let f = TestFolder::of(&["1.a:2,", "0.z:2,"]);
     let start = f.try_scan(Mode::ReadWrite, None, vec![]).unwrap().snapshot;
     f.put("new/2.new");
     let one = f.delivery("one\n", Flags::SEEN, &["Work", "$Label1"]);
@@ -229,7 +230,7 @@ fn deliveries_come_first_and_in_order() {
     assert_eq!(show(&scanned.snapshot).lines().nth(2).unwrap(), format!("3 {name} Work $Label1"));
     assert!(f.list("tmp").is_empty());
     // With no UID file the delivered ones are first all the same, as Courier has it.
-    let f = Folder::of(&["1.a:2,"]);
+    let f = TestFolder::of(&["1.a:2,"]);
     let one = f.delivery("one\n", Flags::empty(), &[]);
     let scanned = f.try_scan(Mode::ReadWrite, None, vec![one]).unwrap();
     assert_eq!(scanned.delivered[0].get(), 1);
@@ -237,7 +238,7 @@ fn deliveries_come_first_and_in_order() {
 
 #[test]
 fn a_delivery_that_is_not_made_leaves_nothing() {
-    let f = Folder::new();
+    let f = TestFolder::new();
     drop(f.delivery("one\n", Flags::empty(), &[]));
     assert!(f.list("tmp").is_empty());
     // The UID file cannot be replaced: nothing stays, and the old file does.
@@ -252,7 +253,7 @@ fn a_delivery_that_is_not_made_leaves_nothing() {
 
 #[test]
 fn examine_writes_uids() {
-    let f = Folder::of(&["1.a:2,"]);
+    let f = TestFolder::of(&["1.a:2,"]);
     f.put("new/2.b");
     let s = f.try_scan(Mode::ReadOnly, None, vec![]).unwrap().snapshot;
     assert_eq!(show(&s), "1 1.a:2, *\n2 2.b:2, *\n");
@@ -262,7 +263,7 @@ fn examine_writes_uids() {
 
 #[test]
 fn nothing_is_unchanged_until_the_clock_has_moved() {
-    let f = Folder::of(&["1.a:2,"]);
+    let f = TestFolder::of(&["1.a:2,"]);
     f.scan();
     let s = f.scan();
     // Too soon: the directories have just changed.
@@ -271,7 +272,7 @@ fn nothing_is_unchanged_until_the_clock_has_moved() {
     let s = f.scan();
     assert!(is_unchanged(&f.dir, &s));
     for (n, change) in [
-        (|f: &Folder| f.put("new/9.x")) as fn(&Folder),
+        (|f: &TestFolder| f.put("new/9.x")) as fn(&TestFolder),
         |f| f.rename("cur/1.a:2,", "cur/1.a:2,S"),
         |f| f.write("courierimapkeywords/1.a", "x\n"),
         |f| f.set_uids("1 5 9\n"),
@@ -289,7 +290,7 @@ fn nothing_is_unchanged_until_the_clock_has_moved() {
 #[test]
 fn old_files_in_tmp_are_found_by_their_ctime() {
     // No test can set a ctime: a young file stays, whatever its mtime.
-    let f = Folder::new();
+    let f = TestFolder::new();
     f.put("tmp/1.a");
     f.age("tmp/1.a", 1_000_000);
     f.scan();
@@ -305,7 +306,7 @@ fn old_files_in_tmp_are_found_by_their_ctime() {
 
 #[test]
 fn a_folder_that_is_not_there() {
-    let f = Folder::new();
+    let f = TestFolder::new();
     let nowhere = f.sub("Nowhere");
     assert!(matches!(nowhere.try_scan(Mode::ReadWrite, None, vec![]), Err(Error::Gone)));
     assert!(matches!(nowhere.try_scan(Mode::ReadOnly, None, vec![]), Err(Error::Gone)));
@@ -326,7 +327,7 @@ fn a_folder_that_is_not_there() {
 
 #[test]
 fn status_moves_nothing() {
-    let f = Folder::of(&["1.a:2,S", "2.b:2,", "3.c:2,S"]);
+    let f = TestFolder::of(&["1.a:2,S", "2.b:2,", "3.c:2,S"]);
     f.put("new/4.d");
     f.put("new/5.e:2,S");
     f.put("new/.no");
@@ -358,7 +359,7 @@ fn status_moves_nothing() {
 fn courier_sees_the_same() {
     let uids = "1 700000000 9\n3 1001.a\n5 1002.b,S=30\n";
     let make = || {
-        let f = Folder::of(&["1001.a:2,S", "1002.b,S=30:2,", "900.c:2,F", "x"]);
+        let f = TestFolder::of(&["1001.a:2,S", "1002.b,S=30:2,", "900.c:2,F", "x"]);
         f.set_uids(uids);
         f.put("new/1003.d");
         f.write("courierimapkeywords/:list", "Work\nold\n\n1001.a:0 1\n");
@@ -375,7 +376,7 @@ fn courier_sees_the_same() {
         assert_eq!(ours.list(dir), theirs.list(dir), "{dir}");
     }
     assert_eq!(ours.uids(), theirs.uids());
-    let lines = |f: &Folder| {
+    let lines = |f: &TestFolder| {
         let mut lines: Vec<_> =
             f.read("courierimapkeywords/:list").lines().map(str::to_owned).collect();
         lines.sort();
@@ -401,7 +402,7 @@ fn courier_sees_the_same() {
 #[ignore = "a measurement"]
 fn measure() {
     let count: usize = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
-    let f = Folder::with(Config { fsync: false, ..Config::default() });
+    let f = TestFolder::with(Config { fsync: false, ..Config::default() });
     for n in 0..count {
         let name = format!(
             "cur/{}.M{}P{}V000000000000FE00I{:016X}_0.mail.example.org,S={}:2,S",
@@ -449,7 +450,7 @@ fn measure() {
 
 #[test]
 fn what_is_left_of_folders_is_swept_out_of_tmp() {
-    let f = Folder::new();
+    let f = TestFolder::new();
     for dir in [
         "tmp/1.deleted_deleted/cur",
         "tmp/1.empty_folder/cur",

@@ -1,14 +1,14 @@
 use super::*;
 use std::fs as stdfs;
 
-struct Place {
+struct Fixture {
     dir: tempfile::TempDir,
 }
 
-impl Place {
+impl Fixture {
     /// A provider `Shr` with the folders Wr and Wr.sub.deep, and an account `M` that knows it as
     /// `corp`.
-    fn new() -> Place {
+    fn new() -> Fixture {
         let dir = tempfile::tempdir().unwrap();
         for folder in ["M", "Shr", "Shr/.Wr", "Shr/.Wr.sub.deep"] {
             for part in ["tmp", "new", "cur"] {
@@ -16,15 +16,15 @@ impl Place {
             }
         }
         stdfs::create_dir(dir.path().join("Shr/.nocur")).unwrap();
-        let place = Place { dir };
-        place.write(
+        let fixture = Fixture { dir };
+        fixture.write(
             "M/shared-maildirs",
             &format!(
                 "# c\ncorp\t{}\nrel ../Shr\nbad\n  lead /x\na.b /x\n../.. /x\n",
-                place.at("Shr").display()
+                fixture.at("Shr").display()
             ),
         );
-        place
+        fixture
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -51,8 +51,8 @@ impl Place {
 
 #[test]
 fn subscriptions_are_directories() {
-    let place = Place::new();
-    place.with(|links| {
+    let fixture = Fixture::new();
+    fixture.with(|links| {
         let mut all = links.all();
         all.sort();
         assert_eq!(all, [b"corp.Wr".to_vec(), b"corp.Wr.sub.deep".to_vec()]);
@@ -62,29 +62,29 @@ fn subscriptions_are_directories() {
         assert_eq!(links.subscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Done);
         assert_eq!(links.subscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Already);
         assert_eq!(
-            place.list("M/shared-folders/corp/Wr.sub.deep"),
+            fixture.list("M/shared-folders/corp/Wr.sub.deep"),
             ["cur", "new", "shared", "tmp"]
         );
         assert_eq!(
-            stdfs::read_link(place.at("M/shared-folders/corp/Wr.sub.deep/shared")).unwrap(),
-            place.at("Shr/.Wr.sub.deep")
+            stdfs::read_link(fixture.at("M/shared-folders/corp/Wr.sub.deep/shared")).unwrap(),
+            fixture.at("Shr/.Wr.sub.deep")
         );
         assert_eq!(links.subscribed(), [b"corp.Wr.sub.deep".to_vec()]);
         // The provider is gone from the list; the subscription can be given up nevertheless.
-        stdfs::remove_file(place.at("M/shared-maildirs")).unwrap();
+        stdfs::remove_file(fixture.at("M/shared-maildirs")).unwrap();
         assert_eq!(links.unsubscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Done);
         assert_eq!(links.unsubscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Already);
         assert_eq!(links.unsubscribe(b"corp").unwrap(), Subscribed::Already);
-        assert!(place.list("M/shared-folders").is_empty());
-        assert!(place.at("Shr/.Wr.sub.deep/cur").is_dir());
+        assert!(fixture.list("M/shared-folders").is_empty());
+        assert!(fixture.at("Shr/.Wr.sub.deep/cur").is_dir());
     });
 }
 
 #[test]
 fn the_hosts_providers_come_first() {
-    let place = Place::new();
-    place.write("global", "corp /elsewhere # no\n");
-    place.with(|links| {
+    let fixture = Fixture::new();
+    fixture.write("global", "corp /elsewhere # no\n");
+    fixture.with(|links| {
         assert_eq!(links.find(b"corp.Wr").unwrap().target, Path::new("/elsewhere/.Wr"));
         assert!(!links.find(b"corp.Wr").unwrap().is_there());
         for bad in ["corp", "", "corp.", "corp..x", "..", ".x", "corp.a/b", "nope.x"] {
@@ -95,15 +95,15 @@ fn the_hosts_providers_come_first() {
 
 #[test]
 fn messages_come_and_go() {
-    let place = Place::new();
-    place.with(|links| links.subscribe(b"corp.Wr").unwrap());
-    let dir = place.at("M/shared-folders/corp/Wr");
-    place.write("Shr/.Wr/new/1.a", "x");
-    place.write("Shr/.Wr/cur/2.b:2,S", "x");
+    let fixture = Fixture::new();
+    fixture.with(|links| links.subscribe(b"corp.Wr").unwrap());
+    let dir = fixture.at("M/shared-folders/corp/Wr");
+    fixture.write("Shr/.Wr/new/1.a", "x");
+    fixture.write("Shr/.Wr/cur/2.b:2,S", "x");
     synchronise(&dir, &Host::new(b"h")).unwrap();
-    assert_eq!(place.list("Shr/.Wr/cur"), ["1.a:2,", "2.b:2,S"]);
-    assert_eq!(place.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "2.b:2,"]);
-    assert_eq!(place.list("M/shared-folders/corp/Wr/tmp"), Vec::<String>::new());
+    assert_eq!(fixture.list("Shr/.Wr/cur"), ["1.a:2,", "2.b:2,S"]);
+    assert_eq!(fixture.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "2.b:2,"]);
+    assert_eq!(fixture.list("M/shared-folders/corp/Wr/tmp"), Vec::<String>::new());
     assert_eq!(stdfs::read(dir.join("shared-timestamp")).unwrap(), b"\0");
     assert_eq!(stdfs::read_to_string(dir.join("new/1.a:2,")).unwrap(), "x");
     // Nothing happens while nothing has changed.
@@ -113,60 +113,60 @@ fn messages_come_and_go() {
     synchronise(&dir, &Host::new(b"h")).unwrap();
     stdfs::remove_file(dir.join("cur/1.a:2,")).unwrap();
     synchronise(&dir, &Host::new(b"h")).unwrap();
-    assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,"]);
+    assert_eq!(fixture.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,"]);
     // A renamed message, a removed one, a new one; own flags stay.
     stdfs::rename(dir.join("cur/2.b:2,"), dir.join("cur/2.b:2,F")).unwrap();
-    stdfs::rename(place.at("Shr/.Wr/cur/2.b:2,S"), place.at("Shr/.Wr/cur/2.b:2,RS")).unwrap();
+    stdfs::rename(fixture.at("Shr/.Wr/cur/2.b:2,S"), fixture.at("Shr/.Wr/cur/2.b:2,RS")).unwrap();
     stdfs::write(dir.join("cur/mine:2,"), "not a link").unwrap();
-    place.write("Shr/.Wr/new/3.c", "x");
+    fixture.write("Shr/.Wr/new/3.c", "x");
     synchronise(&dir, &Host::new(b"h")).unwrap();
-    assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,F", "mine:2,"]);
+    assert_eq!(fixture.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,F", "mine:2,"]);
     assert_eq!(
         stdfs::read_link(dir.join("cur/2.b:2,F")).unwrap(),
-        place.at("Shr/.Wr/cur/2.b:2,RS")
+        fixture.at("Shr/.Wr/cur/2.b:2,RS")
     );
-    assert_eq!(place.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "3.c:2,"]);
-    stdfs::remove_file(place.at("Shr/.Wr/cur/3.c:2,")).unwrap();
+    assert_eq!(fixture.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "3.c:2,"]);
+    stdfs::remove_file(fixture.at("Shr/.Wr/cur/3.c:2,")).unwrap();
     synchronise(&dir, &Host::new(b"h")).unwrap();
-    assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["1.a:2,", "2.b:2,F", "mine:2,"]);
+    assert_eq!(fixture.list("M/shared-folders/corp/Wr/cur"), ["1.a:2,", "2.b:2,F", "mine:2,"]);
 }
 
 #[test]
 fn expunging() {
-    let place = Place::new();
-    place.with(|links| links.subscribe(b"corp.Wr").unwrap());
-    let dir = place.at("M/shared-folders/corp/Wr");
-    place.write("Shr/.Wr/cur/1.a:2,S", "x");
+    let fixture = Fixture::new();
+    fixture.with(|links| links.subscribe(b"corp.Wr").unwrap());
+    let dir = fixture.at("M/shared-folders/corp/Wr");
+    fixture.write("Shr/.Wr/cur/1.a:2,S", "x");
     synchronise(&dir, &Host::new(b"h")).unwrap();
     synchronise(&dir, &Host::new(b"h")).unwrap();
     stdfs::rename(dir.join("cur/1.a:2,"), dir.join("cur/1.a:2,ST")).unwrap();
     assert!(expunge(&dir, b"1.a:2,ST").unwrap());
-    assert!(place.list("M/shared-folders/corp/Wr/cur").is_empty());
-    assert!(place.list("Shr/.Wr/cur").is_empty());
+    assert!(fixture.list("M/shared-folders/corp/Wr/cur").is_empty());
+    assert!(fixture.list("Shr/.Wr/cur").is_empty());
     // Renamed by somebody since; opened and removed all the same.
-    place.write("Shr/.Wr/cur/3.c:2,RS", "y");
-    std::os::unix::fs::symlink(place.at("Shr/.Wr/cur/3.c:2,"), dir.join("cur/3.c:2,T")).unwrap();
+    fixture.write("Shr/.Wr/cur/3.c:2,RS", "y");
+    std::os::unix::fs::symlink(fixture.at("Shr/.Wr/cur/3.c:2,"), dir.join("cur/3.c:2,T")).unwrap();
     let (mut file, _) = open(&dir, b"3.c:2,T").unwrap().unwrap();
     let mut text = String::new();
     io::Read::read_to_string(&mut file, &mut text).unwrap();
     assert_eq!(text, "y");
     assert!(expunge(&dir, b"3.c:2,T").unwrap());
-    assert!(place.list("Shr/.Wr/cur").is_empty());
+    assert!(fixture.list("Shr/.Wr/cur").is_empty());
     // Gone for good; and no such link at all.
-    std::os::unix::fs::symlink(place.at("Shr/.Wr/cur/4.d:2,"), dir.join("cur/4.d:2,T")).unwrap();
+    std::os::unix::fs::symlink(fixture.at("Shr/.Wr/cur/4.d:2,"), dir.join("cur/4.d:2,T")).unwrap();
     assert!(open(&dir, b"4.d:2,T").unwrap().is_none());
     assert!(expunge(&dir, b"4.d:2,T").unwrap());
-    assert!(place.list("M/shared-folders/corp/Wr/cur").is_empty());
+    assert!(fixture.list("M/shared-folders/corp/Wr/cur").is_empty());
     assert_eq!(expunge(&dir, b"4.d:2,T").unwrap_err().kind(), io::ErrorKind::NotFound);
     // A link that leads elsewhere is no reason to remove what is there.
-    place.write("precious", "x");
-    std::os::unix::fs::symlink(place.at("precious"), dir.join("cur/2.b:2,ST")).unwrap();
+    fixture.write("precious", "x");
+    std::os::unix::fs::symlink(fixture.at("precious"), dir.join("cur/2.b:2,ST")).unwrap();
     assert!(open(&dir, b"2.b:2,ST").unwrap().is_none());
     assert!(!expunge(&dir, b"2.b:2,ST").unwrap());
-    assert_eq!(place.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,S"]);
-    assert!(place.at("precious").exists());
+    assert_eq!(fixture.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,S"]);
+    assert!(fixture.at("precious").exists());
     // A link among the provider's files, where everybody may write, is not followed.
-    std::os::unix::fs::symlink(place.at("precious"), place.at("Shr/.Wr/cur/5.e:2,")).unwrap();
+    std::os::unix::fs::symlink(fixture.at("precious"), fixture.at("Shr/.Wr/cur/5.e:2,")).unwrap();
     synchronise(&dir, &Host::new(b"h")).unwrap();
     synchronise(&dir, &Host::new(b"h")).unwrap();
     assert!(open(&dir, b"5.e:2,").is_err());
@@ -174,23 +174,23 @@ fn expunging() {
 
 #[test]
 fn hostile_files() {
-    let place = Place::new();
-    let file = place.at("M/shared-maildirs");
+    let fixture = Fixture::new();
+    let file = fixture.at("M/shared-maildirs");
     stdfs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
-    place.with(|links| assert!(links.providers().is_empty()));
+    fixture.with(|links| assert!(links.providers().is_empty()));
     stdfs::remove_file(&file).unwrap();
-    stdfs::File::create(&file).unwrap().set_len(SIZE_LIMIT + 1).unwrap();
-    place.with(|links| assert!(links.providers().is_empty()));
+    stdfs::File::create(&file).unwrap().set_len(MAX_FILE + 1).unwrap();
+    fixture.with(|links| assert!(links.providers().is_empty()));
     stdfs::write(&file, (0..=255u8).cycle().take(100_000).collect::<Vec<u8>>()).unwrap();
-    place.with(|links| assert!(links.all().is_empty()));
+    fixture.with(|links| assert!(links.all().is_empty()));
     // A provider's folder that is gone, and a link that leads nowhere useful.
-    place.write("M/shared-maildirs", &format!("corp {}\n", place.at("Shr").display()));
-    place.with(|links| links.subscribe(b"corp.Nope").unwrap());
-    assert!(synchronise(&place.at("M/shared-folders/corp/Nope"), &Host::new(b"h")).is_err());
-    assert!(synchronise(&place.at("M/shared-folders/corp/None"), &Host::new(b"h")).is_err());
-    let shared = place.at("M/shared-folders/corp/Nope/shared");
+    fixture.write("M/shared-maildirs", &format!("corp {}\n", fixture.at("Shr").display()));
+    fixture.with(|links| links.subscribe(b"corp.Nope").unwrap());
+    assert!(synchronise(&fixture.at("M/shared-folders/corp/Nope"), &Host::new(b"h")).is_err());
+    assert!(synchronise(&fixture.at("M/shared-folders/corp/None"), &Host::new(b"h")).is_err());
+    let shared = fixture.at("M/shared-folders/corp/Nope/shared");
     stdfs::remove_file(&shared).unwrap();
     std::os::unix::fs::symlink("../../..", &shared).unwrap();
-    assert!(synchronise(&place.at("M/shared-folders/corp/Nope"), &Host::new(b"h")).is_err());
+    assert!(synchronise(&fixture.at("M/shared-folders/corp/Nope"), &Host::new(b"h")).is_err());
 }
