@@ -68,15 +68,15 @@ impl Asked {
         String::from_utf8_lossy(&self.bytes(text)).into_owned()
     }
 
-    /// The octets of one section's literal, its count checked.
+    /// The bytes of one section's literal, its count checked.
     fn literal(&mut self, text: &str) -> Vec<u8> {
         let out = self.bytes(text);
         let open = out.iter().position(|b| *b == b'{').unwrap();
         let close = out.iter().position(|b| *b == b'}').unwrap();
         let n: usize = std::str::from_utf8(&out[open + 1..close]).unwrap().parse().unwrap();
-        let octets = out[close + 3..].to_vec();
-        assert_eq!(octets.len(), n, "{text}: {}", String::from_utf8_lossy(&out));
-        octets
+        let bytes = out[close + 3..].to_vec();
+        assert_eq!(bytes.len(), n, "{text}: {}", String::from_utf8_lossy(&out));
+        bytes
     }
 }
 
@@ -166,16 +166,16 @@ fn check(asked: &mut Asked, body: &Value, path: &str, number: Option<usize>) {
     else {
         panic!("{fields:?}")
     };
-    let octets = asked.literal(&format!("BODY.PEEK[{own}]"));
-    assert_eq!(octets.len(), *size, "{own} of {fields:?}");
-    let lines = octets.iter().filter(|b| **b == b'\n').count();
+    let bytes = asked.literal(&format!("BODY.PEEK[{own}]"));
+    assert_eq!(bytes.len(), *size, "{own} of {fields:?}");
+    let lines = bytes.iter().filter(|b| **b == b'\n').count();
     let is_message = kind == b"message" && (subtype == b"rfc822" || subtype == b"global");
     if is_message {
         let Value::Number(n) = fields[9] else { panic!("{fields:?}") };
         assert_eq!(n, lines);
         let header = asked.literal(&format!("BODY.PEEK[{own}.HEADER]"));
         let text = asked.literal(&format!("BODY.PEEK[{own}.TEXT]"));
-        assert_eq!([header, text].concat(), octets);
+        assert_eq!([header, text].concat(), bytes);
         check(asked, &fields[8], &own, None);
     } else if kind == b"text" {
         let Value::Number(n) = fields[7] else { panic!("{fields:?}") };

@@ -17,11 +17,16 @@ fn files_as_courier_reads_them() {
     for (file, list, mine) in [
         (&b""[..], "administrators aceilrstwx; ", "a"),
         (b"owner", "owner ; administrators aceilrstwx; ", "a"),
-        (b"owner al\n-owner l\nuser=joe r\n", "owner al; -owner l; user=joe r; \
-             administrators aceilrstwx; ", "ar"),
+        (
+            b"owner al\n-owner l\nuser=joe r\n",
+            "owner al; -owner l; user=joe r; \
+             administrators aceilrstwx; ",
+            "ar",
+        ),
         (
             b"\n\nuser=joe   lr  s\nuser=bob lr\nuser=bob w\n\
-              administrators l\ngroup=administrators r\n-administrators lra\n-group=administrators w\nowner a",
+              administrators l\ngroup=administrators r\n-administrators lra\n\
+              -group=administrators w\nowner a",
             "user=bob w; administrators l; group=administrators aceilrstwx; owner a; ",
             "a",
         ),
@@ -30,10 +35,16 @@ fn files_as_courier_reads_them() {
             "user=x az; owner 0alr; authuser w; administrators aceilrstwx; ",
             "0alr",
         ),
-        (b"group=administrators l\nowner al\n",
-         "group=administrators aceilrstwx; owner al; ", "al"),
-        (b"anyone lr\n-user=joe ar\nowner l\n",
-         "anyone lr; -user=joe ar; owner l; administrators aceilrstwx; ", "al"),
+        (
+            b"group=administrators l\nowner al\n",
+            "group=administrators aceilrstwx; owner al; ",
+            "al",
+        ),
+        (
+            b"anyone lr\n-user=joe ar\nowner l\n",
+            "anyone lr; -user=joe ar; owner l; administrators aceilrstwx; ",
+            "al",
+        ),
         (b"user=a=b l\nowner al\n", "user=a=b l; owner al; administrators aceilrstwx; ", "al"),
     ] {
         let acl = read(file);
