@@ -59,8 +59,8 @@
 //! and the effect of `IMAP_EXTENSIONS`.
 //!
 //! The state comes first: a command that needs an open folder is a protocol error without one,
-//! whatever follows its name (Courier). Then the row's parser pulls tokens to the end of the line. A
-//! continuation is sent when the parser asks for that literal, not before, so every check that
+//! whatever follows its name (Courier). Then the row's parser pulls tokens to the end of the line.
+//! A continuation is sent when the parser asks for that literal, not before, so every check that
 //! Courier makes first can come first. APPEND's literal is a handle that the handler streams into
 //! `tmp`. A refused literal that is not synchronising is read and thrown away, never parsed as
 //! commands.

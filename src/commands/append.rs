@@ -16,8 +16,8 @@ use crate::types::Rights;
 use crate::wire::Token;
 
 const NO_ROOM: &str = "[ALERT] Cannot create message - no write permission or out of disk space.";
-const NOT_UNICODE: &str = "Your IMAP client does not appear to correctly implement Unicode messages, \
-    see https://datatracker.ietf.org/doc/html/rfc6855";
+const NOT_UNICODE: &str = "Your IMAP client does not appear to correctly implement Unicode \
+    messages, see https://datatracker.ietf.org/doc/html/rfc6855";
 
 /// Everything before the message's own bytes.
 pub(crate) struct Message {

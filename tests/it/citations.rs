@@ -10,7 +10,8 @@ const PAGES: [(&str, &str); 2] =
     [("PROTOCOL", "src/commands/README.md"), ("STORAGE", "src/maildir/README.md")];
 const ARCHITECTURE: &str = "src/lib.rs";
 
-/// The comments of a file: their text, and for each line where it begins in the text and its number.
+/// The comments of a file: their text, and for each line where it begins in the text and its
+/// number.
 #[derive(Default)]
 struct Comments {
     text: String,

@@ -1,5 +1,5 @@
-//! A Maildir beside a directory that is none of its business, the things that stand in it where they
-//! should not, and a whole session over it.
+//! A Maildir beside a directory that is none of its business, the things that stand in it where
+//! they should not, and a whole session over it.
 
 use std::ffi::OsStr;
 use std::fs;
