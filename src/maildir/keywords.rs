@@ -373,6 +373,7 @@ impl<'a> Reading<'a> {
             for member in table.members(*set) {
                 let Some(number) = numbers.get_mut(*member as usize) else { continue };
                 let number = *number.get_or_insert_with(|| {
+                    debug_assert!(table.name(*member).is_some(), "a set is one of its table");
                     names.extend_from_slice(table.name(*member).unwrap_or_default());
                     names.push(b'\n');
                     count += 1;

@@ -174,7 +174,9 @@ impl Messages {
 
     fn base_of(&self, record: &Record) -> &[u8] {
         let at = record.name_at as usize;
-        self.arena.get(at..at.saturating_add(usize::from(record.base_length))).unwrap_or_default()
+        let base = self.arena.get(at..at.saturating_add(usize::from(record.base_length)));
+        debug_assert!(base.is_some(), "every base name is in the arena");
+        base.unwrap_or_default()
     }
 
     fn odd_name(&self, record: &Record) -> Option<&[u8]> {

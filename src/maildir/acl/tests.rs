@@ -152,6 +152,10 @@ fn names_of_rfc_2086() {
     }
 }
 
+/// A line as a list may have it.
+const LIKELY_LINE: &str =
+    "(-?)(owner|anyone|user=joe|administrators|group=administrators) [aelrx]{0,4}";
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -165,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn likely_files(lines in proptest::collection::vec("(-?)(owner|anyone|user=joe|administrators|group=administrators) [aelrx]{0,4}", 0..8)) {
+    fn likely_files(lines in proptest::collection::vec(LIKELY_LINE, 0..8)) {
         let acl = read(lines.join("\n").as_bytes());
         prop_assert_eq!(Acl::parse(&acl.to_bytes()), acl.clone());
         prop_assert!(acl.rights(&User::new(b"joe", []), b"user=joe").has(b'a'));
