@@ -18,7 +18,8 @@
 //!    shows Courier's answers, corrected, and nothing more.
 //! 6. Fast, small, simple, in this order; and measured.
 //!
-//! Each difference from Courier 5.0.13 is a row of one table, with its reason and a test.
+//! Each difference from Courier 5.0.13 is a row in `man/postrider-courier.7`, with its reason and a
+//! test.
 //!
 //! # The layers
 //!
@@ -31,7 +32,8 @@
 //! 6 server         start-up, the loop over the commands, BYE, log lines
 //! 5 commands       one file for each command or family: its parser and its handler; the table of
 //!                  commands is in its mod.rs, the table of capabilities in capability.rs
-//! 4 session        what a command works on: connection, settings, the open folder (selected), its
+//! 4 session        what a command works on: connection, settings (options, features), folders and
+//!                  rights (folder, access), deliveries (delivery), the open folder (selected), its
 //!                  scans (sync), the arithmetic of sequence numbers (view), what is asked of a
 //!                  message (message), refusals, the tagged line (reply), every environment
 //!                  variable (options)
@@ -47,7 +49,9 @@
 //! ```
 //!
 //! So the wire can be fuzzed without a disk, MIME without a session, and the view without either. A
-//! new command is one file and one row; a new environment variable is one field.
+//! new command is one file and one row. A new environment variable is a field, a line of `read` and
+//! an entry of `VARIABLES` in `session/options.rs`, an entry in `man/imapd.8`, and a case in
+//! `tests/it/settings.rs`.
 //!
 //! # How a command flows
 //!

@@ -4,7 +4,10 @@
 mod start;
 
 use crate::commands::{self, Call};
-use crate::session::{Error, Outcome, Result, Session, logging};
+use crate::response::session::{Bye, FatalBye};
+use crate::response::{self, Untagged};
+use crate::session::refusal::PROTOCOL_ERROR;
+use crate::session::{Error, Fatal, Outcome, Result, Session, logging};
 use crate::sys::{
     clock,
     process::{self, CommandLine},
@@ -59,8 +62,8 @@ fn print(text: &str) -> ExitCode {
 enum Ending {
     Logout,
     End(End),
-    /// A fatal error, with the last line to the client; the status is 1.
-    Fatal(String),
+    /// A fatal error; the status is 1.
+    Fatal(Fatal),
 }
 
 fn serve(mut s: Session) -> ExitCode {
@@ -72,14 +75,17 @@ fn serve(mut s: Session) -> ExitCode {
             (Some("LOGOUT"), None)
         }
         Ending::End(End::Closed) => (Some("DISCONNECTED"), None),
-        Ending::End(End::Inactive) => (Some("TIMEOUT"), Some("* BYE Disconnected for inactivity.")),
-        Ending::End(End::Signal) => (None, Some("* BYE Courier-IMAP server shut down by signal.")),
-        Ending::Fatal(goodbye) => {
-            s.io.close(Some(goodbye.as_bytes()));
+        Ending::End(End::Inactive) => (Some("TIMEOUT"), Some("Disconnected for inactivity.")),
+        Ending::End(End::Signal) => (None, Some("Courier-IMAP server shut down by signal.")),
+        Ending::Fatal(Fatal { what, reason }) => {
+            close(&mut s.io, &FatalBye { what, reason });
             return ExitCode::FAILURE;
         }
     };
-    s.io.close(goodbye.map(str::as_bytes));
+    match goodbye {
+        Some(text) => close(&mut s.io, &Bye(text)),
+        None => s.io.close(|_| ()),
+    }
     farewell(&s, word);
     ExitCode::SUCCESS
 }
@@ -139,11 +145,12 @@ fn converse(s: &mut Session) -> Ending {
             Err(Error::Syntax) => {
                 errors += 1;
                 if errors >= MAX_ERRORS {
-                    return fatal(s, "TOO MANY CONSECUTIVE PROTOCOL VIOLATIONS", "");
+                    let what = "TOO MANY CONSECUTIVE PROTOCOL VIOLATIONS".to_owned();
+                    return fatal(s, Fatal { what, reason: String::new() });
                 }
-                Outcome::bad("Error in IMAP command received by server.")
+                Outcome::bad(PROTOCOL_ERROR)
             }
-            Err(Error::Fatal(f)) => return fatal(s, &f.what, &f.reason),
+            Err(Error::Fatal(f)) => return fatal(s, *f),
             Err(Error::End(end)) => return Ending::End(end),
         };
         s.tagged(tag.as_deref(), &outcome);
@@ -156,12 +163,12 @@ fn converse(s: &mut Session) -> Ending {
     }
 }
 
-/// `* BYE [ALERT] Fatal error: ...`, after the answers to finished commands.
-fn fatal(s: &mut Session, what: &str, reason: &str) -> Ending {
-    if !what.is_empty() {
-        log::error!("{}: {what}", logging::shown(&s.client.user));
+/// A fatal error, noted in the log.
+fn fatal(s: &Session, fatal: Fatal) -> Ending {
+    if !fatal.what.is_empty() {
+        log::error!("{}: {}", logging::shown(&s.client.user), fatal.what);
     }
-    Ending::Fatal(format!("* BYE [ALERT] Fatal error: {what}: {reason}"))
+    Ending::Fatal(fatal)
 }
 
 /// One command line. `tag` is set as soon as it is known.
@@ -185,8 +192,7 @@ fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     result
 }
 
-/// The last line of a session that does not begin.
-fn say(io: &mut Io, line: &str) {
-    io.end_response();
-    io.close(Some(line.as_bytes()));
+/// Ends a session with a last response, after the answers to finished commands.
+fn close(io: &mut Io, goodbye: &impl Untagged) {
+    io.close(|io| response::send(io, false, goodbye));
 }

@@ -10,7 +10,7 @@ use crate::mime::{date, header::EndFinder};
 use crate::response::session::Alert;
 use crate::session::access::Missing;
 use crate::session::folder::Folder;
-use crate::session::{Error, Outcome, Result, Session};
+use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::sys::fs;
 use crate::types::Rights;
 use crate::wire::Token;
@@ -71,6 +71,7 @@ fn check(s: &mut Session, a: &Message) -> Result<(Folder, Rights)> {
     let name = a.mailbox.name(s).map_err(|_| Outcome::no(args::INVALID_NAME))?;
     let folder = s.locate_name(name, Missing::TryCreate("Must create mailbox before append"))?;
     let rights = s.require(&folder.name, b'i', "APPEND")?;
+    // Whoever has opened it for reading only does not write to it by another way (Courier).
     if s.selected.as_ref().is_some_and(|f| f.read_only && f.folder.name == folder.name) {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
@@ -183,7 +184,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
     let done = Outcome::ok("APPEND Ok.");
     // A UID that does not last is not sent (RFC 4315 3).
     Ok(match uids.first() {
-        Some(uid) => done.with_code(format!("APPENDUID {validity} {uid}")),
+        Some(uid) => done.with_code(Code::AppendUid(validity, *uid)),
         None => done,
     })
 }

@@ -3,7 +3,7 @@
 //! A word is Courier's or ours. Courier's are what the settings make of them, and a word that
 //! Courier knows and a setting leaves out stays out: an administrator took it away. Ours are on,
 //! unless `IMAP_EXTENSIONS` takes them away; then the commands, options and responses that they
-//! announce are unknown too.
+//! announce are unknown too (but for `{n+}`, which is always understood).
 
 use super::Call;
 use crate::response::session::Capability as Response;
@@ -26,6 +26,10 @@ enum When {
     Setting,
     /// It is Courier's, and another setting decides.
     If(fn(&Options) -> bool),
+    /// It is Courier's, and stands for a setting's value.
+    Text(fn(&Options) -> Option<Vec<u8>>),
+    /// It is Courier's, and is announced whatever the settings are.
+    Always,
     /// It is ours, and goes with `IMAP_EXTENSIONS`.
     Extension,
 }
@@ -34,7 +38,7 @@ const fn word(word: &'static str, when: When) -> Capability {
     Capability { word, when, enables: None, needs: &[] }
 }
 
-/// Every word, in the order in which they are announced.
+/// Every word that has a rule here, in the order in which they are announced.
 static CAPABILITIES: &[Capability] = &[
     word("IMAP4rev1", When::Setting),
     word("UIDPLUS", When::Setting),
@@ -49,13 +53,17 @@ static CAPABILITIES: &[Capability] = &[
     word("ACL2=UNION", When::If(|options| options.acl)),
     word("ID", When::If(|options| options.id_fields.is_some())),
     word("AUTH=EXTERNAL", When::If(|options| options.tls && options.tls_external)),
+    word(
+        "XCOURIEROUTBOX",
+        When::Text(|options| Some([b"XCOURIEROUTBOX=INBOX", options.outbox.as_deref()?].concat())),
+    ),
     word("XMAGICTRASH", When::If(|options| options.move_to_trash)),
     word("LITERAL+", When::Extension),
     word("UNSELECT", When::Extension),
-    word("ENABLE", When::If(|_| true)),
+    word("ENABLE", When::Always),
     Capability {
         word: "UTF8=ACCEPT",
-        when: When::If(|_| true),
+        when: When::Always,
         enables: Some(Features::UTF8_ACCEPT),
         needs: &["ENABLE"],
     },
@@ -70,8 +78,9 @@ fn find<'a>(table: &'a [Capability], word: &str) -> Option<&'a Capability> {
 fn is_offered_of(table: &[Capability], options: &Options, word: &str) -> bool {
     find(table, word).is_some_and(|capability| {
         let itself = match capability.when {
-            When::Setting => true,
+            When::Setting | When::Always => true,
             When::If(setting) => setting(options),
+            When::Text(text) => text(options).is_some(),
             When::Extension => options.extensions.have(capability.word),
         };
         itself && capability.needs.iter().all(|need| is_offered_of(table, options, need))
@@ -111,14 +120,11 @@ fn words(options: &Options) -> Vec<Vec<u8>> {
         }
     }
     for capability in CAPABILITIES {
-        // Courier has this one, which holds a folder's name, before the trash.
-        if capability.word == "XMAGICTRASH"
-            && let Some(outbox) = &options.outbox
-        {
-            put(&[b"XCOURIEROUTBOX=INBOX", &**outbox].concat());
-        }
-        if !matches!(capability.when, When::Setting) && is_offered(options, capability.word) {
-            put(capability.word.as_bytes());
+        match capability.when {
+            When::Setting => {}
+            When::Text(text) => put(&text(options).unwrap_or_default()),
+            _ if is_offered(options, capability.word) => put(capability.word.as_bytes()),
+            _ => {}
         }
     }
     words
@@ -170,10 +176,8 @@ mod tests {
             for word in row.policy.capabilities {
                 let capability = find(CAPABILITIES, word);
                 assert!(capability.is_some(), "{}: {word}", row.name);
-                if matches!(row.policy.known, Known::Extension) {
-                    let is_ours = capability.is_some_and(|c| matches!(c.when, When::Extension));
-                    assert!(is_ours, "{}: {word}", row.name);
-                }
+                let is_ours = capability.is_some_and(|c| matches!(c.when, When::Extension));
+                assert!(!is_ours || row.policy.known == Known::WhereOffered, "{}", row.name);
             }
         }
     }

@@ -11,6 +11,7 @@ pub(crate) fn close(
     _: &Call<'_>,
     (): (),
 ) -> Result<Outcome> {
+    // Not a check of the row: CLOSE is never refused, it only removes nothing.
     if !selected.read_only && selected.rights.has(b'e') {
         expunge::remove_deleted(s, &mut selected, None)?;
     }

@@ -9,12 +9,12 @@ use crate::response::session::InvalidNumber;
 use crate::session::access::Missing;
 use crate::session::delivery::Delivered;
 use crate::session::folder::Folder;
-use crate::session::refusal::denied;
-use crate::session::{Error, Outcome, Result, Selected, Session};
+use crate::session::refusal::{PROTOCOL_ERROR, denied, vanished};
+use crate::session::{Code, Error, Outcome, Result, Selected, Session};
 use crate::sys::fs;
 use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
-use crate::wire::{Set, write};
+use crate::wire::Set;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
@@ -41,18 +41,11 @@ struct Source {
     size: u64,
 }
 
-/// A message is gone, so nothing is copied (RFC 3501 6.4.7, RFC 2180 4.4.1): a client that gets OK
-/// deletes the originals next.
-fn vanished() -> Error {
-    Outcome::no("Some of the requested messages no longer exist.")
-        .with_added_code("EXPUNGEISSUED")
-        .into()
-}
-
-/// What could not be opened or read.
+/// What could not be opened or read. One message that is gone is enough: nothing is copied (RFC 2180
+/// 4.4.1), for a client that gets OK deletes the originals next.
 fn unreadable(s: &Session, e: maildir::Error) -> Error {
     match e {
-        maildir::Error::Gone => vanished(),
+        maildir::Error::Gone => vanished().into(),
         e => s.store_error(e, NO_ROOM),
     }
 }
@@ -214,14 +207,13 @@ pub(crate) fn run(
     // RFC 3501 6.4.7: "can't copy to that name" is NO, as it is to Courier, though in the words of
     // its protocol error (PROTOCOL 6.3).
     let name = a.mailbox.name(s).map_err(|e| match e {
-        NameError::Invalid => Error::from(Outcome::no("Error in IMAP command received by server.")),
-        NameError::Encoding => Outcome::no("Mailbox does not exist.").with_code("TRYCREATE").into(),
+        NameError::Invalid => Error::from(Outcome::no(PROTOCOL_ERROR)),
+        NameError::Encoding => {
+            Outcome::no("Mailbox does not exist.").with_code(Code::TryCreate).into()
+        }
     })?;
     let to = s.locate_name(name, Missing::TryCreate("Mailbox does not exist."))?;
-    let rights = s.rights_of(&to.name)?;
-    if to.name == selected.folder.name {
-        selected.note_rights(s, rights);
-    }
+    let rights = selected.rights_beside(s, &to.name)?;
     if !rights.has(b'i') {
         return denied("COPY", to.name.spelled(), b'i').refuse();
     }
@@ -243,9 +235,5 @@ pub(crate) fn run(
         return Ok(Outcome::ok("COPY completed."));
     }
     selected.copied.extend(&from);
-    let mut code = format!("COPYUID {validity} ").into_bytes();
-    write::number_set(&mut code, from.iter().map(|u| u.get()));
-    code.push(b' ');
-    write::number_set(&mut code, to.iter().map(|u| u.get()));
-    Ok(Outcome::ok("COPY completed.").with_code(String::from_utf8_lossy(&code).into_owned()))
+    Ok(Outcome::ok("COPY completed.").with_code(Code::CopyUid(validity, from, to)))
 }

@@ -2,10 +2,9 @@
 
 use super::Call;
 use super::args::Mailbox;
+use crate::session::refusal::CANNOT_DELETE;
 use crate::session::{Outcome, Result, Session};
 use crate::types::folder::Space;
-
-const CANNOT: &str = "Cannot delete this folder.";
 
 /// Removes the folder with its messages. Folders below it stay.
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
@@ -18,12 +17,12 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Out
     }
     if let Space::Link(path) = folder.name.space() {
         let links = s.namespace.links();
-        links.unsubscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT))?;
+        links.unsubscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT_DELETE))?;
         return Ok(Outcome::ok("UNSUBSCRIBEd a shared folder."));
     }
     s.require(&folder.name, b'x', "DELETE")?;
     if folder.is_top() || s.is_trash(&folder) {
-        return Outcome::no(CANNOT).refuse();
+        return Outcome::no(CANNOT_DELETE).refuse();
     }
     s.delete_folder(&folder)?;
     Ok(Outcome::ok("Folder deleted."))

@@ -4,7 +4,6 @@
 use super::Call;
 use super::args::{self, Span};
 use crate::maildir::{self, change, quota};
-use crate::session::logging::shown;
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::sys::fs;
 use crate::types::Flags;
@@ -49,9 +48,9 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize) -> Result<()> 
     match removed {
         Ok(true) => {}
         Ok(false) => return Ok(()),
-        Err(maildir::Error::Stopped) => return Err(s.store_error(maildir::Error::Stopped, "")),
+        Err(maildir::Error::Stopped) => return Err(s.stopped()),
         Err(e) => {
-            log::error!("{}: {e}", shown(&s.client.user));
+            s.log_store_error(&e);
             return Ok(());
         }
     }

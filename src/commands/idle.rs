@@ -3,6 +3,7 @@
 
 use super::{Call, capability};
 use crate::maildir::watch::Watch;
+use crate::response;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::clock;
 use crate::wire::io::WaitOutcome;
@@ -36,10 +37,7 @@ fn idle(s: &mut Session, mut selected: Option<&mut Selected>) -> Result<Outcome>
     let mut watch = self::watch(selected.as_deref());
     let enhanced =
         watch.is_some() && s.options.use_locks && capability::is_announced(&s.options, "IDLE");
-    s.encoder().raw(match enhanced {
-        true => "+ entering ENHANCED idle mode\r\n",
-        false => "+ entering idle mode\r\n",
-    });
+    response::session::idling(&mut s.encoder(), enhanced);
     let pause = Duration::from_secs(s.options.idle_seconds);
     let mut by_clock = false;
     loop {
@@ -86,7 +84,7 @@ fn wait(s: &mut Session, mut watch: Option<&mut Watch>, pause: Duration) -> Resu
 }
 
 /// Rescans and announces; whether there was something to announce. A folder that cannot be read now
-/// is tried again at the next turn. The client hears of it after `DONE`.
+/// is tried again at the next turn. The log has the reason.
 fn rescan(s: &mut Session, selected: Option<&mut Selected>) -> Result<bool> {
     let Some(selected) = selected else { return Ok(false) };
     selected.rescan_if_possible(s)?;

@@ -161,7 +161,7 @@ fn extras(s: &mut Session, name: &[u8], wanted: Wanted) -> Result<Vec<Extra>> {
     if (wanted.acl || wanted.rights)
         && let Ok(name) = FolderName::from_disk(name)
     {
-        let rights = s.rights(&name)?;
+        let rights = s.rights_announced(&name)?;
         if wanted.acl
             && rights.has(b'a')
             && let Ok(list) = s.namespace.load(&name)

@@ -2,9 +2,9 @@
 //! given and what announces it. There is one file for each command or family, with its parser and
 //! its handler.
 //!
-//! A handler parses to the end of the line, then checks, then acts, and returns an outcome. What it
-//! has to say on the way are values ([`crate::response`]). CONTRIBUTING.md shows how a command is
-//! added.
+//! A parser reads the arguments, to the end of the line unless Courier passes over the rest. Then
+//! the handler checks, acts, and returns an outcome. What it has to say on the way are values
+//! ([`crate::response`]). CONTRIBUTING.md shows how a command is added.
 
 mod acl;
 mod append;
@@ -37,7 +37,7 @@ pub(crate) use capability::unknown_extensions;
 pub(crate) use row::{Call, Row};
 
 use crate::session::Session;
-use row::{AnyState, CLOSING, Check, Closing, Expunges, Known, Policy, Selected, USUAL};
+use row::{AnyState, CLOSING, Check, CloseFolder, Expunges, Known, OpenFolder, Policy, USUAL};
 
 /// Every command, by its name.
 pub(crate) static TABLE: &[Row] = &[
@@ -58,17 +58,17 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "CHECK",
-        handler: &Selected { parse: args::none, run: noop::check },
+        handler: &OpenFolder { parse: args::none, run: noop::check },
         policy: USUAL,
     },
     Row {
         name: "CLOSE",
-        handler: &Closing { parse: args::none, run: close::close },
+        handler: &CloseFolder { parse: args::none, run: close::close },
         policy: CLOSING,
     },
     Row {
         name: "COPY",
-        handler: &Selected { parse: copy::parse, run: copy::run },
+        handler: &OpenFolder { parse: copy::parse, run: copy::run },
         policy: Policy { uid: true, capabilities: &["UIDPLUS"], ..USUAL },
     },
     Row {
@@ -98,7 +98,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "EXPUNGE",
-        handler: &Selected { parse: expunge::parse, run: expunge::run },
+        handler: &OpenFolder { parse: expunge::parse, run: expunge::run },
         policy: Policy {
             uid: true,
             checks: &[
@@ -114,7 +114,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "FETCH",
-        handler: &Selected { parse: fetch::parse, run: fetch::run },
+        handler: &OpenFolder { parse: fetch::parse, run: fetch::run },
         policy: Policy { uid: true, expunges: Expunges::WithUid, ..USUAL },
     },
     Row {
@@ -135,11 +135,7 @@ pub(crate) static TABLE: &[Row] = &[
     Row {
         name: "ID",
         handler: &AnyState { parse: id::parse, run: id::run },
-        policy: Policy {
-            known: Known::If(|options| options.id_fields.is_some()),
-            capabilities: &["ID"],
-            ..USUAL
-        },
+        policy: Policy { known: Known::WhereOffered, capabilities: &["ID"], ..USUAL },
     },
     Row {
         name: "IDLE",
@@ -180,7 +176,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "SEARCH",
-        handler: &Selected { parse: search::parse_search, run: search::run_search },
+        handler: &OpenFolder { parse: search::parse_search, run: search::run_search },
         policy: Policy { uid: true, expunges: Expunges::WithUid, ..USUAL },
     },
     Row {
@@ -200,7 +196,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "SORT",
-        handler: &Selected { parse: search::parse_sort, run: search::run_sort },
+        handler: &OpenFolder { parse: search::parse_sort, run: search::run_sort },
         policy: Policy {
             uid: true,
             expunges: Expunges::WithUid,
@@ -216,11 +212,11 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "STORE",
-        handler: &Selected { parse: store::parse, run: store::run },
+        handler: &OpenFolder { parse: store::parse, run: store::run },
         policy: Policy {
             uid: true,
             expunges: Expunges::WithUid,
-            checks: &[Check::NotExamined("Current box is selected READ-ONLY.")],
+            checks: &[Check::FlagsMayChange("Current box is selected READ-ONLY.")],
             ..USUAL
         },
     },
@@ -231,7 +227,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "THREAD",
-        handler: &Selected { parse: search::parse_thread, run: search::run_thread },
+        handler: &OpenFolder { parse: search::parse_thread, run: search::run_thread },
         policy: Policy {
             uid: true,
             expunges: Expunges::WithUid,
@@ -242,8 +238,8 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "UNSELECT",
-        handler: &Closing { parse: args::none, run: close::unselect },
-        policy: Policy { known: Known::Extension, capabilities: &["UNSELECT"], ..CLOSING },
+        handler: &CloseFolder { parse: args::none, run: close::unselect },
+        policy: Policy { known: Known::WhereOffered, capabilities: &["UNSELECT"], ..CLOSING },
     },
     Row {
         name: "UNSUBSCRIBE",
@@ -257,8 +253,7 @@ pub(crate) fn find(s: &Session, name: &[u8]) -> Option<&'static Row> {
     let row = TABLE.iter().find(|row| row.name.as_bytes() == name)?;
     let known = match row.policy.known {
         Known::Always => true,
-        Known::If(setting) => setting(&s.options),
-        Known::Extension => {
+        Known::WhereOffered => {
             row.policy.capabilities.iter().all(|word| capability::is_offered(&s.options, word))
         }
     };

@@ -3,7 +3,7 @@
 
 use super::Call;
 use super::args::{self, Mailbox};
-use crate::response::access::{Quota, QuotaRoot, Resource};
+use crate::response::quota::{Quota, QuotaRoot, Resource};
 use crate::session::{Outcome, Result, Session};
 use crate::types::folder::Space;
 

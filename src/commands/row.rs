@@ -1,6 +1,6 @@
 //! What a row of the table of commands says, and how a command is run by it.
 
-use crate::session::{self, Error, Options, Outcome, Result, Session};
+use crate::session::{Error, Options, Outcome, Result, Selected, Session};
 
 /// One command.
 pub(crate) struct Row {
@@ -25,20 +25,19 @@ pub(crate) struct Policy {
     pub(crate) disabled: fn(&Options) -> bool,
     /// Whether it is a command at all in this session.
     pub(crate) known: Known,
-    /// The capabilities that announce it.
+    /// The capabilities that announce it. ([`Known::WhereOffered`] depends on them; else they say
+    /// where the command comes from.)
     pub(crate) capabilities: &'static [&'static str],
 }
 
 /// When a command is known. An unknown one is a protocol error.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Known {
     /// In every session.
     Always,
-    /// Where a setting says so.
-    If(fn(&Options) -> bool),
-    /// It is an extension of ours: unless `IMAP_EXTENSIONS` takes a capability away that announces
-    /// it.
-    Extension,
+    /// Where the capabilities that announce it are offered: an extension of ours until
+    /// `IMAP_EXTENSIONS` takes it away, a command of Courier's that a setting switches on.
+    WhereOffered,
 }
 
 /// Whether untagged EXPUNGE responses may come with a command (RFC 3501 7.4.1).
@@ -55,8 +54,8 @@ pub(crate) enum Expunges {
 /// What must hold of the open folder, and the refusal.
 #[derive(Clone, Copy)]
 pub(crate) enum Check {
-    /// It was not opened by EXAMINE.
-    NotExamined(&'static str),
+    /// Its messages' flags can be changed: it was not opened by EXAMINE.
+    FlagsMayChange(&'static str),
     /// It may be written.
     Writable(&'static str),
     /// The user has this right on it.
@@ -64,9 +63,9 @@ pub(crate) enum Check {
 }
 
 impl Check {
-    fn of(self, selected: &session::Selected) -> Result<()> {
+    fn of(self, selected: &Selected) -> Result<()> {
         let (holds, refusal) = match self {
-            Check::NotExamined(text) => (!selected.examined, text),
+            Check::FlagsMayChange(text) => (!selected.flags_are_fixed, text),
             Check::Writable(text) => (!selected.read_only, text),
             Check::Right(right, text) => (selected.rights.has(right), text),
         };
@@ -100,17 +99,6 @@ impl Call<'_> {
     pub(crate) fn run(&self, s: &mut Session) -> Result<Outcome> {
         self.row.handler.handle(s, self)
     }
-
-    fn refuse_if_disabled(&self, s: &Session) -> Result<()> {
-        if (self.row.policy.disabled)(&s.options) {
-            return Outcome::no("This command is disabled by the system administrator.").refuse();
-        }
-        Ok(())
-    }
-
-    fn check(&self, selected: &session::Selected) -> Result<()> {
-        self.row.policy.checks.iter().try_for_each(|check| check.of(selected))
-    }
 }
 
 /// Reads a command's arguments and runs it. The state comes first: without an open folder, a
@@ -129,7 +117,7 @@ pub(crate) struct AnyState<P, R> {
 }
 
 /// For a command that needs an open folder, which it is given.
-pub(crate) struct Selected<P, R> {
+pub(crate) struct OpenFolder<P, R> {
     /// Reads the arguments to the end of the line.
     pub(crate) parse: P,
     /// Checks and acts.
@@ -137,11 +125,23 @@ pub(crate) struct Selected<P, R> {
 }
 
 /// For a command that closes the open folder.
-pub(crate) struct Closing<P, R> {
+pub(crate) struct CloseFolder<P, R> {
     /// Reads the arguments to the end of the line.
     pub(crate) parse: P,
     /// Checks and acts.
     pub(crate) run: R,
+}
+
+/// Reads the arguments, unless the command is switched off.
+fn arguments<A>(
+    s: &mut Session,
+    call: &Call<'_>,
+    parse: impl Fn(&mut Session, &Call<'_>) -> Result<A>,
+) -> Result<A> {
+    if (call.row.policy.disabled)(&s.options) {
+        return Outcome::no("This command is disabled by the system administrator.").refuse();
+    }
+    parse(s, call)
 }
 
 impl<A, P, R> Handler for AnyState<P, R>
@@ -150,44 +150,41 @@ where
     R: Fn(&mut Session, &Call<'_>, A) -> Result<Outcome> + Sync,
 {
     fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome> {
-        call.refuse_if_disabled(s)?;
-        let arguments = (self.parse)(s, call)?;
+        let arguments = arguments(s, call, &self.parse)?;
         (self.run)(s, call, arguments)
     }
 }
 
-impl<A, P, R> Handler for Selected<P, R>
+impl<A, P, R> Handler for OpenFolder<P, R>
 where
     P: Fn(&mut Session, &Call<'_>) -> Result<A> + Sync,
-    R: Fn(&mut Session, &mut session::Selected, &Call<'_>, A) -> Result<Outcome> + Sync,
+    R: Fn(&mut Session, &mut Selected, &Call<'_>, A) -> Result<Outcome> + Sync,
 {
     fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome> {
         if s.selected.is_none() {
             return Err(Error::Syntax);
         }
-        call.refuse_if_disabled(s)?;
-        let arguments = (self.parse)(s, call)?;
+        let arguments = arguments(s, call, &self.parse)?;
         s.with_selected(|s, selected| {
             let selected = selected.ok_or(Error::Syntax)?;
-            call.check(selected)?;
+            call.row.policy.checks.iter().try_for_each(|check| check.of(selected))?;
             (self.run)(s, selected, call, arguments)
         })
     }
 }
 
-impl<A, P, R> Handler for Closing<P, R>
+impl<A, P, R> Handler for CloseFolder<P, R>
 where
     P: Fn(&mut Session, &Call<'_>) -> Result<A> + Sync,
-    R: Fn(&mut Session, session::Selected, &Call<'_>, A) -> Result<Outcome> + Sync,
+    R: Fn(&mut Session, Selected, &Call<'_>, A) -> Result<Outcome> + Sync,
 {
     fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome> {
+        debug_assert!(call.row.policy.checks.is_empty(), "closing a folder is never refused");
         if s.selected.is_none() {
             return Err(Error::Syntax);
         }
-        call.refuse_if_disabled(s)?;
-        let arguments = (self.parse)(s, call)?;
+        let arguments = arguments(s, call, &self.parse)?;
         let selected = s.selected.take().ok_or(Error::Syntax)?;
-        call.check(&selected)?;
         (self.run)(s, selected, call, arguments)
     }
 }

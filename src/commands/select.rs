@@ -3,10 +3,11 @@
 use super::Call;
 use super::args::Mailbox;
 use crate::maildir::{Mode, Snapshot, scan};
-use crate::response::mailbox::Code;
+use crate::response::mailbox::FolderCode;
 use crate::session::folder::Folder;
+use crate::session::refusal::CANNOT_OPEN;
 use crate::session::selected::Access;
-use crate::session::{Outcome, Result, Selected, Session};
+use crate::session::{Code, Outcome, Result, Selected, Session};
 use crate::types::{Flags, Rights};
 
 /// SELECT: opens a folder for reading and writing.
@@ -26,15 +27,15 @@ fn open(s: &mut Session, mailbox: &Mailbox, examine: bool) -> Result<Outcome> {
     let rights = s.require(&folder.name, b'r', "SELECT/EXAMINE")?;
     // Both the flags and the answer say READ-ONLY (RFC 3501 7.1), where Courier 5.0.13 says it in
     // the answer alone.
-    let examined = examine || folder.at.read_only;
-    let read_only = examined || !rights.intersects(Rights::WRITING);
+    let flags_are_fixed = examine || folder.at.read_only;
+    let read_only = flags_are_fixed || !rights.intersects(Rights::WRITING);
     let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
     let snapshot = snapshot(s, &folder, mode, before)?;
-    let access = Access { read_only, examined, rights };
+    let access = Access { read_only, flags_are_fixed, rights };
     let selected = Selected::new(folder, access, snapshot);
     announce(s, &selected);
     s.selected = Some(selected);
-    let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
+    let code = if read_only { Code::ReadOnly } else { Code::ReadWrite };
     Ok(Outcome::ok("Ok").with_code(code))
 }
 
@@ -58,7 +59,7 @@ fn snapshot(
         Some(old) => Ok(old.snapshot.reselected()),
         None => match scan::scan(&s.store, &folder.dir, mode, None, Vec::new()) {
             Ok(scanned) => Ok(scanned.snapshot),
-            Err(e) => Err(s.store_error(e, "Unable to open this mailbox.")),
+            Err(e) => Err(s.store_error(e, CANNOT_OPEN)),
         },
     }
 }
@@ -67,16 +68,13 @@ fn snapshot(
 fn announce(s: &mut Session, selected: &Selected) {
     selected.send_flags(s);
     selected.send_counts(s);
-    let extensions = s.options.extensions.are_on();
     let messages = &selected.snapshot.messages;
     // RFC 3501 6.3.1: the first unseen message, if there is one.
     let unseen = (0..messages.len()).find(|i| !messages.flags(*i).contains(Flags::SEEN));
-    if let Some(index) = unseen.filter(|_| extensions) {
-        s.send(&Code::Unseen(index as u64 + 1));
+    if let Some(index) = unseen {
+        s.send_addition(&FolderCode::Unseen(index as u64 + 1));
     }
-    s.send(&Code::UidValidity(selected.snapshot.uid_validity));
-    if extensions {
-        s.send(&Code::UidNext(selected.snapshot.uid_next));
-    }
-    s.send(&Code::MyRights(selected.rights));
+    s.send(&FolderCode::UidValidity(selected.snapshot.uid_validity));
+    s.send_addition(&FolderCode::UidNext(selected.snapshot.uid_next));
+    s.send(&FolderCode::MyRights(selected.rights));
 }

@@ -8,6 +8,7 @@ use crate::maildir::change_keywords::{KeywordEdit, store_keywords};
 use crate::maildir::quota::Quota;
 use crate::maildir::{self, KeywordMode};
 use crate::response::session::InvalidNumber;
+use crate::session::refusal::vanished;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::Operation;
 use crate::wire::Set;
@@ -72,7 +73,7 @@ impl Storing<'_> {
                 }
             }
         }
-        // What was changed before a refusal is sent before it.
+        // Messages that were changed before a failure are still sent, ahead of the NO.
         let result = result.and(self.change_keywords(&changed));
         if self.s.options.keywords == KeywordMode::Careful {
             // Keywords that another session has added in between are kept, and new to the client.
@@ -92,7 +93,6 @@ impl Storing<'_> {
     /// Changes the system flags of one message; whether it is still there.
     fn change_flags(&mut self, index: usize) -> Result<bool> {
         let (s, folder) = (&*self.s, &self.selected.folder);
-        // (The setting of the quota is nothing to STORE: the file alone counts, STORAGE 7.4.)
         let quota =
             Session::is_counted(folder).then(|| Quota::new(&folder.at.root, &s.store.config));
         let allowed = flags::allowed(self.selected.rights);
@@ -122,6 +122,7 @@ impl Storing<'_> {
         let (dir, snapshot) = (&self.selected.folder.dir, &mut self.selected.snapshot);
         let edit = KeywordEdit { operation: change.operation, names: &change.list.keywords };
         store_keywords(&s.store, dir, snapshot, which, edit)
+            // Courier: its spelling.
             .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
     }
 }
@@ -151,9 +152,7 @@ pub(crate) fn run(
     }
     // RFC 2180 4.2.1: with .SILENT, nothing was to be sent of those that are gone.
     if missing && !change.silent {
-        // RFC 2180 4.2.3, RFC 5530 3: the others were changed, and their flags sent.
-        return Ok(Outcome::no("Some of the requested messages no longer exist.")
-            .with_added_code("EXPUNGEISSUED"));
+        return Ok(vanished());
     }
     Ok(Outcome::ok("STORE completed."))
 }

@@ -6,7 +6,7 @@ use crate::maildir::shared_link::Subscribed;
 use crate::session::{Outcome, Result, Session};
 use crate::types::folder::Space;
 
-/// Courier has this text for both commands.
+/// Courier has this text for both commands, where an old-style shared folder is concerned.
 const CANNOT: &str = "Cannot subscribe to this folder.";
 
 /// SUBSCRIBE: adds the name, whether the folder exists or not.

@@ -27,16 +27,22 @@ pub(crate) enum Failed {
 pub(crate) struct Writer<'a, 'e> {
     /// Where to.
     pub(crate) encoder: &'a mut Encoder<'e>,
-    /// Where the message is.
+    /// Reads the headers of enclosed messages.
     pub(crate) headers: &'a mut dyn Headers,
     /// Whether extension data are wanted (BODYSTRUCTURE).
     pub(crate) extended: bool,
 }
 
 impl Writer<'_, '_> {
+    /// Writes the data item, its name first.
+    pub(crate) fn item(&mut self, root: &Part) -> Result<(), Failed> {
+        self.encoder.raw(if self.extended { "BODYSTRUCTURE " } else { "BODY " });
+        self.body(root)
+    }
+
     /// `body = "(" (body-type-1part / body-type-mpart) ")"`. Recursion ends at the parser's limit
     /// of depth.
-    pub(crate) fn body(&mut self, part: &Part) -> Result<(), Failed> {
+    fn body(&mut self, part: &Part) -> Result<(), Failed> {
         self.encoder.flush_within().map_err(Failed::End)?;
         self.encoder.raw("(");
         match &part.content {

@@ -58,6 +58,12 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// `sequence-set`: the numbers in their order, runs of them joined.
+    pub(crate) fn number_set(&mut self, numbers: impl IntoIterator<Item = u32>) -> &mut Self {
+        write::number_set(&mut self.io.out, numbers);
+        self
+    }
+
     /// `{n}` and its line break. `length` bytes must follow.
     pub(crate) fn literal_head(&mut self, length: u64) -> &mut Self {
         write::literal_head(&mut self.io.out, length);
@@ -79,7 +85,7 @@ impl<'a> Encoder<'a> {
         self
     }
 
-    /// `"(" *(value SP) ")"`
+    /// `"(" [value *(SP value)] ")"`
     pub(crate) fn list<T>(
         &mut self,
         values: impl IntoIterator<Item = T>,

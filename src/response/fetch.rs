@@ -1,7 +1,9 @@
 //! FETCH: a message's data items (RFC 3501 7.4.2, PROTOCOL 5.4).
 
-use super::{Encoder, Untagged};
+use super::{Encoder, Untagged, envelope};
+use crate::mime::envelope::Envelope;
 use crate::types::{Flags, KeywordTable, Seq, SetId, Uid};
+use crate::wire::write;
 
 /// The flags of one message.
 #[derive(Clone, Copy)]
@@ -43,8 +45,28 @@ impl MessageFlags<'_> {
     }
 }
 
-/// A data item whose value is at hand. ENVELOPE and BODYSTRUCTURE are written by
-/// [`super::envelope`] and [`super::bodystructure`].
+/// The name of a section in the response, which is the same for every message: `BODY[1.MIME]<0>`.
+/// `spec` is the section's in upper case, `start` the first byte of a slice. Courier: the names of
+/// header fields as the client wrote them, each quoted; nothing for an empty list.
+pub(crate) fn section_label(spec: &[u8], names: &[Vec<u8>], start: Option<u64>) -> Vec<u8> {
+    let mut label = [b"BODY[", spec].concat();
+    for (i, name) in names.iter().enumerate() {
+        label.extend_from_slice(if i == 0 { b" (" } else { b" " });
+        write::string(&mut label, name);
+    }
+    if !names.is_empty() {
+        label.push(b')');
+    }
+    label.push(b']');
+    if let Some(start) = start {
+        label.push(b'<');
+        write::number(&mut label, start);
+        label.push(b'>');
+    }
+    label
+}
+
+/// A data item whose value is at hand. BODYSTRUCTURE is written by [`super::bodystructure`].
 pub(crate) enum Item<'a> {
     /// `FLAGS`
     Flags(MessageFlags<'a>),
@@ -54,6 +76,8 @@ pub(crate) enum Item<'a> {
     InternalDate(&'a str),
     /// `RFC822.SIZE`, in bytes on the wire.
     Size(u64),
+    /// `ENVELOPE`
+    Envelope(&'a Envelope<'a>),
     /// A section by the name that the client gave it, and the head of its literal. So many bytes
     /// must follow.
     Section {
@@ -80,6 +104,10 @@ impl Item<'_> {
             }
             Item::Size(size) => {
                 e.raw("RFC822.SIZE ").number(*size);
+            }
+            Item::Envelope(found) => {
+                e.raw("ENVELOPE ");
+                envelope::write(e, found);
             }
             Item::Section { label, length } => {
                 e.raw(label).space().literal_head(*length);

@@ -30,7 +30,7 @@ pub(crate) enum Extra {
     Acl(Vec<(Vec<u8>, Rights)>),
     /// The user's rights.
     MyRights(Rights),
-    /// There never is one.
+    /// Always NIL: Courier has no posting addresses.
     PostAddress,
 }
 

@@ -79,7 +79,7 @@ impl Untagged for Expunge {
 }
 
 /// `OK` with one of the codes that describe an open folder.
-pub(crate) enum Code {
+pub(crate) enum FolderCode {
     /// The first message that is not \Seen, by its sequence number.
     Unseen(u64),
     /// UIDVALIDITY.
@@ -90,13 +90,15 @@ pub(crate) enum Code {
     MyRights(Rights),
 }
 
-impl Untagged for Code {
+impl Untagged for FolderCode {
     fn write(&self, e: &mut Encoder<'_>) {
         match self {
-            Code::Unseen(n) => e.raw("OK [UNSEEN ").number(*n).raw("] Ok"),
-            Code::UidValidity(n) => e.raw("OK [UIDVALIDITY ").number(n.get()).raw("] Ok"),
-            Code::UidNext(n) => e.raw("OK [UIDNEXT ").number(*n).raw("] Ok"),
-            Code::MyRights(rights) => e.raw("OK [MYRIGHTS \"").raw(rights.shown()).raw("\"] ACL"),
+            FolderCode::Unseen(n) => e.raw("OK [UNSEEN ").number(*n).raw("] Ok"),
+            FolderCode::UidValidity(n) => e.raw("OK [UIDVALIDITY ").number(n.get()).raw("] Ok"),
+            FolderCode::UidNext(n) => e.raw("OK [UIDNEXT ").number(*n).raw("] Ok"),
+            FolderCode::MyRights(rights) => {
+                e.raw("OK [MYRIGHTS \"").raw(rights.shown()).raw("\"] ACL")
+            }
         };
     }
 }

@@ -1,14 +1,15 @@
-//! What the server says, as values, and the one encoder that writes them. Handlers make values;
-//! nothing outside of this module knows how a response looks on the wire (the tagged line is
-//! [`crate::session::reply`]'s).
+//! What the server says, as values, and the one encoder that writes them. Handlers make values, and
+//! only this module knows how an untagged response looks on the wire. The tagged line is
+//! [`crate::session::reply`]'s, the `+` that asks for a literal is the wire's.
 //!
 //! | module | responses |
 //! |---|---|
-//! | [`session`] | CAPABILITY, ENABLED, ID, NAMESPACE, BYE, texts behind OK and NO |
+//! | [`session`] | PREAUTH, BYE, CAPABILITY, ENABLED, ID, NAMESPACE, IDLE's `+`, texts behind OK and NO |
 //! | [`mailbox`] | FLAGS, EXISTS, RECENT, EXPUNGE, the codes of SELECT |
 //! | [`fetch`] | FETCH and its data items; [`envelope`] and [`bodystructure`] beside it |
 //! | [`folders`] | LIST, LSUB, STATUS |
-//! | [`access`] | ACL, MYRIGHTS, LISTRIGHTS, QUOTA, QUOTAROOT |
+//! | [`access`] | ACL, MYRIGHTS, LISTRIGHTS, ACLFAILED, RIGHTS-INFO |
+//! | [`quota`] | QUOTA, QUOTAROOT |
 //! | [`search`] | SEARCH, SORT, THREAD |
 
 pub(crate) mod access;
@@ -18,15 +19,27 @@ pub(crate) mod envelope;
 pub(crate) mod fetch;
 pub(crate) mod folders;
 pub(crate) mod mailbox;
+pub(crate) mod quota;
 pub(crate) mod search;
 pub(crate) mod session;
 
 pub(crate) use encoder::Encoder;
 
+use crate::wire::Io;
+
 /// An untagged response: what stands between `* ` and the line break.
 pub(crate) trait Untagged {
     /// Writes it.
     fn write(&self, e: &mut Encoder<'_>);
+}
+
+/// Sends an untagged response to a client that takes 8-bit text (`utf8`) or does not.
+pub(crate) fn send(io: &mut Io, utf8: bool, response: &impl Untagged) {
+    let mut encoder = Encoder::new(io, utf8);
+    encoder.raw("* ");
+    response.write(&mut encoder);
+    encoder.raw("\r\n");
+    io.end_response();
 }
 
 /// How a response is written for a client without UTF8=ACCEPT, without the `* ` before it.

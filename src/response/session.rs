@@ -47,13 +47,45 @@ impl Untagged for Namespace {
     }
 }
 
-/// `BYE`
-pub(crate) struct Bye(pub(crate) &'static str);
+/// The greeting of a session that nobody had to log in to.
+pub(crate) struct Preauth;
 
-impl Untagged for Bye {
+impl Untagged for Preauth {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("PREAUTH Ready.");
+    }
+}
+
+/// `BYE`
+pub(crate) struct Bye<'a>(pub(crate) &'a str);
+
+impl Untagged for Bye<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
         e.raw("BYE ").raw(self.0);
     }
+}
+
+/// `BYE` after an error that the session cannot go on from.
+pub(crate) struct FatalBye<'a> {
+    /// What was tried.
+    pub(crate) what: &'a str,
+    /// Why it failed; may be empty.
+    pub(crate) reason: &'a str,
+}
+
+impl Untagged for FatalBye<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("BYE [ALERT] Fatal error: ").raw(self.what).raw(": ").raw(self.reason);
+    }
+}
+
+/// What IDLE answers at once (RFC 2177 3); `enhanced`: changes are noticed by a watch. Unlike an
+/// untagged response it has no `*`.
+pub(crate) fn idling(e: &mut Encoder<'_>, enhanced: bool) {
+    e.raw(match enhanced {
+        true => "+ entering ENHANCED idle mode\r\n",
+        false => "+ entering idle mode\r\n",
+    });
 }
 
 /// `OK [ALERT]` and a text for the user's eyes.

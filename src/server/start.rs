@@ -7,7 +7,8 @@ use crate::maildir::outbox::{Mailer, Outbox};
 use crate::maildir::quota::QuotaLimits;
 use crate::maildir::resolve::{Namespace, Settings};
 use crate::maildir::{Config, Host, Store, trash};
-use crate::session::{Client, Counts, Features, Options, Session, logging};
+use crate::response::session::{Bye, FatalBye, Preauth};
+use crate::session::{Client, Counts, Features, Options, Outcome, Session, logging};
 use crate::sys::stdio::Stdio;
 use crate::sys::{alloc, clock, fs, process, signals, user};
 use crate::wire::{Io, io::STALL};
@@ -121,13 +122,15 @@ fn outbox(options: &Options, client: &Client) -> Option<Outbox> {
     Outbox::new(options.outbox.as_deref(), options.outbox_multiple, mailer)
 }
 
+/// Ends a session that does not begin.
 fn bye(io: &mut Io, text: &str) {
-    super::say(io, &format!("* BYE {text}"));
+    io.end_response();
+    super::close(io, &Bye(text));
 }
 
 /// `* BYE [ALERT] Fatal error: <what>: <reason>`
 fn fatal(io: &mut Io, client: &Client, what: &str, reason: &str) -> ExitCode {
-    bye(io, &format!("[ALERT] Fatal error: {what}: {reason}"));
+    super::close(io, &FatalBye { what, reason });
     log::error!("{}: {what}", logging::shown(&client.user));
     ExitCode::FAILURE
 }
@@ -259,11 +262,10 @@ fn check_clock(s: &mut Session) -> Result<(), ExitCode> {
 }
 
 fn greet(s: &mut Session) -> Result<(), ExitCode> {
-    let greeting = match &s.options.login_tag {
-        Some(tag) => [tag, &b" OK LOGIN Ok.\r\n"[..]].concat(),
-        None => b"* PREAUTH Ready.\r\n".to_vec(),
-    };
-    s.io.out.extend_from_slice(&greeting);
+    match s.options.login_tag.clone() {
+        Some(tag) => s.tagged(Some(&tag), &Outcome::ok("LOGIN Ok.")),
+        None => s.send(&Preauth),
+    }
     let refusal = if s.account.flag("disableimap") {
         Some("IMAP access disabled for this account.")
     } else if s.account.flag("disableinsecureimap") && !s.options.tls {

@@ -2,8 +2,8 @@
 //! knows where folders are and who may do what. Here its answers become Courier's refusals.
 
 use super::folder::Folder;
-use super::refusal::{DOES_NOT_EXIST, denied};
-use super::reply::{Outcome, Result};
+use super::refusal::{CANNOT_DELETE, CANNOT_OPEN, DOES_NOT_EXIST, denied};
+use super::reply::{Code, Outcome, Result};
 use super::{Selected, Session, logging};
 use crate::maildir::resolve::FolderKind;
 use crate::maildir::{Dir, folders, shared_link};
@@ -46,7 +46,7 @@ impl Session {
             Ok(at) => Ok(Folder::new(name, at)),
             Err(_) => match missing {
                 Missing::Refused => Outcome::no(DOES_NOT_EXIST).refuse(),
-                Missing::TryCreate(text) => Outcome::no(text).with_code("TRYCREATE").refuse(),
+                Missing::TryCreate(text) => Outcome::no(text).with_code(Code::TryCreate).refuse(),
             },
         }
     }
@@ -58,14 +58,14 @@ impl Session {
     }
 
     /// What the user may do in a folder (STORAGE 5.5).
-    pub(crate) fn rights_of(&self, name: &FolderName) -> Result<Rights> {
+    pub(crate) fn rights(&self, name: &FolderName) -> Result<Rights> {
         self.namespace.rights(name).map_err(|e| self.unreadable_list(name, &e))
     }
 
-    /// As [`Session::rights_of`]. If it is the open folder and the rights have changed, that is
+    /// As [`Session::rights`]. If it is the open folder and the rights have changed, that is
     /// announced.
-    pub(crate) fn rights(&mut self, name: &FolderName) -> Result<Rights> {
-        let rights = self.rights_of(name)?;
+    pub(crate) fn rights_announced(&mut self, name: &FolderName) -> Result<Rights> {
+        let rights = self.rights(name)?;
         self.with_selected(|s, selected| {
             if let Some(selected) = selected.filter(|f| f.folder.name == *name) {
                 selected.note_rights(s, rights);
@@ -81,7 +81,7 @@ impl Session {
         right: u8,
         command: &str,
     ) -> Result<Rights> {
-        let rights = self.rights(name)?;
+        let rights = self.rights_announced(name)?;
         if rights.has(right) { Ok(rights) } else { denied(command, name.spelled(), right).refuse() }
     }
 
@@ -89,7 +89,7 @@ impl Session {
     pub(crate) fn require_create(&mut self, name: &FolderName, command: &str) -> Result<()> {
         let denied = || denied(command, parent_spelled(name), b'c');
         let Some(parent) = name.parent() else { return denied().refuse() };
-        if self.rights(&parent)?.has(b'c') { Ok(()) } else { denied().refuse() }
+        if self.rights_announced(&parent)?.has(b'c') { Ok(()) } else { denied().refuse() }
     }
 
     /// Whether this is the open folder.
@@ -104,7 +104,7 @@ impl Session {
             return Ok(());
         }
         shared_link::synchronise(folder.dir.path(), &self.store.config.host)
-            .map_err(|e| self.io_refusal("shared folder", &e, "Unable to open this mailbox."))
+            .map_err(|e| self.io_refusal("shared folder", &e, CANNOT_OPEN))
     }
 
     /// Whether a folder is the trash of the session's own Maildir.
@@ -132,7 +132,7 @@ impl Session {
         Some(Dir::at(fs::path(&[b".", &*self.trash].concat())))
     }
 
-    /// Makes a folder with its list (STORAGE 1.1, 5.3).
+    /// Makes a folder with its access control list (STORAGE 1.1, 5.3).
     pub(crate) fn create_folder(&self, folder: &Folder) -> Result<()> {
         const CANNOT: &str = "Cannot create this folder.";
         folders::create(&self.store, &folder.dir).map_err(|e| self.store_error(e, CANNOT))?;
@@ -145,12 +145,12 @@ impl Session {
         }
     }
 
-    /// Removes a folder. Its list stays where there are folders below it (STORAGE 1.1).
+    /// Removes a folder. Its access control list stays where there are folders below it (STORAGE 1.1).
     pub(crate) fn delete_folder(&self, folder: &Folder) -> Result<()> {
         let lists = self.namespace.lists(&folder.at.root);
         let kept = lists.load(&folder.at.sub).ok();
         folders::delete(&self.store, &folder.dir)
-            .map_err(|e| self.store_error(e, "Cannot delete this folder."))?;
+            .map_err(|e| self.store_error(e, CANNOT_DELETE))?;
         lists.deleted(&folder.at.sub, kept.as_ref());
         self.quota_of(folder).recalculate();
         Ok(())

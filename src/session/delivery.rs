@@ -47,7 +47,7 @@ impl Session {
             .map_err(|_| Outcome::no(OVER_QUOTA).into())
     }
 
-    /// Whether so much would be refused now: before a client is asked for it.
+    /// Refuses what would not fit now, before a client is asked for it.
     pub(crate) fn must_fit(&self, folder: &Folder, size: u64, action: Action) -> Result<()> {
         if !Session::is_counted(folder) {
             return Ok(());

@@ -25,8 +25,8 @@ pub(crate) enum Extensions {
 }
 
 impl Extensions {
-    /// Reads the setting: a number (0: none; any other: all), or words separated by blanks. A word
-    /// with `-` before it is taken out. Words without `-` are all that is left then.
+    /// Reads the setting: a number (0: none; any other: all), or words separated by blanks. `-WORD`
+    /// takes that word away. If any word has no `-`, only those without remain.
     pub(crate) fn parse(setting: &[u8]) -> Extensions {
         let text = String::from_utf8_lossy(setting);
         let words: Vec<&str> = text.split_ascii_whitespace().collect();

@@ -16,14 +16,14 @@ pub(crate) mod view;
 
 pub(crate) use features::Features;
 pub(crate) use options::Options;
-pub(crate) use reply::{Error, Fatal, Outcome, Result};
+pub(crate) use reply::{Code, Error, Fatal, Outcome, Result};
 pub(crate) use selected::Selected;
 
 use crate::maildir::Store;
 use crate::maildir::account::AccountOptions;
 use crate::maildir::outbox::Outbox;
 use crate::maildir::resolve::Namespace;
-use crate::response::{Encoder, Untagged};
+use crate::response::{self, Encoder, Untagged};
 use crate::sys::clock;
 use crate::wire::Io;
 use std::time::Instant;
@@ -79,7 +79,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// `, user=<u>, ip=[<ip>], port=[<port>]` for log lines; without the user where there is none.
+    /// `user=<u>, ip=[<ip>], port=[<port>]` for log lines; without the user where there is none.
     pub(crate) fn who(&self) -> String {
         let Client { user, ip, port } = &self.client;
         let address = format!("ip=[{}], port=[{}]", logging::shown(ip), logging::shown(port));
@@ -104,15 +104,19 @@ impl Session {
 
     /// Sends an untagged response.
     pub(crate) fn send(&mut self, response: &impl Untagged) {
-        let mut encoder = self.encoder();
-        encoder.raw("* ");
-        response.write(&mut encoder);
-        encoder.raw("\r\n");
-        self.io.end_response();
+        let utf8 = self.utf8();
+        response::send(&mut self.io, utf8, response);
+    }
+
+    /// Sends an untagged response that Courier does not have, unless `IMAP_EXTENSIONS=0`.
+    pub(crate) fn send_addition(&mut self, response: &impl Untagged) {
+        if self.options.extensions.are_on() {
+            self.send(response);
+        }
     }
 
     /// Works on the session and the open folder at once. Meanwhile the session does not know of the
-    /// folder: use the argument, and not what asks [`Session::selected`] ([`Session::rights`],
+    /// folder: use the argument, and not what asks [`Session::selected`] ([`Session::rights_announced`],
     /// [`Session::announce_changes`]).
     pub(crate) fn with_selected<T>(
         &mut self,

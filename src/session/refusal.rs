@@ -1,7 +1,7 @@
 //! Refusals that many commands share: what the store or the rights do not allow, in Courier's
 //! words, with the reason in the log.
 
-use super::reply::Outcome;
+use super::reply::{Code, Outcome};
 use super::{Error, Session, logging};
 use crate::maildir;
 use crate::sys::{fs, signals};
@@ -14,6 +14,21 @@ pub(crate) const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subs
 
 /// The refusal of what does not fit the quota (PROTOCOL 6.3, 6.4).
 pub(crate) const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
+
+/// The answer to a protocol error (PROTOCOL 1.6).
+pub(crate) const PROTOCOL_ERROR: &str = "Error in IMAP command received by server.";
+
+/// The refusal of a folder that cannot be scanned.
+pub(crate) const CANNOT_OPEN: &str = "Unable to open this mailbox.";
+
+/// The refusal of a folder that cannot be removed.
+pub(crate) const CANNOT_DELETE: &str = "Cannot delete this folder.";
+
+/// Some messages are gone. Those that are left were served or changed (RFC 2180 4.1.2, 4.2.3; RFC
+/// 5530 3); a COPY has copied none (RFC 3501 6.4.7).
+pub(crate) fn vanished() -> Outcome {
+    Outcome::no("Some of the requested messages no longer exist.").with_code(Code::ExpungeIssued)
+}
 
 /// `NO Access denied for <CMD> on <name> (ACL "<letter>" required)`
 pub(crate) fn denied(command: &str, name: &[u8], right: u8) -> Outcome {
@@ -41,7 +56,7 @@ impl Session {
         Outcome::no(text).into()
     }
 
-    /// Refuses because a folder's list cannot be read.
+    /// Refuses because a folder's access control list cannot be read.
     pub(super) fn unreadable_list(&self, name: &FolderName, e: &io::Error) -> Error {
         log::error!(
             "{}: ACL of {}: {}",
@@ -63,18 +78,23 @@ impl Session {
         match error {
             maildir::Error::Gone => Outcome::no(text).into(),
             // RFC 5530 3: another session holds the folder for longer than anybody should.
-            maildir::Error::Locked => Outcome::no(text).with_added_code("INUSE").into(),
+            maildir::Error::Locked => Outcome::no(text).with_code(Code::InUse).into(),
             maildir::Error::OverQuota => Outcome::no(OVER_QUOTA).into(),
             maildir::Error::Stopped => self.stopped(),
             error @ maildir::Error::Io(_) => {
-                log::error!("{}: {error}", logging::shown(&self.client.user));
+                self.log_store_error(&error);
                 Outcome::no(text).into()
             }
         }
     }
 
+    /// A failure of the store that the client need not hear of: only the log has it.
+    pub(crate) fn log_store_error(&self, error: &maildir::Error) {
+        log::error!("{}: {error}", logging::shown(&self.client.user));
+    }
+
     /// A wait for a lock was ended from outside.
-    fn stopped(&self) -> Error {
+    pub(crate) fn stopped(&self) -> Error {
         Error::End(if signals::asked_to_stop() { End::Signal } else { End::Closed })
     }
 }

@@ -1,16 +1,56 @@
 //! The outcome of a command, and the only code that writes a tagged line.
 
 use super::Session;
+use crate::response::Encoder;
+use crate::types::{Uid, UidValidity};
 use crate::wire::{self, End};
 use std::borrow::Cow;
 
-/// A response code (RFC 3501 7.1), with who added it: ours go with `IMAP_EXTENSIONS=0`.
+/// A response code of a tagged line (RFC 3501 7.1, RFC 4315 3, RFC 5530 3).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Code {
-    /// Courier sends it too.
-    Courier(Cow<'static, str>),
-    /// Added here.
-    Added(&'static str),
+    /// `TRYCREATE`
+    TryCreate,
+    /// `BADCHARSET`
+    BadCharset,
+    /// `READ-ONLY`
+    ReadOnly,
+    /// `READ-WRITE`
+    ReadWrite,
+    /// `APPENDUID`: the UIDVALIDITY of the folder, and the UID.
+    AppendUid(UidValidity, Uid),
+    /// `COPYUID`: the UIDVALIDITY of the target, the UIDs of the messages and of their copies.
+    CopyUid(UidValidity, Vec<Uid>, Vec<Uid>),
+    /// `INUSE`, which Courier does not send.
+    InUse,
+    /// `EXPUNGEISSUED`, which Courier does not send.
+    ExpungeIssued,
+}
+
+impl Code {
+    /// Whether it is an addition of ours, which goes with `IMAP_EXTENSIONS=0`.
+    fn is_added(&self) -> bool {
+        matches!(self, Code::InUse | Code::ExpungeIssued)
+    }
+
+    fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            Code::TryCreate => e.raw("TRYCREATE"),
+            Code::BadCharset => e.raw("BADCHARSET"),
+            Code::ReadOnly => e.raw("READ-ONLY"),
+            Code::ReadWrite => e.raw("READ-WRITE"),
+            Code::AppendUid(validity, uid) => {
+                e.raw("APPENDUID ").number(validity.get()).space().number(uid.get())
+            }
+            Code::CopyUid(validity, from, to) => {
+                e.raw("COPYUID ").number(validity.get()).space();
+                e.number_set(from.iter().map(|uid| uid.get())).space();
+                e.number_set(to.iter().map(|uid| uid.get()))
+            }
+            Code::InUse => e.raw("INUSE"),
+            Code::ExpungeIssued => e.raw("EXPUNGEISSUED"),
+        };
+    }
 }
 
 /// The tagged answer of a command.
@@ -65,9 +105,13 @@ impl Outcome {
         Outcome { status: "NO", code: None, text: Cow::Owned(one_line(text)) }
     }
 
-    /// `OK <text>`, with the client's own bytes in it.
-    pub(crate) fn ok_bytes(text: Vec<u8>) -> Outcome {
-        Outcome { status: "OK", code: None, text: Cow::Owned(one_line(text)) }
+    /// `OK "<name>" <text>`
+    pub(crate) fn ok_named(name: &[u8], text: &str) -> Outcome {
+        let mut whole = Vec::new();
+        wire::write::string(&mut whole, name);
+        whole.push(b' ');
+        whole.extend_from_slice(text.as_bytes());
+        Outcome { status: "OK", code: None, text: Cow::Owned(one_line(whole)) }
     }
 
     /// `BAD <text>`
@@ -75,15 +119,9 @@ impl Outcome {
         Outcome { status: "BAD", code: None, text: Cow::Borrowed(text.as_bytes()) }
     }
 
-    /// With a code that Courier sends.
-    pub(crate) fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Outcome {
-        self.code = Some(Code::Courier(code.into()));
-        self
-    }
-
-    /// With a code of ours.
-    pub(crate) fn with_added_code(mut self, code: &'static str) -> Outcome {
-        self.code = Some(Code::Added(code));
+    /// With a response code.
+    pub(crate) fn with_code(mut self, code: Code) -> Outcome {
+        self.code = Some(code);
         self
     }
 
@@ -128,25 +166,17 @@ impl From<wire::Error> for Error {
 }
 
 impl Session {
-    /// Writes the tagged line; `None` stands for a line without a usable tag.
+    /// Sends the tagged line; `None` stands for a line without a usable tag.
     pub(crate) fn tagged(&mut self, tag: Option<&[u8]>, outcome: &Outcome) {
-        let out = &mut self.io.out;
-        out.extend_from_slice(tag.unwrap_or(b"*"));
-        out.push(b' ');
-        out.extend_from_slice(outcome.status.as_bytes());
-        out.push(b' ');
-        let code = match &outcome.code {
-            Some(Code::Courier(code)) => Some(&**code),
-            Some(Code::Added(code)) if self.options.extensions.are_on() => Some(*code),
-            _ => None,
-        };
-        if let Some(code) = code {
-            out.push(b'[');
-            out.extend_from_slice(code.as_bytes());
-            out.extend_from_slice(b"] ");
+        let additions = self.options.extensions.are_on();
+        let mut e = self.encoder();
+        e.raw(tag.unwrap_or(b"*")).space().raw(outcome.status).space();
+        if let Some(code) = outcome.code.as_ref().filter(|code| additions || !code.is_added()) {
+            e.raw("[");
+            code.write(&mut e);
+            e.raw("] ");
         }
-        out.extend_from_slice(&outcome.text);
-        out.extend_from_slice(b"\r\n");
+        e.raw(&outcome.text).raw("\r\n");
         self.io.end_response();
     }
 }

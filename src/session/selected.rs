@@ -1,24 +1,24 @@
 //! The folder that is open: what the client knows of it, and what is announced.
 
-use super::Session;
 use super::folder::Folder;
 use super::message::Cache;
 use super::view::{Changes, List};
+use super::{Result, Session};
 use crate::maildir::{Messages, Mode, Snapshot};
 use crate::response::fetch::{FlagsChanged, MessageFlags};
-use crate::response::mailbox::{self, Code, Exists, Expunge, PermanentFlags, Recent};
-use crate::types::{Rights, Seq, SetId, Uid};
+use crate::response::mailbox::{self, Exists, Expunge, FolderCode, PermanentFlags, Recent};
+use crate::types::{FolderName, Rights, Seq, SetId, Uid};
 use std::collections::HashSet;
 
 /// The open folder.
 pub(crate) struct Selected {
     /// Which it is, and where new mail for it goes.
     pub(crate) folder: Folder,
-    /// Opened by EXAMINE, or without any right to write.
+    /// Whether it was opened by EXAMINE, or without any right to write.
     pub(crate) read_only: bool,
-    /// Opened by EXAMINE, or an old-style shared folder that cannot be written: no flag is ever
-    /// changed.
-    pub(crate) examined: bool,
+    /// Whether no flag is ever changed: it was opened by EXAMINE, or is an old-style shared folder
+    /// that cannot be written.
+    pub(crate) flags_are_fixed: bool,
     /// The user's rights on it.
     pub(crate) rights: Rights,
     /// The last scan. Its messages are what the client knows, once `pending` is announced.
@@ -49,7 +49,7 @@ impl Selected {
         let mut selected = Selected {
             folder,
             read_only: access.read_only,
-            examined: access.examined,
+            flags_are_fixed: access.flags_are_fixed,
             rights: access.rights,
             snapshot,
             keywords: Vec::new(),
@@ -161,11 +161,20 @@ impl Selected {
         s.send(&Recent(self.recent()));
     }
 
+    /// The user's rights on a folder, which may be this one. Then a change is announced.
+    pub(crate) fn rights_beside(&mut self, s: &mut Session, name: &FolderName) -> Result<Rights> {
+        let rights = s.rights(name)?;
+        if self.folder.name == *name {
+            self.note_rights(s, rights);
+        }
+        Ok(rights)
+    }
+
     /// Takes note of the user's rights as they are now; a change is announced (PROTOCOL 7.3).
     pub(crate) fn note_rights(&mut self, s: &mut Session, rights: Rights) {
         if self.rights != rights {
             self.rights = rights;
-            s.send(&Code::MyRights(rights));
+            s.send(&FolderCode::MyRights(rights));
         }
     }
 
@@ -178,7 +187,7 @@ impl Selected {
         }
         if changes.replaced {
             // RFC 3501 2.3.1.1: whoever goes on with the old UIDs would speak of other messages.
-            s.send(&Code::UidValidity(self.snapshot.uid_validity));
+            s.send(&FolderCode::UidValidity(self.snapshot.uid_validity));
         }
         self.announce_new_keywords(s);
         if changes.resized() {
@@ -201,8 +210,8 @@ impl Selected {
 pub(crate) struct Access {
     /// See [`Selected::read_only`].
     pub(crate) read_only: bool,
-    /// See [`Selected::examined`].
-    pub(crate) examined: bool,
+    /// See [`Selected::flags_are_fixed`].
+    pub(crate) flags_are_fixed: bool,
     /// See [`Selected::rights`].
     pub(crate) rights: Rights,
 }

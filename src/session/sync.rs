@@ -17,6 +17,7 @@
 //!   assigns the UID and has \Recent, the other reads the UID from the database. What is \Recent in
 //!   a session stays so in that session.
 
+use super::refusal::CANNOT_OPEN;
 use super::view::{self, Changes};
 use super::{Error, Result, Selected, Session};
 use crate::maildir::deliver::Delivery;
@@ -97,7 +98,7 @@ impl Selected {
             // Somebody has deleted the folder: what the client knows stays as it is (RFC 2180 3.3),
             // and NOOP has no NO (RFC 3501 6.1.2).
             Err(maildir::Error::Gone) => Ok(()),
-            Err(e) => Err(s.store_error(e, "Unable to open this mailbox.")),
+            Err(e) => Err(s.store_error(e, CANNOT_OPEN)),
         }
     }
 

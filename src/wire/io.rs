@@ -223,15 +223,13 @@ impl Io {
         self.connection.note_unsent(unsent.unwrap_or_default(), mid_response);
     }
 
-    /// Ends the session: drops an incomplete response, adds `goodbye` (a line without its end)
-    /// unless the client is left in the middle of a response, and sends what is left.
-    pub(crate) fn close(&mut self, goodbye: Option<&[u8]>) {
+    /// Ends the session: drops an incomplete response, lets `goodbye` append one unless the client
+    /// is left in the middle of a response, and sends what is left.
+    pub(crate) fn close(&mut self, goodbye: impl FnOnce(&mut Io)) {
         let mid_response = self.is_mid_response();
         self.out.truncate(self.complete);
-        if let Some(line) = goodbye.filter(|_| !mid_response) {
-            self.out.extend_from_slice(line);
-            self.out.extend_from_slice(b"\r\n");
-            self.end_response();
+        if !mid_response {
+            goodbye(self);
         }
         let flushed = self.flush();
         let end = clock::monotonic() + GRACE;

@@ -33,8 +33,7 @@ pub(crate) fn literal_head(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"}\r\n");
 }
 
-/// Appends ascending numbers as a set with runs: `1:3,7` (RFC 3501 9, `sequence-set`); numbers keep
-/// their order.
+/// Appends numbers in the order given, runs of them joined: `1:3,7` (RFC 3501 9, `sequence-set`).
 pub(crate) fn number_set(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
     let mut run: Option<(u32, u32)> = None;
     let mut first = true;

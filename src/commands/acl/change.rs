@@ -49,7 +49,7 @@ pub(super) fn edit(
     edit: impl FnOnce(&mut Acl) -> Edited,
 ) -> Edited {
     s.namespace.change(&s.store, name, edit)?;
-    let _ = s.rights(name);
+    let _ = s.rights_announced(name);
     Ok(())
 }
 

@@ -133,7 +133,7 @@ fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
     if s.locate(Ok(name.clone())).is_err() {
         return Ok(false);
     }
-    if !s.rights(name)?.has(b'a') {
+    if !s.rights_announced(name)?.has(b'a') {
         let command = format!("ACL {}", verb.name());
         failed(s, &[b"NO ", &*refusal::denied_text(&command, &shown, b'a')].concat());
         return Ok(false);
@@ -186,7 +186,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, command: Command) -> Result<Out
         }
     }
     for name in changed {
-        if s.locate(Ok(name.clone())).is_ok() && s.rights(name)?.has(b'a') {
+        if s.locate(Ok(name.clone())).is_ok() && s.rights_announced(name)?.has(b'a') {
             list::send_with_acl(s, name)?;
         }
     }

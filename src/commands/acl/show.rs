@@ -65,7 +65,7 @@ pub(crate) fn myrights(
 /// The folder of a question about rights. Any one right will do to ask it.
 fn asked(s: &mut Session, mailbox: &Mailbox) -> Result<(Folder, Rights)> {
     let folder = s.locate(mailbox.name(s))?;
-    let rights = s.rights(&folder.name)?;
+    let rights = s.rights_announced(&folder.name)?;
     if rights.intersects(Rights::ASKING) {
         return Ok((folder, rights));
     }

@@ -1,13 +1,12 @@
 //! One open message: its size, date, envelope, structure, and bytes by the section.
 
+use super::cannot_go_on;
 use super::parse::{Item, Section, What};
 use super::section::{self, Range as Located};
-use super::unreadable;
 use crate::mime::date::imap_date_time;
 use crate::mime::wire_form::Converter;
 use crate::mime::{self, header};
 use crate::response::bodystructure::{Failed, Writer};
-use crate::response::envelope;
 use crate::response::fetch::Item as Datum;
 use crate::session::message::{self, Cache, Reader, Slice};
 use crate::session::{Result, Session};
@@ -38,16 +37,16 @@ impl Contents<'_> {
             }
             Item::Size => {
                 let size =
-                    message::wire_size(&mut self.cache, &mut self.reader).map_err(unreadable)?;
+                    message::wire_size(&mut self.cache, &mut self.reader).map_err(cannot_go_on)?;
                 Datum::Size(size).write(&mut self.s.encoder());
             }
             Item::Envelope => {
-                let header = message::header(&mut self.reader).map_err(unreadable)?;
+                let header = message::header(&mut self.reader).map_err(cannot_go_on)?;
                 let found = mime::envelope::envelope(header);
-                envelope::write(self.s.encoder().raw("ENVELOPE "), &found);
+                Datum::Envelope(&found).write(&mut self.s.encoder());
             }
-            Item::Body => self.structure("BODY ", false)?,
-            Item::BodyStructure => self.structure("BODYSTRUCTURE ", true)?,
+            Item::Body => self.structure(false)?,
+            Item::BodyStructure => self.structure(true)?,
             Item::Section(section) => self.section(section)?,
         }
         Ok(())
@@ -62,14 +61,13 @@ impl Contents<'_> {
             .is_ok_and(|message| message.has_8bit_header)
     }
 
-    fn structure(&mut self, label: &str, extended: bool) -> Result<()> {
-        let found = message::structure(&mut self.cache, &mut self.reader).map_err(unreadable)?;
+    fn structure(&mut self, extended: bool) -> Result<()> {
+        let found = message::structure(&mut self.cache, &mut self.reader).map_err(cannot_go_on)?;
         let mut encoder = self.s.encoder();
-        encoder.raw(label);
         Writer { encoder: &mut encoder, headers: &mut self.reader, extended }
-            .body(&found.root)
+            .item(&found.root)
             .map_err(|failed| match failed {
-                Failed::Unreadable(e) => unreadable(e),
+                Failed::Unreadable(e) => cannot_go_on(e),
                 Failed::End(end) => end.into(),
             })
     }
@@ -81,7 +79,7 @@ impl Contents<'_> {
             Some(known) => Some(known),
             None if section.path.is_empty() => None,
             None => {
-                Some(message::structure(&mut self.cache, &mut self.reader).map_err(unreadable)?)
+                Some(message::structure(&mut self.cache, &mut self.reader).map_err(cannot_go_on)?)
             }
         };
         let (range, size) = match known {
@@ -118,10 +116,10 @@ impl Contents<'_> {
         }
         if matches!(what, What::Fields | What::FieldsNot) {
             // No more of it counts than message::header has.
-            message::header(&mut self.reader).map_err(unreadable)?;
+            message::header(&mut self.reader).map_err(cannot_go_on)?;
             return Ok(0..self.reader.header_seen());
         }
-        let end = message::header_len(&mut self.cache, &mut self.reader).map_err(unreadable)?;
+        let end = message::header_len(&mut self.cache, &mut self.reader).map_err(cannot_go_on)?;
         Ok(if what == What::Text { end..self.reader.len() } else { 0..end })
     }
 
@@ -136,15 +134,15 @@ impl Contents<'_> {
             return Ok(stored);
         }
         if section.what == What::Whole {
-            return message::wire_size(&mut self.cache, &mut self.reader).map_err(unreadable);
+            return message::wire_size(&mut self.cache, &mut self.reader).map_err(cannot_go_on);
         }
         if section.partial.is_some() {
             let found =
-                message::structure(&mut self.cache, &mut self.reader).map_err(unreadable)?;
+                message::structure(&mut self.cache, &mut self.reader).map_err(cannot_go_on)?;
             let whole = section::locate(&found.root, &[], section.what);
             return Ok(whole.map_or(0, |range| range.size));
         }
-        self.reader.wire_len(range.clone()).map_err(unreadable)
+        self.reader.wire_len(range.clone()).map_err(cannot_go_on)
     }
 
     /// Bytes as they are, or a slice of them. `size`: of all of them, on the wire.
@@ -158,7 +156,7 @@ impl Contents<'_> {
         let is_header = section.what == What::Header && section.label.starts_with(b"R");
         let count = if is_header { &mut counts.header } else { &mut counts.body };
         let mut slice = Slice::new(&mut self.cache, &self.reader, range, start, take);
-        while let Some(stored) = slice.step(&mut self.reader, &mut io.out).map_err(unreadable)? {
+        while let Some(stored) = slice.step(&mut self.reader, &mut io.out).map_err(cannot_go_on)? {
             *count = count.saturating_add(stored);
             io.flush_within()?;
         }
@@ -169,7 +167,7 @@ impl Contents<'_> {
     /// Some lines of a header and the empty line, or a slice of that.
     fn chosen_lines(&mut self, section: &Section, header: Range<u64>) -> Result<()> {
         let length = header.end.saturating_sub(header.start);
-        let block = self.reader.header_block(header).map_err(unreadable)?;
+        let block = self.reader.header_block(header).map_err(cannot_go_on)?;
         // RFC 3501 6.4.5: "the blank line is included in all header fetches, except in the case of
         // a message which has no body and no blank line". Courier: and where no line was chosen.
         let has_empty_line =

@@ -18,6 +18,7 @@ use super::Call;
 use super::args::{self, Span};
 use crate::response::session::InvalidNumber;
 use crate::session::message::Reader;
+use crate::session::refusal::vanished;
 use crate::session::{Error, Fatal, Outcome, Result, Selected, Session};
 use contents::Contents;
 use parse::Request;
@@ -26,7 +27,7 @@ use std::io;
 
 /// A message that cannot be read any further, with half of it sent to the client: the session
 /// cannot go on.
-fn unreadable(error: io::Error) -> Error {
+fn cannot_go_on(error: io::Error) -> Error {
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof => "unexpected end of file".to_owned(),
         _ => crate::sys::fs::error_text(&error),
@@ -68,14 +69,13 @@ pub(super) fn run(
     selected.last_served = Some(cache);
     if let Some(error) = failures.unmarked {
         // The client has what it asked for; the log has the reason.
-        let _ = s.store_error(error, "");
+        s.log_store_error(&error);
     }
     if let Some(error) = failures.unopened {
         return Err(s.store_error(error, "Some of the requested messages cannot be read."));
     }
     if failures.missing {
-        return Ok(Outcome::no("Some of the requested messages no longer exist.")
-            .with_added_code("EXPUNGEISSUED"));
+        return Ok(vanished());
     }
     Ok(Outcome::ok("FETCH completed."))
 }

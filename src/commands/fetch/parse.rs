@@ -2,10 +2,11 @@
 //! 5.7).
 
 use crate::commands::{Call, args};
+use crate::response::fetch::section_label;
 use crate::session::{Error, Result, Session};
 use crate::types::number;
 use crate::wire::input::Brackets;
-use crate::wire::{Io, Set, Token, write};
+use crate::wire::{Io, Set, Token};
 
 /// The arguments of FETCH.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,33 +194,31 @@ fn whole(label: Vec<u8>, what: What, peek: bool) -> Section {
 
 /// `section = "[" [section-spec] "]"` with what may follow it, after the opening bracket.
 fn section(io: &mut Io, peek: bool) -> Result<Section> {
-    let mut section = whole(b"BODY[".to_vec(), What::Whole, peek);
+    let mut section = whole(Vec::new(), What::Whole, peek);
+    let mut spec = Vec::new();
     match io.token()? {
         Token::BracketClose => {}
         token => {
-            let word = token.word().ok_or(Error::Syntax)?;
-            (section.path, section.what) = section_spec(&word).ok_or(Error::Syntax)?;
-            section.label.extend_from_slice(&word);
+            spec = token.word().ok_or(Error::Syntax)?;
+            (section.path, section.what) = section_spec(&spec).ok_or(Error::Syntax)?;
             if matches!(section.what, What::Fields | What::FieldsNot) {
                 section.names = header_list(io)?;
-                push_names(&mut section.label, &section.names);
             }
             if io.token()? != Token::BracketClose {
                 return Err(Error::Syntax);
             }
         }
     }
-    section.label.push(b']');
     let text = match io.peek()? {
-        Token::Atom(text) if text.starts_with(b"<") => text.clone(),
-        _ => return Ok(section),
+        Token::Atom(text) if text.starts_with(b"<") => Some(text.clone()),
+        _ => None,
     };
-    io.token()?;
-    let (start, count) = partial(&text).ok_or(Error::Syntax)?;
-    section.partial = Some((start, count));
-    section.label.push(b'<');
-    write::number(&mut section.label, start);
-    section.label.push(b'>');
+    if let Some(text) = text {
+        io.token()?;
+        section.partial = Some(partial(&text).ok_or(Error::Syntax)?);
+    }
+    let start = section.partial.map(|(start, _)| start);
+    section.label = section_label(&spec, &section.names, start);
     Ok(section)
 }
 
@@ -268,17 +267,6 @@ fn header_list(io: &mut Io) -> Result<Vec<Vec<u8>>> {
         token => names.push(io.text_of(token)?),
     }
     Ok(names)
-}
-
-/// Courier: the names as given, each quoted; nothing for an empty list.
-fn push_names(label: &mut Vec<u8>, names: &[Vec<u8>]) {
-    for (i, name) in names.iter().enumerate() {
-        label.extend_from_slice(if i == 0 { b" (" } else { b" " });
-        write::string(label, name);
-    }
-    if !names.is_empty() {
-        label.push(b')');
-    }
 }
 
 /// `"<" number "." nz-number ">"`. Courier: the count may be missing (all the rest), and what does

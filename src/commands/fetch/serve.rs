@@ -3,7 +3,6 @@
 
 use super::contents::Contents;
 use super::parse::{Item, Needs};
-use super::unreadable;
 use crate::maildir::{self, change};
 use crate::response::fetch::{self, Item as Datum};
 use crate::response::session::{CannotOpen, UnicodeMessage};
@@ -72,23 +71,24 @@ impl Serving<'_> {
         let find = if self.needs.bytes { message::open } else { message::stat };
         let dir = &self.selected.folder.dir;
         let messages = &mut self.selected.snapshot.messages;
-        match find(dir, messages, index, &mut self.contents.reader) {
-            Ok(()) => {}
+        let mut found = find(dir, messages, index, &mut self.contents.reader);
+        if found.is_ok() && self.needs.all {
+            let read = self.contents.reader.read_ahead();
+            found = read.map_err(|e| maildir::Error::failed("reading a message", e));
+        }
+        match found {
+            Ok(()) => Ok(true),
             Err(maildir::Error::Gone) => {
                 self.failures.missing = true;
-                return Ok(false);
+                Ok(false)
             }
             Err(error) => {
                 self.contents.s.send(&CannotOpen { number });
                 self.failures.unopened.get_or_insert(error);
                 self.contents.s.io.flush_if_full()?;
-                return Ok(false);
+                Ok(false)
             }
         }
-        if self.needs.all {
-            self.contents.reader.read_ahead().map_err(unreadable)?;
-        }
-        Ok(true)
     }
 
     fn item(&mut self, index: usize, uid: Uid, item: &Item) -> Result<()> {

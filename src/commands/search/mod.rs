@@ -23,7 +23,7 @@ pub(super) use thread::{parse as parse_thread, run as run_thread};
 
 use crate::mime::charset;
 use crate::session::message::{self, Reader};
-use crate::session::{Outcome, Result, Selected, Session};
+use crate::session::{Code, Outcome, Result, Selected, Session};
 use crate::sys::clock;
 use crate::types::{Flags, Seq, Uid};
 use crate::wire::Token;
@@ -45,7 +45,9 @@ fn known_charset(label: &[u8]) -> Result<()> {
     if charset::lookup(label).is_some() {
         return Ok(());
     }
-    Outcome::no("The requested character set is not supported.").with_code("BADCHARSET").refuse()
+    Outcome::no("The requested character set is not supported.")
+        .with_code(Code::BadCharset)
+        .refuse()
 }
 
 /// `search-criteria` of SORT and THREAD: the character set is mandatory (RFC 5256 5).
@@ -59,7 +61,7 @@ fn criteria(s: &mut Session) -> Result<Criteria> {
 fn check_charset(s: &Session, criteria: &Criteria) -> Result<()> {
     if s.utf8() && !criteria.label.eq_ignore_ascii_case(b"UTF-8") {
         return Outcome::bad("Only UTF-8 charset is valid after enabling RFC 6855 support")
-            .with_code("BADCHARSET")
+            .with_code(Code::BadCharset)
             .refuse();
     }
     known_charset(&criteria.label)

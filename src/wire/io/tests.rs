@@ -81,7 +81,11 @@ impl Connection for Slow {
     fn hang_up(&mut self, _: Duration) {}
 }
 
-const BYE: &[u8] = b"* BYE now";
+fn bye(io: &mut Io) {
+    io.out.extend_from_slice(BYE_LINE);
+    io.end_response();
+}
+
 const BYE_LINE: &[u8] = b"* BYE now\r\n";
 
 /// Runs a session with a slow client, closes it, and returns what the client has received.
@@ -90,7 +94,7 @@ fn received(turns: &[Turn], run: impl FnOnce(&mut Io)) -> String {
     let received = Rc::clone(&slow.received);
     let mut io = Io::new(Box::new(slow));
     run(&mut io);
-    io.close(Some(BYE));
+    io.close(bye);
     drop(io);
     let received = received.borrow();
     String::from_utf8_lossy(&received).into_owned()
@@ -246,7 +250,7 @@ proptest! {
                 break;
             }
         }
-        io.close(Some(BYE));
+        io.close(bye);
         let received = received.borrow();
         match received.strip_suffix(BYE_LINE) {
             Some(before) => prop_assert_eq!(before, &stream[..end]),
