@@ -68,7 +68,7 @@ fn sources(s: &mut Session, selected: &mut Selected, spans: Vec<Span>) -> Result
             let size = match quota::size_in_name(messages.base_name(index)) {
                 Some(size) => size,
                 None => match change::open(&selected.folder.dir, messages, index) {
-                    Ok((_, metadata, _)) => metadata.len(),
+                    Ok((_, metadata)) => metadata.len(),
                     Err(e) => return Err(unreadable(s, e)),
                 },
             };
@@ -94,7 +94,7 @@ impl Copying<'_> {
     fn prepare(&mut self, source: &Source) -> Result<Delivery> {
         let snapshot = &mut self.selected.snapshot;
         let from = &self.selected.folder.dir;
-        let (file, metadata, _) = change::open(from, &mut snapshot.messages, source.index)
+        let (file, metadata) = change::open(from, &mut snapshot.messages, source.index)
             .map_err(|e| unreadable(self.s, e))?;
         let set = snapshot.messages.keywords(source.index);
         let list = FlagList {
@@ -142,7 +142,7 @@ impl Copying<'_> {
         for source in sources {
             let messages = &mut self.selected.snapshot.messages;
             match change::open(&self.selected.folder.dir, messages, source.index) {
-                Ok((file, _, _)) if self.s.mail(&file) => {}
+                Ok((file, _)) if self.s.mail(&file) => {}
                 Ok(_) => return Ok(false),
                 Err(e) => return Err(unreadable(self.s, e)),
             }

@@ -37,31 +37,25 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize) -> Result<()> 
     let Some(uid) = selected.snapshot.messages.uid(index) else { return Ok(()) };
     let trash = s.trash_for(selected, uid);
     let size = if trash.is_some() { size_in_trash(s, selected, index) } else { None };
-    let flags = selected.snapshot.messages.flags(index);
     let dir = &selected.folder.dir;
-    let old = dir.message(&selected.snapshot.messages.file_name(index));
     let messages = &mut selected.snapshot.messages;
     let removed = match &trash {
         Some(trash) => change::move_to_trash(&s.store, dir, messages, index, trash),
         None => change::unlink(dir, messages, index),
     };
-    match removed {
-        Ok(true) => {}
-        Ok(false) => return Ok(()),
+    let removed = match removed {
+        Ok(Some(removed)) => removed,
+        Ok(None) => return Ok(()),
         Err(maildir::Error::Stopped) => return Err(s.stopped()),
         Err(e) => {
             s.log_store_error(&e);
             return Ok(());
         }
-    }
+    };
     if s.options.log_deletions {
-        let line = format!("EXPUNGED, {}, old_name={}", s.who(), fs::shown(&old));
-        if let Some(trash) = &trash {
-            let mut new = messages.base_name(index).to_vec();
-            new.extend_from_slice(b":2,");
-            flags.difference(change::lost_in_trash()).push_letters(&mut new);
-            let new = trash.message(&new);
-            log::info!("{line}, new_name={}: only new_name will be left", fs::shown(&new));
+        let line = format!("EXPUNGED, {}, old_name={}", s.who(), fs::shown(&removed.from));
+        if let Some(new) = &removed.to {
+            log::info!("{line}, new_name={}: only new_name will be left", fs::shown(new));
         }
         log::info!("{line}");
     }

@@ -12,26 +12,25 @@ use crate::types::{Flags, Operation};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Opens a message. The last value: whether another session has changed its flags and the client
-/// does not know yet. It stays so until [`Messages::take_changed`].
+/// Opens a message. If another session has changed its flags, they are taken over
+/// ([`Messages::take_changed`]).
 ///
 /// [`Error::Gone`] if the message is not there any more.
 pub(crate) fn open(
     dir: &Dir,
     messages: &mut Messages,
     i: usize,
-) -> Result<(File, Metadata, bool), Error> {
-    let (file, metadata) = with_current_name(dir, messages, i, |_, name| {
+) -> Result<(File, Metadata), Error> {
+    with_current_name(dir, messages, i, |_, name| {
         if dir.is_of_links() {
             shared_link::open(dir.path(), name)
         } else {
             fs::open(&dir.message(name)).map(Some)
         }
     })?
-    .ok_or(Error::Gone)?;
-    Ok((file, metadata, messages.is_changed(i)))
+    .ok_or(Error::Gone)
 }
 
 /// A change of system flags.
@@ -96,9 +95,7 @@ pub(crate) fn store_flags(
             fs::lstat(&path)?;
             return Ok(flags);
         }
-        let mut target = names::base(name).to_vec();
-        target.extend_from_slice(b":2,");
-        flags.push_letters(&mut target);
+        let target = names::with_flags(names::base(name), flags);
         let charge = edit.charge(old, flags, &path)?;
         let will_count = quota::is_counted(flags);
         if let Some((quota, size)) = charge.filter(|_| will_count)
@@ -120,19 +117,35 @@ pub(crate) fn store_flags(
     if is_over_quota { Err(Error::OverQuota) } else { done }
 }
 
-/// Unlinks a message. Whether it is gone by this call. With a link its target is removed, too; if
-/// that is impossible, the link stays. A message stays, too, if another session has taken \Deleted
-/// away.
-pub(crate) fn unlink(dir: &Dir, messages: &mut Messages, i: usize) -> Result<bool, Error> {
+/// A message's file that was removed.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    /// Its path.
+    pub(crate) from: PathBuf,
+    /// Its path in the trash, if it is there.
+    pub(crate) to: Option<PathBuf>,
+}
+
+/// Unlinks a message; `None` if it is not gone by this call. With a link its target is removed,
+/// too; if that is impossible, the link stays. A message stays, too, if another session has taken
+/// \Deleted away.
+pub(crate) fn unlink(
+    dir: &Dir,
+    messages: &mut Messages,
+    i: usize,
+) -> Result<Option<Removed>, Error> {
     let done = with_current_name(dir, messages, i, |messages, name| {
+        let from = dir.message(name);
         if is_undeleted(messages, i) {
-            fs::lstat(&dir.message(name))?;
-            return Ok(false);
+            fs::lstat(&from)?;
+            return Ok(None);
         }
-        if dir.is_of_links() {
-            return shared_link::expunge(dir.path(), name);
-        }
-        fs::unlink(&dir.message(name)).map(|()| true)
+        let is_gone = if dir.is_of_links() {
+            shared_link::expunge(dir.path(), name)?
+        } else {
+            fs::unlink(&from).map(|()| true)?
+        };
+        Ok(is_gone.then_some(Removed { from, to: None }))
     });
     note_removal(done, messages, i)
 }
@@ -146,7 +159,7 @@ pub(crate) fn lost_in_trash() -> Flags {
 }
 
 /// Moves a message into the trash folder's `cur` under the same base name, without the flags
-/// [`lost_in_trash`]. The folder is made if it is missing. Whether the message is gone by this
+/// [`lost_in_trash`]. The folder is made if it is missing. `None` if the message is not gone by this
 /// call; as with [`unlink`], one that has lost \Deleted stays.
 ///
 /// An error with EXDEV: the trash is in another file system, and nothing was done.
@@ -156,13 +169,13 @@ pub(crate) fn move_to_trash(
     messages: &mut Messages,
     i: usize,
     trash: &Dir,
-) -> Result<bool, Error> {
+) -> Result<Option<Removed>, Error> {
     let done = with_current_name(dir, messages, i, |messages, name| {
         let flags = messages.flags(i);
         let path = dir.message(name);
         if is_undeleted(messages, i) {
             fs::lstat(&path)?;
-            return Ok(false);
+            return Ok(None);
         }
         let mut new = names::base(name).to_vec();
         for _ in 0..MAX_TRASH_NAMES {
@@ -170,11 +183,10 @@ pub(crate) fn move_to_trash(
                 Err(e) if fs::is_gone(&e) => make_folder::make_if_missing(store, trash)?,
                 other => drop(other?),
             }
-            let mut to = new.clone();
-            to.extend_from_slice(b":2,");
-            flags.difference(lost_in_trash()).push_letters(&mut to);
-            match fs::rename_new(&path, &trash.message(&to)) {
-                Ok(()) => return Ok(true),
+            let to = names::with_flags(&new, flags.difference(lost_in_trash()));
+            let to = trash.message(&to);
+            match fs::rename_new(&path, &to) {
+                Ok(()) => return Ok(Some(Removed { from: path, to: Some(to) })),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                     let m = fs::lstat(&path)?;
                     let stem = Stem::next(store);
@@ -197,16 +209,16 @@ fn is_undeleted(messages: &Messages, i: usize) -> bool {
 
 /// Marks a removed message as gone. One that was gone before is no error.
 fn note_removal(
-    done: Result<bool, Error>,
+    done: Result<Option<Removed>, Error>,
     messages: &mut Messages,
     i: usize,
-) -> Result<bool, Error> {
+) -> Result<Option<Removed>, Error> {
     match done {
-        Ok(true) => {
+        Ok(Some(removed)) => {
             messages.mark(i, bit::GONE);
-            Ok(true)
+            Ok(Some(removed))
         }
-        Err(Error::Gone) => Ok(false),
+        Err(Error::Gone) => Ok(None),
         other => other,
     }
 }

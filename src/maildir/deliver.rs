@@ -172,9 +172,7 @@ impl Delivery {
                 let names: Vec<&[u8]> = self.keywords.iter().map(Vec::as_slice).collect();
                 keywords::write_set(store, dir, &base, &names)?;
             }
-            let mut name = base.clone();
-            name.extend_from_slice(b":2,");
-            self.flags.push_letters(&mut name);
+            let name = names::with_flags(&base, self.flags);
             match self.file.rename_new_to(&dir.message(&name)) {
                 Ok(()) => return Ok(name),
                 Err(e) => {

@@ -5,7 +5,7 @@
 use super::host::Host;
 use super::store::Store;
 use crate::sys::{clock, user};
-use crate::types::number;
+use crate::types::{Flags, number};
 
 /// The first part of a name: `<seconds>.M<microseconds>P<pid>`.
 fn push_moment(out: &mut Vec<u8>, (seconds, micros): (i64, u32)) {
@@ -104,6 +104,13 @@ pub(super) fn without_size(base: &[u8]) -> &[u8] {
         }
         _ => base,
     }
+}
+
+/// The name of a message's file: its base name, and the letters of its flags.
+pub(crate) fn with_flags(base: &[u8], flags: Flags) -> Vec<u8> {
+    let mut name = [base, b":2,"].concat();
+    flags.push_letters(&mut name);
+    name
 }
 
 #[cfg(test)]

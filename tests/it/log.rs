@@ -129,3 +129,36 @@ fn the_environment_makes_no_lines() {
         s.story()
     );
 }
+
+#[test]
+fn an_expunge_is_logged_under_the_names_that_the_files_had() {
+    for (trash, taken) in [(false, false), (true, false), (true, true)] {
+        let maildir = Maildir::new();
+        let cur = maildir.path().join("cur");
+        std::fs::write(cur.join("1001.a:2,T"), "Subject: x\n\nx\n").unwrap();
+        if taken {
+            let theirs = maildir.path().join(".Trash/cur");
+            for sub in ["cur", "new", "tmp"] {
+                std::fs::create_dir_all(maildir.path().join(".Trash").join(sub)).unwrap();
+            }
+            std::fs::write(theirs.join("1001.a:2,S"), "theirs\n").unwrap();
+        }
+        let setting = if trash { "1" } else { "0" };
+        let settings = [("IMAP_LOG_DELETIONS", "1"), ("IMAP_MOVE_EXPUNGE_TO_TRASH", setting)];
+        let mut s = maildir.session(&settings);
+        s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");
+        // Another session has set a flag meanwhile.
+        std::fs::rename(cur.join("1001.a:2,T"), cur.join("1001.a:2,ST")).unwrap();
+        s.cmd("EXPUNGE").ok("EXPUNGE completed");
+        let log = log_of(s);
+        let line = log.iter().find(|l| l.starts_with("INFO: EXPUNGED")).unwrap();
+        assert!(line.contains("old_name=./cur/1001.a:2,ST"), "{log:?}");
+        let new = line.split_once("new_name=").map(|(_, new)| new.split(": only").next().unwrap());
+        assert_eq!(new.is_some(), trash, "{log:?}");
+        if let Some(new) = new {
+            let text = std::fs::read_to_string(maildir.path().join(new)).unwrap();
+            assert_eq!(text, "Subject: x\n\nx\n", "{log:?}");
+            assert_eq!(new == ".Trash/cur/1001.a:2,S", !taken, "{log:?}");
+        }
+    }
+}

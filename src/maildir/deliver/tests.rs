@@ -63,7 +63,7 @@ fn a_second_name_in_place_of_a_copy() {
     let target = f.sub("Copy");
     crate::maildir::folders::create(&f.store, &target.dir).unwrap();
     let mut m = f.scan().messages;
-    let (file, metadata, _) = change::open(&f.dir, &mut m, 0).unwrap();
+    let (file, metadata) = change::open(&f.dir, &mut m, 0).unwrap();
     let link = || Delivery::link_of(&f.store, &target.dir, &file).unwrap();
     // Somebody changes a flag after it was opened.
     f.rename("cur/1.a:2,S", "cur/1.a:2,RS");

@@ -28,7 +28,7 @@ pub(crate) fn open(
     reader: &mut Reader,
 ) -> Result<(), maildir::Error> {
     reader.close();
-    let (file, metadata, _) = change::open(dir, messages, index)?;
+    let (file, metadata) = change::open(dir, messages, index)?;
     reader.set(file, &metadata);
     Ok(())
 }
