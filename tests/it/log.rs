@@ -162,3 +162,15 @@ fn an_expunge_is_logged_under_the_names_that_the_files_had() {
         }
     }
 }
+
+#[test]
+fn a_quota_that_cannot_be_understood_is_one_line() {
+    let maildir = Maildir::new();
+    let mut s = maildir.session(&[("MAILDIRQUOTA", "10Q")]);
+    for _ in 0..3 {
+        s.cmd("APPEND INBOX {1+}\r\nx");
+    }
+    s.cmd("GETQUOTAROOT INBOX").ok("GETQUOTAROOT Ok.");
+    let log = log_of(s);
+    assert_eq!(log.iter().filter(|l| l.contains("quota string")).count(), 1, "{log:?}");
+}
