@@ -147,14 +147,17 @@ pub(super) fn enabled_words(enabled: Features) -> Vec<&'static str> {
     CAPABILITIES.iter().filter(is_on).map(|c| c.word).collect()
 }
 
-/// The words in `IMAP_EXTENSIONS` that name no extension of ours.
-pub(crate) fn unknown_extensions(options: &Options) -> impl Iterator<Item = &str> {
-    options
-        .extensions
-        .words()
-        .iter()
-        .map(String::as_str)
-        .filter(|word| !find(CAPABILITIES, word).is_some_and(|c| matches!(c.when, When::Extension)))
+/// The words in `IMAP_EXTENSIONS` that name no extension of ours, each once.
+pub(crate) fn unknown_extensions(options: &Options) -> Vec<&str> {
+    let mut unknown = Vec::new();
+    for word in options.extensions.words() {
+        let capability = find(CAPABILITIES, word.strip_prefix('-').unwrap_or(word));
+        let is_ours = capability.is_some_and(|c| matches!(c.when, When::Extension));
+        if !is_ours && !unknown.contains(&word.as_str()) {
+            unknown.push(word);
+        }
+    }
+    unknown
 }
 
 /// Sends the words.

@@ -15,10 +15,11 @@ pub(crate) struct QuotaLimits {
 
 impl QuotaLimits {
     /// Parses `5000S,10C`: numbers with the letters S (bytes) and C (messages). Other text is
-    /// skipped, but a number with another letter is logged. `None` if nothing is limited.
+    /// skipped. If a number has another letter, that is logged once. `None` if nothing is limited.
     pub(crate) fn parse(text: &[u8]) -> Option<QuotaLimits> {
         let mut limits = QuotaLimits::default();
         let mut rest = text;
+        let mut is_odd = false;
         while let Some(start) = rest.iter().position(u8::is_ascii_digit) {
             rest = rest.get(start..).unwrap_or_default();
             let end = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
@@ -27,12 +28,13 @@ impl QuotaLimits {
             match after.first() {
                 Some(b'S') => limits.bytes = n,
                 Some(b'C') => limits.messages = n,
-                Some(b) if b.is_ascii_alphabetic() => {
-                    log::warn!("quota string '{}' not parseable", value(text));
-                }
+                Some(b) if b.is_ascii_alphabetic() => is_odd = true,
                 _ => {}
             }
             rest = after;
+        }
+        if is_odd {
+            log::warn!("quota string '{}' not parseable", value(text));
         }
         (limits != QuotaLimits::default()).then_some(limits)
     }

@@ -99,16 +99,29 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         over: false,
         options,
     };
-    for word in commands::unknown_extensions(&s.options) {
-        let (user, word) = (logging::shown(&s.client.user), logging::shown(word.as_bytes()));
-        log::warn!("{user}: IMAP_EXTENSIONS: {word} is no extension of this server");
-    }
+    log_unknown_extensions(&s);
     // The clock first: by a wrong one, mail that was thrown away a minute ago may look old enough
     // to be purged.
     check_clock(&mut s)?;
     empty_trash(&s);
     greet(&mut s)?;
     Ok(s)
+}
+
+/// So many unknown words of `IMAP_EXTENSIONS` are logged.
+const MAX_UNKNOWN: usize = 5;
+
+/// Says which words of `IMAP_EXTENSIONS` are not known.
+fn log_unknown_extensions(s: &Session) {
+    let user = logging::shown(&s.client.user);
+    let unknown = commands::unknown_extensions(&s.options);
+    for word in unknown.iter().take(MAX_UNKNOWN) {
+        let word = logging::shown(word.as_bytes());
+        log::warn!("{user}: IMAP_EXTENSIONS: {word} is no extension of this server");
+    }
+    if let Some(more) = unknown.len().checked_sub(MAX_UNKNOWN).filter(|more| *more > 0) {
+        log::warn!("{user}: IMAP_EXTENSIONS: {more} more unknown words");
+    }
 }
 
 /// The folder whose messages are mailed, and by what.

@@ -1,5 +1,7 @@
 //! What a session has enabled (RFC 5161), and which of our additions an administrator lets it have.
 
+use crate::types::number::atoi;
+
 bitflags::bitflags! {
     /// Extensions that ENABLE has switched on.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -18,45 +20,46 @@ pub(crate) enum Extensions {
     All,
     /// None, and no other addition either: the wire shows Courier's, corrected, and nothing more.
     None,
-    /// These and no others.
-    Only(Vec<String>),
-    /// All but these.
-    Without(Vec<String>),
+    /// By the words of the setting: without those that have a `-` before them; and if there are
+    /// words without one, no others than these.
+    Words(Vec<String>),
 }
 
+/// So many words of the setting count.
+const MAX_WORDS: usize = 100;
+
 impl Extensions {
-    /// Reads the setting: a number (0: none; any other: all), or words separated by blanks. `-WORD`
-    /// takes that word away. If any word has no `-`, only those without remain.
+    /// Reads the setting: one number (0: none; any other: all), or words separated by blanks.
     pub(crate) fn parse(setting: &[u8]) -> Extensions {
         let text = String::from_utf8_lossy(setting);
-        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        let words: Vec<&str> = text.split_ascii_whitespace().take(MAX_WORDS).collect();
         match words.as_slice() {
-            [] => return Extensions::All,
-            [number] if number.bytes().all(|b| b.is_ascii_digit()) => {
-                let is_zero = number.bytes().all(|b| b == b'0');
-                return if is_zero { Extensions::None } else { Extensions::All };
-            }
-            _ => {}
+            [] => Extensions::All,
+            [number] if is_number(number) => match atoi(number.as_bytes()) {
+                0 => Extensions::None,
+                _ => Extensions::All,
+            },
+            _ => Extensions::Words(words.into_iter().map(str::to_owned).collect()),
         }
-        let without: Vec<String> =
-            words.iter().filter_map(|w| w.strip_prefix('-')).map(str::to_owned).collect();
-        let only: Vec<String> = words
-            .iter()
-            .filter(|w| !w.starts_with('-') && !names(&without, w))
-            .map(|w| (*w).to_owned())
-            .collect();
-        let has_only = words.iter().any(|w| !w.starts_with('-'));
-        if has_only { Extensions::Only(only) } else { Extensions::Without(without) }
     }
 
     /// Whether a capability is among them. What it depends on is not looked at.
-    pub(crate) fn have(&self, word: &str) -> bool {
-        match self {
-            Extensions::All => true,
-            Extensions::None => false,
-            Extensions::Only(words) => names(words, word),
-            Extensions::Without(words) => !names(words, word),
+    pub(crate) fn have(&self, capability: &str) -> bool {
+        let Extensions::Words(words) = self else { return *self == Extensions::All };
+        let (mut has_plain, mut is_plain) = (false, false);
+        for word in words {
+            match word.strip_prefix('-') {
+                Some(without) if without.eq_ignore_ascii_case(capability) => return false,
+                Some(_) => {}
+                // A number beside words says nothing.
+                None if is_number(word) => {}
+                None => {
+                    has_plain = true;
+                    is_plain |= word.eq_ignore_ascii_case(capability);
+                }
+            }
         }
+        is_plain || !has_plain
     }
 
     /// Whether there are additions that no capability names: response codes, and lines of SELECT.
@@ -64,17 +67,18 @@ impl Extensions {
         *self != Extensions::None
     }
 
-    /// The words of the setting.
+    /// The words of the setting, as they were written.
     pub(crate) fn words(&self) -> &[String] {
         match self {
+            Extensions::Words(words) => words,
             Extensions::All | Extensions::None => &[],
-            Extensions::Only(words) | Extensions::Without(words) => words,
         }
     }
 }
 
-fn names(words: &[String], word: &str) -> bool {
-    words.iter().any(|w| w.eq_ignore_ascii_case(word))
+/// Whether a word is a number as the other settings have them (`atoi`).
+fn is_number(word: &str) -> bool {
+    word.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -84,23 +88,36 @@ mod tests {
     #[test]
     fn settings() {
         let parse = |text: &str| Extensions::parse(text.as_bytes());
-        let list = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
         for (text, expected) in [
             ("", Extensions::All),
-            (" ", Extensions::All),
+            (" \t", Extensions::All),
             ("1", Extensions::All),
+            (" 2 ", Extensions::All),
             ("0", Extensions::None),
             ("00", Extensions::None),
-            ("A B", Extensions::Only(list(&["A", "B"]))),
-            ("-A -B", Extensions::Without(list(&["A", "B"]))),
-            ("A B -b", Extensions::Only(list(&["A"]))),
-            ("A -A", Extensions::Only(Vec::new())),
-            ("yes", Extensions::Only(list(&["yes"]))),
+            ("-0", Extensions::None),
+            ("+0", Extensions::None),
+            ("0x", Extensions::None),
         ] {
             assert_eq!(parse(text), expected, "{text:?}");
         }
-        assert!(parse("literal+").have("LITERAL+") && !parse("literal+").have("UNSELECT"));
-        assert!(!parse("-literal+").have("LITERAL+") && parse("-literal+").have("UNSELECT"));
-        assert!(parse("A").are_on() && parse("-A").are_on() && !parse("0").are_on());
+        for (text, a, b) in [
+            ("A B", true, true),
+            ("a", true, false),
+            ("-a", false, true),
+            ("-A -B", false, false),
+            ("A B -b", true, false),
+            ("A -A", false, false),
+            ("1 -A", false, true),
+            ("1 A", true, false),
+            ("off", false, false),
+            ("-", true, true),
+            ("-C", true, true),
+        ] {
+            let extensions = parse(text);
+            assert_eq!((extensions.have("A"), extensions.have("B")), (a, b), "{text:?}");
+            assert!(extensions.are_on(), "{text:?}");
+        }
+        assert_eq!(parse(&"x ".repeat(100_000)).words().len(), MAX_WORDS);
     }
 }

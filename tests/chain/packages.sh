@@ -30,7 +30,7 @@ part_packages() {
     # A second build that is another file, and a third that serves nobody.
     mkdir -p "$W/builds"
     { cat "$IMAPD"; echo second; } >"$W/builds/second"
-    sed 's/PREAUTH Ready/PREBUTH Ready/' "$IMAPD" >"$W/builds/deaf"
+    sed 's/PREAUTH/PREBUTH/g' "$IMAPD" >"$W/builds/deaf"
     chmod 755 "$W/builds"/*
     ok "scripts/package builds" scripts/package --imapd "$IMAPD" "$W/deb"
     file=$(ls "$W"/deb/*.deb 2>/dev/null)

@@ -37,7 +37,7 @@ swap_refused() {
     same "a script with our name in it: not run" "" "$(ls "$W/ran" 2>/dev/null)"
 
     # One that greets with another word.
-    sed 's/PREAUTH Ready/PREBUTH Ready/' "$IMAPD" >"$W/deaf"
+    sed 's/PREAUTH/PREBUTH/g' "$IMAPD" >"$W/deaf"
     chmod 755 "$W/deaf"
     refused "ours, with a broken greeting" 'a session with it failed: its answers have no line that begins with \* PREAUTH' \
         env "IMAPD=$W/deaf" scripts/install --swap-in

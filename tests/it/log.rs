@@ -166,11 +166,28 @@ fn an_expunge_is_logged_under_the_names_that_the_files_had() {
 #[test]
 fn a_quota_that_cannot_be_understood_is_one_line() {
     let maildir = Maildir::new();
-    let mut s = maildir.session(&[("MAILDIRQUOTA", "10Q")]);
+    let mut s = maildir.session(&[("MAILDIRQUOTA", "10Q,20Q,30Q")]);
     for _ in 0..3 {
         s.cmd("APPEND INBOX {1+}\r\nx");
     }
     s.cmd("GETQUOTAROOT INBOX").ok("GETQUOTAROOT Ok.");
     let log = log_of(s);
     assert_eq!(log.iter().filter(|l| l.contains("quota string")).count(), 1, "{log:?}");
+}
+
+#[test]
+fn a_setting_full_of_unknown_words_is_a_few_lines() {
+    for (setting, lines) in [
+        ("NOSUCH nosuch NOSUCH", 2),
+        ("UNSELECT -NOSUCH", 1),
+        ("UNSELECT -", 1),
+        ("1 -UNSELECT", 1),
+        ("-UNSELECT literal+", 0),
+        (&*(0..10_000).map(|n| format!("x{n} ")).collect::<String>(), 6),
+    ] {
+        let maildir = Maildir::new();
+        let log = log_of(maildir.session(&[("IMAP_EXTENSIONS", setting)]));
+        let found = log.iter().filter(|l| l.contains("IMAP_EXTENSIONS")).count();
+        assert_eq!(found, lines, "{log:?}");
+    }
 }

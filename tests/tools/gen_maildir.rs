@@ -100,6 +100,9 @@ fn plan() -> Result<Plan, lexopt::Error> {
             _ => return Err(argument.unexpected()),
         }
     }
+    if plan.new > 100 {
+        return Err("--new is a percentage".into());
+    }
     Ok(plan)
 }
 

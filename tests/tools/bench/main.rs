@@ -11,8 +11,11 @@ mod results;
 mod round;
 mod servers;
 
+use lexopt::ValueExt;
+use lexopt::prelude::Long;
 use results::{Results, growth, listed};
 use servers::{Kind, Server};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,17 +49,28 @@ fn main() {
     }
 }
 
-fn usage() -> ! {
-    eprintln!(
-        "usage: bench [--quick | --growth | --sizes N,N...] [--million] [--rounds N] [--servers ours,courier,dovecot] \
-         [--only TEXT] [--appends N] [--processor] [--limit KIB] [--chart FILE]\n       \
-         bench --draw TABLE [--chart FILE]\n       \
-         bench --idle-notice [--sessions N] [--changes N] | --idle-many [--sessions N] [--seconds N]"
-    );
+const USAGE: &str = "\
+usage: bench [--quick | --growth | --sizes N,N...] [--million] [--rounds N] [--processor]
+             [--servers ours,courier,dovecot] [--only TEXT] [--appends N] [--limit KIB] [--chart FILE]
+       bench --draw TABLE [--chart FILE]
+       bench --idle-notice [--sessions N] [--changes N] | --idle-many [--sessions N] [--seconds N]";
+
+/// Ends the program, because it was called in a wrong way.
+fn refuse(what: impl std::fmt::Display) -> ! {
+    eprintln!("bench: {what}\n{USAGE}");
     std::process::exit(2)
 }
 
-fn plan() -> Plan {
+/// A number greater than 0, such as `10_000`.
+fn number(value: &OsString) -> Result<usize, lexopt::Error> {
+    let text = value.to_string_lossy().replace(['_', ','], "");
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err(format!("{value:?} is no number greater than 0").into()),
+    }
+}
+
+fn plan() -> Result<Plan, lexopt::Error> {
     let mut plan = Plan {
         sizes: vec![1000, 10_000, 100_000],
         rounds: 5,
@@ -75,58 +89,65 @@ fn plan() -> Plan {
         chart: None,
         draw: None,
     };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| usage());
-        let number =
-            |v: String| v.replace(['_', ','], "").parse::<usize>().unwrap_or_else(|_| usage());
-        match arg.as_str() {
-            "--quick" => {
+    let mut args = lexopt::Parser::from_env();
+    while let Some(argument) = args.next()? {
+        match argument {
+            Long("quick") => {
                 plan.sizes = vec![10_000];
                 plan.rounds = 3;
                 plan.appends = 200;
             }
-            "--growth" => {
+            Long("growth") => {
                 plan.sizes = vec![1000, 10_000, 100_000];
                 plan.growth = true;
                 plan.limit = Some(131_072);
                 plan.rounds = 3;
             }
-            "--sizes" => plan.sizes = value().split(',').map(|v| number(v.to_owned())).collect(),
-            "--million" => plan.sizes.push(1_000_000),
-            "--rounds" => plan.rounds = number(value()),
-            "--appends" => plan.appends = number(value()),
-            "--servers" => plan.servers = value().split(',').map(str::to_owned).collect(),
-            "--only" => plan.only = Some(value()),
-            "--processor" => {
+            Long("sizes") => {
+                let sizes = args.value()?.string()?;
+                plan.sizes =
+                    sizes.split(',').map(|n| number(&n.into())).collect::<Result<_, _>>()?;
+            }
+            Long("million") => plan.sizes.push(1_000_000),
+            Long("rounds") => plan.rounds = number(&args.value()?)?,
+            Long("appends") => plan.appends = number(&args.value()?)?,
+            Long("servers") => {
+                plan.servers = args.value()?.string()?.split(',').map(str::to_owned).collect();
+            }
+            Long("only") => plan.only = Some(args.value()?.string()?),
+            Long("processor") => {
                 plan.processor = true;
                 client::by_processor();
             }
-            "--limit" => plan.limit = Some(number(value()) as u64),
-            "--ours" => plan.ours = value().into(),
-            "--generator" => plan.generator = value().into(),
-            "--dovecot" => plan.dovecot = value().into(),
-            "--chart" => plan.chart = Some(value().into()),
-            "--draw" => plan.draw = Some(value().into()),
-            "--base" => plan.base = value().into(),
-            "--idle-notice" => plan.idle = Some(idle::Plan::notice()),
-            "--idle-many" => plan.idle = Some(idle::Plan::many()),
-            "--sessions" | "--changes" | "--seconds" => match &mut plan.idle {
-                None => usage(),
-                Some(idle) => match arg.as_str() {
-                    "--sessions" => idle.sessions = number(value()),
-                    "--changes" => idle.changes = number(value()),
-                    _ => idle.seconds = number(value()) as u64,
-                },
-            },
-            _ => usage(),
+            Long("limit") => plan.limit = Some(number(&args.value()?)? as u64),
+            Long("ours") => plan.ours = args.value()?.into(),
+            Long("generator") => plan.generator = args.value()?.into(),
+            Long("dovecot") => plan.dovecot = args.value()?.into(),
+            Long("chart") => plan.chart = Some(args.value()?.into()),
+            Long("draw") => plan.draw = Some(args.value()?.into()),
+            Long("base") => plan.base = args.value()?.into(),
+            Long("idle-notice") => plan.idle = Some(idle::Plan::notice()),
+            Long("idle-many") => plan.idle = Some(idle::Plan::many()),
+            Long(name @ ("sessions" | "changes" | "seconds")) => {
+                let name = name.to_owned();
+                let n = number(&args.value()?)?;
+                let Some(idle) = &mut plan.idle else {
+                    return Err(format!("--{name} goes with --idle-notice or --idle-many").into());
+                };
+                match &*name {
+                    "sessions" => idle.sessions = n,
+                    "changes" => idle.changes = n,
+                    _ => idle.seconds = n as u64,
+                }
+            }
+            _ => return Err(argument.unexpected()),
         }
     }
-    plan
+    Ok(plan)
 }
 
 fn run() -> io::Result<()> {
-    let plan = plan();
+    let plan = plan().unwrap_or_else(|error| refuse(error));
     if let Some(table) = &plan.draw {
         let text = fs::read_to_string(table)?;
         println!("{}", chart::table(&chart::rows(&text)));
@@ -177,7 +198,7 @@ fn server(plan: &Plan, name: &str, base: &Path) -> Option<Server> {
         "ours" => (Kind::Ours, &plan.ours),
         "courier" => (Kind::Courier, &plan.courier),
         "dovecot" => (Kind::Dovecot, &plan.dovecot),
-        _ => usage(),
+        _ => refuse(format!("no such server: {name}")),
     };
     let Ok(program) = fs::canonicalize(program) else {
         eprintln!("bench: {} is not there, {name} is left out", program.display());
