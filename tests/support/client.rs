@@ -118,9 +118,14 @@ impl Client {
         }
     }
 
-    pub fn wrong<T>(&self, what: &str) -> Result<T> {
+    /// Whose session it is, and its process.
+    pub fn who(&self) -> String {
         let who = if self.courier { "Courier" } else { "ours" };
-        Err(Stop::Wrong(format!("{what} ({who}, pid {})\n{}", self.process.pid(), self.story())))
+        format!("{who}, pid {}", self.process.pid())
+    }
+
+    pub fn wrong<T>(&self, what: &str) -> Result<T> {
+        Err(Stop::Wrong(format!("{what} ({})\n{}", self.who(), self.story())))
     }
 
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {

@@ -183,6 +183,7 @@ impl World {
     }
 
     pub fn complain(&self, what: String) {
+        // What Courier's sessions do wrong is theirs: one ends with "unexpected EOF" now and then.
         // Courier removes a dead session's lock by name, and so at times a living one's; then two
         // sessions see a message first.
         let raced = self.plan.kills

@@ -82,7 +82,8 @@ impl<'a> Worker<'a> {
         self.commands += client.commands;
         let killed = self.world.slots[self.number].release();
         if !asked && !killed {
-            self.world.complain(format!("a session ended by itself\n{}", client.story()));
+            let (who, story) = (client.who(), client.story());
+            self.world.complain(format!("a session ended by itself ({who})\n{story}"));
         }
         client.process.hang_up();
         if self.world.plan.kills {
@@ -90,8 +91,9 @@ impl<'a> Worker<'a> {
             std::thread::sleep(Duration::from_millis(5));
         }
         if client.process.wait(Duration::from_secs(60)).is_none() {
-            let story = client.story();
-            self.world.complain(format!("a session whose client has gone lives on\n{story}"));
+            let (who, story) = (client.who(), client.story());
+            self.world
+                .complain(format!("a session whose client has gone lives on ({who})\n{story}"));
         }
     }
 
