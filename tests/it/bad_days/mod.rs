@@ -370,3 +370,27 @@ fn flags_are_told_when_keywords_are_refused() {
     reply.no("An error occured while updating keywords");
     reply.has("* 1 FETCH (FLAGS (\\Seen \\Recent))").has("* 2 FETCH (FLAGS (\\Seen \\Recent))");
 }
+
+/// A file that cannot be read takes no other message with it, nor the session.
+#[test]
+fn one_message_cannot_be_read() {
+    let maildir = Maildir::new();
+    for n in 1..=3 {
+        maildir.write(&format!("cur/100{n}.x:2,"), MESSAGE);
+    }
+    let file = maildir.path().join("cur/1002.x:2,");
+    let refuse =
+        ["-P", file.to_str().unwrap(), "-e", "trace=pread64", "-e", "inject=pread64:error=EIO"];
+    let Some(mut s) = under_strace(&maildir, &refuse) else { return };
+    s.cmd("SELECT INBOX").has("* 3 EXISTS");
+    let reply = s.cmd("FETCH 1:3 (UID BODY.PEEK[])");
+    reply.no("Some of the requested messages cannot be read.");
+    for n in [1, 3] {
+        reply.has(&format!("* {n} FETCH (UID {n} BODY[] {{20}}\r\nSubject: x\r\n\r\ntext\r\n)"));
+    }
+    reply.has("* NO [ALERT] Cannot open message 2");
+    s.cmd("NOOP").ok("NOOP completed");
+    s.hang_up();
+    s.wait().unwrap();
+    assert!(s.log().iter().any(|l| l.contains("reading a message")), "{}", s.story());
+}
