@@ -128,7 +128,6 @@ pub fn environment(scenario: &Scenario) -> Vec<(String, String)> {
     let mut env: BTreeMap<&str, &str> = BTreeMap::from([
         ("AUTHENTICATED", "alice"),
         ("HOSTNAME", "host.example"),
-        ("IMAP_BROKENUIDV", "1"),
         ("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE IDLE ACL"),
         ("IMAP_KEYWORDS", "1"),
         ("TZ", "UTC0"),
