@@ -7,6 +7,7 @@ mod bad_days;
 mod check_maildir;
 mod citations;
 mod courier_tools;
+mod cycles;
 mod durability;
 mod ends;
 mod hostile;
