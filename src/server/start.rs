@@ -41,6 +41,7 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
     alloc::give_back_large_buffers();
     signals::install();
     process::no_core_files();
+    process::limit_modes();
     clock::read_time_zone();
     let options = Options::from_environment();
     let mut io = Io::new(Box::new(Stdio::new(STALL)));

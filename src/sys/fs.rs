@@ -198,14 +198,15 @@ pub(crate) fn set_file_mtime(file: &File, seconds: i64) -> io::Result<()> {
 
 /// Reserves space for this many bytes without changing a file's size.
 ///
-/// Errors: ENOSPC or EDQUOT if there is no room; `Unsupported` if that cannot be found out.
+/// Errors: ENOSPC or EDQUOT if there is no room; EFBIG if files may not become so large;
+/// `Unsupported` if that cannot be found out.
 pub(crate) fn reserve(file: &File, size: u64) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{FallocateFlags, fallocate};
     let size = libc::off_t::try_from(size).unwrap_or(libc::off_t::MAX);
     match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
         Ok(()) => Ok(()),
-        Err(full @ (Errno::ENOSPC | Errno::EDQUOT)) => Err(full.into()),
+        Err(full @ (Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG)) => Err(full.into()),
         Err(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
@@ -268,9 +269,10 @@ pub(crate) fn is_unreadable(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied || error.kind() == io::ErrorKind::InvalidData
 }
 
-/// Whether an error says that the disk, or the user's share of it, is full.
+/// Whether an error says that the disk, or the user's share of it, is full, or that the file would
+/// be larger than the process may make one (`ulimit -f`).
 pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
 }
 
 /// The error that the system would return, with its number: for what is refused before a system

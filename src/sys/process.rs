@@ -4,6 +4,7 @@
 use super::poll::{self, WaitFor};
 use super::{clock, signals};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{Mode, umask};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -200,6 +201,15 @@ fn only_standard_descriptors(command: &mut Command) -> &mut Command {
             Ok(())
         })
     }
+}
+
+/// Takes from the modes of new files what umask 022 takes, which is the umask of Courier's start
+/// script, and whatever the umask that we were given takes beyond that. (inetd gives 0, by which
+/// everybody could write into the mail.)
+pub(crate) fn limit_modes() {
+    let least = Mode::S_IWGRP | Mode::S_IWOTH;
+    let given = umask(least);
+    umask(given | least);
 }
 
 /// Runs a command to its end; whether it exited with 0. It gets descriptors 0, 1 and 2 and no

@@ -21,7 +21,12 @@ fn ours() -> SigSet {
     set
 }
 
-/// Handles the three signals, blocks them, and ignores SIGPIPE. Called once, at start-up.
+/// Signals that would end the process where a call fails: SIGPIPE where the client is gone, SIGXFSZ
+/// where a file would grow beyond what `ulimit -f` allows. Ignored, they leave EPIPE and EFBIG.
+const OF_FAILED_WRITES: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
+
+/// Handles the three signals, blocks them, and ignores those of failed writes. Called once, at
+/// start-up.
 pub(crate) fn install() {
     let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
@@ -30,7 +35,9 @@ pub(crate) fn install() {
         for signal in &ours() {
             let _ = sigaction(signal, &action);
         }
-        let _ = sigaction(Signal::SIGPIPE, &ignore);
+        for signal in OF_FAILED_WRITES {
+            let _ = sigaction(signal, &ignore);
+        }
     }
     let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ours()), None);
 }
@@ -70,7 +77,9 @@ pub(super) fn reset_in_child() {
         for signal in &ours() {
             let _ = sigaction(signal, &default);
         }
-        let _ = sigaction(Signal::SIGPIPE, &default);
+        for signal in OF_FAILED_WRITES {
+            let _ = sigaction(signal, &default);
+        }
     }
     let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&ours()), None);
 }

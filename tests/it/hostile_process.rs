@@ -108,3 +108,62 @@ fn programs_get_what_is_theirs() {
     let values: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
     assert!(values.iter().all(|v| matches!(*v, "0" | "1")), "{core}");
 }
+
+/// `ulimit -f`, as some inetd sets it, counts blocks of 512 bytes.
+#[test]
+fn a_file_that_may_not_grow_is_a_full_disk() {
+    const NO_ROOM: &str = "Cannot create message - no write permission or out of disk space.";
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.box");
+    let text = |bytes: usize| format!("Subject: x\r\n\r\n{}\r\n", "x".repeat(bytes)).into_bytes();
+    maildir.write("cur/1000.large:2,", &text(8000));
+    let mut s = shell(&maildir, "ulimit -f 8");
+    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    for size in [5000, 200_000] {
+        s.cmd_literal("APPEND INBOX", &text(size), "").no(&format!("[ALERT] {NO_ROOM}"));
+    }
+    s.cmd_literal("APPEND INBOX", &text(1000), "").says("OK [APPENDUID ");
+    s.cmd("SELECT INBOX").has("* 2 EXISTS");
+    // A copy is a link, which needs no room.
+    s.cmd("COPY 1 INBOX.box").says("OK [COPYUID ");
+    // More UIDs than the UID file may have.
+    for n in 0..200 {
+        maildir.deliver("INBOX", &format!("2000.{n}.a-name-of-some-length"), b"Subject: y\n\ny\n");
+    }
+    s.cmd("NOOP").ok("NOOP completed").lacks("* 202 EXISTS");
+    s.cmd("STORE 1 +FLAGS (\\Seen)").ok("STORE completed.");
+    s.cmd("LOGOUT").ok("LOGOUT completed");
+    assert!(maildir.files_in("tmp").is_empty(), "{}", maildir.listing());
+    maildir.session(&[]).cmd("SELECT INBOX").has("* 202 EXISTS");
+}
+
+/// inetd gives umask 0; Courier's start script 022.
+#[test]
+fn whatever_the_umask_nobody_else_may_write() {
+    for (umask, taken) in [("0", 0o022), ("002", 0o022), ("022", 0o022), ("077", 0o077)] {
+        let maildir = Maildir::new();
+        let mut s = shell(&maildir, &format!("umask {umask}"));
+        assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+        s.cmd_literal("APPEND INBOX", b"Subject: x\r\n\r\ny\r\n", "").says("OK [APPENDUID ");
+        s.cmd("CREATE INBOX.box").ok("\"INBOX.box\" created.");
+        s.cmd("SUBSCRIBE INBOX.box").ok("Folder subscribed.");
+        s.cmd("SELECT INBOX").has("* 1 EXISTS");
+        s.cmd("STORE 1 FLAGS (word)").ok("STORE completed.");
+        s.cmd("COPY 1 INBOX.box").says("OK [COPYUID ");
+        support::maildir::walk(maildir.path(), &mut |path| {
+            let mode = fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+            assert!(mode & 0o022 == 0, "umask {umask}: {mode:o} {}", path.display());
+        });
+        let of = |name: &str| {
+            let mode =
+                fs::symlink_metadata(maildir.path().join(name)).unwrap().permissions().mode();
+            mode & 0o777
+        };
+        assert_eq!(
+            of(&format!("cur/{}", maildir.files_in("cur")[0])),
+            0o666 & !taken,
+            "{}",
+            maildir.listing()
+        );
+    }
+}
