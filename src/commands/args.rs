@@ -88,7 +88,7 @@ pub(crate) enum Span {
     Invalid(u64),
 }
 
-/// The ranges of a set in the open folder, in the client's order. Overlaps are kept (Courier).
+/// The ranges of a set in the open folder, in the client's order, no message twice.
 pub(crate) fn spans(set: &Set, uid: bool, messages: &Messages) -> Vec<Span> {
     if uid { uid_spans(set, messages) } else { number_spans(set, messages.len()) }
 }

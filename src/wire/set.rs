@@ -1,6 +1,7 @@
 //! Message sets (RFC 3501 9, `sequence-set`): numbers, ranges, `*`.
 
 use crate::types::number;
+use std::collections::BTreeMap;
 
 /// One end of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,7 +12,7 @@ pub(crate) enum Bound {
     Last,
 }
 
-/// A set as the client wrote it: ranges in their order, overlaps kept.
+/// A set as the client wrote it: ranges in their order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Set(Vec<(Bound, Bound)>);
 
@@ -39,25 +40,67 @@ impl Set {
         text.split(|b| *b == b',').map(range).collect::<Option<Vec<_>>>().map(Set)
     }
 
-    /// The ranges for a folder whose highest number is `last` (`None` when it is empty). Reversed
-    /// ends are put in order: `4:2` means `2:4`, and `9:*` where the last is 3 means `3:9` (RFC
-    /// 3501 9, `seq-range`). A range with `*` never reaches past `last`. In an empty folder `*`
-    /// alone is 0, which names no message (Courier), and a range with `*` is left out.
-    pub(crate) fn ranges(&self, last: Option<u32>) -> impl Iterator<Item = Range> + '_ {
-        self.0.iter().filter_map(move |(a, b)| {
-            let value = |bound: &Bound| match bound {
-                Bound::Number(n) => Some(*n),
-                Bound::Last => last.map(u64::from),
+    /// The ranges for a folder whose highest number is `last` (`None` when it is empty), in the
+    /// client's order, each number once: what an earlier range has is left out of a later one (RFC
+    /// 3501 9, `sequence-set`: "MAY be reordered and overlap coalesced"; Courier: overlaps are
+    /// served as often as they are named). Reversed ends are put in order: `4:2` means `2:4`, and
+    /// `9:*` where the last is 3 means `3:9` (RFC 3501 9, `seq-range`). A range with `*` never
+    /// reaches past `last`. In an empty folder `*` alone is 0, which names no message (Courier),
+    /// and a range with `*` is left out.
+    pub(crate) fn ranges(&self, last: Option<u32>) -> Vec<Range> {
+        let mut merged = Merged::default();
+        let mut ranges = Vec::new();
+        for range in self.0.iter().filter_map(|range| in_folder(range, last)) {
+            merged.add(range, &mut ranges);
+        }
+        ranges
+    }
+}
+
+/// A range in a folder whose highest number is `last`.
+fn in_folder((a, b): &(Bound, Bound), last: Option<u32>) -> Option<Range> {
+    let value = |bound: &Bound| match bound {
+        Bound::Number(n) => Some(*n),
+        Bound::Last => last.map(u64::from),
+    };
+    let (a_is_last, b_is_last) = (*a == Bound::Last, *b == Bound::Last);
+    if a_is_last && b_is_last && last.is_none() {
+        return Some(Range { from: 0, to: 0 });
+    }
+    let (x, y) = (value(a)?, value(b)?);
+    let (from, to) = (x.min(y), x.max(y));
+    let to = if a_is_last || b_is_last { to.min(u64::from(last?)).max(from) } else { to };
+    Some(Range { from, to })
+}
+
+/// Numbers that were named so far, as ranges that do not touch: their ends by their beginnings.
+#[derive(Default)]
+struct Merged(BTreeMap<u64, u64>);
+
+impl Merged {
+    /// Adds a range. What is new of it goes to `new`, ascending. The ranges that it meets become
+    /// one with it, so all additions together look at each range little more than once.
+    fn add(&mut self, range: Range, new: &mut Vec<Range>) {
+        let Range { mut from, mut to } = range;
+        // The first number that is not known to be named yet; none after the last there is.
+        let mut next = Some(from);
+        let before = self.0.range(..=from).next_back().map(|(first, last)| (*first, *last));
+        if let Some((first, last)) = before.filter(|(_, last)| *last >= from) {
+            (from, to, next) = (first, to.max(last), last.checked_add(1));
+        }
+        while let Some(start) = next.filter(|next| *next <= range.to) {
+            let known = self.0.range(start..=range.to).next().map(|(first, last)| (*first, *last));
+            let Some((first, last)) = known else {
+                new.push(Range { from: start, to: range.to });
+                break;
             };
-            let (a_is_last, b_is_last) = (*a == Bound::Last, *b == Bound::Last);
-            if a_is_last && b_is_last && last.is_none() {
-                return Some(Range { from: 0, to: 0 });
+            if first > start {
+                new.push(Range { from: start, to: first.saturating_sub(1) });
             }
-            let (x, y) = (value(a)?, value(b)?);
-            let (from, to) = (x.min(y), x.max(y));
-            let to = if a_is_last || b_is_last { to.min(u64::from(last?)).max(from) } else { to };
-            Some(Range { from, to })
-        })
+            self.0.remove(&first);
+            (to, next) = (to.max(last), last.checked_add(1));
+        }
+        self.0.insert(from, to);
     }
 }
 
@@ -90,7 +133,7 @@ mod tests {
     fn ranges(text: &str, last: u32) -> Option<Vec<(u64, u64)>> {
         let set = Set::parse(text.as_bytes())?;
         let last = (last > 0).then_some(last);
-        Some(set.ranges(last).map(|r| (r.from, r.to)).collect())
+        Some(set.ranges(last).iter().map(|r| (r.from, r.to)).collect())
     }
 
     #[test]
@@ -102,7 +145,15 @@ mod tests {
             ("*:1", 3, &[(1, 3)]),
             ("9:*", 3, &[(3, 3)]),
             ("*", 3, &[(3, 3)]),
-            ("1,1:2", 3, &[(1, 1), (1, 2)]),
+            ("1,1:2", 3, &[(1, 1), (2, 2)]),
+            ("3,1,2", 3, &[(3, 3), (1, 1), (2, 2)]),
+            ("1:*,1:*,1:*", 3, &[(1, 3)]),
+            ("5,2,1:7,9,1:*", 9, &[(5, 5), (2, 2), (1, 1), (3, 4), (6, 7), (9, 9), (8, 8)]),
+            (
+                "18446744073709551615,1:18446744073709551615,1",
+                3,
+                &[(u64::MAX, u64::MAX), (1, u64::MAX - 1)],
+            ),
             ("2:9", 3, &[(2, 9)]),
             ("1,", 3, &[(1, 1)]),
             ("0", 3, &[(0, 0)]),
@@ -118,6 +169,21 @@ mod tests {
     }
 
     proptest! {
+        /// The numbers in the client's order, each where it is named first.
+        #[test]
+        fn each_number_once(named in proptest::collection::vec((1u64..30, 1u64..30), 1..12)) {
+            let text: Vec<String> = named.iter().map(|(a, b)| format!("{a}:{b}")).collect();
+            let set = Set::parse(text.join(",").as_bytes()).unwrap();
+            let got: Vec<u64> = set.ranges(Some(9)).iter().flat_map(|r| r.from..=r.to).collect();
+            let mut expected = Vec::new();
+            for n in named.iter().flat_map(|(a, b)| *a.min(b)..=*a.max(b)) {
+                if !expected.contains(&n) {
+                    expected.push(n);
+                }
+            }
+            prop_assert_eq!(got, expected);
+        }
+
         #[test]
         fn any_bytes(text in proptest::collection::vec(any::<u8>(), 0..20), last in 0u32..10) {
             if let Some(set) = Set::parse(&text) {

@@ -18,7 +18,7 @@ impl Ranges {
     fn of(set: &Set, last: Option<u32>) -> Ranges {
         let top = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let mut list: Vec<(u32, u32)> =
-            set.ranges(last).map(|r| (top(r.from), top(r.to))).collect();
+            set.ranges(last).iter().map(|r| (top(r.from), top(r.to))).collect();
         list.sort_unstable();
         let mut ranges: Vec<(u32, u32)> = Vec::with_capacity(list.len());
         for (from, to) in list {
