@@ -116,8 +116,8 @@
 //! - The lock is retried after 1, 2, 4 ... 50 ms where no notification helps, for two minutes in
 //!   all; then the answer is NO `[INUSE]`. Hang-up and signals end the wait. No flock(2) or
 //!   fcntl(2) lock, ever: they do not work between hosts.
-//! - DELETE and RENAME do not sleep for two seconds. They wait until the clock has passed the
-//!   removed folder's UIDVALIDITY.
+//! - DELETE and RENAME do not sleep for two seconds. Before a folder goes, they wait until the clock
+//!   has passed its UIDVALIDITY; so does UNSUBSCRIBE of an old-style shared folder.
 //! - Synced before the answer: message file and directory for APPEND; the directory for COPY by
 //!   hard link, the copy too where linking is not possible; the UID database and its directory
 //!   before a new UID is told; new and renamed folders; the keyword list. Changes of flags and

@@ -17,7 +17,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Out
     }
     if let Space::Link(path) = folder.name.space() {
         let links = s.namespace.links();
-        links.unsubscribe(path).map_err(|e| s.io_refusal("shared folder", &e, CANNOT_DELETE))?;
+        links.unsubscribe(&s.store, path).map_err(|e| s.store_error(e, CANNOT_DELETE))?;
         return Ok(Outcome::ok("UNSUBSCRIBEd a shared folder."));
     }
     s.require(&folder.name, b'x', "DELETE")?;

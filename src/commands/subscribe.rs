@@ -33,8 +33,8 @@ pub(crate) fn unsubscribe(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Re
     }
     let name = mailbox.valid_name(s)?;
     if let Space::Link(path) = name.space() {
-        let done = s.namespace.links().unsubscribe(path);
-        return Ok(match done.map_err(|e| s.io_refusal("shared folder", &e, CANNOT))? {
+        let done = s.namespace.links().unsubscribe(&s.store, path);
+        return Ok(match done.map_err(|e| s.store_error(e, CANNOT))? {
             Subscribed::Already => Outcome::ok("Already unsubscribed."),
             Subscribed::Done => Outcome::ok("UNSUBSCRIBE completed."),
         });

@@ -1,12 +1,14 @@
 //! Folders as a whole: create, delete, rename (STORAGE 1.1).
 //!
 //! A UIDVALIDITY must never come back under a folder's name with other messages behind its UIDs. It
-//! is the time at which the folder was made. So whoever deletes or renames a folder waits until the
-//! clock has passed the old UIDVALIDITY. Only a folder that was made in this very second makes
-//! anybody wait.
+//! is the time at which the folder was made. So whoever takes a folder away first waits until the
+//! clock has passed its UIDVALIDITY: another session, or another program, may make a folder of that
+//! name at once. Only a folder that was made in this very second makes anybody wait.
 
+use super::lock::MAX_CLOCK_SKEW;
 use super::make_folder::{self, parent};
 use super::scan::{Mode, scan};
+use super::temporary::TemporaryFile;
 use super::{Dir, Error, Store, folder_names, uiddb};
 use crate::sys::{clock, dir, fs, poll};
 use crate::types::{Flags, UidValidity};
@@ -28,15 +30,16 @@ pub(crate) fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
         )),
         Some(_) => Ok(()),
     });
-    done.inspect_err(|_| undo_create(dir))
+    done.inspect_err(|_| undo_create(store, dir))
 }
 
 /// Removes a folder that was made a moment ago, because something that belongs to CREATE failed. If
 /// mail has come in meanwhile, the folder stays.
-pub(crate) fn undo_create(dir: &Dir) {
+pub(crate) fn undo_create(store: &Store, dir: &Dir) {
     let validity = uiddb::validity_of(dir);
     make_folder::unmake(dir);
-    wait_until_past(validity, parent(dir.path()));
+    // It was there for a moment, and empty. The wait is for the client's next try.
+    let _ = wait_until_past(store, validity, &parent(dir.path()).join("tmp"));
 }
 
 /// How often removing a folder is tried while others still put files into it.
@@ -53,16 +56,15 @@ pub(crate) fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
             fs::error(io::ErrorKind::NotADirectory),
         ));
     }
-    let validity = uiddb::validity_of(dir);
-    remove(store, path)?;
-    wait_until_past(validity, parent(path));
-    Ok(())
+    outlast(store, dir)?;
+    remove(store, path, parent(path))
 }
 
-/// Removes a directory with all that is in it: one rename takes it out of sight, into `tmp`; then
-/// it is emptied there. What is left over after the rename is removed from `tmp` one day.
-fn remove(store: &Store, path: &Path) -> Result<(), Error> {
-    let moved = make_folder::path_in_tmp(store, path, make_folder::DELETED)
+/// Removes the directory `path` with all that is in it: one rename takes it out of sight, into the
+/// `tmp` of the Maildir `root`; then it is emptied there. What is left over after the rename is
+/// removed from `tmp` one day.
+pub(super) fn remove(store: &Store, path: &Path, root: &Path) -> Result<(), Error> {
+    let moved = make_folder::path_in_tmp(store, root, make_folder::DELETED)
         .and_then(|gone| fs::rename_new(path, &gone).map(|()| gone));
     let is_moved = moved.is_ok();
     let at = moved.as_deref().unwrap_or(path);
@@ -85,33 +87,48 @@ fn remove(store: &Store, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits until a new UIDVALIDITY will be greater than this one. `parent` is a directory that was
-/// changed a moment ago: its time is the file system's time, from which the next UIDVALIDITY will
-/// be made. Nobody waits for a value that lies further in the future than Courier's pause.
-fn wait_until_past(validity: Option<UidValidity>, parent: &Path) {
-    const MAX_WAIT_NANOS: i128 = 2_000_000_000;
-    let Some(validity) = validity else { return };
-    let past = (i128::from(validity.get()) + 1_000_000_001) * 1_000_000_000;
-    let now =
-        std::fs::metadata(parent).map_or_else(|_| clock::now_nanos(), |m| fs::mtime_nanos(&m));
-    let left = past.saturating_sub(now);
-    if left > MAX_WAIT_NANOS {
-        return;
-    }
-    // The clock of file times may be a tick behind.
-    let Ok(left) = u64::try_from(left.saturating_add(20_000_000)) else { return };
-    let end = clock::monotonic() + Duration::from_nanos(left);
+/// Before a folder goes: waits until the clock has passed its UIDVALIDITY, so that a folder which
+/// anybody makes under its name has a greater one.
+///
+/// [`Error::Stopped`] if a signal asks the session to stop. A client that goes away does not end the
+/// wait: it may be back, with CREATE, before the second is over.
+pub(super) fn outlast(store: &Store, dir: &Dir) -> Result<(), Error> {
     loop {
-        let left = end.saturating_duration_since(clock::monotonic());
-        match poll::pause(left, None) {
-            Ok(ready) if ready.signal || ready.hangup => return,
-            Ok(_) => {}
-            Err(_) => clock::sleep(left),
-        }
-        if left.is_zero() {
-            return;
+        let validity = uiddb::validity_of(dir);
+        wait_until_past(store, validity, &dir.tmp())?;
+        if uiddb::validity_of(dir) == validity {
+            return Ok(());
         }
     }
+}
+
+/// Nobody waits for a UIDVALIDITY that lies further in the future than Courier's pause.
+const MAX_WAIT_NANOS: i128 = 2_000_000_000;
+
+/// Waits until a new UIDVALIDITY will be greater than this one. It will be made from the file
+/// system's time, which is found by a file in `tmp`.
+fn wait_until_past(store: &Store, validity: Option<UidValidity>, tmp: &Path) -> Result<(), Error> {
+    let Some(validity) = validity else { return Ok(()) };
+    let past = (i128::from(validity.get()) + 1_000_000_001) * 1_000_000_000;
+    // Where even the slowest clock has passed it, no file is needed.
+    while clock::now_nanos().saturating_sub(MAX_CLOCK_SKEW) < past {
+        let time = TemporaryFile::create(&store.config.host, tmp, b"_time", 0o600)
+            .and_then(|file| file.file()?.metadata());
+        let now = time.map_or_else(|_| clock::now_nanos(), |m| fs::mtime_nanos(&m));
+        let left = past.saturating_sub(now);
+        if left <= 0 || left > MAX_WAIT_NANOS {
+            break;
+        }
+        // The clock of file times may be a tick behind.
+        let left = Duration::from_nanos(u64::try_from(left).unwrap_or(0))
+            .saturating_add(Duration::from_millis(1));
+        match poll::pause(left, None) {
+            Ok(ready) if ready.signal => return Err(Error::Stopped),
+            Ok(ready) if !ready.hangup => {}
+            _ => clock::sleep(left),
+        }
+    }
+    Ok(())
 }
 
 /// Renames the folder `.<old>` of the Maildir `root` and all folders below it. Each gets a new
@@ -146,15 +163,10 @@ pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Resu
         return Err(Error::Gone);
     }
     moves.sort();
-    let validity = moves.iter().filter_map(|(from, _)| uiddb::validity_of(&Dir::at(from))).max();
-    for (at, (from, to)) in moves.iter().enumerate() {
-        if let Err(e) = fs::rename_new(from, to) {
-            for (from, to) in moves.iter().take(at).rev() {
-                let _ = fs::rename_new(to, from);
-            }
-            return Err(failed(e));
-        }
+    for (from, _) in &moves {
+        outlast(store, &Dir::at(from))?;
     }
+    rename_all(store, &moves).map_err(failed)?;
     if store.config.fsync {
         // Mail that comes in under the new name must be found there after a crash. But the folders
         // are renamed now, whether the sync works or not.
@@ -162,18 +174,53 @@ pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Resu
             log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
         }
     }
-    wait_until_past(validity, root);
     for (_, to) in &moves {
         let dir = Dir::at(to);
+        // There is one if another session has scanned the folder at that moment.
+        let _ = outlast(store, &dir);
         match fs::unlink(&dir.uid_file()) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => log::error!("{}: {e}", fs::shown(&dir.uid_file())),
+            Err(e) => log::error!("{}: {}", fs::shown(&dir.uid_file()), fs::error_text(&e)),
         }
         // If this fails, the folder gets its UIDVALIDITY when it is opened next.
         let _ = scan(store, &dir, Mode::ReadWrite, None, Vec::new());
     }
     rename_hierarchy_lists(root, old, new);
+    Ok(())
+}
+
+/// Renames the folders, all of them or none. Their UID files are taken away first: nobody must see
+/// a folder under its new name with the old UIDVALIDITY, which an earlier folder of the new name
+/// may have had, if the two were made in one second.
+fn rename_all(store: &Store, moves: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+    let mut aside = Vec::new();
+    for (from, _) in moves {
+        let kept = make_folder::path_in_tmp(store, from, b"_imapuid")
+            .and_then(|kept| fs::rename_new(&Dir::at(from).uid_file(), &kept).map(|()| kept));
+        // Where this fails, the file goes a moment later, under the new name.
+        aside.extend(kept.ok().map(|kept| (from, kept)));
+    }
+    let put_back = || {
+        for (from, kept) in &aside {
+            let _ = fs::rename_new(kept, &Dir::at(*from).uid_file());
+        }
+    };
+    for (at, (from, to)) in moves.iter().enumerate() {
+        if let Err(e) = fs::rename_new(from, to) {
+            for (from, to) in moves.iter().take(at).rev() {
+                let _ = fs::rename_new(to, from);
+            }
+            put_back();
+            return Err(e);
+        }
+    }
+    for (from, to) in moves {
+        let kept = aside.iter().filter(|(of, _)| *of == from).map(|(_, kept)| kept);
+        for path in kept.filter_map(|kept| kept.strip_prefix(from).ok()) {
+            let _ = fs::unlink(&to.join(path));
+        }
+    }
     Ok(())
 }
 

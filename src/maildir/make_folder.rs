@@ -14,10 +14,10 @@ pub(super) const IN_THE_MAKING: &[u8] = b"_folder";
 /// How the name in `tmp` ends of a folder that was deleted.
 pub(super) const DELETED: &[u8] = b"_deleted";
 
-/// A new path in the `tmp` of the Maildir that holds the folder `path`, for a directory on its way
-/// in or out. An error if that `tmp` is no directory (a link, say).
-pub(super) fn path_in_tmp(store: &Store, path: &Path, end: &[u8]) -> io::Result<PathBuf> {
-    let tmp = parent(path).join("tmp");
+/// A new path in the `tmp` of the Maildir or folder `root`, for what is on its way in or out. An
+/// error if that `tmp` is no directory (a link, say).
+pub(super) fn path_in_tmp(store: &Store, root: &Path, end: &[u8]) -> io::Result<PathBuf> {
+    let tmp = root.join("tmp");
     dir::open(&tmp)?;
     let mut name = Stem::next(store).temporary(&store.config.host, None);
     name.extend_from_slice(end);
@@ -73,7 +73,7 @@ fn make_unsynced(store: &Store, dir: &Dir) -> io::Result<()> {
     if fs::lstat(dir.path()).is_ok() {
         return Err(fs::error(io::ErrorKind::AlreadyExists));
     }
-    let made = path_in_tmp(store, dir.path(), IN_THE_MAKING)
+    let made = path_in_tmp(store, parent(dir.path()), IN_THE_MAKING)
         .map(Dir::at)
         .and_then(|new| make_at(&new).map(|()| new));
     let new = match made {

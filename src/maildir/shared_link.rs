@@ -8,7 +8,7 @@ use super::host::Host;
 use super::names::key;
 use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
-use super::{folder_names, renamed, upkeep};
+use super::{Dir, Error, Store, folder_names, folders, renamed, upkeep};
 use crate::sys::{clock, dir, fs};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -165,14 +165,15 @@ impl SharedLinks<'_> {
     }
 
     /// Removes the account's folder and its flags, for UNSUBSCRIBE and DELETE. The provider's
-    /// messages stay.
-    pub(crate) fn unsubscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
+    /// messages stay. As with any folder, its UIDVALIDITY does not come back.
+    pub(crate) fn unsubscribe(&self, store: &Store, path: &[u8]) -> Result<Subscribed, Error> {
         let Some(dir) = self.dir(path) else { return Ok(Subscribed::Already) };
         if fs::lstat(&dir).is_err() {
             return Ok(Subscribed::Already);
         }
+        folders::outlast(store, &Dir::at(&dir))?;
         // Links are removed, not followed.
-        fs::remove_tree(&dir)?;
+        folders::remove(store, &dir, self.root)?;
         if let Some(above) = dir.parent() {
             let _ = fs::rmdir(above);
         }

@@ -139,7 +139,7 @@ impl Session {
         match self.namespace.lists(&folder.at.root).created(&folder.at.sub) {
             Ok(_) => Ok(()),
             Err(e) => {
-                folders::undo_create(&folder.dir);
+                folders::undo_create(&self.store, &folder.dir);
                 Err(self.io_refusal("ACL", &e, CANNOT))
             }
         }

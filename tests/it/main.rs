@@ -22,3 +22,4 @@ mod settings;
 mod stress;
 #[path = "../stress/engine/mod.rs"]
 mod stress_engine;
+mod validity;

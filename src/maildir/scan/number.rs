@@ -26,8 +26,10 @@ pub(super) fn number(
     found: &mut Collected<'_>,
 ) -> Result<Uids, Error> {
     let FileUids { validity, before, next } = found.uids;
-    // Never a UIDVALIDITY under which this session has announced UIDs without saving them.
-    let old = before.max(request.store.unsaved_validity());
+    // Never a UIDVALIDITY under which this session has announced UIDs without saving them, nor that
+    // of a UID file which vanished in its first second.
+    let seen = request.previous.map(|previous| previous.uid_validity);
+    let old = before.max(request.store.unsaved_validity()).max(seen);
     let validity = validity.unwrap_or_else(|| fresh_validity(seconds, old));
     if let Some(next) = found.messages.number(next) {
         return Ok(Uids { validity, next, saved: true });

@@ -1,3 +1,4 @@
+use super::super::Config;
 use super::*;
 use std::fs as stdfs;
 
@@ -52,6 +53,7 @@ impl Fixture {
 #[test]
 fn subscriptions_are_directories() {
     let fixture = Fixture::new();
+    let store = Store::new(Config::default());
     fixture.with(|links| {
         let mut all = links.all();
         all.sort();
@@ -72,9 +74,9 @@ fn subscriptions_are_directories() {
         assert_eq!(links.subscribed(), [b"corp.Wr.sub.deep".to_vec()]);
         // The provider is gone from the list; the subscription can be given up nevertheless.
         stdfs::remove_file(fixture.at("M/shared-maildirs")).unwrap();
-        assert_eq!(links.unsubscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Done);
-        assert_eq!(links.unsubscribe(b"corp.Wr.sub.deep").unwrap(), Subscribed::Already);
-        assert_eq!(links.unsubscribe(b"corp").unwrap(), Subscribed::Already);
+        assert_eq!(links.unsubscribe(&store, b"corp.Wr.sub.deep").unwrap(), Subscribed::Done);
+        assert_eq!(links.unsubscribe(&store, b"corp.Wr.sub.deep").unwrap(), Subscribed::Already);
+        assert_eq!(links.unsubscribe(&store, b"corp").unwrap(), Subscribed::Already);
         assert!(fixture.list("M/shared-folders").is_empty());
         assert!(fixture.at("Shr/.Wr.sub.deep/cur").is_dir());
     });

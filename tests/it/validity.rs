@@ -1,0 +1,99 @@
+//! A folder that goes and comes again under its name has a greater UIDVALIDITY, however soon that
+//! is and whoever makes it: a client's old UIDs must not name the new folder's messages.
+
+use support::{Maildir, Session};
+
+/// Opens a folder; its UIDVALIDITY.
+fn validity(s: &mut Session, folder: &str) -> u32 {
+    let reply = s.cmd(&format!("SELECT {folder}"));
+    let line = String::from_utf8_lossy(reply.get("* OK [UIDVALIDITY ")).into_owned();
+    s.cmd("UNSELECT").ok("mailbox closed.");
+    line["* OK [UIDVALIDITY ".len()..].split(']').next().unwrap().parse().unwrap()
+}
+
+/// Another session makes the folder as soon as it can; its UIDVALIDITY then.
+fn made_anew(other: &mut Session, folder: &str) -> u32 {
+    while !other.cmd(&format!("CREATE {folder}")).last().ends_with(b"created.") {}
+    validity(other, folder)
+}
+
+#[test]
+fn a_folder_that_another_session_makes_anew_at_once() {
+    for (gone, answer) in
+        [("DELETE INBOX.a", "Folder deleted."), ("RENAME INBOX.a INBOX.b", "Folder renamed.")]
+    {
+        let maildir = Maildir::new();
+        let (mut s, mut other) = (maildir.session(&[]), maildir.session(&[]));
+        s.cmd("CREATE INBOX.a").ok("\"INBOX.a\" created.");
+        let before = validity(&mut s, "INBOX.a");
+        s.send(format!("g {gone}\r\n").as_bytes());
+        let after = made_anew(&mut other, "INBOX.a");
+        assert!(after > before, "{gone}: {before}, then {after}\n{}", other.story());
+        s.finish("g").ok(answer);
+    }
+}
+
+#[test]
+fn a_folder_that_a_client_deletes_and_makes_anew_in_another_session() {
+    let maildir = Maildir::new();
+    let mut s = maildir.session(&[]);
+    s.cmd("CREATE INBOX.a").ok("\"INBOX.a\" created.");
+    let before = validity(&mut s, "INBOX.a");
+    s.send(b"g DELETE INBOX.a\r\n");
+    s.hang_up();
+    let after = made_anew(&mut maildir.session(&[]), "INBOX.a");
+    assert!(after > before, "{before}, then {after}");
+    s.wait().unwrap();
+}
+
+/// The new name may have been that of a folder made in the same second.
+#[test]
+fn a_folder_that_takes_the_name_of_another() {
+    let maildir = Maildir::new();
+    let mut s = maildir.session(&[]);
+    for folder in ["INBOX.a", "INBOX.b"] {
+        s.cmd(&format!("CREATE {folder}"));
+    }
+    let before = validity(&mut s, "INBOX.b").max(validity(&mut s, "INBOX.a"));
+    s.cmd("DELETE INBOX.b").ok("Folder deleted.");
+    s.cmd("RENAME INBOX.a INBOX.b").ok("Folder renamed.");
+    let after = validity(&mut s, "INBOX.b");
+    assert!(after > before, "{before}, then {after}\n{}", s.story());
+}
+
+#[test]
+fn an_old_style_shared_folder_that_is_subscribed_again() {
+    for (gone, answer) in [
+        ("UNSUBSCRIBE shared.corp.News", "UNSUBSCRIBE completed."),
+        ("DELETE shared.corp.News", "UNSUBSCRIBEd a shared folder."),
+    ] {
+        let maildir = Maildir::new();
+        let corp = maildir.home().join("corp");
+        for sub in ["tmp", "new", "cur"] {
+            std::fs::create_dir_all(corp.join(".News").join(sub)).unwrap();
+        }
+        maildir.write("shared-maildirs", format!("corp {}\n", corp.display()).as_bytes());
+        let mut s = maildir.session(&[]);
+        let before = validity(&mut s, "shared.corp.News");
+        s.cmd(gone).ok(answer);
+        s.cmd("SUBSCRIBE shared.corp.News").ok("SUBSCRIBE completed.");
+        let after = validity(&mut s, "shared.corp.News");
+        assert!(after > before, "{gone}: {before}, then {after}\n{}", s.story());
+        assert!(maildir.files_in("tmp").is_empty(), "{}", s.story());
+    }
+}
+
+#[test]
+fn a_uid_file_that_vanishes_in_its_first_second() {
+    let maildir = Maildir::new();
+    maildir.deliver("INBOX", "2.b", b"Subject: b\n\nb\n");
+    let mut s = maildir.session(&[]);
+    let reply = s.cmd("SELECT INBOX");
+    let before = String::from_utf8_lossy(reply.get("* OK [UIDVALIDITY ")).into_owned();
+    std::fs::remove_file(maildir.path().join("courierimapuiddb")).unwrap();
+    // Without its UID file, the older message comes first.
+    maildir.deliver("INBOX", "1.a", b"Subject: a\n\na\n");
+    let reply = s.cmd("NOOP");
+    reply.get("* OK [UIDVALIDITY ");
+    reply.lacks(&before);
+}
