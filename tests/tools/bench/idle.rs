@@ -8,7 +8,7 @@ use super::servers::{Memory, Server, field};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,19 +47,7 @@ impl Plan {
             out.push_str("| server | change | median | 95 of 100 | worst | missed |\n|---|---|---:|---:|---:|---:|\n");
         }
         for server in servers {
-            fs::create_dir_all(&server.home)?;
-            let folder = base.join(server.name).join("Maildir").join(".idle");
-            fs::create_dir_all(server.maildir())?;
-            for sub in ["cur", "new", "tmp"] {
-                fs::create_dir_all(server.maildir().join(sub))?;
-            }
-            mail::empty(&folder)?;
-            for n in 0..10 {
-                fs::write(
-                    folder.join("cur").join(format!("160000000{n}.M{n}.idle:2,")),
-                    "Subject: x\n\nText\n",
-                )?;
-            }
+            let folder = folder(server, base, "idle")?;
             if self.many {
                 self.memory(server, &mut out)?
             } else {
@@ -69,30 +57,10 @@ impl Plan {
         Ok(out)
     }
 
-    fn open(&self, server: &Server) -> io::Result<(Vec<Session>, usize)> {
-        let mut sessions = Vec::new();
-        let mut enhanced = 0;
-        for _ in 0..self.sessions {
-            let (mut session, _) = Session::start(server.command(true)?)?;
-            session.good(&format!("SELECT {}idle", server.prefix))?;
-            let line = session.idle()?;
-            enhanced += usize::from(line.contains("ENHANCED") || server.prefix.is_empty());
-            sessions.push(session);
-        }
-        Ok((sessions, enhanced))
-    }
-
     fn notices(&self, server: &Server, folder: &Path, out: &mut String) -> io::Result<()> {
-        let (sessions, _) = self.open(server)?;
+        let listeners = Listeners::start(server, self.sessions)?;
         let (mut actor, _) = Session::start(server.command(true)?)?;
         actor.good(&format!("SELECT {}idle", server.prefix))?;
-        let (send, receive) = channel();
-        for (n, session) in sessions.iter().enumerate() {
-            let socket = session.socket().try_clone()?;
-            let send = send.clone();
-            thread::spawn(move || listen(n, socket, &send));
-        }
-        thread::sleep(Duration::from_millis(500));
         // A flag set and taken back by another session, from its command to the FETCH line at each
         // of the others.
         let mut flags = Gathered::default();
@@ -100,23 +68,16 @@ impl Plan {
             let sign = if n % 2 == 0 { '+' } else { '-' };
             let begin = Instant::now();
             actor.good(&format!("STORE 1 {sign}FLAGS (\\Flagged)"))?;
-            flags.gather(&receive, begin, self.sessions, "FETCH");
+            flags.gather(&listeners, begin, "FETCH");
         }
         flags.line(server.name, "STORE by another session", out);
-        let mut mails = Gathered::default();
-        for n in 0..self.changes {
-            let name = format!("{}.M{n}.notice", 1_800_000_000 + n);
-            fs::write(folder.join("tmp").join(&name), "Subject: x\n\nText\n")?;
-            let begin = Instant::now();
-            fs::rename(folder.join("tmp").join(&name), folder.join("new").join(&name))?;
-            mails.gather(&receive, begin, self.sessions, "EXISTS");
-        }
+        let mails = deliver(&listeners, folder, self.changes)?;
         mails.line(server.name, "delivery into new/", out);
         Ok(())
     }
 
     fn memory(&self, server: &Server, out: &mut String) -> io::Result<()> {
-        let (sessions, enhanced) = self.open(server)?;
+        let (sessions, enhanced) = open(server, self.sessions)?;
         thread::sleep(Duration::from_secs(5));
         let before = Cost::of(&sessions)?;
         thread::sleep(Duration::from_secs(self.seconds));
@@ -144,6 +105,66 @@ impl Plan {
     }
 }
 
+/// A server's folder `name` with ten messages, made anew.
+pub fn folder(server: &Server, base: &Path, name: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(&server.home)?;
+    let folder = base.join(server.name).join("Maildir").join(format!(".{name}"));
+    for sub in ["cur", "new", "tmp"] {
+        fs::create_dir_all(server.maildir().join(sub))?;
+    }
+    mail::empty(&folder)?;
+    for n in 0..MESSAGES {
+        let name = format!("160000000{n}.M{n}.{name}:2,");
+        fs::write(folder.join("cur").join(name), "Subject: x\n\nText\n")?;
+    }
+    Ok(folder)
+}
+
+/// How many messages `folder` makes.
+pub const MESSAGES: u64 = 10;
+
+/// Sessions in IDLE in the folder `idle`, and how many of them say that it is the enhanced one.
+fn open(server: &Server, count: usize) -> io::Result<(Vec<Session>, usize)> {
+    let mut sessions = Vec::new();
+    let mut enhanced = 0;
+    for _ in 0..count {
+        let (mut session, _) = Session::start(server.command(true)?)?;
+        session.good(&format!("SELECT {}idle", server.prefix))?;
+        let line = session.idle()?;
+        enhanced += usize::from(line.contains("ENHANCED") || server.prefix.is_empty());
+        sessions.push(session);
+    }
+    Ok((sessions, enhanced))
+}
+
+/// How soon each of `count` sessions in IDLE is told of each of `changes` deliveries.
+pub fn delivery_notice(
+    server: &Server,
+    base: &Path,
+    count: usize,
+    changes: usize,
+) -> io::Result<Gathered> {
+    let folder = folder(server, base, "idle")?;
+    deliver(&Listeners::start(server, count)?, &folder, changes)
+}
+
+/// Delivers messages into `new`, one after the other, each when the one before was told. A server
+/// that tells nobody is not waited for again and again.
+fn deliver(listeners: &Listeners, folder: &Path, changes: usize) -> io::Result<Gathered> {
+    let mut mails = Gathered::default();
+    for n in 0..changes {
+        let name = format!("{}.M{n}.notice", 1_800_000_000 + n);
+        fs::write(folder.join("tmp").join(&name), "Subject: x\n\nText\n")?;
+        let begin = Instant::now();
+        fs::rename(folder.join("tmp").join(&name), folder.join("new").join(&name))?;
+        mails.gather(listeners, begin, "EXISTS");
+        if mails.times.is_empty() && n > 0 {
+            break;
+        }
+    }
+    Ok(mails)
+}
+
 /// Processor time and voluntary waits of all sessions.
 struct Cost {
     nanoseconds: u64,
@@ -169,6 +190,26 @@ impl Cost {
 
 type Heard = (usize, Instant, Vec<u8>);
 
+/// Sessions in IDLE, each with a thread that notes when it is told something.
+struct Listeners {
+    sessions: Vec<Session>,
+    heard: Receiver<Heard>,
+}
+
+impl Listeners {
+    fn start(server: &Server, count: usize) -> io::Result<Self> {
+        let (sessions, _) = open(server, count)?;
+        let (send, heard) = channel();
+        for (n, session) in sessions.iter().enumerate() {
+            let socket = session.socket().try_clone()?;
+            let send = send.clone();
+            thread::spawn(move || listen(n, socket, &send));
+        }
+        thread::sleep(Duration::from_millis(500));
+        Ok(Self { sessions, heard })
+    }
+}
+
 fn listen(number: usize, mut socket: UnixStream, send: &Sender<Heard>) {
     let mut buffer = [0; 65536];
     loop {
@@ -183,20 +224,21 @@ fn listen(number: usize, mut socket: UnixStream, send: &Sender<Heard>) {
     }
 }
 
+/// The times of all notices at all sessions.
 #[derive(Default)]
-struct Gathered {
+pub struct Gathered {
     times: Vec<f64>,
-    missed: usize,
+    pub missed: usize,
 }
 
 impl Gathered {
     /// Waits until every session has heard `word`, at most five seconds.
-    fn gather(&mut self, receive: &Receiver<Heard>, begin: Instant, sessions: usize, word: &str) {
-        let mut heard = vec![false; sessions];
+    fn gather(&mut self, listeners: &Listeners, begin: Instant, word: &str) {
+        let mut heard = vec![false; listeners.sessions.len()];
         let finder = memchr::memmem::Finder::new(word);
         while heard.contains(&false) {
             let left = Duration::from_secs(5).saturating_sub(begin.elapsed());
-            let Ok((n, when, text)) = receive.recv_timeout(left) else { break };
+            let Ok((n, when, text)) = listeners.heard.recv_timeout(left) else { break };
             if finder.find(&text).is_some() && !heard[n] {
                 heard[n] = true;
                 self.times.push(when.saturating_duration_since(begin).as_secs_f64());
@@ -205,17 +247,19 @@ impl Gathered {
         self.missed += heard.iter().filter(|h| !**h).count();
         // The rest of the burst, and quiet before the next change.
         thread::sleep(Duration::from_millis(40));
-        while receive.try_recv().is_ok() {}
+        while listeners.heard.try_recv().is_ok() {}
         let _ = io::stderr().flush();
     }
 
-    fn line(&mut self, server: &str, what: &str, out: &mut String) {
-        self.times.sort_by(f64::total_cmp);
-        let at = |part: f64| {
-            self.times
-                .get(((self.times.len().max(1) - 1) as f64 * part) as usize)
-                .map_or("–".to_owned(), |t| time(*t))
-        };
+    /// The time below which this part of them lies.
+    pub fn at(&self, part: f64) -> Option<f64> {
+        let mut times = self.times.clone();
+        times.sort_by(f64::total_cmp);
+        times.get(((times.len().max(1) - 1) as f64 * part) as usize).copied()
+    }
+
+    fn line(&self, server: &str, what: &str, out: &mut String) {
+        let at = |part: f64| self.at(part).map_or("–".to_owned(), time);
         let middle = median(&self.times).map_or("–".to_owned(), time);
         out.push_str(&format!(
             "| {server} | {what} | {middle} | {} | {} | {} |\n",

@@ -4,6 +4,7 @@
 
 mod chart;
 mod client;
+mod contention;
 mod idle;
 mod limits;
 mod mail;
@@ -36,6 +37,7 @@ struct Plan {
     /// KiB of address space for our sessions.
     limit: Option<u64>,
     idle: Option<idle::Plan>,
+    contention: Option<contention::Plan>,
     /// Where the chart goes; else beside the tables.
     chart: Option<PathBuf>,
     /// An earlier run's tables, to be drawn without measuring.
@@ -52,6 +54,7 @@ fn main() {
 const USAGE: &str = "\
 usage: bench [--quick | --growth | --sizes N,N...] [--million] [--rounds N] [--processor]
              [--servers ours,courier,dovecot] [--only TEXT] [--appends N] [--limit KIB] [--chart FILE]
+       bench --contention [--quick] [--rounds N] [--servers ours,courier,dovecot]
        bench --draw TABLE [--chart FILE]
        bench --idle-notice [--sessions N] [--changes N] | --idle-many [--sessions N] [--seconds N]";
 
@@ -86,13 +89,16 @@ fn plan() -> Result<Plan, lexopt::Error> {
         processor: false,
         limit: None,
         idle: None,
+        contention: None,
         chart: None,
         draw: None,
     };
+    let (mut quick, mut contends, mut rounds) = (false, false, None);
     let mut args = lexopt::Parser::from_env();
     while let Some(argument) = args.next()? {
         match argument {
             Long("quick") => {
+                quick = true;
                 plan.sizes = vec![10_000];
                 plan.rounds = 3;
                 plan.appends = 200;
@@ -109,7 +115,7 @@ fn plan() -> Result<Plan, lexopt::Error> {
                     sizes.split(',').map(|n| number(&n.into())).collect::<Result<_, _>>()?;
             }
             Long("million") => plan.sizes.push(1_000_000),
-            Long("rounds") => plan.rounds = number(&args.value()?)?,
+            Long("rounds") => rounds = Some(number(&args.value()?)?),
             Long("appends") => plan.appends = number(&args.value()?)?,
             Long("servers") => {
                 plan.servers = args.value()?.string()?.split(',').map(str::to_owned).collect();
@@ -126,6 +132,7 @@ fn plan() -> Result<Plan, lexopt::Error> {
             Long("chart") => plan.chart = Some(args.value()?.into()),
             Long("draw") => plan.draw = Some(args.value()?.into()),
             Long("base") => plan.base = args.value()?.into(),
+            Long("contention") => contends = true,
             Long("idle-notice") => plan.idle = Some(idle::Plan::notice()),
             Long("idle-many") => plan.idle = Some(idle::Plan::many()),
             Long(name @ ("sessions" | "changes" | "seconds")) => {
@@ -143,6 +150,13 @@ fn plan() -> Result<Plan, lexopt::Error> {
             _ => return Err(argument.unexpected()),
         }
     }
+    if contends {
+        let mut contention =
+            if quick { contention::Plan::quick() } else { contention::Plan::usual() };
+        contention.rounds = rounds.unwrap_or(contention.rounds);
+        plan.contention = Some(contention);
+    }
+    plan.rounds = rounds.unwrap_or(plan.rounds);
     Ok(plan)
 }
 
@@ -160,17 +174,17 @@ fn run() -> io::Result<()> {
     if servers.is_empty() {
         return Err(io::Error::other("no server to measure"));
     }
-    let text = match plan.idle {
-        Some(idle) => idle.run(&servers, &base)?,
-        None => measure(&plan, &servers, &base)?,
+    let (kind, text) = match (plan.idle, plan.contention) {
+        (Some(idle), _) => ("idle", idle.run(&servers, &base)?),
+        (None, Some(contention)) => ("contention", contention.run(&servers, &base)?),
+        (None, None) => ("bench", measure(&plan, &servers, &base)?),
     };
-    let kind = if plan.idle.is_some() { "idle" } else { "bench" };
     let report = format!("{}\n{text}", machine());
     let at = base.parent().unwrap_or(Path::new(".")).join(format!("{kind}.md"));
     fs::write(&at, &report)?;
     println!("{report}");
     eprintln!("written to {}", at.display());
-    if plan.idle.is_none() && plan.only.is_none() {
+    if kind == "bench" && plan.only.is_none() {
         draw(&report, plan.chart.as_deref(), &at)?;
     }
     Ok(())
