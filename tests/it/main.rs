@@ -17,6 +17,7 @@ mod kill;
 mod log;
 mod manual;
 mod realtime;
+mod refusals;
 mod sessions;
 mod settings;
 mod stress;

@@ -1,0 +1,67 @@
+//! Every kind of refusal by the file system, as one table ([`table`]): what the client is told,
+//! what the log says, and what is on disk after. The rule is that of lib.rs, "Facts that shape the
+//! store": the user can still log in, read what has a saved UID, and delete; nothing that was
+//! acknowledged is lost; the log says what, where and whose, once.
+//!
+//! strace refuses one system call of a real session. A session that is not refused anything shows
+//! which one that is ([`trace`]). Then each row is played once for each of its errors.
+
+mod scene;
+mod table;
+mod trace;
+
+use scene::{Refused, Row, Scene};
+use std::fmt::Write as _;
+
+/// Plays all rows of a scene, and tells of all that are not as the table has them.
+fn play(scene: &Scene) {
+    if support::programs::strace().is_none() {
+        return;
+    }
+    let calls = scene.calls();
+    let mut wrong = String::new();
+    for row in scene.rows {
+        for error in row.errors.iter().flat_map(|errors| errors.split(' ')) {
+            if let Err(how) = play_row(scene, row, error, &calls) {
+                let _ = writeln!(wrong, "\n=== {}: {} {error}\n{how}", scene.command, row.call);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Plays one row. An error says what was not as it should be.
+fn play_row(scene: &Scene, row: &Row, error: &str, calls: &[trace::Call]) -> Result<(), String> {
+    let target = trace::Target::parse(row.call);
+    let refused = Refused::of(&target, error, calls)?;
+    scene.refuse(&refused, &target)?.check(scene, row, error)
+}
+
+macro_rules! scenes {
+    ($($test:ident: $scene:ident;)*) => {
+        $(#[test]
+        fn $test() {
+            play(&table::$scene);
+        })*
+    };
+}
+
+scenes! {
+    select: SELECT;
+    append: APPEND;
+    copy: COPY;
+    fetch: FETCH;
+    store: STORE;
+    create: CREATE;
+    status: STATUS;
+    fetch_seen: FETCH_SEEN;
+    expunge: EXPUNGE;
+    trash: TRASH;
+    keywords: KEYWORDS;
+    merge: MERGE;
+    delete: DELETE;
+    rename: RENAME;
+    subscribe: SUBSCRIBE;
+    setacl: SETACL;
+    lsub: LSUB;
+}

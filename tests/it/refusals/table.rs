@@ -1,0 +1,373 @@
+//! The table of refusals: which system call of which command fails, and how; what the client is
+//! told, what the log says beside the reason, what is on disk after.
+
+use super::scene::{Row, Scene};
+
+// The errors, by what they mean.
+
+/// No room: neither blocks nor inodes, or none of the user's share.
+const FULL: &str = "ENOSPC EDQUOT";
+/// We may not.
+const DENIED: &str = "EACCES EROFS";
+/// Nobody may. (A kernel or a container that does not know openat2 says so, too, and open is tried.)
+const NEVER: &str = "EPERM";
+/// The disk is broken.
+const BROKEN: &str = "EIO";
+/// No descriptor is left.
+const FEW: &str = "EMFILE ENFILE";
+/// The name is too long, there are too many links, the other name is on another disk.
+const NAMES: &str = "ENAMETOOLONG EMLINK EXDEV";
+/// The file system does not know the call.
+const UNKNOWN: &str = "EINVAL EOPNOTSUPP";
+/// The file was replaced by another host.
+const STALE: &str = "ESTALE";
+
+const ALL: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN, STALE];
+/// For a call to which openat2 is tried first.
+const ALL_OPEN: &[&str] = &[FULL, DENIED, BROKEN, FEW, NAMES, UNKNOWN, STALE];
+const NOT_FULL: &[&str] = &[DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN, STALE];
+const NOT_STALE: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN];
+const NOT_UNKNOWN: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, STALE];
+
+const fn row(
+    call: &'static str,
+    errors: &'static [&'static str],
+    told: &'static str,
+    log: &'static str,
+    disk: &'static str,
+) -> Row {
+    Row { call, errors, told, log, disk }
+}
+
+/// A message that nobody has seen.
+const NEW_MAIL: &str = "Subject: new\n\ntext\n";
+const SILENT: &str = "";
+const NOTHING: &str = "";
+const DONE: &str = "done";
+
+const UNABLE: &str = "NO Unable to open this mailbox.";
+/// The message without a UID is not shown.
+const HIDDEN: &str = "* 1 EXISTS | OK [READ-WRITE] Ok";
+const MOVED: &str = "-.box/new/2002.x +.box/cur/2002.x:2,";
+
+#[rustfmt::skip]
+pub(super) const SELECT: Scene = Scene {
+    files: &[(".box/new/2002.x", NEW_MAIL)],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "SELECT INBOX.box",
+    told: "* 2 EXISTS | OK [READ-WRITE] Ok",
+    disk: "-.box/new/2002.x +.box/UIDNEXT=3 +.box/cur/2002.x:2,",
+    rows: &[
+        row("open .box/courierimapacl", ALL_OPEN, "NO Unable to read ACLs for INBOX.box: ", "ACL of INBOX.box", NOTHING),
+        row("read .box/courierimapacl", ALL, "NO Unable to read ACLs for INBOX.box: ", "ACL of INBOX.box", NOTHING),
+        row("open .box/tmp/NEW_courierlock", &[FULL], HIDDEN, "./.box/tmp", NOTHING),
+        row("open .box/tmp/NEW_courierlock", &[NEVER], DONE, SILENT, DONE),
+        row("write .box/tmp/NEW_courierlock", &[FULL], DONE, SILENT, DONE),
+        row("close .box/tmp/NEW_courierlock", &[FULL], DONE, SILENT, DONE),
+        row("link .box/tmp/courier.lock", &["EACCES", NEVER, "EMLINK EXDEV", UNKNOWN], DONE, SILENT, DONE),
+        row("open .box/courierimapuiddb", ALL_OPEN, UNABLE, "reading ./.box/courierimapuiddb", NOTHING),
+        row("read .box/courierimapuiddb", ALL, UNABLE, "reading ./.box/courierimapuiddb", NOTHING),
+        row("open .box/cur", ALL_OPEN, UNABLE, "opening ./.box/cur", NOTHING),
+        row("stat .box/cur", ALL, UNABLE, "reading ./.box/cur", NOTHING),
+        row("getdents .box/cur", ALL, UNABLE, "reading ./.box/cur", NOTHING),
+        row("open .box/new", &["EACCES"], HIDDEN, "./.box/new", NOTHING),
+        row("open .box/tmp/NEW_imapuid", &[FULL], HIDDEN, "./.box/courierimapuiddb", NOTHING),
+        row("open .box/tmp/NEW_imapuid", &[NEVER], DONE, SILENT, DONE),
+        row("fallocate .box/tmp/NEW_imapuid", &[FULL], HIDDEN, "./.box/courierimapuiddb", NOTHING),
+        row("fallocate .box/tmp/NEW_imapuid", NOT_FULL, DONE, SILENT, DONE),
+        row("rename .box/cur/2002.x:2,", &[UNKNOWN], DONE, SILENT, DONE),
+        row("write .box/tmp/NEW_imapuid", &[FULL], HIDDEN, "./.box/courierimapuiddb", MOVED),
+        row("ftruncate .box/tmp/NEW_imapuid", &[FULL], HIDDEN, "./.box/courierimapuiddb", MOVED),
+        row("fsync .box/tmp/NEW_imapuid", &[FULL], HIDDEN, "./.box/courierimapuiddb", MOVED),
+        row("close .box/tmp/NEW_imapuid", &[FULL], HIDDEN, "./.box/courierimapuiddb", MOVED),
+        row("rename .box/courierimapuiddb", &[FULL], HIDDEN, "./.box/courierimapuiddb", MOVED),
+        row("open .box", &[FULL], HIDDEN, "./.box/courierimapuiddb", DONE),
+        row("fsync .box", &[FULL], HIDDEN, "./.box/courierimapuiddb", DONE),
+        row("fsync .box", &[UNKNOWN], DONE, SILENT, DONE),
+        row("mkdir .box/courierimapkeywords", ALL, DONE, SILENT, DONE),
+        row("open .box/courierimapkeywords", &["EACCES"], DONE, "./.box/courierimapkeywords", DONE),
+        row("always fsync .box", &[UNKNOWN], DONE, SILENT, DONE),
+    ],
+};
+
+const NO_ROOM: &str =
+    "NO [ALERT] Cannot create message - no write permission or out of disk space.";
+
+#[rustfmt::skip]
+pub(super) const APPEND: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "APPEND INBOX.box (work) \"26-Nov-2026 00:00:00 +0000\" {14+}\r\nSubject: x\r\n\r\n",
+    told: "OK [APPENDUID 556 2] APPEND Ok.",
+    disk: "+.box/UIDNEXT=3 +.box/courierimapkeywords/.N.NEW +.box/courierimapkeywords/:list +.box/cur/NEW:2,",
+    rows: &[
+        row("open .box/tmp/NEW", ALL_OPEN, NO_ROOM, "creating a message in ./.box/tmp", NOTHING),
+        row("write .box/tmp/NEW", ALL, NO_ROOM, "writing a message", NOTHING),
+        row("utimensat .box/tmp/NEW", ALL, NO_ROOM, "writing a message", NOTHING),
+        row("fsync .box/tmp/NEW", ALL, NO_ROOM, "writing a message", NOTHING),
+        row("close .box/tmp/NEW", ALL, NO_ROOM, "writing a message", NOTHING),
+        row("open .box/tmp/NEW_courierlock", ALL_OPEN, NO_ROOM, "locking ./.box", NOTHING),
+        row("link .box/tmp/courier.lock", &["EACCES", NEVER, "EMLINK EXDEV", UNKNOWN], DONE, SILENT, DONE),
+        row("open .box/courierimapuiddb", ALL_OPEN, NO_ROOM, "reading ./.box/courierimapuiddb", NOTHING),
+        row("open .box/cur", ALL_OPEN, NO_ROOM, "opening ./.box/cur", NOTHING),
+        row("rename .box/cur/NEW:2,", NOT_UNKNOWN, NO_ROOM, "delivering to ./.box", NOTHING),
+        row("rename .box/cur/NEW:2,", &[UNKNOWN], DONE, SILENT, DONE),
+        row("fsync .box/cur", NOT_UNKNOWN, NO_ROOM, "syncing ./.box/cur", NOTHING),
+        row("fsync .box/cur", &[UNKNOWN], DONE, SILENT, DONE),
+        row("getdents .box/cur", ALL, NO_ROOM, "reading ./.box/cur", NOTHING),
+        row("open .box/tmp/NEW_imapuid", ALL_OPEN, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
+        row("fallocate .box/tmp/NEW_imapuid", &[FULL], NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
+        row("fallocate .box/tmp/NEW_imapuid", NOT_FULL, DONE, SILENT, DONE),
+        row("write .box/tmp/NEW_imapuid", ALL, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
+        row("ftruncate .box/tmp/NEW_imapuid", ALL, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
+        row("fsync .box/tmp/NEW_imapuid", ALL, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
+        row("rename .box/courierimapuiddb", ALL, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
+        row("fsync .box", &[UNKNOWN], DONE, SILENT, DONE),
+    ],
+};
+
+const COPY_FAILED: &str = "NO [ALERT] COPY failed - no write permission or out of disk space.";
+
+#[rustfmt::skip]
+pub(super) const COPY: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "COPY 1:2 INBOX.box",
+    told: "OK [COPYUID 556 1:2 2:3] COPY completed.",
+    disk: "+.box/UIDNEXT=4 +.box/cur/NEW:2, +.box/cur/NEW:2,S",
+    rows: &[
+        row("open cur/1001.x:2,", &[FULL, DENIED, BROKEN, FEW, NAMES, UNKNOWN], COPY_FAILED, "cur/1001.x:2,", NOTHING),
+        row("open cur/1001.x:2,", &[STALE], DONE, SILENT, DONE),
+        row("link .box/tmp/NEW", ALL, DONE, SILENT, DONE),
+        row("link .box/tmp/NEW #2", ALL, DONE, SILENT, DONE),
+        row("always link", &[NEVER, "EMLINK", UNKNOWN], DONE, SILENT, DONE),
+        row("rename .box/cur/NEW:2,S", NOT_UNKNOWN, COPY_FAILED, "delivering to ./.box", NOTHING),
+        row("fsync .box/cur", NOT_UNKNOWN, COPY_FAILED, "syncing ./.box/cur", NOTHING),
+        row("fsync .box/cur", &[UNKNOWN], DONE, SILENT, DONE),
+        row("fsync .box/tmp/NEW_imapuid", ALL, COPY_FAILED, "writing ./.box/courierimapuiddb", NOTHING),
+        row("rename .box/courierimapuiddb", ALL, COPY_FAILED, "writing ./.box/courierimapuiddb", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const FETCH: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "FETCH 2 (BODY.PEEK[] INTERNALDATE)",
+    told: "OK FETCH completed.",
+    disk: "",
+    rows: &[
+        row("open cur/1002.x:2,S", &[FULL, DENIED, BROKEN, FEW, NAMES, UNKNOWN], "* NO [ALERT] Cannot open message 2 | NO Some of the requested messages cannot be read.", "cur/1002.x:2,S", NOTHING),
+        row("open cur/1002.x:2,S", &[STALE], DONE, SILENT, NOTHING),
+        row("read cur/1002.x:2,S", NOT_STALE, "* NO [ALERT] Cannot open message 2 | NO Some of the requested messages cannot be read.", "reading a message", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const STORE: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "STORE 2:3 +FLAGS (\\Flagged)",
+    told: "* 3 FETCH (FLAGS (\\Flagged \\Seen \\Deleted)) | OK STORE completed.",
+    disk: "-cur/1002.x:2,S -cur/1003.x:2,ST +cur/1002.x:2,FS +cur/1003.x:2,FST",
+    rows: &[
+        row("rename cur/1003.x:2,FST", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], "* 2 FETCH (FLAGS (\\Flagged \\Seen)) | NO [ALERT] Cannot store flags", "cur/1003.x:2,ST", "-cur/1002.x:2,S +cur/1002.x:2,FS"),
+        row("rename cur/1002.x:2,FS", &[STALE], DONE, SILENT, DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const CREATE: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "CREATE INBOX.made",
+    told: "OK \"INBOX.made\" created.",
+    disk: "+.made/",
+    rows: &[
+        row("mkdir tmp/NEW_folder", &[FULL, "EROFS", BROKEN, FEW, NAMES, UNKNOWN, STALE], "NO Cannot create this folder.", "creating ./.made", NOTHING),
+        row("mkdir tmp/NEW_folder/cur", &[FULL, "EROFS", BROKEN, FEW, NAMES, UNKNOWN, STALE], "NO Cannot create this folder.", "creating ./.made", NOTHING),
+        row("open tmp/NEW_folder/maildirfolder", &[FULL, "EROFS", BROKEN, FEW, NAMES, UNKNOWN, STALE], "NO Cannot create this folder.", "creating ./.made", NOTHING),
+        row("rename .made", &[FULL, DENIED, NEVER, BROKEN, FEW, "ENAMETOOLONG EMLINK", STALE], "NO Cannot create this folder.", "creating ./.made", NOTHING),
+        row("rename .made", &["EXDEV", UNKNOWN], DONE, SILENT, DONE),
+        row("fsync .made", NOT_UNKNOWN, "NO Cannot create this folder.", "creating ./.made", NOTHING),
+        row("fsync .made", &[UNKNOWN], DONE, SILENT, DONE),
+        row("fsync .", &[UNKNOWN], DONE, SILENT, DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const STATUS: Scene = Scene {
+    files: &[(".box/new/2002.x", NEW_MAIL)],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "STATUS INBOX.box (MESSAGES UIDNEXT)",
+    told: "* STATUS \"INBOX.box\" (MESSAGES 2 UIDNEXT 3) | OK STATUS Completed.",
+    disk: "",
+    rows: &[
+        row("open .box/tmp/NEW_courierlock", &[FULL, DENIED, NEVER], DONE, SILENT, NOTHING),
+        row("link .box/tmp/courier.lock", &[FULL, DENIED, NEVER, "EMLINK EXDEV", UNKNOWN], DONE, SILENT, NOTHING),
+        row("open .box/courierimapuiddb", ALL_OPEN, "NO [ALERT] STATUS failed", "reading ./.box/courierimapuiddb", NOTHING),
+        row("open .box/cur", ALL_OPEN, "NO [ALERT] STATUS failed", "opening ./.box/cur", NOTHING),
+        row("open .box/new", &["EACCES"], "* STATUS \"INBOX.box\" (MESSAGES 1 UIDNEXT 2) | OK STATUS Completed.", "./.box/new", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const FETCH_SEEN: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "FETCH 1 BODY[TEXT]",
+    told: "OK FETCH completed.",
+    disk: "-cur/1001.x:2, +cur/1001.x:2,S",
+    rows: &[
+        row("rename cur/1001.x:2,S", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], DONE, "cur/1001.x:2,", NOTHING),
+        row("rename cur/1001.x:2,S", &[UNKNOWN, STALE], DONE, SILENT, DONE),
+    ],
+};
+
+/// A message to be deleted beside the one by which every scene ends.
+const DELETED: &[(&str, &str)] = &[
+    ("cur/1000.x:2,T", NEW_MAIL),
+    ("courierimapuiddb", "1 555 5\n1 1001.x\n2 1002.x\n3 1003.x\n4 1000.x\n"),
+];
+
+#[rustfmt::skip]
+pub(super) const EXPUNGE: Scene = Scene {
+    files: DELETED,
+    env: &[],
+    before: "SELECT INBOX",
+    command: "UID EXPUNGE 4",
+    told: "* 4 EXPUNGE | OK EXPUNGE completed",
+    disk: "-cur/1000.x:2,T",
+    rows: &[
+        row("unlink cur/1000.x:2,T", NOT_STALE, "OK EXPUNGE completed", "cur/1000.x:2,T", NOTHING),
+        row("unlink cur/1000.x:2,T", &[STALE], DONE, SILENT, DONE),
+        row("open tmp/NEW_courierlock", &[FULL], DONE, "./tmp", DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const TRASH: Scene = Scene {
+    files: DELETED,
+    env: &[("IMAP_MOVE_EXPUNGE_TO_TRASH", "1"), ("IMAP_TRASHFOLDERNAME", "box")],
+    before: "SELECT INBOX",
+    command: "UID EXPUNGE 4",
+    told: "* 4 EXPUNGE | OK EXPUNGE completed",
+    disk: "-cur/1000.x:2,T +.box/cur/1000.x:2,",
+    rows: &[
+        row("rename .box/cur/1000.x:2,", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], "OK EXPUNGE completed", "cur/1000.x:2,T", NOTHING),
+        row("rename .box/cur/1000.x:2,", &[UNKNOWN, STALE], DONE, SILENT, DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const KEYWORDS: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "STORE 2 +FLAGS (work)",
+    told: "* 2 FETCH (FLAGS (\\Seen work)) | OK STORE completed.",
+    disk: "+courierimapkeywords/1002.x",
+    rows: &[
+        row("open tmp/NEW", ALL_OPEN, "NO An error occured while updating keywords", "courierimapkeywords", NOTHING),
+        row("write tmp/NEW", ALL, "NO An error occured while updating keywords", "courierimapkeywords", NOTHING),
+        row("rename courierimapkeywords/1002.x", ALL, "NO An error occured while updating keywords", "courierimapkeywords", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const MERGE: Scene = Scene {
+    files: &[(".box/courierimapkeywords/2001.x", "work\n")],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "SELECT INBOX.box",
+    told: "* FLAGS (work \\Draft \\Answered \\Flagged \\Deleted \\Seen \\Recent) | OK [READ-WRITE] Ok",
+    disk: "-.box/courierimapkeywords/2001.x +.box/courierimapkeywords/.N.2001.x +.box/courierimapkeywords/:list",
+    rows: &[
+        row("open .box/tmp/NEW", ALL_OPEN, DONE, ".box/courierimapkeywords", NOTHING),
+        row("write .box/tmp/NEW", ALL, DONE, ".box/courierimapkeywords", NOTHING),
+        row("fsync .box/tmp/NEW", ALL, DONE, ".box/courierimapkeywords", NOTHING),
+        row("rename .box/courierimapkeywords/:list", ALL, DONE, ".box/courierimapkeywords", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const DELETE: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "DELETE INBOX.box",
+    told: "OK Folder deleted.",
+    disk: "-.box/",
+    rows: &[
+        // Then it is removed in its place.
+        row("rename tmp/NEW_deleted", NOT_STALE, DONE, SILENT, DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const RENAME: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "RENAME INBOX.box INBOX.moved",
+    told: "OK Folder renamed.",
+    disk: "-.box/ +.moved/",
+    rows: &[
+        row("rename .moved", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], "NO RENAME failed: ", "renaming", NOTHING),
+        row("rename .moved", &[UNKNOWN], DONE, SILENT, DONE),
+        row("fsync .", &[UNKNOWN], DONE, SILENT, DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const SUBSCRIBE: Scene = Scene {
+    files: &[("courierimapsubscribed", "INBOX.one\n")],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "SUBSCRIBE INBOX.box",
+    told: "OK Folder subscribed.",
+    disk: "*courierimapsubscribed",
+    rows: &[
+        row("open courierimapsubscribed", ALL_OPEN, "NO Cannot subscribe to this folder.", "subscri", NOTHING),
+        row("open tmp/NEW_imapsubscribe0", ALL_OPEN, "NO Cannot subscribe to this folder.", "subscri", NOTHING),
+        row("write tmp/NEW_imapsubscribe0", ALL, "NO Cannot subscribe to this folder.", "subscri", NOTHING),
+        row("rename courierimapsubscribed", ALL, "NO Cannot subscribe to this folder.", "subscri", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const SETACL: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "SETACL INBOX.box anyone lr",
+    told: "OK ACLs updated.",
+    disk: "*.box/courierimapacl",
+    rows: &[
+        row("open .box/tmp/NEW_acl", ALL_OPEN, "NO ", "ACL", NOTHING),
+        row("write .box/tmp/NEW_acl", ALL, "NO ", "ACL", NOTHING),
+        row("rename .box/courierimapacl", ALL, "NO ", "ACL", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const LSUB: Scene = Scene {
+    files: &[("courierimapsubscribed", "INBOX.box\n")],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "LSUB \"\" *",
+    told: "OK LSUB completed",
+    disk: "",
+    rows: &[
+        row("open courierimapsubscribed", ALL_OPEN, "NO LSUB failed", "subscriptions", NOTHING),
+        row("read courierimapsubscribed", ALL, "NO LSUB failed", "subscriptions", NOTHING),
+    ],
+};
