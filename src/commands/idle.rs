@@ -1,8 +1,7 @@
-//! IDLE (RFC 2177, PROTOCOL 3.6): a loop over the client, the kernel's notice of changes, and the
-//! clock.
+//! IDLE (RFC 2177, PROTOCOL 3.6): a loop over the client, the changes of the folder, and the clock.
 
 use super::{Call, capability};
-use crate::maildir::watch::Watch;
+use crate::maildir::observer::Observer;
 use crate::response;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::clock;
@@ -10,97 +9,125 @@ use crate::wire::io::WaitOutcome;
 use crate::wire::{End, Token};
 use std::time::Duration;
 
-/// A watch on the open folder; `None` where there is none to be had, and then the clock alone wakes
-/// us. Inotify instances are few for each user, so one is asked for here only.
-fn watch(selected: Option<&Selected>) -> Option<Watch> {
-    selected.and_then(|selected| Watch::new(&selected.folder.dir).ok())
-}
-
 /// Idles until the client sends a line.
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
     s.with_selected(idle)
 }
 
+/// The open folder. Inotify instances are few for each user, so one is had here only.
+struct Observed<'a> {
+    selected: &'a mut Selected,
+    observer: Observer,
+}
+
 /// What ended a wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Woken {
     /// The client has sent something.
     Client,
-    /// The watch has noticed something.
-    Watch,
+    /// The folder may have changed.
+    Change,
     /// It is time for a rescan.
     Clock,
 }
 
-/// A change is never missed: the watch is there before the scan. What a scan does itself (it moves
-/// new mail) wakes us once more at most, and that scan proves that nothing changed.
-fn idle(s: &mut Session, mut selected: Option<&mut Selected>) -> Result<Outcome> {
-    let mut watch = self::watch(selected.as_deref());
+/// A change is never missed: the observer is there before the scan. What a scan does itself (it
+/// moves new mail) wakes us a few times more at most, and those scans prove that nothing changed.
+fn idle(s: &mut Session, selected: Option<&mut Selected>) -> Result<Outcome> {
+    let mut observed = selected.map(|selected| {
+        let observer = Observer::new(&s.store, &selected.folder.dir);
+        Observed { selected, observer }
+    });
+    let is_watching = observed.as_ref().is_some_and(|o| o.observer.is_watching());
     let enhanced =
-        watch.is_some() && s.options.use_locks && capability::is_announced(&s.options, "IDLE");
+        is_watching && s.options.use_locks && capability::is_announced(&s.options, "IDLE");
     response::session::idling(&mut s.encoder(), enhanced);
-    let pause = Duration::from_secs(s.options.idle_seconds);
-    let mut by_clock = false;
+    rescan(s, observed.as_mut())?;
     loop {
-        let changed = rescan(s, selected.as_deref_mut())?;
-        if std::mem::take(&mut by_clock) && changed {
-            // The watch has missed what the clock has found: it is on another folder now.
-            watch = self::watch(selected.as_deref());
-            continue;
-        }
-        match wait(s, watch.as_mut(), pause)? {
-            Woken::Client => return finish(s, selected),
-            Woken::Watch => {}
-            Woken::Clock => by_clock = true,
-        }
-        // A watch that works is kept: making one and closing one takes longer than a scan. A new
-        // one comes before the scan, so that nothing is missed.
-        if !watch.as_ref().is_some_and(Watch::is_whole) {
-            watch = self::watch(selected.as_deref());
+        match wait(s, observed.as_mut())? {
+            Woken::Client => return finish(s, observed),
+            Woken::Change => {
+                rescan(s, observed.as_mut())?;
+            }
+            Woken::Clock => rescan_by_clock(s, observed.as_mut())?,
         }
     }
 }
 
-/// Waits for the client, for the watch, or for the time of the next rescan.
-fn wait(s: &mut Session, mut watch: Option<&mut Watch>, pause: Duration) -> Result<Woken> {
+/// Waits for the client, for a change, or for the time of the next rescan.
+fn wait(s: &mut Session, mut observed: Option<&mut Observed<'_>>) -> Result<Woken> {
     let inactive = s.io.deadline;
-    let next = clock::monotonic() + pause;
-    let until = inactive.map_or(next, |i| i.min(next));
+    let begin = clock::monotonic();
+    let rescan = begin + Duration::from_secs(s.options.idle_seconds);
+    // Each rescan is as good as a poll, so the time to the next one begins here.
+    let mut polled = begin;
     loop {
         if s.io.has_input() {
             return Ok(Woken::Client);
         }
-        match s.io.wait(watch.as_deref().map(Watch::fd), Some(until))? {
+        let poll = observed.as_deref().and_then(Observed::poll_after).map(|pause| polled + pause);
+        let until = [inactive, poll].into_iter().flatten().fold(rescan, |a, b| a.min(b));
+        let fd = observed.as_deref().and_then(|o| o.observer.fd());
+        let woken = s.io.wait(fd, Some(until))?;
+        let now = clock::monotonic();
+        let observer = observed.as_deref_mut().map(|o| &mut o.observer);
+        let is_changed = match woken {
             WaitOutcome::Input => return Ok(Woken::Client),
-            WaitOutcome::Watch if watch.as_mut().is_some_and(|watch| watch.drain()) => {
-                return Ok(Woken::Watch);
-            }
-            WaitOutcome::Watch => {}
-            WaitOutcome::TimedOut if inactive.is_some_and(|i| clock::monotonic() >= i) => {
+            WaitOutcome::Watch => observer.is_some_and(|o| o.take_notice(&s.store)),
+            WaitOutcome::TimedOut if inactive.is_some_and(|i| now >= i) => {
                 return Err(End::Inactive.into());
             }
-            WaitOutcome::TimedOut => return Ok(Woken::Clock),
+            WaitOutcome::TimedOut if now >= rescan => return Ok(Woken::Clock),
+            WaitOutcome::TimedOut => {
+                polled = now;
+                observer.is_some_and(|o| o.poll(&s.store))
+            }
+        };
+        if is_changed {
+            return Ok(Woken::Change);
         }
+    }
+}
+
+impl Observed<'_> {
+    fn poll_after(&self) -> Option<Duration> {
+        self.observer.poll_after(&self.selected.history)
     }
 }
 
 /// Rescans and announces; whether there was something to announce. A folder that cannot be read now
 /// is tried again at the next turn. The log has the reason.
-fn rescan(s: &mut Session, selected: Option<&mut Selected>) -> Result<bool> {
-    let Some(selected) = selected else { return Ok(false) };
+fn rescan(s: &mut Session, observed: Option<&mut Observed<'_>>) -> Result<bool> {
+    let Some(Observed { selected, .. }) = observed else { return Ok(false) };
     selected.rescan_if_possible(s)?;
-    let changed = selected.pending.as_ref().is_some_and(|c| c.resized() || !c.changed.is_empty());
+    let changed = selected.pending.as_ref().is_some_and(|c| c.is_any());
     selected.announce_changes(s, true);
     Ok(changed)
 }
 
+/// The last resort: a rescan whatever the observer says, which learns from what it has missed.
+fn rescan_by_clock(s: &mut Session, mut observed: Option<&mut Observed<'_>>) -> Result<()> {
+    if let Some(o) = observed.as_deref_mut() {
+        o.observer.poll(&s.store);
+    }
+    let changed = rescan(s, observed.as_deref_mut())?;
+    if let Some(o) = observed.as_deref_mut()
+        && changed
+        && o.observer.found_by_clock(&s.store, &mut o.selected.history)
+    {
+        rescan(s, observed)?;
+    }
+    Ok(())
+}
+
 /// The client's line: `DONE`, or something else, which is a syntax error of the IDLE command.
-fn finish(s: &mut Session, selected: Option<&mut Selected>) -> Result<Outcome> {
+fn finish(s: &mut Session, mut observed: Option<Observed<'_>>) -> Result<Outcome> {
     s.io.begin_line();
     let done = match s.io.token()? {
         Token::Quoted(text) => text == b"DONE",
         token => token.is("DONE"),
     };
     // Courier passes over what follows on the line (PROTOCOL 1.6).
-    rescan(s, selected)?;
+    rescan(s, observed.as_mut())?;
     if done { Ok(Outcome::ok("IDLE completed")) } else { Err(Error::Syntax) }
 }

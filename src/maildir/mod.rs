@@ -26,6 +26,7 @@ mod lock;
 mod make_folder;
 mod messages;
 mod names;
+pub(crate) mod observer;
 pub(crate) mod outbox;
 pub(crate) mod pattern;
 pub(crate) mod quota;

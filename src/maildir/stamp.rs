@@ -4,6 +4,7 @@ use crate::sys::{dir, fs};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Which file or directory, and when it last changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,11 +39,29 @@ impl Stamp {
         whole(self.mtime) && whole(self.ctime)
     }
 
+    /// The tick of the clock of file times: two changes within it may leave the same time. A
+    /// kernel's is ten milliseconds at most; on a file system that keeps whole seconds it is a
+    /// second.
+    pub(super) fn tick(self) -> Duration {
+        Duration::from_millis(if self.is_coarse() { 2000 } else { 50 })
+    }
+
+    /// Whether this is the same directory, changed or not.
+    pub(super) fn is_same_place(self, other: Stamp) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     /// Whether every change after `now` (nanoseconds since 1970) gives another stamp. That is so if
-    /// the last change is further back than one tick of the clock of file times. A kernel's tick is
-    /// ten milliseconds at most; on a file system that keeps whole seconds it is a second.
+    /// the last change is further back than one tick.
     pub(super) fn is_settled(self, now: i128) -> bool {
-        let tick = if self.is_coarse() { 2_000_000_000 } else { 50_000_000 };
+        let tick = i128::try_from(self.tick().as_nanos()).unwrap_or(i128::MAX);
         self.mtime.max(self.ctime).saturating_add(tick) < now
+    }
+
+    /// The same as a file system keeps it that has no fractions of seconds.
+    #[cfg(test)]
+    pub(super) fn in_whole_seconds(self) -> Stamp {
+        let whole = |t: i128| t - t.rem_euclid(1_000_000_000);
+        Stamp { mtime: whole(self.mtime), ctime: whole(self.ctime), ..self }
     }
 }

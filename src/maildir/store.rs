@@ -36,6 +36,7 @@ pub(crate) struct Store {
     uid_files: Cell<u64>,
     unsaved_validity: Cell<Option<UidValidity>>,
     out_of_room: Cell<bool>,
+    was_inotify_refused: Cell<bool>,
     purged: RefCell<HashMap<PathBuf, Instant>>,
 }
 
@@ -55,6 +56,7 @@ impl Store {
             uid_files: Cell::new(0),
             unsaved_validity: Cell::new(None),
             out_of_room: Cell::new(false),
+            was_inotify_refused: Cell::new(false),
             purged: RefCell::default(),
         }
     }
@@ -99,6 +101,13 @@ impl Store {
     /// Notes that the disk has room again.
     pub(super) fn has_room(&self) {
         self.out_of_room.set(false);
+    }
+
+    /// Logs the first time that the kernel refuses to notify of changes.
+    pub(super) fn inotify_refused(&self, e: &io::Error) {
+        if !self.was_inotify_refused.replace(true) {
+            log::warn!("inotify: {}; IDLE polls the folder", fs::error_text(e));
+        }
     }
 
     /// Whether the `tmp` of this folder was not purged lately. It counts as purged from now on.

@@ -4,6 +4,7 @@ use super::folder::Folder;
 use super::message::Cache;
 use super::view::{Changes, List};
 use super::{Result, Session};
+use crate::maildir::observer::History;
 use crate::maildir::{Messages, Mode, Snapshot};
 use crate::response::fetch::{FlagsChanged, MessageFlags};
 use crate::response::mailbox::{self, Exists, Expunge, FolderCode, PermanentFlags, Recent};
@@ -32,6 +33,8 @@ pub(crate) struct Selected {
     pub(crate) pending: Option<Changes>,
     /// What is remembered of the message that was served last.
     pub(crate) last_served: Option<Cache>,
+    /// When the folder has changed, and how that was found out.
+    pub(crate) history: History,
 }
 
 impl List for Messages {
@@ -56,6 +59,7 @@ impl Selected {
             copied: HashSet::new(),
             pending: None,
             last_served: None,
+            history: History::new(),
         };
         selected.keywords = selected.used_keywords();
         selected

@@ -76,6 +76,9 @@ impl Selected {
     /// Puts a new snapshot in the place of the old one.
     fn replace_snapshot(&mut self, mut new: Snapshot) {
         let changes = compare(&self.snapshot, &mut new);
+        if changes.is_any() {
+            self.history.changed();
+        }
         self.snapshot = new;
         // A scan is made only where its changes may be announced. If some were left from before
         // all the same, they would be lost here.

@@ -29,6 +29,11 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
+    /// Whether anything is different.
+    pub(crate) fn is_any(&self) -> bool {
+        self.resized() || !self.changed.is_empty() || self.replaced
+    }
+
     /// Whether the number of messages must be announced.
     pub(crate) fn resized(&self) -> bool {
         !self.expunged.is_empty() || self.added > 0

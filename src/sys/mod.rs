@@ -5,6 +5,7 @@ pub(crate) mod alloc;
 mod beneath;
 pub(crate) mod clock;
 pub(crate) mod dir;
+pub(crate) mod filesystem;
 pub(crate) mod fs;
 pub(crate) mod last_words;
 pub(crate) mod log;

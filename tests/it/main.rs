@@ -16,6 +16,7 @@ mod hostile_process;
 mod kill;
 mod log;
 mod manual;
+mod notice;
 mod realtime;
 mod refusals;
 mod sessions;

@@ -5,7 +5,7 @@
 
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Maildir, PATIENCE, Session, postrider};
+use support::{Maildir, PATIENCE, Session};
 
 const IDLE: &[(&str, &str)] = &[("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS IDLE")];
 
@@ -272,58 +272,6 @@ fn a_client_that_vanishes_ends_its_session_at_once() {
         assert_eq!(s.wait().and_then(|s| s.code()), Some(0), "{}", s.story());
         assert!(start.elapsed() < Duration::from_millis(700), "{command}: {:?}", start.elapsed());
     }
-}
-
-/// Where inotify refuses (the limit of a user's instances, a kernel without it) the clock alone
-/// wakes the session, and says so.
-#[test]
-fn without_notice_the_clock_wakes() {
-    let Some(strace) = support::programs::strace() else { return };
-    for inject in [
-        "inotify_init1:error=EMFILE",
-        "inotify_init1:error=ENOSYS",
-        "inotify_add_watch:error=ENOSPC",
-    ] {
-        let maildir = Maildir::new();
-        two_messages(&maildir);
-        let trace = format!("inject={inject}");
-        let ours = postrider();
-        let args = ["-f", "-o", "/dev/null", "-e", &*trace, ours.to_str().unwrap(), "./Maildir"];
-        let env = [IDLE[0], ("IMAP_IDLE_TIMEOUT", "1")];
-        let mut s = maildir.start(strace, &env, &args);
-        told(&mut s, &["* PREAUTH Ready."]);
-        s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");
-        s.send(b"i IDLE\r\n");
-        told(&mut s, &["+ entering idle mode"]);
-        maildir.deliver("INBOX", "2000.x", b"Subject: x\n\nx\n");
-        told(&mut s, &["* 3 EXISTS", "* 1 RECENT", "* 3 FETCH (FLAGS (\\Recent))"]);
-        s.send(b"DONE\r\n");
-        told(&mut s, &["i OK IDLE completed"]);
-    }
-    // And once a refusal is over, notice is back at the next look: the third and later tries
-    // succeed here.
-    let maildir = Maildir::new();
-    two_messages(&maildir);
-    let ours = postrider();
-    let args = [
-        "-f",
-        "-o",
-        "/dev/null",
-        "-e",
-        "inject=inotify_init1:error=EMFILE:when=1..2",
-        ours.to_str().unwrap(),
-        "./Maildir",
-    ];
-    let mut s = maildir.start(strace, &[IDLE[0], ("IMAP_IDLE_TIMEOUT", "2")], &args);
-    told(&mut s, &["* PREAUTH Ready."]);
-    s.cmd("SELECT INBOX").ok("[READ-WRITE] Ok");
-    s.send(b"i IDLE\r\n");
-    told(&mut s, &["+ entering idle mode"]);
-    thread::sleep(Duration::from_millis(4300));
-    let start = Instant::now();
-    maildir.deliver("INBOX", "2000.x", b"Subject: x\n\nx\n");
-    told(&mut s, &["* 3 EXISTS"]);
-    assert!(start.elapsed() < Duration::from_millis(800), "{:?}", start.elapsed());
 }
 
 #[test]
