@@ -53,6 +53,8 @@ pub struct Reply {
     pub fetched: Vec<Fetched>,
     pub validity: Option<u32>,
     pub status: Option<String>,
+    /// The lines of LIST and LSUB.
+    pub listed: Vec<String>,
 }
 
 /// What a command's answer may bring.
@@ -155,6 +157,9 @@ impl Client {
         }
         if rest.starts_with(b"STATUS ") {
             reply.status = Some(String::from_utf8_lossy(rest).into_owned());
+        }
+        if rest.starts_with(b"LIST ") || rest.starts_with(b"LSUB ") {
+            reply.listed.push(String::from_utf8_lossy(rest).into_owned());
         }
         if let Some(at) = find(rest, b"[UIDVALIDITY ") {
             reply.validity = number(&rest[at + 13..]).and_then(|n| u32::try_from(n).ok());

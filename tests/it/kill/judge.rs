@@ -1,239 +1,259 @@
 //! What may be on disk afterwards, and what the answer must have been.
 
-use super::KILLED;
-use super::scenario::*;
-use super::session::*;
+use super::scenario::{Rule, Scenario};
+use super::state::{Folder, Message, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use support::client::{self, Allow};
-use support::{is_program, postrider};
 
 /// Removes a dead session's lock, as the next one does five seconds after it has found it.
-pub fn after_five_seconds(root: &Path) {
-    let mut dirs = vec![root.to_owned()];
-    dirs.extend(fs::read_dir(root).into_iter().flatten().flatten().map(|e| e.path()));
-    for dir in dirs {
-        let _ = fs::remove_file(dir.join("tmp/courier.lock"));
-    }
+pub fn after_five_seconds(home: &Path) {
+    support::maildir::walk(home, &mut |path| {
+        if path.ends_with("tmp/courier.lock") {
+            let _ = fs::remove_file(path);
+        }
+    });
 }
 
 /// Files where no file should be.
 pub fn strangers(root: &Path) -> Vec<String> {
-    let mut strange = Vec::new();
-    let mut each = |dir: &Path, prefix: &str| {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let known = matches!(
-                &*name,
-                "cur"
-                    | "new"
-                    | "tmp"
-                    | "courierimapuiddb"
-                    | "courierimapkeywords"
-                    | "maildirfolder"
-                    | "courierimapacl"
-            );
-            let of_root = prefix.is_empty()
-                && (name.starts_with('.')
-                    || name == "courierimapsubscribed"
-                    || name == "courierimaphieracl");
-            if !known && !of_root {
-                strange.push(format!("{prefix}{name}"));
-            }
-        }
+    const FOLDERS: &[&str] = &[
+        "cur",
+        "new",
+        "tmp",
+        "courierimapuiddb",
+        "courierimapkeywords",
+        "maildirfolder",
+        "courierimapacl",
+    ];
+    const ROOTS: &[&str] = &[
+        "courierimapsubscribed",
+        "courierimaphieracl",
+        "maildirsize",
+        "shared-maildirs",
+        "shared-folders",
+    ];
+    let names = |dir: &Path| -> Vec<String> {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
     };
-    each(root, "");
-    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
+    let mut strange = Vec::new();
+    for name in names(root) {
         if name.starts_with('.') {
-            each(&entry.path(), &format!("{name}/"));
+            let inside = names(&root.join(&name)).into_iter();
+            let strangers = inside.filter(|n| !FOLDERS.contains(&&**n));
+            strange.extend(strangers.map(|n| format!("{name}/{n}")));
+        } else if !FOLDERS.contains(&&*name) && !ROOTS.contains(&&*name) {
+            strange.push(name);
         }
     }
     strange
 }
 
-pub fn subjects(state: &State, but: &str) -> BTreeMap<String, usize> {
+/// How often each message is there, but for those in one folder.
+fn subjects(state: &State, but: &str) -> BTreeMap<String, usize> {
     let mut subjects = BTreeMap::new();
-    for (_, (_, messages)) in state.0.iter().filter(|(name, _)| but.is_empty() || *name != but) {
-        for (subject, _) in messages.values() {
-            *subjects.entry(subject.clone()).or_default() += 1;
-        }
+    let folders = state.folders.iter().filter(|(name, _)| *name != but);
+    for (subject, _) in folders.flat_map(|(_, folder)| folder.messages.values()) {
+        *subjects.entry(subject.clone()).or_default() += 1;
     }
     subjects
 }
 
-/// Whether a state may be what `reply` has left. The complaint.
-pub fn judge(
-    scenario: &Scenario,
-    before: &State,
-    after: &State,
-    is: &State,
-    word: Option<&str>,
-    log: &str,
-) -> Result<(), String> {
-    let fail =
-        |what: &str| Err(format!("{what}\nbefore: {before:?}\nafter:  {after:?}\nis:     {is:?}"));
-    let logged = log.lines().any(|l| l.starts_with("ERR"));
-    for (name, (validity, _)) in &is.0 {
-        let known =
-            before.0.get(name).into_iter().chain(after.0.get(name)).any(|f| f.0 == *validity);
-        let new =
-            matches!(&**name, "INBOX.made" | "INBOX.moved" | "INBOX.moved.sub" | "INBOX.Trash");
-        // The UID file of a folder goes before the folder is renamed.
-        let new = new || scenario.name == "rename" && word.is_none() && name.starts_with("INBOX.b");
-        if !known && !new && (scenario.rule != Rule::Delete || word == Some("OK")) {
-            return fail(&format!("UIDVALIDITY {validity} of {name}"));
-        }
-    }
-    if is.1 != after.1 && (word == Some("OK") || is.1 != before.1) {
-        return fail("subscriptions");
-    }
-    match scenario.rule {
-        Rule::Folders | Rule::Delete => {
-            if word == Some("OK") && !logged && is.0.keys().ne(after.0.keys()) {
-                return fail("OK, and the folders are others");
-            }
-            let but = if scenario.rule == Rule::Delete { "INBOX.box" } else { "" };
-            let (due, real) = (subjects(before, but), subjects(is, but));
-            if due != real { fail("messages lost or doubled") } else { Ok(()) }
-        }
-        Rule::Whole | Rule::Each => {
-            if word == Some("OK") && !logged && is.0 != after.0 {
-                return fail("OK, and not done");
-            }
-            if word == Some("NO") && scenario.rule == Rule::Whole && is.0 != before.0 {
-                return fail("NO, and something was done");
-            }
-            if is.0.keys().ne(before.0.keys()) {
-                return fail("folders");
-            }
-            for (name, (_, messages)) in &is.0 {
-                let (old, new) = (&before.0[name].1, &after.0[name].1);
-                let all: BTreeSet<u32> =
-                    old.keys().chain(new.keys()).chain(messages.keys()).copied().collect();
-                for uid in all {
-                    let (was, will, is) = (old.get(&uid), new.get(&uid), messages.get(&uid));
-                    // A kill between a message's text and its flags and keywords cannot be: they
-                    // come in one rename. New ones that were not numbered yet get their UIDs from
-                    // the next session, by their names' order.
-                    let arrived = word.is_none()
-                        && was.is_none()
-                        && new
-                            .iter()
-                            .any(|(uid, message)| !old.contains_key(uid) && Some(message) == is);
-                    if is != was && is != will && !arrived {
-                        return fail(&format!("UID {uid} of {name} is {is:?}"));
-                    }
-                }
-            }
-            Ok(())
-        }
-    }
+/// Whether a message has the flags of one state and the keywords of the same or the other.
+fn is_between(was: &Message, will: &Message, is: &Message) -> bool {
+    let part = |message: &Message, system: bool| -> BTreeSet<String> {
+        message.1.iter().filter(|f| f.starts_with('\\') == system).cloned().collect()
+    };
+    let is_one = |system| [was, will].iter().any(|m| part(m, system) == part(is, system));
+    is.0 == was.0 && is_one(true) && is_one(false)
 }
 
-/// Plays a scenario with one call disturbed and looks at what is left, with our next session, with
-/// Courier's, with ours again.
-pub fn disturb(
-    scenario: &Scenario,
-    expected: &(State, State),
-    point: &Point,
-    error: Option<&str>,
-) -> Result<(), String> {
-    let home = template(scenario);
-    let what = match error {
-        None => "signal=KILL".to_owned(),
-        Some(error) => format!("error={error}"),
-    };
-    let inject = format!("inject={}:{what}:when={}", point.call, point.n);
-    let trace = format!("trace={}", point.call);
-    let options = ["-qqq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    let played = play(home.path(), scenario, &options);
-    let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
-    let tell = |what: String| {
-        Err(format!(
-            "{}: {inject}\n  at {}\n{what}\n{}\nlog:\n{log}",
-            scenario.name, point.line, played.story
-        ))
-    };
-    let word = played.reply.as_ref().map(|r| r.word.clone());
-    KILLED.fetch_add(usize::from(word.is_none()), Ordering::SeqCst);
-    if let Some(error) = error {
-        match word.as_deref() {
-            Some("OK") => {}
-            Some("NO") if log.contains("ERR") => {}
-            Some("NO") => return tell(format!("NO after {error}, and no line in the log")),
-            other => return tell(format!("{error} is answered by {other:?}")),
-        }
-        // The moment of a look decides whether it finds anything to do: a refusal may meet the next
-        // command.
-        let refused = played.after.iter().filter(|l| !l.contains(": OK ")).count();
-        if played.after.len() != 3 || refused > usize::from(word.as_deref() == Some("OK")) {
-            return tell(format!("after {error} the session does not go on: {:?}", played.after));
+/// Whether a list is one that was written to its end.
+fn is_whole_list(text: &str) -> bool {
+    text.ends_with('\n')
+        && text.lines().all(|l| {
+            l.split_once(' ').is_some_and(|(who, what)| {
+                !who.is_empty() && !what.is_empty() && !what.contains(' ')
+            })
+        })
+        && ["owner ", "administrators "].iter().all(|who| text.lines().any(|l| l.starts_with(who)))
+}
+
+/// A state, and what it is held against: the state that was acknowledged last, and the one that the
+/// next command was to bring.
+pub struct Case<'a> {
+    pub scenario: &'a Scenario,
+    pub before: &'a State,
+    pub after: &'a State,
+    pub is: &'a State,
+    /// How the command was answered; `None`: the session was killed.
+    pub word: Option<&'a str>,
+    pub log: &'a str,
+}
+
+impl Case<'_> {
+    fn fail(&self, what: &str) -> Result<(), String> {
+        let Case { before, after, is, .. } = self;
+        Err(format!("{what}\nbefore: {before:?}\nafter:  {after:?}\nis:     {is:?}"))
+    }
+
+    /// Whether the state may be what the command has left. The complaint.
+    pub fn judge(&self) -> Result<(), String> {
+        self.names()?;
+        self.control_files()?;
+        match self.scenario.rule {
+            Rule::Folders | Rule::Delete => self.folders(),
+            Rule::Whole | Rule::Each => self.messages(),
         }
     }
-    let root = home.path().join("Maildir");
-    after_five_seconds(&root);
-    let strange = strangers(&root);
-    if !strange.is_empty() {
-        return tell(format!("left behind: {strange:?}"));
+
+    /// Whether what was to be done is done, and nothing else.
+    fn is_done(&self) -> bool {
+        self.word == Some("OK") && !self.log.lines().any(|l| l.starts_with("ERR"))
     }
-    let env = environment(scenario);
-    let (before, after) = expected;
-    let mut last: Option<State> = None;
-    for (turn, program) in [postrider(), COURIER.into(), postrider()].iter().enumerate() {
-        if !is_program(program) {
-            continue;
+
+    /// Which folders there are, and their UIDVALIDITY.
+    fn names(&self) -> Result<(), String> {
+        let Case { before, after, is, .. } = self;
+        let names = |state: &State| state.folders.keys().cloned().collect::<BTreeSet<_>>();
+        if self.is_done() && names(is) != names(after) {
+            return self.fail("OK, and the folders are others");
         }
-        let state = match look(program, home.path(), &env) {
-            Ok(state) => state,
-            Err(e) => return tell(format!("session {turn} after it: {e}")),
-        };
-        if let Err(e) = judge(scenario, before, after, &state, word.as_deref(), &log) {
-            return tell(format!("session {turn} after it: {e}"));
-        }
-        if let Some(last) = last
-            && last != state
+        if !names(is).is_subset(&names(before).union(&names(after)).cloned().collect())
+            || !names(is).is_superset(&names(before).intersection(&names(after)).cloned().collect())
         {
-            return tell(format!(
-                "session {turn} after it sees something else:\n{last:?}\n{state:?}"
-            ));
+            return self.fail("the folders are neither those before nor those after");
         }
-        last = Some(state);
-    }
-    // And it can be done now.
-    let mut c = client(&postrider(), home.path(), &env);
-    let mut again = || -> client::Result<()> {
-        c.cmd("SELECT INBOX", Allow::Expunge)?;
-        let reply = match scenario.literal {
-            "" => c.cmd(scenario.command, Allow::Expunge)?,
-            text => c.cmd_literal(scenario.command, text.as_bytes(), true)?,
-        };
-        // What is there cannot be made again; but then it is whole.
-        for (name, there) in [
-            ("INBOX.made", true),
-            ("INBOX.moved", true),
-            ("INBOX.box", scenario.rule != Rule::Delete),
-        ] {
-            let due = after.0.contains_key(name);
-            c.picture.clear();
-            if (due || !there)
-                && (c.cmd(&format!("SELECT {name}"), Allow::Expunge)?.word == "OK") != there
-            {
-                return c.wrong("done twice, and not done");
+        for (name, folder) in &is.folders {
+            if folder.validity == 0 {
+                return self.fail(&format!("{name} cannot be opened"));
+            }
+            let known: Vec<&Folder> =
+                [before, after].iter().filter_map(|state| state.folders.get(name)).collect();
+            let same: Vec<_> = known.iter().filter(|f| f.validity == folder.validity).collect();
+            if same.is_empty() && !self.scenario.anew.contains(&&**name) {
+                return self.fail(&format!("UIDVALIDITY {} of {name}", folder.validity));
+            }
+            let least = before.folders.get(name).filter(|f| f.validity == folder.validity);
+            if least.is_some_and(|f| f.next > folder.next) {
+                return self.fail(&format!("the next UID of {name} is {}", folder.next));
             }
         }
-        if reply.word != "OK" && !matches!(scenario.rule, Rule::Folders | Rule::Delete) {
-            return c.wrong("refused the second time");
+        Ok(())
+    }
+
+    /// Lists, subscriptions and the quota.
+    fn control_files(&self) -> Result<(), String> {
+        let Case { before, after, is, .. } = self;
+        let all = [before, after];
+        if all.iter().all(|state| state.subscriptions != is.subscriptions)
+            || all.iter().all(|state| state.subscribed != is.subscribed)
+            || self.word == Some("OK") && is.subscriptions != after.subscriptions
+        {
+            return self.fail("subscriptions");
+        }
+        for (name, list) in &is.lists {
+            let known: Vec<&String> =
+                all.iter().filter_map(|state| state.lists.get(name)).collect();
+            // A level without a folder may have inherited its list.
+            let is_level = !is.folders.contains_key(name);
+            let is_known = known.is_empty() || known.contains(&list) || is_level;
+            if !is_whole_list(list) || !is_known {
+                return self.fail(&format!("the list of {name}: {list}"));
+            }
+        }
+        for name in before.lists.keys().filter(|name| after.lists.contains_key(*name)) {
+            if !is.lists.contains_key(name) {
+                return self.fail(&format!("the list of {name} is gone"));
+            }
+        }
+        let (Some(old), Some(new)) = (&before.quota, &after.quota) else {
+            return if is.quota.is_none() { Ok(()) } else { self.fail("quota") };
+        };
+        let between = |a: i64, b: i64, is: i64| (a.min(b)..=a.max(b)).contains(&is);
+        match &is.quota {
+            Some((limits, bytes, messages))
+                if *limits == old.0
+                    && between(old.1, new.1, *bytes)
+                    && between(old.2, new.2, *messages) =>
+            {
+                Ok(())
+            }
+            _ => self.fail("quota"),
+        }
+    }
+
+    /// Messages that change their folders.
+    fn folders(&self) -> Result<(), String> {
+        let Case { before, after, is, .. } = self;
+        let is_delete = self.scenario.rule == Rule::Delete;
+        let but = if is_delete { "INBOX.box" } else { "" };
+        if subjects(before, but) != subjects(is, but) {
+            return self.fail("messages lost or doubled");
+        }
+        if is_delete && let Some(folder) = is.folders.get("INBOX.box") {
+            let whole = |state: &State| {
+                state.folders.get("INBOX.box").is_some_and(|f| f.messages == folder.messages)
+            };
+            if !whole(before) && !whole(after) {
+                return self.fail("half of the folder is there");
+            }
+        }
+        let messages = |state: &State| -> BTreeSet<_> {
+            state.folders.values().flat_map(|f| f.messages.values().cloned()).collect()
+        };
+        let known: BTreeSet<_> = messages(before).union(&messages(after)).cloned().collect();
+        if !messages(is).is_subset(&known) {
+            return self.fail("flags");
         }
         Ok(())
-    };
-    let ended = again();
-    c.process.hang_up();
-    let _ = c.process.wait(client::PATIENCE);
-    match ended {
-        Ok(()) => Ok(()),
-        Err(e) => tell(format!("once more: {e:?}\n{}", c.story())),
+    }
+
+    /// Messages that come, change and go.
+    fn messages(&self) -> Result<(), String> {
+        let Case { before, after, is, word, .. } = self;
+        let only = |state: &State| -> BTreeMap<_, _> {
+            let folders = state.folders.iter();
+            folders.map(|(name, f)| (name.clone(), (f.validity, f.messages.clone()))).collect()
+        };
+        if self.is_done() && only(is) != only(after) {
+            return self.fail("OK, and not done");
+        }
+        if *word == Some("NO") && self.scenario.rule == Rule::Whole && only(is) != only(before) {
+            return self.fail("NO, and something was done");
+        }
+        let nothing = Folder::default();
+        for (name, folder) in &is.folders {
+            let old = &before.folders.get(name).unwrap_or(&nothing).messages;
+            let new = &after.folders.get(name).unwrap_or(&nothing).messages;
+            let all: BTreeSet<u32> =
+                old.keys().chain(new.keys()).chain(folder.messages.keys()).copied().collect();
+            for uid in all {
+                let (was, will, is) = (old.get(&uid), new.get(&uid), folder.messages.get(&uid));
+                // A kill between a message's text and its flags and keywords cannot be: they come
+                // in one rename. New ones that were not numbered yet get their UIDs from the next
+                // session, by their names' order.
+                let arrived = word.is_none()
+                    && was.is_none()
+                    && new.iter().any(|(uid, m)| !old.contains_key(uid) && Some(m) == is);
+                let mixed = self.scenario.rule == Rule::Each
+                    && matches!((was, will, is), (Some(was), Some(will), Some(is))
+                        if is_between(was, will, is));
+                if is != was && is != will && !arrived && !mixed {
+                    return self.fail(&format!("UID {uid} of {name} is {is:?}"));
+                }
+            }
+            let count = |messages: &BTreeMap<u32, Message>, subject: &String| {
+                messages.values().filter(|m| m.0 == *subject).count()
+            };
+            for (subject, _) in folder.messages.values() {
+                let most = count(old, subject).max(count(new, subject));
+                if count(&folder.messages, subject) > most {
+                    return self.fail(&format!("{subject} is doubled in {name}"));
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -1,174 +1,267 @@
-//! What is done while it is killed or refused, and the Maildir that it is done in.
+//! What is done while it is killed or refused. The Maildir that it is done in: `template`.
 
+use super::template;
 use std::collections::BTreeMap;
-use std::fs;
-
-pub const STRACE: &str = "/usr/bin/strace";
-pub const COURIER: &str = "/usr/bin/imapd";
-/// The calls that change files, and those without which nothing can be changed.
-pub const CALLS: &str = "openat,openat2,write,fsync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,chmod,fchmod,\
-    utimensat,ftruncate,symlink,symlinkat,getdents64";
+use std::path::Path;
 
 /// What is done, and what may become of it.
 pub struct Scenario {
     pub name: &'static str,
     pub env: &'static [(&'static str, &'static str)],
-    /// Sent with this literal, if there is one.
-    pub command: &'static str,
-    pub literal: &'static str,
-    /// How a folder may differ when the command was not done: each message as before or after; or
-    /// only its presence counts.
+    /// Adds to the Maildir what only this one needs.
+    pub set_up: fn(&Path),
+    /// What happens once the session has INBOX open, before the first command under test.
+    pub meanwhile: fn(&Path),
+    /// The commands, one after the other. None: the session's start is what is tested.
+    pub steps: &'static [Step],
     pub rule: Rule,
+    /// Folders whose UIDVALIDITY may become another one.
+    pub anew: &'static [&'static str],
+    /// Whether each call is refused, too, not only the session killed.
+    pub refused: bool,
+}
+
+/// A command, and the literal at its end.
+pub struct Step(pub &'static str, pub Literal);
+
+pub enum Literal {
+    None,
+    Text(&'static str),
+    /// So many lines.
+    Lines(usize),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
     /// All or nothing, unless it was killed: then each message is as before or as after.
     Whole,
-    /// Each message is as before or as after.
+    /// The flags of each message are as before or as after, and so are its keywords.
     Each,
-    /// Folders come, go and change their names: messages count by their subjects, none is lost.
+    /// Folders come, go and change their names: each message is there as often as before, with the
+    /// flags that it had or has.
     Folders,
-    /// As Folders, and the folder `INBOX.box` may be there in part.
+    /// As Folders, and the folder `INBOX.box` is there whole or not at all.
     Delete,
 }
 
-pub const TEXT: &str = "Subject: appended\r\n\r\ntext\r\n";
+const PLAIN: Scenario = Scenario {
+    name: "",
+    env: &[],
+    set_up: |_| {},
+    meanwhile: |_| {},
+    steps: &[],
+    rule: Rule::Each,
+    anew: &[],
+    refused: false,
+};
 
-pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "append",
-        env: &[],
-        command: "APPEND INBOX (\\Flagged Work)",
-        literal: TEXT,
-        rule: Rule::Whole,
-    },
-    Scenario {
-        name: "append elsewhere",
-        env: &[],
-        command: "APPEND INBOX.box (\\Seen)",
-        literal: TEXT,
-        rule: Rule::Whole,
-    },
-    Scenario {
-        name: "copy",
-        env: &[],
-        command: "COPY 1:3 INBOX.box",
-        literal: "",
-        rule: Rule::Whole,
-    },
-    Scenario {
-        name: "flags",
-        env: &[],
-        command: "STORE 1:3 +FLAGS (\\Seen)",
-        literal: "",
-        rule: Rule::Each,
-    },
-    Scenario {
-        name: "keywords",
-        env: &[],
-        command: "STORE 1:3 +FLAGS (Fresh)",
-        literal: "",
-        rule: Rule::Each,
-    },
-    Scenario {
-        name: "careful keywords",
-        env: &[("IMAP_KEYWORDS", "2")],
-        command: "STORE 1:3 +FLAGS (Fresh)",
-        literal: "",
-        rule: Rule::Each,
-    },
-    Scenario { name: "expunge", env: &[], command: "EXPUNGE", literal: "", rule: Rule::Each },
-    Scenario {
-        name: "expunge to the trash",
-        env: &[("IMAP_MOVE_EXPUNGE_TO_TRASH", "1")],
-        command: "EXPUNGE",
-        literal: "",
-        rule: Rule::Folders,
-    },
-    Scenario {
-        name: "create",
-        env: &[],
-        command: "CREATE INBOX.made",
-        literal: "",
-        rule: Rule::Folders,
-    },
-    Scenario {
-        name: "rename",
-        env: &[],
-        command: "RENAME INBOX.box INBOX.moved",
-        literal: "",
-        rule: Rule::Folders,
-    },
-    Scenario {
-        name: "delete",
-        env: &[],
-        command: "DELETE INBOX.box",
-        literal: "",
-        rule: Rule::Delete,
-    },
-    Scenario {
-        name: "subscribe",
-        env: &[],
-        command: "SUBSCRIBE INBOX.box.sub",
-        literal: "",
-        rule: Rule::Whole,
-    },
-    Scenario {
-        name: "rights",
-        env: &[],
-        command: "SETACL INBOX.box anyone lr",
-        literal: "",
-        rule: Rule::Whole,
-    },
-    Scenario { name: "look", env: &[], command: "NOOP", literal: "", rule: Rule::Folders },
-];
-
-pub fn environment(scenario: &Scenario) -> Vec<(String, String)> {
-    let mut env: BTreeMap<&str, &str> = BTreeMap::from([
-        ("AUTHENTICATED", "alice"),
-        ("HOSTNAME", "host.example"),
-        ("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE IDLE ACL"),
-        ("IMAP_KEYWORDS", "1"),
-        ("TZ", "UTC0"),
-    ]);
-    env.extend(scenario.env.iter().copied());
-    env.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+/// One command in the plain Maildir, killed and refused.
+const fn one(name: &'static str, rule: Rule, steps: &'static [Step]) -> Scenario {
+    Scenario { name, steps, rule, refused: true, ..PLAIN }
 }
 
-/// A home whose Maildir has what the scenarios need. UIDs and UIDVALIDITY are the same in all of
-/// them.
-pub fn template(scenario: &Scenario) -> tempfile::TempDir {
-    let home = support::maildir::scratch("kill-");
-    let root = home.path().join("Maildir");
-    let folder = |name: &str, messages: &[(&str, &str)]| {
-        let at = root.join(name);
-        for sub in ["tmp", "new", "cur", "courierimapkeywords"] {
-            fs::create_dir_all(at.join(sub)).unwrap();
-        }
-        if !name.is_empty() {
-            fs::write(at.join("maildirfolder"), "").unwrap();
-        }
-        let mut database = format!("1 {} {}\n", 700_000_001, messages.len() + 1);
-        for (i, (base, letters)) in messages.iter().enumerate() {
-            database.push_str(&format!("{} {base}\n", i + 1));
-            fs::write(
-                at.join("cur").join(format!("{base}:2,{letters}")),
-                format!("Subject: {base}\n\nbody\n"),
-            )
-            .unwrap();
-        }
-        fs::write(at.join("courierimapuiddb"), database).unwrap();
-    };
-    folder("", &[("1001.a", ""), ("1002.b", "T"), ("1003.c", "F"), ("1004.d", "ST")]);
-    fs::write(root.join("courierimapkeywords/:list"), "Work\n\n1003.c:0\n").unwrap();
-    fs::write(root.join("courierimapkeywords/1002.b"), "Work\n").unwrap();
-    folder(".box", &[("2001.e", ""), ("2002.f", "S")]);
-    folder(".box.sub", &[("3001.g", "")]);
-    fs::write(root.join("courierimapsubscribed"), "INBOX\nINBOX.box\n").unwrap();
-    if scenario.name == "look" {
-        fs::write(root.join("new/1005.n"), "Subject: 1005.n\n\nbody\n").unwrap();
-        fs::write(root.join("new/1006.o"), "Subject: 1006.o\n\nbody\n").unwrap();
+const fn step(command: &'static str) -> Step {
+    Step(command, Literal::None)
+}
+
+const TEXT: Literal = Literal::Text("Subject: appended\r\n\r\ntext\r\n");
+const KEYWORDS: &[(&str, &str)] = &[("IMAP_KEYWORDS", "2")];
+const TO_TRASH: &[(&str, &str)] = &[("IMAP_MOVE_EXPUNGE_TO_TRASH", "1")];
+const OUTBOX: &[(&str, &str)] = &[("OUTBOX", ".Outbox"), ("SENDMAIL", "../mailer")];
+const PURGE: &[(&str, &str)] = &[("IMAP_EMPTYTRASH", "Trash:1,box:1"), ("LD_PRELOAD", "%{old}")];
+const PURGE_TRASH: &[(&str, &str)] = &[("IMAP_EMPTYTRASH", "Trash:1"), ("LD_PRELOAD", "%{old}")];
+/// A folder's UID file goes before the folder is renamed.
+const MOVED: &[&str] = &["INBOX.box", "INBOX.box.sub", "INBOX.moved", "INBOX.moved.sub"];
+
+pub const SCENARIOS: &[Scenario] = &[
+    // Messages come.
+    one("append", Rule::Whole, &[Step("APPEND INBOX (\\Flagged Work)", TEXT)]),
+    one("append elsewhere", Rule::Whole, &[Step("APPEND INBOX.box (\\Seen)", TEXT)]),
+    Scenario {
+        name: "append large",
+        steps: &[Step("APPEND INBOX.box (Fresh)", Literal::Lines(9000))],
+        rule: Rule::Whole,
+        ..PLAIN
+    },
+    Scenario {
+        name: "append under a quota",
+        set_up: template::quota,
+        steps: &[Step("APPEND INBOX ()", TEXT)],
+        rule: Rule::Whole,
+        ..PLAIN
+    },
+    Scenario {
+        name: "append to the outbox",
+        env: OUTBOX,
+        set_up: template::outbox,
+        steps: &[Step("APPEND INBOX.Outbox ()", TEXT)],
+        rule: Rule::Whole,
+        ..PLAIN
+    },
+    one("copy", Rule::Whole, &[step("COPY 1:3 INBOX.box")]),
+    Scenario {
+        name: "copy by copying",
+        set_up: template::closed_messages,
+        steps: &[step("COPY 1:3 INBOX.box")],
+        rule: Rule::Whole,
+        ..PLAIN
+    },
+    Scenario {
+        name: "move",
+        env: KEYWORDS,
+        set_up: template::quota,
+        steps: &[
+            step("UID COPY 1:2 INBOX.box"),
+            step("UID STORE 1:2 +FLAGS (\\Deleted)"),
+            step("UID EXPUNGE 1:2"),
+        ],
+        ..PLAIN
+    },
+    // Messages change.
+    one("flags", Rule::Each, &[step("STORE 1:3 +FLAGS (\\Seen)")]),
+    Scenario {
+        name: "flags under a quota",
+        set_up: template::quota,
+        steps: &[step("STORE 1:3 FLAGS (\\Deleted Other)"), step("STORE 1:4 -FLAGS (\\Deleted)")],
+        ..PLAIN
+    },
+    one("keywords", Rule::Each, &[step("STORE 1:3 +FLAGS (Fresh)")]),
+    Scenario {
+        env: KEYWORDS,
+        ..one("careful keywords", Rule::Each, &[step("STORE 1:3 +FLAGS (Fresh)")])
+    },
+    Scenario {
+        name: "careful keywords and back",
+        env: KEYWORDS,
+        steps: &[
+            step("STORE 1:3 FLAGS (Fresh \\Seen)"),
+            step("STORE 2 -FLAGS (Fresh)"),
+            step("NOOP"),
+        ],
+        ..PLAIN
+    },
+    // Messages go.
+    one("expunge", Rule::Each, &[step("EXPUNGE")]),
+    Scenario { name: "close", steps: &[step("CLOSE")], ..PLAIN },
+    Scenario {
+        env: TO_TRASH,
+        anew: &["INBOX.Trash"],
+        ..one("expunge to the trash", Rule::Folders, &[step("EXPUNGE")])
+    },
+    Scenario { name: "purge at login", env: PURGE, set_up: template::trash, ..PLAIN },
+    Scenario {
+        name: "purge at logout",
+        env: PURGE_TRASH,
+        meanwhile: template::trash,
+        steps: &[step("LOGOUT")],
+        ..PLAIN
+    },
+    // A folder is looked at.
+    Scenario {
+        name: "look",
+        meanwhile: template::new_mail,
+        ..one("", Rule::Folders, &[step("NOOP")])
+    },
+    Scenario {
+        name: "first look",
+        set_up: template::never_seen,
+        steps: &[step("SELECT INBOX.seen.never")],
+        rule: Rule::Folders,
+        anew: &["INBOX.seen.never"],
+        ..PLAIN
+    },
+    // Folders come and go.
+    Scenario {
+        anew: &["INBOX.made"],
+        ..one("create", Rule::Folders, &[step("CREATE INBOX.made")])
+    },
+    Scenario {
+        name: "create over a level",
+        set_up: template::level,
+        steps: &[step("CREATE INBOX.level")],
+        rule: Rule::Folders,
+        anew: &["INBOX.level"],
+        ..PLAIN
+    },
+    Scenario {
+        anew: MOVED,
+        ..one("rename", Rule::Folders, &[step("RENAME INBOX.box INBOX.moved")])
+    },
+    Scenario {
+        name: "rename a tree",
+        set_up: template::tree,
+        steps: &[
+            step("RENAME INBOX.box INBOX.moved"),
+            step("RENAME INBOX.moved.sub INBOX.level.moved"),
+            step("RENAME INBOX.level INBOX.gone"),
+        ],
+        rule: Rule::Folders,
+        anew: &[
+            "INBOX.box",
+            "INBOX.box.sub",
+            "INBOX.box.sub.deep",
+            "INBOX.level.sub",
+            "INBOX.moved",
+            "INBOX.moved.sub",
+            "INBOX.moved.sub.deep",
+            "INBOX.level.moved",
+            "INBOX.level.moved.deep",
+            "INBOX.gone.sub",
+            "INBOX.gone.moved",
+            "INBOX.gone.moved.deep",
+        ],
+        ..PLAIN
+    },
+    one("delete", Rule::Delete, &[step("DELETE INBOX.box")]),
+    Scenario {
+        name: "delete and create",
+        set_up: template::quota,
+        steps: &[step("DELETE INBOX.box"), step("CREATE INBOX.box")],
+        rule: Rule::Delete,
+        anew: &["INBOX.box"],
+        ..PLAIN
+    },
+    // Lists.
+    one("subscribe", Rule::Whole, &[step("SUBSCRIBE INBOX.box.sub")]),
+    Scenario {
+        name: "unsubscribe",
+        steps: &[step("UNSUBSCRIBE INBOX.box"), step("UNSUBSCRIBE INBOX")],
+        ..PLAIN
+    },
+    one("rights", Rule::Whole, &[step("SETACL INBOX.box anyone lr")]),
+    Scenario {
+        name: "rights and back",
+        set_up: template::quota_and_lists,
+        steps: &[step("SETACL INBOX.box fred lrs"), step("DELETEACL INBOX.box mary")],
+        ..PLAIN
+    },
+    Scenario {
+        name: "many rights",
+        set_up: template::level,
+        steps: &[
+            step("ACL STORE (INBOX.box INBOX.box.*) user=fred lr"),
+            step("ACL SET INBOX.box owner aceilrstwx administrators aceilrstwx user=x l"),
+            step("ACL DELETE INBOX.box user=x"),
+        ],
+        ..PLAIN
+    },
+];
+
+/// What a session has that only looks.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    ("AUTHENTICATED", "alice"),
+    ("HOSTNAME", "host.example"),
+    ("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE IDLE ACL ACL2=UNION QUOTA"),
+    ("IMAP_KEYWORDS", "1"),
+    ("TZ", "UTC0"),
+];
+
+/// What the session under test has. `None` where a library cannot be built.
+pub fn environment(scenario: &Scenario) -> Option<BTreeMap<String, String>> {
+    let mut env: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in ENVIRONMENT.iter().chain(scenario.env) {
+        let value = if *value == "%{old}" { template::old_files()? } else { (*value).to_owned() };
+        env.insert((*name).to_owned(), value);
     }
-    home
+    Some(env)
 }

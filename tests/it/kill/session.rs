@@ -1,118 +1,87 @@
-//! The sessions: the one under strace, and those that look afterwards.
+//! The session under strace, and the calls that it makes.
 
 use super::scenario::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use super::{STRACE, template};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use support::client::{self, Allow, Client, Reply, Stop};
 use support::postrider;
 
-/// A folder as a client sees it: UIDVALIDITY and, by UID, subject and flags.
-pub type Folder = (u32, BTreeMap<u32, (String, BTreeSet<String>)>);
-/// All folders, and what is subscribed.
-pub type State = (BTreeMap<String, Folder>, BTreeSet<String>);
+/// The calls that change files, and those without which nothing can be changed.
+const CALLS: &str = "openat,openat2,write,pwrite64,writev,fsync,fdatasync,fallocate,link,linkat,\
+    rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,chmod,fchmod,fchmodat,utimensat,\
+    ftruncate,symlink,symlinkat,copy_file_range,sendfile,getdents64";
 
-pub fn client(program: &Path, home: &Path, env: &[(String, String)]) -> Client {
-    let mut c = Client::start(program, program == Path::new(COURIER), home, env, &home.join("log"))
-        .unwrap_or_else(|e| panic!("{e:?}"));
-    let greeting = c.response(client::PATIENCE);
-    assert!(
-        greeting.as_ref().is_ok_and(|g| g.as_ref().is_some_and(|g| g.starts_with(b"* PREAUTH"))),
-        "{greeting:?}"
-    );
-    c
-}
-
-/// What a new session sees, or what went wrong.
-pub fn look(program: &Path, home: &Path, env: &[(String, String)]) -> Result<State, String> {
-    let mut c = client(program, home, env);
-    let text = |e: Stop| format!("{e:?}");
-    let mut names: BTreeSet<String> = BTreeSet::from(["INBOX".to_owned()]);
-    for entry in fs::read_dir(home.join("Maildir")).into_iter().flatten().flatten() {
-        // What LIST would show: every directory that begins with a dot.
-        if let Some(name) = entry.file_name().to_string_lossy().strip_prefix('.') {
-            names.insert(format!("INBOX.{name}"));
-        }
-    }
-    let mut folders = BTreeMap::new();
-    for name in names {
-        c.picture.clear();
-        let selected = c.cmd(&format!("SELECT {name}"), Allow::Expunge).map_err(text)?;
-        if selected.word != "OK" {
-            folders.insert(name, (0, BTreeMap::new()));
-            continue;
-        }
-        let mut messages = BTreeMap::new();
-        if !c.picture.is_empty() {
-            let all = c
-                .cmd("FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])", Allow::Fixed)
-                .map_err(text)?;
-            for f in all.fetched {
-                let subject = String::from_utf8_lossy(f.body.as_deref().unwrap_or_default())
-                    .trim()
-                    .to_owned();
-                let flags: BTreeSet<String> =
-                    f.flags.unwrap_or_default().into_iter().filter(|f| f != "\\Recent").collect();
-                messages.insert(f.uid.unwrap_or(0), (subject, flags));
-            }
-        }
-        if messages.len() != c.picture.len() {
-            return Err(format!(
-                "{name}: {} messages of {}\n{}",
-                messages.len(),
-                c.picture.len(),
-                c.story()
-            ));
-        }
-        folders.insert(name, (selected.validity.unwrap_or(0), messages));
-    }
-    let _ = c.cmd("LOGOUT", Allow::Expunge);
-    c.process.hang_up();
-    let _ = c.process.wait(client::PATIENCE);
-    let subscribed =
-        fs::read_to_string(home.join("Maildir/courierimapsubscribed")).unwrap_or_default();
-    Ok((folders, subscribed.lines().map(str::to_owned).collect()))
-}
-
-/// How the command ended.
+/// How the commands ended.
+#[derive(Default)]
 pub struct Played {
-    /// `None`: the session was killed before its answer.
-    pub reply: Option<Reply>,
-    /// The same command once more, and NOOP, where the session goes on.
+    /// The answers that came before the session was killed.
+    pub replies: Vec<Reply>,
+    /// The session was killed before the last answer.
+    pub killed: bool,
+    /// What it answers to what follows, where it goes on.
     pub after: Vec<String>,
     pub story: String,
 }
 
-/// SELECT, the command under test, and what follows, under strace.
-pub fn play(home: &Path, scenario: &Scenario, options: &[&str]) -> Played {
-    let mut command = Command::new(STRACE);
-    command.args(options).arg(postrider()).arg("./Maildir").current_dir(home).env_clear();
-    command.envs(environment(scenario));
+impl Step {
+    /// Sends it, and takes the answer.
+    pub fn send(&self, c: &mut Client) -> client::Result<Reply> {
+        if self.0.starts_with("SELECT ") {
+            c.picture.clear();
+        }
+        if self.0 == "LOGOUT" {
+            return logout(c);
+        }
+        match self.1 {
+            Literal::None => c.cmd(self.0, Allow::Expunge),
+            Literal::Text(text) => c.cmd_literal(self.0, text.as_bytes(), true),
+            Literal::Lines(lines) => {
+                let line = format!("{}\r\n", "0123456789".repeat(7));
+                let text = format!("Subject: large\r\n\r\n{}", line.repeat(lines));
+                c.cmd_literal(self.0, text.as_bytes(), false)
+            }
+        }
+    }
+}
+
+/// A BYE that is asked for.
+fn logout(c: &mut Client) -> client::Result<Reply> {
+    let tag = c.tag();
+    c.send(format!("{tag} LOGOUT\r\n").as_bytes())?;
+    while let Some(line) = c.response(client::PATIENCE)? {
+        if line.starts_with(format!("{tag} OK ").as_bytes()) {
+            return Ok(Reply { word: "OK".to_owned(), ..Reply::default() });
+        }
+    }
+    c.wrong("no answer")
+}
+
+/// SELECT, the first `steps` commands under test, and what follows; under strace if it has options.
+pub fn play(home: &Path, scenario: &Scenario, steps: usize, options: &[&str]) -> Played {
+    let env = environment(scenario).expect("a scenario that can be played");
+    let mut command = Command::new(if options.is_empty() { postrider() } else { STRACE.into() });
+    if !options.is_empty() {
+        command.args(options).arg(postrider());
+    }
+    command.arg("./Maildir").current_dir(home).env_clear().envs(env);
     let mut c =
         Client::spawn(command, false, &home.join("log")).unwrap_or_else(|e| panic!("{e:?}"));
-    let mut played = Played { reply: None, after: Vec::new(), story: String::new() };
+    let mut played = Played::default();
     let mut run = || -> client::Result<()> {
         c.response(client::PATIENCE)?;
-        // Nothing is looked at here that the command would have to change.
-        let mail = home.join("Maildir/new");
-        let aside = home.join("aside");
-        let hidden = scenario.name == "look"
-            && fs::rename(&mail, &aside).is_ok()
-            && fs::create_dir(&mail).is_ok();
+        if scenario.steps.is_empty() {
+            return Ok(());
+        }
         if c.cmd("SELECT INBOX", Allow::Expunge)?.word != "OK" {
             return c.wrong("SELECT");
         }
-        if hidden {
-            for entry in fs::read_dir(&aside).unwrap().flatten() {
-                fs::rename(entry.path(), mail.join(entry.file_name())).unwrap();
-            }
+        (scenario.meanwhile)(&home.join("Maildir"));
+        for step in scenario.steps.iter().take(steps) {
+            played.replies.push(step.send(&mut c)?);
         }
-        let mut once = || match scenario.literal {
-            "" => c.cmd(scenario.command, Allow::Expunge),
-            text => c.cmd_literal(scenario.command, text.as_bytes(), true),
-        };
-        played.reply = Some(once()?);
         if options.iter().any(|o| o.contains("error=")) {
             for command in ["NOOP", "SELECT INBOX", "CHECK"] {
                 let reply = c.cmd(command, Allow::Expunge)?;
@@ -125,10 +94,12 @@ pub fn play(home: &Path, scenario: &Scenario, options: &[&str]) -> Played {
     c.process.hang_up();
     let _ = c.process.wait(client::PATIENCE);
     played.story = format!("{ended:?}\n{}", c.story());
-    if let Err(Stop::Wrong(what)) = ended {
-        played.story.push_str(&what);
-        if played.reply.is_none() {
-            played.reply = Some(Reply { word: "WRONG".to_owned(), ..Reply::default() });
+    match ended {
+        Ok(()) => {}
+        Err(Stop::Dead) => played.killed = played.after.is_empty(),
+        Err(Stop::Wrong(what)) => {
+            played.story.push_str(&what);
+            played.replies.push(Reply { word: "WRONG".to_owned(), ..Reply::default() });
         }
     }
     played
@@ -146,56 +117,68 @@ pub struct Point {
     pub errors: &'static [&'static str],
 }
 
-/// The calls that the command makes.
+impl Point {
+    /// Whether a kill here is another one than at the next call that writes.
+    pub fn changes(&self) -> bool {
+        self.call != "getdents64"
+            && (!self.call.starts_with("openat") || self.line.contains("O_CREAT"))
+    }
+}
+
+/// The calls that the commands make, up to the last answer, which is a call itself.
 pub fn points(scenario: &Scenario) -> Vec<Point> {
-    let home = template(scenario);
+    let home = template::home(scenario);
     let trace = home.path().join("trace");
     let set = format!("trace={CALLS},recvfrom,sendto");
-    let played = play(
-        home.path(),
-        scenario,
-        &["-o", trace.to_str().unwrap(), "-s", "1000", "-y", "-e", &set],
-    );
-    assert_eq!(
-        played.reply.as_ref().map(|r| &*r.word),
-        Some("OK"),
+    let options = ["-o", trace.to_str().unwrap(), "-s", "1000", "-y", "-e", &set];
+    let played = play(home.path(), scenario, scenario.steps.len(), &options);
+    assert!(
+        played.replies.len() == scenario.steps.len()
+            && played.replies.iter().all(|r| r.word == "OK"),
         "{}: {}",
         scenario.name,
         played.story
     );
     let text = fs::read_to_string(&trace).unwrap();
+    // SELECT is the first command.
+    let last = match scenario.steps.len() {
+        0 => "* PREAUTH ".to_owned(),
+        n => format!("t{} OK ", n + 1),
+    };
     let mut counts: HashMap<String, usize> = HashMap::new();
-    let (mut points, mut begun) = (Vec::new(), false);
+    let (mut points, mut begun) = (Vec::new(), scenario.steps.is_empty());
     for line in text.lines() {
         let Some((call, rest)) = line.split_once('(') else { continue };
         if call == "recvfrom" {
             begun |= rest.contains("\"t2 ");
             continue;
         }
-        if call == "sendto" && begun && rest.contains("t2 OK ") {
-            break;
-        }
-        if call == "sendto" {
-            continue;
-        }
         let n = counts.entry(call.to_owned()).or_default();
         *n += 1;
-        if begun {
-            let errors: &[&str] = match call {
-                "openat" | "openat2" if rest.contains("O_CREAT") => {
-                    &["ENOSPC", "EIO", "EDQUOT", "EMFILE", "EACCES"]
-                }
-                "openat" | "openat2" => &["EIO", "EMFILE", "EACCES"],
-                "write" if rest.starts_with("2<") => continue,
-                "write" | "ftruncate" => &["ENOSPC", "EIO", "EDQUOT"],
-                "fsync" => &["EIO", "ENOSPC", "EDQUOT"],
-                "unlink" | "unlinkat" | "rmdir" => &["EIO", "EACCES"],
-                "getdents64" => &["EIO"],
-                _ => &["ENOSPC", "EIO", "EDQUOT", "EACCES"],
-            };
-            points.push(Point { call: call.to_owned(), n: *n, line: line.to_owned(), errors });
+        // A line of the log is no file of the Maildir.
+        if !begun || call == "write" && rest.starts_with("2<") {
+            continue;
+        }
+        let errors = errors(call, rest);
+        points.push(Point { call: call.to_owned(), n: *n, line: line.to_owned(), errors });
+        if call == "sendto" && rest.contains(&last) {
+            return points;
         }
     }
-    assert!(!points.is_empty(), "{}: no calls in {text}", scenario.name);
-    points
+    panic!("{}: {last} is not sent in {text}", scenario.name);
+}
+
+fn errors(call: &str, rest: &str) -> &'static [&'static str] {
+    match call {
+        "openat" | "openat2" if rest.contains("O_CREAT") => {
+            &["ENOSPC", "EIO", "EDQUOT", "EMFILE", "EACCES"]
+        }
+        "openat" | "openat2" => &["EIO", "EMFILE", "EACCES"],
+        "write" | "ftruncate" => &["ENOSPC", "EIO", "EDQUOT"],
+        "fsync" => &["EIO", "ENOSPC", "EDQUOT"],
+        "unlink" | "unlinkat" | "rmdir" => &["EIO", "EACCES"],
+        "getdents64" => &["EIO"],
+        "sendto" | "fallocate" => &[],
+        _ => &["ENOSPC", "EIO", "EDQUOT", "EACCES"],
+    }
 }

@@ -1,0 +1,129 @@
+//! One scenario with one call disturbed, and what our next session finds, and Courier's, and ours
+//! again.
+
+use super::judge::{self, Case};
+use super::scenario::Scenario;
+use super::session::{Point, play};
+use super::state::{COURIER, State, client, look};
+use super::{Prepared, template};
+use std::fs;
+use std::path::Path;
+use support::client::{self, Allow};
+use support::{is_program, postrider};
+
+/// Whether the session was killed by it, or the complaint.
+pub fn disturb(
+    scenario: &Scenario,
+    prepared: &Prepared,
+    point: &Point,
+    error: Option<&str>,
+) -> Result<bool, String> {
+    let home = template::home(scenario);
+    let what = error.map_or_else(|| "signal=KILL".to_owned(), |error| format!("error={error}"));
+    let inject = format!("inject={}:{what}:when={}", point.call, point.n);
+    let trace = format!("trace={}", point.call);
+    let options = ["-qqq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    let played = play(home.path(), scenario, scenario.steps.len(), &options);
+    let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
+    let at = format!("{}: {inject}\n  at {}", scenario.name, point.line);
+    let tell = |what: String| Err(format!("{at}\n{what}\n{}\nlog:\n{log}", played.story));
+    let word = played.replies.last().map(|r| &*r.word).filter(|_| !played.killed);
+    if let Some(error) = error
+        && let Err(e) = goes_on(word, &played.after, error, &log)
+    {
+        return tell(e);
+    }
+    let root = home.path().join("Maildir");
+    judge::after_five_seconds(home.path());
+    let strange = judge::strangers(&root);
+    if !strange.is_empty() {
+        return tell(format!("left behind: {strange:?}"));
+    }
+    let acknowledged = played.replies.len() - usize::from(error.is_some());
+    let states = &prepared.states;
+    let before = &states[acknowledged];
+    let after = states.get(acknowledged + 1).unwrap_or(before);
+    let mut last: Option<State> = None;
+    for (turn, program) in [postrider(), COURIER.into(), postrider()].iter().enumerate() {
+        if !is_program(program) {
+            continue;
+        }
+        let who = format!("session {turn} after it");
+        let is = match look(program, home.path()) {
+            Ok(is) => is,
+            Err(e) => return tell(format!("{who}: {e}")),
+        };
+        let case = Case { scenario, before, after, is: &is, word, log: &log };
+        if let Err(e) = case.judge() {
+            return tell(format!("{who}: {e}"));
+        }
+        if let Some(last) = last.filter(|last| *last != is) {
+            return tell(format!("{who} sees something else:\n{last:?}\n{is:?}"));
+        }
+        last = Some(is);
+    }
+    if let Err(e) = once_more(home.path(), scenario, acknowledged, states) {
+        return tell(format!("once more: {e}"));
+    }
+    Ok(played.killed)
+}
+
+/// Whether a refused call is answered as it should be, and the session goes on.
+fn goes_on(word: Option<&str>, after: &[String], error: &str, log: &str) -> Result<(), String> {
+    match word {
+        Some("OK") => {}
+        Some("NO") if log.contains("ERR") => {}
+        Some("NO") => return Err(format!("NO after {error}, and no line in the log")),
+        other => return Err(format!("{error} is answered by {other:?}")),
+    }
+    // The moment of a look decides whether it finds anything to do: a refusal may meet the next
+    // command.
+    let refused = after.iter().filter(|l| !l.contains(": OK ")).count();
+    if after.len() != 3 || refused > usize::from(word == Some("OK")) {
+        return Err(format!("after {error} the session does not go on: {after:?}"));
+    }
+    Ok(())
+}
+
+/// What was not done can be done now, and what is done stays: in the end all is as it should be.
+fn once_more(
+    home: &Path,
+    scenario: &Scenario,
+    acknowledged: usize,
+    states: &[State],
+) -> Result<(), String> {
+    let due = &states[states.len() - 1];
+    let mut c = client(&postrider(), home, scenario.env);
+    let mut again = || -> client::Result<()> {
+        c.cmd("SELECT INBOX", Allow::Expunge)?;
+        for step in scenario.steps.iter().skip(acknowledged).filter(|step| step.0 != "LOGOUT") {
+            let reply = step.send(&mut c)?;
+            // What is there cannot be made again, what is gone not be removed.
+            let is_folder = ["CREATE ", "DELETE ", "RENAME "].iter().any(|c| step.0.starts_with(c));
+            if reply.word != "OK" && !is_folder {
+                return c.wrong("refused the second time");
+            }
+        }
+        Ok(())
+    };
+    let ended = again();
+    c.process.hang_up();
+    let _ = c.process.wait(client::PATIENCE);
+    ended.map_err(|e| format!("{e:?}\n{}", c.story()))?;
+    let is = look(&postrider(), home)?;
+    // Those of levels without a folder may be inherited.
+    let lists = |state: &State| -> Vec<String> {
+        let folders = state.folders.keys().filter_map(|name| state.lists.get(name));
+        folders.cloned().collect()
+    };
+    let is_open = |state: &State| state.folders.values().all(|f| f.validity != 0);
+    if is.folders.keys().ne(due.folders.keys())
+        || !is_open(&is)
+        || is.subscriptions != due.subscriptions
+        || is.subscribed != due.subscribed
+        || lists(&is) != lists(due)
+    {
+        return Err(format!("it is not done\ndue: {due:?}\nis:  {is:?}\n{}", c.story()));
+    }
+    Ok(())
+}
