@@ -51,7 +51,7 @@ impl AclFiles<'_> {
         acl.complete();
         for level in missing.into_iter().rev() {
             let saved = maildir.as_ref().map(|maildir| self.save_in(maildir, level, &acl));
-            if !saved.is_some_and(|saved| saved.is_ok()) {
+            if saved.is_none_or(|saved| saved.is_err()) {
                 break;
             }
         }

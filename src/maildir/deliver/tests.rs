@@ -35,7 +35,7 @@ fn bytes_as_they_are() {
     let name = String::from_utf8(scanned.snapshot.messages.file_name(0)).unwrap();
     assert!(name.ends_with(&format!(",S={}:2,DS", want.len())), "{name}");
     assert_eq!(std::fs::read(f.path(&format!("cur/{name}"))).unwrap(), want);
-    let metadata = std::fs::metadata(&f.path(&format!("cur/{name}"))).unwrap();
+    let metadata = std::fs::metadata(f.path(&format!("cur/{name}"))).unwrap();
     assert_eq!((metadata.mtime(), metadata.nlink()), (1_000_000_000, 1));
 }
 
@@ -76,7 +76,7 @@ fn a_second_name_in_place_of_a_copy() {
     let name = String::from_utf8(scanned.snapshot.messages.file_name(0)).unwrap();
     assert!(name.ends_with(&format!(",S={}:2,F", metadata.len())));
     assert_eq!(
-        std::fs::metadata(&target.path(&format!("cur/{name}"))).unwrap().ino(),
+        std::fs::metadata(target.path(&format!("cur/{name}"))).unwrap().ino(),
         metadata.inode().1
     );
     assert_eq!(f.list("cur"), ["1.a:2,RS"]);

@@ -18,7 +18,7 @@ fn made_as_courier_makes_them() {
         f.list("."),
         ["courierimapkeywords", "courierimapuiddb", "cur", "maildirfolder", "new", "tmp"]
     );
-    let mode = |name: &str| std::fs::symlink_metadata(&f.path(name)).unwrap().mode() & 0o777;
+    let mode = |name: &str| std::fs::symlink_metadata(f.path(name)).unwrap().mode() & 0o777;
     assert_eq!((mode("."), mode("cur"), mode("maildirfolder")), (0o700, 0o700, 0o600));
     assert_eq!(f.uids(), format!("1 {} 1\n", uiddb::validity_of(&f.enter()).unwrap()));
     assert_eq!(errno(create(&f.store, &f.dir)), Some(17));
