@@ -189,6 +189,10 @@ fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) && call.may_expunge() {
         s.announce_changes(false);
     }
+    // Descriptors are not kept between commands: folders are renamed and replaced.
+    if let Some(selected) = &s.selected {
+        selected.folder.leave();
+    }
     result
 }
 

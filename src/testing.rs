@@ -89,6 +89,7 @@ pub fn header_fields(header: &[u8], names: &[Vec<u8>]) -> usize {
 pub fn scan(folder: &Path) -> Result<usize, String> {
     let store = Store::new(Config { fsync: false, ..Config::default() });
     let dir = Dir::at(folder.to_path_buf());
-    let scanned = scan::scan(&store, &dir, Mode::ReadWrite, None, Vec::new());
+    let entered = dir.enter().map_err(|e| e.to_string())?;
+    let scanned = scan::scan(&store, &entered, Mode::ReadWrite, None, Vec::new());
     scanned.map(|s| s.snapshot.messages.len()).map_err(|e| e.to_string())
 }

@@ -11,7 +11,6 @@ use crate::response::session::Alert;
 use crate::session::access::Missing;
 use crate::session::folder::Folder;
 use crate::session::{Code, Error, Outcome, Result, Session};
-use crate::sys::fs;
 use crate::types::Rights;
 use crate::wire::Token;
 
@@ -148,7 +147,9 @@ fn receive(s: &mut Session, a: &Message, delivery: Delivery) -> Result<Writer> {
 /// Checks, receives, stores.
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> {
     let (folder, rights) = check(s, &a)?;
-    let delivery = Delivery::create(&s.store, &folder.delivery_dir(), None)
+    let delivery = folder
+        .enter_delivery()
+        .and_then(|dir| Delivery::create(&s.store, &dir, None))
         .map_err(|e| s.store_error(e, NO_ROOM))?;
     let mut writer = receive(s, &a, delivery)?;
     if let Some(e) = writer.failed.take() {
@@ -164,8 +165,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
         .finish(&s.store, list.flags, list.keywords, a.date)
         .map_err(|e| s.store_error(e, NO_ROOM));
     let mailed = finished.and_then(|()| {
-        let mailed =
-            !s.is_outbox(&folder) || fs::open(delivery.path()).is_ok_and(|(file, _)| s.mail(&file));
+        let mailed = !s.is_outbox(&folder) || delivery.reopen().is_ok_and(|file| s.mail(&file));
         if mailed { Ok(()) } else { Outcome::no("[ALERT] Unable to send E-mail message.").refuse() }
     });
     let delivered = mailed.and_then(|()| {

@@ -16,7 +16,6 @@ use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
 use crate::wire::Set;
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 
 const NO_ROOM: &str = "[ALERT] COPY failed - no write permission or out of disk space.";
 
@@ -67,8 +66,12 @@ fn sources(s: &mut Session, selected: &mut Selected, spans: Vec<Span>) -> Result
             // The size in the name is good enough for the quota. What is copied is measured then.
             let size = match quota::size_in_name(messages.base_name(index)) {
                 Some(size) => size,
-                None => match change::open(&selected.folder.dir, messages, index) {
-                    Ok((_, metadata)) => metadata.len(),
+                None => match selected
+                    .folder
+                    .enter()
+                    .and_then(|dir| change::open(&dir, messages, index))
+                {
+                    Ok((_, stat)) => stat.len(),
                     Err(e) => return Err(unreadable(s, e)),
                 },
             };
@@ -93,8 +96,8 @@ impl Copying<'_> {
     /// between.
     fn prepare(&mut self, source: &Source) -> Result<Delivery> {
         let snapshot = &mut self.selected.snapshot;
-        let from = &self.selected.folder.dir;
-        let (file, metadata) = change::open(from, &mut snapshot.messages, source.index)
+        let from = self.selected.folder.enter().map_err(|e| unreadable(self.s, e))?;
+        let (file, stat) = change::open(&from, &mut snapshot.messages, source.index)
             .map_err(|e| unreadable(self.s, e))?;
         let set = snapshot.messages.keywords(source.index);
         let list = FlagList {
@@ -102,19 +105,21 @@ impl Copying<'_> {
             keywords: snapshot.keywords.names_of(set).map(<[u8]>::to_vec).collect(),
         }
         .limited_to(self.rights);
-        let (store, dir) = (&self.s.store, self.to.delivery_dir());
-        let linked =
-            if from.is_of_links() { Ok(None) } else { Delivery::link_of(store, &dir, &file) };
-        let made = linked.and_then(|linked| match linked {
-            Some(mut delivery) => {
-                delivery.finish(store, list.flags, list.keywords, None)?;
-                Ok(delivery)
-            }
-            None => {
-                let mut delivery = Delivery::create(store, &dir, Some(metadata.len()))?;
-                write_all_of(&file, &mut delivery)?;
-                delivery.finish(store, list.flags, list.keywords, Some(metadata.mtime()))?;
-                Ok(delivery)
+        let store = &self.s.store;
+        let made = self.to.enter_delivery().and_then(|to| {
+            let linked =
+                if from.is_of_links() { None } else { Delivery::link_of(store, &to, &file)? };
+            match linked {
+                Some(mut delivery) => {
+                    delivery.finish(store, list.flags, list.keywords, None)?;
+                    Ok(delivery)
+                }
+                None => {
+                    let mut delivery = Delivery::create(store, &to, Some(stat.len()))?;
+                    write_all_of(&file, &mut delivery)?;
+                    delivery.finish(store, list.flags, list.keywords, Some(stat.mtime()))?;
+                    Ok(delivery)
+                }
             }
         });
         made.map_err(|e| match e.errno() {
@@ -141,7 +146,8 @@ impl Copying<'_> {
     fn mail_all(&mut self, sources: &[Source]) -> Result<bool> {
         for source in sources {
             let messages = &mut self.selected.snapshot.messages;
-            match change::open(&self.selected.folder.dir, messages, source.index) {
+            let dir = self.selected.folder.enter();
+            match dir.and_then(|dir| change::open(&dir, messages, source.index)) {
                 Ok((file, _)) if self.s.mail(&file) => {}
                 Ok(_) => return Ok(false),
                 Err(e) => return Err(unreadable(self.s, e)),

@@ -3,6 +3,7 @@
 
 use super::Call;
 use super::args::{self, Span};
+use crate::maildir::change::Trash;
 use crate::maildir::{self, change, quota};
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::sys::fs;
@@ -20,11 +21,12 @@ pub(crate) fn remove_deleted(
         Some(set) => args::spans(set, true, messages),
         None => vec![Span::Messages(0..messages.len())],
     };
+    let mut trash = s.trash_folder();
     for span in spans {
         let Span::Messages(range) = span else { continue };
         for index in range {
             if selected.snapshot.messages.flags(index).contains(Flags::DELETED) {
-                remove(s, selected, index)?;
+                remove(s, selected, index, &mut trash)?;
             }
         }
     }
@@ -33,16 +35,18 @@ pub(crate) fn remove_deleted(
 
 /// Removes one message. One that is gone already is gone; one that cannot be removed stays, and the
 /// log says so.
-fn remove(s: &mut Session, selected: &mut Selected, index: usize) -> Result<()> {
+fn remove(s: &mut Session, selected: &mut Selected, index: usize, trash: &mut Trash) -> Result<()> {
     let Some(uid) = selected.snapshot.messages.uid(index) else { return Ok(()) };
-    let trash = s.trash_for(selected, uid);
-    let size = if trash.is_some() { size_in_trash(s, selected, index) } else { None };
-    let dir = &selected.folder.dir;
+    let goes_to_trash = s.goes_to_trash(selected, uid);
+    let size = if goes_to_trash { size_in_trash(s, selected, index) } else { None };
     let messages = &mut selected.snapshot.messages;
-    let removed = match &trash {
-        Some(trash) => change::move_to_trash(&s.store, dir, messages, index, trash),
-        None => change::unlink(dir, messages, index),
-    };
+    let removed = selected.folder.enter().and_then(|dir| {
+        if goes_to_trash {
+            change::move_to_trash(&s.store, &dir, messages, index, trash)
+        } else {
+            change::unlink(&dir, messages, index)
+        }
+    });
     let removed = match removed {
         Ok(Some(removed)) => removed,
         Ok(None) => return Ok(()),
@@ -73,7 +77,7 @@ fn size_in_trash(s: &Session, selected: &Selected, index: usize) -> Option<u64> 
     }
     let name = selected.snapshot.messages.file_name(index);
     quota::size_in_name(&name)
-        .or_else(|| fs::lstat(&selected.folder.dir.message(&name)).ok().map(|m| m.len()))
+        .or_else(|| selected.folder.enter().ok()?.stat_message(&name).ok().map(|stat| stat.len()))
 }
 
 /// `UID EXPUNGE SP sequence-set`, or no arguments.

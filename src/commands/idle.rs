@@ -102,6 +102,7 @@ fn rescan(s: &mut Session, observed: Option<&mut Observed<'_>>) -> Result<bool> 
     selected.rescan_if_possible(s)?;
     let changed = selected.pending.as_ref().is_some_and(|c| c.is_any());
     selected.announce_changes(s, true);
+    selected.folder.leave();
     Ok(changed)
 }
 

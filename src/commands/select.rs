@@ -47,17 +47,18 @@ fn snapshot(
     mode: Mode,
     before: Option<Selected>,
 ) -> Result<Snapshot> {
-    s.synchronise(folder)?;
+    let dir = folder.enter_afresh().map_err(|e| s.store_error(e, CANNOT_OPEN))?;
+    s.synchronise(&dir)?;
     let unchanged = before.filter(|old| {
         old.folder.dir == folder.dir
             && old.mode() == mode
             && !folder.is_link()
             && old.snapshot.is_saved()
-            && scan::is_unchanged(&old.folder.dir, &old.snapshot)
+            && scan::is_unchanged(&dir, &old.snapshot)
     });
     match unchanged {
         Some(old) => Ok(old.snapshot.reselected()),
-        None => match scan::scan(&s.store, &folder.dir, mode, None, Vec::new()) {
+        None => match scan::scan(&s.store, &dir, mode, None, Vec::new()) {
             Ok(scanned) => Ok(scanned.snapshot),
             Err(e) => Err(s.store_error(e, CANNOT_OPEN)),
         },

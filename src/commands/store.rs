@@ -5,7 +5,6 @@ use super::args::{self, Span};
 use super::flags::{self, FlagList};
 use crate::maildir::change::{self, Edit};
 use crate::maildir::change_keywords::{KeywordEdit, store_keywords};
-use crate::maildir::quota::Quota;
 use crate::maildir::{self, KeywordMode};
 use crate::response::session::InvalidNumber;
 use crate::session::refusal::vanished;
@@ -93,13 +92,13 @@ impl Storing<'_> {
     /// Changes the system flags of one message; whether it is still there.
     fn change_flags(&mut self, index: usize) -> Result<bool> {
         let (s, folder) = (&*self.s, &self.selected.folder);
-        let quota =
-            Session::is_counted(folder).then(|| Quota::new(&folder.at.root, &s.store.config));
+        let quota = Session::is_counted(folder).then(|| folder.quota(&s.store.config));
         let allowed = flags::allowed(self.selected.rights);
         let edit = Edit::new(self.change.operation, self.change.list.flags, allowed)
             .counted_by(quota.as_ref());
         let messages = &mut self.selected.snapshot.messages;
-        match change::store_flags(&folder.dir, messages, index, &edit) {
+        let dir = folder.enter();
+        match dir.and_then(|dir| change::store_flags(&dir, messages, index, &edit)) {
             Ok(_) => Ok(true),
             Err(maildir::Error::Gone) => Ok(false),
             Err(e) => {
@@ -119,9 +118,10 @@ impl Storing<'_> {
         {
             return Ok(());
         }
-        let (dir, snapshot) = (&self.selected.folder.dir, &mut self.selected.snapshot);
+        let snapshot = &mut self.selected.snapshot;
         let edit = KeywordEdit { operation: change.operation, names: &change.list.keywords };
-        store_keywords(&s.store, dir, snapshot, which, edit)
+        let dir = self.selected.folder.enter();
+        dir.and_then(|dir| store_keywords(&s.store, &dir, snapshot, which, edit))
             // Courier: its spelling.
             .map_err(|e| s.store_error(e, "An error occured while updating keywords"))
     }

@@ -6,9 +6,10 @@ use super::acl::{Acl, MAX_FILE};
 use super::error::is_missing;
 use super::host::Host;
 use super::{folder_names, temporary};
-use crate::sys::fs;
+use crate::sys::directory::Directory;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
 const FILE: &[u8] = b"courierimapacl";
 const HIERARCHY: &[u8] = b"courierimaphieracl";
@@ -23,22 +24,22 @@ pub(crate) struct AclFiles<'a> {
 }
 
 impl AclFiles<'_> {
-    fn file(&self, sub: &[u8]) -> PathBuf {
-        fs::join(&folder_names::directory(self.root, sub), FILE)
-    }
-
-    fn hierarchy(&self, sub: &[u8]) -> PathBuf {
-        fs::join(&fs::join(self.root, HIERARCHY), sub)
+    fn maildir(&self) -> io::Result<Rc<Directory>> {
+        Directory::enter(self.root).map(Rc::new)
     }
 
     /// The list of the folder `.<sub>`, or of the INBOX if `sub` is empty. A folder without a list
     /// inherits its parent's, which is saved if that is possible: the Maildir may be somebody
     /// else's. An error if a file cannot be read.
     pub(crate) fn load(&self, sub: &[u8]) -> io::Result<Acl> {
+        let maildir = match self.maildir() {
+            Err(e) if is_missing(&e) => None,
+            maildir => Some(maildir?),
+        };
         let mut missing = Vec::new();
         let mut at = sub;
         let mut acl = loop {
-            if let Some(acl) = self.read(at)? {
+            if let Some(acl) = maildir.as_ref().map_or(Ok(None), |maildir| read(maildir, at))? {
                 break acl;
             }
             if at.is_empty() {
@@ -49,7 +50,8 @@ impl AclFiles<'_> {
         };
         acl.complete();
         for level in missing.into_iter().rev() {
-            if self.save(level, &acl).is_err() {
+            let saved = maildir.as_ref().map(|maildir| self.save_in(maildir, level, &acl));
+            if saved.is_none_or(|saved| saved.is_err()) {
                 break;
             }
         }
@@ -59,55 +61,45 @@ impl AclFiles<'_> {
     /// The content of the folder's own file. `None` if there is none; [`AclFiles::load`] may find a
     /// list all the same.
     pub(crate) fn text(&self, sub: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        match fs::read_control(&self.file(sub), MAX_FILE) {
-            Ok(data) => Ok(Some(data)),
-            Err(e) if is_missing(&e) => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-
-    fn read(&self, sub: &[u8]) -> io::Result<Option<Acl>> {
-        let file = self.file(sub);
-        if let Some(acl) = read_file(&file)? {
-            return Ok(Some(acl));
-        }
-        if sub.is_empty() {
-            return Ok(None);
-        }
-        let kept = self.hierarchy(sub);
-        // Courier 5.1.8: the list of a name without a directory moves into the directory once there
-        // is one.
-        if folder_names::directory(self.root, sub).is_dir() && fs::rename(&kept, &file).is_ok() {
-            return read_file(&file);
-        }
-        read_file(&kept)
+        let folder = self.maildir().and_then(|maildir| folder_names::enter(&maildir, sub));
+        let data = folder.and_then(|folder| folder.read_control(FILE, MAX_FILE));
+        if_there(data)
     }
 
     /// Writes the list of a folder, or of a name that has no directory. The list must be complete
     /// ([`Acl::complete`]).
     pub(crate) fn save(&self, sub: &[u8], acl: &Acl) -> io::Result<()> {
+        self.save_in(&self.maildir()?, sub, acl)
+    }
+
+    fn save_in(&self, maildir: &Rc<Directory>, sub: &[u8], acl: &Acl) -> io::Result<()> {
         let data = acl.to_bytes();
-        let write = |tmp: PathBuf, target: PathBuf| {
-            temporary::replace(self.host, &tmp, b"_acl", &target, &data)
+        let write = |place: &Rc<Directory>, to: &Directory, name: &[u8]| {
+            let tmp = Rc::new(place.open_directory(b"tmp")?);
+            temporary::replace(self.host, (&tmp, b"_acl"), (to, name), &data)
         };
-        if folder_names::directory(self.root, sub).is_dir() {
-            return write(
-                fs::join(&folder_names::directory(self.root, sub), b"tmp"),
-                self.file(sub),
-            );
+        if let Some(folder) = if_there(folder_names::enter(maildir, sub))? {
+            return write(&folder, &folder, FILE);
         }
-        let tmp = fs::join(self.root, b"tmp");
-        match write(tmp.clone(), self.hierarchy(sub)) {
+        let hierarchy = match maildir.open_directory(HIERARCHY) {
             Err(e) if is_missing(&e) => {
-                fs::mkdir(&fs::join(self.root, HIERARCHY), 0o755)?;
-                write(tmp, self.hierarchy(sub))
+                maildir.mkdir(HIERARCHY, 0o755)?;
+                maildir.open_directory(HIERARCHY)?
             }
-            other => other,
-        }
+            hierarchy => hierarchy?,
+        };
+        write(maildir, &hierarchy, sub)
+    }
+
+    /// Removes the list of a name without a directory.
+    fn forget(&self, sub: &[u8]) {
+        let hierarchy = self.maildir().and_then(|maildir| maildir.open_directory(HIERARCHY));
+        let _ = hierarchy.and_then(|hierarchy| hierarchy.unlink(sub));
     }
 
     fn has_children(&self, sub: &[u8]) -> bool {
-        folder_names::list(self.root)
+        self.maildir()
+            .and_then(|maildir| folder_names::list(&maildir))
             .is_ok_and(|all| all.iter().any(|f| folder_names::is_below(f, sub)))
     }
 
@@ -116,7 +108,7 @@ impl AclFiles<'_> {
     /// 5.1.8), and the parent's list is copied.
     pub(crate) fn created(&self, sub: &[u8]) -> io::Result<Acl> {
         if !self.has_children(sub) {
-            let _ = fs::unlink(&self.hierarchy(sub));
+            self.forget(sub);
         }
         self.load(sub)
     }
@@ -128,19 +120,44 @@ impl AclFiles<'_> {
             Some(acl) if self.has_children(sub) => {
                 let _ = self.save(sub, acl);
             }
-            _ => {
-                let _ = fs::unlink(&self.hierarchy(sub));
-            }
+            _ => self.forget(sub),
         }
     }
 }
 
-fn read_file(path: &Path) -> io::Result<Option<Acl>> {
-    match fs::read_control(path, MAX_FILE) {
-        Ok(data) => Ok(Some(Acl::parse(&data))),
+/// `None` for what is not there.
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
         Err(e) if is_missing(&e) => Ok(None),
-        Err(e) => Err(e),
+        result => result.map(Some),
     }
+}
+
+/// The list of one folder or name, without its parents'.
+fn read(maildir: &Rc<Directory>, sub: &[u8]) -> io::Result<Option<Acl>> {
+    let folder = if_there(folder_names::enter(maildir, sub))?;
+    if let Some(folder) = &folder
+        && let Some(acl) = read_file(folder, FILE)?
+    {
+        return Ok(Some(acl));
+    }
+    if sub.is_empty() {
+        return Ok(None);
+    }
+    let Some(kept) = if_there(maildir.open_directory(HIERARCHY))? else { return Ok(None) };
+    // Courier 5.1.8: the list of a name without a directory moves into the directory once there is
+    // one.
+    if let Some(folder) = &folder
+        && kept.rename(sub, folder, FILE).is_ok()
+    {
+        return read_file(folder, FILE);
+    }
+    read_file(&kept, sub)
+}
+
+fn read_file(directory: &Directory, name: &[u8]) -> io::Result<Option<Acl>> {
+    let data = if_there(directory.read_control(name, MAX_FILE))?;
+    Ok(data.map(|data| Acl::parse(&data)))
 }
 
 #[cfg(test)]

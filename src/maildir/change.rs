@@ -6,28 +6,30 @@ use super::follow::with_current_name;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
 use super::quota::{self, Action, Quota};
-use super::{Dir, Error, Store, make_folder, shared_link};
-use crate::sys::{dir, fs};
+use super::{Dir, Entered, Error, Store, make_folder, shared_link};
+use crate::sys::directory::Directory;
+use crate::sys::fs;
+use crate::sys::stat::Stat;
 use crate::types::{Flags, Operation};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::rc::Rc;
 
 /// Opens a message. If another session has changed its flags, they are taken over
 /// ([`Messages::take_changed`]).
 ///
 /// [`Error::Gone`] if the message is not there any more.
 pub(crate) fn open(
-    dir: &Dir,
+    dir: &Entered,
     messages: &mut Messages,
     i: usize,
-) -> Result<(File, Metadata), Error> {
+) -> Result<(File, Stat), Error> {
     with_current_name(dir, messages, i, |_, name| {
         if dir.is_of_links() {
-            shared_link::open(dir.path(), name)
+            shared_link::open(dir, name)
         } else {
-            fs::open(&dir.message(name)).map(Some)
+            dir.cur()?.open(name).map(Some)
         }
     })?
     .ok_or(Error::Gone)
@@ -61,14 +63,13 @@ impl<'a> Edit<'a> {
         &self,
         old: Flags,
         new: Flags,
-        path: &Path,
+        (cur, name): (&Directory, &[u8]),
     ) -> io::Result<Option<(&'a Quota<'a>, u64)>> {
         let changes = |quota: &&Quota<'_>| {
             quota::is_counted(old) != quota::is_counted(new) && quota.is_kept()
         };
         let Some(quota) = self.quota.filter(changes) else { return Ok(None) };
-        let found = fs::lstat(path)?.len();
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let found = cur.stat(name)?.len();
         Ok(Some((quota, quota::size_in_name(name).unwrap_or(found))))
     }
 }
@@ -80,7 +81,7 @@ impl<'a> Edit<'a> {
 /// [`Error::Gone`] if the message is not there any more; [`Error::OverQuota`] if \Deleted would be
 /// taken away and the quota has no room for the message.
 pub(crate) fn store_flags(
-    dir: &Dir,
+    dir: &Entered,
     messages: &mut Messages,
     i: usize,
     edit: &Edit<'_>,
@@ -89,14 +90,14 @@ pub(crate) fn store_flags(
     let done = with_current_name(dir, messages, i, |messages, name| {
         let old = messages.flags(i);
         let flags = edit.operation.apply(old, edit.flags, edit.allowed);
-        let path = dir.message(name);
+        let cur = dir.cur()?;
         if flags == old {
             // There is nothing to do, if the file still has these flags.
-            fs::lstat(&path)?;
+            cur.stat(name)?;
             return Ok(flags);
         }
         let target = names::with_flags(names::base(name), flags);
-        let charge = edit.charge(old, flags, &path)?;
+        let charge = edit.charge(old, flags, (cur, name))?;
         let will_count = quota::is_counted(flags);
         if let Some((quota, size)) = charge.filter(|_| will_count)
             && quota.check_and_add(size, 1, Action::Store).is_err()
@@ -106,7 +107,7 @@ pub(crate) fn store_flags(
         }
         // Only one session can rename a message from one name to another, so each change is
         // accounted for once.
-        let renamed = fs::rename_new(&path, &dir.message(&target));
+        let renamed = cur.rename_new(name, cur, &target);
         if let Some((quota, size)) = charge.filter(|_| renamed.is_ok() != will_count) {
             quota.subtract(size, 1);
         }
@@ -130,24 +131,62 @@ pub(crate) struct Removed {
 /// too; if that is impossible, the link stays. A message stays, too, if another session has taken
 /// \Deleted away.
 pub(crate) fn unlink(
-    dir: &Dir,
+    dir: &Entered,
     messages: &mut Messages,
     i: usize,
 ) -> Result<Option<Removed>, Error> {
     let done = with_current_name(dir, messages, i, |messages, name| {
-        let from = dir.message(name);
+        let cur = dir.cur()?;
         if is_undeleted(messages, i) {
-            fs::lstat(&from)?;
+            cur.stat(name)?;
             return Ok(None);
         }
         let is_gone = if dir.is_of_links() {
-            shared_link::expunge(dir.path(), name)?
+            shared_link::expunge(dir, name)?
         } else {
-            fs::unlink(&from).map(|()| true)?
+            cur.unlink(name).map(|()| true)?
         };
-        Ok(is_gone.then_some(Removed { from, to: None }))
+        Ok(is_gone.then(|| Removed { from: cur.path_of(name), to: None }))
     });
     note_removal(done, messages, i)
+}
+
+/// The trash folder on its way through one command: entered when a message goes there.
+pub(crate) struct Trash {
+    dir: Dir,
+    entered: Option<Entered>,
+}
+
+impl Trash {
+    /// The folder of this place. It need not be there.
+    pub(crate) fn at(dir: Dir) -> Trash {
+        Trash { dir, entered: None }
+    }
+
+    /// Its `cur`; the folder is made if it is missing.
+    fn cur(&mut self, store: &Store) -> io::Result<Rc<Directory>> {
+        let known = self.entered.take().map_or_else(|| self.dir.enter(), Ok);
+        let with_cur = known.and_then(|entered| {
+            entered.cur()?;
+            Ok(entered)
+        });
+        let entered = match with_cur {
+            Err(e) if fs::is_gone(&e) => make_folder::make_if_missing(store, &self.dir)?,
+            with_cur => with_cur?,
+        };
+        let cur = entered.cur().cloned();
+        self.entered = Some(entered);
+        cur
+    }
+
+    /// Whether it was removed since it was entered. Then it is entered anew the next time.
+    fn is_gone(&mut self) -> bool {
+        let is_gone = !self.entered.as_ref().is_some_and(Entered::has_cur);
+        if is_gone {
+            self.entered = None;
+        }
+        is_gone
+    }
 }
 
 /// How many names are tried for a message in the trash.
@@ -165,35 +204,34 @@ pub(crate) fn lost_in_trash() -> Flags {
 /// An error with EXDEV: the trash is in another file system, and nothing was done.
 pub(crate) fn move_to_trash(
     store: &Store,
-    dir: &Dir,
+    dir: &Entered,
     messages: &mut Messages,
     i: usize,
-    trash: &Dir,
+    trash: &mut Trash,
 ) -> Result<Option<Removed>, Error> {
     let done = with_current_name(dir, messages, i, |messages, name| {
         let flags = messages.flags(i);
-        let path = dir.message(name);
+        let cur = dir.cur()?;
         if is_undeleted(messages, i) {
-            fs::lstat(&path)?;
+            cur.stat(name)?;
             return Ok(None);
         }
         let mut new = names::base(name).to_vec();
         for _ in 0..MAX_TRASH_NAMES {
-            match dir::open(&trash.cur()) {
-                Err(e) if fs::is_gone(&e) => make_folder::make_if_missing(store, trash)?,
-                other => drop(other?),
-            }
-            let to = names::with_flags(&new, flags.difference(lost_in_trash()));
-            let to = trash.message(&to);
-            match fs::rename_new(&path, &to) {
-                Ok(()) => return Ok(Some(Removed { from: path, to: Some(to) })),
+            let to = trash.cur(store)?;
+            let target = names::with_flags(&new, flags.difference(lost_in_trash()));
+            match cur.rename_new(name, &to, &target) {
+                Ok(()) => {
+                    let (from, to) = (cur.path_of(name), Some(to.path_of(&target)));
+                    return Ok(Some(Removed { from, to }));
+                }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                    let m = fs::lstat(&path)?;
+                    let stat = cur.stat(name)?;
                     let stem = Stem::next(store);
-                    new = stem.base(&store.config.host, (m.dev(), m.ino()), m.len());
+                    new = stem.base(&store.config.host, stat.inode(), stat.len());
                 }
                 // The folder is not there; or else the message is not.
-                Err(e) if fs::is_gone(&e) && !trash.cur().is_dir() => {}
+                Err(e) if fs::is_gone(&e) && trash.is_gone() => {}
                 Err(e) => return Err(e),
             }
         }

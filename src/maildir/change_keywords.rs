@@ -2,7 +2,7 @@
 
 use super::lock::Lock;
 use super::scan::Snapshot;
-use super::{Dir, Error, KeywordMode, Store, keywords};
+use super::{Entered, Error, KeywordMode, Store, keywords};
 use crate::sys::fs;
 use crate::types::{KeywordTable, Operation, SetId};
 use std::cell::OnceCell;
@@ -39,7 +39,7 @@ impl KeywordEdit<'_> {
 /// disk, under the folder's lock.
 pub(crate) fn store_keywords(
     store: &Store,
-    dir: &Dir,
+    dir: &Entered,
     snapshot: &mut Snapshot,
     which: &[usize],
     edit: KeywordEdit<'_>,
@@ -67,16 +67,16 @@ pub(crate) fn store_keywords(
 }
 
 /// Keywords cannot be added to those that could not be read.
-fn unread(dir: &Dir) -> Error {
+fn unread(dir: &Entered) -> Error {
     Error::failed(
-        format!("changing {}", fs::shown(&dir.keywords())),
+        format!("changing {}", fs::shown(&dir.keywords_path())),
         fs::error(io::ErrorKind::PermissionDenied),
     )
 }
 
 fn store_carefully(
     store: &Store,
-    dir: &Dir,
+    dir: &Entered,
     snapshot: &mut Snapshot,
     which: &[usize],
     edit: KeywordEdit<'_>,

@@ -3,13 +3,12 @@
 
 use super::names::{self, Stem};
 use super::temporary::{TemporaryFile, with_new_name};
-use super::{Dir, Error, Store, keywords};
-use crate::sys::{dir, fs, user};
+use super::{Entered, Error, Store, keywords};
+use crate::sys::stat::Stat;
+use crate::sys::{fs, user};
 use crate::types::Flags;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// A message that is being delivered.
 pub(crate) struct Delivery {
@@ -30,29 +29,32 @@ const CHUNK: usize = 32 * 1024;
 impl Delivery {
     /// Makes the file in the folder's `tmp`. If its size (bytes on disk) is known, its name there
     /// has it.
-    pub(crate) fn create(store: &Store, dir: &Dir, size: Option<u64>) -> Result<Delivery, Error> {
-        let tmp = dir.tmp();
+    pub(crate) fn create(
+        store: &Store,
+        dir: &Entered,
+        size: Option<u64>,
+    ) -> Result<Delivery, Error> {
         let make = || {
             let stem = Stem::next(store);
-            let path = fs::join(&tmp, &stem.temporary(&store.config.host, size));
-            Ok((stem, TemporaryFile::create_at(path, 0o666)?))
+            let name = stem.temporary(&store.config.host, size);
+            Ok((stem, TemporaryFile::create_at(dir.tmp()?, name, 0o666)?))
         };
         let (stem, file) =
-            with_new_name(make).map_err(Error::about("creating a message in", &tmp))?;
-        let metadata =
-            file.file().and_then(File::metadata).map_err(Error::about("creating", file.path()))?;
-        Ok(Delivery::of(stem, file, &metadata))
+            with_new_name(make).map_err(Error::about("creating a message in", &dir.tmp_path()))?;
+        let stat =
+            file.file().and_then(Stat::of).map_err(Error::about("creating", &file.path()))?;
+        Ok(Delivery::of(stem, file, &stat))
     }
 
-    fn of(stem: Stem, file: TemporaryFile, metadata: &Metadata) -> Delivery {
+    fn of(stem: Stem, file: TemporaryFile, stat: &Stat) -> Delivery {
         Delivery {
             file,
             buffer: Vec::new(),
-            size: metadata.len(),
+            size: stat.len(),
             stem,
             flags: Flags::empty(),
             keywords: Vec::new(),
-            inode: (metadata.dev(), metadata.ino()),
+            inode: stat.inode(),
         }
     }
 
@@ -62,25 +64,24 @@ impl Delivery {
     /// or a message that has lost its last name by now.
     pub(crate) fn link_of(
         store: &Store,
-        target: &Dir,
+        target: &Entered,
         source: &File,
     ) -> Result<Option<Delivery>, Error> {
-        let tmp = target.tmp();
-        let folder = dir::open(&tmp)
-            .and_then(|tmp| tmp.metadata())
-            .map_err(Error::about("copying to", &tmp))?;
-        let metadata = source.metadata().map_err(|e| Error::failed("copying", e))?;
-        let readable = folder.mode() & 0o077 == 0 || metadata.mode() & 0o044 == 0o044;
-        let ours = metadata.uid() == user::euid() && folder.uid() == user::euid();
-        if !metadata.is_file() || !readable || !ours {
+        let about_tmp = |e| Error::about("copying to", &target.tmp_path())(e);
+        let tmp = target.tmp().map_err(about_tmp)?;
+        let folder = tmp.own_stat().map_err(about_tmp)?;
+        let stat = Stat::of(source).map_err(|e| Error::failed("copying", e))?;
+        let readable = folder.mode() & 0o077 == 0 || stat.mode() & 0o044 == 0o044;
+        let ours = stat.uid() == user::euid() && folder.uid() == user::euid();
+        if !stat.is_file() || !readable || !ours {
             return Ok(None);
         }
         let make = || {
             let stem = Stem::next(store);
-            let name = stem.temporary(&store.config.host, Some(metadata.len()));
-            Ok((stem, TemporaryFile::link_at(fs::join(&tmp, &name), source)?))
+            let name = stem.temporary(&store.config.host, Some(stat.len()));
+            Ok((stem, TemporaryFile::link_at(tmp, name, source)?))
         };
-        Ok(with_new_name(make).ok().map(|(stem, file)| Delivery::of(stem, file, &metadata)))
+        Ok(with_new_name(make).ok().map(|(stem, file)| Delivery::of(stem, file, &stat)))
     }
 
     /// Appends bytes as they are: the caller has removed every CR. An error of this call may be
@@ -158,13 +159,13 @@ impl Delivery {
         self.flags
     }
 
-    /// The path of the file, which the outbox reads before the delivery; empty after it.
-    pub(crate) fn path(&self) -> &Path {
-        self.file.path()
+    /// Opens the file for the outbox, which reads it before it is delivered.
+    pub(crate) fn reopen(&self) -> io::Result<File> {
+        self.file.directory().open(self.file.name()).map(|(file, _)| file)
     }
 
     /// Puts the message into `cur`, under the folder's lock. Its file name there.
-    pub(super) fn put(&mut self, store: &Store, dir: &Dir) -> Result<Vec<u8>, Error> {
+    pub(super) fn put(&mut self, store: &Store, dir: &Entered) -> Result<Vec<u8>, Error> {
         loop {
             let base = self.stem.base(&store.config.host, self.inode, self.size);
             if !self.keywords.is_empty() && store.config.keywords.is_on() {
@@ -173,10 +174,10 @@ impl Delivery {
                 keywords::write_set(store, dir, &base, &names)?;
             }
             let name = names::with_flags(&base, self.flags);
-            match self.file.rename_new_to(&dir.message(&name)) {
+            match dir.cur().and_then(|cur| self.file.rename_new_to(cur, &name)) {
                 Ok(()) => return Ok(name),
                 Err(e) => {
-                    let _ = fs::unlink(&fs::join(&dir.keywords(), &base));
+                    let _ = dir.keywords().and_then(|keywords| keywords.unlink(&base));
                     if e.kind() != io::ErrorKind::AlreadyExists {
                         return Err(Error::about("delivering to", dir.path())(e));
                     }
@@ -190,18 +191,18 @@ impl Delivery {
 /// What a scan has put into `cur`. It is removed again if the scan fails: then the client
 /// gets the answer that it was not stored.
 pub(super) struct Arrivals<'a> {
-    dir: &'a Dir,
+    dir: &'a Entered,
     names: Vec<Vec<u8>>,
 }
 
 impl<'a> Arrivals<'a> {
     /// Nothing yet.
-    pub(super) fn new(dir: &'a Dir) -> Arrivals<'a> {
+    pub(super) fn new(dir: &'a Entered) -> Arrivals<'a> {
         Arrivals { dir, names: Vec::new() }
     }
 
     /// The folder.
-    pub(super) fn dir(&self) -> &'a Dir {
+    pub(super) fn dir(&self) -> &'a Entered {
         self.dir
     }
 
@@ -224,8 +225,9 @@ impl<'a> Arrivals<'a> {
 impl Drop for Arrivals<'_> {
     fn drop(&mut self) {
         for name in &self.names {
-            let _ = fs::unlink(&self.dir.message(name));
-            let _ = fs::unlink(&fs::join(&self.dir.keywords(), names::base(name)));
+            let _ = self.dir.cur().and_then(|cur| cur.unlink(name));
+            let base = names::base(name);
+            let _ = self.dir.keywords().and_then(|keywords| keywords.unlink(base));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Names of folders on disk: the dotted path below a Maildir (`Sent.Old`), which is the directory
 //! `.Sent.Old` in it (STORAGE 1.1). The empty name is the Maildir itself.
 
+use crate::sys::directory::Directory;
 use crate::sys::{dir, fs};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Whether this is the name of a folder: no empty level, no `/`.
 pub(super) fn is_valid(sub: &[u8]) -> bool {
@@ -13,6 +15,14 @@ pub(super) fn is_valid(sub: &[u8]) -> bool {
 /// The directory of a folder: the Maildir itself for an empty name, else `.<sub>` in it.
 pub(super) fn directory(root: &Path, sub: &[u8]) -> PathBuf {
     if sub.is_empty() { root.to_path_buf() } else { fs::join(root, &[b".", sub].concat()) }
+}
+
+/// Opens the directory of a folder of an open Maildir, which may be a link.
+pub(super) fn enter(maildir: &Rc<Directory>, sub: &[u8]) -> io::Result<Rc<Directory>> {
+    if sub.is_empty() {
+        return Ok(Rc::clone(maildir));
+    }
+    maildir.enter_child(&[b".", sub].concat()).map(Rc::new)
 }
 
 /// The name up to its last dot; empty at the top.
@@ -27,9 +37,9 @@ pub(super) fn is_below(sub: &[u8], above: &[u8]) -> bool {
 
 /// Every entry of a Maildir that begins with a dot, without that dot and in the directory's order,
 /// even what is no folder (STORAGE 1.1).
-pub(super) fn list_all(root: &Path) -> io::Result<Vec<Vec<u8>>> {
+pub(super) fn list_all(maildir: &Directory) -> io::Result<Vec<Vec<u8>>> {
     let mut subs = Vec::new();
-    dir::for_each(&dir::open(root)?, |name, _| {
+    dir::for_each(&maildir.reading()?, |name, _| {
         if let Some(sub) = name.strip_prefix(b".") {
             subs.push(sub.to_vec());
         }
@@ -38,8 +48,8 @@ pub(super) fn list_all(root: &Path) -> io::Result<Vec<Vec<u8>>> {
 }
 
 /// As [`list_all`], without names that no client could write (`..x`, `.a..b`).
-pub(super) fn list(root: &Path) -> io::Result<Vec<Vec<u8>>> {
-    let mut subs = list_all(root)?;
+pub(super) fn list(maildir: &Directory) -> io::Result<Vec<Vec<u8>>> {
+    let mut subs = list_all(maildir)?;
     subs.retain(|sub| is_valid(sub));
     Ok(subs)
 }

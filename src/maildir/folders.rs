@@ -5,27 +5,31 @@
 //! clock has passed its UIDVALIDITY: another session, or another program, may make a folder of that
 //! name at once. Only a folder that was made in this very second makes anybody wait.
 
+use super::dir::UID_FILE;
 use super::lock::MAX_CLOCK_SKEW;
-use super::make_folder::{self, parent};
+use super::make_folder;
 use super::scan::{Mode, scan};
 use super::temporary::TemporaryFile;
-use super::{Dir, Error, Store, folder_names, uiddb};
+use super::{Dir, Entered, Error, Store, folder_names, uiddb};
+use crate::sys::directory::Directory;
+use crate::sys::stat::Stat;
 use crate::sys::{clock, dir, fs, poll};
 use crate::types::{Flags, UidValidity};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Makes a folder with an empty UID file. A folder that exists is an error (EEXIST). When this
 /// fails half-way, nothing is left.
 pub(crate) fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
-    make_folder::make(store, dir)
+    let made = make_folder::make(store, dir)
         .map_err(|e| Error::failed(format!("creating {}", fs::shown(dir.path())), e))?;
-    let scanned = scan(store, dir, Mode::ReadWrite, None, Vec::new());
-    let done = scanned.and_then(|_| match uiddb::validity_of(dir) {
+    let scanned = scan(store, &made, Mode::ReadWrite, None, Vec::new());
+    let done = scanned.and_then(|_| match uiddb::validity_of(&made) {
         // On a full disk a scan goes on without a UID file. A new folder needs one.
         None => Err(Error::failed(
-            format!("creating {}", fs::shown(&dir.uid_file())),
+            format!("creating {}", fs::shown(&made.uid_file_path())),
             fs::error(io::ErrorKind::StorageFull),
         )),
         Some(_) => Ok(()),
@@ -36,10 +40,14 @@ pub(crate) fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
 /// Removes a folder that was made a moment ago, because something that belongs to CREATE failed. If
 /// mail has come in meanwhile, the folder stays.
 pub(crate) fn undo_create(store: &Store, dir: &Dir) {
-    let validity = uiddb::validity_of(dir);
-    make_folder::unmake(dir);
+    let Ok((maildir, name)) = make_folder::place(dir) else { return };
+    let Ok(open) = maildir.open_directory(&name) else { return };
+    let made = Entered::of(Rc::new(open));
+    let validity = uiddb::validity_of(&made);
+    make_folder::unmake(&maildir, &name, &made);
     // It was there for a moment, and empty. The wait is for the client's next try.
-    let _ = wait_until_past(store, validity, &parent(dir.path()).join("tmp"));
+    let tmp = maildir.open_directory(b"tmp").ok().map(Rc::new);
+    let _ = wait_until_past(store, validity, tmp.as_ref());
 }
 
 /// How often removing a folder is tried while others still put files into it.
@@ -49,28 +57,38 @@ const MAX_TRIES: u32 = 10;
 /// symbolic link is not removed (ENOTDIR).
 pub(crate) fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
     let path = dir.path();
-    let metadata = fs::lstat(path).map_err(Error::about("removing", path))?;
-    if !metadata.is_dir() {
+    let about = |e| Error::about("removing", path)(e);
+    let (maildir, name) = make_folder::place(dir).map_err(about)?;
+    if !maildir.stat(&name).map_err(about)?.is_dir() {
         return Err(Error::failed(
             format!("removing {}", fs::shown(path)),
             fs::error(io::ErrorKind::NotADirectory),
         ));
     }
-    outlast(store, dir)?;
-    remove(store, path, parent(path))
+    let folder = Entered::of(Rc::new(maildir.open_directory(&name).map_err(about)?));
+    outlast(store, &folder)?;
+    drop(folder);
+    remove(store, (&maildir, &name), &maildir)
 }
 
-/// Removes the directory `path` with all that is in it: one rename takes it out of sight, into the
-/// `tmp` of the Maildir `root`; then it is emptied there. What is left over after the rename is
+/// Removes the directory `name` in `holder` with all that is in it: one rename takes it out of sight,
+/// into the `tmp` of the Maildir; then it is emptied there. What is left over after the rename is
 /// removed from `tmp` one day.
-pub(super) fn remove(store: &Store, path: &Path, root: &Path) -> Result<(), Error> {
-    let moved = make_folder::path_in_tmp(store, root, make_folder::DELETED)
-        .and_then(|gone| fs::rename_new(path, &gone).map(|()| gone));
+pub(super) fn remove(
+    store: &Store,
+    (holder, name): (&Directory, &[u8]),
+    maildir: &Directory,
+) -> Result<(), Error> {
+    let moved = make_folder::place_in_tmp(store, maildir, make_folder::DELETED)
+        .and_then(|(tmp, gone)| holder.rename_new(name, &tmp, &gone).map(|()| (tmp, gone)));
     let is_moved = moved.is_ok();
-    let at = moved.as_deref().unwrap_or(path);
+    let (parent, at) = match &moved {
+        Ok((tmp, gone)) => (tmp, &**gone),
+        Err(_) => (holder, name),
+    };
     for tries in 0.. {
-        let Err(e) = fs::remove_tree(at) else { break };
-        if e.kind() == io::ErrorKind::NotFound && fs::lstat(at).is_err() {
+        let Err(e) = parent.remove_tree(at) else { break };
+        if e.kind() == io::ErrorKind::NotFound && parent.stat(at).is_err() {
             break;
         }
         let is_refilled =
@@ -79,10 +97,10 @@ pub(super) fn remove(store: &Store, path: &Path, root: &Path) -> Result<(), Erro
             continue;
         }
         if is_moved {
-            log::error!("{}: {}", fs::shown(at), fs::error_text(&e));
+            log::error!("{}: {}", fs::shown(&parent.path_of(at)), fs::error_text(&e));
             break;
         }
-        return Err(Error::failed(format!("removing {}", fs::shown(path)), e));
+        return Err(Error::failed(format!("removing {}", fs::shown(&holder.path_of(name))), e));
     }
     Ok(())
 }
@@ -92,10 +110,10 @@ pub(super) fn remove(store: &Store, path: &Path, root: &Path) -> Result<(), Erro
 ///
 /// [`Error::Stopped`] if a signal asks the session to stop. A client that goes away does not end the
 /// wait: it may be back, with CREATE, before the second is over.
-pub(super) fn outlast(store: &Store, dir: &Dir) -> Result<(), Error> {
+pub(super) fn outlast(store: &Store, dir: &Entered) -> Result<(), Error> {
     loop {
         let validity = uiddb::validity_of(dir);
-        wait_until_past(store, validity, &dir.tmp())?;
+        wait_until_past(store, validity, dir.tmp().ok())?;
         if uiddb::validity_of(dir) == validity {
             return Ok(());
         }
@@ -107,14 +125,20 @@ const MAX_WAIT_NANOS: i128 = 2_000_000_000;
 
 /// Waits until a new UIDVALIDITY will be greater than this one. It will be made from the file
 /// system's time, which is found by a file in `tmp`.
-fn wait_until_past(store: &Store, validity: Option<UidValidity>, tmp: &Path) -> Result<(), Error> {
+fn wait_until_past(
+    store: &Store,
+    validity: Option<UidValidity>,
+    tmp: Option<&Rc<Directory>>,
+) -> Result<(), Error> {
     let Some(validity) = validity else { return Ok(()) };
     let past = (i128::from(validity.get()) + 1_000_000_001) * 1_000_000_000;
+    let file_time = || {
+        let file = TemporaryFile::create(&store.config.host, tmp?, b"_time", 0o600).ok()?;
+        Some(Stat::of(file.file().ok()?).ok()?.mtime_nanos())
+    };
     // Where even the slowest clock has passed it, no file is needed.
     while clock::now_nanos().saturating_sub(MAX_CLOCK_SKEW) < past {
-        let time = TemporaryFile::create(&store.config.host, tmp, b"_time", 0o600)
-            .and_then(|file| file.file()?.metadata());
-        let now = time.map_or_else(|_| clock::now_nanos(), |m| fs::mtime_nanos(&m));
+        let now = file_time().unwrap_or_else(clock::now_nanos);
         let left = past.saturating_sub(now);
         if left <= 0 || left > MAX_WAIT_NANOS {
             break;
@@ -141,19 +165,20 @@ pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Resu
     if new.strip_prefix(old).is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {
         return Err(failed(fs::error(io::ErrorKind::InvalidInput)));
     }
-    let mut moves: Vec<(PathBuf, PathBuf)> = Vec::new();
-    for sub in folder_names::list_all(root).map_err(failed)? {
+    let maildir = Directory::enter(root).map_err(failed)?;
+    let mut moves: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for sub in folder_names::list_all(&maildir).map_err(failed)? {
         let Some(rest) =
             sub.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with(b"."))
         else {
             continue;
         };
-        let from = fs::join(root, &[b".", &*sub].concat());
-        let to = fs::join(root, &[b".", new, rest].concat());
-        if !from.join("cur").is_dir() {
+        let from = [b".", &*sub].concat();
+        let to = [b".", new, rest].concat();
+        if !enter(&maildir, &from).is_ok_and(|folder| folder.has_cur()) {
             continue;
         }
-        if fs::lstat(&to).is_ok() {
+        if maildir.stat(&to).is_ok() {
             return Err(failed(fs::error(io::ErrorKind::AlreadyExists)));
         }
         moves.push((from, to));
@@ -164,74 +189,78 @@ pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Resu
     }
     moves.sort();
     for (from, _) in &moves {
-        outlast(store, &Dir::at(from))?;
+        if let Ok(folder) = enter(&maildir, from) {
+            outlast(store, &folder)?;
+        }
     }
-    rename_all(store, &moves).map_err(failed)?;
+    rename_all(store, &maildir, &moves).map_err(failed)?;
     if store.config.fsync {
         // Mail that comes in under the new name must be found there after a crash. But the folders
         // are renamed now, whether the sync works or not.
-        if let Err(e) = fs::sync_dir(root) {
+        if let Err(e) = maildir.sync() {
             log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
         }
     }
     for (_, to) in &moves {
-        let dir = Dir::at(to);
-        // There is one if another session has scanned the folder at that moment.
+        // If this fails, the folder gets its UIDVALIDITY when it is opened next.
+        let Ok(dir) = enter(&maildir, to) else { continue };
+        // There is a UID file if another session has scanned the folder at that moment.
         let _ = outlast(store, &dir);
-        match fs::unlink(&dir.uid_file()) {
+        match dir.folder().unlink(UID_FILE) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => log::error!("{}: {}", fs::shown(&dir.uid_file()), fs::error_text(&e)),
+            Err(e) => log::error!("{}: {}", fs::shown(&dir.uid_file_path()), fs::error_text(&e)),
         }
-        // If this fails, the folder gets its UIDVALIDITY when it is opened next.
         let _ = scan(store, &dir, Mode::ReadWrite, None, Vec::new());
     }
-    rename_hierarchy_lists(root, old, new);
+    rename_hierarchy_lists(&maildir, old, new);
     Ok(())
+}
+
+fn enter(maildir: &Directory, name: &[u8]) -> io::Result<Entered> {
+    maildir.enter_child(name).map(|open| Entered::of(Rc::new(open)))
 }
 
 /// Renames the folders, all of them or none. Their UID files are taken away first: nobody must see
 /// a folder under its new name with the old UIDVALIDITY, which an earlier folder of the new name
 /// may have had, if the two were made in one second.
-fn rename_all(store: &Store, moves: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+fn rename_all(store: &Store, maildir: &Directory, moves: &[(Vec<u8>, Vec<u8>)]) -> io::Result<()> {
     let mut aside = Vec::new();
-    for (from, _) in moves {
-        let kept = make_folder::path_in_tmp(store, from, b"_imapuid")
-            .and_then(|kept| fs::rename_new(&Dir::at(from).uid_file(), &kept).map(|()| kept));
+    for (from, to) in moves {
+        let kept = enter(maildir, from).and_then(|folder| {
+            let (tmp, kept) = make_folder::place_in_tmp(store, folder.folder(), b"_imapuid")?;
+            folder.folder().rename_new(UID_FILE, &tmp, &kept)?;
+            Ok(kept)
+        });
         // Where this fails, the file goes a moment later, under the new name.
-        aside.extend(kept.ok().map(|kept| (from, kept)));
+        aside.extend(kept.ok().map(|kept| (from, to, kept)));
     }
-    let put_back = || {
-        for (from, kept) in &aside {
-            let _ = fs::rename_new(kept, &Dir::at(*from).uid_file());
-        }
-    };
     for (at, (from, to)) in moves.iter().enumerate() {
-        if let Err(e) = fs::rename_new(from, to) {
+        if let Err(e) = maildir.rename_new(from, maildir, to) {
             for (from, to) in moves.iter().take(at).rev() {
-                let _ = fs::rename_new(to, from);
+                let _ = maildir.rename_new(to, maildir, from);
             }
-            put_back();
+            for (from, _, kept) in &aside {
+                let _ = enter(maildir, from)
+                    .and_then(|dir| dir.tmp()?.rename_new(kept, dir.folder(), UID_FILE));
+            }
             return Err(e);
         }
     }
-    for (from, to) in moves {
-        let kept = aside.iter().filter(|(of, _)| *of == from).map(|(_, kept)| kept);
-        for path in kept.filter_map(|kept| kept.strip_prefix(from).ok()) {
-            let _ = fs::unlink(&to.join(path));
-        }
+    for (_, to, kept) in &aside {
+        let _ = enter(maildir, to).and_then(|folder| folder.tmp()?.unlink(kept));
     }
     Ok(())
 }
 
 /// Renames the access lists in `courierimaphieracl`, and replaces what is there (STORAGE 1.1).
-fn rename_hierarchy_lists(root: &Path, old: &[u8], new: &[u8]) {
-    let kept = root.join("courierimaphieracl");
-    for name in dir::names(&kept).unwrap_or_default() {
+fn rename_hierarchy_lists(maildir: &Directory, old: &[u8], new: &[u8]) {
+    let Ok(kept) = maildir.open_directory(b"courierimaphieracl") else { return };
+    for name in kept.names().unwrap_or_default() {
         if let Some(rest) =
             name.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with(b"."))
         {
-            let _ = fs::rename(&fs::join(&kept, &name), &fs::join(&kept, &[new, rest].concat()));
+            let _ = kept.rename(&name, &kept, &[new, rest].concat());
         }
     }
 }
@@ -239,16 +268,17 @@ fn rename_hierarchy_lists(root: &Path, old: &[u8], new: &[u8]) {
 /// Whether a folder has a message without \Seen, in `new` or in `cur` (\Marked; PROTOCOL 4.5).
 /// `false` if it cannot be read.
 pub(crate) fn is_marked(dir: &Dir) -> bool {
-    let unseen = |path: PathBuf| {
+    let Ok(folder) = dir.enter() else { return false };
+    let unseen = |part: &[u8]| {
         let mut any = false;
-        let found = dir::open(&path).and_then(|d| {
+        let found = folder.folder().open_to_read(part).and_then(|d| {
             dir::for_each(&d, |name, _| {
                 any |= !name.starts_with(b".") && !Flags::of_file_name(name).contains(Flags::SEEN)
             })
         });
         found.is_ok() && any
     };
-    unseen(dir.new_mail()) || unseen(dir.cur())
+    unseen(b"new") || unseen(b"cur")
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use super::index::Index;
 use super::messages::{Messages, bit};
 use super::names;
 use super::stamp::Stamp;
-use super::{Dir, Error, renamed};
+use super::{Entered, Error, renamed};
 use crate::sys::dir::{self, EntryKind};
+use crate::sys::stat::Stat;
 use crate::sys::{clock, fs};
 use std::fs::File;
 use std::io;
@@ -34,12 +35,12 @@ const TICK: Duration = Duration::from_millis(20);
 /// [`Error::Gone`] only for a message that was looked for and not found. A message that is renamed
 /// too fast to be followed is another error (EBUSY).
 pub(super) fn with_current_name<T>(
-    dir: &Dir,
+    dir: &Entered,
     messages: &mut Messages,
     i: usize,
     mut act: impl FnMut(&mut Messages, &[u8]) -> io::Result<T>,
 ) -> Result<T, Error> {
-    let failed = |e: io::Error, name: &[u8]| Error::about("changing", &dir.message(name))(e);
+    let failed = |e: io::Error, name: &[u8]| Error::about("changing", &dir.message_path(name))(e);
     for attempt in 0..MAX_RENAMES {
         let name = messages.file_name(i);
         if name.is_empty() {
@@ -65,7 +66,8 @@ pub(super) fn with_current_name<T>(
         if let Some(done) = with_likely_name(messages, i, &mut act) {
             return done.map_err(|e| failed(e, &messages.file_name(i)));
         }
-        match renamed::find(&dir.cur(), messages.base_name(i), &name) {
+        let found = dir.cur().ok().and_then(|cur| renamed::find(cur, messages.base_name(i), &name));
+        match found {
             Some(found) => set_name(messages, i, &found),
             None if messages.has(i, bit::GONE) => return Err(Error::Gone),
             None => find_new_names(dir, messages)?,
@@ -73,7 +75,7 @@ pub(super) fn with_current_name<T>(
         // Fall out of step with whoever renames it.
         clock::sleep(Duration::from_micros(u64::from(clock::now().1 % 97)));
     }
-    let path = dir.message(&messages.file_name(i));
+    let path = dir.message_path(&messages.file_name(i));
     let busy = fs::error(io::ErrorKind::ResourceBusy);
     Err(Error::failed(format!("following {}", fs::shown(&path)), busy))
 }
@@ -120,17 +122,19 @@ fn set_name(messages: &mut Messages, i: usize, name: &[u8]) {
 /// Reads `cur`, and gives every message the name that its file has now, by its base name without
 /// `,S=` (STORAGE 1.4). Messages that were not found are marked as gone. It is noted whether that
 /// is certain: a directory that changes all the time may hide a file from every reading.
-fn find_new_names(dir: &Dir, messages: &mut Messages) -> Result<(), Error> {
-    let path = dir.cur();
+fn find_new_names(dir: &Entered, messages: &mut Messages) -> Result<(), Error> {
+    let path = dir.cur_path();
+    let directory = dir.cur().map_err(Error::about("opening", &path))?;
     let index = messages.index_by(|base| names::without_size(names::key(base)));
     messages.unmark_all(bit::FOUND | bit::THIS_READING);
     let mut is_certain = false;
     // Since when the directory has had this stamp.
     let mut unchanged: Option<(Stamp, Instant)> = None;
     for _ in 0..MAX_READINGS {
-        let cur = dir::open(&path).map_err(Error::about("opening", &path))?;
-        let stamp =
-            |d: &File| d.metadata().map(|m| Stamp::of(&m)).map_err(Error::about("reading", &path));
+        let cur = directory.reading().map_err(Error::about("opening", &path))?;
+        let stamp = |d: &File| {
+            Stat::of(d).map(|stat| Stamp::of(&stat)).map_err(Error::about("reading", &path))
+        };
         let before = stamp(&cur)?;
         let now = clock::monotonic();
         let since = unchanged.filter(|(stamp, _)| *stamp == before).map_or(now, |(_, since)| since);

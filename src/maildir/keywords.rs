@@ -15,14 +15,15 @@ use super::index::Index;
 use super::messages::Messages;
 use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
-use super::{Dir, Error, KeywordMode, Store};
+use super::{Entered, Error, KeywordMode, Store};
+use crate::sys::directory::Directory;
+use crate::sys::stat::Stat;
 use crate::sys::{clock, dir, fs};
 use crate::types::number::{self, push as push_number};
 use crate::types::{KeywordTable, SetId};
 use std::cell::OnceCell;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::rc::Rc;
 
 /// The keywords of a folder as they are on disk.
 pub(super) struct FolderKeywords {
@@ -55,15 +56,19 @@ const MAX_FILE: u64 = 4 << 20;
 /// How often the reading starts again because a file has vanished.
 const MAX_RESTARTS: u32 = 50;
 
+/// The directory's name in the folder.
+const NAME: &[u8] = b"courierimapkeywords";
+/// The merged list.
+const LIST: &[u8] = b":list";
+
 /// Makes the directory, with the mode of the folder's directory (STORAGE 3.1).
-pub(super) fn make_directory(dir: &Dir) -> io::Result<()> {
-    let path = dir.keywords();
-    match fs::mkdir(&path, 0o700) {
+pub(super) fn make_directory(dir: &Entered) -> io::Result<()> {
+    match dir.folder().mkdir(NAME, 0o700) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         other => other?,
     }
-    let mode = std::fs::metadata(dir.path())?.mode() & 0o777;
-    fs::chmod(&path, mode)
+    let mode = dir.folder().own_stat()?.mode() & 0o777;
+    dir.keywords()?.set_mode(mode)
 }
 
 /// Reads the keywords of all messages. With `merge`, changes are merged and old files removed, as
@@ -74,7 +79,7 @@ pub(super) fn make_directory(dir: &Dir) -> io::Result<()> {
 /// keywords.
 pub(super) fn read(
     store: &Store,
-    dir: &Dir,
+    dir: &Entered,
     messages: &Messages,
     index: &OnceCell<Index>,
     merge: bool,
@@ -83,7 +88,7 @@ pub(super) fn read(
         let _ = make_directory(dir);
     }
     if store.config.keywords == KeywordMode::Off {
-        let stamp = Stamp::of_directory(&dir.keywords());
+        let stamp = Stamp::of_directory(dir.folder(), NAME);
         return Ok(FolderKeywords {
             table: KeywordTable::new(),
             sets: vec![SetId::EMPTY; messages.len()],
@@ -99,14 +104,15 @@ pub(super) fn read(
                 restarts += 1
             }
             Err(e) => {
-                return Err(Error::failed(format!("reading {}", fs::shown(&dir.keywords())), e));
+                let path = dir.keywords_path();
+                return Err(Error::failed(format!("reading {}", fs::shown(&path)), e));
             }
             Ok(()) => {
                 if merge
                     && !reading.keywords.has_unread
                     && let Err(e) = reading.merge()
                 {
-                    log::error!("{}: {e}", fs::shown(&dir.keywords()));
+                    log::error!("{}: {e}", fs::shown(&dir.keywords_path()));
                 }
                 return Ok(reading.keywords);
             }
@@ -131,7 +137,7 @@ impl MessageFile {
 
 struct Reading<'a> {
     store: &'a Store,
-    dir: &'a Dir,
+    dir: &'a Entered,
     messages: &'a Messages,
     index: &'a OnceCell<Index>,
     keywords: FolderKeywords,
@@ -149,7 +155,7 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn new(
         store: &'a Store,
-        dir: &'a Dir,
+        dir: &'a Entered,
         messages: &'a Messages,
         index: &'a OnceCell<Index>,
     ) -> Reading<'a> {
@@ -181,8 +187,9 @@ impl<'a> Reading<'a> {
     }
 
     fn read_all(&mut self) -> io::Result<()> {
-        let path = self.dir.keywords();
-        let directory = match dir::open(&path) {
+        let path = self.dir.keywords_path();
+        let opened = self.dir.keywords().and_then(|here| Ok((Rc::clone(here), here.reading()?)));
+        let (here, entries) = match opened {
             // Nobody has ever set a keyword here, and we could not make the directory.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             // Mail without keywords is better than no mail.
@@ -193,8 +200,8 @@ impl<'a> Reading<'a> {
             }
             other => other?,
         };
-        self.keywords.stamp = Some(Stamp::of(&directory.metadata()?));
-        match fs::read_control(&path.join(":list"), MAX_CONTROL_FILE) {
+        self.keywords.stamp = Some(Stamp::of(&Stat::of(&entries)?));
+        match here.read_control(LIST, MAX_CONTROL_FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
                 log::error!("{}/:list: {}", fs::shown(&path), fs::error_text(&e));
@@ -202,7 +209,7 @@ impl<'a> Reading<'a> {
             }
             list => self.read_list(&list?),
         }
-        dir::for_each(&directory, |name, _| self.read_entry(name))?;
+        dir::for_each(&entries, |name, _| self.read_entry(name))?;
         self.found.sort_by_key(MessageFile::rank);
         let found = std::mem::take(&mut self.found);
         for (at, file) in found.iter().enumerate() {
@@ -210,7 +217,7 @@ impl<'a> Reading<'a> {
             if found.get(at.saturating_add(1)).is_some_and(|next| next.message == file.message) {
                 continue;
             }
-            let set = self.read_file(&fs::join(&path, &file.name))?;
+            let set = self.read_file(&here, &file.name)?;
             if let Some(slot) = self.keywords.sets.get_mut(file.message)
                 && *slot != set
             {
@@ -256,15 +263,15 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads one message's file: a keyword on each line.
-    fn read_file(&mut self, path: &Path) -> io::Result<SetId> {
-        let data = match fs::read_control(path, MAX_FILE) {
+    fn read_file(&mut self, here: &Directory, name: &[u8]) -> io::Result<SetId> {
+        let data = match here.read_control(name, MAX_FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
             // A directory, a link or a file without end counts as empty.
             Err(e) if fs::is_out_of_place(&e) || e.kind() == io::ErrorKind::InvalidData => {
                 return Ok(SetId::EMPTY);
             }
             Err(e) if fs::is_unreadable(&e) => {
-                log::error!("{}: {}", fs::shown(path), fs::error_text(&e));
+                log::error!("{}: {}", fs::shown(&here.path_of(name)), fs::error_text(&e));
                 self.keywords.has_unread = true;
                 return Ok(SetId::EMPTY);
             }
@@ -281,7 +288,7 @@ impl<'a> Reading<'a> {
 
     /// Takes note of one entry of the directory.
     fn read_entry(&mut self, name: &[u8]) {
-        if name == b":list" {
+        if name == LIST {
             return;
         }
         let Some(hidden) = name.strip_prefix(b".") else {
@@ -316,22 +323,25 @@ impl<'a> Reading<'a> {
 
     /// Writes `:list`, renames what it has now, and removes what is old (STORAGE 3.2).
     fn merge(&self) -> io::Result<()> {
-        let path = self.dir.keywords();
+        let here = match self.dir.keywords() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            here => here?,
+        };
         let (now, _) = clock::now();
         let period = now / PERIOD;
         for name in &self.unknown {
-            let file = fs::join(&path, name);
-            if fs::lstat(&file).is_ok_and(|m| m.mtime() < now.saturating_sub(MAX_UNKNOWN_AGE)) {
-                let _ = fs::unlink(&file);
+            let oldest = now.saturating_sub(MAX_UNKNOWN_AGE);
+            if here.stat(name).is_ok_and(|stat| stat.mtime() < oldest) {
+                let _ = here.unlink(name);
             }
         }
         for (made, name) in &self.scratch {
             if *made < now.saturating_sub(MAX_SCRATCH_AGE) {
-                let _ = fs::unlink(&fs::join(&path, name));
+                let _ = here.unlink(name);
             }
         }
         if self.is_stale {
-            self.write_list(&path)?;
+            self.write_list(here)?;
         }
         // Not before `:list` has their content.
         for files in self.found.chunk_by(|a, b| a.message == b.message) {
@@ -340,10 +350,9 @@ impl<'a> Reading<'a> {
             let ahead = files.iter().filter_map(|file| file.period).max().unwrap_or(0);
             let next = period.saturating_add(1).max(ahead);
             for (at, file) in files.iter().enumerate() {
-                let old = fs::join(&path, &file.name);
                 let Some(of) = file.period else {
                     let kept = [b".", next.to_string().as_bytes(), b".", &*file.name].concat();
-                    let _ = fs::rename(&old, &fs::join(&path, &kept));
+                    let _ = here.rename(&file.name, here, &kept);
                     continue;
                 };
                 let newer = files.get(at.saturating_add(1));
@@ -352,15 +361,14 @@ impl<'a> Reading<'a> {
                     None => files.len() == 1,
                 };
                 if of < period && superseded {
-                    let _ = fs::unlink(&old);
+                    let _ = here.unlink(&file.name);
                 }
             }
         }
         Ok(())
     }
 
-    fn write_list(&self, path: &Path) -> io::Result<()> {
-        let target = path.join(":list");
+    fn write_list(&self, here: &Directory) -> io::Result<()> {
         let table = &self.keywords.table;
         // Only names that a message has, numbered in the order in which messages need them.
         let mut numbers: Vec<Option<u64>> = vec![None; table.names().count()];
@@ -386,16 +394,16 @@ impl<'a> Reading<'a> {
             lines.push(b'\n');
         }
         if lines.is_empty() {
-            return if self.has_list { fs::unlink(&target) } else { Ok(()) };
+            return if self.has_list { here.unlink(LIST) } else { Ok(()) };
         }
         names.push(b'\n');
         let mut temporary =
-            TemporaryFile::create(&self.store.config.host, &self.dir.tmp(), b"", 0o644)?;
+            TemporaryFile::create(&self.store.config.host, self.dir.tmp()?, b"", 0o644)?;
         temporary.file()?.write_all(&names)?;
         temporary.file()?.write_all(&lines)?;
         temporary.close(self.store.config.fsync)?;
-        temporary.rename_to(&target)?;
-        if self.store.config.fsync { fs::sync_dir(path) } else { Ok(()) }
+        temporary.rename_to(here, LIST)?;
+        if self.store.config.fsync { here.sync() } else { Ok(()) }
     }
 }
 
@@ -413,73 +421,79 @@ fn content(names: &[&[u8]]) -> Vec<u8> {
 
 /// Whether a message with this base name can have a file here.
 fn can_be_stored(base: &[u8]) -> bool {
-    !base.is_empty() && !base.starts_with(b".") && base != b":list" && !base.contains(&b'\n')
+    !base.is_empty() && !base.starts_with(b".") && base != LIST && !base.contains(&b'\n')
 }
 
 /// A temporary file with a set of keywords.
-fn write_temporary(store: &Store, dir: &Dir, names: &[&[u8]]) -> io::Result<TemporaryFile> {
-    let mut temporary = TemporaryFile::create(&store.config.host, &dir.tmp(), b"", 0o644)?;
+fn write_temporary(store: &Store, dir: &Entered, names: &[&[u8]]) -> io::Result<TemporaryFile> {
+    let mut temporary = TemporaryFile::create(&store.config.host, dir.tmp()?, b"", 0o644)?;
     temporary.file()?.write_all(&content(names))?;
     temporary.close(false)?;
     Ok(temporary)
 }
 
-/// Makes the directory if it is missing. An error if it is something else.
-fn require_directory(dir: &Dir) -> io::Result<()> {
-    match dir::open(&dir.keywords()) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => make_directory(dir),
-        other => other.map(drop),
+/// The directory, which is made if it is missing. An error if it is something else.
+fn require_directory(dir: &Entered) -> io::Result<&Rc<Directory>> {
+    match dir.keywords() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            make_directory(dir)?;
+            dir.keywords()
+        }
+        other => other,
     }
 }
 
 /// Writes one message's whole set. The last writer wins (STORAGE 3.3).
 pub(super) fn write_set(
     store: &Store,
-    dir: &Dir,
+    dir: &Entered,
     base: &[u8],
     names: &[&[u8]],
 ) -> Result<(), Error> {
     if !can_be_stored(base) {
         return Ok(());
     }
-    let target = fs::join(&dir.keywords(), base);
     let write = || -> io::Result<()> {
-        require_directory(dir)?;
-        write_temporary(store, dir, names)?.rename_to(&target)
+        let here = require_directory(dir)?;
+        write_temporary(store, dir, names)?.rename_to(here, base)
     };
-    write().map_err(|e| Error::failed(format!("writing {}", fs::shown(&target)), e))
+    write().map_err(|e| cannot_write(dir, base, e))
 }
 
 /// Writes one message's whole set, unless somebody has written one since the last reading: then
 /// `false` (STORAGE 3.4).
 pub(super) fn write_set_carefully(
     store: &Store,
-    dir: &Dir,
+    dir: &Entered,
     base: &[u8],
     names: &[&[u8]],
 ) -> Result<bool, Error> {
     if !can_be_stored(base) {
         return Ok(true);
     }
-    let path = dir.keywords();
-    let target = fs::join(&path, base);
     let write = || -> io::Result<bool> {
-        require_directory(dir)?;
+        let here = require_directory(dir)?;
         let mut temporary = write_temporary(store, dir, names)?;
-        let own = temporary.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
-        let scratch =
-            fs::join(&path, &[b".tmp.", clock::now().0.to_string().as_bytes(), &*own].concat());
-        temporary.move_to(scratch)?;
-        match fs::link(temporary.path(), &target) {
+        let now = clock::now().0.to_string();
+        let scratch = [b".tmp.", now.as_bytes(), temporary.name()].concat();
+        temporary.move_to(here, scratch)?;
+        match here.link(temporary.name(), here, base) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(e) if fs::no_hard_links(&e) => match fs::rename_new(temporary.path(), &target) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-                other => other.map(|()| true),
-            },
+            Err(e) if fs::no_hard_links(&e) => {
+                match here.rename_new(temporary.name(), here, base) {
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                    other => other.map(|()| true),
+                }
+            }
             other => other.map(|()| true),
         }
     };
-    write().map_err(|e| Error::failed(format!("writing {}", fs::shown(&target)), e))
+    write().map_err(|e| cannot_write(dir, base, e))
+}
+
+fn cannot_write(dir: &Entered, base: &[u8], e: io::Error) -> Error {
+    let path = fs::join(&dir.keywords_path(), base);
+    Error::failed(format!("writing {}", fs::shown(&path)), e)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::folder_names;
 use super::pattern::Pattern;
 use super::resolve::Namespace;
+use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::types::{FolderName, Rights, Space};
 use std::collections::HashSet;
@@ -148,7 +149,8 @@ impl Namespace {
         if !pattern.matches(top) && !pattern.may_match_below(top) {
             return;
         }
-        let subs = folder_names::list(root).unwrap_or_else(|e| {
+        let listed = Directory::enter(root).and_then(|maildir| folder_names::list(&maildir));
+        let subs = listed.unwrap_or_else(|e| {
             log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
             Vec::new()
         });

@@ -12,29 +12,32 @@
 
 use super::temporary::TemporaryFile;
 use super::watch::Watch;
-use super::{Dir, Error, Store};
+use super::{Entered, Error, Store};
+use crate::sys::directory::Directory;
+use crate::sys::stat::Stat;
 use crate::sys::{clock, fs, poll, user};
 use std::fmt;
-use std::fs::Metadata;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// A held lock. It is released when this is dropped.
 pub(crate) struct Lock {
-    /// The lock's path, and which file it is; `None` if locks are off.
-    held: Option<(PathBuf, FileId)>,
+    /// The `tmp` in which the lock is, and which file it is; `None` if locks are off.
+    held: Option<(Rc<Directory>, FileId)>,
     /// The file system's time when the lock was taken, in nanoseconds since 1970.
     time: Option<i128>,
 }
 
 /// Which file: device, inode, and modification time, because an inode is soon used again.
-type FileId = (u64, u64, i128);
+type FileId = ((u64, u64), i128);
 
-fn id(metadata: &Metadata) -> FileId {
-    (metadata.dev(), metadata.ino(), fs::mtime_nanos(metadata))
+fn id(stat: &Stat) -> FileId {
+    (stat.inode(), stat.mtime_nanos())
 }
+
+/// The lock's name in `tmp`.
+const NAME: &[u8] = b"courier.lock";
 
 /// The waits between tries where nothing notifies us of the lock's end: they double from the first
 /// to the longest (lib.rs, "The store").
@@ -55,12 +58,12 @@ impl Lock {
     /// [`Error::Locked`] after two minutes, [`Error::Stopped`] when a signal arrives or the client
     /// goes away, [`Error::Gone`] if the folder is not there. With `IMAP_USELOCKS=0` no lock is
     /// taken.
-    pub(crate) fn acquire(store: &Store, dir: &Dir) -> Result<Lock, Error> {
+    pub(crate) fn acquire(store: &Store, dir: &Entered) -> Result<Lock, Error> {
         if !store.config.use_locks {
             return Ok(Lock { held: None, time: None });
         }
-        let mut wait =
-            Wait { path: dir.tmp().join("courier.lock"), begun: clock::monotonic(), last: None };
+        let tmp = dir.tmp().map_err(|e| cannot_lock(dir, e))?;
+        let mut wait = Wait { tmp: Rc::clone(tmp), begun: clock::monotonic(), last: None };
         let taken = wait.take(store, dir);
         match &taken {
             Err(Error::Locked) => log::error!("{wait}"),
@@ -73,7 +76,7 @@ impl Lock {
     /// Whether the lock is still ours. Courier removes a stale lock by its name alone: a session
     /// that takes the lock between Courier's check and that removal loses it.
     pub(super) fn is_ours(&self) -> bool {
-        self.held.as_ref().is_none_or(|(path, ours)| fs::lstat(path).is_ok_and(|m| id(&m) == *ours))
+        self.held.as_ref().is_none_or(|(tmp, ours)| tmp.stat(NAME).is_ok_and(|s| id(&s) == *ours))
     }
 
     /// The file system's time when the lock was taken, in nanoseconds since 1970; `None` if locks
@@ -85,8 +88,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Some((path, id)) = &self.held {
-            remove_if(path, *id);
+        if let Some((tmp, id)) = &self.held {
+            remove_if(tmp, *id);
         }
     }
 }
@@ -111,7 +114,7 @@ impl fmt::Display for Observed {
 
 /// A wait for a lock.
 struct Wait {
-    path: PathBuf,
+    tmp: Rc<Directory>,
     begun: Instant,
     /// The lock as it was last read.
     last: Option<Observed>,
@@ -122,7 +125,7 @@ impl fmt::Display for Wait {
         write!(
             f,
             "{}: not locked after {} s",
-            fs::shown(&self.path),
+            fs::shown(&self.tmp.path_of(NAME)),
             self.begun.elapsed().as_secs()
         )?;
         self.last.iter().try_for_each(|seen| write!(f, ", {seen}"))
@@ -130,7 +133,7 @@ impl fmt::Display for Wait {
 }
 
 impl Wait {
-    fn take(&mut self, store: &Store, dir: &Dir) -> Result<Lock, Error> {
+    fn take(&mut self, store: &Store, dir: &Entered) -> Result<Lock, Error> {
         let timing = store.timing.get();
         let mut wait = FIRST_WAIT;
         let mut watch: Option<(Watch, FileId)> = None;
@@ -139,10 +142,10 @@ impl Wait {
             if ticket.made.elapsed() > MAX_TICKET_AGE {
                 ticket = Ticket::make(store, dir)?;
             }
-            match ticket.take(&self.path) {
+            match ticket.take(&self.tmp) {
                 Ok(Some(id)) => {
                     return Ok(Lock {
-                        held: Some((self.path.clone(), id)),
+                        held: Some((Rc::clone(&self.tmp), id)),
                         time: Some(ticket.time),
                     });
                 }
@@ -150,7 +153,7 @@ impl Wait {
                 // Somebody has removed our file. Making another one shows if the folder is gone,
                 // too.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => ticket = Ticket::make(store, dir)?,
-                Err(e) => return Err(Error::about("locking", &self.path)(e)),
+                Err(e) => return Err(Error::about("locking", &self.tmp.path_of(NAME))(e)),
             }
             let left = timing
                 .limit
@@ -160,10 +163,11 @@ impl Wait {
             match self.judge(store, &ticket) {
                 Holder::None => {}
                 Holder::Stale(was) => {
-                    if remove_if(&self.path, was) {
+                    if remove_if(&self.tmp, was) {
                         let holder =
                             self.last.as_ref().map_or_else(String::new, |seen| format!(", {seen}"));
-                        log::warn!("{}: a stale lock was removed{holder}", fs::shown(&self.path));
+                        let path = self.tmp.path_of(NAME);
+                        log::warn!("{}: a stale lock was removed{holder}", fs::shown(&path));
                     }
                     pause(timing.after_stale.min(left), None)?;
                 }
@@ -173,16 +177,15 @@ impl Wait {
                         watch.drain();
                     }
                     // The watch begins before the next try, so no end of the lock is missed.
-                    _ => match Watch::of_file(&self.path) {
+                    _ => match Watch::of_file(&self.tmp, NAME) {
                         Ok(new) => watch = Some((new, holder)),
                         Err(_) => wait = backed_off(wait, left)?,
                     },
                 },
                 Holder::Elsewhere => wait = backed_off(wait, left)?,
                 Holder::Directory => {
-                    return Err(Error::about("locking", &self.path)(fs::error(
-                        io::ErrorKind::IsADirectory,
-                    )));
+                    let e = fs::error(io::ErrorKind::IsADirectory);
+                    return Err(Error::about("locking", &self.tmp.path_of(NAME))(e));
                 }
             }
         }
@@ -191,26 +194,26 @@ impl Wait {
     /// Finds out who has the lock.
     fn judge(&mut self, store: &Store, ticket: &Ticket) -> Holder {
         self.last = None;
-        let found = fs::open(&self.path).and_then(|(file, metadata)| {
+        let found = self.tmp.open(NAME).and_then(|(file, stat)| {
             let mut content = [0u8; 1024];
             let length = fs::read_at(&file, &mut content, 0)?;
-            Ok((metadata, content.get(..length).unwrap_or_default().to_vec()))
+            Ok((stat, content.get(..length).unwrap_or_default().to_vec()))
         });
-        let (metadata, content) = match found {
+        let (stat, content) = match found {
             Ok(found) => found,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Holder::None,
             // It cannot be read, or is no file: only its age counts.
-            Err(_) => match fs::lstat(&self.path) {
-                Ok(metadata) if metadata.is_dir() => return Holder::Directory,
+            Err(_) => match self.tmp.stat(NAME) {
+                Ok(stat) if stat.is_dir() => return Holder::Directory,
                 // A link or a FIFO is nobody's lock.
-                Ok(metadata) if !metadata.is_file() => return Holder::Stale(id(&metadata)),
-                Ok(metadata) => (metadata, Vec::new()),
+                Ok(stat) if !stat.is_file() => return Holder::Stale(id(&stat)),
+                Ok(stat) => (stat, Vec::new()),
                 Err(_) => return Holder::None,
             },
         };
-        let holder = id(&metadata);
+        let holder = id(&stat);
         let seen =
-            self.last.insert(Observed { content, age: ticket.time.saturating_sub(holder.2) });
+            self.last.insert(Observed { content, age: ticket.time.saturating_sub(holder.1) });
         let timing = store.timing.get();
         // A lock from the future was made before the clock was set back, so it counts as old.
         let older_than = |age: Duration| seen.age.unsigned_abs() > age.as_nanos();
@@ -221,7 +224,7 @@ impl Wait {
                 Holder::Elsewhere
             };
         };
-        let is_before = |start: i128| holder.2.saturating_add(MAX_CLOCK_SKEW) < start;
+        let is_before = |start: i128| holder.1.saturating_add(MAX_CLOCK_SKEW) < start;
         let stale = if pid == user::pid() || !user::process_runs(pid) {
             true
         } else if seen.age.unsigned_abs() < MAX_CLOCK_SKEW.unsigned_abs() {
@@ -264,8 +267,18 @@ fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
 
 /// Unlinks a lock if it is this very file, not one that somebody has made since. Whether it was
 /// unlinked.
-fn remove_if(path: &Path, wanted: FileId) -> bool {
-    fs::lstat(path).is_ok_and(|m| id(&m) == wanted) && fs::unlink(path).is_ok()
+fn remove_if(tmp: &Directory, wanted: FileId) -> bool {
+    tmp.stat(NAME).is_ok_and(|stat| id(&stat) == wanted) && tmp.unlink(NAME).is_ok()
+}
+
+/// Why a folder could not be locked; [`Error::Gone`] if it is not there.
+fn cannot_lock(dir: &Entered, e: io::Error) -> Error {
+    match e.kind() {
+        io::ErrorKind::NotFound if dir.has_cur() => {
+            Error::failed(format!("locking {}", fs::shown(dir.path())), e)
+        }
+        _ => Error::about("locking", dir.path())(e),
+    }
 }
 
 /// A file of ours in `tmp`, which becomes the lock by a second link to it.
@@ -279,26 +292,21 @@ struct Ticket {
 }
 
 impl Ticket {
-    fn make(store: &Store, dir: &Dir) -> Result<Ticket, Error> {
-        let tmp = dir.tmp();
-        let failed = |e: io::Error| match e.kind() {
-            io::ErrorKind::NotFound if dir.cur().is_dir() => {
-                Error::failed(format!("locking {}", fs::shown(dir.path())), e)
-            }
-            _ => Error::about("locking", dir.path())(e),
-        };
-        let mut file = TemporaryFile::create(&store.config.host, &tmp, b"_courierlock", 0o644)
+    fn make(store: &Store, dir: &Entered) -> Result<Ticket, Error> {
+        let failed = |e: io::Error| cannot_lock(dir, e);
+        let tmp = dir.tmp().map_err(failed)?;
+        let mut file = TemporaryFile::create(&store.config.host, tmp, b"_courierlock", 0o644)
             .map_err(failed)?;
         let content = [user::pid().to_string().as_bytes(), b":", &store.config.lock_host].concat();
-        let write = || -> io::Result<Metadata> {
+        let write = || -> io::Result<Stat> {
             match file.file()?.write_all(&content) {
                 // On a full disk an empty lock is better than none. It is stale after two minutes.
                 Err(e) if fs::is_full(&e) => {}
                 other => other?,
             }
-            file.file()?.metadata()
+            Stat::of(file.file()?)
         };
-        let metadata = write().map_err(failed)?;
+        let stat = write().map_err(failed)?;
         match file.close(false) {
             Err(e) if !fs::is_full(&e) => return Err(failed(e)),
             _ => {}
@@ -306,34 +314,34 @@ impl Ticket {
         Ok(Ticket {
             file,
             content,
-            id: id(&metadata),
+            id: id(&stat),
             made: clock::monotonic(),
-            time: fs::mtime_nanos(&metadata),
+            time: stat.mtime_nanos(),
         })
     }
 
     /// Tries once; `None` if somebody has the lock.
-    fn take(&self, path: &Path) -> io::Result<Option<FileId>> {
-        let linked = fs::link(self.file.path(), path);
+    fn take(&self, tmp: &Directory) -> io::Result<Option<FileId>> {
+        let linked = self.file.directory().link(self.file.name(), tmp, NAME);
         // Over NFS the answer to link() may get lost. Success or not, only the link count is right.
-        let links = fs::lstat(self.file.path())?.nlink();
+        let links = self.file.directory().stat(self.file.name())?.links();
         match linked {
             Ok(()) => Ok((links == 2).then_some(self.id)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 Ok((links == 2).then_some(self.id))
             }
-            Err(e) if fs::no_hard_links(&e) => self.take_without_links(path),
+            Err(e) if fs::no_hard_links(&e) => self.take_without_links(tmp),
             Err(e) => Err(e),
         }
     }
 
     /// Makes the lock as a file where there are no hard links. Courier does without a lock there;
     /// so this keeps only our own sessions apart.
-    fn take_without_links(&self, path: &Path) -> io::Result<Option<FileId>> {
-        match fs::create_new(path, 0o644) {
+    fn take_without_links(&self, tmp: &Directory) -> io::Result<Option<FileId>> {
+        match tmp.create_new(NAME, 0o644) {
             Ok(mut file) => {
                 let _ = file.write_all(&self.content);
-                Ok(Some(id(&file.metadata()?)))
+                Ok(Some(id(&Stat::of(&file)?)))
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(None),
             Err(e) => Err(e),

@@ -2,31 +2,39 @@
 //! rename, out of or into the `tmp` of its Maildir: half a folder could neither be opened nor be
 //! made again.
 
-use super::dir::Dir;
+use super::dir::{Dir, Entered, UID_FILE};
 use super::names::Stem;
 use super::store::Store;
-use crate::sys::{dir, fs};
+use crate::sys::directory::Directory;
+use crate::sys::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
 /// How the name in `tmp` ends of a folder that is being made.
 pub(super) const IN_THE_MAKING: &[u8] = b"_folder";
 /// How the name in `tmp` ends of a folder that was deleted.
 pub(super) const DELETED: &[u8] = b"_deleted";
 
-/// A new path in the `tmp` of the Maildir or folder `root`, for what is on its way in or out. An
-/// error if that `tmp` is no directory (a link, say).
-pub(super) fn path_in_tmp(store: &Store, root: &Path, end: &[u8]) -> io::Result<PathBuf> {
-    let tmp = root.join("tmp");
-    dir::open(&tmp)?;
-    let mut name = Stem::next(store).temporary(&store.config.host, None);
-    name.extend_from_slice(end);
-    Ok(fs::join(&tmp, &name))
+/// The Maildir that holds a folder, open, and the folder's name in it.
+pub(super) fn place(dir: &Dir) -> io::Result<(Directory, Vec<u8>)> {
+    let path = dir.path();
+    let name = path.file_name().ok_or_else(|| fs::error(io::ErrorKind::InvalidInput))?;
+    let parent = path.parent().unwrap_or(Path::new(""));
+    Ok((Directory::enter(parent)?, name.as_encoded_bytes().to_vec()))
 }
 
-/// The Maildir that holds the folder `path`.
-pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// The `tmp` of a Maildir or folder, and a new name in it for what is on its way in or out. An error
+/// if that `tmp` is no directory (a link, say).
+pub(super) fn place_in_tmp(
+    store: &Store,
+    root: &Directory,
+    end: &[u8],
+) -> io::Result<(Directory, Vec<u8>)> {
+    let tmp = root.open_directory(b"tmp")?;
+    let mut name = Stem::next(store).temporary(&store.config.host, None);
+    name.extend_from_slice(end);
+    Ok((tmp, name))
 }
 
 /// Removes a directory that was left over in `tmp`, if its name is that of a folder. A deleted
@@ -34,25 +42,26 @@ pub(super) fn parent(path: &Path) -> &Path {
 /// have undone the rename that put it in its place, after mail was acknowledged.
 ///
 /// A folder that stays is logged on the first day it is found, not every day.
-pub(super) fn remove_leftover(path: &Path, name: &[u8], is_first_day: bool) {
+pub(super) fn remove_leftover(tmp: &Directory, name: &[u8], is_first_day: bool) {
     if name.ends_with(DELETED) {
-        let _ = fs::remove_tree(path);
+        let _ = tmp.remove_tree(name);
     } else if name.ends_with(IN_THE_MAKING) {
-        let dir = Dir::at(path);
+        let Ok(open) = tmp.open_directory(name) else { return };
+        let dir = Entered::of(Rc::new(open));
         if !may_hold_mail(&dir) {
-            unmake(&dir);
+            unmake(tmp, name, &dir);
         } else if is_first_day {
             log::warn!(
                 "{}: a folder that was never put in its place, with mail in it; it stays",
-                fs::shown(path)
+                fs::shown(dir.path())
             );
         }
     }
 }
 
 /// Whether there may be a message. A directory that cannot be read may hold one.
-fn may_hold_mail(dir: &Dir) -> bool {
-    [dir.cur(), dir.new_mail()].iter().any(|part| match dir::names(part) {
+fn may_hold_mail(dir: &Entered) -> bool {
+    [dir.cur(), dir.new_mail()].into_iter().any(|part| match part.and_then(|part| part.names()) {
         Ok(names) => !names.is_empty(),
         Err(e) => !fs::is_gone(&e),
     })
@@ -60,78 +69,84 @@ fn may_hold_mail(dir: &Dir) -> bool {
 
 /// Makes a folder's directories and its `maildirfolder`, in Courier's order and with its modes. All
 /// of it is synced before mail comes in. `AlreadyExists` if the folder is there.
-pub(super) fn make(store: &Store, dir: &Dir) -> io::Result<()> {
-    make_unsynced(store, dir)?;
-    if !store.config.fsync {
-        return Ok(());
+pub(super) fn make(store: &Store, dir: &Dir) -> io::Result<Entered> {
+    let (maildir, name) = place(dir)?;
+    let made = make_unsynced(store, &maildir, &name)?;
+    if store.config.fsync {
+        let synced = made.folder().sync().and_then(|()| maildir.sync());
+        synced.inspect_err(|_| unmake(&maildir, &name, &made))?;
     }
-    let synced = fs::sync_dir(dir.path()).and_then(|()| fs::sync_dir(parent(dir.path())));
-    synced.inspect_err(|_| unmake(dir))
+    Ok(made)
 }
 
-fn make_unsynced(store: &Store, dir: &Dir) -> io::Result<()> {
-    if fs::lstat(dir.path()).is_ok() {
+fn make_unsynced(store: &Store, maildir: &Directory, name: &[u8]) -> io::Result<Entered> {
+    if maildir.stat(name).is_ok() {
         return Err(fs::error(io::ErrorKind::AlreadyExists));
     }
-    let made = path_in_tmp(store, parent(dir.path()), IN_THE_MAKING)
-        .map(Dir::at)
-        .and_then(|new| make_at(&new).map(|()| new));
-    let new = match made {
-        Ok(new) => new,
+    let made = place_in_tmp(store, maildir, IN_THE_MAKING).and_then(|(tmp, new_name)| {
+        let made = make_at(&tmp, &new_name)?;
+        Ok((tmp, new_name, made))
+    });
+    let (tmp, new_name, made) = match made {
+        Ok(made) => made,
         // A Maildir whose `tmp` cannot be used: the folder is made in its place.
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
-            return make_at(dir);
+            return make_at(maildir, name);
         }
-        Err(e) if fs::is_out_of_place(&e) => return make_at(dir),
+        Err(e) if fs::is_out_of_place(&e) => return make_at(maildir, name),
         Err(e) => return Err(e),
     };
-    match fs::rename_new(new.path(), dir.path()) {
-        Ok(()) => Ok(()),
+    match tmp.rename_new(&new_name, maildir, name) {
+        Ok(()) => Ok(made.moved_to(maildir.path_of(name))),
         Err(e) => {
-            unmake(&new);
-            if e.kind() == io::ErrorKind::CrossesDevices { make_at(dir) } else { Err(e) }
+            unmake(&tmp, &new_name, &made);
+            if e.kind() == io::ErrorKind::CrossesDevices { make_at(maildir, name) } else { Err(e) }
         }
     }
 }
 
-fn make_at(dir: &Dir) -> io::Result<()> {
-    fs::mkdir(dir.path(), 0o700)?;
+fn make_at(parent: &Directory, name: &[u8]) -> io::Result<Entered> {
+    parent.mkdir(name, 0o700)?;
+    let dir = Entered::of(Rc::new(parent.open_directory(name)?));
     let make_contents = || {
-        for sub in [dir.tmp(), dir.new_mail(), dir.cur()] {
-            fs::mkdir(&sub, 0o700)?;
+        for part in ["tmp", "new", "cur"] {
+            dir.folder().mkdir(part.as_bytes(), 0o700)?;
         }
-        fs::create_new(&dir.path().join("maildirfolder"), 0o600).map(drop)
+        dir.folder().create_new(b"maildirfolder", 0o600).map(drop)
     };
-    make_contents().inspect_err(|_| unmake(dir))
+    make_contents().inspect_err(|_| unmake(parent, name, &dir))?;
+    Ok(dir)
 }
 
-/// Removes what [`make`] and a first scan made. If somebody has put a message in meanwhile, the
-/// folder stays, whole.
-pub(super) fn unmake(dir: &Dir) {
-    for part in [dir.cur(), dir.new_mail()] {
-        match fs::rmdir(&part) {
+/// Removes what [`make`] and a first scan made of the folder `name` in `parent`. If somebody has
+/// put a message in meanwhile, the folder stays, whole.
+pub(super) fn unmake(parent: &Directory, name: &[u8], dir: &Entered) {
+    let folder = dir.folder();
+    for part in ["cur", "new"] {
+        match folder.rmdir(part.as_bytes()) {
             Err(e) if !fs::is_gone(&e) => {
-                let _ = fs::mkdir(&dir.cur(), 0o700);
+                let _ = folder.mkdir(b"cur", 0o700);
                 return;
             }
             _ => {}
         }
     }
-    let _ = fs::rmdir(&dir.keywords());
-    let _ = fs::unlink(&dir.uid_file());
-    let _ = fs::unlink(&dir.path().join("maildirfolder"));
-    let _ = fs::rmdir(&dir.tmp());
-    let _ = fs::rmdir(dir.path());
+    let _ = folder.rmdir(b"courierimapkeywords");
+    let _ = folder.unlink(UID_FILE);
+    let _ = folder.unlink(b"maildirfolder");
+    let _ = folder.rmdir(b"tmp");
+    let _ = parent.rmdir(name);
 }
 
 /// Makes the trash folder if it is missing. Something else in its place is an error of its own
 /// (`NotADirectory`): it is not the message that is missing.
-pub(super) fn make_if_missing(store: &Store, dir: &Dir) -> io::Result<()> {
+pub(super) fn make_if_missing(store: &Store, dir: &Dir) -> io::Result<Entered> {
     match make(store, dir) {
-        // Another session was first, or there is half a folder.
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.cur().is_dir() => Ok(()),
         Err(e) if fs::is_gone(&e) || e.kind() == io::ErrorKind::AlreadyExists => {
-            Err(fs::error(io::ErrorKind::NotADirectory))
+            // Another session was first, or there is half a folder.
+            let there = dir.enter().ok().filter(|_| e.kind() == io::ErrorKind::AlreadyExists);
+            let there = there.filter(Entered::has_cur);
+            there.ok_or_else(|| fs::error(io::ErrorKind::NotADirectory))
         }
         other => other,
     }

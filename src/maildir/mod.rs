@@ -51,7 +51,7 @@ mod upkeep;
 pub(crate) mod watch;
 
 pub(crate) use config::{Config, KeywordMode};
-pub(crate) use dir::Dir;
+pub(crate) use dir::{Dir, Entered};
 pub(crate) use error::Error;
 pub(crate) use host::Host;
 pub(crate) use messages::Messages;

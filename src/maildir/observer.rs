@@ -15,8 +15,8 @@
 
 use super::stamp::Stamp;
 use super::watch::Watch;
-use super::{Dir, Store};
-use crate::sys::{clock, dir, filesystem, fs};
+use super::{Dir, Entered, Store};
+use crate::sys::{clock, filesystem, fs};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -144,7 +144,12 @@ impl Observer {
     fn begin_watch(&mut self, store: &Store) {
         // The old one first: it may be the last instance that there is.
         self.watch = None;
-        match Watch::new(&self.dir) {
+        let (watch, is_shared) = match self.dir.enter() {
+            Ok(dir) => (Watch::new(&dir), is_shared_between_hosts(&dir)),
+            Err(e) => (Err(e), false),
+        };
+        self.is_shared = is_shared;
+        match watch {
             Ok(watch) => {
                 self.watch = Some(watch);
                 self.retry = Retry::new();
@@ -156,9 +161,12 @@ impl Observer {
                 }
             }
         }
-        self.is_shared =
-            dir::open(&self.dir.cur()).is_ok_and(|cur| filesystem::is_shared_between_hosts(&cur));
     }
+}
+
+fn is_shared_between_hosts(dir: &Entered) -> bool {
+    let cur = dir.cur().and_then(|cur| cur.reading());
+    cur.is_ok_and(|cur| filesystem::is_shared_between_hosts(&cur))
 }
 
 /// Whether an error is the kernel's refusal to notify, and not about the directories.
@@ -193,8 +201,10 @@ struct Stamps([Option<Stamp>; 3]);
 
 impl Stamps {
     fn of(dir: &Dir) -> Stamps {
-        let paths = [dir.cur(), dir.new_mail(), dir.keywords()];
-        Stamps(paths.each_ref().map(|path| Stamp::of_directory(path)))
+        let entered = dir.enter().ok();
+        let folder = entered.as_ref().map(|entered| entered.folder());
+        let parts = [&b"cur"[..], b"new", b"courierimapkeywords"];
+        Stamps(parts.map(|part| Stamp::of_directory(folder?, part)))
     }
 
     /// The longest of their ticks. Where there is nothing, no change can hide.

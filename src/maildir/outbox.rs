@@ -112,6 +112,7 @@ impl Mailer {
 mod tests {
     use super::*;
     use std::fs as stdfs;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -126,7 +127,7 @@ mod tests {
     fn mailer(dir: &Path, script: &str) -> Mailer {
         let path = dir.join("mailer");
         stdfs::write(&path, format!("#!/bin/sh\ncd {}\n{script}", dir.display())).unwrap();
-        fs::chmod(&path, 0o755).unwrap();
+        stdfs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
         Mailer {
             program: Some(path.into_os_string().into_encoded_bytes()),
             sender: Some(b"joe".to_vec()),

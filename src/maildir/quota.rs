@@ -5,12 +5,13 @@
 pub(crate) use super::quota_limits::QuotaLimits;
 use super::temporary::TemporaryFile;
 use super::{Config, folder_names};
+use crate::sys::directory::Directory;
 use crate::sys::{clock, dir, fs};
 use crate::types::Flags;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
 const FILE: &[u8] = b"maildirsize";
 /// The size in bytes from which the file is not read, but replaced by a new count.
@@ -49,7 +50,8 @@ pub(crate) enum Action {
 /// The quota of one Maildir.
 #[derive(Clone, Debug)]
 pub(crate) struct Quota<'a> {
-    root: PathBuf,
+    /// `None` if the Maildir cannot be entered: then it has no quota.
+    maildir: Option<Rc<Directory>>,
     config: &'a Config,
 }
 
@@ -131,20 +133,21 @@ pub(crate) fn size_in_name(name: &[u8]) -> Option<u64> {
 impl<'a> Quota<'a> {
     /// The quota of the Maildir `root`, which is not one of its folders.
     pub(crate) fn new(root: &Path, config: &'a Config) -> Quota<'a> {
-        Quota { root: root.to_path_buf(), config }
+        Quota::of(Directory::enter(root).ok().map(Rc::new), config)
     }
 
-    fn path(&self) -> PathBuf {
-        fs::join(&self.root, FILE)
+    /// The quota of an open Maildir; none without one.
+    pub(crate) fn of(maildir: Option<Rc<Directory>>, config: &'a Config) -> Quota<'a> {
+        Quota { maildir, config }
     }
 
     /// `None` without a file, and for what is not a regular file that we may write.
     fn read(&self) -> Option<SizeFile> {
-        let (file, metadata) = fs::open_append(&self.path()).ok()?;
+        let (file, stat) = self.maildir.as_ref()?.open_append(FILE).ok()?;
         let mut text = vec![0; MAX_FILE];
         let length = fs::read_at(&file, &mut text, 0).ok()?;
         text.truncate(length);
-        let age = clock::now().0.saturating_sub(metadata.mtime());
+        let age = clock::now().0.saturating_sub(stat.mtime());
         let is_full = length >= MAX_FILE;
         let mut lines = text.split(|b| *b == b'\n');
         let limits = QuotaLimits::parse(lines.next().unwrap_or_default());
@@ -187,7 +190,8 @@ impl<'a> Quota<'a> {
 
     /// Whether the Maildir has a `maildirsize`. Without it nothing has to be accounted for.
     pub(crate) fn is_kept(&self) -> bool {
-        fs::lstat(&self.path()).is_ok_and(|m| m.is_file())
+        let stat = self.maildir.as_ref().and_then(|maildir| maildir.stat(FILE).ok());
+        stat.is_some_and(|stat| stat.is_file())
     }
 
     /// Accounts for messages that will come into the Maildir, or refuses them if they do not fit.
@@ -276,6 +280,7 @@ impl<'a> Quota<'a> {
     /// Counts the Maildir and replaces the file. `None` if new mail kept coming in during the
     /// count, or if the file cannot be written. Then every message is allowed.
     fn recount(&self, limits: Option<QuotaLimits>) -> Option<SizeFile> {
+        let maildir = self.maildir.as_ref()?;
         for _ in 0..MAX_COUNTS {
             let before = self.last_change();
             let (bytes, messages) = self.count();
@@ -287,12 +292,12 @@ impl<'a> Quota<'a> {
             let pid = crate::sys::user::pid();
             let start = format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0);
             let name = [start.as_bytes(), self.config.host.as_bytes()].concat();
-            let tmp = self.root.join("tmp").join(fs::path(&name));
             let write = || -> io::Result<()> {
-                let _ = fs::unlink(&tmp);
-                let file = TemporaryFile::create_at(tmp, 0o644)?;
+                let tmp = Rc::new(maildir.open_directory(b"tmp")?);
+                let _ = tmp.unlink(&name);
+                let file = TemporaryFile::create_at(&tmp, name, 0o644)?;
                 file.file()?.write_all(text.as_bytes())?;
-                file.rename_to(&self.path())
+                file.rename_to(maildir, FILE)
             };
             if let Err(e) = write() {
                 log::warn!("maildirsize: {e}");
@@ -305,26 +310,34 @@ impl<'a> Quota<'a> {
         None
     }
 
-    /// The directories whose messages count: `new` and `cur` of the Maildir and of its folders,
-    /// except folders that are links.
-    fn directories(&self) -> Vec<PathBuf> {
-        let mut folders = vec![self.root.clone()];
-        for sub in folder_names::list(&self.root).unwrap_or_default() {
-            let path = folder_names::directory(&self.root, &sub);
-            if is_counted_folder(&sub) && fs::lstat(&path).is_ok_and(|m| m.is_dir()) {
-                folders.push(path);
+    /// Calls `each` with the directories whose messages count: `new` and `cur` of the Maildir and
+    /// of its folders, except folders that are links.
+    fn each_directory(&self, mut each: impl FnMut(&Directory)) {
+        let Some(maildir) = &self.maildir else { return };
+        let mut each_part = |folder: &Directory| {
+            for part in ["new", "cur"] {
+                if let Ok(part) = folder.open_directory(part.as_bytes()) {
+                    each(&part);
+                }
+            }
+        };
+        each_part(maildir);
+        for sub in folder_names::list(maildir).unwrap_or_default() {
+            if is_counted_folder(&sub)
+                && let Ok(folder) = maildir.open_directory(&[b".", &*sub].concat())
+            {
+                each_part(&folder);
             }
         }
-        folders.iter().flat_map(|f| [f.join("new"), f.join("cur")]).collect()
     }
 
     /// When one of the directories was last changed.
     fn last_change(&self) -> Option<i128> {
-        self.directories()
-            .iter()
-            .filter_map(|d| d.metadata().ok())
-            .map(|m| fs::mtime_nanos(&m))
-            .max()
+        let mut last = None;
+        self.each_directory(|directory| {
+            last = last.max(directory.own_stat().ok().map(|stat| stat.mtime_nanos()));
+        });
+        last
     }
 
     /// Counts bytes and messages. Only files without a size in their name
@@ -332,8 +345,8 @@ impl<'a> Quota<'a> {
     fn count(&self) -> (i64, i64) {
         let mut bytes = 0i64;
         let mut messages = 0i64;
-        for path in self.directories() {
-            let Ok(open) = dir::open(&path) else { continue };
+        self.each_directory(|directory| {
+            let Ok(open) = directory.reading() else { return };
             let mut unknown = Vec::new();
             let result = dir::for_each(&open, |name, kind| {
                 if name.starts_with(b".")
@@ -353,12 +366,11 @@ impl<'a> Quota<'a> {
             if let Err(e) = result {
                 log::warn!("maildirsize: {e}");
             }
-            for metadata in unknown.iter().filter_map(|name| fs::join(&path, name).metadata().ok())
-            {
-                bytes = bytes.saturating_add(i64::try_from(metadata.len()).unwrap_or(i64::MAX));
+            for stat in unknown.iter().filter_map(|name| directory.stat(name).ok()) {
+                bytes = bytes.saturating_add(i64::try_from(stat.len()).unwrap_or(i64::MAX));
                 messages = messages.saturating_add(1);
             }
-        }
+        });
         (bytes, messages)
     }
 }

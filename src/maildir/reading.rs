@@ -5,18 +5,18 @@ use super::index::Index;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
 use super::stamp::Stamp;
-use super::{Dir, Error, Store};
+use super::{Entered, Error, Store};
 use crate::sys::dir::{self, EntryKind};
+use crate::sys::directory::Directory;
 use crate::sys::fs;
-use std::fs::Metadata;
+use crate::sys::stat::Stat;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::rc::Rc;
 
 /// A folder that is being read.
 pub(super) struct FolderReading<'a> {
     store: &'a Store,
-    dir: &'a Dir,
+    dir: &'a Entered,
     /// The messages of the UID file, then those that were found beside them.
     pub(super) messages: Messages,
     /// Positions in `messages`, by name.
@@ -38,7 +38,11 @@ const MAX_READINGS: u32 = 5;
 
 impl<'a> FolderReading<'a> {
     /// Begins with the messages of the UID file.
-    pub(super) fn new(store: &'a Store, dir: &'a Dir, mut messages: Messages) -> FolderReading<'a> {
+    pub(super) fn new(
+        store: &'a Store,
+        dir: &'a Entered,
+        mut messages: Messages,
+    ) -> FolderReading<'a> {
         let mut is_stale = false;
         let mut index = messages.index(|_| is_stale = true);
         if is_stale {
@@ -61,18 +65,19 @@ impl<'a> FolderReading<'a> {
     /// Reads `cur`, and reads it again if a rename may have hidden a file. `now`: nanoseconds since
     /// 1970, no later than the file system's time.
     pub(super) fn read_cur(&mut self, now: i128) -> Result<(), Error> {
-        let path = self.dir.cur();
+        let path = self.dir.cur_path();
+        let directory = Rc::clone(self.dir.cur().map_err(Error::about("opening", &path))?);
         for reading in 1..=MAX_READINGS {
-            let cur = dir::open(&path).map_err(Error::about("opening", &path))?;
+            let cur = directory.reading().map_err(Error::about("opening", &path))?;
             let stamp = |d: &std::fs::File| {
-                d.metadata().map(|m| Stamp::of(&m)).map_err(Error::about("reading", &path))
+                Stat::of(d).map(|stat| Stamp::of(&stat)).map_err(Error::about("reading", &path))
             };
             let before = stamp(&cur)?;
             self.cur.get_or_insert(before);
             self.messages.unmark_all(bit::THIS_READING);
             self.doubles.clear();
             self.unwritable.clear();
-            dir::for_each(&cur, |name, kind| self.entry(name, kind))
+            dir::for_each(&cur, |name, kind| self.entry(&directory, name, kind))
                 .map_err(Error::about("reading", &path))?;
             if self.doubles.is_empty() && self.messages.all_have(bit::FOUND) {
                 break;
@@ -87,13 +92,13 @@ impl<'a> FolderReading<'a> {
     }
 
     /// One entry of `cur`.
-    fn entry(&mut self, name: &[u8], kind: EntryKind) {
+    fn entry(&mut self, cur: &Directory, name: &[u8], kind: EntryKind) {
         if name.starts_with(b".") || matches!(kind, EntryKind::Dir | EntryKind::Other) {
             return;
         }
         let known = self.messages.find(&self.index, name);
         let Some(i) = known else {
-            if kind == EntryKind::Unknown && !is_message(&self.dir.message(name)) {
+            if kind == EntryKind::Unknown && !is_message(cur, name) {
                 return;
             }
             if name.contains(&b'\n') {
@@ -129,42 +134,42 @@ impl<'a> FolderReading<'a> {
     /// cannot hold. Such a file would be hidden until the other one is removed, and then appear
     /// under the other one's UID.
     pub(super) fn rename_doubles(&mut self) {
+        let Ok(cur) = self.dir.cur() else { return };
         for (i, name) in std::mem::take(&mut self.doubles) {
             let kept = self.messages.file_name(i);
-            match (fs::lstat(&self.dir.message(&kept)), fs::lstat(&self.dir.message(&name))) {
+            match (cur.stat(&kept), cur.stat(&name)) {
                 (Err(_), Ok(_)) => self.found(i, &name, 0),
                 // One file with two names is in the middle of a rename by link(2) and unlink(2).
                 (Ok(a), Ok(b)) if !is_same_file(&a, &b) => {
-                    self.rename_to_unique(&self.dir.cur(), &name);
+                    self.rename_to_unique(cur, &name);
                 }
                 _ => {}
             }
         }
         for name in std::mem::take(&mut self.unwritable) {
-            self.rename_to_unique(&self.dir.cur(), &name);
+            self.rename_to_unique(cur, &name);
         }
     }
 
     /// Gives a file a new unique name in `cur`. A file that cannot be renamed stays hidden.
-    fn rename_to_unique(&mut self, from: &Path, name: &[u8]) {
-        let path = fs::join(from, name);
-        let Ok(metadata) = fs::lstat(&path) else { return };
-        let inode = (metadata.dev(), metadata.ino());
+    fn rename_to_unique(&mut self, from: &Directory, name: &[u8]) {
+        let (Ok(cur), Ok(stat)) = (self.dir.cur(), from.stat(name)) else { return };
         let host = &self.store.config.host;
-        let mut new = Stem::next(self.store).base(host, inode, metadata.len());
+        let mut new = Stem::next(self.store).base(host, stat.inode(), stat.len());
         let suffix =
             name.get(names::base_length(name)..).filter(|s| !s.is_empty() && !s.contains(&b'\n'));
         new.extend_from_slice(suffix.unwrap_or(b":2,"));
-        if fs::rename_new(&path, &self.dir.message(&new)).is_ok() {
+        if from.rename_new(name, cur, &new).is_ok() {
             self.add(&new, 0);
         }
     }
 
     /// The names in `new`, none if there is no such directory.
     pub(super) fn list_new(&mut self) -> Result<Vec<Vec<u8>>, Error> {
-        let path = self.dir.new_mail();
+        let path = self.dir.new_mail_path();
         let mut names = Vec::new();
-        let opened = match dir::open(&path) {
+        let new_mail = self.dir.new_mail();
+        let opened = match new_mail.and_then(|new| Ok((new, new.reading()?))) {
             Ok(opened) => opened,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(names),
             // As Courier does: what is in `cur` is served.
@@ -174,12 +179,13 @@ impl<'a> FolderReading<'a> {
             }
             Err(e) => return Err(Error::about("opening", &path)(e)),
         };
-        self.new_mail = opened.metadata().ok().map(|m| Stamp::of(&m));
+        let (new_mail, opened) = opened;
+        self.new_mail = Stat::of(&opened).ok().map(|stat| Stamp::of(&stat));
         let each = |name: &[u8], kind: EntryKind| {
             let may_be_message = match kind {
                 EntryKind::File | EntryKind::Link => true,
                 EntryKind::Dir | EntryKind::Other => false,
-                EntryKind::Unknown => is_message(&fs::join(&path, name)),
+                EntryKind::Unknown => is_message(new_mail, name),
             };
             if may_be_message && !name.starts_with(b".") {
                 names.push(name.to_vec());
@@ -208,34 +214,32 @@ impl<'a> FolderReading<'a> {
     /// Moves files from `new` to `cur` (STORAGE 1.3). A file that cannot be moved stays, and the
     /// next scan tries again.
     pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>) {
-        let path = self.dir.new_mail();
+        let (Ok(new_mail), Ok(cur)) = (self.dir.new_mail(), self.dir.cur()) else { return };
         for name in names {
-            let from = fs::join(&path, &name);
             let known = self.messages.find(&self.index, &name);
             if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
-                let other = fs::lstat(&self.dir.message(&self.messages.file_name(i)));
-                match (fs::lstat(&from), other) {
+                match (new_mail.stat(&name), cur.stat(&self.messages.file_name(i))) {
                     (Ok(a), Ok(b)) if is_same_file(&a, &b) => {}
-                    _ => self.rename_to_unique(&path, &name),
+                    _ => self.rename_to_unique(new_mail, &name),
                 }
                 continue;
             }
             if name.contains(&b'\n') {
-                self.rename_to_unique(&path, &name);
+                self.rename_to_unique(new_mail, &name);
                 continue;
             }
             let mut target = name.clone();
             if !name.contains(&b':') {
                 target.extend_from_slice(b":2,");
             }
-            match fs::rename_new(&from, &self.dir.message(&target)) {
+            match new_mail.rename_new(&name, cur, &target) {
                 Ok(()) => match known {
                     // It was in `cur` before, and keeps its UID.
                     Some(i) => self.found(i, &target, 0),
                     None => self.add(&target, 0),
                 },
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                    self.rename_to_unique(&path, &name);
+                    self.rename_to_unique(new_mail, &name);
                 }
                 Err(_) => {}
             }
@@ -243,11 +247,11 @@ impl<'a> FolderReading<'a> {
     }
 }
 
-fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
+fn is_same_file(a: &Stat, b: &Stat) -> bool {
+    a.inode() == b.inode()
 }
 
 /// Whether a file can be a message, for directories that do not say what their entries are.
-fn is_message(path: &Path) -> bool {
-    fs::lstat(path).is_ok_and(|m| m.is_file() || m.is_symlink())
+fn is_message(directory: &Directory, name: &[u8]) -> bool {
+    directory.stat(name).is_ok_and(|stat| stat.is_file() || stat.is_symlink())
 }

@@ -4,8 +4,7 @@
 //! it, or moves from the part that we have yet to read into the part that we have read. A change of
 //! flags can lead to few names only, and a stat of each takes microseconds.
 
-use crate::sys::fs;
-use std::path::Path;
+use crate::sys::directory::Directory;
 
 /// The letters of flags, in their order in a name. Other programs use `P`.
 const LETTERS: [u8; 6] = *b"DFPRST";
@@ -45,13 +44,12 @@ pub(super) fn likely(base: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
 /// The name that the file with this base name has now, if a change of flags leads to it. The names
 /// that differ by few flags from `name`, the last one known, are tried first. A file that is
 /// renamed all the time may be missed.
-pub(super) fn find(cur: &Path, base: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn find(cur: &Directory, base: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let mut differences: Vec<u8> = (0..SETS).collect();
     differences.sort_by_key(|d| d.count_ones());
     let names: Vec<Vec<u8>> =
         differences.iter().map(|d| with_flags(base, letters(base, name), *d)).collect();
-    (0..ROUNDS)
-        .find_map(|_| names.iter().find(|name| fs::lstat(&fs::join(cur, name)).is_ok()).cloned())
+    (0..ROUNDS).find_map(|_| names.iter().find(|name| cur.stat(name).is_ok()).cloned())
 }
 
 #[cfg(test)]
@@ -62,6 +60,7 @@ mod tests {
     #[test]
     fn every_set_of_flags_is_found() {
         let cur = tempfile::tempdir().unwrap();
+        let open = Directory::enter(cur.path()).unwrap();
         for (known, names) in [
             ("1.a:2,", ["1.a:2,", "1.a:2,D", "1.a:2,DFPRST", "1.a:2,PT"]),
             ("1.a:2,FS", ["1.a:2,", "1.a:2,D", "1.a:2,DFPRST", "1.a:2,PT"]),
@@ -72,14 +71,14 @@ mod tests {
                 let at = cur.path().join(name);
                 std::fs::write(&at, "").unwrap();
                 assert_eq!(
-                    find(cur.path(), b"1.a", known.as_bytes()).unwrap(),
+                    find(&open, b"1.a", known.as_bytes()).unwrap(),
                     name.as_bytes(),
                     "{known}"
                 );
-                assert_eq!(find(cur.path(), b"1", known.as_bytes()), None);
+                assert_eq!(find(&open, b"1", known.as_bytes()), None);
                 std::fs::remove_file(&at).unwrap();
             }
-            assert_eq!(find(cur.path(), b"1.a", known.as_bytes()), None);
+            assert_eq!(find(&open, b"1.a", known.as_bytes()), None);
         }
     }
 
@@ -104,6 +103,7 @@ mod tests {
     #[test]
     fn a_file_that_is_always_renamed_is_found() {
         let cur = tempfile::tempdir().unwrap();
+        let open = Directory::enter(cur.path()).unwrap();
         let (a, b) = (cur.path().join("1.a:2,"), cur.path().join("1.a:2,F"));
         std::fs::write(&a, "").unwrap();
         let stop = std::sync::atomic::AtomicBool::new(false);
@@ -114,7 +114,7 @@ mod tests {
                     std::fs::rename(&b, &a).unwrap();
                 }
             });
-            let found = (0..1000).filter(|_| find(cur.path(), b"1.a", b"1.a:2,").is_some()).count();
+            let found = (0..1000).filter(|_| find(&open, b"1.a", b"1.a:2,").is_some()).count();
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
             assert!(found > 500, "{found}");
         });

@@ -13,7 +13,7 @@ use super::host::Host;
 use super::shared_index::{self, IndexName, SharedIndex};
 use super::shared_link::{self, SharedLinks};
 use super::subscriptions::Subscriptions;
-use super::{Dir, Store, lock::Lock};
+use super::{Dir, Error, Store, lock::Lock};
 use crate::sys::fs;
 use crate::types::{FolderName, Rights, Space};
 use std::cell::RefCell;
@@ -301,7 +301,11 @@ impl Namespace {
         edit: impl FnOnce(&mut Acl) -> Result<(), ChangeRefused>,
     ) -> Result<Acl, ChangeRefused> {
         let at = self.location(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
-        let _lock = Lock::acquire(store, &Dir::at(&at.root)).map_err(ChangeRefused::Locked)?;
+        let _lock = Dir::at(&at.root)
+            .enter()
+            .map_err(Error::about("locking", &at.root))
+            .and_then(|maildir| Lock::acquire(store, &maildir))
+            .map_err(ChangeRefused::Locked)?;
         let lists = self.lists(&at.root);
         let mut acl = lists.load(&at.sub).map_err(ChangeRefused::Failed)?;
         edit(&mut acl)?;

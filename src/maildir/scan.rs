@@ -57,7 +57,7 @@ pub(crate) use snapshot::{Snapshot, is_unchanged};
 
 use super::deliver::{Arrivals, Delivery};
 use super::messages::{Messages, bit};
-use super::{Dir, Error, Store, keywords, names};
+use super::{Entered, Error, Store, keywords, names};
 use crate::sys::fs;
 use crate::types::Uid;
 use collect::Collected;
@@ -86,7 +86,7 @@ pub(crate) struct Scanned {
 /// file was lost.
 pub(crate) fn scan(
     store: &Store,
-    dir: &Dir,
+    dir: &Entered,
     mode: Mode,
     previous: Option<&Snapshot>,
     mut deliveries: Vec<Delivery>,

@@ -2,12 +2,12 @@
 //! with `#shared.`. The administrator writes these files. A session reads each of them once, when
 //! it first needs it.
 
+use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::types::number::atoi;
 use crate::types::utf7;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -93,7 +93,7 @@ impl SharedIndex {
         let file = file
             .filter(|f| !f.is_empty())
             .map(|f| fs::path(&[f, sharedgroup].concat()).to_path_buf());
-        let own = own.metadata().ok().map(|m| (m.dev(), m.ino()));
+        let own = inode(own);
         SharedIndex { file, munge, own, files: RefCell::default() }
     }
 
@@ -104,7 +104,7 @@ impl SharedIndex {
         }
         let shown = fs::shown(file);
         let read = fs::open_through_link(file)
-            .and_then(|(open, metadata)| fs::read_all(&open, &metadata, MAX_FILE));
+            .and_then(|(open, stat)| fs::read_all(&open, stat.len(), MAX_FILE));
         let text = read.unwrap_or_else(|e| {
             log::error!("{shown}: {}", fs::error_text(&e));
             Vec::new()
@@ -157,7 +157,7 @@ impl SharedIndex {
 
     /// Whether an account's Maildir is there and not the session's own.
     fn is_shown(&self, root: &Path) -> bool {
-        root.metadata().is_ok_and(|m| m.is_dir() && self.own != Some((m.dev(), m.ino())))
+        inode(root).is_some_and(|inode| self.own != Some(inode))
     }
 
     /// What the name `#shared.<path>` stands for; `None` if the index does not have it.
@@ -235,6 +235,12 @@ impl SharedIndex {
             log::warn!("shared index: more than {MAX_GROUPS} groups");
         }
     }
+}
+
+/// Which directory a Maildir is; `None` if it is not there.
+fn inode(maildir: &Path) -> Option<(u64, u64)> {
+    let stat = Directory::enter(maildir).and_then(|maildir| maildir.own_stat());
+    stat.ok().map(|stat| stat.inode())
 }
 
 /// An account's or a group's name as a level of a folder's name (STORAGE 6.1): in modified UTF-7,

@@ -8,12 +8,15 @@ use super::host::Host;
 use super::names::key;
 use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
-use super::{Dir, Error, Store, folder_names, folders, renamed, upkeep};
+use super::{Entered, Error, Store, folder_names, folders, renamed, upkeep};
+use crate::sys::directory::Directory;
+use crate::sys::stat::Stat;
 use crate::sys::{clock, dir, fs};
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The file with the providers of all accounts of the host.
@@ -57,9 +60,9 @@ impl SharedLinks<'_> {
     /// and Maildirs without an absolute path, to which no link could lead.
     pub(crate) fn providers(&self) -> Vec<(Vec<u8>, PathBuf)> {
         let global = fs::open_through_link(self.global)
-            .and_then(|(file, m)| fs::read_all(&file, &m, MAX_FILE));
+            .and_then(|(file, stat)| fs::read_all(&file, stat.len(), MAX_FILE));
         let local = fs::join(self.root, LOCAL);
-        let own = fs::read_control(&local, MAX_FILE);
+        let own = Directory::enter(self.root).and_then(|root| root.read_control(LOCAL, MAX_FILE));
         let mut found = Vec::new();
         for (read, path) in [(global, self.global), (own, &local)] {
             let text = match read {
@@ -91,8 +94,10 @@ impl SharedLinks<'_> {
     pub(crate) fn all(&self) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
         for (name, root) in self.providers() {
-            for sub in folder_names::list(&root).unwrap_or_default() {
-                if folder_names::directory(&root, &sub).join("cur").is_dir() {
+            let Ok(maildir) = Directory::enter(&root).map(Rc::new) else { continue };
+            for sub in folder_names::list(&maildir).unwrap_or_default() {
+                let folder = folder_names::enter(&maildir, &sub);
+                if folder.is_ok_and(|folder| folder.has_directory(b"cur")) {
                     found.push([&*name, b".", &sub].concat());
                 }
             }
@@ -102,13 +107,14 @@ impl SharedLinks<'_> {
 
     /// All folders that the account is subscribed to, as `<name>.<folder>`.
     pub(crate) fn subscribed(&self) -> Vec<Vec<u8>> {
-        let tree = fs::join(self.root, TREE);
         let mut found = Vec::new();
-        for name in dir::names(&tree).unwrap_or_default() {
+        let Ok(tree) = self.tree() else { return found };
+        for name in tree.names().unwrap_or_default() {
             if name.contains(&b'.') {
                 continue;
             }
-            for folder in dir::names(&fs::join(&tree, &name)).unwrap_or_default() {
+            let folders = tree.enter_child(&name).and_then(|above| above.names());
+            for folder in folders.unwrap_or_default() {
                 if folder_names::is_valid(&folder) {
                     found.push([&*name, b".", &folder].concat());
                 }
@@ -121,20 +127,19 @@ impl SharedLinks<'_> {
     /// for unknown providers.
     pub(crate) fn find(&self, path: &[u8]) -> Option<LinkedFolder> {
         let dir = self.dir(path)?;
-        let dot = memchr::memchr(b'.', path)?;
-        let (name, rest) = path.split_at_checked(dot)?;
+        let (name, folder) = halves(path)?;
         let (_, root) = self.providers().into_iter().find(|(n, _)| n == name)?;
-        Some(LinkedFolder { dir, target: folder_names::directory(&root, rest.strip_prefix(b".")?) })
+        Some(LinkedFolder { dir, target: folder_names::directory(&root, folder) })
+    }
+
+    /// The directory with the subscribed folders.
+    fn tree(&self) -> io::Result<Directory> {
+        Directory::enter(self.root)?.enter_child(TREE)
     }
 
     /// The account's folder of a name, even if the provider is not known any more.
     fn dir(&self, path: &[u8]) -> Option<PathBuf> {
-        let dot = memchr::memchr(b'.', path)?;
-        let (name, rest) = path.split_at_checked(dot)?;
-        let folder = rest.strip_prefix(b".")?;
-        if name.is_empty() || name.contains(&b'/') || !folder_names::is_valid(folder) {
-            return None;
-        }
+        let (name, folder) = halves(path)?;
         Some(fs::join(&fs::join(&fs::join(self.root, TREE), name), folder))
     }
 
@@ -145,124 +150,147 @@ impl SharedLinks<'_> {
             return Ok(Subscribed::Already);
         }
         let link = self.find(path).ok_or(io::ErrorKind::NotFound)?;
-        let shared = link.dir.join("shared");
-        if fs::lstat(&shared).is_ok() {
+        let is_there = |folder: Directory| folder.stat(b"shared").is_ok();
+        if Directory::enter(&link.dir).is_ok_and(is_there) {
             return Ok(Subscribed::Already);
         }
-        let tree = fs::join(self.root, TREE);
-        let above = link.dir.parent().unwrap_or(&tree);
-        let parts = ["tmp", "cur", "new"].map(|part| link.dir.join(part));
-        for made in [&*tree, above, &link.dir].into_iter().chain(parts.iter().map(PathBuf::as_path))
-        {
-            match fs::mkdir(made, 0o700) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-                _ => {}
-            }
+        let (name, folder) = halves(path).ok_or(io::ErrorKind::NotFound)?;
+        let mut at = Directory::enter(self.root)?;
+        for level in [TREE, name, folder] {
+            make_if_missing(&at, level)?;
+            at = at.enter_child(level)?;
+        }
+        for part in ["tmp", "cur", "new"] {
+            make_if_missing(&at, part.as_bytes())?;
         }
         // Last: if this link exists, everything else does, too.
-        fs::symlink(&link.target, &shared)?;
+        at.symlink(&link.target, b"shared")?;
         Ok(Subscribed::Done)
     }
 
     /// Removes the account's folder and its flags, for UNSUBSCRIBE and DELETE. The provider's
     /// messages stay. As with any folder, its UIDVALIDITY does not come back.
     pub(crate) fn unsubscribe(&self, store: &Store, path: &[u8]) -> Result<Subscribed, Error> {
-        let Some(dir) = self.dir(path) else { return Ok(Subscribed::Already) };
-        if fs::lstat(&dir).is_err() {
-            return Ok(Subscribed::Already);
+        let Some((name, folder)) = halves(path) else { return Ok(Subscribed::Already) };
+        let open = || -> io::Result<_> {
+            let maildir = Directory::enter(self.root)?;
+            let tree = maildir.enter_child(TREE)?;
+            let above = tree.enter_child(name)?;
+            above.stat(folder)?;
+            Ok((maildir, tree, above))
+        };
+        let Ok((maildir, tree, above)) = open() else { return Ok(Subscribed::Already) };
+        if let Ok(open) = above.open_directory(folder) {
+            folders::outlast(store, &Entered::of(Rc::new(open)))?;
         }
-        folders::outlast(store, &Dir::at(&dir))?;
         // Links are removed, not followed.
-        folders::remove(store, &dir, self.root)?;
-        if let Some(above) = dir.parent() {
-            let _ = fs::rmdir(above);
-        }
+        folders::remove(store, (&above, folder), &maildir)?;
+        let _ = tree.rmdir(name);
         Ok(Subscribed::Done)
     }
 }
 
+/// The two halves of `<name>.<folder>`; `None` for what is not that.
+fn halves(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let dot = memchr::memchr(b'.', path)?;
+    let (name, rest) = path.split_at_checked(dot)?;
+    let folder = rest.strip_prefix(b".")?;
+    let is_name = !name.is_empty() && !name.contains(&b'/') && folder_names::is_valid(folder);
+    is_name.then_some((name, folder))
+}
+
+fn make_if_missing(parent: &Directory, name: &[u8]) -> io::Result<()> {
+    match parent.mkdir(name, 0o700) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
+
 impl LinkedFolder {
+    fn part(&self, name: &[u8]) -> io::Result<Directory> {
+        Directory::enter(&self.target)?.open_directory(name)
+    }
+
     /// Whether the provider has the folder.
     pub(crate) fn is_there(&self) -> bool {
-        self.target.join("cur").is_dir()
+        self.part(b"cur").is_ok()
     }
 
     /// Whether this account may add messages to the folder (STORAGE 5.5).
     pub(crate) fn is_writable(&self) -> bool {
-        fs::writable(&self.target.join("new"))
+        self.part(b"new").is_ok_and(|new| new.is_writable())
     }
 
     /// Whether SELECT is read-only.
     pub(crate) fn is_read_only(&self) -> bool {
-        !fs::writable(&self.target.join("cur"))
+        !self.part(b"cur").is_ok_and(|cur| cur.is_writable())
     }
 }
 
-fn mtime(path: &Path) -> io::Result<i128> {
-    Ok(fs::mtime_nanos(&path.metadata()?))
+fn mtime(directory: &Directory) -> io::Result<i128> {
+    Ok(directory.own_stat()?.mtime_nanos())
 }
 
 /// Brings the account's folder `dir` up to date with the provider's, before every scan of it
 /// (STORAGE 6.2, "Synchronisation"). If nothing has changed, this takes three stats.
-pub(crate) fn synchronise(dir: &Path, host: &Host) -> io::Result<()> {
-    let shared = dir.join("shared");
-    let target = std::fs::read_link(&shared)?;
+pub(crate) fn synchronise(dir: &Entered, host: &Host) -> io::Result<()> {
+    const STAMP: &[u8] = b"shared-timestamp";
+    let target = dir.folder().read_link(b"shared")?;
     if !target.is_absolute() {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    upkeep::purge_shared_tmp(&shared);
-    upkeep::move_new_to_cur(&shared);
+    let provider = Entered::of(Rc::new(Directory::enter(&target)?));
+    upkeep::purge_shared_tmp(&provider);
+    upkeep::move_new_to_cur(&provider);
     upkeep::move_new_to_cur(dir);
-    let stamp = dir.join("shared-timestamp");
-    let newest = mtime(&shared.join("new")).unwrap_or(0).max(mtime(&shared.join("cur"))?);
-    if fs::lstat(&stamp).is_ok_and(|m| fs::mtime_nanos(&m) > newest) {
+    let new_mail = provider.new_mail().and_then(|new| mtime(new)).unwrap_or(0);
+    let newest = new_mail.max(mtime(provider.cur()?)?);
+    if dir.folder().stat(STAMP).is_ok_and(|stat| stat.mtime_nanos() > newest) {
         return Ok(());
     }
     // Before the reading, so that the next one finds what comes in meanwhile.
-    let _ = fs::unlink(&stamp);
-    std::io::Write::write_all(&mut fs::create_new(&stamp, 0o600)?, b"\0")?;
-    update_links(dir, &target, host)
+    let _ = dir.folder().unlink(STAMP);
+    std::io::Write::write_all(&mut dir.folder().create_new(STAMP, 0o600)?, b"\0")?;
+    update_links(dir, &provider, host)
 }
 
-fn update_links(dir: &Path, target: &Path, host: &Host) -> io::Result<()> {
+fn update_links(dir: &Entered, provider: &Entered, host: &Host) -> io::Result<()> {
     // The provider's messages: file names by key.
     let mut messages: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
-    dir::for_each(&dir::open(&target.join("cur"))?, |name, kind| {
+    dir::for_each(&provider.cur()?.reading()?, |name, kind| {
         if !name.starts_with(b".") && kind != dir::EntryKind::Dir {
             messages.insert(key(name).to_vec(), name.to_vec());
         }
     })?;
-    let cur = target.join("cur");
-    let tmp = dir.join("tmp");
+    let cur = provider.cur_path();
+    let tmp = dir.tmp()?;
     let new_link = |name: &[u8]| -> io::Result<TemporaryFile> {
-        let mut link = TemporaryFile::create(host, &tmp, b"_newlink", 0o600)?;
+        let mut link = TemporaryFile::create(host, tmp, b"_newlink", 0o600)?;
         link.become_link(&fs::join(&cur, name))?;
         Ok(link)
     };
-    for part in ["new", "cur"] {
-        let here = dir.join(part);
-        for link in dir::names(&here)? {
+    for here in [dir.new_mail()?, dir.cur()?] {
+        for link in here.names()? {
             if link.starts_with(b".") {
                 continue;
             }
-            let at = fs::join(&here, &link);
             // What is no link was not made by us, and stays.
-            let Ok(points_at) = std::fs::read_link(&at) else { continue };
+            let Ok(points_at) = here.read_link(&link) else { continue };
             match messages.remove(key(&link)) {
-                None => match fs::unlink(&at) {
+                None => match here.unlink(&link) {
                     Err(e) if !is_missing(&e) => return Err(e),
                     _ => {}
                 },
                 Some(name) if points_at != fs::join(&cur, &name) => {
-                    new_link(&name)?.rename_to(&at)?
+                    new_link(&name)?.rename_to(here, &link)?
                 }
                 Some(_) => {}
             }
         }
     }
-    let new = dir.join("new");
+    let new = dir.new_mail()?;
     for (key, name) in messages {
-        match new_link(&name)?.rename_new_to(&fs::join(&new, &[&*key, b":2,"].concat())) {
+        match new_link(&name)?.rename_new_to(new, &[&*key, b":2,"].concat()) {
             // Another session was first, or something else has this name.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
@@ -275,13 +303,13 @@ fn update_links(dir: &Path, target: &Path, host: &Host) -> io::Result<()> {
 /// account's `cur`). `None` if the link leads elsewhere.
 ///
 /// Errors: `NotFound` if there is no such link.
-fn target_of(dir: &Path, name: &[u8]) -> io::Result<Option<(PathBuf, Vec<u8>)>> {
-    let target = std::fs::read_link(fs::join(&dir.join("cur"), name))?;
-    let provider = std::fs::read_link(dir.join("shared")).unwrap_or_default().join("cur");
-    if target.parent() != Some(&provider) {
+fn target_of<'a>(dir: &'a Entered, name: &[u8]) -> io::Result<Option<(&'a Directory, Vec<u8>)>> {
+    let target = dir.cur()?.read_link(name)?;
+    let Ok((path, provider)) = dir.provider() else { return Ok(None) };
+    if target.parent() != Some(path) {
         return Ok(None);
     }
-    Ok(target.file_name().map(|name| name.as_encoded_bytes().to_vec()).map(|name| (provider, name)))
+    Ok(target.file_name().map(|name| (&**provider, name.as_encoded_bytes().to_vec())))
 }
 
 /// How many renames by others one operation follows.
@@ -296,20 +324,20 @@ const MAX_READINGS: u32 = 4;
 /// Errors: `NotFound` if there is no such link, `ResourceBusy` if the file was renamed too fast to
 /// be followed.
 fn with_target<T>(
-    dir: &Path,
+    dir: &Entered,
     name: &[u8],
-    mut act: impl FnMut(&Path) -> io::Result<T>,
+    mut act: impl FnMut(&Directory, &[u8]) -> io::Result<T>,
 ) -> io::Result<Option<T>> {
     let Some((provider, mut file)) = target_of(dir, name)? else { return Ok(None) };
     for _ in 0..MAX_RENAMES {
         // A stat would be out of date at once, so `act` itself is tried with every likely name.
         for name in [file.clone()].into_iter().chain(renamed::likely(key(&file), &file)) {
-            match act(&fs::join(&provider, &name)) {
+            match act(provider, &name) {
                 Err(e) if is_missing(&e) || fs::is_gone(&e) => {}
                 done => return done.map(Some),
             }
         }
-        match name_now(&provider, &file)? {
+        match name_now(provider, &file)? {
             Some(now) => file = now,
             None => return Ok(None),
         }
@@ -320,11 +348,11 @@ fn with_target<T>(
 }
 
 /// The present name of a provider's file; `None` if it is gone.
-fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+fn name_now(provider: &Directory, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     for _ in 0..MAX_READINGS {
         let mut now = None;
-        let read = dir::open(provider).and_then(|open| {
-            let before = Stamp::of(&open.metadata()?);
+        let read = provider.reading().and_then(|open| {
+            let before = Stamp::of(&Stat::of(&open)?);
             dir::for_each(&open, |there, _| {
                 if !there.starts_with(b".") && key(there) == key(name) {
                     now = Some(there.to_vec());
@@ -332,7 +360,7 @@ fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
             })?;
             // If nothing was renamed during the reading, nothing was hidden. Two changes within one
             // tick of the clock leave the same time.
-            Ok(before.is_settled(clock::now_nanos()) && before == Stamp::of(&open.metadata()?))
+            Ok(before.is_settled(clock::now_nanos()) && before == Stamp::of(&Stat::of(&open)?))
         });
         let is_unchanged = match read {
             Err(e) if is_missing(&e) => return Ok(None),
@@ -349,30 +377,30 @@ fn name_now(provider: &Path, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
 
 /// Opens the provider's file of a message. Only the account's own link is followed, not a link
 /// among the provider's files, where others can write. `None` if the file is gone.
-pub(crate) fn open(dir: &Path, name: &[u8]) -> io::Result<Option<(File, Metadata)>> {
-    with_target(dir, name, fs::open)
+pub(crate) fn open(dir: &Entered, name: &[u8]) -> io::Result<Option<(File, Stat)>> {
+    with_target(dir, name, Directory::open)
 }
 
 /// Expunges a message (`name` in the account's `cur`): the provider's file, then the link. `false`
 /// if the file cannot be removed. Then the link stays and loses its `T` (STORAGE 6.2).
-pub(crate) fn expunge(dir: &Path, name: &[u8]) -> io::Result<bool> {
-    let link = fs::join(&dir.join("cur"), name);
-    let removed = match with_target(dir, name, fs::unlink) {
+pub(crate) fn expunge(dir: &Entered, name: &[u8]) -> io::Result<bool> {
+    let cur = dir.cur()?;
+    let removed = match with_target(dir, name, Directory::unlink) {
         Ok(Some(())) => true,
         // The file is gone, or the link leads elsewhere, to what must not be removed.
-        Ok(None) => link.metadata().is_err_and(|e| is_missing(&e)),
+        Ok(None) => cur.leads_nowhere(name),
         // The link has another name by now, or the file is renamed too fast.
         Err(e) if fs::is_gone(&e) || e.kind() == io::ErrorKind::ResourceBusy => return Err(e),
         Err(_) => false,
     };
     if removed {
-        fs::unlink(&link)?;
+        cur.unlink(name)?;
         return Ok(true);
     }
     let flags = name.get(key(name).len()..).unwrap_or_default();
     let kept: Vec<u8> = flags.iter().filter(|b| **b != b'T').copied().collect();
     if kept.len() != flags.len() {
-        fs::rename_new(&link, &fs::join(&dir.join("cur"), &[key(name), &kept].concat()))?;
+        cur.rename_new(name, cur, &[key(name), &kept].concat())?;
     }
     Ok(false)
 }

@@ -1,36 +1,28 @@
 //! Stamps: by the times of a directory we prove that nothing in it has changed.
 
-use crate::sys::{dir, fs};
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use crate::sys::directory::Directory;
+use crate::sys::stat::Stat;
 use std::time::Duration;
 
 /// Which file or directory, and when it last changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
+    /// Device and inode.
+    inode: (u64, u64),
     mtime: i128,
     ctime: i128,
 }
 
 impl Stamp {
-    /// The stamp of what these metadata describe.
-    pub(super) fn of(metadata: &Metadata) -> Stamp {
-        let ctime =
-            i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
-        Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            mtime: fs::mtime_nanos(metadata),
-            ctime,
-        }
+    /// The stamp of what this is about.
+    pub(super) fn of(stat: &Stat) -> Stamp {
+        Stamp { inode: stat.inode(), mtime: stat.mtime_nanos(), ctime: stat.ctime_nanos() }
     }
 
-    /// The stamp of a directory, from a descriptor opened afresh: over NFS, open asks the server.
-    pub(super) fn of_directory(path: &Path) -> Option<Stamp> {
-        dir::open(path).and_then(|d| d.metadata()).ok().map(|m| Stamp::of(&m))
+    /// The stamp of a directory in `folder`, opened afresh: over NFS, open asks the server.
+    pub(super) fn of_directory(folder: &Directory, name: &[u8]) -> Option<Stamp> {
+        let opened = folder.open_to_read(name).ok()?;
+        Stat::of(&opened).ok().map(|stat| Stamp::of(&stat))
     }
 
     /// Whether the file system seems to keep times in whole seconds.
@@ -48,7 +40,7 @@ impl Stamp {
 
     /// Whether this is the same directory, changed or not.
     pub(super) fn is_same_place(self, other: Stamp) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
+        self.inode == other.inode
     }
 
     /// Whether every change after `now` (nanoseconds since 1970) gives another stamp. That is so if

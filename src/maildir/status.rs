@@ -1,15 +1,15 @@
 //! STATUS of a folder that is not selected: the counts of what a scan would find, without moving a
 //! message or giving a UID (STORAGE 1.3).
 
+use super::dir::UID_FILE;
 use super::lock::Lock;
 use super::messages::bit;
 use super::reading::FolderReading;
 use super::stamp::Stamp;
 use super::time::ScanTime;
-use super::{Dir, Error, Store, keywords, uiddb};
+use super::{Entered, Error, Store, keywords, uiddb};
 use crate::sys::fs;
 use crate::types::{Flags, UidValidity};
-use std::path::Path;
 
 /// The counts of STATUS (RFC 3501 6.3.10).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,19 +36,19 @@ struct Stamps {
 /// it: if the stamps of the UID file and of the directories are the same before and after, and a
 /// change would have changed them, the counts are those of one moment. Otherwise it counts again
 /// under the lock.
-pub(crate) fn read(store: &Store, dir: &Dir) -> Result<Status, Error> {
+pub(crate) fn read(store: &Store, dir: &Entered) -> Result<Status, Error> {
     let time = ScanTime::of(None);
-    let uid_file = || fs::lstat(&dir.uid_file()).ok().map(|m| Stamp::of(&m));
-    let before = uid_file().filter(|stamp| stamp.is_settled(time.nanos) && dir.keywords().is_dir());
+    let uid_file = || dir.folder().stat(UID_FILE).ok().map(|stat| Stamp::of(&stat));
+    let before = uid_file().filter(|stamp| stamp.is_settled(time.nanos) && dir.keywords().is_ok());
     if before.is_some()
         && let Ok((status, stamps)) = count(store, dir, &time)
     {
-        let same = |path: &Path, old: Option<Stamp>| {
-            old.is_none_or(|stamp| stamp.is_settled(time.nanos)) && Stamp::of_directory(path) == old
+        let same = |part: &[u8], old: Option<Stamp>| {
+            old.is_none_or(|stamp| stamp.is_settled(time.nanos))
+                && Stamp::of_directory(dir.folder(), part) == old
         };
-        let is_unchanged = stamps.cur.is_some()
-            && same(&dir.cur(), stamps.cur)
-            && same(&dir.new_mail(), stamps.new_mail);
+        let is_unchanged =
+            stamps.cur.is_some() && same(b"cur", stamps.cur) && same(b"new", stamps.new_mail);
         if is_unchanged && uid_file() == before {
             return Ok(status);
         }
@@ -57,7 +57,7 @@ pub(crate) fn read(store: &Store, dir: &Dir) -> Result<Status, Error> {
 }
 
 /// Counts under the folder's lock, if it can be locked.
-fn read_locked(store: &Store, dir: &Dir) -> Result<Status, Error> {
+fn read_locked(store: &Store, dir: &Entered) -> Result<Status, Error> {
     let lock = match Lock::acquire(store, dir) {
         Ok(lock) => Some(lock),
         Err(e) if e.io().is_some_and(|e| fs::is_unwritable(e) || fs::is_full(e)) => None,
@@ -73,7 +73,7 @@ fn read_locked(store: &Store, dir: &Dir) -> Result<Status, Error> {
 }
 
 /// The counts, and the stamps of the directories that they come from.
-fn count(store: &Store, dir: &Dir, time: &ScanTime) -> Result<(Status, Stamps), Error> {
+fn count(store: &Store, dir: &Entered, time: &ScanTime) -> Result<(Status, Stamps), Error> {
     let file = uiddb::read(dir)?;
     let mut reading = FolderReading::new(store, dir, file.messages);
     reading.read_cur(time.nanos)?;

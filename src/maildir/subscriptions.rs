@@ -4,9 +4,10 @@
 use super::error::is_missing;
 use super::host::Host;
 use super::temporary;
-use crate::sys::fs;
+use crate::sys::directory::Directory;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 
 const FILE: &[u8] = b"courierimapsubscribed";
 /// The most bytes of the file.
@@ -23,7 +24,7 @@ pub(crate) struct Subscriptions<'a> {
 
 impl Subscriptions<'_> {
     fn text(&self) -> io::Result<Vec<u8>> {
-        match fs::read_control(&fs::join(self.root, FILE), MAX_FILE) {
+        match Directory::enter(self.root).and_then(|here| here.read_control(FILE, MAX_FILE)) {
             Err(e) if is_missing(&e) => Ok(Vec::new()),
             other => other,
         }
@@ -35,9 +36,9 @@ impl Subscriptions<'_> {
             data.extend_from_slice(line);
             data.push(b'\n');
         }
-        let target = fs::join(self.root, FILE);
-        let tmp = fs::join(self.root, b"tmp");
-        temporary::replace(self.host, &tmp, b"_imapsubscribe0", &target, &data)
+        let maildir = Directory::enter(self.root)?;
+        let tmp = Rc::new(maildir.open_directory(b"tmp")?);
+        temporary::replace(self.host, (&tmp, b"_imapsubscribe0"), (&maildir, FILE), &data)
     }
 
     /// The names in the order of the file, as control files have them: UTF-8, with the namespace's

@@ -3,10 +3,12 @@
 
 use super::host::Host;
 use super::names;
+use crate::sys::directory::Directory;
 use crate::sys::{clock, fs};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How many names are tried before it is an error that they are all taken.
@@ -28,7 +30,10 @@ pub(super) fn with_new_name<T>(mut make: impl FnMut() -> io::Result<T>) -> io::R
 
 /// A file in `tmp`. It is removed when this is dropped, unless it was put in its place before.
 pub(super) struct TemporaryFile {
-    path: Option<PathBuf>,
+    /// The directory in which it was made, or to which it was moved.
+    directory: Rc<Directory>,
+    /// Its name there; `None` once it is in its place.
+    name: Option<Vec<u8>>,
     file: Option<File>,
 }
 
@@ -37,23 +42,31 @@ impl TemporaryFile {
     /// reading and writing.
     pub(super) fn create(
         host: &Host,
-        tmp: &Path,
+        tmp: &Rc<Directory>,
         tag: &[u8],
         mode: u32,
     ) -> io::Result<TemporaryFile> {
-        with_new_name(|| TemporaryFile::create_at(fs::join(tmp, &names::with_tag(host, tag)), mode))
+        with_new_name(|| TemporaryFile::create_at(tmp, names::with_tag(host, tag), mode))
     }
 
     /// Makes an empty file of this name, which must not exist.
-    pub(super) fn create_at(path: PathBuf, mode: u32) -> io::Result<TemporaryFile> {
-        let file = fs::create_new(&path, mode)?;
-        Ok(TemporaryFile { path: Some(path), file: Some(file) })
+    pub(super) fn create_at(
+        directory: &Rc<Directory>,
+        name: Vec<u8>,
+        mode: u32,
+    ) -> io::Result<TemporaryFile> {
+        let file = directory.create_new(&name, mode)?;
+        Ok(TemporaryFile { directory: Rc::clone(directory), name: Some(name), file: Some(file) })
     }
 
     /// Makes a second name in `tmp` for an open file. There is nothing to be written.
-    pub(super) fn link_at(path: PathBuf, source: &File) -> io::Result<TemporaryFile> {
-        fs::link_open(source, &path)?;
-        Ok(TemporaryFile { path: Some(path), file: None })
+    pub(super) fn link_at(
+        directory: &Rc<Directory>,
+        name: Vec<u8>,
+        source: &File,
+    ) -> io::Result<TemporaryFile> {
+        directory.link_open(source, &name)?;
+        Ok(TemporaryFile { directory: Rc::clone(directory), name: Some(name), file: None })
     }
 
     /// The open file; an error once it is closed.
@@ -66,9 +79,19 @@ impl TemporaryFile {
         self.file.is_none()
     }
 
-    /// The path; empty once the file is in its place.
-    pub(super) fn path(&self) -> &Path {
-        self.path.as_deref().unwrap_or(Path::new(""))
+    /// The directory in which it is.
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The name; empty once the file is in its place.
+    pub(super) fn name(&self) -> &[u8] {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// The path, for the log.
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.path_of(self.name())
     }
 
     /// Closes the file, after a sync if `sync` is set. When this returns without an error, every
@@ -86,54 +109,55 @@ impl TemporaryFile {
     /// Replaces the empty file by a symbolic link of its name.
     pub(super) fn become_link(&mut self, target: &Path) -> io::Result<()> {
         self.close(false)?;
-        fs::unlink(self.path())?;
-        fs::symlink(target, self.path())
+        self.directory.unlink(self.name())?;
+        self.directory.symlink(target, self.name())
     }
 
     /// Renames the file, which is still temporary.
-    pub(super) fn move_to(&mut self, path: PathBuf) -> io::Result<()> {
-        fs::rename(self.path(), &path)?;
-        self.path = Some(path);
+    pub(super) fn move_to(&mut self, to: &Rc<Directory>, name: Vec<u8>) -> io::Result<()> {
+        self.directory.rename(self.name(), to, &name)?;
+        self.directory = Rc::clone(to);
+        self.name = Some(name);
         Ok(())
     }
 
     /// Puts the file in its place, and replaces what is there.
-    pub(super) fn rename_to(mut self, target: &Path) -> io::Result<()> {
+    pub(super) fn rename_to(mut self, to: &Directory, name: &[u8]) -> io::Result<()> {
         self.close(false)?;
-        fs::rename(self.path(), target)?;
-        self.path = None;
+        self.directory.rename(self.name(), to, name)?;
+        self.name = None;
         Ok(())
     }
 
     /// Puts the file in its place, where nothing may be (`AlreadyExists`). After an error it is
     /// still temporary.
-    pub(super) fn rename_new_to(&mut self, target: &Path) -> io::Result<()> {
+    pub(super) fn rename_new_to(&mut self, to: &Directory, name: &[u8]) -> io::Result<()> {
         self.close(false)?;
-        fs::rename_new(self.path(), target)?;
-        self.path = None;
+        self.directory.rename_new(self.name(), to, name)?;
+        self.name = None;
         Ok(())
     }
 }
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = fs::unlink(path);
+        if let Some(name) = &self.name {
+            let _ = self.directory.unlink(name);
         }
     }
 }
 
-/// Replaces the whole of a small control file, by way of a file in `tmp` with this tag.
+/// Replaces the whole of a small control file, `name` in `to`, by way of a file in `tmp` with this
+/// tag.
 pub(super) fn replace(
     host: &Host,
-    tmp: &Path,
-    tag: &[u8],
-    target: &Path,
+    (tmp, tag): (&Rc<Directory>, &[u8]),
+    (to, name): (&Directory, &[u8]),
     data: &[u8],
 ) -> io::Result<()> {
     let file = TemporaryFile::create(host, tmp, tag, 0o644)?;
     file.file()?.write_all(data)?;
-    file.rename_to(target)
+    file.rename_to(to, name)
 }
 
 #[cfg(test)]
@@ -145,18 +169,18 @@ mod tests {
     fn temporary_files_go_away() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::new(b"h");
-        let create = |tag: &[u8]| TemporaryFile::create(&host, dir.path(), tag, 0o644).unwrap();
-        let paths: Vec<_> =
-            (0..50).map(|_| create(b"_courierlock")).map(|t| t.path().to_owned()).collect();
+        let open = Rc::new(Directory::enter(dir.path()).unwrap());
+        let create = |tag: &[u8]| TemporaryFile::create(&host, &open, tag, 0o644).unwrap();
+        let paths: Vec<_> = (0..50).map(|_| create(b"_courierlock")).map(|t| t.path()).collect();
         assert!(paths.iter().all(|p| !p.exists()));
         let mut kept = create(b"");
         kept.close(true).unwrap();
-        kept.rename_to(&dir.path().join("x")).unwrap();
+        kept.rename_to(&open, b"x").unwrap();
         assert!(dir.path().join("x").exists());
-        assert!(create(b"").rename_new_to(&dir.path().join("x")).is_err());
+        assert!(create(b"").rename_new_to(&open, b"x").is_err());
         let mut link = create(b"_newlink");
         link.become_link(Path::new("x")).unwrap();
-        link.rename_new_to(&dir.path().join("y")).unwrap();
+        link.rename_new_to(&open, b"y").unwrap();
         assert_eq!(std::fs::read_link(dir.path().join("y")).unwrap(), Path::new("x"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
     }

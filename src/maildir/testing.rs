@@ -4,7 +4,7 @@
 
 use super::deliver::Delivery;
 use super::scan::{Mode, Scanned, Snapshot, scan};
-use super::{Config, Dir, Error, Store};
+use super::{Config, Dir, Entered, Error, Store};
 use crate::types::Flags;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -51,6 +51,11 @@ impl TestFolder {
     pub(super) fn sub(&self, name: &str) -> TestFolder {
         let dir = Dir::at(self.dir.path().join(format!(".{name}")));
         TestFolder { root: self.root.clone(), dir, store: Store::new(self.store.config.clone()) }
+    }
+
+    /// The folder, entered now.
+    pub(super) fn enter(&self) -> Entered {
+        self.dir.enter().unwrap()
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -105,7 +110,8 @@ impl TestFolder {
         previous: Option<&Snapshot>,
         deliveries: Vec<Delivery>,
     ) -> Result<Scanned, Error> {
-        scan(&self.store, &self.dir, mode, previous, deliveries)
+        let entered = self.dir.enter().map_err(Error::about("opening", self.dir.path()))?;
+        scan(&self.store, &entered, mode, previous, deliveries)
     }
 
     /// Sets a file's modification time so many seconds back.
@@ -115,7 +121,7 @@ impl TestFolder {
 
     /// A finished delivery to here.
     pub(super) fn delivery(&self, text: &str, flags: Flags, keywords: &[&str]) -> Delivery {
-        let mut delivery = Delivery::create(&self.store, &self.dir, None).unwrap();
+        let mut delivery = Delivery::create(&self.store, &self.enter(), None).unwrap();
         delivery.write(text.as_bytes()).unwrap();
         let keywords = keywords.iter().map(|k| k.as_bytes().to_vec()).collect();
         delivery.finish(&self.store, flags, keywords, None).unwrap();

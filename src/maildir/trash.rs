@@ -3,12 +3,12 @@
 
 use super::folder_names;
 use super::quota::{self, Quota};
-use super::upkeep;
-use crate::sys::{dir, fs};
+use super::{Entered, upkeep};
+use crate::sys::directory::Directory;
 use crate::types::Flags;
 use crate::types::number::atoi;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::rc::Rc;
 
 const DAY: i64 = 86_400;
 
@@ -54,23 +54,25 @@ pub(crate) fn rules(setting: &[u8], trash: &[u8]) -> Vec<Rule> {
 /// are.
 pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) -> u64 {
     let mut removed = 0u64;
+    let Ok(maildir) = Directory::enter(root).map(Rc::new) else { return removed };
     for rule in rules {
-        let folder = folder_names::directory(root, &rule.folder);
-        if dir::open(&folder.join("cur")).is_err() {
+        let Ok(folder) = folder_names::enter(&maildir, &rule.folder).map(Entered::of) else {
+            continue;
+        };
+        if folder.cur().is_err() {
             continue;
         }
         upkeep::move_new_to_cur(&folder);
         let before = now.saturating_sub(rule.days.saturating_mul(DAY));
         let (mut bytes, mut messages) = (0u64, 0u64);
-        for part in ["cur", "new"] {
-            let here = folder.join(part);
-            for name in dir::names(&here).unwrap_or_default() {
-                let path = fs::join(&here, &name);
-                let Ok(metadata) = fs::lstat(&path) else { continue };
+        for part in [folder.cur(), folder.new_mail()] {
+            let Ok(part) = part else { continue };
+            for name in part.names().unwrap_or_default() {
+                let Ok(stat) = part.stat(&name) else { continue };
                 if name.starts_with(b".")
-                    || metadata.is_dir()
-                    || metadata.ctime() >= before
-                    || fs::unlink(&path).is_err()
+                    || stat.is_dir()
+                    || stat.ctime() >= before
+                    || part.unlink(&name).is_err()
                 {
                     continue;
                 }
@@ -79,7 +81,7 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
                 if quota::is_counted_folder(&rule.folder)
                     && quota::is_counted(Flags::of_file_name(&name))
                 {
-                    bytes = bytes.saturating_add(metadata.len());
+                    bytes = bytes.saturating_add(stat.len());
                     messages = messages.saturating_add(1);
                 }
             }
@@ -159,9 +161,9 @@ mod tests {
         stdfs::write(folder.join("new/1.a"), "x").unwrap();
         stdfs::write(folder.join("cur/2.b:2,S"), "x").unwrap();
         // An old message that was moved here just now stays.
-        fs::set_mtime(&folder.join("cur/2.b:2,S"), 0).unwrap();
+        crate::sys::fs::set_mtime(&folder.join("cur/2.b:2,S"), 0).unwrap();
         assert_eq!(purge_in(TODAY, dir.path(), &rules(b"Trash:1,None:1", b"Trash")), 0);
-        let mut names: Vec<_> = dir::names(&folder.join("cur")).unwrap();
+        let mut names: Vec<_> = Directory::enter(&folder.join("cur")).unwrap().names().unwrap();
         names.sort();
         assert_eq!(names, [b"1.a:2,".to_vec(), b"2.b:2,S".to_vec()]);
     }

@@ -2,10 +2,10 @@
 //! and its content becomes the arena of the messages' names. It is replaced as a whole, under the
 //! folder's lock.
 
-use super::dir::MAX_CONTROL_FILE;
+use super::dir::{MAX_CONTROL_FILE, UID_FILE};
 use super::messages::Messages;
 use super::temporary::TemporaryFile;
-use super::{Dir, Error, Store};
+use super::{Entered, Error, Store};
 use crate::sys::fs;
 use crate::types::{UidValidity, number};
 use std::io::{self, Seek, Write};
@@ -39,20 +39,18 @@ impl UidFile {
 }
 
 /// Reads the UID file of a folder. A missing file is as an empty one.
-pub(super) fn read(dir: &Dir) -> Result<UidFile, Error> {
-    let path = dir.uid_file();
-    let about = Error::about("reading", &path);
-    match fs::read_control(&path, MAX_CONTROL_FILE) {
+pub(super) fn read(dir: &Entered) -> Result<UidFile, Error> {
+    match dir.folder().read_control(UID_FILE, MAX_CONTROL_FILE) {
         Ok(data) => Ok(parse(data)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(UidFile::absent()),
         // A damaged file system or a missing right: new UIDs for all messages would be worse.
-        Err(e) => Err(about(e)),
+        Err(e) => Err(Error::about("reading", &dir.uid_file_path())(e)),
     }
 }
 
 /// The UIDVALIDITY in a folder's UID file. Only the first line is read.
-pub(crate) fn validity_of(dir: &Dir) -> Option<UidValidity> {
-    let (file, _) = fs::open(&dir.uid_file()).ok()?;
+pub(crate) fn validity_of(dir: &Entered) -> Option<UidValidity> {
+    let (file, _) = dir.folder().open(UID_FILE).ok()?;
     let mut start = [0u8; 256];
     let got = fs::read_at(&file, &mut start, 0).ok()?;
     let line = start.get(..got)?.split(|b| *b == b'\n').next()?;
@@ -170,7 +168,7 @@ pub(super) struct Header {
 /// A new UID file that is not in its place yet.
 pub(super) struct Draft<'a> {
     store: &'a Store,
-    dir: &'a Dir,
+    dir: &'a Entered,
     file: TemporaryFile,
     /// Whether the file was made larger than its content may be.
     is_reserved: bool,
@@ -187,10 +185,10 @@ const CHUNK: usize = 64 * 1024;
 
 impl<'a> Draft<'a> {
     /// An empty one.
-    pub(super) fn new(store: &'a Store, dir: &'a Dir) -> io::Result<Draft<'a>> {
+    pub(super) fn new(store: &'a Store, dir: &'a Entered) -> io::Result<Draft<'a>> {
         let mut tag = b"_imapuid_".to_vec();
         number::push(&mut tag, store.next_uid_file());
-        let file = TemporaryFile::create(&store.config.host, &dir.tmp(), &tag, 0o644)?;
+        let file = TemporaryFile::create(&store.config.host, dir.tmp()?, &tag, 0o644)?;
         Ok(Draft { store, dir, file, is_reserved: false })
     }
 
@@ -199,7 +197,7 @@ impl<'a> Draft<'a> {
     /// That is done only if the disk was full before ([`Store::is_out_of_room`]).
     pub(super) fn with_room(
         store: &'a Store,
-        dir: &'a Dir,
+        dir: &'a Entered,
         messages: &Messages,
         new_names: &[Vec<u8>],
     ) -> io::Result<Draft<'a>> {
@@ -268,9 +266,9 @@ impl<'a> Draft<'a> {
         if store.config.fsync {
             fs::sync_file(file.file()?)?;
         }
-        file.rename_to(&dir.uid_file())?;
+        file.rename_to(dir.folder(), UID_FILE)?;
         if store.config.fsync && sync_directory {
-            fs::sync_dir(dir.path())?;
+            dir.folder().sync()?;
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Notification of changes by inotify, for IDLE and for waiting until a lock is released. A watch
 //! exists only during the wait: an account may have few of them, and many sessions.
 
-use super::Dir;
+use super::Entered;
+use crate::sys::directory::Directory;
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 
 /// Notifies of changes in a folder, or of the removal of a file.
 pub(crate) struct Watch {
@@ -19,14 +19,19 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Watches `new`, `cur` and the keywords of a folder (STORAGE 9), and whether they and the
-    /// folder stay in their places. The folder has to be scanned after this, for the changes before
-    /// it.
-    pub(crate) fn new(dir: &Dir) -> io::Result<Watch> {
+    /// folder stay in their places. These are the directories that were entered: inotify takes
+    /// paths, and `/proc` has paths that lead to open directories. The folder has to be scanned
+    /// after this, for the changes before it. A directory that is removed is noticed when nobody
+    /// has it open any more.
+    pub(crate) fn new(dir: &Entered) -> io::Result<Watch> {
         Watch::with_keywords(dir, super::keywords::make_directory)
     }
 
     /// The same; `make` makes the directory of the keywords if it is missing.
-    fn with_keywords(dir: &Dir, make: impl Fn(&Dir) -> io::Result<()>) -> io::Result<Watch> {
+    fn with_keywords(
+        dir: &Entered,
+        make: impl Fn(&Entered) -> io::Result<()>,
+    ) -> io::Result<Watch> {
         let inotify = Inotify::init()?;
         let place = WatchMask::MOVE_SELF | WatchMask::DELETE_SELF | WatchMask::ONLYDIR;
         let files = WatchMask::CREATE
@@ -34,38 +39,30 @@ impl Watch {
             | WatchMask::MOVED_FROM
             | WatchMask::MOVED_TO
             | place;
-        inotify.watches().add(dir.new_mail(), files)?;
-        inotify.watches().add(dir.cur(), files)?;
-        let keywords = dir.keywords();
+        inotify.watches().add(dir.new_mail()?.proc_path(), files)?;
+        inotify.watches().add(dir.cur()?.proc_path(), files)?;
         let mut folder_mask = place;
-        match inotify.watches().add(&keywords, files) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                // Courier makes the directory, to watch it. A folder that cannot be written has
-                // none, until somebody else makes it.
-                if make(dir).is_ok() {
-                    inotify.watches().add(&keywords, files)?;
-                } else {
-                    folder_mask |= WatchMask::CREATE | WatchMask::MOVED_TO;
-                }
-            }
-            Err(e) => return Err(e),
-            Ok(_) => {}
+        // Courier makes the directory, to watch it. A folder that cannot be written has none, until
+        // somebody else makes it.
+        if dir.keywords().is_ok() || make(dir).is_ok() {
+            inotify.watches().add(dir.keywords()?.proc_path(), files)?;
+        } else {
+            folder_mask |= WatchMask::CREATE | WatchMask::MOVED_TO;
         }
-        let folder = Some(inotify.watches().add(dir.path(), folder_mask)?);
+        let folder = Some(inotify.watches().add(dir.folder().proc_path(), folder_mask)?);
         if folder_mask != place {
             // It may have been made just before the folder was watched.
-            let _ = inotify.watches().add(&keywords, files);
+            let keywords = dir.keywords().map(|keywords| keywords.proc_path());
+            let _ = keywords.and_then(|path| inotify.watches().add(path, files));
         }
         Ok(Watch { inotify, folder, is_whole: true })
     }
 
     /// Watches for the removal of one file (a lock that is released).
-    pub(super) fn of_file(path: &Path) -> io::Result<Watch> {
+    pub(super) fn of_file(directory: &Directory, name: &[u8]) -> io::Result<Watch> {
         let inotify = Inotify::init()?;
-        let mask = WatchMask::DELETE_SELF
-            | WatchMask::MOVE_SELF
-            | WatchMask::ATTRIB
-            | WatchMask::DONT_FOLLOW;
+        let mask = WatchMask::DELETE_SELF | WatchMask::MOVE_SELF | WatchMask::ATTRIB;
+        let (_pin, path) = directory.pin(name)?;
         inotify.watches().add(path, mask)?;
         Ok(Watch { inotify, folder: None, is_whole: true })
     }
@@ -118,6 +115,7 @@ impl Watch {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::maildir::Dir;
 
     #[test]
     fn notifies_of_changes() {
@@ -125,9 +123,9 @@ mod tests {
         for sub in ["cur", "new", "tmp"] {
             std::fs::create_dir(root.path().join(sub)).unwrap();
         }
-        let dir = Dir::at(root.path());
+        let dir = Dir::at(root.path()).enter().unwrap();
         let mut watch = Watch::new(&dir).unwrap();
-        assert!(dir.keywords().is_dir());
+        assert!(dir.keywords().is_ok());
         assert!(!watch.drain());
         for (n, sub) in ["cur", "new", "courierimapkeywords"].iter().enumerate() {
             let at = root.path().join(sub);
@@ -142,12 +140,13 @@ mod tests {
         std::fs::write(root.path().join("tmp/a"), "").unwrap();
         assert!(!watch.drain());
         assert!(watch.is_whole());
+        let folder = std::rc::Rc::clone(dir.folder());
+        drop(dir);
         std::fs::remove_dir(root.path().join("new")).unwrap();
         assert!(watch.drain() && !watch.is_whole());
         std::fs::create_dir(root.path().join("new")).unwrap();
-        assert!(Watch::new(&Dir::at(root.path().join("nowhere"))).is_err());
         std::fs::write(root.path().join("lock"), "").unwrap();
-        let mut lock = Watch::of_file(&root.path().join("lock")).unwrap();
+        let mut lock = Watch::of_file(&folder, b"lock").unwrap();
         assert!(!lock.drain());
         std::fs::remove_file(root.path().join("lock")).unwrap();
         assert!(lock.drain());
@@ -159,12 +158,12 @@ mod tests {
         for sub in ["cur", "new"] {
             std::fs::create_dir(root.path().join(sub)).unwrap();
         }
-        let dir = Dir::at(root.path());
-        let refuse = |_: &Dir| Err(io::ErrorKind::PermissionDenied.into());
+        let dir = Dir::at(root.path()).enter().unwrap();
+        let refuse = |_: &Entered| Err(io::ErrorKind::PermissionDenied.into());
         let mut watch = Watch::with_keywords(&dir, refuse).unwrap();
-        std::fs::write(dir.uid_file(), "").unwrap();
+        std::fs::write(dir.uid_file_path(), "").unwrap();
         assert!(!watch.drain());
-        std::fs::create_dir(dir.keywords()).unwrap();
+        std::fs::create_dir(dir.keywords_path()).unwrap();
         assert!(watch.drain() && !watch.is_whole());
     }
 }

@@ -9,6 +9,8 @@ use crate::maildir::resolve::{Namespace, Settings};
 use crate::maildir::{Config, Host, Store, trash};
 use crate::response::session::{Bye, FatalBye, Preauth};
 use crate::session::{Client, Counts, Features, Options, Outcome, Session, logging};
+use crate::sys::directory::Directory;
+use crate::sys::stat::Stat;
 use crate::sys::stdio::Stdio;
 use crate::sys::{alloc, clock, fs, process, signals, user};
 use crate::wire::{Io, io::STALL};
@@ -199,15 +201,15 @@ fn enter(
 /// 10.3). It has the connection for itself, no other descriptor of ours, and (Courier) our
 /// environment as it is: it runs as the user, who may read it anyway.
 fn login_program() {
-    let path = Path::new("loginexec");
-    let executable = path.symlink_metadata().is_ok_and(|m| m.is_file() && m.mode() & 0o100 != 0);
-    if !executable {
+    const NAME: &[u8] = b"loginexec";
+    let Ok(here) = Directory::enter(Path::new(".")) else { return };
+    if !here.stat(NAME).is_ok_and(|stat| stat.is_file() && stat.mode() & 0o100 != 0) {
         return;
     }
     use std::os::unix::process::CommandExt;
     match process::succeeds(Command::new("./loginexec").arg0("loginexec")) {
         Ok(true) => {
-            if let Err(e) = fs::unlink(path) {
+            if let Err(e) = here.unlink(NAME) {
                 log::error!("loginexec: {}", fs::error_text(&e));
             }
         }
@@ -252,17 +254,18 @@ pub(crate) fn empty_trash(s: &Session) {
 /// The file system's own time, in seconds since 1970, by a file that is made for it; `None` if none
 /// can be made.
 fn file_time() -> Option<i64> {
-    let path = Path::new("tmp/courier-imap.clockskew.chk");
+    const NAME: &[u8] = b"courier-imap.clockskew.chk";
+    let tmp = Directory::enter(Path::new(".")).and_then(|here| here.open_directory(b"tmp")).ok()?;
     let file = (0..10).find_map(|_| {
-        let _ = fs::unlink(path);
-        match fs::create_new(path, 0o666) {
+        let _ = tmp.unlink(NAME);
+        match tmp.create_new(NAME, 0o666) {
             // Another session begins in this very moment.
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => None,
             made => Some(made),
         }
     });
-    let time = file?.and_then(|file| file.metadata()).map(|m| m.mtime()).ok();
-    let _ = fs::unlink(path);
+    let time = file?.and_then(|file| Stat::of(&file)).map(|stat| stat.mtime()).ok();
+    let _ = tmp.unlink(NAME);
     time
 }
 

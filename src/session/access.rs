@@ -5,8 +5,9 @@ use super::folder::Folder;
 use super::refusal::{CANNOT_DELETE, CANNOT_OPEN, DOES_NOT_EXIST, denied};
 use super::reply::{Code, Outcome, Result};
 use super::{Selected, Session, logging};
+use crate::maildir::change::Trash;
 use crate::maildir::resolve::FolderKind;
-use crate::maildir::{Dir, folders, shared_link};
+use crate::maildir::{Dir, Entered, folders, shared_link};
 use crate::sys::fs;
 use crate::types::folder::NameError;
 use crate::types::{FolderName, Rights, Uid};
@@ -99,11 +100,11 @@ impl Session {
 
     /// Before a scan of an old-style shared folder: its links are brought up to date with the
     /// provider's folder.
-    pub(crate) fn synchronise(&self, folder: &Folder) -> Result<()> {
-        if !folder.is_link() {
+    pub(crate) fn synchronise(&self, folder: &Entered) -> Result<()> {
+        if !folder.is_of_links() {
             return Ok(());
         }
-        shared_link::synchronise(folder.dir.path(), &self.store.config.host)
+        shared_link::synchronise(folder, &self.store.config.host)
             .map_err(|e| self.io_refusal("shared folder", &e, CANNOT_OPEN))
     }
 
@@ -118,18 +119,19 @@ impl Session {
         self.outbox.as_ref().is_some_and(|outbox| own && outbox.folder == folder.at.sub)
     }
 
-    /// The folder that an expunged message is moved to; `None`: it is removed (PROTOCOL 6.3).
-    pub(crate) fn trash_for(&self, selected: &Selected, uid: Uid) -> Option<Dir> {
+    /// Whether an expunged message is moved to the trash; if not, it is removed (PROTOCOL 6.3).
+    pub(crate) fn goes_to_trash(&self, selected: &Selected, uid: Uid) -> bool {
         let folder = &selected.folder;
-        if !self.options.move_to_trash
-            || self.is_trash(folder)
-            || folder.is_link()
-            || selected.copied.contains(&uid)
-        {
-            return None;
-        }
+        self.options.move_to_trash
+            && !self.is_trash(folder)
+            && !folder.is_link()
+            && !selected.copied.contains(&uid)
+    }
+
+    /// The folder that expunged messages are moved to.
+    pub(crate) fn trash_folder(&self) -> Trash {
         // Courier's log shows it without `./`.
-        Some(Dir::at(fs::path(&[b".", &*self.trash].concat())))
+        Trash::at(Dir::at(fs::path(&[b".", &*self.trash].concat())))
     }
 
     /// Makes a folder with its access control list (STORAGE 1.1, 5.3).

@@ -23,7 +23,7 @@ impl Session {
 
     /// The quota of the Maildir that a folder is in.
     pub(crate) fn quota_of<'a>(&'a self, folder: &Folder) -> Quota<'a> {
-        Quota::new(&folder.at.root, &self.store.config)
+        folder.quota(&self.store.config)
     }
 
     /// Whether messages in a folder count at all (STORAGE 7.3).
@@ -76,14 +76,14 @@ impl Session {
         deliveries: Vec<Delivery>,
         text: &'static str,
     ) -> Result<Delivered> {
+        let entered = folder.enter_delivery().map_err(|e| self.store_error(e, text))?;
         let mut selected = selected.filter(|f| f.folder.name == folder.name);
         if let Some(selected) = selected.as_mut().filter(|_| !folder.is_link()) {
-            let uids = selected.deliver(self, deliveries, text)?;
+            let uids = selected.deliver(self, &entered, deliveries, text)?;
             return Ok((selected.snapshot.uid_validity, uids));
         }
-        let scanned =
-            scan::scan(&self.store, &folder.delivery_dir(), Mode::ReadWrite, None, deliveries)
-                .map_err(|e| self.store_error(e, text))?;
+        let scanned = scan::scan(&self.store, &entered, Mode::ReadWrite, None, deliveries)
+            .map_err(|e| self.store_error(e, text))?;
         // New mail of an old-style shared folder is linked into the open folder by its next scan.
         if let Some(selected) = selected {
             selected.rescan_if_possible(self)?;

@@ -21,7 +21,7 @@ use super::refusal::CANNOT_OPEN;
 use super::view::{self, Changes};
 use super::{Error, Result, Selected, Session};
 use crate::maildir::deliver::Delivery;
-use crate::maildir::{self, Snapshot, scan};
+use crate::maildir::{self, Entered, Snapshot, scan};
 use crate::types::{SetId, Uid};
 use std::collections::HashMap;
 
@@ -88,12 +88,17 @@ impl Selected {
 
     /// Scans the folder, unless it is proven unchanged.
     pub(crate) fn rescan(&mut self, s: &Session) -> Result<()> {
-        s.synchronise(&self.folder)?;
-        if scan::is_unchanged(&self.folder.dir, &self.snapshot) {
-            return Ok(());
-        }
-        let dir = &self.folder.dir;
-        match scan::scan(&s.store, dir, self.mode(), Some(&self.snapshot), Vec::new()) {
+        let scanned = match self.folder.enter_afresh() {
+            Ok(dir) => {
+                s.synchronise(&dir)?;
+                if scan::is_unchanged(&dir, &self.snapshot) {
+                    return Ok(());
+                }
+                scan::scan(&s.store, &dir, self.mode(), Some(&self.snapshot), Vec::new())
+            }
+            Err(e) => Err(e),
+        };
+        match scanned {
             Ok(scanned) => {
                 self.replace_snapshot(scanned.snapshot);
                 Ok(())
@@ -126,14 +131,15 @@ impl Selected {
         }
     }
 
-    /// Puts messages into the folder, under its lock, with a scan; their UIDs. `text` refuses.
+    /// Puts messages into the folder, entered as `dir`, under its lock, with a scan; their UIDs.
+    /// `text` refuses.
     pub(crate) fn deliver(
         &mut self,
         s: &Session,
+        dir: &Entered,
         deliveries: Vec<Delivery>,
         text: &'static str,
     ) -> Result<Vec<Uid>> {
-        let dir = &self.folder.dir;
         match scan::scan(&s.store, dir, self.mode(), Some(&self.snapshot), deliveries) {
             Ok(scanned) => {
                 self.replace_snapshot(scanned.snapshot);

@@ -1,12 +1,9 @@
 //! Reads directories with a large buffer: a scan of a folder spends its time here.
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 /// The type of an entry as the directory has it, without a stat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,18 +21,6 @@ pub(crate) enum EntryKind {
 }
 
 const BUFFER: usize = 128 * 1024;
-
-/// Opens a directory. A folder's own may be a link; `cur`, `new` and the like in it may not (ELOOP;
-/// see [`super::beneath`]).
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    if super::beneath::is_part(path) {
-        return super::beneath::open(path, OFlag::O_DIRECTORY | OFlag::O_NONBLOCK, 0);
-    }
-    File::options()
-        .read(true)
-        .custom_flags(libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK)
-        .open(path)
-}
 
 /// Calls `each` with every entry's name and kind, `.` and `..` left out, in the directory's own
 /// order.
@@ -77,11 +62,4 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
             each(name, kind);
         }
     }
-}
-
-/// The names of all entries; for small directories.
-pub(crate) fn names(path: &Path) -> io::Result<Vec<Vec<u8>>> {
-    let mut names = Vec::new();
-    for_each(&open(path)?, |name, _| names.push(name.to_vec()))?;
-    Ok(names)
 }

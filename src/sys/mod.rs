@@ -2,9 +2,10 @@
 //! it.
 
 pub(crate) mod alloc;
-mod beneath;
 pub(crate) mod clock;
 pub(crate) mod dir;
+pub(crate) mod directory;
+mod enter;
 pub(crate) mod filesystem;
 pub(crate) mod fs;
 pub(crate) mod last_words;
@@ -13,5 +14,6 @@ pub(crate) mod panic;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod signals;
+pub(crate) mod stat;
 pub(crate) mod stdio;
 pub(crate) mod user;

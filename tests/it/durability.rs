@@ -73,9 +73,32 @@ fn traced(maildir: &Maildir, env: &[(&str, &str)], play: impl FnOnce(&mut Sessio
     let call = |line: &str| {
         let rest = line.split_once(' ')?.1.trim_start();
         let (name, _) = rest.split_once('(')?;
-        Some(Call { name: name.to_owned(), line: rest.to_owned() })
+        // The calls below an open directory go by the names of those that take paths.
+        let name = match name {
+            "renameat" => "rename",
+            "unlinkat" => "unlink",
+            name => name,
+        };
+        Some(Call { name: name.to_owned(), line: whole_paths(rest) })
     };
     Trace { calls: text.lines().filter_map(call).collect() }
+}
+
+/// The line of a call with `"directory/name"` for each directory and name in it.
+fn whole_paths(line: &str) -> String {
+    let mut whole = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once(">, \"") {
+        match before.rsplit_once('<') {
+            Some((start, directory)) if directory.starts_with('/') => {
+                let start = start.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+                whole.push_str(&format!("{start}\"{directory}/"));
+            }
+            _ => whole.push_str(&format!("{before}>, \"")),
+        }
+        rest = after;
+    }
+    whole + rest
 }
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\nx\r\n";
@@ -111,7 +134,7 @@ fn nothing_is_answered_before_it_is_on_disk() {
         from,
         &[
             ("fsync", &["/tmp/", "_0.host.example"]),
-            ("renameat2", &["_0.host.example", "./cur/"]),
+            ("renameat2", &["_0.host.example", "/cur/"]),
             ("fsync", &["/cur>"]),
         ],
     );

@@ -69,9 +69,9 @@ impl Serving<'_> {
     /// Opens the message's file, or stats it where that is enough; whether it is there.
     fn open(&mut self, index: usize, number: Seq) -> Result<bool> {
         let find = if self.needs.bytes { message::open } else { message::stat };
-        let dir = &self.selected.folder.dir;
         let messages = &mut self.selected.snapshot.messages;
-        let mut found = find(dir, messages, index, &mut self.contents.reader);
+        let dir = self.selected.folder.enter();
+        let mut found = dir.and_then(|dir| find(&dir, messages, index, &mut self.contents.reader));
         if found.is_ok() && self.needs.all {
             let read = self.contents.reader.read_ahead();
             found = read.map_err(|e| maildir::Error::failed("reading a message", e));
@@ -113,10 +113,10 @@ impl Serving<'_> {
             if !self.contents.s.utf8() && self.contents.has_8bit_header() {
                 self.contents.s.send(&UnicodeMessage { number });
             }
-            let dir = &self.selected.folder.dir;
             let messages = &mut self.selected.snapshot.messages;
             let edit = change::Edit::new(Operation::Add, Flags::SEEN, Flags::SEEN);
-            match change::store_flags(dir, messages, index, &edit) {
+            let dir = self.selected.folder.enter();
+            match dir.and_then(|dir| change::store_flags(&dir, messages, index, &edit)) {
                 Ok(_) => {}
                 // It was there a moment ago, and the client has it. The next scan finds it gone.
                 Err(maildir::Error::Gone) => return,

@@ -44,8 +44,8 @@ impl Asked {
         }
         let mut reader = Reader::new();
         let file = self.file.reopen().unwrap();
-        let metadata = file.metadata().unwrap();
-        reader.set(file, &metadata);
+        let stat = crate::sys::stat::Stat::of(&file).unwrap();
+        reader.set(file, &stat);
         if needs(&asked).all {
             reader.read_ahead().unwrap();
         }

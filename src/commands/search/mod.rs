@@ -103,16 +103,18 @@ impl Folder for Live<'_> {
 
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
         let messages = &mut self.selected.snapshot.messages;
-        let opened = message::open(&self.selected.folder.dir, messages, index, reader).is_ok();
+        let dir = self.selected.folder.enter();
+        let opened = dir.and_then(|dir| message::open(&dir, messages, index, reader));
         self.note(index);
-        opened
+        opened.is_ok()
     }
 
     fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
         let messages = &mut self.selected.snapshot.messages;
-        let seen = message::stat(&self.selected.folder.dir, messages, index, reader).is_ok();
+        let dir = self.selected.folder.enter();
+        let seen = dir.and_then(|dir| message::stat(&dir, messages, index, reader));
         self.note(index);
-        seen
+        seen.is_ok()
     }
 }
 

@@ -38,7 +38,7 @@ fn flags_are_a_rename() {
     let d = TestFolder::of(&["1.a:2,PSa", "2.b", "3.c:2,"]);
     let mut m = d.scan().messages;
     let mut store = |i, operation, flags| {
-        letters(store_flags(&d.dir, &mut m, i, &Edit::new(operation, flags, ALL)).unwrap())
+        letters(store_flags(&d.enter(), &mut m, i, &Edit::new(operation, flags, ALL)).unwrap())
     };
     // Nothing to change: not even the unknown letters go.
     assert_eq!(store(0, Operation::Add, f("S")), "S");
@@ -61,23 +61,26 @@ fn changes_of_others_are_merged() {
     d.remove("cur/3.c:2,T");
     // What we knew as set is not any more, so setting it is a change.
     assert_eq!(
-        letters(store_flags(&d.dir, &mut m, 0, &Edit::new(Operation::Add, f("S"), ALL)).unwrap()),
+        letters(
+            store_flags(&d.enter(), &mut m, 0, &Edit::new(Operation::Add, f("S"), ALL)).unwrap()
+        ),
         "FS"
     );
     // The reading told of the others, too.
     assert!(m.take_changed(0) && m.take_changed(1) && !m.take_changed(1) && !m.take_changed(3));
     assert_eq!(
         letters(
-            store_flags(&d.dir, &mut m, 1, &Edit::new(Operation::Replace, f("S"), ALL)).unwrap()
+            store_flags(&d.enter(), &mut m, 1, &Edit::new(Operation::Replace, f("S"), ALL))
+                .unwrap()
         ),
         "S"
     );
     assert!(matches!(
-        store_flags(&d.dir, &mut m, 2, &Edit::new(Operation::Add, f("S"), ALL)),
+        store_flags(&d.enter(), &mut m, 2, &Edit::new(Operation::Add, f("S"), ALL)),
         Err(Error::Gone)
     ));
     assert!(matches!(
-        store_flags(&d.dir, &mut m, 9, &Edit::new(Operation::Add, f("S"), ALL)),
+        store_flags(&d.enter(), &mut m, 9, &Edit::new(Operation::Add, f("S"), ALL)),
         Err(Error::Gone)
     ));
     assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,S", "4.d:2,F"]);
@@ -89,7 +92,7 @@ fn no_file_is_overwritten() {
     let mut m = d.scan().messages;
     d.put("cur/1.a:2,S");
     assert!(matches!(
-        store_flags(&d.dir, &mut m, 0, &Edit::new(Operation::Add, f("S"), ALL)),
+        store_flags(&d.enter(), &mut m, 0, &Edit::new(Operation::Add, f("S"), ALL)),
         Err(Error::Io(..))
     ));
     assert_eq!(d.read("cur/1.a:2,S"), "Subject: cur/1.a:2,S\n\ntext\n");
@@ -101,7 +104,7 @@ fn opening_follows_renames() {
     let d = TestFolder::of(&["1.a:2,", "2.b,S=5:2,", "3.c:2,", "4.d:2,"]);
     let mut m = d.scan().messages;
     let read = |m: &mut Messages, i| {
-        open(&d.dir, m, i).map(|(mut file, metadata)| {
+        open(&d.enter(), m, i).map(|(mut file, metadata)| {
             let mut text = String::new();
             file.read_to_string(&mut text).unwrap();
             assert_eq!(metadata.len(), text.len() as u64);
@@ -132,23 +135,23 @@ fn links_and_pipes_are_not_opened() {
     std::fs::write(&theirs, "text\n").unwrap();
     std::os::unix::fs::symlink(d.path("theirs"), d.path("shared")).unwrap();
     std::os::unix::fs::symlink(&theirs, d.path("cur/2.b:2,")).unwrap();
-    let links = Dir::of_links(d.dir.path());
+    let links = || Dir::of_links(d.dir.path()).enter().unwrap();
     let mut m = d.scan().messages;
     assert_eq!(m.len(), 2);
-    assert!(matches!(open(&d.dir, &mut m, 1), Err(Error::Io(..))));
-    assert!(open(&links, &mut m, 1).is_ok());
+    assert!(matches!(open(&d.enter(), &mut m, 1), Err(Error::Io(..))));
+    assert!(open(&links(), &mut m, 1).is_ok());
     std::fs::remove_file(&theirs).unwrap();
-    assert!(matches!(open(&links, &mut m, 1), Err(Error::Gone)));
+    assert!(matches!(open(&links(), &mut m, 1), Err(Error::Gone)));
     std::fs::create_dir(&theirs).unwrap();
-    assert!(matches!(open(&links, &mut m, 1), Err(Error::Io(..))));
-    assert!(unlink(&links, &mut m, 1).unwrap().is_none());
+    assert!(matches!(open(&links(), &mut m, 1), Err(Error::Io(..))));
+    assert!(unlink(&links(), &mut m, 1).unwrap().is_none());
     assert!(std::fs::symlink_metadata(d.path("cur/2.b:2,")).is_ok());
     std::fs::remove_dir(&theirs).unwrap();
-    assert!(unlink(&links, &mut m, 1).unwrap().is_some());
+    assert!(unlink(&links(), &mut m, 1).unwrap().is_some());
     assert_eq!(d.list("cur"), ["1.a:2,"]);
     d.remove("cur/1.a:2,");
     std::fs::create_dir(d.path("cur/1.a:2,")).unwrap();
-    assert!(matches!(open(&d.dir, &mut m, 0), Err(Error::Io(..))));
+    assert!(matches!(open(&d.enter(), &mut m, 0), Err(Error::Io(..))));
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn unlinking() {
     let mut m = d.scan().messages;
     d.rename("cur/2.b:2,T", "cur/2.b:2,ST");
     d.rename("cur/3.c:2,T", "cur/3.c:2,S");
-    let mut gone = |i| unlink(&d.dir, &mut m, i).unwrap().is_some();
+    let mut gone = |i| unlink(&d.enter(), &mut m, i).unwrap().is_some();
     assert!(gone(0));
     assert!(!gone(0));
     assert!(gone(1));
@@ -171,9 +174,11 @@ fn unlinking() {
 fn moving_to_the_trash() {
     let d = TestFolder::of(&["1.a:2,DST", "2.b:2,T", "3.c:2,T"]);
     let trash = d.sub("Trash");
+    let mut place = Trash::at(trash.dir.clone());
     let mut m = d.scan().messages;
-    let mut go =
-        |i| move_to_trash(&d.store, &d.dir, &mut m, i, &trash.dir).map(|removed| removed.is_some());
+    let mut go = |i| {
+        move_to_trash(&d.store, &d.enter(), &mut m, i, &mut place).map(|removed| removed.is_some())
+    };
     assert!(go(0).unwrap());
     assert_eq!(trash.list("."), ["cur", "maildirfolder", "new", "tmp"]);
     assert_eq!(trash.list("cur"), ["1.a:2,S"]);
@@ -198,7 +203,8 @@ fn ten_thousand_gone_messages_are_found_out_by_one_reading() {
         d.remove(&format!("cur/{n}.a:2,"));
     }
     let start = crate::sys::clock::monotonic();
-    let gone = (0..3000).filter(|i| matches!(open(&d.dir, &mut m, *i), Err(Error::Gone))).count();
+    let gone =
+        (0..3000).filter(|i| matches!(open(&d.enter(), &mut m, *i), Err(Error::Gone))).count();
     assert_eq!(gone, 2999);
     assert!(start.elapsed().as_millis() < 1000);
 }
@@ -209,11 +215,12 @@ fn a_half_made_trash_takes_nothing() {
     let d = TestFolder::of(&["1.a:2,T"]);
     let mut m = d.scan().messages;
     let trash = d.sub("Trash");
+    let mut place = Trash::at(trash.dir.clone());
     std::fs::create_dir(trash.dir.path()).unwrap();
-    let moved = move_to_trash(&d.store, &d.dir, &mut m, 0, &trash.dir);
+    let moved = move_to_trash(&d.store, &d.enter(), &mut m, 0, &mut place);
     assert_eq!(moved.unwrap_err().errno(), Some(libc::ENOTDIR));
     assert_eq!(d.list("cur"), ["1.a:2,T"]);
     std::fs::remove_dir(trash.dir.path()).unwrap();
-    assert!(move_to_trash(&d.store, &d.dir, &mut m, 0, &trash.dir).unwrap().is_some());
+    assert!(move_to_trash(&d.store, &d.enter(), &mut m, 0, &mut place).unwrap().is_some());
     assert_eq!(trash.list("cur"), ["1.a:2,"]);
 }

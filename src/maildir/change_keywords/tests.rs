@@ -15,7 +15,7 @@ fn keywords_the_fast_way() {
     let mut s = d.scan();
     let go = |s: &mut Snapshot, i: usize, change, names: &[&str]| {
         let names: Vec<_> = names.iter().map(|n| n.as_bytes().to_vec()).collect();
-        store_keywords(&d.store, &d.dir, s, &[i], edit(change, &names)).unwrap();
+        store_keywords(&d.store, &d.enter(), s, &[i], edit(change, &names)).unwrap();
         show(s).lines().nth(i).unwrap().split_once(":2, *").unwrap().1.to_owned()
     };
     assert_eq!(go(&mut s, 0, Operation::Add, &["Work", "$Label1"]), " Work $Label1");
@@ -35,7 +35,7 @@ fn keywords_the_fast_way() {
     assert!(d.list("tmp").is_empty());
     // Not at all.
     let off = Store::new(Config { keywords: KeywordMode::Off, ..Config::default() });
-    store_keywords(&off, &d.dir, &mut s, &[0], edit(Operation::Add, &[b"y".to_vec()])).unwrap();
+    store_keywords(&off, &d.enter(), &mut s, &[0], edit(Operation::Add, &[b"y".to_vec()])).unwrap();
     assert!(!d.path("courierimapkeywords/1.a").exists());
 }
 
@@ -49,22 +49,34 @@ fn keywords_the_careful_way() {
     // Another session's changes, one merged and one not.
     d.write("courierimapkeywords/:list", "Theirs\n\n2.b:0\n");
     d.write("courierimapkeywords/1.a", "Theirs\n");
-    store_keywords(&d.store, &d.dir, &mut s, &[0, 1, 2], edit(Operation::Add, &[b"Ours".to_vec()]))
-        .unwrap();
+    store_keywords(
+        &d.store,
+        &d.enter(),
+        &mut s,
+        &[0, 1, 2],
+        edit(Operation::Add, &[b"Ours".to_vec()]),
+    )
+    .unwrap();
     assert_eq!(show(&s), "1 1.a:2, * Theirs Ours\n2 2.b:2, * Theirs Ours\n3 3.c:2, * Ours\n");
     for (name, content) in [("1.a", "Theirs\nOurs\n"), ("2.b", "Theirs\nOurs\n"), ("3.c", "Ours\n")]
     {
         assert_eq!(d.read(&format!("courierimapkeywords/{name}")), content);
     }
     assert!(d.list("tmp").is_empty());
-    store_keywords(&d.store, &d.dir, &mut s, &[0], edit(Operation::Remove, &[b"theirs".to_vec()]))
-        .unwrap();
+    store_keywords(
+        &d.store,
+        &d.enter(),
+        &mut s,
+        &[0],
+        edit(Operation::Remove, &[b"theirs".to_vec()]),
+    )
+    .unwrap();
     let scanned = d.scan();
     assert_eq!(show(&scanned), "1 1.a:2, Ours\n2 2.b:2, Theirs Ours\n3 3.c:2, Ours\n");
     assert!(!d.list("courierimapkeywords").iter().any(|n| n.starts_with(".tmp")));
     // A file that appears while we write is not overwritten.
     d.write("courierimapkeywords/1.a", "Later\n");
-    assert!(!keywords::write_set_carefully(&d.store, &d.dir, b"1.a", &[b"x"]).unwrap());
+    assert!(!keywords::write_set_carefully(&d.store, &d.enter(), b"1.a", &[b"x"]).unwrap());
     assert_eq!(d.read("courierimapkeywords/1.a"), "Later\n");
 }
 
@@ -91,7 +103,7 @@ fn keywords_are_not_added_to_unread_ones() {
         .unwrap();
         let mut unread = d.scan();
         let add = |s: &mut Snapshot| {
-            store_keywords(&d.store, &d.dir, s, &[0], edit(Operation::Add, &[b"Ours".to_vec()]))
+            store_keywords(&d.store, &d.enter(), s, &[0], edit(Operation::Add, &[b"Ours".to_vec()]))
         };
         assert!(add(&mut unread).is_err(), "{mode:?}");
         assert!(!d.path("courierimapkeywords/1.a").exists());

@@ -4,12 +4,13 @@
 use super::super::testing::TestFolder;
 use super::*;
 use crate::maildir::{Config, Mode, change};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn bytes_as_they_are() {
     let f = TestFolder::new();
-    let mut d = Delivery::create(&f.store, &f.dir, None).unwrap();
+    let mut d = Delivery::create(&f.store, &f.enter(), None).unwrap();
     let (mut want, mut all) = (Vec::new(), 0);
     for (n, length) in
         [0usize, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3, 200_000, 7].into_iter().enumerate()
@@ -34,14 +35,14 @@ fn bytes_as_they_are() {
     let name = String::from_utf8(scanned.snapshot.messages.file_name(0)).unwrap();
     assert!(name.ends_with(&format!(",S={}:2,DS", want.len())), "{name}");
     assert_eq!(std::fs::read(f.path(&format!("cur/{name}"))).unwrap(), want);
-    let metadata = fs::lstat(&f.path(&format!("cur/{name}"))).unwrap();
+    let metadata = std::fs::metadata(f.path(&format!("cur/{name}"))).unwrap();
     assert_eq!((metadata.mtime(), metadata.nlink()), (1_000_000_000, 1));
 }
 
 #[test]
 fn a_known_size_is_in_both_names() {
     let f = TestFolder::new();
-    let mut d = Delivery::create(&f.store, &f.dir, Some(4)).unwrap();
+    let mut d = Delivery::create(&f.store, &f.enter(), Some(4)).unwrap();
     assert!(f.list("tmp")[0].ends_with(",S=4"));
     d.write(b"abc\n").unwrap();
     d.finish(&f.store, Flags::empty(), vec![], None).unwrap();
@@ -52,9 +53,11 @@ fn a_known_size_is_in_both_names() {
 #[test]
 fn nowhere_to_go() {
     let f = TestFolder::new();
-    assert!(matches!(Delivery::create(&f.store, &f.sub("None").dir, None), Err(Error::Gone)));
+    let nowhere = f.enter();
+    std::fs::remove_dir_all(f.dir.path()).unwrap();
+    assert!(matches!(Delivery::create(&f.store, &nowhere, None), Err(Error::Gone)));
     let file = File::open("/etc/passwd").unwrap();
-    assert!(matches!(Delivery::link_of(&f.store, &f.sub("None").dir, &file), Err(Error::Gone)));
+    assert!(matches!(Delivery::link_of(&f.store, &nowhere, &file), Err(Error::Gone)));
 }
 
 #[test]
@@ -63,8 +66,8 @@ fn a_second_name_in_place_of_a_copy() {
     let target = f.sub("Copy");
     crate::maildir::folders::create(&f.store, &target.dir).unwrap();
     let mut m = f.scan().messages;
-    let (file, metadata) = change::open(&f.dir, &mut m, 0).unwrap();
-    let link = || Delivery::link_of(&f.store, &target.dir, &file).unwrap();
+    let (file, metadata) = change::open(&f.enter(), &mut m, 0).unwrap();
+    let link = || Delivery::link_of(&f.store, &target.enter(), &file).unwrap();
     // Somebody changes a flag after it was opened.
     f.rename("cur/1.a:2,S", "cur/1.a:2,RS");
     let mut made = link().unwrap();
@@ -72,7 +75,10 @@ fn a_second_name_in_place_of_a_copy() {
     let scanned = target.try_scan(Mode::ReadWrite, None, vec![made]).unwrap();
     let name = String::from_utf8(scanned.snapshot.messages.file_name(0)).unwrap();
     assert!(name.ends_with(&format!(",S={}:2,F", metadata.len())));
-    assert_eq!(fs::lstat(&target.path(&format!("cur/{name}"))).unwrap().ino(), metadata.ino());
+    assert_eq!(
+        std::fs::metadata(target.path(&format!("cur/{name}"))).unwrap().ino(),
+        metadata.inode().1
+    );
     assert_eq!(f.list("cur"), ["1.a:2,RS"]);
     // Not for others to read where others read: copy it.
     let source = f.path("cur/1.a:2,RS");

@@ -18,17 +18,15 @@ fn made_as_courier_makes_them() {
         f.list("."),
         ["courierimapkeywords", "courierimapuiddb", "cur", "maildirfolder", "new", "tmp"]
     );
-    let mode = |name: &str| fs::lstat(&f.path(name)).unwrap().mode() & 0o777;
+    let mode = |name: &str| std::fs::symlink_metadata(f.path(name)).unwrap().mode() & 0o777;
     assert_eq!((mode("."), mode("cur"), mode("maildirfolder")), (0o700, 0o700, 0o600));
-    assert_eq!(f.uids(), format!("1 {} 1\n", uiddb::validity_of(&f.dir).unwrap()));
+    assert_eq!(f.uids(), format!("1 {} 1\n", uiddb::validity_of(&f.enter()).unwrap()));
     assert_eq!(errno(create(&f.store, &f.dir)), Some(17));
     assert!(f.path("cur").is_dir());
     let long = inbox.sub(&"x".repeat(300));
     assert!(create(&long.store, &long.dir).is_err());
     // Half-way: nothing stays.
     let f = inbox.sub("Half");
-    fs::mkdir(f.dir.path(), 0o700).unwrap();
-    fs::rmdir(f.dir.path()).unwrap();
     let nowhere = Dir::at(inbox.path("none/.x"));
     assert!(create(&f.store, &nowhere).is_err());
     assert!(!inbox.path("none").exists());
@@ -47,13 +45,13 @@ fn removed_with_all_that_is_in_it() {
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("kept"), "").unwrap();
     std::os::unix::fs::symlink(&outside, f.path("link")).unwrap();
-    let was = uiddb::validity_of(&f.dir).unwrap();
+    let was = uiddb::validity_of(&f.enter()).unwrap();
     delete(&f.store, &f.dir).unwrap();
     assert!(!f.dir.is_there() && below.dir.is_there());
     assert_eq!(list(&outside), ["kept"]);
     // Its UIDVALIDITY does not come back.
     create(&f.store, &f.dir).unwrap();
-    assert!(uiddb::validity_of(&f.dir).unwrap() > was);
+    assert!(uiddb::validity_of(&f.enter()).unwrap() > was);
     // A link is no folder.
     std::os::unix::fs::symlink(&outside, inbox.path(".Link")).unwrap();
     assert_eq!(errno(delete(&f.store, &inbox.sub("Link").dir)), Some(20));
@@ -64,11 +62,13 @@ fn removed_with_all_that_is_in_it() {
 #[test]
 fn no_waiting_for_old_or_strange_values() {
     let inbox = TestFolder::new();
+    let entered = inbox.enter();
+    let tmp = entered.tmp().ok();
     let start = clock::monotonic();
     for n in [1, 700_000_000, u32::MAX] {
-        wait_until_past(&inbox.store, UidValidity::new(n), &inbox.dir.tmp()).unwrap();
+        wait_until_past(&inbox.store, UidValidity::new(n), tmp).unwrap();
     }
-    wait_until_past(&inbox.store, None, &inbox.dir.tmp()).unwrap();
+    wait_until_past(&inbox.store, None, tmp).unwrap();
     assert!(start.elapsed() < Duration::from_millis(50));
 }
 
@@ -87,18 +87,18 @@ fn renamed_with_all_below() {
         rename(&inbox.store, inbox.dir.path(), old.as_bytes(), new.as_bytes())
     };
     go("Old", "New.x").unwrap();
-    let mut subs = folder_names::list_all(inbox.dir.path()).unwrap();
+    let mut subs = folder_names::list_all(inbox.enter().folder()).unwrap();
     subs.sort();
     assert_eq!(subs, [&b"New.x"[..], b"New.x.a", b"New.x.a.b", b"Older"]);
     let f = inbox.sub("New.x.a.b");
     assert_eq!(f.list("cur"), ["7.x:2,S"]);
-    let validity = uiddb::validity_of(&f.dir).unwrap();
+    let validity = uiddb::validity_of(&f.enter()).unwrap();
     assert!(validity.get() > 700_000_000);
     assert_eq!(f.uids(), format!("1 {validity} 2\n1 7.x\n"));
     assert_eq!(inbox.list("courierimaphieracl"), ["New.x.v", "Olden"]);
     // There and back: yet another UIDVALIDITY.
     go("New.x", "Old").unwrap();
-    assert!(uiddb::validity_of(&inbox.sub("Old.a.b").dir).unwrap() > validity);
+    assert!(uiddb::validity_of(&inbox.sub("Old.a.b").enter()).unwrap() > validity);
     // What is not there, and what is in the way: nothing moves.
     assert!(matches!(go("None", "Other"), Err(Error::Gone)));
     let blocked = inbox.sub("N.a.b");

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
-use crate::maildir::{Config, Host, store::LockTiming};
+use crate::maildir::{Config, Dir, Host, store::LockTiming};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 struct Folder {
@@ -39,11 +41,11 @@ impl Folder {
     /// Takes the lock; how long that took.
     fn time(&self) -> Result<Duration, Error> {
         let start = clock::monotonic();
-        let lock = Lock::acquire(&self.store, &self.dir)?;
+        let lock = Lock::acquire(&self.store, &self.dir.enter().unwrap())?;
         let took = start.elapsed();
         let content = std::fs::read(self.lock()).unwrap();
         assert_eq!(content, format!("{}:here", user::pid()).as_bytes());
-        assert_eq!(fs::lstat(&self.lock()).unwrap().nlink(), 1);
+        assert_eq!(std::fs::metadata(self.lock()).unwrap().nlink(), 1);
         assert_eq!(std::fs::read_dir(self.root.path().join("tmp")).unwrap().count(), 1);
         drop(lock);
         assert_eq!(std::fs::read_dir(self.root.path().join("tmp")).unwrap().count(), 0);
@@ -128,18 +130,21 @@ fn the_living_do_not_inherit_the_locks_of_the_dead() {
 
 #[test]
 fn what_was_waited_for_in_vain_is_told() {
+    let f = folder();
+    let tmp = f.dir.enter().unwrap().tmp().unwrap().clone();
+    let path = f.lock().display().to_string();
     let wait = |content: &str| Wait {
-        path: "tmp/courier.lock".into(),
+        tmp: tmp.clone(),
         begun: clock::monotonic(),
         last: Some(Observed { content: content.into(), age: 7_300_000_000 }),
     };
     assert_eq!(
         wait("12:h").to_string(),
-        "tmp/courier.lock: not locked after 0 s, held by 12:h for 7 s"
+        path.clone() + ": not locked after 0 s, held by 12:h for 7 s"
     );
     assert_eq!(
         wait("1:\nERR").to_string(),
-        "tmp/courier.lock: not locked after 0 s, held by 1:/ERR for 7 s"
+        path.clone() + ": not locked after 0 s, held by 1:/ERR for 7 s"
     );
     assert!(wait(&"x".repeat(5000)).to_string().len() < 200);
 }
@@ -185,7 +190,7 @@ fn many_take_turns() {
                     host: Host::new(format!("h{n}").as_bytes()),
                     ..Config::default()
                 });
-                let dir = Dir::at(path);
+                let dir = Dir::at(path).enter().unwrap();
                 for _ in 0..20 {
                     let _lock = Lock::acquire(&store, &dir).unwrap();
                     assert!(!busy.swap(true, std::sync::atomic::Ordering::SeqCst));
@@ -200,17 +205,19 @@ fn many_take_turns() {
 #[test]
 fn no_folder_no_locks() {
     let f = folder();
-    assert!(matches!(Lock::acquire(&f.store, &Dir::at("/nowhere/at/all")), Err(Error::Gone)));
+    let entered = f.dir.enter().unwrap();
     std::fs::remove_dir(f.root.path().join("tmp")).unwrap();
-    assert!(matches!(Lock::acquire(&f.store, &f.dir), Err(Error::Io(..))));
+    assert!(matches!(Lock::acquire(&f.store, &entered), Err(Error::Io(..))));
     let off = Store::new(Config { use_locks: false, ..Config::default() });
-    assert!(Lock::acquire(&off, &f.dir).is_ok());
+    assert!(Lock::acquire(&off, &entered).is_ok());
+    std::fs::remove_dir(f.root.path().join("cur")).unwrap();
+    assert!(matches!(Lock::acquire(&f.store, &entered), Err(Error::Gone)));
 }
 
 #[test]
 fn somebody_elses_lock_stays() {
     let f = folder();
-    let lock = Lock::acquire(&f.store, &f.dir).unwrap();
+    let lock = Lock::acquire(&f.store, &f.dir.enter().unwrap()).unwrap();
     std::fs::remove_file(f.lock()).unwrap();
     f.put("1:elsewhere", 0);
     drop(lock);
@@ -236,7 +243,7 @@ fn contents() {
 #[test]
 fn a_lock_that_was_taken_away_is_not_ours() {
     let f = folder();
-    let lock = Lock::acquire(&f.store, &f.dir).unwrap();
+    let lock = Lock::acquire(&f.store, &f.dir.enter().unwrap()).unwrap();
     assert!(lock.is_ours());
     std::fs::remove_file(f.lock()).unwrap();
     assert!(!lock.is_ours());
@@ -245,5 +252,5 @@ fn a_lock_that_was_taken_away_is_not_ours() {
     drop(lock);
     assert!(f.lock().exists(), "somebody else's");
     let off = Store::new(Config { use_locks: false, ..Config::default() });
-    assert!(Lock::acquire(&off, &f.dir).unwrap().is_ours());
+    assert!(Lock::acquire(&off, &f.dir.enter().unwrap()).unwrap().is_ours());
 }

@@ -51,7 +51,7 @@ fn new_times_are_scanned_again_when_they_are_settled() {
     assert!(!times.compare(old, start + Duration::from_millis(20)), "a scan has just begun");
     assert!(times.compare(old, start + SECOND));
     assert!(!times.compare(old, start + SECOND * 2));
-    put(&dir.cur().join("a"));
+    put(&dir.path().join("cur/a"));
     let new = Stamps::of(&dir);
     assert!(times.compare(new, start + SECOND * 3));
     assert!(times.compare(new, start + SECOND * 4), "the second change");

@@ -10,7 +10,7 @@ use crate::maildir::reading::FolderReading;
 use crate::maildir::stamp::Stamp;
 use crate::maildir::uiddb::{self, Draft, UidFile};
 use crate::maildir::{Error, Store};
-use crate::sys::{dir, fs};
+use crate::sys::fs;
 use crate::types::UidValidity;
 use std::cell::OnceCell;
 
@@ -125,14 +125,12 @@ fn deliver(
         return Ok(());
     }
     let dir = arrivals.dir();
-    // This refuses a `cur` that is a link.
-    let cur = dir.cur();
-    dir::open(&cur).map_err(Error::about("opening", &cur))?;
+    let cur = dir.cur().map_err(Error::about("opening", &dir.cur_path()))?;
     for mut delivery in deliveries.drain(..) {
         arrivals.add(delivery.put(store, dir)?);
     }
     if store.config.fsync {
-        fs::sync_dir(&cur).map_err(Error::about("syncing", &cur))?;
+        cur.sync().map_err(Error::about("syncing", cur.path()))?;
     }
     Ok(())
 }
@@ -154,13 +152,14 @@ fn collect_new<'a>(
         match Draft::with_room(store, dir, &reading.messages, &names) {
             Ok(with_room) => draft = Some(with_room),
             Err(e) if fs::is_full(&e) && !delivers => {
-                store.ran_out_of_room(&dir.uid_file(), &e);
+                store.ran_out_of_room(&dir.uid_file_path(), &e);
                 names.retain(|name| reading.was_put_back(name));
                 reading.move_new(names);
                 return Ok((None, false));
             }
             Err(e) => {
-                return Err(Error::failed(format!("writing {}", fs::shown(&dir.uid_file())), e));
+                let path = dir.uid_file_path();
+                return Err(Error::failed(format!("writing {}", fs::shown(&path)), e));
             }
         }
     }

@@ -27,7 +27,9 @@ pub(super) fn lock(request: &Request<'_>) -> Result<Access, Error> {
     if lock.is_some() {
         upkeep::purge_tmp(store, dir, time.seconds);
     }
-    let is_writable = lock.is_some() && fs::writable(dir.path()) && fs::writable(&dir.tmp());
+    let is_writable = lock.is_some()
+        && dir.folder().is_writable()
+        && dir.tmp().is_ok_and(|tmp| tmp.is_writable());
     Ok(Access { lock, has_room, is_writable, time })
 }
 
@@ -41,7 +43,7 @@ fn lock_if_possible(request: &Request<'_>) -> Result<(Option<Lock>, bool), Error
         Err(e) if mode == Mode::ReadOnly && cannot_be_locked(&e) => Ok((None, true)),
         Err(e) => match e.io().filter(|e| fs::is_full(e)) {
             Some(full) => {
-                store.ran_out_of_room(&dir.tmp(), full);
+                store.ran_out_of_room(&dir.tmp_path(), full);
                 Ok((None, false))
             }
             None => Err(e),

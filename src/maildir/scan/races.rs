@@ -4,6 +4,7 @@
 
 use super::super::testing::TestFolder;
 use super::*;
+use crate::maildir::Dir;
 use crate::maildir::change::{self, Edit};
 use crate::maildir::{Config, Host, status};
 use crate::sys::clock;
@@ -28,6 +29,10 @@ impl Seen {
             assert_eq!(before, base, "UID {uid}");
         }
     }
+}
+
+fn enter(dir: &Dir) -> Entered {
+    dir.enter().unwrap()
 }
 
 fn session(n: usize) -> Store {
@@ -58,13 +63,14 @@ fn many_sessions() {
                 let store = session(n);
                 let mut dice = Dice(n as u64 + 1);
                 let mut snapshot =
-                    scan(&store, dir, Mode::ReadWrite, None, vec![]).unwrap().snapshot;
+                    scan(&store, &enter(dir), Mode::ReadWrite, None, vec![]).unwrap().snapshot;
                 for round in 0..60 {
                     let i = dice.roll(snapshot.messages.len().max(1));
                     match dice.roll(6) {
                         0 => {
                             std::fs::write(
-                                dir.new_mail()
+                                dir.path()
+                                    .join("new")
                                     .join(format!("{}.new{round}.host{n}", dice.roll(1000))),
                                 "x",
                             )
@@ -72,14 +78,19 @@ fn many_sessions() {
                             came.fetch_add(1, Ordering::Relaxed);
                         }
                         1 => {
-                            let mut delivery = Delivery::create(&store, dir, None).unwrap();
+                            let mut delivery = Delivery::create(&store, &enter(dir), None).unwrap();
                             delivery.write(b"x\n").unwrap();
                             delivery
                                 .finish(&store, Flags::empty(), vec![b"Word".to_vec()], None)
                                 .unwrap();
-                            let scanned =
-                                scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![delivery])
-                                    .unwrap();
+                            let scanned = scan(
+                                &store,
+                                &enter(dir),
+                                Mode::ReadWrite,
+                                Some(&snapshot),
+                                vec![delivery],
+                            )
+                            .unwrap();
                             assert_eq!(scanned.delivered.len(), 1);
                             assert!(
                                 scanned.snapshot.messages.position(scanned.delivered[0]).is_ok()
@@ -91,7 +102,7 @@ fn many_sessions() {
                             let operation =
                                 if dice.roll(2) == 0 { Operation::Add } else { Operation::Remove };
                             match change::store_flags(
-                                dir,
+                                &enter(dir),
                                 &mut snapshot.messages,
                                 i,
                                 &Edit::new(operation, Flags::SEEN, Flags::all()),
@@ -102,21 +113,25 @@ fn many_sessions() {
                         }
                         4 => {
                             let _ = change::store_flags(
-                                dir,
+                                &enter(dir),
                                 &mut snapshot.messages,
                                 i,
                                 &Edit::new(Operation::Add, Flags::DELETED, Flags::all()),
                             );
-                            if change::unlink(dir, &mut snapshot.messages, i).unwrap().is_some() {
+                            if change::unlink(&enter(dir), &mut snapshot.messages, i)
+                                .unwrap()
+                                .is_some()
+                            {
                                 went.fetch_add(1, Ordering::Relaxed);
                             }
                         }
-                        _ => drop(status::read(&store, dir).unwrap()),
+                        _ => drop(status::read(&store, &enter(dir)).unwrap()),
                     }
-                    if !is_unchanged(dir, &snapshot) {
-                        snapshot = scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![])
-                            .unwrap()
-                            .snapshot;
+                    if !is_unchanged(&enter(dir), &snapshot) {
+                        snapshot =
+                            scan(&store, &enter(dir), Mode::ReadWrite, Some(&snapshot), vec![])
+                                .unwrap()
+                                .snapshot;
                     }
                     seen.check(&snapshot);
                 }
@@ -179,19 +194,21 @@ fn beside_courier() {
     let output = std::thread::scope(|scope| {
         let ours = scope.spawn(move || {
             let store = session(1);
-            let mut snapshot = scan(&store, dir, Mode::ReadWrite, None, vec![]).unwrap().snapshot;
+            let mut snapshot =
+                scan(&store, &enter(dir), Mode::ReadWrite, None, vec![]).unwrap().snapshot;
             let mut count = 0;
             while !done.load(Ordering::Relaxed) && count < 50 {
-                let mut delivery = Delivery::create(&store, dir, None).unwrap();
+                let mut delivery = Delivery::create(&store, &enter(dir), None).unwrap();
                 delivery.write(b"ours\n").unwrap();
                 delivery.finish(&store, Flags::empty(), vec![], None).unwrap();
                 let scanned =
-                    scan(&store, dir, Mode::ReadWrite, Some(&snapshot), vec![delivery]).unwrap();
+                    scan(&store, &enter(dir), Mode::ReadWrite, Some(&snapshot), vec![delivery])
+                        .unwrap();
                 snapshot = scanned.snapshot;
                 seen.check(&snapshot);
                 count += 1;
                 let edit = Edit::new(Operation::Add, Flags::ANSWERED, Flags::all());
-                let _ = change::store_flags(dir, &mut snapshot.messages, 0, &edit).unwrap();
+                let _ = change::store_flags(&enter(dir), &mut snapshot.messages, 0, &edit).unwrap();
                 clock::sleep(Duration::from_millis(3));
             }
             count

@@ -1,7 +1,7 @@
 //! What a scan is asked to do. Every step of it takes this.
 
 use super::snapshot::Snapshot;
-use crate::maildir::{Dir, Store};
+use crate::maildir::{Entered, Store};
 
 /// What a scan is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +17,7 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) store: &'a Store,
-    pub(super) dir: &'a Dir,
+    pub(super) dir: &'a Entered,
     pub(super) mode: Mode,
     /// The last scan of the same selection.
     pub(super) previous: Option<&'a Snapshot>,

@@ -51,7 +51,7 @@ fn write(
         store.has_room();
         return Ok(true);
     };
-    let path = dir.uid_file();
+    let path = dir.uid_file_path();
     if !found.has_news {
         if fs::is_full(&e) {
             store.ran_out_of_room(&path, &e);

@@ -1,10 +1,10 @@
 //! The result of a scan: the folder as the session shows it, with the proof by which a later
 //! command can skip the scan.
 
-use crate::maildir::Dir;
+use crate::maildir::Entered;
+use crate::maildir::dir::UID_FILE;
 use crate::maildir::messages::{Messages, bit};
 use crate::maildir::stamp::Stamp;
-use crate::sys::fs;
 use crate::types::{KeywordTable, UidValidity};
 
 /// A folder as a scan found it.
@@ -60,18 +60,19 @@ impl Snapshot {
 }
 
 /// Whether a folder is proven to be as the snapshot has it. This takes no lock and makes no file.
-/// `false` proves nothing.
-pub(crate) fn is_unchanged(dir: &Dir, snapshot: &Snapshot) -> bool {
+/// `false` proves nothing. `dir` must have been entered just now, or a network file system answers
+/// from what it remembers.
+pub(crate) fn is_unchanged(dir: &Entered, snapshot: &Snapshot) -> bool {
     let old = &snapshot.proof;
     old.settled
         && old.cur.is_some()
-        && Stamp::of_directory(&dir.cur()) == old.cur
-        && Stamp::of_directory(&dir.new_mail()) == old.new_mail
-        && Stamp::of_directory(&dir.keywords()) == old.keywords
+        && Stamp::of_directory(dir.folder(), b"cur") == old.cur
+        && Stamp::of_directory(dir.folder(), b"new") == old.new_mail
+        && Stamp::of_directory(dir.folder(), b"courierimapkeywords") == old.keywords
         && uid_file_stamp(dir) == old.uid_file
 }
 
 /// The stamp of the UID file; `None` if there is none.
-pub(super) fn uid_file_stamp(dir: &Dir) -> Option<Stamp> {
-    fs::lstat(&dir.uid_file()).ok().map(|m| Stamp::of(&m))
+pub(super) fn uid_file_stamp(dir: &Entered) -> Option<Stamp> {
+    dir.folder().stat(UID_FILE).ok().map(|stat| Stamp::of(&stat))
 }

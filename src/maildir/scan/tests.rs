@@ -267,10 +267,10 @@ fn nothing_is_unchanged_until_the_clock_has_moved() {
     f.scan();
     let s = f.scan();
     // Too soon: the directories have just changed.
-    assert!(!is_unchanged(&f.dir, &s));
+    assert!(!is_unchanged(&f.enter(), &s));
     clock::sleep(Duration::from_millis(70));
     let s = f.scan();
-    assert!(is_unchanged(&f.dir, &s));
+    assert!(is_unchanged(&f.enter(), &s));
     for (n, change) in [
         (|f: &TestFolder| f.put("new/9.x")) as fn(&TestFolder),
         |f| f.rename("cur/1.a:2,", "cur/1.a:2,S"),
@@ -283,7 +283,7 @@ fn nothing_is_unchanged_until_the_clock_has_moved() {
     .enumerate()
     {
         change(&f);
-        assert!(!is_unchanged(&f.dir, &s), "{n}");
+        assert!(!f.dir.enter().is_ok_and(|f| is_unchanged(&f, &s)), "{n}");
     }
 }
 
@@ -297,10 +297,10 @@ fn old_files_in_tmp_are_found_by_their_ctime() {
     assert_eq!(f.list("tmp"), ["1.a"]);
     let later = clock::now().0 + upkeep::TMP_SECONDS + 10;
     f.put("tmp/.hidden");
-    upkeep::purge_tmp(&f.store, &f.dir, later);
+    upkeep::purge_tmp(&f.store, &f.enter(), later);
     assert_eq!(f.list("tmp").len(), 2, "looked at a moment ago");
     f.store.forget_purges();
-    upkeep::purge_tmp(&f.store, &f.dir, later);
+    upkeep::purge_tmp(&f.store, &f.enter(), later);
     assert_eq!(f.list("tmp"), [".hidden"]);
 }
 
@@ -333,7 +333,7 @@ fn status_moves_nothing() {
     f.put("new/.no");
     f.set_uids("1 5 9\n3 1.a\n4 2.b\n5 9.gone\n");
     let before = (f.uids(), f.list("cur"), f.list("new"), f.list("tmp"));
-    let status = status::read(&f.store, &f.dir).unwrap();
+    let status = status::read(&f.store, &f.enter()).unwrap();
     let want = status::Status {
         messages: 5,
         recent: 3,
@@ -345,14 +345,16 @@ fn status_moves_nothing() {
     assert_eq!((f.uids(), f.list("cur"), f.list("new"), f.list("tmp")), before);
     let s = f.scan();
     assert_eq!((s.messages.len(), s.uid_next), (5, 12));
-    let status = status::read(&f.store, &f.dir).unwrap();
+    let status = status::read(&f.store, &f.enter()).unwrap();
     assert_eq!((status.messages, status.recent, status.uid_next, status.unseen), (5, 0, 12, 2));
     // Without a UID file: a UIDVALIDITY of the moment.
     f.remove("courierimapuiddb");
-    let status = status::read(&f.store, &f.dir).unwrap();
+    let status = status::read(&f.store, &f.enter()).unwrap();
     assert!(status.uid_validity.get() > 700_000_000);
     assert_eq!((status.recent, status.uid_next), (5, 6));
-    assert!(matches!(status::read(&f.store, &f.sub("x").dir), Err(Error::Gone)));
+    let entered = f.enter();
+    std::fs::remove_dir_all(f.dir.path()).unwrap();
+    assert!(matches!(status::read(&f.store, &entered), Err(Error::Gone)));
 }
 
 #[test]
@@ -425,7 +427,7 @@ fn measure() {
     };
     let time = |what: &str, act: &mut dyn FnMut()| several(1, what, act);
     several(9, "directory", &mut || {
-        dir::for_each(&dir::open(&f.dir.cur()).unwrap(), |_, _| {}).unwrap()
+        dir::for_each(&f.enter().cur().unwrap().reading().unwrap(), |_, _| {}).unwrap()
     });
     let mut first = None;
     time("first look", &mut || first = Some(f.scan()));
@@ -440,8 +442,8 @@ fn measure() {
     time("one removed", &mut || drop(f.try_scan(Mode::ReadWrite, second.as_ref(), vec![])));
     clock::sleep(Duration::from_millis(70));
     let third = f.scan();
-    time("proven unchanged", &mut || assert!(is_unchanged(&f.dir, &third)));
-    several(9, "status", &mut || drop(status::read(&f.store, &f.dir)));
+    time("proven unchanged", &mut || assert!(is_unchanged(&f.enter(), &third)));
+    several(9, "status", &mut || drop(status::read(&f.store, &f.enter())));
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     for line in status.lines().filter(|l| l.starts_with("VmPeak") || l.starts_with("VmHWM")) {
         eprintln!("{line}");
@@ -464,10 +466,10 @@ fn what_is_left_of_folders_is_swept_out_of_tmp() {
     f.put("tmp/1.full_folder/cur/1.a:2,");
     f.put("tmp/1.fresh_folder/new/1.a");
     f.put("tmp/1.y");
-    upkeep::purge_tmp(&f.store, &f.dir, clock::now().0 + 35 * 3600);
+    upkeep::purge_tmp(&f.store, &f.enter(), clock::now().0 + 35 * 3600);
     assert_eq!(f.list("tmp").len(), 6);
     f.store.forget_purges();
-    upkeep::purge_tmp(&f.store, &f.dir, clock::now().0 + 37 * 3600);
+    upkeep::purge_tmp(&f.store, &f.enter(), clock::now().0 + 37 * 3600);
     // What was deleted is gone. What was never put in its place may hold mail that was
     // acknowledged.
     assert_eq!(f.list("tmp"), ["1.fresh_folder", "1.full_folder", "1.other"]);

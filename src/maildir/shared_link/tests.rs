@@ -95,6 +95,14 @@ fn the_hosts_providers_come_first() {
     });
 }
 
+fn entered(dir: &Path) -> Entered {
+    crate::maildir::Dir::of_links(dir).enter().unwrap()
+}
+
+fn sync(dir: &Path) -> io::Result<()> {
+    synchronise(&crate::maildir::Dir::of_links(dir).enter()?, &Host::new(b"h"))
+}
+
 #[test]
 fn messages_come_and_go() {
     let fixture = Fixture::new();
@@ -102,7 +110,7 @@ fn messages_come_and_go() {
     let dir = fixture.at("M/shared-folders/corp/Wr");
     fixture.write("Shr/.Wr/new/1.a", "x");
     fixture.write("Shr/.Wr/cur/2.b:2,S", "x");
-    synchronise(&dir, &Host::new(b"h")).unwrap();
+    sync(&dir).unwrap();
     assert_eq!(fixture.list("Shr/.Wr/cur"), ["1.a:2,", "2.b:2,S"]);
     assert_eq!(fixture.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "2.b:2,"]);
     assert_eq!(fixture.list("M/shared-folders/corp/Wr/tmp"), Vec::<String>::new());
@@ -110,18 +118,18 @@ fn messages_come_and_go() {
     assert_eq!(stdfs::read_to_string(dir.join("new/1.a:2,")).unwrap(), "x");
     // Nothing happens while nothing has changed.
     clock::sleep(std::time::Duration::from_millis(20));
-    synchronise(&dir, &Host::new(b"h")).unwrap();
+    sync(&dir).unwrap();
     clock::sleep(std::time::Duration::from_millis(20));
-    synchronise(&dir, &Host::new(b"h")).unwrap();
+    sync(&dir).unwrap();
     stdfs::remove_file(dir.join("cur/1.a:2,")).unwrap();
-    synchronise(&dir, &Host::new(b"h")).unwrap();
+    sync(&dir).unwrap();
     assert_eq!(fixture.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,"]);
     // A renamed message, a removed one, a new one; own flags stay.
     stdfs::rename(dir.join("cur/2.b:2,"), dir.join("cur/2.b:2,F")).unwrap();
     stdfs::rename(fixture.at("Shr/.Wr/cur/2.b:2,S"), fixture.at("Shr/.Wr/cur/2.b:2,RS")).unwrap();
     stdfs::write(dir.join("cur/mine:2,"), "not a link").unwrap();
     fixture.write("Shr/.Wr/new/3.c", "x");
-    synchronise(&dir, &Host::new(b"h")).unwrap();
+    sync(&dir).unwrap();
     assert_eq!(fixture.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,F", "mine:2,"]);
     assert_eq!(
         stdfs::read_link(dir.join("cur/2.b:2,F")).unwrap(),
@@ -129,7 +137,7 @@ fn messages_come_and_go() {
     );
     assert_eq!(fixture.list("M/shared-folders/corp/Wr/new"), ["1.a:2,", "3.c:2,"]);
     stdfs::remove_file(fixture.at("Shr/.Wr/cur/3.c:2,")).unwrap();
-    synchronise(&dir, &Host::new(b"h")).unwrap();
+    sync(&dir).unwrap();
     assert_eq!(fixture.list("M/shared-folders/corp/Wr/cur"), ["1.a:2,", "2.b:2,F", "mine:2,"]);
 }
 
@@ -139,39 +147,39 @@ fn expunging() {
     fixture.with(|links| links.subscribe(b"corp.Wr").unwrap());
     let dir = fixture.at("M/shared-folders/corp/Wr");
     fixture.write("Shr/.Wr/cur/1.a:2,S", "x");
-    synchronise(&dir, &Host::new(b"h")).unwrap();
-    synchronise(&dir, &Host::new(b"h")).unwrap();
+    sync(&dir).unwrap();
+    sync(&dir).unwrap();
     stdfs::rename(dir.join("cur/1.a:2,"), dir.join("cur/1.a:2,ST")).unwrap();
-    assert!(expunge(&dir, b"1.a:2,ST").unwrap());
+    assert!(expunge(&entered(&dir), b"1.a:2,ST").unwrap());
     assert!(fixture.list("M/shared-folders/corp/Wr/cur").is_empty());
     assert!(fixture.list("Shr/.Wr/cur").is_empty());
     // Renamed by somebody since; opened and removed all the same.
     fixture.write("Shr/.Wr/cur/3.c:2,RS", "y");
     std::os::unix::fs::symlink(fixture.at("Shr/.Wr/cur/3.c:2,"), dir.join("cur/3.c:2,T")).unwrap();
-    let (mut file, _) = open(&dir, b"3.c:2,T").unwrap().unwrap();
+    let (mut file, _) = open(&entered(&dir), b"3.c:2,T").unwrap().unwrap();
     let mut text = String::new();
     io::Read::read_to_string(&mut file, &mut text).unwrap();
     assert_eq!(text, "y");
-    assert!(expunge(&dir, b"3.c:2,T").unwrap());
+    assert!(expunge(&entered(&dir), b"3.c:2,T").unwrap());
     assert!(fixture.list("Shr/.Wr/cur").is_empty());
     // Gone for good; and no such link at all.
     std::os::unix::fs::symlink(fixture.at("Shr/.Wr/cur/4.d:2,"), dir.join("cur/4.d:2,T")).unwrap();
-    assert!(open(&dir, b"4.d:2,T").unwrap().is_none());
-    assert!(expunge(&dir, b"4.d:2,T").unwrap());
+    assert!(open(&entered(&dir), b"4.d:2,T").unwrap().is_none());
+    assert!(expunge(&entered(&dir), b"4.d:2,T").unwrap());
     assert!(fixture.list("M/shared-folders/corp/Wr/cur").is_empty());
-    assert_eq!(expunge(&dir, b"4.d:2,T").unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(expunge(&entered(&dir), b"4.d:2,T").unwrap_err().kind(), io::ErrorKind::NotFound);
     // A link that leads elsewhere is no reason to remove what is there.
     fixture.write("precious", "x");
     std::os::unix::fs::symlink(fixture.at("precious"), dir.join("cur/2.b:2,ST")).unwrap();
-    assert!(open(&dir, b"2.b:2,ST").unwrap().is_none());
-    assert!(!expunge(&dir, b"2.b:2,ST").unwrap());
+    assert!(open(&entered(&dir), b"2.b:2,ST").unwrap().is_none());
+    assert!(!expunge(&entered(&dir), b"2.b:2,ST").unwrap());
     assert_eq!(fixture.list("M/shared-folders/corp/Wr/cur"), ["2.b:2,S"]);
     assert!(fixture.at("precious").exists());
     // A link among the provider's files, where everybody may write, is not followed.
     std::os::unix::fs::symlink(fixture.at("precious"), fixture.at("Shr/.Wr/cur/5.e:2,")).unwrap();
-    synchronise(&dir, &Host::new(b"h")).unwrap();
-    synchronise(&dir, &Host::new(b"h")).unwrap();
-    assert!(open(&dir, b"5.e:2,").is_err());
+    sync(&dir).unwrap();
+    sync(&dir).unwrap();
+    assert!(open(&entered(&dir), b"5.e:2,").is_err());
 }
 
 #[test]
@@ -189,10 +197,10 @@ fn hostile_files() {
     // A provider's folder that is gone, and a link that leads nowhere useful.
     fixture.write("M/shared-maildirs", &format!("corp {}\n", fixture.at("Shr").display()));
     fixture.with(|links| links.subscribe(b"corp.Nope").unwrap());
-    assert!(synchronise(&fixture.at("M/shared-folders/corp/Nope"), &Host::new(b"h")).is_err());
-    assert!(synchronise(&fixture.at("M/shared-folders/corp/None"), &Host::new(b"h")).is_err());
+    assert!(sync(&fixture.at("M/shared-folders/corp/Nope")).is_err());
+    assert!(sync(&fixture.at("M/shared-folders/corp/None")).is_err());
     let shared = fixture.at("M/shared-folders/corp/Nope/shared");
     stdfs::remove_file(&shared).unwrap();
     std::os::unix::fs::symlink("../../..", &shared).unwrap();
-    assert!(synchronise(&fixture.at("M/shared-folders/corp/Nope"), &Host::new(b"h")).is_err());
+    assert!(sync(&fixture.at("M/shared-folders/corp/Nope")).is_err());
 }

@@ -10,43 +10,41 @@ pub(crate) use cache::Cache;
 pub(crate) use reader::Reader;
 pub(crate) use slice::Slice;
 
-use crate::maildir::{self, Dir, Messages, change};
+use crate::maildir::{self, Entered, Messages, change};
 use crate::mime::structure::{Parser, Structure, StructureLimits};
-use crate::sys::fs;
 use reader::HEADER_LIMIT;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 
 /// Opens the message at `index` of a folder. If another session has renamed it, its new flags
 /// are taken over, and `messages.take_changed` says so. [`maildir::Error::Gone`]: the message is
 /// no more.
 pub(crate) fn open(
-    dir: &Dir,
+    dir: &Entered,
     messages: &mut Messages,
     index: usize,
     reader: &mut Reader,
 ) -> Result<(), maildir::Error> {
     reader.close();
-    let (file, metadata) = change::open(dir, messages, index)?;
-    reader.set(file, &metadata);
+    let (file, stat) = change::open(dir, messages, index)?;
+    reader.set(file, &stat);
     Ok(())
 }
 
 /// As [`open`], but for [`internal_date`] alone. A file that still has the name that we know is not
 /// opened for that.
 pub(crate) fn stat(
-    dir: &Dir,
+    dir: &Entered,
     messages: &mut Messages,
     index: usize,
     reader: &mut Reader,
 ) -> Result<(), maildir::Error> {
     if !dir.is_of_links()
-        && let Ok(metadata) = fs::lstat(&dir.message(&messages.file_name(index)))
-        && metadata.is_file()
+        && let Ok(stat) = dir.stat_message(&messages.file_name(index))
+        && stat.is_file()
     {
         reader.close();
-        reader.modified = metadata.mtime();
+        reader.modified = stat.mtime();
         return Ok(());
     }
     open(dir, messages, index, reader)

@@ -6,10 +6,10 @@ use crate::mime::header::EndFinder;
 use crate::mime::wire_form;
 use crate::response::bodystructure::Headers;
 use crate::sys::fs;
-use std::fs::{File, Metadata};
+use crate::sys::stat::Stat;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 
 /// Of a header, so many bytes count for what is looked up in it. (A header of this length is an
 /// accident or an attack.)
@@ -21,7 +21,7 @@ const FIRST: usize = 8 * 1024;
 
 /// What tells one message file from another: device, inode, size, time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Identity(u64, u64, u64, i128);
+pub(super) struct Identity((u64, u64), u64, i128);
 
 /// One message's file, open.
 #[derive(Debug, Default)]
@@ -56,12 +56,11 @@ impl Reader {
     }
 
     /// Takes an open file for the message.
-    pub(crate) fn set(&mut self, file: File, metadata: &Metadata) {
+    pub(crate) fn set(&mut self, file: File, stat: &Stat) {
         self.close();
-        self.identity =
-            Identity(metadata.dev(), metadata.ino(), metadata.len(), fs::mtime_nanos(metadata));
-        self.size = metadata.len();
-        self.modified = metadata.mtime();
+        self.identity = Identity(stat.inode(), stat.len(), stat.mtime_nanos());
+        self.size = stat.len();
+        self.modified = stat.mtime();
         self.file = Some(file);
     }
 

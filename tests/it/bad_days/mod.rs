@@ -139,14 +139,15 @@ fn a_providers_message_goes_on_both_sides() {
     let provider = Maildir::new();
     provider.folder("INBOX.pub").write(".pub/cur/1000.x:2,", MESSAGE);
     maildir.write("shared-maildirs", format!("p {}\n", provider.path().display()).as_bytes());
-    let file = provider.path().join(".pub/cur/1000.x:2,");
+    let cur = provider.path().join(".pub/cur");
+    let file = cur.join("1000.x:2,");
     let delay = [
         "-P",
-        file.to_str().unwrap(),
+        cur.to_str().unwrap(),
         "-e",
-        "trace=unlink",
+        "trace=unlinkat",
         "-e",
-        "inject=unlink:delay_enter=1500000",
+        "inject=unlinkat:delay_enter=1500000",
     ];
     let Some(mut s) = under_strace(&maildir, &delay) else { return };
     s.cmd("SELECT shared.p.pub").has("* 1 EXISTS");

@@ -36,8 +36,8 @@ impl Folder for Fake {
         self.opened.push(index);
         let Some(file) = &self.messages[index].0 else { return false };
         let file = file.reopen().unwrap();
-        let metadata = file.metadata().unwrap();
-        reader.set(file, &metadata);
+        let stat = crate::sys::stat::Stat::of(&file).unwrap();
+        reader.set(file, &stat);
         true
     }
     fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
