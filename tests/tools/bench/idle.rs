@@ -4,7 +4,7 @@
 use super::client::Session;
 use super::mail;
 use super::results::{group, median, time};
-use super::servers::{Memory, Server, field};
+use super::servers::{Kind, Memory, Server, field, has_namespaces};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Sessions that poll take their time to notice a change, so this many must do.
+const POLLED_CHANGES: usize = 20;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -46,7 +49,8 @@ impl Plan {
             ));
             out.push_str("| server | change | median | 95 of 100 | worst | missed |\n|---|---|---:|---:|---:|---:|\n");
         }
-        for server in servers {
+        let polling = polling(servers, base);
+        for server in servers.iter().chain(&polling) {
             let folder = folder(server, base, "idle")?;
             if self.many {
                 self.memory(server, &mut out)?
@@ -61,17 +65,18 @@ impl Plan {
         let listeners = Listeners::start(server, self.sessions)?;
         let (mut actor, _) = Session::start(server.command(true)?)?;
         actor.good(&format!("SELECT {}idle", server.prefix))?;
+        let changes = if server.polls { self.changes.min(POLLED_CHANGES) } else { self.changes };
         // A flag set and taken back by another session, from its command to the FETCH line at each
         // of the others.
         let mut flags = Gathered::default();
-        for n in 0..self.changes {
+        for n in 0..changes {
             let sign = if n % 2 == 0 { '+' } else { '-' };
             let begin = Instant::now();
             actor.good(&format!("STORE 1 {sign}FLAGS (\\Flagged)"))?;
             flags.gather(&listeners, begin, "FETCH");
         }
         flags.line(server.name, "STORE by another session", out);
-        let mails = deliver(&listeners, folder, self.changes)?;
+        let mails = deliver(&listeners, folder, changes)?;
         mails.line(server.name, "delivery into new/", out);
         Ok(())
     }
@@ -103,6 +108,16 @@ impl Plan {
         ));
         Ok(())
     }
+}
+
+/// Ours without inotify, where user namespaces can be had.
+fn polling(servers: &[Server], base: &Path) -> Vec<Server> {
+    let mut ours = servers.iter().filter(|s| s.kind == Kind::Ours).peekable();
+    if ours.peek().is_some() && !has_namespaces() {
+        eprintln!("bench: no user namespaces here, sessions that poll are left out");
+        return Vec::new();
+    }
+    ours.map(|s| s.without_inotify(base)).collect()
 }
 
 /// A server's folder `name` with ten messages, made anew.

@@ -24,6 +24,22 @@ pub struct Server {
     pub prefix: &'static str,
     /// `ulimit -v` in KiB.
     pub limit: Option<u64>,
+    /// Whether the kernel refuses inotify, so that IDLE polls.
+    pub polls: bool,
+}
+
+/// A shell in a user namespace, where it may set limits.
+fn in_namespace() -> Command {
+    let mut unshare = Command::new("/usr/bin/unshare");
+    unshare.args(["--user", "--map-root-user", "/bin/sh"]);
+    unshare
+}
+
+const WITHOUT_INOTIFY: &str = "echo 0 > /proc/sys/user/max_inotify_instances || exit";
+
+/// Whether [`Server::without_inotify`] can be had here.
+pub fn has_namespaces() -> bool {
+    in_namespace().args(["-c", WITHOUT_INOTIFY]).status().is_ok_and(|s| s.success())
 }
 
 /// What Courier's start script sets, as Debian ships it.
@@ -49,7 +65,13 @@ impl Server {
             Kind::Courier => ("Courier", "INBOX."),
             Kind::Dovecot => ("Dovecot", ""),
         };
-        Self { kind, name, program, home: base.join(name), prefix, limit: None }
+        Self { kind, name, program, home: base.join(name), prefix, limit: None, polls: false }
+    }
+
+    /// The same server in a user namespace whose limit of inotify instances is 0.
+    pub fn without_inotify(&self, base: &Path) -> Self {
+        let name = "Postrider, polling";
+        Self { name, home: base.join(name), polls: true, ..self.clone() }
     }
 
     pub fn maildir(&self) -> PathBuf {
@@ -63,16 +85,14 @@ impl Server {
 
     /// A command ready to be spawned. `sync`: as shipped; without it nothing is synced to disk.
     pub fn command(&self, sync: bool) -> io::Result<Command> {
+        let shell = |first: &str, mut command: Command| {
+            command.arg("-c").arg(format!("{first}; exec \"$0\" \"$@\"")).arg(&self.program);
+            command
+        };
         let mut command = match self.limit {
+            _ if self.polls => shell(WITHOUT_INOTIFY, in_namespace()),
+            Some(limit) => shell(&format!("ulimit -v {limit}"), Command::new("/bin/sh")),
             None => Command::new(&self.program),
-            Some(limit) => {
-                let mut shell = Command::new("/bin/sh");
-                shell
-                    .arg("-c")
-                    .arg(format!("ulimit -v {limit}; exec \"$0\" \"$@\""))
-                    .arg(&self.program);
-                shell
-            }
         };
         command.env_clear().current_dir(&self.home);
         match self.kind {
