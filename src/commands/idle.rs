@@ -3,8 +3,8 @@
 use super::{Call, capability};
 use crate::maildir::observer::Observer;
 use crate::response;
-use crate::session::{Error, Outcome, Result, Selected, Session};
-use crate::sys::clock;
+use crate::session::{Error, Outcome, Result, Selected, Session, logging};
+use crate::sys::{clock, fs};
 use crate::wire::io::WaitOutcome;
 use crate::wire::{End, Token};
 use std::time::Duration;
@@ -35,7 +35,8 @@ enum Woken {
 /// moves new mail) wakes us a few times more at most, and those scans prove that nothing changed.
 fn idle(s: &mut Session, selected: Option<&mut Selected>) -> Result<Outcome> {
     let mut observed = selected.map(|selected| {
-        let observer = Observer::new(&s.store, &selected.folder.dir);
+        let observer = Observer::new(&selected.folder.dir);
+        log_refusal(s, &observer);
         Observed { selected, observer }
     });
     let is_watching = observed.as_ref().is_some_and(|o| o.observer.is_watching());
@@ -51,6 +52,16 @@ fn idle(s: &mut Session, selected: Option<&mut Selected>) -> Result<Outcome> {
             }
             Woken::Clock => rescan_by_clock(s, observed.as_mut())?,
         }
+    }
+}
+
+/// Logs that the folder is polled, and why, once in a session.
+fn log_refusal(s: &Session, observer: &Observer) {
+    if let Some(e) = observer.refusal()
+        && s.store.is_first_refusal_of_inotify()
+    {
+        let user = logging::shown(&s.client.user);
+        log::warn!("{user}: inotify: {}; IDLE polls the folder", fs::error_text(e));
     }
 }
 
@@ -73,14 +84,14 @@ fn wait(s: &mut Session, mut observed: Option<&mut Observed<'_>>) -> Result<Woke
         let observer = observed.as_deref_mut().map(|o| &mut o.observer);
         let is_changed = match woken {
             WaitOutcome::Input => return Ok(Woken::Client),
-            WaitOutcome::Watch => observer.is_some_and(|o| o.take_notice(&s.store)),
+            WaitOutcome::Watch => observer.is_some_and(|o| o.take_notice()),
             WaitOutcome::TimedOut if inactive.is_some_and(|i| now >= i) => {
                 return Err(End::Inactive.into());
             }
             WaitOutcome::TimedOut if now >= rescan => return Ok(Woken::Clock),
             WaitOutcome::TimedOut => {
                 polled = now;
-                observer.is_some_and(|o| o.poll(&s.store))
+                observer.is_some_and(|o| o.poll())
             }
         };
         if is_changed {
@@ -109,12 +120,12 @@ fn rescan(s: &mut Session, observed: Option<&mut Observed<'_>>) -> Result<bool> 
 /// The last resort: a rescan whatever the observer says, which learns from what it has missed.
 fn rescan_by_clock(s: &mut Session, mut observed: Option<&mut Observed<'_>>) -> Result<()> {
     if let Some(o) = observed.as_deref_mut() {
-        o.observer.poll(&s.store);
+        o.observer.poll();
     }
     let changed = rescan(s, observed.as_deref_mut())?;
     if let Some(o) = observed.as_deref_mut()
         && changed
-        && o.observer.found_by_clock(&s.store, &mut o.selected.history)
+        && o.observer.found_by_clock(&mut o.selected.history)
     {
         rescan(s, observed)?;
     }

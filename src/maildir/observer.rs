@@ -15,7 +15,7 @@
 
 use super::stamp::Stamp;
 use super::watch::Watch;
-use super::{Dir, Entered, Store};
+use super::{Dir, Entered};
 use crate::sys::{clock, filesystem, fs};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -73,25 +73,34 @@ pub(crate) struct Observer {
     times: Times,
     /// Whether other hosts may change the folder.
     is_shared: bool,
+    /// Why the kernel does not notify, if that has nothing to do with the folder.
+    refusal: Option<io::Error>,
 }
 
 impl Observer {
     /// Begins to observe. The folder has to be scanned after this, for the changes before it.
-    pub(crate) fn new(store: &Store, dir: &Dir) -> Observer {
+    pub(crate) fn new(dir: &Dir) -> Observer {
         let mut observer = Observer {
             dir: dir.clone(),
             watch: None,
             retry: Retry::new(),
             times: Times::new(Stamps::of(dir), clock::monotonic()),
             is_shared: false,
+            refusal: None,
         };
-        observer.begin_watch(store);
+        observer.begin_watch();
         observer
     }
 
     /// Whether the kernel notifies of changes.
     pub(crate) fn is_watching(&self) -> bool {
         self.watch.is_some()
+    }
+
+    /// The error with which the kernel has refused to notify, for the log: it is the same for every
+    /// folder.
+    pub(crate) fn refusal(&self) -> Option<&io::Error> {
+        self.refusal.as_ref()
     }
 
     /// The descriptor to wait on for input; then [`Self::take_notice`].
@@ -106,12 +115,12 @@ impl Observer {
     }
 
     /// Takes the kernel's notifications. Whether the folder has to be scanned.
-    pub(crate) fn take_notice(&mut self, store: &Store) -> bool {
+    pub(crate) fn take_notice(&mut self) -> bool {
         let Some(watch) = &mut self.watch else { return false };
         let is_noticed = watch.drain();
         // A watch that works is kept: making one and closing one takes longer than a scan.
         if !watch.is_whole() {
-            self.begin_watch(store);
+            self.begin_watch();
         }
         is_noticed
     }
@@ -119,13 +128,13 @@ impl Observer {
     /// Looks at the times of the directories, and asks for a new watch if that is due, or if the
     /// directories are others by now and nobody has told (a link, a mount, another host). Whether
     /// the folder has to be scanned.
-    pub(crate) fn poll(&mut self, store: &Store) -> bool {
+    pub(crate) fn poll(&mut self) -> bool {
         let now = clock::monotonic();
         let stamps = Stamps::of(&self.dir);
         let is_exchanged = !stamps.are_same_places(&self.times.seen);
         let is_changed = self.times.compare(stamps, now);
         if is_exchanged || (self.watch.is_none() && self.retry.is_due(now)) {
-            self.begin_watch(store);
+            self.begin_watch();
             // No notice tells what happened before there was a watch.
             return is_changed || self.watch.is_some();
         }
@@ -134,14 +143,14 @@ impl Observer {
 
     /// After a rescan by the clock that has found a change: remembers it if the kernel has not told
     /// of it. Whether the folder has to be scanned again.
-    pub(crate) fn found_by_clock(&mut self, store: &Store, history: &mut History) -> bool {
-        let is_noticed = self.take_notice(store);
+    pub(crate) fn found_by_clock(&mut self, history: &mut History) -> bool {
+        let is_noticed = self.take_notice();
         history.was_missed |= self.watch.is_some() && !is_noticed;
         is_noticed
     }
 
     /// Makes a new watch in the place of the old one.
-    fn begin_watch(&mut self, store: &Store) {
+    fn begin_watch(&mut self) {
         // The old one first: it may be the last instance that there is.
         self.watch = None;
         let (watch, is_shared) = match self.dir.enter() {
@@ -156,9 +165,7 @@ impl Observer {
             }
             Err(e) => {
                 self.retry.refused(clock::monotonic());
-                if is_refusal(&e) {
-                    store.inotify_refused(&e);
-                }
+                self.refusal = is_refusal(&e).then_some(e);
             }
         }
     }

@@ -103,11 +103,9 @@ impl Store {
         self.out_of_room.set(false);
     }
 
-    /// Logs the first time that the kernel refuses to notify of changes.
-    pub(super) fn inotify_refused(&self, e: &io::Error) {
-        if !self.was_inotify_refused.replace(true) {
-            log::warn!("inotify: {}; IDLE polls the folder", fs::error_text(e));
-        }
+    /// Whether this is the first time that the kernel refuses to notify of changes.
+    pub(crate) fn is_first_refusal_of_inotify(&self) -> bool {
+        !self.was_inotify_refused.replace(true)
     }
 
     /// Whether the `tmp` of this folder was not purged lately. It counts as purged from now on.

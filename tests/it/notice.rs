@@ -100,7 +100,7 @@ fn without_inotify_the_folder_is_polled() {
         begin(&mut s, "INBOX", PLAIN);
         done(&mut s);
         let log = log_of(s);
-        let told = log.iter().filter(|line| line.starts_with("WARN: inotify: ")).count();
+        let told = log.iter().filter(|line| line.starts_with("WARN: alice: inotify: ")).count();
         assert_eq!(told, 1, "once in a session: {log:#?}");
     });
 }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::maildir::Config;
 use std::path::Path;
 
 fn folder(root: &Path) -> Dir {
@@ -72,11 +71,10 @@ fn a_poll_sees_what_comes_goes_and_is_exchanged() {
     let root = tempfile::tempdir().unwrap();
     let at = root.path().join("folder");
     let dir = folder(&at);
-    let store = Store::new(Config::default());
-    let mut observer = Observer::new(&store, &dir);
+    let mut observer = Observer::new(&dir);
     let mut step = |what: &str, expected: bool| {
         observer.times.since = clock::monotonic();
-        assert_eq!(observer.poll(&store), expected, "{what}");
+        assert_eq!(observer.poll(), expected, "{what}");
     };
     step("nothing", false);
     for sub in ["cur", "new", "courierimapkeywords"] {
@@ -101,9 +99,9 @@ fn a_poll_sees_what_comes_goes_and_is_exchanged() {
 }
 
 /// Whether the observer is notified now.
-fn is_noticed(observer: &mut Observer, store: &Store) -> bool {
+fn is_noticed(observer: &mut Observer) -> bool {
     let mut any = false;
-    while observer.take_notice(store) {
+    while observer.take_notice() {
         any = true;
     }
     any
@@ -116,31 +114,30 @@ fn a_watch_follows_the_folder() {
     let other = root.path().join("other");
     let dir = folder(&at);
     folder(&other);
-    let store = Store::new(Config::default());
     let history = History::new();
-    let mut observer = Observer::new(&store, &dir);
+    let mut observer = Observer::new(&dir);
     assert!(observer.is_watching() && observer.poll_after(&history).is_none());
     // In its place at once: notice goes on.
     for sub in ["cur", "new", "courierimapkeywords"] {
         std::fs::rename(at.join(sub), at.join("old")).unwrap();
         std::fs::create_dir(at.join(sub)).unwrap();
-        assert!(is_noticed(&mut observer, &store), "{sub}");
-        assert!(observer.is_watching() && !is_noticed(&mut observer, &store), "{sub}");
+        assert!(is_noticed(&mut observer), "{sub}");
+        assert!(observer.is_watching() && !is_noticed(&mut observer), "{sub}");
         put(&at.join(sub).join("a"));
-        assert!(is_noticed(&mut observer, &store), "{sub}");
+        assert!(is_noticed(&mut observer), "{sub}");
         std::fs::remove_dir_all(at.join("old")).unwrap();
     }
     put(&at.join("courierimapuiddb"));
-    assert!(!is_noticed(&mut observer, &store), "not what a scan writes");
+    assert!(!is_noticed(&mut observer), "not what a scan writes");
     // The folder is away for a while: polls, until it is there.
     std::fs::rename(&at, root.path().join("away")).unwrap();
-    assert!(is_noticed(&mut observer, &store));
+    assert!(is_noticed(&mut observer));
     assert!(!observer.is_watching() && observer.poll_after(&history).is_some());
     std::fs::rename(&other, &at).unwrap();
-    assert!(observer.poll(&store) && observer.is_watching());
+    assert!(observer.poll() && observer.is_watching());
     assert!(observer.poll_after(&history).is_none());
     put(&at.join("new/b"));
-    assert!(is_noticed(&mut observer, &store));
+    assert!(is_noticed(&mut observer));
 }
 
 /// A link that leads elsewhere gives no notice, and the clock finds it.
@@ -152,19 +149,18 @@ fn what_the_watch_misses_is_polled_for() {
     folder(&b);
     let link = root.path().join("link");
     std::os::unix::fs::symlink(&a, &link).unwrap();
-    let store = Store::new(Config::default());
     let mut history = History::new();
-    let mut observer = Observer::new(&store, &Dir::at(&link));
+    let mut observer = Observer::new(&Dir::at(&link));
     // A change that was noticed is none that was missed.
     put(&a.join("new/a"));
-    assert!(observer.found_by_clock(&store, &mut history));
+    assert!(observer.found_by_clock(&mut history));
     assert!(observer.poll_after(&history).is_none());
     std::fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(&b, &link).unwrap();
-    assert!(!is_noticed(&mut observer, &store));
-    assert!(observer.poll(&store));
-    assert!(!observer.found_by_clock(&store, &mut history));
+    assert!(!is_noticed(&mut observer));
+    assert!(observer.poll());
+    assert!(!observer.found_by_clock(&mut history));
     assert!(observer.poll_after(&history).is_some());
     put(&b.join("new/a"));
-    assert!(is_noticed(&mut observer, &store), "the watch is on the other one now");
+    assert!(is_noticed(&mut observer), "the watch is on the other one now");
 }
