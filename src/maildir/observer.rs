@@ -80,15 +80,16 @@ pub(crate) struct Observer {
 impl Observer {
     /// Begins to observe. The folder has to be scanned after this, for the changes before it.
     pub(crate) fn new(dir: &Dir) -> Observer {
+        let stamps = Stamps::of(dir);
         let mut observer = Observer {
             dir: dir.clone(),
             watch: None,
             retry: Retry::new(),
-            times: Times::new(Stamps::of(dir), clock::monotonic()),
+            times: Times::new(stamps, clock::monotonic()),
             is_shared: false,
             refusal: None,
         };
-        observer.begin_watch();
+        observer.begin_watch(stamps);
         observer
     }
 
@@ -120,7 +121,7 @@ impl Observer {
         let is_noticed = watch.drain();
         // A watch that works is kept: making one and closing one takes longer than a scan.
         if !watch.is_whole() {
-            self.begin_watch();
+            self.begin_watch(Stamps::of(&self.dir));
         }
         is_noticed
     }
@@ -134,7 +135,7 @@ impl Observer {
         let is_exchanged = !stamps.are_same_places(&self.times.seen);
         let is_changed = self.times.compare(stamps, now);
         if is_exchanged || (self.watch.is_none() && self.retry.is_due(now)) {
-            self.begin_watch();
+            self.begin_watch(stamps);
             // No notice tells what happened before there was a watch.
             return is_changed || self.watch.is_some();
         }
@@ -149,8 +150,9 @@ impl Observer {
         is_noticed
     }
 
-    /// Makes a new watch in the place of the old one.
-    fn begin_watch(&mut self) {
+    /// Makes a new watch in the place of the old one. The folder has to be scanned after it.
+    /// `before`: the stamps as they are now.
+    fn begin_watch(&mut self, before: Stamps) {
         // The old one first: it may be the last instance that there is.
         self.watch = None;
         let (watch, is_shared) = match self.dir.enter() {
@@ -158,11 +160,16 @@ impl Observer {
             Err(e) => (Err(e), false),
         };
         self.is_shared = is_shared;
+        let after = Stamps::of(&self.dir);
         match watch {
-            Ok(watch) => {
+            // A directory that was exchanged between its opening and the watch tells nothing: then
+            // a poll finds the new one.
+            Ok(watch) if before.are_in_place(&after) => {
                 self.watch = Some(watch);
                 self.retry = Retry::new();
+                self.times = Times::new(after, clock::monotonic());
             }
+            Ok(_) => self.retry.refused(clock::monotonic()),
             Err(e) => {
                 self.retry.refused(clock::monotonic());
                 self.refusal = is_refusal(&e).then_some(e);
@@ -218,6 +225,12 @@ impl Stamps {
     fn tick(&self) -> Duration {
         let ticks = self.0.iter().flatten().map(|stamp| stamp.tick());
         ticks.max().unwrap_or(Duration::MAX)
+    }
+
+    /// Whether what was there is there still. The keywords may have been made meanwhile.
+    fn are_in_place(&self, after: &Stamps) -> bool {
+        let mut pairs = self.0.iter().zip(&after.0);
+        pairs.all(|(a, b)| a.is_none_or(|a| b.is_some_and(|b| a.is_same_place(b))))
     }
 
     fn are_same_places(&self, other: &Stamps) -> bool {

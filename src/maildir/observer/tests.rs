@@ -164,3 +164,20 @@ fn what_the_watch_misses_is_polled_for() {
     put(&b.join("new/a"));
     assert!(is_noticed(&mut observer), "the watch is on the other one now");
 }
+
+/// A directory that is exchanged while the watch is made gives no notice: that is no watch.
+#[test]
+fn a_watch_that_came_too_late_is_none() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = folder(root.path());
+    let mut observer = Observer::new(&dir);
+    let before = Stamps::of(&dir);
+    std::fs::rename(root.path().join("new"), root.path().join("old")).unwrap();
+    std::fs::create_dir(root.path().join("new")).unwrap();
+    observer.begin_watch(before);
+    assert!(!observer.is_watching() && observer.refusal().is_none());
+    assert!(observer.poll() && observer.is_watching());
+    // The keywords' directory, which the watch makes, is no such case.
+    std::fs::remove_dir(root.path().join("courierimapkeywords")).unwrap();
+    assert!(Observer::new(&dir).is_watching());
+}
