@@ -78,7 +78,8 @@
 //!
 //! Output collects and is flushed before the next wait, so that pipelined commands share a write.
 //! One function waits for the command loop, for IDLE and for literals alike; signals are let in
-//! only there. A client meets three errors: BAD (syntax), NO (refused, perhaps with a response
+//! only there, and in `sys::breath::breathe`, which every loop over messages, parts, fields, names,
+//! folders or files calls: it ends long work, and with it the session, by an error. A client meets three errors: BAD (syntax), NO (refused, perhaps with a response
 //! code), BYE (the session is over). The causes below those are logged once, in Courier's format.
 //!
 //! # Decided

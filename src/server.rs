@@ -9,7 +9,7 @@ use crate::response::{self, Untagged};
 use crate::session::refusal::PROTOCOL_ERROR;
 use crate::session::{Error, Fatal, Outcome, Result, Session, logging};
 use crate::sys::{
-    clock,
+    breath, clock,
     process::{self, CommandLine},
 };
 use crate::wire::{self, End, Io, Token};
@@ -115,6 +115,7 @@ fn converse(s: &mut Session) -> Ending {
     let mut errors = 0;
     loop {
         s.io.deadline = Some(clock::monotonic() + INACTIVITY);
+        breath::set_deadline(s.io.deadline);
         let mut tag = None;
         let result = command(s, &mut tag);
         if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) {

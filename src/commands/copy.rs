@@ -11,7 +11,7 @@ use crate::session::delivery::Delivered;
 use crate::session::folder::Folder;
 use crate::session::refusal::{PROTOCOL_ERROR, denied, vanished};
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
-use crate::sys::fs;
+use crate::sys::{breath, fs};
 use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
 use crate::wire::Set;
@@ -61,6 +61,7 @@ fn sources(s: &mut Session, selected: &mut Selected, spans: Vec<Span>) -> Result
             Span::Messages(range) => range,
         };
         for index in range {
+            breath::breathe()?;
             let messages = &mut selected.snapshot.messages;
             let Some(uid) = messages.uid(index) else { continue };
             // The size in the name is good enough for the quota. What is copied is measured then.
@@ -95,6 +96,7 @@ impl Copying<'_> {
     /// name it has now, and copied by its descriptor: no rename by another session comes in
     /// between.
     fn prepare(&mut self, source: &Source) -> Result<Delivery> {
+        breath::breathe()?;
         let snapshot = &mut self.selected.snapshot;
         let from = self.selected.folder.enter().map_err(|e| unreadable(self.s, e))?;
         let (file, stat) = change::open(&from, &mut snapshot.messages, source.index)
@@ -145,6 +147,7 @@ impl Copying<'_> {
     /// Mails the messages; whether the mailer took them all.
     fn mail_all(&mut self, sources: &[Source]) -> Result<bool> {
         for source in sources {
+            breath::breathe()?;
             let messages = &mut self.selected.snapshot.messages;
             let dir = self.selected.folder.enter();
             match dir.and_then(|dir| change::open(&dir, messages, source.index)) {
@@ -183,6 +186,7 @@ fn write_all_of(file: &File, copy: &mut Delivery) -> std::result::Result<(), mai
     let mut buffer = vec![0; 128 * 1024];
     let mut at = 0;
     loop {
+        breath::breathe()?;
         let n = fs::read_at(file, &mut buffer, at)
             .map_err(|e| maildir::Error::failed("reading a message", e))?;
         if n == 0 {

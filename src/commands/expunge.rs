@@ -6,7 +6,7 @@ use super::args::{self, Span};
 use crate::maildir::change::Trash;
 use crate::maildir::{self, change, quota};
 use crate::session::{Outcome, Result, Selected, Session};
-use crate::sys::fs;
+use crate::sys::{breath, fs};
 use crate::types::Flags;
 use crate::wire::Set;
 
@@ -25,6 +25,7 @@ pub(crate) fn remove_deleted(
     for span in spans {
         let Span::Messages(range) = span else { continue };
         for index in range {
+            breath::breathe()?;
             if selected.snapshot.messages.flags(index).contains(Flags::DELETED) {
                 remove(s, selected, index, &mut trash)?;
             }

@@ -5,11 +5,13 @@ use crate::maildir::list::Listed;
 use crate::maildir::pattern::Pattern;
 use crate::response::folders::{Entry, Extra, Listing};
 use crate::session::{Error, Outcome, Result, Session};
+use crate::sys::breath;
 use crate::types::Rights;
-use crate::types::folder::{self, FolderName};
+use crate::types::folder::{self, FolderName, Space};
 use crate::types::utf7;
 use crate::wire::Token;
 use crate::wire::input::Brackets;
+use std::collections::HashMap;
 
 /// What `LIST (...)` asks for beside the names. Unknown words are passed over (Courier).
 #[derive(Clone, Copy, Default, Debug)]
@@ -137,22 +139,23 @@ fn send_entry(s: &mut Session, listing: Listing, name: &Listed, wanted: Wanted) 
 }
 
 /// The folder of exactly this name, with what LIST knows of it.
-fn find(s: &Session, name: &[u8]) -> Option<Listed> {
+fn find(s: &Session, name: &[u8]) -> Result<Option<Listed>> {
     // The name as a pattern; wildcards in it stand for themselves at least.
-    let pattern = Pattern::new(&Pattern::join(name, b""))?;
+    let Some(pattern) = Pattern::new(&Pattern::join(name, b"")) else { return Ok(None) };
     let name = pattern.as_bytes().to_vec();
-    s.namespace.list(&pattern).into_iter().find(|l| l.name == name)
+    Ok(s.namespace.list(&pattern)?.into_iter().find(|l| l.name == name))
 }
 
 /// The response to an empty pattern: the attributes of the reference, if that is a folder.
-fn send_root(s: &mut Session, listing: Listing, reference: &[u8]) {
+fn send_root(s: &mut Session, listing: Listing, reference: &[u8]) -> Result<()> {
     let is_shared = reference == b"#shared" || reference.starts_with(b"#shared.");
     let name: &[u8] = if is_shared { b"#shared." } else { b"" };
-    let attributes = match find(s, reference) {
+    let attributes = match find(s, reference)? {
         Some(listed) => attributes(s, &listed),
         None => vec!["\\Noselect"],
     };
     s.send(&Entry { listing, attributes: &attributes, name, extras: &[] });
+    Ok(())
 }
 
 /// What was asked for beside the name, as far as the user may see it.
@@ -179,13 +182,34 @@ fn extras(s: &mut Session, name: &[u8], wanted: Wanted) -> Result<Vec<Extra>> {
     Ok(extras)
 }
 
-/// Sends the entry of one folder as `LIST (ACL)` does: so the ACL commands answer (PROTOCOL 7.4).
-pub(crate) fn send_with_acl(s: &mut Session, name: &FolderName) -> Result<()> {
+/// Sends the entries of folders as `LIST (ACL)` does, as far as the user may see their lists (`a`):
+/// so the ACL commands answer (PROTOCOL 7.4).
+pub(crate) fn send_with_acl(s: &mut Session, names: &[FolderName]) -> Result<()> {
     let wanted = Wanted { acl: true, ..Wanted::default() };
-    match find(s, name.as_bytes()) {
-        Some(found) => send_entry(s, Listing::List, &found, wanted),
-        None => Ok(()),
+    let mut listed = HashMap::new();
+    if let [name] = names {
+        listed.extend(find(s, name.as_bytes())?.map(|found| (found.name.clone(), found)));
+    } else {
+        // One reading of the directories for all of them.
+        let spaces: [(&[u8], bool); 2] = [(b"*", false), (b"#shared.*", true)];
+        for (pattern, is_index) in spaces {
+            let is_wanted = names.iter().any(|n| matches!(n.space(), Space::Index(_)) == is_index);
+            if let Some(pattern) = Pattern::new(pattern).filter(|_| is_wanted) {
+                let found = s.namespace.list(&pattern)?;
+                listed.extend(found.into_iter().map(|found| (found.name.clone(), found)));
+            }
+        }
     }
+    for name in names {
+        breath::breathe()?;
+        if s.locate(Ok(name.clone())).is_ok()
+            && s.rights_announced(name)?.has(b'a')
+            && let Some(found) = listed.get(name.as_bytes())
+        {
+            send_entry(s, Listing::List, found, wanted)?;
+        }
+    }
+    Ok(())
 }
 
 /// `\Marked` or `\Unmarked`, for INBOX, and for all folders where the setting says so.
@@ -198,18 +222,20 @@ fn marked(s: &Session, name: &Listed) -> Option<bool> {
 }
 
 /// The folders that a LIST pattern means: what the ACL commands are applied to (PROTOCOL 7.4).
-pub(crate) fn matching(s: &Session, pattern: &[u8]) -> Vec<Vec<u8>> {
-    let Some(pattern) = Pattern::new(&Pattern::join(b"", pattern)) else { return Vec::new() };
-    s.namespace.list(&pattern).into_iter().filter(|n| n.is_folder).map(|n| n.name).collect()
+pub(crate) fn matching(s: &Session, pattern: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let Some(pattern) = Pattern::new(&Pattern::join(b"", pattern)) else { return Ok(Vec::new()) };
+    let found = s.namespace.list(&pattern)?.into_iter();
+    Ok(found.filter(|n| n.is_folder).map(|n| n.name).collect())
 }
 
 /// LIST (RFC 3501 6.3.8): sends the folders that match.
 pub(crate) fn list(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Outcome> {
     match resolve(&request)? {
-        Target::Root(reference) => send_root(s, Listing::List, &reference),
+        Target::Root(reference) => send_root(s, Listing::List, &reference)?,
         Target::Nothing => {}
         Target::Names(pattern) => {
-            for name in s.namespace.list(&pattern) {
+            for name in s.namespace.list(&pattern)? {
+                breath::breathe()?;
                 send_entry(s, Listing::List, &name, request.wanted)?;
             }
         }
@@ -221,11 +247,12 @@ pub(crate) fn list(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Ou
 /// subscriptions alone (Courier).
 pub(crate) fn lsub(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Outcome> {
     match resolve(&request)? {
-        Target::Root(reference) => send_root(s, Listing::Lsub, &reference),
+        Target::Root(reference) => send_root(s, Listing::Lsub, &reference)?,
         Target::Nothing => {}
         Target::Names(pattern) => {
             let names = s.namespace.list_subscribed(&pattern);
             for name in names.map_err(|e| s.io_refusal("subscriptions", &e, "LSUB failed"))? {
+                breath::breathe()?;
                 send_entry(s, Listing::Lsub, &name, request.wanted)?;
             }
         }

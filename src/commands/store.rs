@@ -9,9 +9,9 @@ use crate::maildir::{self, KeywordMode};
 use crate::response::session::InvalidNumber;
 use crate::session::refusal::vanished;
 use crate::session::{Error, Outcome, Result, Selected, Session};
+use crate::sys::breath;
 use crate::types::Operation;
 use crate::wire::Set;
-use std::ops::Range;
 
 /// The messages, and what is done with which flags.
 pub(crate) struct Change {
@@ -58,35 +58,50 @@ struct Storing<'a> {
 }
 
 impl Storing<'_> {
-    /// Changes a range of messages and sends their flags.
-    fn range(&mut self, range: Range<usize>) -> Result<()> {
-        let mut changed = Vec::with_capacity(range.len());
-        let mut result = Ok(());
-        for index in range {
-            match self.change_flags(index) {
-                Ok(true) => changed.push(index),
-                Ok(false) => self.missing = true,
-                Err(e) => {
-                    result = Err(e);
-                    break;
-                }
-            }
-        }
+    /// Changes the messages and sends their flags. The keywords of all of them are changed at once,
+    /// for that may take the folder's lock and a reading of all its keywords.
+    fn all(&mut self, spans: &[Span]) -> Result<()> {
+        let mut changed = Vec::new();
+        let result = spans.iter().try_for_each(|span| self.change_flags_of(span, &mut changed));
         // Messages that were changed before a failure are still sent, ahead of the NO.
         let result = result.and(self.change_keywords(&changed));
         if self.s.options.keywords == KeywordMode::Careful {
             // Keywords that another session has added in between are kept, and new to the client.
             self.selected.announce_new_keywords(self.s);
         }
-        for index in changed {
-            // RFC 3501 6.4.6: .SILENT keeps back what the client knows, not what others have
-            // changed meanwhile.
-            if self.selected.snapshot.messages.take_changed(index) || !self.change.silent {
-                self.selected.send_message_flags(self.s, index, self.by_uid);
-                self.s.io.flush_if_full()?;
+        let mut changed = changed.into_iter().peekable();
+        for span in spans {
+            let range = match span {
+                Span::Invalid(n) => {
+                    self.s.send(&InvalidNumber(*n));
+                    continue;
+                }
+                Span::Messages(range) => range,
+            };
+            while let Some(index) = changed.next_if(|index| range.contains(index)) {
+                // RFC 3501 6.4.6: .SILENT keeps back what the client knows, not what others have
+                // changed meanwhile.
+                if self.selected.snapshot.messages.take_changed(index) || !self.change.silent {
+                    self.selected.send_message_flags(self.s, index, self.by_uid);
+                    self.s.io.flush_if_full()?;
+                }
             }
         }
         result
+    }
+
+    /// Changes the system flags of some of the messages; adds those that are still there to
+    /// `changed`.
+    fn change_flags_of(&mut self, span: &Span, changed: &mut Vec<usize>) -> Result<()> {
+        let Span::Messages(range) = span else { return Ok(()) };
+        for index in range.clone() {
+            breath::breathe()?;
+            match self.change_flags(index)? {
+                true => changed.push(index),
+                false => self.missing = true,
+            }
+        }
+        Ok(())
     }
 
     /// Changes the system flags of one message; whether it is still there.
@@ -140,12 +155,7 @@ pub(crate) fn run(
     }
     let by_uid = call.uid;
     let mut storing = Storing { s, selected, change: &change, by_uid, missing: false };
-    for span in spans {
-        match span {
-            Span::Invalid(n) => storing.s.send(&InvalidNumber(n)),
-            Span::Messages(range) => storing.range(range)?,
-        }
-    }
+    storing.all(&spans)?;
     let missing = storing.missing;
     if change.touches_keywords() {
         selected.drop_unused_keywords(s);

@@ -3,7 +3,7 @@
 use super::lock::Lock;
 use super::scan::Snapshot;
 use super::{Entered, Error, KeywordMode, Store, keywords};
-use crate::sys::fs;
+use crate::sys::{breath, fs};
 use crate::types::{KeywordTable, Operation, SetId};
 use std::cell::OnceCell;
 use std::io;
@@ -53,6 +53,7 @@ pub(crate) fn store_keywords(
         _ => {
             let count = snapshot.messages.len();
             for i in which.iter().copied().filter(|i| *i < count) {
+                breath::breathe()?;
                 let old = snapshot.messages.keywords(i);
                 let new = edit.apply(&mut snapshot.keywords, old);
                 if new != old {
@@ -90,6 +91,7 @@ fn store_carefully(
     let mut on_disk = read(snapshot)?;
     let count = snapshot.messages.len();
     for i in which.iter().copied().filter(|i| *i < count) {
+        breath::breathe()?;
         let base = snapshot.messages.base_name(i);
         for tries in 0.. {
             let old = on_disk.set(i);

@@ -1,5 +1,6 @@
 //! Why something in the store did not work.
 
+use crate::sys::breath::{self, Interrupted};
 use crate::sys::fs;
 use std::fmt;
 use std::io;
@@ -14,7 +15,7 @@ pub(crate) enum Error {
     Locked,
     /// What was to be done would exceed the quota.
     OverQuota,
-    /// A signal asked the session to stop, or its client went away, while it waited.
+    /// A signal asked the session to stop, or its client went away, during a wait or long work.
     Stopped,
     /// The system refused; with what was tried.
     Io(anyhow::Error),
@@ -34,8 +35,12 @@ impl Error {
         self.io().and_then(io::Error::raw_os_error)
     }
 
-    /// What the system said, with what was tried.
+    /// What the system said, with what was tried; [`Error::Stopped`] if it is no error of the
+    /// system's, but the end of the session.
     pub(crate) fn failed(context: impl Into<String>, e: io::Error) -> Error {
+        if breath::is_interruption(&e) {
+            return Error::Stopped;
+        }
         Error::Io(anyhow::Error::new(e).context(context.into()))
     }
 
@@ -46,6 +51,12 @@ impl Error {
             io::ErrorKind::NotFound => Error::Gone,
             _ => Error::failed(format!("{what} {}", fs::shown(path)), e),
         }
+    }
+}
+
+impl From<Interrupted> for Error {
+    fn from(_: Interrupted) -> Error {
+        Error::Stopped
     }
 }
 

@@ -13,7 +13,7 @@ use super::temporary::TemporaryFile;
 use super::{Dir, Entered, Error, Store, folder_names, uiddb};
 use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
-use crate::sys::{clock, dir, fs, poll};
+use crate::sys::{breath, clock, dir, fs, poll};
 use crate::types::{Flags, UidValidity};
 use std::io;
 use std::path::Path;
@@ -97,7 +97,9 @@ pub(super) fn remove(
             continue;
         }
         if is_moved {
-            log::error!("{}: {}", fs::shown(&parent.path_of(at)), fs::error_text(&e));
+            if !breath::is_interruption(&e) {
+                log::error!("{}: {}", fs::shown(&parent.path_of(at)), fs::error_text(&e));
+            }
             break;
         }
         return Err(Error::failed(format!("removing {}", fs::shown(&holder.path_of(name))), e));
@@ -211,7 +213,9 @@ pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Resu
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => log::error!("{}: {}", fs::shown(&dir.uid_file_path()), fs::error_text(&e)),
         }
-        let _ = scan(store, &dir, Mode::ReadWrite, None, Vec::new());
+        if breath::breathe().is_ok() {
+            let _ = scan(store, &dir, Mode::ReadWrite, None, Vec::new());
+        }
     }
     rename_hierarchy_lists(&maildir, old, new);
     Ok(())
@@ -236,7 +240,8 @@ fn rename_all(store: &Store, maildir: &Directory, moves: &[(Vec<u8>, Vec<u8>)]) 
         aside.extend(kept.ok().map(|kept| (from, to, kept)));
     }
     for (at, (from, to)) in moves.iter().enumerate() {
-        if let Err(e) = maildir.rename_new(from, maildir, to) {
+        let renamed = breath::breathe().map_err(Into::into);
+        if let Err(e) = renamed.and_then(|()| maildir.rename_new(from, maildir, to)) {
             for (from, to) in moves.iter().take(at).rev() {
                 let _ = maildir.rename_new(to, maildir, from);
             }

@@ -18,7 +18,7 @@ use super::temporary::TemporaryFile;
 use super::{Entered, Error, KeywordMode, Store};
 use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
-use crate::sys::{clock, dir, fs};
+use crate::sys::{breath, clock, dir, fs};
 use crate::types::number::{self, push as push_number};
 use crate::types::{KeywordTable, SetId};
 use std::cell::OnceCell;
@@ -217,6 +217,7 @@ impl<'a> Reading<'a> {
             if found.get(at.saturating_add(1)).is_some_and(|next| next.message == file.message) {
                 continue;
             }
+            breath::breathe()?;
             let set = self.read_file(&here, &file.name)?;
             if let Some(slot) = self.keywords.sets.get_mut(file.message)
                 && *slot != set
@@ -345,6 +346,9 @@ impl<'a> Reading<'a> {
         }
         // Not before `:list` has their content.
         for files in self.found.chunk_by(|a, b| a.message == b.message) {
+            if breath::breathe().is_err() {
+                break;
+            }
             // A file from the future, by a clock that was ahead, would outrank a newer change. So
             // the newer one takes its name, as in Courier 6.
             let ahead = files.iter().filter_map(|file| file.period).max().unwrap_or(0);

@@ -4,6 +4,7 @@
 use super::folder_names;
 use super::pattern::Pattern;
 use super::resolve::Namespace;
+use crate::sys::breath::{self, Interrupted};
 use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::types::{FolderName, Rights, Space};
@@ -64,11 +65,12 @@ impl Names {
 
     /// The lines. `with_shared`: whether the namespace `#shared` counts as a level. Courier shows
     /// it in LSUB, not in LIST.
-    fn into_list(self, pattern: &Pattern, with_shared: bool) -> Vec<Listed> {
+    fn into_list(self, pattern: &Pattern, with_shared: bool) -> Result<Vec<Listed>, Interrupted> {
         let names: HashSet<&[u8]> = self.names.iter().map(|n| &**n).collect();
         let mut seen = HashSet::new();
         let mut list = Vec::new();
         for name in &self.names {
+            breath::breathe()?;
             if pattern.matches(name) && seen.insert(&**name) {
                 list.push(Listed {
                     name: name.clone(),
@@ -78,6 +80,7 @@ impl Names {
             }
         }
         for level in &self.levels {
+            breath::breathe()?;
             if (with_shared || level != b"#shared")
                 && !names.contains(&**level)
                 && pattern.matches(level)
@@ -85,7 +88,7 @@ impl Names {
                 list.push(Listed { name: level.clone(), is_folder: false, has_children: true });
             }
         }
-        list
+        Ok(list)
     }
 }
 
@@ -104,12 +107,12 @@ impl Namespace {
 
     /// LIST: the folders that match, in the order of the directories, then the levels above folders
     /// that match. Folders without the right `l` are left out, also as children.
-    pub(crate) fn list(&self, pattern: &Pattern) -> Vec<Listed> {
+    pub(crate) fn list(&self, pattern: &Pattern) -> Result<Vec<Listed>, Interrupted> {
         let mut found = Names::default();
         if pattern.is_index() {
-            self.find_in_index(pattern, &mut found);
+            self.find_in_index(pattern, &mut found)?;
         } else {
-            self.find_folders_of(self.root(), b"INBOX", pattern, &mut found);
+            self.find_folders_of(self.root(), b"INBOX", pattern, &mut found)?;
             self.find_links(pattern, &mut found);
         }
         found.into_list(pattern, false)
@@ -121,6 +124,7 @@ impl Namespace {
         let mut found = Names::default();
         let index = pattern.as_bytes().starts_with(b"#");
         for name in self.subscriptions().names()? {
+            breath::breathe()?;
             // `inbox.x` in the file is INBOX.x. What no client could write is skipped.
             let Ok(folder) = FolderName::from_disk(&name) else { continue };
             if name.starts_with(b"#") == index
@@ -135,7 +139,7 @@ impl Namespace {
                 found.add([b"shared.", &*path].concat());
             }
         }
-        Ok(found.into_list(pattern, true))
+        Ok(found.into_list(pattern, true)?)
     }
 
     /// Finds a Maildir's INBOX, which is called `top`, and its folders.
@@ -145,24 +149,29 @@ impl Namespace {
         top: &[u8],
         pattern: &Pattern,
         found: &mut Names,
-    ) {
+    ) -> Result<(), Interrupted> {
         if !pattern.matches(top) && !pattern.may_match_below(top) {
-            return;
+            return Ok(());
         }
         let listed = Directory::enter(root).and_then(|maildir| folder_names::list(&maildir));
         let subs = listed.unwrap_or_else(|e| {
-            log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
+            if !breath::is_interruption(&e) {
+                log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
+            }
             Vec::new()
         });
+        breath::breathe()?;
         if pattern.matches(top) && self.may_see(top) {
             found.add(top.to_vec());
         }
         for sub in subs {
+            breath::breathe()?;
             let name = [top, b".", &sub].concat();
             if found.matters(pattern, &name) && self.may_see(&name) {
                 found.add(name);
             }
         }
+        Ok(())
     }
 
     fn find_links(&self, pattern: &Pattern, found: &mut Names) {
@@ -174,7 +183,7 @@ impl Namespace {
         }
     }
 
-    fn find_in_index(&self, pattern: &Pattern, found: &mut Names) {
+    fn find_in_index(&self, pattern: &Pattern, found: &mut Names) -> Result<(), Interrupted> {
         let wanted = |name: &[u8]| pattern.matches(name) || pattern.may_match_below(name);
         let mut groups = Vec::new();
         let mut accounts = Vec::new();
@@ -193,8 +202,9 @@ impl Namespace {
             found.add_level(&group);
         }
         for (name, root) in accounts {
-            self.find_folders_of(&root, &name, pattern, found);
+            self.find_folders_of(&root, &name, pattern, found)?;
         }
+        Ok(())
     }
 }
 

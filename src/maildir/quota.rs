@@ -6,7 +6,7 @@ pub(crate) use super::quota_limits::QuotaLimits;
 use super::temporary::TemporaryFile;
 use super::{Config, folder_names};
 use crate::sys::directory::Directory;
-use crate::sys::{clock, dir, fs};
+use crate::sys::{breath, clock, dir, fs};
 use crate::types::Flags;
 use std::fs::File;
 use std::io::{self, Write};
@@ -278,12 +278,13 @@ impl<'a> Quota<'a> {
     }
 
     /// Counts the Maildir and replaces the file. `None` if new mail kept coming in during the
-    /// count, or if the file cannot be written. Then every message is allowed.
+    /// count, if the file cannot be written, or if the session is to end. Then every message is
+    /// allowed.
     fn recount(&self, limits: Option<QuotaLimits>) -> Option<SizeFile> {
         let maildir = self.maildir.as_ref()?;
         for _ in 0..MAX_COUNTS {
             let before = self.last_change();
-            let (bytes, messages) = self.count();
+            let (bytes, messages) = self.count()?;
             let text = format!(
                 "{}\n{}",
                 limits.map(QuotaLimits::line).unwrap_or_default(),
@@ -340,9 +341,9 @@ impl<'a> Quota<'a> {
         last
     }
 
-    /// Counts bytes and messages. Only files without a size in their name
-    /// need a stat.
-    fn count(&self) -> (i64, i64) {
+    /// Counts bytes and messages; `None` if the session is to end. Only files without a size in
+    /// their name need a stat.
+    fn count(&self) -> Option<(i64, i64)> {
         let mut bytes = 0i64;
         let mut messages = 0i64;
         self.each_directory(|directory| {
@@ -363,7 +364,9 @@ impl<'a> Quota<'a> {
                     None => unknown.push(name.to_vec()),
                 }
             });
-            if let Err(e) = result {
+            if let Err(e) = result
+                && breath::breathe().is_ok()
+            {
                 log::warn!("maildirsize: {e}");
             }
             for stat in unknown.iter().filter_map(|name| directory.stat(name).ok()) {
@@ -371,7 +374,8 @@ impl<'a> Quota<'a> {
                 messages = messages.saturating_add(1);
             }
         });
-        (bytes, messages)
+        breath::breathe().ok()?;
+        Some((bytes, messages))
     }
 }
 

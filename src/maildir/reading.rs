@@ -8,8 +8,8 @@ use super::stamp::Stamp;
 use super::{Entered, Error, Store};
 use crate::sys::dir::{self, EntryKind};
 use crate::sys::directory::Directory;
-use crate::sys::fs;
 use crate::sys::stat::Stat;
+use crate::sys::{breath, fs};
 use std::io;
 use std::rc::Rc;
 
@@ -216,6 +216,10 @@ impl<'a> FolderReading<'a> {
     pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>) {
         let (Ok(new_mail), Ok(cur)) = (self.dir.new_mail(), self.dir.cur()) else { return };
         for name in names {
+            // What stays in `new` is found by the next scan.
+            if breath::breathe().is_err() {
+                break;
+            }
             let known = self.messages.find(&self.index, &name);
             if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
                 match (new_mail.stat(&name), cur.stat(&self.messages.file_name(i))) {

@@ -4,6 +4,7 @@
 use super::folder_names;
 use super::quota::{self, Quota};
 use super::{Entered, upkeep};
+use crate::sys::breath;
 use crate::sys::directory::Directory;
 use crate::types::Flags;
 use crate::types::number::atoi;
@@ -68,6 +69,9 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
         for part in [folder.cur(), folder.new_mail()] {
             let Ok(part) = part else { continue };
             for name in part.names().unwrap_or_default() {
+                if breath::breathe().is_err() {
+                    break;
+                }
                 let Ok(stat) = part.stat(&name) else { continue };
                 if name.starts_with(b".")
                     || stat.is_dir()

@@ -4,7 +4,7 @@
 use super::reply::{Code, Outcome};
 use super::{Error, Session, logging};
 use crate::maildir;
-use crate::sys::{fs, signals};
+use crate::sys::{breath, fs, signals};
 use crate::types::FolderName;
 use crate::wire::End;
 use std::io;
@@ -52,6 +52,9 @@ pub(crate) fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
 impl Session {
     /// Logs the system's error and refuses with `text`.
     pub(crate) fn io_refusal(&self, what: &str, e: &io::Error, text: &'static str) -> Error {
+        if breath::is_interruption(e) {
+            return self.stopped();
+        }
         log::error!("{}: {what}: {}", logging::shown(&self.client.user), fs::error_text(e));
         Outcome::no(text).into()
     }
@@ -93,7 +96,7 @@ impl Session {
         log::error!("{}: {error}", logging::shown(&self.client.user));
     }
 
-    /// A wait for a lock was ended from outside.
+    /// A wait for a lock or long work was ended from outside.
     pub(crate) fn stopped(&self) -> Error {
         Error::End(if signals::asked_to_stop() { End::Signal } else { End::Closed })
     }

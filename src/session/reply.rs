@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::response::Encoder;
+use crate::sys::breath::Interrupted;
 use crate::types::{Uid, UidValidity};
 use crate::wire::{self, End};
 use std::borrow::Cow;
@@ -153,6 +154,12 @@ impl From<Outcome> for Error {
 impl From<End> for Error {
     fn from(end: End) -> Error {
         Error::End(end)
+    }
+}
+
+impl From<Interrupted> for Error {
+    fn from(why: Interrupted) -> Error {
+        Error::End(why.into())
     }
 }
 

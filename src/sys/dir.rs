@@ -1,5 +1,6 @@
 //! Reads directories with a large buffer: a scan of a folder spends its time here.
 
+use super::breath;
 use nix::errno::Errno;
 use std::fs::File;
 use std::io;
@@ -23,7 +24,7 @@ pub(crate) enum EntryKind {
 const BUFFER: usize = 128 * 1024;
 
 /// Calls `each` with every entry's name and kind, `.` and `..` left out, in the directory's own
-/// order.
+/// order. An error also if the work is to end ([`breath::breathe`]).
 pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io::Result<()> {
     // The kernel's records are aligned to eight bytes.
     let mut buffer = vec![0u64; BUFFER / 8];
@@ -59,6 +60,7 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
                 libc::DT_UNKNOWN => EntryKind::Unknown,
                 _ => EntryKind::Other,
             };
+            breath::breathe()?;
             each(name, kind);
         }
     }

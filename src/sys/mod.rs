@@ -2,6 +2,7 @@
 //! it.
 
 pub(crate) mod alloc;
+pub(crate) mod breath;
 pub(crate) mod clock;
 pub(crate) mod dir;
 pub(crate) mod directory;

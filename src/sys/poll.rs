@@ -1,10 +1,13 @@
-//! The one place in which a session waits, and the only one in which signals are let in.
+//! The one place in which a session waits, and the only one in which signals are let in; long work
+//! looks up by it, too ([`super::breath`]).
 
 use super::signals;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::SigSet;
 use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
+use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -65,7 +68,9 @@ fn poll(
     let mut fds: Vec<PollFd<'_>> =
         wanted.iter().filter_map(|(fd, flags)| fd.map(|fd| PollFd::new(fd, *flags))).collect();
     let timeout = timeout.map(TimeSpec::from_duration);
-    match ppoll(&mut fds, timeout, mask) {
+    let result = ppoll(&mut fds, timeout, mask);
+    LAST_WAIT.set(coarse_time());
+    match result {
         Ok(_) => {}
         Err(Errno::EINTR) => {
             ready.signal = signals::asked_to_stop();
@@ -92,4 +97,19 @@ pub(crate) fn pause(time: Duration, watch: Option<BorrowedFd<'_>>) -> io::Result
     // poll says POLLNVAL.
     let stdout = unsafe { BorrowedFd::borrow_raw(1) };
     wait(WaitFor { watch, hangup: Some(stdout), ..WaitFor::default() }, Some(time))
+}
+
+thread_local! {
+    /// When the last wait has ended, by [`coarse_time`].
+    static LAST_WAIT: Cell<Duration> = Cell::new(coarse_time());
+}
+
+/// The time since the last wait, exact to a few milliseconds.
+pub(super) fn since_last_wait() -> Duration {
+    coarse_time().saturating_sub(LAST_WAIT.get())
+}
+
+/// A clock that is read without a system call, and advances every few milliseconds.
+fn coarse_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).map_or(Duration::ZERO, Duration::from)
 }

@@ -1,6 +1,8 @@
 //! Why no token comes: the client's fault, or the end of the session. In a file of its own because
 //! the connection, the queues and the tokenizer all return it.
 
+use crate::sys::breath::Interrupted;
+
 /// Why the session is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum End {
@@ -10,6 +12,15 @@ pub(crate) enum End {
     Inactive,
     /// SIGTERM, SIGHUP or SIGINT.
     Signal,
+}
+
+impl From<Interrupted> for End {
+    fn from(why: Interrupted) -> End {
+        match why {
+            Interrupted::Signal => End::Signal,
+            Interrupted::HungUp => End::Closed,
+        }
+    }
 }
 
 /// What can go wrong between the client's bytes and a token.

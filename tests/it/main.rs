@@ -13,6 +13,7 @@ mod ends;
 mod hostile;
 mod hostile_files;
 mod hostile_process;
+mod interrupt;
 mod kill;
 mod log;
 mod manual;

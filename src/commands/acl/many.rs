@@ -6,11 +6,12 @@ use crate::commands::{Call, list};
 use crate::maildir::acl::{self, Acl, ChangeRefused};
 use crate::response::access::{AclFailed, RightsInfo};
 use crate::session::{Error, Outcome, Result, Session, refusal};
-use crate::sys::fs;
+use crate::sys::{breath, fs};
 use crate::types::FolderName;
 use crate::types::folder::Space;
 use crate::wire::Token;
 use crate::wire::input::Brackets;
+use std::collections::BTreeSet;
 
 /// What is done to each list.
 enum Verb {
@@ -156,14 +157,16 @@ fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
 }
 
 /// The folders that are meant.
-fn folders(s: &Session, names: Vec<Vec<u8>>, are_patterns: bool) -> Vec<FolderName> {
-    let mut found = names;
-    if are_patterns {
-        found = found.iter().flat_map(|pattern| list::matching(s, pattern)).collect();
-        found.sort();
-        found.dedup();
+fn folders(s: &Session, names: Vec<Vec<u8>>, are_patterns: bool) -> Result<Vec<FolderName>> {
+    let parsed = |name: &Vec<u8>| FolderName::from_disk(name).ok();
+    if !are_patterns {
+        return Ok(names.iter().filter_map(parsed).collect());
     }
-    found.iter().filter_map(|name| FolderName::from_disk(name).ok()).collect()
+    let mut found = BTreeSet::new();
+    for pattern in &names {
+        found.extend(list::matching(s, pattern)?);
+    }
+    Ok(found.iter().filter_map(parsed).collect())
 }
 
 /// Changes the folders, then sends the list of each.
@@ -172,7 +175,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, command: Command) -> Result<Out
     let Some(Changes { names, are_patterns, verb }) = command.0 else {
         return Ok(Outcome::bad("ACL FAILED: Invalid argument"));
     };
-    let folders = folders(s, names, are_patterns);
+    let folders = folders(s, names, are_patterns)?;
     if let Verb::Set(entries) = &verb
         && let Some((identifier, rights)) = entries.iter().find(|(id, _)| !acl::is_identifier(id))
     {
@@ -180,15 +183,12 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, command: Command) -> Result<Out
         return Outcome::no_bytes(text).refuse();
     }
     let mut changed = Vec::new();
-    for name in &folders {
-        if change_one(s, name, &verb)? {
+    for name in folders {
+        breath::breathe()?;
+        if change_one(s, &name, &verb)? {
             changed.push(name);
         }
     }
-    for name in changed {
-        if s.locate(Ok(name.clone())).is_ok() && s.rights_announced(name)?.has(b'a') {
-            list::send_with_acl(s, name)?;
-        }
-    }
+    list::send_with_acl(s, &changed)?;
     Ok(Outcome::ok(format!("ACL {} completed.", verb.name())))
 }

@@ -20,6 +20,7 @@ use crate::response::session::InvalidNumber;
 use crate::session::message::Reader;
 use crate::session::refusal::vanished;
 use crate::session::{Error, Fatal, Outcome, Result, Selected, Session};
+use crate::sys::breath;
 use contents::Contents;
 use parse::Request;
 use serve::{Failures, Serving};
@@ -28,6 +29,11 @@ use std::io;
 /// A message that cannot be read any further, with half of it sent to the client: the session
 /// cannot go on.
 fn cannot_go_on(error: io::Error) -> Error {
+    if breath::is_interruption(&error)
+        && let Err(why) = breath::breathe()
+    {
+        return why.into();
+    }
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof => "unexpected end of file".to_owned(),
         _ => crate::sys::fs::error_text(&error),
@@ -60,6 +66,7 @@ pub(super) fn run(
             Span::Invalid(n) => serving.contents.s.send(&InvalidNumber(n)),
             Span::Messages(range) => {
                 for index in range {
+                    breath::breathe()?;
                     serving.message(index)?;
                 }
             }

@@ -82,6 +82,7 @@ impl Serving<'_> {
                 self.failures.missing = true;
                 Ok(false)
             }
+            Err(maildir::Error::Stopped) => Err(self.contents.s.stopped()),
             Err(error) => {
                 self.contents.s.send(&CannotOpen { number });
                 self.failures.unopened.get_or_insert(error);

@@ -15,6 +15,7 @@ use crate::mime::search_text::{Matcher, Needle};
 use crate::mime::structure::{self, Content, Part, StructureLimits};
 use crate::mime::{date, encoded_word, header};
 use crate::session::message::{self, Reader};
+use crate::sys::breath::{self, Interrupted};
 use crate::sys::clock;
 use std::io;
 
@@ -98,7 +99,7 @@ impl<'p> Evaluation<'p> {
             if !self.plan.texts.is_empty() {
                 reader.read_ahead()?;
             }
-            lone = self.read_header(message::header(reader)?);
+            lone = self.read_header(message::header(reader)?)?;
             self.known.level = Level::Header;
             if self.answer(folder, index).is_some() {
                 return Ok(());
@@ -129,12 +130,13 @@ impl<'p> Evaluation<'p> {
 
     /// Takes all that the message's own header says. Returns the message as a part, where the
     /// header says that it has no others.
-    fn read_header(&mut self, block: &[u8]) -> Option<Part> {
+    fn read_header(&mut self, block: &[u8]) -> Result<Option<Part>, Interrupted> {
         let (plan, known) = (self.plan, &mut self.known);
         known.headers.fill(false);
         known.sent = None;
         let mut dated = false;
         for field in header::fields(block) {
+            breath::breathe()?;
             if !dated && field.is(b"Date") {
                 dated = true;
                 // RFC 3501 6.4.4: "disregarding time and timezone": the day as it is written
@@ -146,35 +148,38 @@ impl<'p> Evaluation<'p> {
                 // RFC 3501 6.4.4: the envelope's fields, the message's header: its own (Courier:
                 // any header in the message).
                 if !*found && !field.name.is_empty() && field.is(&test.name) {
+                    breath::breathe()?;
                     let text = text.get_or_insert_with(|| encoded_word::decode(field.value));
                     *found = test.needle.is_empty() || test.needle.contains(text);
                 }
             }
         }
         if plan.texts.is_empty() {
-            return None;
+            return Ok(None);
         }
-        self.look_in_fields(block);
+        self.look_in_fields(block)?;
         let root = structure::parse(block, StructureLimits::default()).root;
-        (root.content == Content::Leaf
-            && !matches!(root.kind.as_slice(), b"multipart" | b"message"))
-        .then_some(root)
+        let is_lone = root.content == Content::Leaf
+            && !matches!(root.kind.as_slice(), b"multipart" | b"message");
+        Ok(is_lone.then_some(root))
     }
 
     /// Looks for strings in header fields, names and values.
     // RFC 3501 6.4.4: TEXT is the header or the body; a match may span a field's name and value
     // (Courier: not).
-    fn look_in_fields(&mut self, block: &[u8]) {
+    fn look_in_fields(&mut self, block: &[u8]) -> Result<(), Interrupted> {
         let tests = || self.plan.with_headers.iter().zip(&self.plan.texts);
         if !tests().zip(&self.known.texts).any(|((with, _), found)| *with && !*found) {
-            return;
+            return Ok(());
         }
         for field in header::fields(block) {
+            breath::breathe()?;
             let text = encoded_word::decode(field.raw);
             for ((with, needle), found) in tests().zip(&mut self.known.texts) {
                 *found = *found || (*with && needle.contains(&text));
             }
         }
+        Ok(())
     }
 
     /// Looks for strings in the text of the parts, and in the headers of all but the first; stops
@@ -192,7 +197,8 @@ impl<'p> Evaluation<'p> {
         let (mut decoded, mut text) = (Vec::new(), String::new());
         for (i, part) in parts.iter().enumerate() {
             if i > 0 {
-                self.look_in_fields(reader.header_block(part.header.clone())?);
+                breath::breathe()?;
+                self.look_in_fields(reader.header_block(part.header.clone())?)?;
                 if self.answer(folder, index).is_some() {
                     return Ok(());
                 }

@@ -24,14 +24,13 @@ pub(super) use thread::{parse as parse_thread, run as run_thread};
 use crate::mime::charset;
 use crate::session::message::{self, Reader};
 use crate::session::{Code, Outcome, Result, Selected, Session};
-use crate::sys::clock;
+use crate::sys::breath;
 use crate::types::{Flags, Seq, Uid};
 use crate::wire::Token;
 use evaluate::Evaluation;
 use keys::Key;
 use mail::{Folder, Mail};
 use plan::Plan;
-use std::time::Duration;
 
 /// `search-key`s and the character set of their strings.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -127,13 +126,9 @@ impl Live<'_> {
     }
 }
 
-/// How often a long search lets signals in.
-const SIGNAL_INTERVAL: Duration = Duration::from_millis(500);
-
 /// Hands every message that matches to `hit`, ascending, with its sequence number or UID. Returns
 /// the messages that were found renamed.
 fn find(
-    s: &mut Session,
     selected: &mut Selected,
     uid: bool,
     criteria: Criteria,
@@ -150,8 +145,8 @@ fn find(
     let mut evaluation = Evaluation::new(&plan);
     let mut live = Live { selected, renamed: Vec::new() };
     let mut mail = Mail::default();
-    let mut next = clock::monotonic() + SIGNAL_INTERVAL;
     for index in 0..count {
+        breath::breathe()?;
         mail.turn_to(index);
         if evaluation.matches(&mut live, &mut mail) {
             let number = if uid {
@@ -163,12 +158,9 @@ fn find(
             let Some(number) = number else { continue };
             hit(number, &mut live, &mut mail);
         }
-        let now = clock::monotonic();
-        if now >= next {
-            s.io.wait(None, Some(now + Duration::from_micros(1)))?;
-            next = now + SIGNAL_INTERVAL;
-        }
     }
+    // A message in whose middle it was time to end counts as one that does not match.
+    breath::breathe()?;
     Ok(live.renamed)
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn run(
     criteria: Criteria,
 ) -> Result<Outcome> {
     let mut found = Vec::new();
-    let renamed = find(s, selected, call.uid, criteria, |number, _, _| found.push(number))?;
+    let renamed = find(selected, call.uid, criteria, |number, _, _| found.push(number))?;
     s.send(&Numbers { word: "SEARCH", found: &found });
     send_renamed(s, selected, &renamed);
     Ok(Outcome::ok("SEARCH done."))

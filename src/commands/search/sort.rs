@@ -85,7 +85,7 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     check_charset(s, &criteria)?;
     let mut table = Table::new(program);
-    let renamed = find(s, selected, call.uid, criteria, |number, folder, mail| {
+    let renamed = find(selected, call.uid, criteria, |number, folder, mail| {
         table.take(number, folder, mail);
     })?;
     let found: Vec<u32> = table.sorted().collect();

@@ -41,7 +41,7 @@ pub(crate) fn run(
     let (forest, renamed) = match algorithm {
         Algorithm::OrderedSubject => {
             let mut messages = Vec::new();
-            let renamed = find(s, selected, call.uid, criteria, |number, folder, mail| {
+            let renamed = find(selected, call.uid, criteria, |number, folder, mail| {
                 if let Some(message) = read(number, folder, mail, &mut subjects, false) {
                     messages.push((number, message.sent, message.subject));
                 }
@@ -50,7 +50,7 @@ pub(crate) fn run(
         }
         Algorithm::References => {
             let mut references = References::default();
-            let renamed = find(s, selected, call.uid, criteria, |number, folder, mail| {
+            let renamed = find(selected, call.uid, criteria, |number, folder, mail| {
                 if let Some(message) = read(number, folder, mail, &mut subjects, true) {
                     references.add(message);
                 }

@@ -10,7 +10,7 @@ use crate::maildir::reading::FolderReading;
 use crate::maildir::stamp::Stamp;
 use crate::maildir::uiddb::{self, Draft, UidFile};
 use crate::maildir::{Error, Store};
-use crate::sys::fs;
+use crate::sys::{breath, fs};
 use crate::types::UidValidity;
 use std::cell::OnceCell;
 
@@ -127,6 +127,7 @@ fn deliver(
     let dir = arrivals.dir();
     let cur = dir.cur().map_err(Error::about("opening", &dir.cur_path()))?;
     for mut delivery in deliveries.drain(..) {
+        breath::breathe()?;
         arrivals.add(delivery.put(store, dir)?);
     }
     if store.config.fsync {

@@ -5,8 +5,8 @@
 use crate::mime::header::EndFinder;
 use crate::mime::wire_form;
 use crate::response::bodystructure::Headers;
-use crate::sys::fs;
 use crate::sys::stat::Stat;
+use crate::sys::{breath, fs};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -176,6 +176,7 @@ impl Reader {
         if self.shown.contains(&offset) || offset >= self.size {
             return Ok(());
         }
+        breath::breathe()?;
         let length = (self.size - offset).min(most as u64) as usize;
         let mut window = std::mem::take(&mut self.window);
         if window.len() < length {
