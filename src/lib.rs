@@ -89,8 +89,8 @@
 //! - What Courier calls a protocol error, the wrong state included, is `TAG BAD` with Courier's
 //!   words, and `* BAD` where the line has no usable tag. Ten in a row end the session. `BAD
 //!   Invalid command` is not counted, as in Courier.
-//! - A token or a command that is too long is one BAD, and the line is consumed. A command without
-//!   its literals may have 1 MiB, a message set 64 KiB.
+//! - A token or a command that is too long is one BAD, and the line is consumed. What a
+//!   client or a mail may fill has its limit in `types/limits.rs`.
 //! - A string that holds CR, LF or NUL goes out as a literal without the NULs, never quoted. CREATE
 //!   and RENAME refuse control characters; in a logged value each becomes `/`.
 //! - `IMAP_EXTENSIONS=0`: no added capability words, response codes or lines; `{n+}` is understood

@@ -27,6 +27,9 @@ pub const GRACE: Duration = crate::wire::io::GRACE;
 /// How long a client may read nothing.
 pub const STALL: Duration = crate::wire::io::STALL;
 
+/// What a client or the author of a mail may fill: what is limited, and to how much.
+pub const LIMITS: &[(&str, usize)] = crate::types::limits::ALL;
+
 /// The commands of the table, and whether each has a UID form.
 pub fn commands() -> Vec<(&'static str, bool)> {
     crate::commands::TABLE.iter().map(|row| (row.name, row.policy.uid)).collect()

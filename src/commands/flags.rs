@@ -1,6 +1,7 @@
 //! Flag lists, as STORE and APPEND have them (PROTOCOL 6.2, STORAGE 3.5).
 
-use crate::session::{Error, Result, Session};
+use crate::session::{Error, Outcome, Result, Session};
+use crate::types::limits::{MAX_KEYWORD, MAX_KEYWORDS};
 use crate::types::{Flags, Rights, keywords::is_valid_keyword};
 use crate::wire::Token;
 use crate::wire::input::Brackets;
@@ -42,7 +43,13 @@ impl FlagList {
         if !s.options.keywords.is_on() || is_number || !is_valid_keyword(&word) {
             return Err(Error::Syntax);
         }
+        if word.len() > MAX_KEYWORD {
+            return Outcome::bad("A keyword is too long.").refuse();
+        }
         if !self.keywords.iter().any(|k| k.eq_ignore_ascii_case(&word)) {
+            if self.keywords.len() >= MAX_KEYWORDS {
+                return Outcome::bad("Too many keywords in one command.").refuse();
+            }
             self.keywords.push(word);
         }
         Ok(())

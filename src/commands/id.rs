@@ -5,13 +5,11 @@ use crate::response::session::Id;
 use crate::session::logging::shown;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::user;
+use crate::types::limits::MAX_ID_PAIRS;
 use crate::wire::Token;
 
 /// A field and its value, which may be NIL.
 type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
-
-/// RFC 2971 3.3: no more than 30 pairs.
-const MAX_PAIRS: usize = 30;
 
 fn string(s: &mut Session) -> Result<Option<Vec<u8>>> {
     match s.io.token()? {
@@ -35,7 +33,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Pairs> {
         }
         let key = string(s)?.ok_or(Error::Syntax)?;
         let value = string(s)?;
-        if pairs.len() == MAX_PAIRS {
+        if pairs.len() == MAX_ID_PAIRS {
             return Err(Error::Syntax);
         }
         pairs.push((key, value));

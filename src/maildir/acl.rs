@@ -3,9 +3,10 @@
 //! on disk.
 
 use crate::types::Rights;
+use crate::types::limits::{MAX_ACL_BYTES, MAX_ACL_ENTRIES, MAX_ACL_IDENTIFIER};
 
 /// The most bytes of a list on disk.
-pub(super) const MAX_FILE: u64 = 1024 * 1024;
+pub(super) const MAX_FILE: u64 = MAX_ACL_BYTES as u64;
 
 /// Whose rights are asked for: the login and its groups.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ pub(crate) enum ChangeRefused {
     Administrators,
     /// A file cannot hold the identifier or the rights.
     Invalid,
+    /// The list would have too many entries, or an identifier is too long.
+    TooLarge,
     /// The folder has no list: an old-style shared folder, a level of the shared index, or an
     /// account without ACLs.
     Special,
@@ -213,6 +216,11 @@ impl Acl {
         }
         match self.spelling(identifier) {
             Some(spelled) => self.put(&spelled, rights),
+            None if identifier.len() > MAX_ACL_IDENTIFIER
+                || self.entries.len() >= MAX_ACL_ENTRIES =>
+            {
+                return Err(ChangeRefused::TooLarge);
+            }
             None => self.put(identifier, rights),
         }
         Ok(())
@@ -285,8 +293,13 @@ impl Acl {
         if user.identifier == owner { rights.with(Rights::of(b"a")) } else { rights }
     }
 
-    /// Whether a folder of `owner` may have this list (STORAGE 5.6).
+    /// Whether a folder of `owner` may have this list (STORAGE 5.6), and its file can be read
+    /// again.
     pub(crate) fn check(&self, owner: &[u8]) -> Result<(), ChangeRefused> {
+        let file = self.to_bytes();
+        if file.len() > MAX_ACL_BYTES || Acl::parse(&file) != *self {
+            return Err(ChangeRefused::TooLarge);
+        }
         let everybody = |id: &[u8]| matches!(id, b"anyone" | b"anonymous");
         if !self.sum(|id| id == b"owner" || everybody(id)).contains(OWNER_KEEPS) {
             return Err(ChangeRefused::Owner(b"owner".to_vec()));

@@ -4,6 +4,7 @@ use super::lock::Lock;
 use super::scan::Snapshot;
 use super::{Entered, Error, KeywordMode, Store, keywords};
 use crate::sys::{breath, fs};
+use crate::types::limits::MAX_KEYWORDS;
 use crate::types::{KeywordTable, Operation, SetId};
 use std::cell::OnceCell;
 use std::io;
@@ -19,8 +20,9 @@ pub(crate) struct KeywordEdit<'a> {
 }
 
 impl KeywordEdit<'_> {
-    /// The set that this makes of another set in the table.
-    fn apply(&self, table: &mut KeywordTable, old: SetId) -> SetId {
+    /// The set that this makes of another set in the table. An error if that grows beyond what a
+    /// message may have.
+    fn apply(&self, table: &mut KeywordTable, old: SetId) -> Result<SetId, Error> {
         let numbers: Vec<u32> = self.names.iter().filter_map(|n| table.intern(n)).collect();
         let mut members = table.members(old).to_vec();
         match self.operation {
@@ -28,7 +30,12 @@ impl KeywordEdit<'_> {
             Operation::Add => members.extend_from_slice(&numbers),
             Operation::Remove => members.retain(|m| !numbers.contains(m)),
         }
-        table.set(members)
+        let new = table.set(members);
+        let count = table.members(new).len();
+        if count > MAX_KEYWORDS && count > table.members(old).len() {
+            return Err(Error::TooManyKeywords);
+        }
+        Ok(new)
     }
 }
 
@@ -55,7 +62,7 @@ pub(crate) fn store_keywords(
             for i in which.iter().copied().filter(|i| *i < count) {
                 breath::breathe()?;
                 let old = snapshot.messages.keywords(i);
-                let new = edit.apply(&mut snapshot.keywords, old);
+                let new = edit.apply(&mut snapshot.keywords, old)?;
                 if new != old {
                     let words: Vec<&[u8]> = snapshot.keywords.names_of(new).collect();
                     keywords::write_set(store, dir, snapshot.messages.base_name(i), &words)?;
@@ -95,7 +102,7 @@ fn store_carefully(
         let base = snapshot.messages.base_name(i);
         for tries in 0.. {
             let old = on_disk.set(i);
-            let new = edit.apply(&mut on_disk.table, old);
+            let new = edit.apply(&mut on_disk.table, old)?;
             let words: Vec<&[u8]> = on_disk.table.names_of(new).collect();
             if new == old || keywords::write_set_carefully(store, dir, base, &words)? {
                 let set = snapshot.keywords.set_of(words);

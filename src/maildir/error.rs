@@ -17,6 +17,8 @@ pub(crate) enum Error {
     OverQuota,
     /// A signal asked the session to stop, or its client went away, during a wait or long work.
     Stopped,
+    /// A message would have more keywords than one may have.
+    TooManyKeywords,
     /// The system refused; with what was tried.
     Io(anyhow::Error),
 }
@@ -67,6 +69,7 @@ impl fmt::Display for Error {
             Error::Locked => f.write_str("The folder is locked"),
             Error::OverQuota => f.write_str("Quota exceeded"),
             Error::Stopped => f.write_str("Interrupted"),
+            Error::TooManyKeywords => f.write_str("Too many keywords"),
             Error::Io(e) => {
                 write!(f, "{e}: {}", self.io().map_or_else(String::new, fs::error_text))
             }

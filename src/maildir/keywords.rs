@@ -37,6 +37,12 @@ pub(super) struct FolderKeywords {
 }
 
 impl FolderKeywords {
+    /// None of these messages has a keyword.
+    fn none(messages: &Messages, stamp: Option<Stamp>) -> FolderKeywords {
+        let sets = vec![SetId::EMPTY; messages.len()];
+        FolderKeywords { table: KeywordTable::new(), sets, stamp, has_unread: false }
+    }
+
     /// The set of the message at this position.
     pub(super) fn set(&self, i: usize) -> SetId {
         debug_assert!(i < self.sets.len(), "every message has a set");
@@ -89,12 +95,7 @@ pub(super) fn read(
     }
     if store.config.keywords == KeywordMode::Off {
         let stamp = Stamp::of_directory(dir.folder(), NAME);
-        return Ok(FolderKeywords {
-            table: KeywordTable::new(),
-            sets: vec![SetId::EMPTY; messages.len()],
-            stamp,
-            has_unread: false,
-        });
+        return Ok(FolderKeywords::none(messages, stamp));
     }
     let mut restarts = 0;
     loop {
@@ -159,12 +160,7 @@ impl<'a> Reading<'a> {
         messages: &'a Messages,
         index: &'a OnceCell<Index>,
     ) -> Reading<'a> {
-        let keywords = FolderKeywords {
-            table: KeywordTable::new(),
-            sets: vec![SetId::EMPTY; messages.len()],
-            stamp: None,
-            has_unread: false,
-        };
+        let keywords = FolderKeywords::none(messages, None);
         let (found, unknown, scratch) = (Vec::new(), Vec::new(), Vec::new());
         Reading {
             store,

@@ -2,17 +2,17 @@
 //! level. Matching keeps a set of offsets in the pattern, so that no pattern takes more than the
 //! product of the lengths of pattern and name.
 
+use crate::types::limits::MAX_WILDCARDS;
+
 /// A pattern, as names are in control files: UTF-8, with the namespace's prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(Vec<u8>);
-
-/// Courier refuses more wildcards than this with "Invalid argument" (PROTOCOL 4.5).
-const MAX_WILDCARDS: usize = 10;
 
 impl Pattern {
     /// `None` if there are too many wildcards.
     pub(crate) fn new(pattern: &[u8]) -> Option<Pattern> {
         let wildcards = pattern.iter().filter(|b| matches!(b, b'*' | b'%')).count();
+        // Courier: more are "Invalid argument" (PROTOCOL 4.5).
         (wildcards <= MAX_WILDCARDS).then(|| Pattern(pattern.to_vec()))
     }
 

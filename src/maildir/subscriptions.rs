@@ -5,6 +5,8 @@ use super::error::is_missing;
 use super::host::Host;
 use super::temporary;
 use crate::sys::directory::Directory;
+use crate::sys::fs;
+use crate::types::limits::{MAX_SUBSCRIPTION_BYTES, MAX_SUBSCRIPTIONS};
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -47,12 +49,22 @@ impl Subscriptions<'_> {
         Ok(lines(&self.text()?).into_iter().filter(|l| !l.is_empty()).map(<[u8]>::to_vec).collect())
     }
 
-    /// Adds a name, unless the file has it.
+    /// Adds a name, unless the file has it. EFBIG if there are too many, EINVAL for a name that the
+    /// file cannot hold.
     pub(crate) fn add(&self, name: &[u8]) -> io::Result<()> {
         let text = self.text()?;
         let mut lines = lines(&text);
         if lines.iter().any(|l| is_same(l, name)) {
             return Ok(());
+        }
+        // A name with a line break would be two.
+        if name.contains(&b'\n') {
+            return Err(fs::error(io::ErrorKind::InvalidInput));
+        }
+        if lines.len() >= MAX_SUBSCRIPTIONS
+            || text.len().saturating_add(name.len()) >= MAX_SUBSCRIPTION_BYTES
+        {
+            return Err(fs::error(io::ErrorKind::FileTooLarge));
         }
         lines.push(name);
         self.write(&lines)

@@ -4,10 +4,8 @@
 
 use super::address::{self, Address};
 use super::header::{fields, unfold};
+use crate::types::limits::MAX_ENVELOPE_FIELD;
 use std::borrow::Cow;
-
-/// Of a field with all its repetitions, this many bytes count (PROTOCOL 5.5).
-pub(crate) const MAX_FIELD: usize = 8192;
 
 /// RFC 3501 7.4.2, ENVELOPE: the values; address lists are parsed when asked for. None and empty
 /// lists are NIL.
@@ -15,7 +13,7 @@ pub(crate) const MAX_FIELD: usize = 8192;
 pub(crate) struct Envelope<'a> {
     /// In the order of [`NAMES`], as is `cut`.
     values: [Cow<'a, [u8]>; NAMES.len()],
-    /// Whether the value was longer than [`MAX_FIELD`].
+    /// Whether the value was longer than [`MAX_ENVELOPE_FIELD`].
     cut: [bool; NAMES.len()],
 }
 
@@ -89,10 +87,10 @@ pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
             value.push(b',');
             value.extend_from_slice(&text);
         }
-        if value.len() > MAX_FIELD {
+        if value.len() > MAX_ENVELOPE_FIELD {
             match value {
-                Cow::Borrowed(text) => *text = text.get(..MAX_FIELD).unwrap_or(text),
-                Cow::Owned(text) => text.truncate(MAX_FIELD),
+                Cow::Borrowed(text) => *text = text.get(..MAX_ENVELOPE_FIELD).unwrap_or(text),
+                Cow::Owned(text) => text.truncate(MAX_ENVELOPE_FIELD),
             }
             *cut = true;
         }
@@ -159,7 +157,7 @@ mod tests {
         let list: Vec<String> = (0..600).map(|n| format!("user{n}@example.com")).collect();
         let block = format!("To: {}\nSubject: {}\n\n", list.join(","), "x".repeat(9000));
         let e = envelope(block.as_bytes());
-        assert_eq!(e.text(TextField::Subject).unwrap().len(), MAX_FIELD);
+        assert_eq!(e.text(TextField::Subject).unwrap().len(), MAX_ENVELOPE_FIELD);
         let to = who(&e, AddressField::To);
         assert_eq!(to, list[..to.len()]);
         assert!(to.len() > 400);

@@ -4,6 +4,7 @@
 //! without a colon.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use memchr::{memchr, memchr2};
 
@@ -22,15 +23,15 @@ pub(crate) struct Field<'a> {
     pub(crate) raw: &'a [u8],
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
     /// Whether this field has this name; case does not matter.
     pub(crate) fn is(&self, name: &[u8]) -> bool {
         same_name(self.name, name)
     }
 
-    /// The value unfolded and trimmed; see [`unfold`].
-    pub(crate) fn text(&self) -> Cow<'_, [u8]> {
-        unfold(self.value)
+    /// The first bytes of the value, `most` at most, unfolded and trimmed; see [`unfold`].
+    pub(crate) fn text(&self, most: usize) -> Cow<'a, [u8]> {
+        unfold(self.value.get(..most).unwrap_or(self.value))
     }
 }
 
@@ -91,11 +92,39 @@ pub(crate) fn split_field(raw: &[u8]) -> Field<'_> {
     }
 }
 
+/// Names that fields are looked up in: a few are compared one by one, of many a table is made.
+enum Names<'a> {
+    Few(&'a [Vec<u8>]),
+    Many(HashSet<Vec<u8>>),
+}
+
+impl<'a> Names<'a> {
+    const FEW: usize = 16;
+
+    fn new(names: &'a [Vec<u8>]) -> Names<'a> {
+        if names.len() <= Names::FEW {
+            return Names::Few(names);
+        }
+        Names::Many(names.iter().map(|name| Names::key(name)).collect())
+    }
+
+    /// What is the same in names that are the same ([`same_name`]).
+    fn key(name: &[u8]) -> Vec<u8> {
+        name.get(..NAME_COMPARED).unwrap_or(name).to_ascii_lowercase()
+    }
+
+    fn have(&self, field: &Field<'_>) -> bool {
+        match self {
+            Names::Few(names) => names.iter().any(|name| field.is(name)),
+            Names::Many(names) => names.contains(&Names::key(field.name)),
+        }
+    }
+}
+
 /// The stored lines that HEADER.FIELDS selects, in the order of the block, without the empty line.
 pub(crate) fn select<'a>(block: &'a [u8], names: &'a [Vec<u8>]) -> impl Iterator<Item = &'a [u8]> {
-    fields(block)
-        .filter(move |f| !f.name.is_empty() && names.iter().any(|n| f.is(n)))
-        .map(|f| f.raw)
+    let names = Names::new(names);
+    fields(block).filter(move |f| !f.name.is_empty() && names.have(f)).map(|f| f.raw)
 }
 
 /// The stored lines that HEADER.FIELDS.NOT leaves, in the order of the block, without the empty
@@ -104,9 +133,8 @@ pub(crate) fn select_not<'a>(
     block: &'a [u8],
     names: &'a [Vec<u8>],
 ) -> impl Iterator<Item = &'a [u8]> {
-    fields(block)
-        .filter(move |f| f.name.is_empty() || !names.iter().any(|n| f.is(n)))
-        .map(|f| f.raw)
+    let names = Names::new(names);
+    fields(block).filter(move |f| f.name.is_empty() || !names.have(f)).map(|f| f.raw)
 }
 
 /// The stored lines that `[n.MIME]` shows, without the empty line.
@@ -220,7 +248,7 @@ mod tests {
     fn iterates() {
         let names: Vec<_> = fields(BLOCK).map(|f| f.name).collect();
         assert_eq!(names, [&b"From"[..], b"X-Dup", b"", b"Subject", b"x-dup", b"Content-Type"]);
-        assert_eq!(fields(BLOCK).find(|f| f.is(b"subject")).unwrap().text().as_ref(), b"s\tt");
+        assert_eq!(fields(BLOCK).find(|f| f.is(b"subject")).unwrap().text(100).as_ref(), b"s\tt");
         assert_eq!(fields(BLOCK).filter(|f| f.is(b"X-DUP")).count(), 2);
         let names = [b"x-dup".to_vec(), b"FROM".to_vec()];
         assert_eq!(

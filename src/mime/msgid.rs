@@ -1,11 +1,10 @@
 //! Message identifiers in Message-ID, In-Reply-To and References, in the form in which threading
 //! compares them.
 
+use crate::types::limits::MAX_REFERENCES;
+
 /// An identifier without its angle brackets. Compared byte by byte (RFC 5256 3: case-sensitive).
 pub(crate) type MessageId = Vec<u8>;
-
-/// The most identifiers of one field that count: the last ones, since the very last is the parent.
-const MAX_IDS: usize = 1000;
 
 /// All identifiers in angle brackets, in order: what a References or In-Reply-To value holds.
 pub(crate) fn ids(value: &[u8]) -> Vec<MessageId> {
@@ -22,7 +21,7 @@ pub(crate) fn ids(value: &[u8]) -> Vec<MessageId> {
             list.extend(normal(text));
         }
     }
-    let surplus = list.len().saturating_sub(MAX_IDS);
+    let surplus = list.len().saturating_sub(MAX_REFERENCES);
     list.drain(..surplus);
     list
 }

@@ -5,8 +5,7 @@
 //! `/` and `=`, a missing semicolon, unquoted values with blanks or special characters, quotes and
 //! comments that never end.
 
-/// The most parameters of one field that are kept.
-pub(crate) const MAX_PARAMS: usize = 256;
+use crate::types::limits::MAX_PARAMS;
 
 /// One parameter, the name in lower case, the value without its quotes and comments.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! The base subject of RFC 5256 2.1, by which SORT and THREAD compare subjects.
 
 use super::encoded_word;
-
-/// The bytes of a subject that count.
-const MAX_SUBJECT: usize = 8192;
+use crate::types::limits::MAX_COMPARED_FIELD;
 
 /// A subject without what replies, forwards and mailing lists add to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +15,7 @@ pub(crate) struct BaseSubject {
 
 /// The base subject of a Subject value, folded or not, with its encoded words.
 pub(crate) fn base_subject(value: &[u8]) -> BaseSubject {
-    let text = normal(value.get(..MAX_SUBJECT).unwrap_or(value));
+    let text = normal(value.get(..MAX_COMPARED_FIELD).unwrap_or(value));
     let mut is_reply = false;
     let mut s = text.as_str();
     loop {

@@ -188,6 +188,12 @@ impl Session {
         } else {
             "Cannot unsubscribe from this folder."
         };
-        changed.map_err(|e| self.io_refusal("subscriptions", &e, text))
+        changed.map_err(|e| match e.kind() {
+            io::ErrorKind::FileTooLarge => {
+                Outcome::no("Too many subscriptions.").with_code(Code::Limit).into()
+            }
+            io::ErrorKind::InvalidInput => Outcome::no("Invalid mailbox name.").into(),
+            _ => self.io_refusal("subscriptions", &e, text),
+        })
     }
 }

@@ -18,6 +18,9 @@ pub(crate) const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
 /// The answer to a protocol error (PROTOCOL 1.6).
 pub(crate) const PROTOCOL_ERROR: &str = "Error in IMAP command received by server.";
 
+/// The refusal of keywords that a folder or a message has no room for.
+pub(crate) const TOO_MANY_KEYWORDS: &str = "Too many keywords.";
+
 /// The refusal of a folder that cannot be scanned.
 pub(crate) const CANNOT_OPEN: &str = "Unable to open this mailbox.";
 
@@ -83,6 +86,9 @@ impl Session {
             // RFC 5530 3: another session holds the folder for longer than anybody should.
             maildir::Error::Locked => Outcome::no(text).with_code(Code::InUse).into(),
             maildir::Error::OverQuota => Outcome::no(OVER_QUOTA).into(),
+            maildir::Error::TooManyKeywords => {
+                Outcome::no(TOO_MANY_KEYWORDS).with_code(Code::Limit).into()
+            }
             maildir::Error::Stopped => self.stopped(),
             error @ maildir::Error::Io(_) => {
                 self.log_store_error(&error);

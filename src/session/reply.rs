@@ -26,12 +26,14 @@ pub(crate) enum Code {
     InUse,
     /// `EXPUNGEISSUED`, which Courier does not send.
     ExpungeIssued,
+    /// `LIMIT`, which Courier does not send.
+    Limit,
 }
 
 impl Code {
     /// Whether it is an addition of ours, which goes with `IMAP_EXTENSIONS=0`.
     fn is_added(&self) -> bool {
-        matches!(self, Code::InUse | Code::ExpungeIssued)
+        matches!(self, Code::InUse | Code::ExpungeIssued | Code::Limit)
     }
 
     fn write(&self, e: &mut Encoder<'_>) {
@@ -50,6 +52,7 @@ impl Code {
             }
             Code::InUse => e.raw("INUSE"),
             Code::ExpungeIssued => e.raw("EXPUNGEISSUED"),
+            Code::Limit => e.raw("LIMIT"),
         };
     }
 }
@@ -167,6 +170,7 @@ impl From<wire::Error> for Error {
     fn from(error: wire::Error) -> Error {
         match error {
             wire::Error::Syntax => Error::Syntax,
+            wire::Error::TooMany(text) => Outcome::bad(text).into(),
             wire::Error::End(end) => Error::End(end),
         }
     }

@@ -77,7 +77,7 @@ impl Selected {
     }
 
     /// Keywords that messages have, in the order of the folder's table.
-    fn used_keywords(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn used_keywords(&self) -> Vec<Vec<u8>> {
         let Snapshot { messages, keywords, .. } = &self.snapshot;
         let mut sets: HashSet<SetId> = HashSet::new();
         let mut last = SetId::EMPTY;

@@ -186,6 +186,7 @@ pub(crate) fn error(kind: io::ErrorKind) -> io::Error {
         io::ErrorKind::InvalidInput => io::Error::from_raw_os_error(libc::EINVAL),
         io::ErrorKind::NotADirectory => io::Error::from_raw_os_error(libc::ENOTDIR),
         io::ErrorKind::NotFound => io::Error::from_raw_os_error(libc::ENOENT),
+        io::ErrorKind::FileTooLarge => io::Error::from_raw_os_error(libc::EFBIG),
         io::ErrorKind::StorageFull => io::Error::from_raw_os_error(libc::ENOSPC),
         io::ErrorKind::ResourceBusy => io::Error::from_raw_os_error(libc::EBUSY),
         other => other.into(),

@@ -1,6 +1,7 @@
 //! Folder names: what a client may write, which folder it means, and how it is written back
 //! (PROTOCOL 4.1, STORAGE 4.3).
 
+use super::limits::{MAX_FOLDER_LEVELS, MAX_FOLDER_NAME};
 use crate::types::utf7;
 
 /// A name that follows the rules, with the folder it means. Two names are equal when they mean the
@@ -36,7 +37,8 @@ pub(crate) enum Space<'a> {
 pub(crate) enum NameError {
     /// Not modified UTF-7 (RFC 3501 5.1.3).
     Encoding,
-    /// Outside every namespace, or with `/`, an empty component, or `..`.
+    /// Outside every namespace, too long, with too many levels, or with `/`, an empty component, or
+    /// `..`.
     Invalid,
 }
 
@@ -54,6 +56,8 @@ impl FolderName {
     pub(crate) fn from_disk(name: &[u8]) -> Result<FolderName, NameError> {
         if name.contains(&b'/')
             || name.contains(&0)
+            || name.len() > MAX_FOLDER_NAME
+            || name.split(|b| *b == b'.').count() > MAX_FOLDER_LEVELS
             || name.split(|b| *b == b'.').any(<[u8]>::is_empty)
         {
             return Err(NameError::Invalid);

@@ -1,6 +1,7 @@
 //! A folder's keywords: each distinct name once, each distinct set of them once, a small number per
 //! message.
 
+use super::limits::MAX_READ_KEYWORDS;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -32,10 +33,6 @@ pub(crate) struct KeywordTable {
     by_set: HashMap<Rc<[u32]>, SetId>,
 }
 
-/// The number of keywords and of distinct sets that one folder may have: past it, new ones are
-/// dropped.
-const MAX_KEYWORDS: usize = 100_000;
-
 impl KeywordTable {
     /// An empty table.
     pub(crate) fn new() -> KeywordTable {
@@ -47,7 +44,7 @@ impl KeywordTable {
         if let Some(at) = self.find(name) {
             return Some(at);
         }
-        if self.names.len() >= MAX_KEYWORDS {
+        if self.names.len() >= MAX_READ_KEYWORDS {
             return None;
         }
         let at = u32::try_from(self.names.len()).ok()?;
@@ -83,7 +80,7 @@ impl KeywordTable {
         }
         // Number 0 is the empty set.
         let id = u32::try_from(self.sets.len() + 1).map(SetId);
-        let Some(id) = id.ok().filter(|_| self.sets.len() < MAX_KEYWORDS) else {
+        let Some(id) = id.ok().filter(|_| self.sets.len() < MAX_READ_KEYWORDS) else {
             return SetId::EMPTY;
         };
         let set: Rc<[u32]> = numbers.into();

@@ -5,6 +5,7 @@ pub(crate) mod flags;
 pub(crate) mod folder;
 pub(crate) mod ids;
 pub(crate) mod keywords;
+pub(crate) mod limits;
 pub(crate) mod number;
 pub(crate) mod rights;
 pub(crate) mod utf7;

@@ -28,6 +28,8 @@ impl From<Interrupted> for End {
 pub(crate) enum Error {
     /// The line does not follow the grammar; the rest of it is to be skipped.
     Syntax,
+    /// More of something than one command may hold; the answer's text.
+    TooMany(&'static str),
     /// The session is over.
     End(End),
 }

@@ -7,11 +7,7 @@ use super::head::Head;
 use super::io::{Io, Line, STALL};
 use super::token::{Literal, Token};
 use crate::sys::clock;
-
-/// The longest string, quoted or literal.
-pub(crate) const MAX_STRING: usize = 64 * 1024;
-/// The longest command, its literals included (APPEND's message is not counted).
-pub(crate) const MAX_COMMAND: usize = 1024 * 1024;
+use crate::types::limits::{MAX_COMMAND, MAX_STRING};
 
 /// How `[`, `]`, `~` and `}` are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,6 +15,7 @@ mod hostile_files;
 mod hostile_process;
 mod interrupt;
 mod kill;
+mod limits;
 mod log;
 mod manual;
 mod notice;

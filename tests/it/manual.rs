@@ -26,3 +26,21 @@ fn the_limits_of_the_log_and_of_the_end_are_in_the_manual_page() {
         assert!(page.contains(&text), "{text}");
     }
 }
+
+#[test]
+fn the_limits_are_in_the_manual_page_and_the_other_way_round() {
+    use postrider::testing::LIMITS;
+    let page = include_str!("../../man/imapd.8");
+    let section = page.split("\n.Sh LIMITS\n").nth(1).and_then(|rest| rest.split("\n.Sh ").next());
+    let described: Vec<(&str, usize)> = section
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It ")?.split_once(" Ta "))
+        .map(|(what, most)| (what, most.parse().unwrap()))
+        .collect();
+    assert_eq!(described, LIMITS);
+    // No constant is left out of the table.
+    let source = include_str!("../../src/types/limits.rs");
+    let constants = source.matches("\npub(crate) const MAX_").count();
+    assert_eq!(constants, LIMITS.len());
+}

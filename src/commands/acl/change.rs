@@ -4,11 +4,14 @@ use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::maildir::acl::{self, Acl, ChangeRefused};
 use crate::session::folder::Folder;
-use crate::session::{Error, Outcome, Result, Session};
+use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::types::FolderName;
 
 /// The refusal of a change that the store could not make.
 pub(super) const CANNOT: &str = "Cannot modify ACLs on this mailbox.";
+
+/// The refusal of a list that has no room for more.
+pub(super) const TOO_LARGE: &str = "The ACL is too large.";
 
 /// What becomes of a list.
 pub(super) type Edited = std::result::Result<(), ChangeRefused>;
@@ -72,6 +75,7 @@ fn identifier(who: &[u8]) -> Result<Vec<u8>> {
 fn refusal(s: &Session, refused: ChangeRefused) -> Error {
     match refused {
         ChangeRefused::Owner(_) => Outcome::no("Cannot modify ACLs as requested.").into(),
+        ChangeRefused::TooLarge => Outcome::no(TOO_LARGE).with_code(Code::Limit).into(),
         ChangeRefused::Failed(e) => s.io_refusal("ACL", &e, CANNOT),
         ChangeRefused::Locked(e) => s.store_error(e, CANNOT),
         _ => Outcome::no(CANNOT).into(),

@@ -9,6 +9,7 @@ use crate::session::{Error, Outcome, Result, Session, refusal};
 use crate::sys::{breath, fs};
 use crate::types::FolderName;
 use crate::types::folder::Space;
+use crate::types::limits::MAX_ACL_PATTERNS;
 use crate::wire::Token;
 use crate::wire::input::Brackets;
 use std::collections::BTreeSet;
@@ -59,6 +60,9 @@ fn boxes(s: &mut Session) -> Result<(Vec<Vec<u8>>, bool)> {
     loop {
         match s.io.token_as(Brackets::Text).map_err(invalid)? {
             Token::Close => return Ok((patterns, true)),
+            _ if patterns.len() >= MAX_ACL_PATTERNS => {
+                return Outcome::bad("Too many mailboxes in one command.").refuse();
+            }
             token => {
                 let text = s.io.text_of(token).map_err(invalid)?;
                 patterns.push(decoded(s, text)?);
@@ -148,6 +152,7 @@ fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
         }
         Err(ChangeRefused::Administrators) => rights_info(s, b"administrators", "aceilrstwx"),
         Err(ChangeRefused::Special) => failed(s, SPECIAL),
+        Err(ChangeRefused::TooLarge) => failed(s, change::TOO_LARGE.as_bytes()),
         Err(ChangeRefused::Invalid) => failed(s, b"Invalid argument"),
         Err(ChangeRefused::Failed(e)) => failed(s, fs::error_text(&e).as_bytes()),
         Err(ChangeRefused::Locked(e)) => return Err(s.store_error(e, change::CANNOT)),

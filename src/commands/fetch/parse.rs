@@ -3,7 +3,8 @@
 
 use crate::commands::{Call, args};
 use crate::response::fetch::section_label;
-use crate::session::{Error, Result, Session};
+use crate::session::{Error, Outcome, Result, Session};
+use crate::types::limits::{MAX_FETCH_ITEMS, MAX_HEADER_NAMES};
 use crate::types::number;
 use crate::wire::input::Brackets;
 use crate::wire::{Io, Set, Token};
@@ -138,13 +139,24 @@ pub(crate) fn items(io: &mut Io) -> Result<Vec<Item>> {
         Token::Open => loop {
             match io.token()? {
                 Token::Close if !items.is_empty() => break,
-                token => item(io, &token, &mut items)?,
+                token => {
+                    item(io, &token, &mut items)?;
+                    check_count(&items)?;
+                }
             }
         },
         token => item(io, &token, &mut items)?,
     }
     io.end_of_line()?;
     Ok(items)
+}
+
+/// Refuses more items than one command may hold.
+fn check_count(items: &[Item]) -> Result<()> {
+    if items.len() <= MAX_FETCH_ITEMS {
+        return Ok(());
+    }
+    Outcome::bad("Too many items in one command.").refuse()
 }
 
 /// `fetch-att`, or a macro.
@@ -261,6 +273,9 @@ fn header_list(io: &mut Io) -> Result<Vec<Vec<u8>>> {
         Token::Open => loop {
             match io.token_as(Brackets::Text)? {
                 Token::Close => return Ok(names),
+                _ if names.len() >= MAX_HEADER_NAMES => {
+                    return Outcome::bad("Too many header names in one list.").refuse();
+                }
                 token => names.push(io.text_of(token)?),
             }
         },

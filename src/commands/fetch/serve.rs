@@ -7,6 +7,7 @@ use crate::maildir::{self, change};
 use crate::response::fetch::{self, Item as Datum};
 use crate::response::session::{CannotOpen, UnicodeMessage};
 use crate::session::{Result, Selected, message};
+use crate::sys::breath;
 use crate::types::{Flags, Operation, Seq, Uid};
 
 /// What went wrong with messages while the others were served.
@@ -59,7 +60,9 @@ impl Serving<'_> {
             if i > 0 || self.with_uid {
                 self.contents.s.encoder().space();
             }
+            breath::breathe()?;
             self.item(index, uid, item)?;
+            self.contents.s.io.flush_within()?;
         }
         fetch::end(&mut self.contents.s.encoder());
         self.set_seen(index, number);

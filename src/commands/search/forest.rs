@@ -3,6 +3,7 @@
 
 use super::link_cut::NONE;
 use crate::response::search::Step;
+use std::hash::{BuildHasher, RandomState};
 
 /// A message in a thread, or a dummy: a message that is not there and whose children stand beside
 /// each other for it.
@@ -111,10 +112,26 @@ impl Forest {
     }
 }
 
+/// Stands for a text of any length. Two texts with one digest are not to be expected: the digests
+/// are of 128 bits, and made with keys that nobody knows.
+pub(crate) type Digest = (u64, u64);
+
+/// Makes digests, with keys of its own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Digests(RandomState, RandomState);
+
+impl Digests {
+    /// The digest of a text.
+    pub(crate) fn of(&self, text: &[u8]) -> Digest {
+        (self.0.hash_one(text), self.1.hash_one(text))
+    }
+}
+
 /// Numbers for subjects: equal base subjects, equal numbers. 0 is the empty subject.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subjects {
-    known: std::collections::HashMap<Box<[u8]>, u32>,
+    digests: Digests,
+    known: std::collections::HashMap<Digest, u32>,
 }
 
 impl Subjects {
@@ -123,11 +140,12 @@ impl Subjects {
         if text.is_empty() {
             return 0;
         }
-        if let Some(number) = self.known.get(text) {
+        let digest = self.digests.of(text);
+        if let Some(number) = self.known.get(&digest) {
             return *number;
         }
         let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX - 1).saturating_add(1);
-        self.known.insert(text.into(), number);
+        self.known.insert(digest, number);
         number
     }
 }

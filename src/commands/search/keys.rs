@@ -3,11 +3,8 @@
 
 use crate::mime::date;
 use crate::types::Flags;
+use crate::types::limits::MAX_SEARCH_KEYS;
 use crate::wire::{Error, Io, Result, Set, Token};
-
-/// Keys, lists, NOTs and ORs that one command may hold. Courier: 1000 since its newest release, no
-/// limit before.
-const MAX_KEYS: usize = 1000;
 
 /// How a date is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,8 +103,8 @@ pub(crate) fn parse(io: &mut Io, first: Option<Token>) -> Result<Key> {
             },
             token => {
                 count = count.saturating_add(1);
-                if count > MAX_KEYS {
-                    return Err(Error::Syntax);
+                if count > MAX_SEARCH_KEYS {
+                    return Err(Error::TooMany("Too many search keys in one command."));
                 }
                 match step(io, token)? {
                     Step::Key(key) => key,
@@ -366,7 +363,7 @@ mod tests {
             let line =
                 |n: usize| format!("{}{key}{}\r\n", open.repeat(n), close.repeat(n)).into_bytes();
             assert!(read(&line(249)).is_ok(), "{open}");
-            assert_eq!(read(&line(100_000)), Err(Error::Syntax), "{open}");
+            assert!(matches!(read(&line(100_000)), Err(Error::TooMany(_))), "{open}");
         }
     }
 

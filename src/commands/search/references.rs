@@ -1,9 +1,10 @@
 //! THREAD REFERENCES (RFC 5256 3): who answers whom, by Message-IDs first and by subjects then. The
 //! six steps of the RFC, each under its number, in nearly linear time and without recursion.
 
-use super::forest::{Forest, Node};
+use super::forest::{Digest, Digests, Forest, Node};
 use super::link_cut::{LinkCut, NONE};
 use crate::mime::msgid::MessageId;
+use crate::types::limits::MAX_ABSENT_MESSAGES;
 use std::collections::HashMap;
 
 /// What threading needs of a message.
@@ -37,7 +38,8 @@ struct Slot {
 #[derive(Default)]
 pub(crate) struct References {
     slots: Vec<Slot>,
-    ids: HashMap<MessageId, u32>,
+    digests: Digests,
+    ids: HashMap<Digest, u32>,
     trees: LinkCut,
     /// The slots of the messages, in the order of their sequence numbers.
     messages: Vec<u32>,
@@ -50,7 +52,7 @@ impl References {
         // RFC 5256 3 (1)(A): of several messages with one ID the first has it, the others get one
         // of their own. (Courier: the earlier one loses the parent and the children that it has so
         // far.)
-        let slot = match id.map(|id| self.slot_of(id)) {
+        let slot = match id.map(|id| self.slot_of(&id)) {
             Some(slot) if self.get(slot).number == 0 => slot,
             _ => self.new_place(),
         };
@@ -62,7 +64,13 @@ impl References {
         // (A)
         let mut before = NONE;
         for id in references {
-            let at = self.slot_of(id);
+            let absent = self.slots.len().saturating_sub(self.messages.len());
+            let Some(at) = self
+                .known(&id)
+                .or_else(|| (absent < MAX_ABSENT_MESSAGES).then(|| self.slot_of(&id)))
+            else {
+                continue;
+            };
             if before != NONE && self.get(at).parent == NONE {
                 self.link(at, before);
             }
@@ -105,12 +113,17 @@ impl References {
         at
     }
 
-    fn slot_of(&mut self, id: MessageId) -> u32 {
-        if let Some(at) = self.ids.get(&id) {
+    fn known(&self, id: &[u8]) -> Option<u32> {
+        self.ids.get(&self.digests.of(id)).copied()
+    }
+
+    fn slot_of(&mut self, id: &[u8]) -> u32 {
+        let digest = self.digests.of(id);
+        if let Some(at) = self.ids.get(&digest) {
             return *at;
         }
         let at = self.new_place();
-        self.ids.insert(id, at);
+        self.ids.insert(digest, at);
         at
     }
 

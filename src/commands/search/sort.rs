@@ -7,6 +7,7 @@ use crate::mime::{address, date, header, subject};
 use crate::response::search::Numbers;
 use crate::session::message;
 use crate::session::{Error, Outcome, Result, Selected, Session};
+use crate::types::limits::{MAX_COMPARED_FIELD, MAX_SORT_BYTES, MAX_SORT_KEYS};
 use crate::wire::Token;
 use std::cmp::Ordering;
 
@@ -24,9 +25,6 @@ enum Key {
 
 /// `sort-criterion`: the key, and whether it is reversed.
 type Criterion = (Key, bool);
-
-/// Keys that one command may hold. Courier: 1000 since its newest release.
-const MAX_KEYS: usize = 1000;
 
 /// `sort-criteria SP search-criteria`
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Program, Criteria)> {
@@ -48,8 +46,8 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Program, Criteria)
                 return Ok((Program(program), criteria));
             }
             count = count.saturating_add(1);
-            if count > MAX_KEYS {
-                return Err(Error::Syntax);
+            if count > MAX_SORT_KEYS {
+                return Outcome::bad("Too many sort keys in one command.").refuse();
             }
             match option_word(token).as_deref() {
                 // RFC 5256 5 has one REVERSE at most; Courier takes more, each turning the order
@@ -122,11 +120,34 @@ impl Column {
         }
     }
 
-    fn push_text(&mut self, value: &[u8]) {
+    /// Adds the first bytes of a text, `most` at most.
+    fn push_text(&mut self, value: &[u8], most: usize) {
         if let Column::Texts { ends, bytes } = self {
-            bytes.extend_from_slice(value);
+            bytes.extend_from_slice(value.get(..most).unwrap_or(value));
             ends.push(bytes.len());
         }
+    }
+
+    /// Bytes of texts.
+    fn size(&self) -> usize {
+        match self {
+            Column::Numbers(_) => 0,
+            Column::Texts { bytes, .. } => bytes.len(),
+        }
+    }
+
+    /// Cuts all texts to this many bytes.
+    fn cut(&mut self, most: usize) {
+        let Column::Texts { ends, bytes } = self else { return };
+        let (mut start, mut kept) = (0, 0);
+        for end in ends {
+            let length = end.saturating_sub(start).min(most);
+            bytes.copy_within(start..start.saturating_add(length), kept);
+            start = *end;
+            kept = kept.saturating_add(length);
+            *end = kept;
+        }
+        bytes.truncate(kept);
     }
 }
 
@@ -136,12 +157,15 @@ struct Table {
     columns: Vec<(Criterion, Column)>,
     wants_header: bool,
     wants_size: bool,
+    /// How many bytes of each text are kept.
+    most: usize,
 }
 
 impl Table {
     fn new(Program(program): Program) -> Table {
         Table {
             numbers: Vec::new(),
+            most: MAX_COMPARED_FIELD,
             wants_size: program.iter().any(|(key, _)| *key == Key::Size),
             wants_header: program.iter().any(|(key, _)| !matches!(key, Key::Arrival | Key::Size)),
             columns: program
@@ -179,17 +203,30 @@ impl Table {
 
     fn add(&mut self, number: u32, values: &Values) {
         self.numbers.push(number);
+        let most = self.most;
         for ((key, _), column) in &mut self.columns {
             match key {
                 Key::Arrival => column.push_number(values.arrival),
                 Key::Date => column.push_number(values.sent),
                 Key::Size => column.push_number(i64::try_from(values.size).unwrap_or(i64::MAX)),
-                Key::Cc => column.push_text(values.cc.as_deref().unwrap_or_default()),
-                Key::From => column.push_text(values.from.as_deref().unwrap_or_default()),
-                Key::To => column.push_text(values.to.as_deref().unwrap_or_default()),
-                Key::Subject => column.push_text(values.subject.as_deref().unwrap_or_default()),
+                Key::Cc => column.push_text(values.cc.as_deref().unwrap_or_default(), most),
+                Key::From => column.push_text(values.from.as_deref().unwrap_or_default(), most),
+                Key::To => column.push_text(values.to.as_deref().unwrap_or_default(), most),
+                Key::Subject => {
+                    column.push_text(values.subject.as_deref().unwrap_or_default(), most)
+                }
             }
         }
+        // What mails with long fields would take of the memory is taken from the longest texts.
+        while self.size() > MAX_SORT_BYTES && self.most > 0 {
+            self.most /= 2;
+            self.columns.iter_mut().for_each(|(_, column)| column.cut(self.most));
+        }
+    }
+
+    /// Bytes of all texts.
+    fn size(&self) -> usize {
+        self.columns.iter().map(|(_, column)| column.size()).sum()
     }
 
     /// The numbers in order. RFC 5256 3: equal messages stay in the order of the folder, REVERSE or
@@ -247,7 +284,7 @@ impl Values {
                 continue;
             };
             if slot.is_none() {
-                *slot = Some(mailbox(&field.text()));
+                *slot = Some(mailbox(&field.text(MAX_COMPARED_FIELD)));
             }
         }
     }

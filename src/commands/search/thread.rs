@@ -9,6 +9,7 @@ use crate::mime::{date, header, msgid, subject};
 use crate::response::search::Threads;
 use crate::session::message;
 use crate::session::{Error, Outcome, Result, Selected, Session};
+use crate::types::limits::MAX_COMPARED_FIELD;
 
 /// `thread-alg`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +94,7 @@ fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, ids
             b"in-reply-to" if ids => &mut in_reply_to,
             _ => continue,
         };
-        slot.get_or_insert(field.value);
+        slot.get_or_insert(field.value.get(..MAX_COMPARED_FIELD).unwrap_or(field.value));
     }
     if let Some(sent) = sent.and_then(date::parse) {
         message.sent = sent.unix();

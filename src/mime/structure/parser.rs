@@ -4,6 +4,7 @@
 //! A [`Mark`] is a position with the LFs and the bare LFs before it, so that the wire size of any
 //! range is a subtraction.
 
+use crate::types::limits::MAX_BOUNDARY;
 use memchr::{memchr, memmem};
 
 use super::fields::{Kept, describe, slot};
@@ -13,9 +14,6 @@ use crate::mime::wire_form::line_ends;
 
 /// Of a line that may be a boundary, this many bytes count.
 const CANDIDATE: usize = 4096;
-/// A longer boundary parameter is ignored (RFC 2046 5.1.1 allows 70 bytes).
-const MAX_BOUNDARY: usize = 1024;
-
 /// A position in the file, and how many line ends precede it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Mark {

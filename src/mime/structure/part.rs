@@ -2,6 +2,7 @@
 //! the limits that bound it.
 
 use crate::mime::params::Param;
+use crate::types::limits;
 use std::ops::Range;
 
 /// Bounds on what one message can make the parser do and keep.
@@ -20,10 +21,10 @@ pub(crate) struct StructureLimits {
 impl Default for StructureLimits {
     fn default() -> Self {
         StructureLimits {
-            max_parts: 10_000,
-            max_depth: 100,
-            max_field: 64 * 1024,
-            max_kept: 2 * 1024 * 1024,
+            max_parts: limits::MAX_PARTS,
+            max_depth: limits::MAX_DEPTH,
+            max_field: limits::MAX_PART_FIELD,
+            max_kept: limits::MAX_PART_FIELDS,
         }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) use slice::Slice;
 
 use crate::maildir::{self, Entered, Messages, change};
 use crate::mime::structure::{Parser, Structure, StructureLimits};
-use reader::HEADER_LIMIT;
+use crate::types::limits::MAX_HEADER;
 use std::io;
 use std::rc::Rc;
 
@@ -62,10 +62,10 @@ pub(crate) fn wire_size(cache: &mut Cache, reader: &mut Reader) -> io::Result<u6
     Ok(size)
 }
 
-/// The message's header as stored, its empty line included; no more than its first [`HEADER_LIMIT`]
+/// The message's header as stored, its empty line included; no more than its first [`MAX_HEADER`]
 /// bytes, cut behind a whole line.
 pub(crate) fn header(reader: &mut Reader) -> io::Result<&[u8]> {
-    let end = reader.find_header_end(HEADER_LIMIT)?;
+    let end = reader.find_header_end(MAX_HEADER as u64)?;
     reader.header_block(0..end)
 }
 

@@ -7,13 +7,11 @@ use crate::mime::wire_form;
 use crate::response::bodystructure::Headers;
 use crate::sys::stat::Stat;
 use crate::sys::{breath, fs};
+use crate::types::limits::MAX_HEADER;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// Of a header, so many bytes count for what is looked up in it. (A header of this length is an
-/// accident or an attack.)
-pub(super) const HEADER_LIMIT: u64 = 4 << 20;
 /// The window: as much of a message as is in memory at a time.
 const WINDOW: usize = 64 * 1024;
 /// What is read first where only the header is wanted.
@@ -105,7 +103,7 @@ impl Reader {
     }
 
     /// The stored bytes of a header (of the message or of a part) at once; of a very long one
-    /// the first [`HEADER_LIMIT`] bytes, cut behind a whole line.
+    /// the first [`MAX_HEADER`] bytes, cut behind a whole line.
     pub(crate) fn header_block(&mut self, range: Range<u64>) -> io::Result<&[u8]> {
         let end = range.end.min(self.size);
         let length = end.saturating_sub(range.start);
@@ -116,7 +114,7 @@ impl Reader {
             }
             return Ok(first(self.shown_from(range.start), length));
         }
-        let most = length.min(HEADER_LIMIT) as usize;
+        let most = length.min(MAX_HEADER as u64) as usize;
         let mut block = std::mem::take(&mut self.block);
         block.resize(most, 0);
         let read = self.read(&mut block, range.start);

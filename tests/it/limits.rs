@@ -1,0 +1,173 @@
+//! A hundred thousand of everything that a client can send, and mails made to fill the memory, in
+//! the memory that Courier's start script gives: each is answered with words, or served with a cut,
+//! and the session goes on.
+
+use std::fs;
+use std::path::Path;
+use support::{Maildir, Session, postrider};
+
+/// A session with the address space that Courier's start script gives.
+fn session(maildir: &Maildir) -> Session {
+    session_with(maildir, 131_072)
+}
+
+/// A session with so many KiB of address space.
+fn session_with(maildir: &Maildir, memory: u32) -> Session {
+    let start = format!("ulimit -v {memory}; exec {} ./Maildir", postrider().display());
+    let env = [("IMAP_ACL", "1")];
+    let mut s = maildir.start(Path::new("/bin/sh"), &env, &["-c", &start]);
+    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    s
+}
+
+/// So many words, all different.
+fn words(count: usize) -> String {
+    (0..count).map(|n| format!("{n:x}w")).collect::<Vec<_>>().join(" ")
+}
+
+fn same(word: &str, count: usize) -> String {
+    vec![word; count].join(" ")
+}
+
+#[test]
+fn a_hundred_thousand_of_everything() {
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.box");
+    maildir.write("cur/1000.a:2,", b"Subject: a\n\nbody\n");
+    let mut s = session(&maildir);
+    s.cmd("SELECT INBOX").has("* 1 EXISTS");
+    for (command, answer) in [
+        (format!("STORE 1 FLAGS ({})", words(100_000)), "BAD Too many keywords in one command."),
+        (format!("STORE 1 +FLAGS {}", "k".repeat(101)), "BAD A keyword is too long."),
+        (
+            format!("APPEND INBOX ({}) {{1+}}\r\nx", words(100_000)),
+            "BAD Too many keywords in one command.",
+        ),
+        (format!("FETCH 1 ({})", same("ENVELOPE", 100_000)), "BAD Too many items in one command."),
+        (format!("FETCH 1 ({})", same("FULL", 100_000)), "BAD Too many items in one command."),
+        (
+            format!("FETCH 1 BODY.PEEK[HEADER.FIELDS ({})]", words(100_000)),
+            "BAD Too many header names in one list.",
+        ),
+        (format!("SEARCH {}", same("ALL", 100_000)), "BAD Too many search keys in one command."),
+        (
+            format!("SEARCH {}SEEN", "NOT ".repeat(100_000)),
+            "BAD Too many search keys in one command.",
+        ),
+        (
+            format!("SORT ({}) UTF-8 ALL", same("SUBJECT", 100_000)),
+            "BAD Too many sort keys in one command.",
+        ),
+        (
+            format!("ACL STORE ({}) joe lr", same("*", 100_000)),
+            "BAD Too many mailboxes in one command.",
+        ),
+        (format!("LIST \"\" {}", "*".repeat(60_000)), "NO Invalid argument"),
+        (format!("LIST \"\" \"{}\"", "*a".repeat(10)), "OK LIST completed"),
+        (format!("CREATE INBOX{}", ".a".repeat(30_000)), "NO Invalid mailbox name."),
+        (format!("SUBSCRIBE INBOX{}", ".a".repeat(30_000)), "NO Invalid mailbox name."),
+        (format!("SUBSCRIBE INBOX.{}", "a".repeat(600)), "NO Invalid mailbox name."),
+        ("SUBSCRIBE {9+}\r\nINBOX.a\nb".to_owned(), "NO Invalid mailbox name."),
+        (format!("STATUS INBOX ({})", same("MESSAGES", 100_000)), "OK STATUS Completed."),
+        (format!("STORE {}1 FLAGS.SILENT (\\Seen)", "1:*,".repeat(100_000)), "OK STORE completed."),
+        (format!("SETACL INBOX.box {} lr", "x".repeat(60_000)), "NO [LIMIT] The ACL is too large."),
+    ] {
+        s.cmd(&command).says(answer);
+        s.forget();
+        s.cmd("NOOP").ok("NOOP completed");
+    }
+    // As many as are allowed.
+    s.cmd(&format!("STORE 1 FLAGS.SILENT ({})", words(100))).ok("STORE completed.");
+    s.cmd("STORE 1 +FLAGS.SILENT (more)").says("NO [LIMIT] Too many keywords.");
+    s.cmd("STORE 1 FLAGS.SILENT ()").ok("STORE completed.");
+    s.cmd(&format!("FETCH 1 ({})", same("UID", 1000))).ok("FETCH completed.");
+    s.cmd(&format!("SEARCH {}", same("ALL", 1000))).has("* SEARCH 1");
+    let fields = format!("FETCH 1 BODY.PEEK[HEADER.FIELDS ({} subject)]", words(999));
+    let reply = s.cmd(&fields);
+    assert!(reply.responses[0].ends_with(b"{14}\r\nSubject: a\r\n\r\n)"), "{}", s.story());
+}
+
+#[test]
+fn a_list_of_rights_can_always_be_read() {
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.box");
+    let mut s = session(&maildir);
+    let entries = |count| (0..count).map(|n| format!(" user=u{n} lr")).collect::<String>();
+    s.cmd(&format!("ACL SET INBOX.box owner lra administrators acdilrstewx{}", entries(50_000)))
+        .ok("ACL SET completed.")
+        .get("* ACLFAILED \"INBOX.box\" The ACL is too large.");
+    let all = "administrators acdilrstewx owner acdilrstewx";
+    s.cmd(&format!("ACL SET INBOX.box {all}{}", entries(990))).ok("ACL SET completed.");
+    for n in 0..8 {
+        s.cmd(&format!("SETACL INBOX.box v{n} lr")).ok("ACLs updated.");
+    }
+    s.cmd("SETACL INBOX.box w lr").no("[LIMIT] The ACL is too large.");
+    s.cmd("SETACL INBOX.box v1 lrs").ok("ACLs updated.");
+    s.cmd("DELETEACL INBOX.box v1").ok("ACLs updated.");
+    s.cmd("SETACL INBOX.box w lr").ok("ACLs updated.");
+    s.cmd("GETACL INBOX.box").ok("GETACL completed.");
+}
+
+#[test]
+fn a_folder_full_of_keywords() {
+    let maildir = Maildir::new();
+    for n in 0..11 {
+        maildir.write(&format!("cur/1000.{n}:2,"), b"Subject: a\n\nbody\n");
+    }
+    let mut s = session(&maildir);
+    s.cmd("SELECT INBOX").has("* 11 EXISTS");
+    for n in 1..=10 {
+        let words = words(100).replace('w', &format!("w{n}"));
+        s.cmd(&format!("STORE {n} FLAGS.SILENT ({words})")).ok("STORE completed.");
+    }
+    s.cmd("STORE 11 FLAGS.SILENT (more)").no("[LIMIT] Too many keywords.");
+    // One that is there already, and another in the place of one that goes.
+    s.cmd("STORE 11 FLAGS.SILENT (0w1)").ok("STORE completed.");
+    s.cmd("STORE 1,11 FLAGS.SILENT ()").ok("STORE completed.");
+    s.cmd("STORE 11 FLAGS.SILENT (more)").ok("STORE completed.");
+}
+
+#[test]
+fn subscriptions_without_end() {
+    let maildir = Maildir::new();
+    let names: String = (0..9_999).map(|n| format!("INBOX.{n}\n")).collect();
+    let dots = format!("INBOX{}\n", ".a".repeat(30_000));
+    maildir.write("courierimapsubscribed", dots.repeat(5).as_bytes());
+    let mut s = session(&maildir);
+    s.cmd("LSUB \"\" *").ok("LSUB completed");
+    maildir.write("courierimapsubscribed", format!("{dots}{names}").as_bytes());
+    s.cmd("SUBSCRIBE INBOX.one").no("[LIMIT] Too many subscriptions.");
+    s.cmd("SUBSCRIBE INBOX.1").ok("Folder subscribed.");
+    s.cmd("UNSUBSCRIBE INBOX.1").ok("Folder unsubscribed.");
+    s.cmd("SUBSCRIBE INBOX.one").ok("Folder subscribed.");
+    s.cmd("SUBSCRIBE INBOX.two").no("[LIMIT] Too many subscriptions.");
+}
+
+/// Some mails with long fields took the memory that there is.
+#[test]
+fn mails_made_to_fill_the_memory() {
+    let maildir = Maildir::new();
+    let long = "x".repeat(1_300_000);
+    for n in 0..8 {
+        let content = format!("From: {n}{long}@x\nTo: {n}{long}@x\nCc: {n}{long}@x\n\nbody\n");
+        maildir.write(&format!("cur/10{n}.a:2,"), content.as_bytes());
+    }
+    let ids: String = (0..200_000).map(|n| format!("<{n}@x>\n ")).collect();
+    let content = format!("Subject: {long}\nReferences: {ids}\n\nbody\n");
+    maildir.write("cur/2000.a:2,", content.as_bytes());
+    let mut s = session_with(&maildir, 49_152);
+    s.cmd("SELECT INBOX").has("* 9 EXISTS");
+    s.cmd("SORT (FROM TO CC) UTF-8 ALL").ok("SORT done.");
+    s.cmd("THREAD REFERENCES UTF-8 9").has("* THREAD (9)").ok("THREAD done.");
+    // What is asked for a thousand times is sent as it is made.
+    let name = maildir.files_in("cur").remove(0);
+    fs::write(
+        maildir.path().join("cur").join(name),
+        [b"A: ".as_slice(), &b"x".repeat(3 << 20)].concat(),
+    )
+    .unwrap();
+    s.cmd(&format!("FETCH 1 ({})", same("BODY.PEEK[HEADER.FIELDS (a)]", 12)))
+        .ok("FETCH completed.");
+    s.forget();
+    s.cmd("NOOP").ok("NOOP completed");
+}
