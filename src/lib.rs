@@ -124,10 +124,15 @@
 //!   before a new UID is told; new and renamed folders; the keyword list. Changes of flags and
 //!   unlinks are not. `IMAP_FSYNC=0` leaves out all of it.
 //! - `,S=` in a file name is trusted for the quota only, never for RFC822.SIZE.
-//! - A file in a Maildir is opened without following links and without blocking, must be a regular
-//!   file, and control files have a size cap: others may write there. The links that Courier's
-//!   features need are the exceptions: `.Link` folders, `shared`, accounts of a shared index, an
-//!   absolute `MAILDIR`.
+//! - A folder is entered once for a command or a scan (`maildir/dir.rs`): its directory is opened,
+//!   and what is below it is reached from that descriptor, by calls that take one name and follow no
+//!   link (`sys/directory.rs`). So whoever exchanges a directory meanwhile redirects nothing, and ten
+//!   thousand messages cost no path walk. Nothing is kept open between commands: folders are renamed
+//!   and replaced. The links that Courier's features need are followed on entering, and nowhere
+//!   else: `.Link` folders, `shared`, accounts of a shared index. Then the link must be root's, ours,
+//!   or of the owner of what it leads to (`sys/enter.rs`).
+//! - A file in a Maildir is opened without blocking, must be a regular file, and control files have a
+//!   size cap: others may write there.
 //! - No whole message and no whole part is ever in memory: a message of 300 MB is served, measured,
 //!   searched and structured within 128 MiB of address space.
 //!

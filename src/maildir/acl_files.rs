@@ -21,6 +21,8 @@ pub(crate) struct AclFiles<'a> {
     pub(crate) root: &'a Path,
     /// The host in names of temporary files.
     pub(crate) host: &'a Host,
+    /// `IMAP_FSYNC`.
+    pub(crate) sync: bool,
 }
 
 impl AclFiles<'_> {
@@ -76,7 +78,7 @@ impl AclFiles<'_> {
         let data = acl.to_bytes();
         let write = |place: &Rc<Directory>, to: &Directory, name: &[u8]| {
             let tmp = Rc::new(place.open_directory(b"tmp")?);
-            temporary::replace(self.host, (&tmp, b"_acl"), (to, name), &data)
+            temporary::replace((self.host, self.sync), (&tmp, b"_acl"), (to, name), &data)
         };
         if let Some(folder) = if_there(folder_names::enter(maildir, sub))? {
             return write(&folder, &folder, FILE);
@@ -192,7 +194,7 @@ mod tests {
     #[test]
     fn inherits_and_saves() {
         let dir = maildir(&["Q.R"]);
-        let files = AclFiles { root: dir.path(), host: &Host::new(b"h") };
+        let files = AclFiles { root: dir.path(), host: &Host::new(b"h"), sync: true };
         assert_eq!(files.load(b"").unwrap(), Acl::of_inbox());
         assert_eq!(read(&dir, "courierimapacl"), "-");
         files.load(b"Q.R").unwrap();
@@ -214,7 +216,7 @@ mod tests {
     #[test]
     fn create_and_delete() {
         let dir = maildir(&["Q.R"]);
-        let files = AclFiles { root: dir.path(), host: &Host::new(b"h") };
+        let files = AclFiles { root: dir.path(), host: &Host::new(b"h"), sync: true };
         let mut acl = files.load(b"Q").unwrap();
         acl.set(b"user=fred", Rights::of(b"lr")).unwrap();
         files.save(b"Q", &acl).unwrap();
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn hostile_files() {
         let dir = maildir(&["A"]);
-        let files = AclFiles { root: dir.path(), host: &Host::new(b"h") };
+        let files = AclFiles { root: dir.path(), host: &Host::new(b"h"), sync: true };
         let at = dir.path().join(".A/courierimapacl");
         stdfs::create_dir(&at).unwrap();
         assert!(files.load(b"A").is_err());

@@ -59,6 +59,7 @@ pub(crate) struct NoSuchFolder;
 pub(crate) struct Namespace {
     root: PathBuf,
     host: Host,
+    fsync: bool,
     user: User,
     /// `disableshared`: no lists, no index (STORAGE 5.7).
     no_lists: bool,
@@ -86,6 +87,8 @@ pub(crate) struct Settings {
     pub(crate) root: PathBuf,
     /// The host in file names.
     pub(crate) host: Host,
+    /// `IMAP_FSYNC`.
+    pub(crate) fsync: bool,
     /// The login, `AUTHENTICATED`.
     pub(crate) user: Vec<u8>,
     /// `OPTIONS`.
@@ -107,6 +110,7 @@ impl Namespace {
             user: User::new(&settings.user, settings.options.groups()),
             root: settings.root,
             host: settings.host,
+            fsync: settings.fsync,
             no_lists,
             global: PathBuf::from(shared_link::GLOBAL),
             last: RefCell::default(),
@@ -130,12 +134,12 @@ impl Namespace {
 
     /// The account's subscriptions, without the old-style shared folders.
     pub(crate) fn subscriptions(&self) -> Subscriptions<'_> {
-        Subscriptions { root: &self.root, host: &self.host }
+        Subscriptions { root: &self.root, host: &self.host, sync: self.fsync }
     }
 
     /// The access control lists of a Maildir: of `root()`, or of [`Resolved::root`].
     pub(crate) fn lists<'a>(&'a self, root: &'a Path) -> AclFiles<'a> {
-        AclFiles { root, host: &self.host }
+        AclFiles { root, host: &self.host, sync: self.fsync }
     }
 
     fn own(&self, sub: &[u8]) -> Resolved {

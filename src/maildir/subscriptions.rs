@@ -22,6 +22,8 @@ pub(crate) struct Subscriptions<'a> {
     pub(crate) root: &'a Path,
     /// The host in names of temporary files.
     pub(crate) host: &'a Host,
+    /// `IMAP_FSYNC`.
+    pub(crate) sync: bool,
 }
 
 impl Subscriptions<'_> {
@@ -40,7 +42,12 @@ impl Subscriptions<'_> {
         }
         let maildir = Directory::enter(self.root)?;
         let tmp = Rc::new(maildir.open_directory(b"tmp")?);
-        temporary::replace(self.host, (&tmp, b"_imapsubscribe0"), (&maildir, FILE), &data)
+        temporary::replace(
+            (self.host, self.sync),
+            (&tmp, b"_imapsubscribe0"),
+            (&maildir, FILE),
+            &data,
+        )
     }
 
     /// The names in the order of the file, as control files have them: UTF-8, with the namespace's
@@ -107,7 +114,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         stdfs::create_dir(dir.path().join("tmp")).unwrap();
         let file = dir.path().join("courierimapsubscribed");
-        let subs = Subscriptions { root: dir.path(), host: &Host::new(b"h") };
+        let subs = Subscriptions { root: dir.path(), host: &Host::new(b"h"), sync: true };
         let text = || String::from_utf8(stdfs::read(&file).unwrap()).unwrap();
         assert!(subs.names().unwrap().is_empty());
         subs.add(b"INBOX.A").unwrap();
@@ -133,7 +140,7 @@ mod tests {
     fn hostile_files() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("courierimapsubscribed");
-        let subs = Subscriptions { root: dir.path(), host: &Host::new(b"h") };
+        let subs = Subscriptions { root: dir.path(), host: &Host::new(b"h"), sync: true };
         std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
         assert!(subs.names().is_err());
         stdfs::remove_file(&file).unwrap();

@@ -148,15 +148,16 @@ impl Drop for TemporaryFile {
 }
 
 /// Replaces the whole of a small control file, `name` in `to`, by way of a file in `tmp` with this
-/// tag.
+/// tag. `sync`: whether the content is on disk before it is in its place.
 pub(super) fn replace(
-    host: &Host,
+    (host, sync): (&Host, bool),
     (tmp, tag): (&Rc<Directory>, &[u8]),
     (to, name): (&Directory, &[u8]),
     data: &[u8],
 ) -> io::Result<()> {
-    let file = TemporaryFile::create(host, tmp, tag, 0o644)?;
+    let mut file = TemporaryFile::create(host, tmp, tag, 0o644)?;
     file.file()?.write_all(data)?;
+    file.close(sync)?;
     file.rename_to(to, name)
 }
 

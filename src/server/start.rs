@@ -82,6 +82,7 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
     let namespace = Namespace::new(Settings {
         root: Path::new(".").to_path_buf(),
         host: config.host.clone(),
+        fsync: config.fsync,
         user: client.user.clone(),
         options: account.clone(),
         index_file: options.shared_index.clone(),

@@ -148,6 +148,7 @@ impl Session {
         let namespace = Namespace::new(Settings {
             root: std::path::PathBuf::from("."),
             host: crate::maildir::Host::new(b"host"),
+            fsync: false,
             user: b"alice".to_vec(),
             options: AccountOptions::default(),
             index_file: None,

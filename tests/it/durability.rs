@@ -243,6 +243,33 @@ fn a_copy_where_linking_fails_is_synced() {
     );
 }
 
+#[test]
+fn lists_and_subscriptions_are_on_disk_before_they_are_in_place() {
+    if strace().is_none() {
+        return;
+    }
+    let trace = traced(&Maildir::new(), &[UIDPLUS], |s| {
+        s.cmd("CREATE INBOX.box").says("OK ");
+        s.cmd("SUBSCRIBE INBOX.box").says("OK ");
+    });
+    trace.order(
+        trace.command("CREATE"),
+        &[
+            ("fsync", &["_acl."]),
+            ("rename", &["_acl.", ".box/courierimapacl"]),
+            ("write", &["OK "]),
+        ],
+    );
+    trace.order(
+        trace.command("SUBSCRIBE"),
+        &[
+            ("fsync", &["_imapsubscribe0"]),
+            ("rename", &["_imapsubscribe0", "/courierimapsubscribed"]),
+            ("write", &["OK "]),
+        ],
+    );
+}
+
 /// A session that does everything once.
 fn everything(maildir: &Maildir, env: &[(&str, &str)]) -> Trace {
     maildir.deliver("INBOX", "1000.x", b"Subject: delivered\n\nx\n");

@@ -12,6 +12,7 @@ mod durability;
 mod ends;
 mod hostile;
 mod hostile_files;
+mod hostile_owner;
 mod hostile_process;
 mod interrupt;
 mod kill;

@@ -60,6 +60,7 @@ impl World {
         let mut namespace = Namespace::new(Settings {
             root: self.at("joe"),
             host: Host::new(b"h"),
+            fsync: false,
             user: user.into(),
             options: AccountOptions::parse(options.as_bytes()),
             index_file: Some(self.at("index").into_os_string().into_encoded_bytes()),
