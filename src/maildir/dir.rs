@@ -1,6 +1,5 @@
 //! One folder's directory, and the names of what is in it (STORAGE 1.1): as a place, and entered.
 
-use super::error::is_missing;
 use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::sys::stat::Stat;
@@ -36,12 +35,11 @@ impl Dir {
     }
 
     /// Whether the directory exists. Without a `cur` it cannot be opened all the same (STORAGE
-    /// 1.1). A system that refuses for another reason (no descriptor is left) will say so when it is
-    /// opened.
+    /// 1.1). A system in trouble (no descriptor is left) will say so when it is opened.
     pub(crate) fn is_there(&self) -> bool {
         match Directory::enter(&self.path) {
             Ok(_) => true,
-            Err(e) => !is_missing(&e) && !fs::is_unwritable(&e) && !fs::is_out_of_place(&e),
+            Err(e) => fs::is_trouble(&e),
         }
     }
 

@@ -151,6 +151,14 @@ pub(crate) fn no_hard_links(error: &io::Error) -> bool {
     )
 }
 
+/// Whether an error says nothing of the file: the system, the disk or another host is in trouble.
+pub(crate) fn is_trouble(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EIO | libc::ESTALE)
+    )
+}
+
 /// Whether an error says that we may not write there at all (as opposed to a full disk).
 pub(crate) fn is_unwritable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
