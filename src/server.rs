@@ -167,7 +167,8 @@ fn converse(s: &mut Session) -> Ending {
 /// A fatal error, noted in the log.
 fn fatal(s: &Session, fatal: Fatal) -> Ending {
     if !fatal.what.is_empty() {
-        log::error!("{}: {}", logging::shown(&s.client.user), fatal.what);
+        let user = logging::shown(&s.client.user);
+        log::error!(target: logging::COURIER, "{user}: {}", fatal.what);
     }
     Ending::Fatal(fatal)
 }

@@ -18,6 +18,8 @@ pub const VARIABLES: &[&str] = crate::session::options::VARIABLES;
 pub const WITHOUT_EFFECT: &[(&str, &str)] = crate::session::options::WITHOUT_EFFECT;
 /// The longest line of the log, in bytes.
 pub const LOG_LINE: usize = crate::sys::log::MAX_LINE;
+/// So many faults of a session are in the log.
+pub const LOG_FAULTS: usize = crate::session::logging::MAX_FAULTS;
 /// The longest path in a line of the log, in bytes.
 pub const LOG_PATH: usize = crate::sys::log::MAX_PATH;
 /// The longest other value in a line of the log, in bytes.

@@ -10,11 +10,15 @@ use crate::mime::{date, header::EndFinder};
 use crate::response::session::Alert;
 use crate::session::access::Missing;
 use crate::session::folder::Folder;
+use crate::session::refusal::NotDelivered;
 use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::types::Rights;
 use crate::wire::Token;
 
-const NO_ROOM: &str = "[ALERT] Cannot create message - no write permission or out of disk space.";
+const NOT_STORED: NotDelivered = NotDelivered {
+    doing: "storing",
+    text: "[ALERT] Cannot create message - no write permission or out of disk space.",
+};
 const NOT_UNICODE: &str = "Your IMAP client does not appear to correctly implement Unicode \
     messages, see https://datatracker.ietf.org/doc/html/rfc6855";
 
@@ -150,11 +154,10 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
     let delivery = folder
         .enter_delivery()
         .and_then(|dir| Delivery::create(&s.store, &dir, None))
-        .map_err(|e| s.store_error(e, NO_ROOM))?;
+        .map_err(|e| s.not_delivered(e, NOT_STORED))?;
     let mut writer = receive(s, &a, delivery)?;
     if let Some(e) = writer.failed.take() {
-        s.log_failure("storing", e.errno());
-        return Outcome::no(NO_ROOM).refuse();
+        return Err(s.not_delivered(e, NOT_STORED));
     }
     let list = a.list.limited_to(rights);
     let cost = (writer.delivery.size(), u64::from(quota::is_counted(list.flags)));
@@ -163,13 +166,22 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
     let Writer { mut delivery, .. } = writer;
     let finished = delivery
         .finish(&s.store, list.flags, list.keywords, a.date)
-        .map_err(|e| s.store_error(e, NO_ROOM));
+        .map_err(|e| s.not_delivered(e, NOT_STORED));
     let mailed = finished.and_then(|()| {
-        let mailed = !s.is_outbox(&folder) || delivery.reopen().is_ok_and(|file| s.mail(&file));
-        if mailed { Ok(()) } else { Outcome::no("[ALERT] Unable to send E-mail message.").refuse() }
+        if !s.is_outbox(&folder) {
+            return Ok(());
+        }
+        let file = delivery.reopen().map_err(|e| {
+            let reading = format!("reading {}", delivery.shown());
+            s.not_delivered(maildir::Error::failed(reading, e), NOT_STORED)
+        })?;
+        if s.mail(&file) {
+            return Ok(());
+        }
+        Outcome::no("[ALERT] Unable to send E-mail message.").refuse()
     });
     let delivered = mailed.and_then(|()| {
-        s.with_selected(|s, selected| s.deliver(selected, &folder, vec![delivery], NO_ROOM))
+        s.with_selected(|s, selected| s.deliver(selected, &folder, vec![delivery], NOT_STORED))
     });
     let (validity, uids) = match delivered {
         Ok(done) => done,

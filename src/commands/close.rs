@@ -12,6 +12,7 @@ pub(crate) fn close(
     (): (),
 ) -> Result<Outcome> {
     // Not a check of the row: CLOSE is never refused, it only removes nothing.
+    selected.refresh_rights(s);
     if !selected.read_only && selected.rights.has(b'e') {
         expunge::remove_deleted(s, &mut selected, None)?;
     }

@@ -9,15 +9,17 @@ use crate::response::session::InvalidNumber;
 use crate::session::access::Missing;
 use crate::session::delivery::Delivered;
 use crate::session::folder::Folder;
-use crate::session::refusal::{PROTOCOL_ERROR, denied, vanished};
+use crate::session::refusal::{NotDelivered, PROTOCOL_ERROR, denied, vanished};
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
 use crate::sys::{breath, fs};
 use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
 use crate::wire::Set;
 use std::fs::File;
+use std::path::PathBuf;
 
 const NO_ROOM: &str = "[ALERT] COPY failed - no write permission or out of disk space.";
+const NOT_COPIED: NotDelivered = NotDelivered { doing: "copying", text: NO_ROOM };
 
 /// The messages and the folder.
 pub(crate) struct Copies {
@@ -45,7 +47,7 @@ struct Source {
 fn unreadable(s: &Session, e: maildir::Error) -> Error {
     match e {
         maildir::Error::Gone => vanished().into(),
-        e => s.store_error(e, NO_ROOM),
+        e => s.not_delivered(e, NOT_COPIED),
     }
 }
 
@@ -118,19 +120,14 @@ impl Copying<'_> {
                 }
                 None => {
                     let mut delivery = Delivery::create(store, &to, Some(stat.len()))?;
-                    write_all_of(&file, &mut delivery)?;
+                    let path = || from.message_path(&snapshot.messages.file_name(source.index));
+                    write_all_of(&file, path, &mut delivery)?;
                     delivery.finish(store, list.flags, list.keywords, Some(stat.mtime()))?;
                     Ok(delivery)
                 }
             }
         });
-        made.map_err(|e| match e.errno() {
-            Some(errno) => {
-                self.s.log_failure("copying", Some(errno));
-                Outcome::no(NO_ROOM).into()
-            }
-            None => self.s.store_error(e, NO_ROOM),
-        })
+        made.map_err(|e| self.s.not_delivered(e, NOT_COPIED))
     }
 
     /// Makes all copies ready; into the outbox, mails them too.
@@ -175,20 +172,24 @@ impl Copying<'_> {
                 self.s.charge(&self.to, cost, Action::Copy)?;
                 charged = cost;
             }
-            self.s.deliver(Some(&mut *self.selected), &self.to, deliveries, NO_ROOM)
+            self.s.deliver(Some(&mut *self.selected), &self.to, deliveries, NOT_COPIED)
         });
         copied.inspect_err(|_| self.s.refund(&self.to, charged))
     }
 }
 
 /// Copies a message's bytes.
-fn write_all_of(file: &File, copy: &mut Delivery) -> std::result::Result<(), maildir::Error> {
+fn write_all_of(
+    file: &File,
+    path: impl Fn() -> PathBuf,
+    copy: &mut Delivery,
+) -> std::result::Result<(), maildir::Error> {
     let mut buffer = vec![0; 128 * 1024];
     let mut at = 0;
     loop {
         breath::breathe()?;
         let n = fs::read_at(file, &mut buffer, at)
-            .map_err(|e| maildir::Error::failed("reading a message", e))?;
+            .map_err(|e| maildir::Error::failed(format!("reading {}", fs::shown(&path())), e))?;
         if n == 0 {
             return Ok(());
         }
@@ -239,11 +240,11 @@ pub(crate) fn run(
     }
     let (validity, to) = Copying { s, selected, to, rights }.copy_all(&sources, outbox)?;
     let from: Vec<Uid> = sources.iter().map(|source| source.uid).collect();
+    selected.copied.extend(&from);
     // There are no UIDs that last, or a copy was removed before it could be announced (RFC 4315 3:
     // the two sets have one length, and neither is empty).
     if to.len() != from.len() || to.is_empty() {
         return Ok(Outcome::ok("COPY completed."));
     }
-    selected.copied.extend(&from);
     Ok(Outcome::ok("COPY completed.").with_code(Code::CopyUid(validity, from, to)))
 }

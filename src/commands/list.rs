@@ -4,6 +4,7 @@ use super::Call;
 use crate::maildir::list::Listed;
 use crate::maildir::pattern::Pattern;
 use crate::response::folders::{Entry, Extra, Listing};
+use crate::session::refusal::SUBSCRIPTIONS;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::breath;
 use crate::types::Rights;
@@ -202,7 +203,7 @@ pub(crate) fn send_with_acl(s: &mut Session, names: &[FolderName]) -> Result<()>
     }
     for name in names {
         breath::breathe()?;
-        if s.locate(Ok(name.clone())).is_ok()
+        if s.has_list(name)
             && s.rights_announced(name)?.has(b'a')
             && let Some(found) = listed.get(name.as_bytes())
         {
@@ -218,14 +219,17 @@ fn marked(s: &Session, name: &Listed) -> Option<bool> {
         return None;
     }
     let folder = FolderName::from_disk(&name.name).ok()?;
-    s.location_of(&folder).map(|folder| crate::maildir::folders::is_marked(&folder.dir))
+    s.is_marked(&folder)
 }
 
-/// The folders that a LIST pattern means: what the ACL commands are applied to (PROTOCOL 7.4).
+/// The folders that a LIST pattern means, and the levels above folders that may become folders:
+/// what the ACL commands are applied to (PROTOCOL 7.4).
 pub(crate) fn matching(s: &Session, pattern: &[u8]) -> Result<Vec<Vec<u8>>> {
     let Some(pattern) = Pattern::new(&Pattern::join(b"", pattern)) else { return Ok(Vec::new()) };
+    let has_list =
+        |name: &[u8]| FolderName::from_disk(name).is_ok_and(|n| s.location_of(&n).is_some());
     let found = s.namespace.list(&pattern)?.into_iter();
-    Ok(found.filter(|n| n.is_folder).map(|n| n.name).collect())
+    Ok(found.filter(|n| n.is_folder || has_list(&n.name)).map(|n| n.name).collect())
 }
 
 /// LIST (RFC 3501 6.3.8): sends the folders that match.
@@ -251,7 +255,7 @@ pub(crate) fn lsub(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Ou
         Target::Nothing => {}
         Target::Names(pattern) => {
             let names = s.namespace.list_subscribed(&pattern);
-            for name in names.map_err(|e| s.io_refusal("subscriptions", &e, "LSUB failed"))? {
+            for name in names.map_err(|e| s.io_refusal(SUBSCRIPTIONS, &e, "LSUB failed"))? {
                 breath::breathe()?;
                 send_entry(s, Listing::Lsub, &name, request.wanted)?;
             }

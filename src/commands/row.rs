@@ -18,7 +18,8 @@ pub(crate) struct Policy {
     pub(crate) uid: bool,
     /// Whether untagged EXPUNGE responses may come with it.
     pub(crate) expunges: Expunges,
-    /// What must hold of the open folder, beyond its being open.
+    /// What must hold of the open folder, beyond its being open. The rights are looked at again
+    /// first.
     pub(crate) checks: &'static [Check],
     /// Whether the administrator has switched it off: then it is refused before its arguments are
     /// read (Courier).
@@ -167,6 +168,9 @@ where
         let arguments = arguments(s, call, &self.parse)?;
         s.with_selected(|s, selected| {
             let selected = selected.ok_or(Error::Syntax)?;
+            if !call.row.policy.checks.is_empty() {
+                selected.refresh_rights(s);
+            }
             call.row.policy.checks.iter().try_for_each(|check| check.of(selected))?;
             (self.run)(s, selected, call, arguments)
         })

@@ -3,7 +3,7 @@
 use super::Call;
 use super::args::Mailbox;
 use crate::maildir::shared_link::Subscribed;
-use crate::session::{Outcome, Result, Session};
+use crate::session::{Outcome, Result, Session, logging};
 use crate::types::folder::Space;
 
 /// Courier has this text for both commands, where an old-style shared folder is concerned.
@@ -16,8 +16,9 @@ pub(crate) fn subscribe(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Resu
     }
     let name = mailbox.valid_name(s)?;
     if let Space::Link(path) = name.space() {
+        let shown = format!("subscribing to {}", logging::shown(name.as_bytes()));
         let done = s.namespace.links().subscribe(path);
-        return Ok(match done.map_err(|e| s.io_refusal("shared folder", &e, CANNOT))? {
+        return Ok(match done.map_err(|e| s.io_refusal(&shown, &e, CANNOT))? {
             Subscribed::Already => Outcome::ok("Already subscribed."),
             Subscribed::Done => Outcome::ok("SUBSCRIBE completed."),
         });

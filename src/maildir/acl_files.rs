@@ -5,7 +5,9 @@
 use super::acl::{Acl, MAX_FILE};
 use super::error::is_missing;
 use super::host::Host;
-use super::{folder_names, temporary};
+use super::stamp::Stamp;
+use super::{Entered, folder_names, temporary};
+use crate::sys::clock;
 use crate::sys::directory::Directory;
 use std::io;
 use std::path::Path;
@@ -13,6 +15,22 @@ use std::rc::Rc;
 
 const FILE: &[u8] = b"courierimapacl";
 const HIERARCHY: &[u8] = b"courierimaphieracl";
+
+/// By this it is seen that a folder's own file is another one; nothing if there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ListStamp(Option<Stamp>);
+
+impl ListStamp {
+    /// The stamp of the list in a folder.
+    pub(crate) fn of(folder: &Entered) -> ListStamp {
+        ListStamp(folder.folder().stat(FILE).ok().map(|stat| Stamp::of(&stat)))
+    }
+
+    /// Whether every later change gives another stamp.
+    pub(crate) fn is_settled(self) -> bool {
+        self.0.is_none_or(|stamp| stamp.is_settled(clock::now_nanos()))
+    }
+}
 
 /// The lists of one Maildir.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +117,8 @@ impl AclFiles<'_> {
         let _ = hierarchy.and_then(|hierarchy| hierarchy.unlink(sub));
     }
 
-    fn has_children(&self, sub: &[u8]) -> bool {
+    /// Whether there are folders below this name.
+    pub(crate) fn has_children(&self, sub: &[u8]) -> bool {
         self.maildir()
             .and_then(|maildir| folder_names::list(&maildir))
             .is_ok_and(|all| all.iter().any(|f| folder_names::is_below(f, sub)))

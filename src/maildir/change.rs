@@ -25,7 +25,7 @@ pub(crate) fn open(
     messages: &mut Messages,
     i: usize,
 ) -> Result<(File, Stat), Error> {
-    with_current_name(dir, messages, i, |_, name| {
+    with_current_name(dir, messages, i, "opening", |_, name| {
         if dir.is_of_links() {
             shared_link::open(dir, name)
         } else {
@@ -87,7 +87,7 @@ pub(crate) fn store_flags(
     edit: &Edit<'_>,
 ) -> Result<Flags, Error> {
     let mut is_over_quota = false;
-    let done = with_current_name(dir, messages, i, |messages, name| {
+    let done = with_current_name(dir, messages, i, "changing the flags of", |messages, name| {
         let old = messages.flags(i);
         let flags = edit.operation.apply(old, edit.flags, edit.allowed);
         let cur = dir.cur()?;
@@ -135,7 +135,7 @@ pub(crate) fn unlink(
     messages: &mut Messages,
     i: usize,
 ) -> Result<Option<Removed>, Error> {
-    let done = with_current_name(dir, messages, i, |messages, name| {
+    let done = with_current_name(dir, messages, i, "removing", |messages, name| {
         let cur = dir.cur()?;
         if is_undeleted(messages, i) {
             cur.stat(name)?;
@@ -209,8 +209,7 @@ pub(crate) fn move_to_trash(
     i: usize,
     trash: &mut Trash,
 ) -> Result<Option<Removed>, Error> {
-    let done = with_current_name(dir, messages, i, |messages, name| {
-        let flags = messages.flags(i);
+    let done = with_current_name(dir, messages, i, "moving to the trash", |messages, name| {
         let cur = dir.cur()?;
         if is_undeleted(messages, i) {
             cur.stat(name)?;
@@ -219,7 +218,7 @@ pub(crate) fn move_to_trash(
         let mut new = names::base(name).to_vec();
         for _ in 0..MAX_TRASH_NAMES {
             let to = trash.cur(store)?;
-            let target = names::with_flags(&new, flags.difference(lost_in_trash()));
+            let target = names::renamed_without(name, &new, lost_in_trash());
             match cur.rename_new(name, &to, &target) {
                 Ok(()) => {
                     let (from, to) = (cur.path_of(name), Some(to.path_of(&target)));

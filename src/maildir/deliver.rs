@@ -120,7 +120,16 @@ impl Delivery {
             return Ok(());
         }
         let written = self.file.file().and_then(|mut file| file.write_all(data));
-        written.map_err(|e| Error::failed("writing a message", e))
+        written.map_err(|e| self.failed(e))
+    }
+
+    fn failed(&self, e: io::Error) -> Error {
+        Error::failed(format!("writing {}", self.shown()), e)
+    }
+
+    /// The file's path, for the log.
+    pub(crate) fn shown(&self) -> String {
+        fs::shown(&self.file.path())
     }
 
     /// The size so far, in bytes on disk.
@@ -151,7 +160,7 @@ impl Delivery {
             }
             self.file.close(store.config.fsync)
         };
-        complete().map_err(|e| Error::failed("writing a message", e))
+        complete().map_err(|e| self.failed(e))
     }
 
     /// Its flags, once it is complete.

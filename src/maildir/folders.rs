@@ -213,8 +213,10 @@ pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Resu
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => log::error!("{}: {}", fs::shown(&dir.uid_file_path()), fs::error_text(&e)),
         }
-        if breath::breathe().is_ok() {
-            let _ = scan(store, &dir, Mode::ReadWrite, None, Vec::new());
+        if breath::breathe().is_ok()
+            && let Err(e) = scan(store, &dir, Mode::ReadWrite, None, Vec::new())
+        {
+            log::error!("{e}");
         }
     }
     rename_hierarchy_lists(&maildir, old, new);
@@ -273,17 +275,25 @@ fn rename_hierarchy_lists(maildir: &Directory, old: &[u8], new: &[u8]) {
 /// Whether a folder has a message without \Seen, in `new` or in `cur` (\Marked; PROTOCOL 4.5).
 /// `false` if it cannot be read.
 pub(crate) fn is_marked(dir: &Dir) -> bool {
+    has_message(dir, |name| !Flags::of_file_name(name).contains(Flags::SEEN))
+}
+
+/// Whether a folder has any message. `false` if it cannot be read.
+pub(crate) fn is_filled(dir: &Dir) -> bool {
+    has_message(dir, |_| true)
+}
+
+/// Whether a folder has such a message.
+fn has_message(dir: &Dir, is_such: impl Fn(&[u8]) -> bool) -> bool {
     let Ok(folder) = dir.enter() else { return false };
-    let unseen = |part: &[u8]| {
+    let found = |part: &[u8]| {
         let mut any = false;
         let found = folder.folder().open_to_read(part).and_then(|d| {
-            dir::for_each(&d, |name, _| {
-                any |= !name.starts_with(b".") && !Flags::of_file_name(name).contains(Flags::SEEN)
-            })
+            dir::for_each(&d, |name, _| any |= !name.starts_with(b".") && is_such(name))
         });
         found.is_ok() && any
     };
-    unseen(b"new") || unseen(b"cur")
+    found(b"new") || found(b"cur")
 }
 
 #[cfg(test)]

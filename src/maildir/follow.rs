@@ -29,6 +29,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// Calls `act` with a message's file name; if the file is not there under that name, with its new
 /// name.
 ///
+/// `doing` says in the log what did not work.
+///
 /// `act` may be called with names that are only likely. Before it draws any conclusion from the
 /// flags in the name, it has to find out by a system call whether the file is there.
 ///
@@ -38,9 +40,10 @@ pub(super) fn with_current_name<T>(
     dir: &Entered,
     messages: &mut Messages,
     i: usize,
+    doing: &str,
     mut act: impl FnMut(&mut Messages, &[u8]) -> io::Result<T>,
 ) -> Result<T, Error> {
-    let failed = |e: io::Error, name: &[u8]| Error::about("changing", &dir.message_path(name))(e);
+    let failed = |e: io::Error, name: &[u8]| Error::about(doing, &dir.message_path(name))(e);
     for attempt in 0..MAX_RENAMES {
         let name = messages.file_name(i);
         if name.is_empty() {
@@ -77,7 +80,7 @@ pub(super) fn with_current_name<T>(
     }
     let path = dir.message_path(&messages.file_name(i));
     let busy = fs::error(io::ErrorKind::ResourceBusy);
-    Err(Error::failed(format!("following {}", fs::shown(&path)), busy))
+    Err(Error::failed(format!("{doing} {}", fs::shown(&path)), busy))
 }
 
 /// Calls `act` with the names that differ by one flag from the known one. `None` if the file has

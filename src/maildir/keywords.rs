@@ -113,7 +113,7 @@ pub(super) fn read(
                     && !reading.keywords.has_unread
                     && let Err(e) = reading.merge()
                 {
-                    log::error!("{}: {e}", fs::shown(&dir.keywords_path()));
+                    log::error!("{}: {}", fs::shown(&dir.keywords_path()), fs::error_text(&e));
                 }
                 return Ok(reading.keywords);
             }

@@ -113,6 +113,16 @@ pub(crate) fn with_flags(base: &[u8], flags: Flags) -> Vec<u8> {
     name
 }
 
+/// The name of a message's file that has another base name and lacks some of the flags. What other
+/// programs have written among the flags stays (STORAGE 1.2).
+pub(super) fn renamed_without(name: &[u8], new_base: &[u8], lost: Flags) -> Vec<u8> {
+    let mut letters = Vec::new();
+    lost.push_letters(&mut letters);
+    let info = name.get(base_length(name)..).and_then(|info| info.strip_prefix(b":2,"));
+    let kept = info.unwrap_or_default().iter().filter(|letter| !letters.contains(letter));
+    [new_base, b":2,"].concat().into_iter().chain(kept.copied()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

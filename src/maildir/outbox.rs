@@ -102,7 +102,8 @@ impl Mailer {
             }
             Err(e) => format!("{}: {}", crate::sys::log::value(&program), fs::error_text(&e)),
         };
-        log::error!("error sending a message, user={}: {why}", crate::sys::log::value(&self.user));
+        let user = crate::sys::log::value(&self.user);
+        log::error!(target: crate::sys::log::COURIER, "error sending a message, user={user}: {why}");
         Err(NotSent)
     }
 }

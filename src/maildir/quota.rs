@@ -2,6 +2,7 @@
 //! delivery agent appends (STORAGE 7). There is no lock: each difference is one write, and whoever
 //! doubts the sum counts the Maildir and replaces the file.
 
+use super::error::is_missing;
 pub(crate) use super::quota_limits::QuotaLimits;
 use super::temporary::TemporaryFile;
 use super::{Config, folder_names};
@@ -10,7 +11,7 @@ use crate::sys::{breath, clock, dir, fs};
 use crate::types::Flags;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 const FILE: &[u8] = b"maildirsize";
@@ -67,6 +68,8 @@ struct SizeFile {
     age: i64,
     is_empty: bool,
     is_full: bool,
+    /// Where it is, for the log.
+    path: PathBuf,
 }
 
 impl SizeFile {
@@ -83,7 +86,7 @@ impl SizeFile {
             return;
         }
         if let Err(e) = self.file.write_all(line(bytes, messages).as_bytes()) {
-            log::warn!("maildirsize: {e}");
+            log::warn!("writing {}: {}", fs::shown(&self.path), fs::error_text(&e));
         }
     }
 }
@@ -143,7 +146,15 @@ impl<'a> Quota<'a> {
 
     /// `None` without a file, and for what is not a regular file that we may write.
     fn read(&self) -> Option<SizeFile> {
-        let (file, stat) = self.maildir.as_ref()?.open_append(FILE).ok()?;
+        let maildir = self.maildir.as_ref()?;
+        let (file, stat) = match maildir.open_append(FILE) {
+            Ok(opened) => opened,
+            Err(e) if is_missing(&e) => return None,
+            Err(e) => {
+                log::warn!("{}: {}", fs::shown(&maildir.path_of(FILE)), fs::error_text(&e));
+                return None;
+            }
+        };
         let mut text = vec![0; MAX_FILE];
         let length = fs::read_at(&file, &mut text, 0).ok()?;
         text.truncate(length);
@@ -160,6 +171,7 @@ impl<'a> Quota<'a> {
             age,
             is_empty: length == 0,
             is_full,
+            path: maildir.path_of(FILE),
         };
         if is_full {
             return Some(size_file);
@@ -301,7 +313,7 @@ impl<'a> Quota<'a> {
                 file.rename_to(maildir, FILE)
             };
             if let Err(e) = write() {
-                log::warn!("maildirsize: {e}");
+                log::warn!("writing {}: {}", fs::shown(&maildir.path_of(FILE)), fs::error_text(&e));
                 return None;
             }
             if self.last_change() == before {
@@ -367,7 +379,7 @@ impl<'a> Quota<'a> {
             if let Err(e) = result
                 && breath::breathe().is_ok()
             {
-                log::warn!("maildirsize: {e}");
+                log::warn!("counting {}: {}", fs::shown(directory.path()), fs::error_text(&e));
             }
             for stat in unknown.iter().filter_map(|name| directory.stat(name).ok()) {
                 bytes = bytes.saturating_add(i64::try_from(stat.len()).unwrap_or(i64::MAX));

@@ -208,11 +208,15 @@ impl Namespace {
         })
     }
 
+    /// Whether a name is a level of the shared index, above the accounts.
+    pub(crate) fn is_level(&self, name: &FolderName) -> bool {
+        matches!(name.space(), Space::Index(path)
+            if self.index.find(path) == Some(IndexName::Level))
+    }
+
     /// The list and the owner of a folder; `None` if the name stands for nothing.
     fn list_of(&self, name: &FolderName) -> io::Result<Option<(Acl, Vec<u8>)>> {
-        if let Space::Index(path) = name.space()
-            && self.index.find(path) == Some(IndexName::Level)
-        {
+        if self.is_level(name) {
             return Ok(Some((Acl::of_level(), Vec::new())));
         }
         let Some(at) = self.location(name) else { return Ok(None) };

@@ -391,7 +391,14 @@ pub(crate) fn expunge(dir: &Entered, name: &[u8]) -> io::Result<bool> {
         Ok(None) => cur.leads_nowhere(name),
         // The link has another name by now, or the file is renamed too fast.
         Err(e) if fs::is_gone(&e) || e.kind() == io::ErrorKind::ResourceBusy => return Err(e),
-        Err(_) => false,
+        Err(e) => {
+            log::warn!(
+                "removing the target of {}: {}",
+                fs::shown(&dir.message_path(name)),
+                fs::error_text(&e)
+            );
+            false
+        }
     };
     if removed {
         cur.unlink(name)?;

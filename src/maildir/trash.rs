@@ -6,6 +6,7 @@ use super::quota::{self, Quota};
 use super::{Entered, upkeep};
 use crate::sys::breath;
 use crate::sys::directory::Directory;
+use crate::sys::fs;
 use crate::types::Flags;
 use crate::types::number::atoi;
 use std::path::Path;
@@ -73,11 +74,14 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
                     break;
                 }
                 let Ok(stat) = part.stat(&name) else { continue };
-                if name.starts_with(b".")
-                    || stat.is_dir()
-                    || stat.ctime() >= before
-                    || part.unlink(&name).is_err()
-                {
+                if name.starts_with(b".") || stat.is_dir() || stat.ctime() >= before {
+                    continue;
+                }
+                if let Err(e) = part.unlink(&name) {
+                    if !fs::is_gone(&e) {
+                        // Of many files with one reason this is one line.
+                        log::error!("purging {}: {}", fs::shown(part.path()), fs::error_text(&e));
+                    }
                     continue;
                 }
                 removed = removed.saturating_add(1);

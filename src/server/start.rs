@@ -34,6 +34,8 @@ environment; started by hand it greets with PREAUTH. See imapd(8).
 
 /// The sticky bit on a home directory locks the account.
 const STICKY: u32 = 0o1000;
+/// The file whose time is the file system's.
+const SKEW_FILE: &str = "./tmp/courier-imap.clockskew.chk";
 /// How far the file server's clock may be off, in seconds.
 const SKEW: u64 = 30;
 
@@ -48,9 +50,10 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
     let options = Options::from_environment();
     let mut io = Io::new(Box::new(Stdio::new(STALL)));
     let client = client(&options, &mut io)?;
+    logging::start_session(&client.user);
     if options.protocol == b"SMAP1" {
         bye(&mut io, "The SMAP1 protocol is not served here.");
-        log::error!("{}: PROTOCOL=SMAP1 is not supported", logging::shown(&client.user));
+        log::error!("PROTOCOL=SMAP1 is not supported");
         return Err(ExitCode::FAILURE);
     }
     let locked = Path::new(".").metadata().map_or(true, |m| m.mode() & STICKY != 0);
@@ -117,14 +120,13 @@ const MAX_UNKNOWN: usize = 5;
 
 /// Says which words of `IMAP_EXTENSIONS` are not known.
 fn log_unknown_extensions(s: &Session) {
-    let user = logging::shown(&s.client.user);
     let unknown = commands::unknown_extensions(&s.options);
     for word in unknown.iter().take(MAX_UNKNOWN) {
         let word = logging::shown(word.as_bytes());
-        log::warn!("{user}: IMAP_EXTENSIONS: {word} is no extension of this server");
+        log::warn!("IMAP_EXTENSIONS: {word} is no extension of this server");
     }
     if let Some(more) = unknown.len().checked_sub(MAX_UNKNOWN).filter(|more| *more > 0) {
-        log::warn!("{user}: IMAP_EXTENSIONS: {more} more unknown words");
+        log::warn!("IMAP_EXTENSIONS: {more} more unknown words");
     }
 }
 
@@ -148,7 +150,7 @@ fn bye(io: &mut Io, text: &str) {
 /// `* BYE [ALERT] Fatal error: <what>: <reason>`
 fn fatal(io: &mut Io, client: &Client, what: &str, reason: &str) -> ExitCode {
     super::close(io, &FatalBye { what, reason });
-    log::error!("{}: {what}", logging::shown(&client.user));
+    log::error!(target: logging::COURIER, "{}: {what}", logging::shown(&client.user));
     ExitCode::FAILURE
 }
 
@@ -186,16 +188,23 @@ fn enter(
     client: &Client,
     io: &mut Io,
 ) -> Result<(), ExitCode> {
+    let argument = argument.map(OsString::into_vec);
     let maildir = options
         .maildir
-        .clone()
-        .or(argument.map(OsString::into_vec))
-        .unwrap_or_else(|| b"./Maildir".to_vec());
+        .as_ref()
+        .or(argument.as_ref())
+        .map_or_else(|| b"./Maildir".to_vec(), Clone::clone);
     process::change_directory(fs::path(&maildir)).map_err(|e| {
         let reason = fs::error_text(&e);
         log::error!(target: logging::BARE, "chdir {}: {reason}", logging::shown_path(&maildir));
         fatal(io, client, &reason, &reason)
-    })
+    })?;
+    // People export MAILDIR; a login process that says two things was set up that way.
+    if let Some(argument) = argument.filter(|a| options.login_tag.is_some() && *a != maildir) {
+        let (maildir, argument) = (logging::shown_path(&maildir), logging::shown(&argument));
+        log::warn!("MAILDIR={maildir} is served, not the argument {argument}");
+    }
+    Ok(())
 }
 
 /// Runs `loginexec` if it is there and executable, and takes it away when it succeeds (STORAGE
@@ -211,11 +220,11 @@ fn login_program() {
     match process::succeeds(Command::new("./loginexec").arg0("loginexec")) {
         Ok(true) => {
             if let Err(e) = here.unlink(NAME) {
-                log::error!("loginexec: {}", fs::error_text(&e));
+                log::error!("removing ./loginexec: {}", fs::error_text(&e));
             }
         }
         Ok(false) => {}
-        Err(e) => log::error!("loginexec: {}", fs::error_text(&e)),
+        Err(e) => log::error!("running ./loginexec: {}", fs::error_text(&e)),
     }
 }
 
@@ -235,7 +244,14 @@ fn check_owner(options: &Options, client: &Client, io: &mut Io) -> Result<(), Ex
 fn trace(options: &Options, io: &mut Io) {
     use std::io::Write;
     let Some(name) = &options.debug_file else { return };
-    let Ok((mut file, _)) = fs::open_append_anywhere(fs::path(name)) else { return };
+    let mut file = match fs::open_append_anywhere(fs::path(name)) {
+        Ok((file, _)) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
+        Err(e) => {
+            log::error!("{}: {}", logging::shown_path(name), fs::error_text(&e));
+            return;
+        }
+    };
     io.set_trace(Box::new(move |text| {
         let _ = file.write_all(text);
     }));
@@ -272,7 +288,12 @@ fn file_time() -> Option<i64> {
 
 /// A file server whose clock differs would break locks and UIDVALIDITY: the session does not begin.
 fn check_clock(s: &mut Session) -> Result<(), ExitCode> {
-    if file_time().is_some_and(|time| time.abs_diff(clock::now().0) > SKEW) {
+    let ours = clock::now().0;
+    let skew = file_time().map_or(0, |time| time.saturating_sub(ours));
+    if skew.unsigned_abs() > SKEW {
+        let which = if skew > 0 { "ahead of" } else { "behind" };
+        let seconds = skew.unsigned_abs();
+        log::error!("{SKEW_FILE}: the file system's clock is {seconds} s {which} this host's");
         bye(&mut s.io, "Clock skew detected. Check the clock on the file server");
         return Err(ExitCode::SUCCESS);
     }

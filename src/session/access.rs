@@ -2,14 +2,14 @@
 //! knows where folders are and who may do what. Here its answers become Courier's refusals.
 
 use super::folder::Folder;
-use super::refusal::{CANNOT_DELETE, CANNOT_OPEN, DOES_NOT_EXIST, denied};
+use super::refusal::{self, CANNOT_DELETE, CANNOT_OPEN, DOES_NOT_EXIST, SUBSCRIPTIONS, denied};
 use super::reply::{Code, Outcome, Result};
-use super::{Selected, Session, logging};
+use super::{Selected, Session};
 use crate::maildir::change::Trash;
 use crate::maildir::resolve::FolderKind;
 use crate::maildir::{Dir, Entered, folders, shared_link};
 use crate::sys::fs;
-use crate::types::folder::NameError;
+use crate::types::folder::{NameError, Space};
 use crate::types::{FolderName, Rights, Uid};
 use std::io;
 
@@ -56,6 +56,35 @@ impl Session {
     /// their own.
     pub(crate) fn location_of(&self, name: &FolderName) -> Option<Folder> {
         self.namespace.location(name).map(|at| Folder::new(name.clone(), at))
+    }
+
+    /// Whether a folder has a message without \Seen (PROTOCOL 4.5); `None` if it is none.
+    pub(crate) fn is_marked(&self, name: &FolderName) -> Option<bool> {
+        let Space::Link(path) = name.space() else {
+            return self.location_of(name).map(|folder| folders::is_marked(&folder.dir));
+        };
+        let link = self.namespace.links().find(path)?;
+        let own = Dir::of_links(&link.dir);
+        if !own.is_there() {
+            // It will be subscribed when it is first opened, and nothing in it is \Seen then.
+            return Some(folders::is_filled(&Dir::at(link.target)));
+        }
+        let synchronised = own
+            .enter()
+            .and_then(|folder| shared_link::synchronise(&folder, &self.store.config.host));
+        if let Err(e) = synchronised {
+            log::error!("{}: {}", fs::shown(own.path()), fs::error_text(&e));
+        }
+        Some(folders::is_marked(&own))
+    }
+
+    /// Whether a name has an access control list that may be asked for or changed: a folder, or a
+    /// level above folders.
+    pub(crate) fn has_list(&self, name: &FolderName) -> bool {
+        match self.namespace.location(name) {
+            Some(at) => at.dir.is_there() || self.namespace.lists(&at.root).has_children(&at.sub),
+            None => self.namespace.is_level(name),
+        }
     }
 
     /// What the user may do in a folder (STORAGE 5.5).
@@ -105,7 +134,7 @@ impl Session {
             return Ok(());
         }
         shared_link::synchronise(folder, &self.store.config.host)
-            .map_err(|e| self.io_refusal("shared folder", &e, CANNOT_OPEN))
+            .map_err(|e| self.io_refusal(&fs::shown(folder.path()), &e, CANNOT_OPEN))
     }
 
     /// Whether a folder is the trash of the session's own Maildir.
@@ -142,7 +171,7 @@ impl Session {
             Ok(_) => Ok(()),
             Err(e) => {
                 folders::undo_create(&self.store, &folder.dir);
-                Err(self.io_refusal("ACL", &e, CANNOT))
+                Err(self.io_refusal(&refusal::list_of(&folder.name), &e, CANNOT))
             }
         }
     }
@@ -168,7 +197,7 @@ impl Session {
                         io.kind(),
                         io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput
                     ) {
-                        log::error!("{}: {e}", logging::shown(&self.client.user));
+                        self.log_store_error(&e);
                     }
                     Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).into()
                 }
@@ -192,8 +221,8 @@ impl Session {
             io::ErrorKind::FileTooLarge => {
                 Outcome::no("Too many subscriptions.").with_code(Code::Limit).into()
             }
-            io::ErrorKind::InvalidInput => Outcome::no("Invalid mailbox name.").into(),
-            _ => self.io_refusal("subscriptions", &e, text),
+            _ if name.as_bytes().contains(&b'\n') => Outcome::no("Invalid mailbox name.").into(),
+            _ => self.io_refusal(SUBSCRIPTIONS, &e, text),
         })
     }
 }

@@ -2,9 +2,9 @@
 //! them UIDs.
 
 use super::folder::Folder;
-use super::refusal::OVER_QUOTA;
+use super::refusal::{NotDelivered, OVER_QUOTA};
 use super::reply::{Outcome, Result};
-use super::{Selected, Session, logging};
+use super::{Selected, Session};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::quota::{self, Action, Quota};
 use crate::maildir::{Mode, scan};
@@ -70,33 +70,27 @@ impl Session {
     /// Puts messages into a folder, under its lock, all of them or none. If that is the open
     /// folder, it is scanned, and the changes are announced before the answer (RFC 3501 6.3.11).
     pub(crate) fn deliver(
-        &self,
+        &mut self,
         selected: Option<&mut Selected>,
         folder: &Folder,
         deliveries: Vec<Delivery>,
-        text: &'static str,
+        refusal: NotDelivered,
     ) -> Result<Delivered> {
-        let entered = folder.enter_delivery().map_err(|e| self.store_error(e, text))?;
-        let mut selected = selected.filter(|f| f.folder.name == folder.name);
+        let entered = folder.enter_delivery().map_err(|e| self.not_delivered(e, refusal))?;
+        let is_shown = |f: &&mut Selected| f.folder.name == folder.name && f.rights.has(b'r');
+        let mut selected = selected.filter(is_shown);
         if let Some(selected) = selected.as_mut().filter(|_| !folder.is_link()) {
-            let uids = selected.deliver(self, &entered, deliveries, text)?;
+            let uids = selected.deliver(self, &entered, deliveries, refusal)?;
             return Ok((selected.snapshot.uid_validity, uids));
         }
         let scanned = scan::scan(&self.store, &entered, Mode::ReadWrite, None, deliveries)
-            .map_err(|e| self.store_error(e, text))?;
+            .map_err(|e| self.not_delivered(e, refusal))?;
         // New mail of an old-style shared folder is linked into the open folder by its next scan.
         if let Some(selected) = selected {
             selected.rescan_if_possible(self)?;
         }
-        Ok((scanned.snapshot.uid_validity, scanned.delivered))
-    }
-
-    /// Notes in the log that a message could not be stored (PROTOCOL 2.4).
-    pub(crate) fn log_failure(&self, doing: &str, errno: Option<i32>) {
-        log::error!(
-            "error {doing} a message, user={}, errno={}",
-            logging::shown(&self.client.user),
-            errno.unwrap_or(0)
-        );
+        // Its UID there is another than in the provider's folder, and not given yet.
+        let uids = if folder.is_link() { Vec::new() } else { scanned.delivered };
+        Ok((scanned.snapshot.uid_validity, uids))
     }
 }

@@ -27,6 +27,9 @@ pub(crate) const CANNOT_OPEN: &str = "Unable to open this mailbox.";
 /// The refusal of a folder that cannot be removed.
 pub(crate) const CANNOT_DELETE: &str = "Cannot delete this folder.";
 
+/// The file of the subscriptions, for the log.
+pub(crate) const SUBSCRIPTIONS: &str = "./courierimapsubscribed";
+
 /// Some messages are gone. Those that are left were served or changed (RFC 2180 4.1.2, 4.2.3; RFC
 /// 5530 3); a COPY has copied none (RFC 3501 6.4.7).
 pub(crate) fn vanished() -> Outcome {
@@ -52,24 +55,33 @@ pub(crate) fn denied_text(command: &str, name: &[u8], right: u8) -> Vec<u8> {
     .concat()
 }
 
+/// How it is told that messages could not be delivered.
+#[derive(Clone, Copy)]
+pub(crate) struct NotDelivered {
+    /// Courier's word in the log (PROTOCOL 2.4).
+    pub(crate) doing: &'static str,
+    /// The refusal.
+    pub(crate) text: &'static str,
+}
+
+/// A folder's access control list, for the log.
+pub(crate) fn list_of(name: &FolderName) -> String {
+    format!("access control list of {}", logging::shown(name.spelled()))
+}
+
 impl Session {
-    /// Logs the system's error and refuses with `text`.
-    pub(crate) fn io_refusal(&self, what: &str, e: &io::Error, text: &'static str) -> Error {
+    /// Logs the system's error on a file and refuses with `text`.
+    pub(crate) fn io_refusal(&self, file: &str, e: &io::Error, text: &'static str) -> Error {
         if breath::is_interruption(e) {
             return self.stopped();
         }
-        log::error!("{}: {what}: {}", logging::shown(&self.client.user), fs::error_text(e));
+        log::error!("{file}: {}", fs::error_text(e));
         Outcome::no(text).into()
     }
 
     /// Refuses because a folder's access control list cannot be read.
     pub(super) fn unreadable_list(&self, name: &FolderName, e: &io::Error) -> Error {
-        log::error!(
-            "{}: ACL of {}: {}",
-            logging::shown(&self.client.user),
-            logging::shown(name.spelled()),
-            fs::error_text(e)
-        );
+        log::error!("{}: {}", list_of(name), fs::error_text(e));
         Outcome::no(format!(
             "Unable to read ACLs for {}: {}",
             String::from_utf8_lossy(name.spelled()),
@@ -99,7 +111,20 @@ impl Session {
 
     /// A failure of the store that the client need not hear of: only the log has it.
     pub(crate) fn log_store_error(&self, error: &maildir::Error) {
-        log::error!("{}: {error}", logging::shown(&self.client.user));
+        log::error!("{error}");
+    }
+
+    /// Refuses messages that could not be delivered. The log has Courier's words, and behind them
+    /// the file and the reason.
+    pub(crate) fn not_delivered(&self, error: maildir::Error, refusal: NotDelivered) -> Error {
+        let Some(errno) = error.errno() else { return self.store_error(error, refusal.text) };
+        log::error!(
+            target: logging::COURIER,
+            "error {} a message, user={}, errno={errno}: {error}",
+            refusal.doing,
+            logging::shown(&self.client.user)
+        );
+        Outcome::no(refusal.text).into()
     }
 
     /// A wait for a lock or long work was ended from outside.

@@ -4,6 +4,7 @@ use super::folder::Folder;
 use super::message::Cache;
 use super::view::{Changes, List};
 use super::{Result, Session};
+use crate::maildir::acl_files::ListStamp;
 use crate::maildir::observer::History;
 use crate::maildir::{Messages, Mode, Snapshot};
 use crate::response::fetch::{FlagsChanged, MessageFlags};
@@ -20,8 +21,10 @@ pub(crate) struct Selected {
     /// Whether no flag is ever changed: it was opened by EXAMINE, or is an old-style shared folder
     /// that cannot be written.
     pub(crate) flags_are_fixed: bool,
-    /// The user's rights on it.
+    /// The user's rights on it, as they were last looked at ([`Selected::refresh_rights`]).
     pub(crate) rights: Rights,
+    /// The list that they come from; `None` if it has to be read again.
+    list: Option<ListStamp>,
     /// The last scan. Its messages are what the client knows, once `pending` is announced.
     pub(crate) snapshot: Snapshot,
     /// Keywords that were announced, in the order of the FLAGS response.
@@ -54,6 +57,7 @@ impl Selected {
             read_only: access.read_only,
             flags_are_fixed: access.flags_are_fixed,
             rights: access.rights,
+            list: None,
             snapshot,
             keywords: Vec::new(),
             copied: HashSet::new(),
@@ -172,6 +176,26 @@ impl Selected {
             self.note_rights(s, rights);
         }
         Ok(rights)
+    }
+
+    /// Before a rescan, and before what changes the folder: looks at the user's rights as they are
+    /// now. The list is read again only if its file has changed.
+    ///
+    /// A list that cannot be read gives no rights. Those of an old-style shared folder are the
+    /// permissions of its files.
+    pub(crate) fn refresh_rights(&mut self, s: &mut Session) {
+        if self.folder.is_link() {
+            return;
+        }
+        // A folder that was deleted has no list, but would get its parent's.
+        let Ok(folder) = self.folder.enter() else { return };
+        let list = ListStamp::of(&folder);
+        if self.list == Some(list) {
+            return;
+        }
+        let rights = s.rights(&self.folder.name);
+        self.list = Some(list).filter(|list| rights.is_ok() && list.is_settled());
+        self.note_rights(s, rights.unwrap_or(Rights::NONE));
     }
 
     /// Takes note of the user's rights as they are now; a change is announced (PROTOCOL 7.3).

@@ -17,7 +17,7 @@
 //!   assigns the UID and has \Recent, the other reads the UID from the database. What is \Recent in
 //!   a session stays so in that session.
 
-use super::refusal::CANNOT_OPEN;
+use super::refusal::{CANNOT_OPEN, NotDelivered};
 use super::view::{self, Changes};
 use super::{Error, Result, Selected, Session};
 use crate::maildir::deliver::Delivery;
@@ -86,9 +86,15 @@ impl Selected {
         self.pending = Some(changes);
     }
 
-    /// Scans the folder, unless it is proven unchanged.
-    pub(crate) fn rescan(&mut self, s: &Session) -> Result<()> {
-        let scanned = match self.folder.enter_afresh() {
+    /// Scans the folder, unless it is proven unchanged. Without the right `r` nothing new is shown:
+    /// what the client knows stays as it is, until it closes the folder (RFC 4314 4).
+    pub(crate) fn rescan(&mut self, s: &mut Session) -> Result<()> {
+        let entered = self.folder.enter_afresh();
+        self.refresh_rights(s);
+        if !self.rights.has(b'r') {
+            return Ok(());
+        }
+        let scanned = match entered {
             Ok(dir) => {
                 s.synchronise(&dir)?;
                 if scan::is_unchanged(&dir, &self.snapshot) {
@@ -112,40 +118,40 @@ impl Selected {
 
     /// Scans where the answer cannot be NO: for NOOP, CHECK and the end of IDLE (RFC 3501 6.1.2,
     /// 6.4.1; RFC 2177 3). What hinders it is in the log, and the next scan finds the changes.
-    pub(crate) fn rescan_if_possible(&mut self, s: &Session) -> Result<()> {
+    pub(crate) fn rescan_if_possible(&mut self, s: &mut Session) -> Result<()> {
         match self.rescan(s) {
             Err(Error::Refused(_)) => Ok(()),
             done => done,
         }
     }
 
-    /// Scans after messages were removed. If that fails, at least these are announced as gone.
-    pub(crate) fn rescan_after_removal(&mut self, s: &Session) -> Result<()> {
+    /// Scans after messages were removed. If that is not possible, at least these are announced as
+    /// gone.
+    pub(crate) fn rescan_after_removal(&mut self, s: &mut Session) -> Result<()> {
         match self.rescan(s) {
-            Err(Error::Refused(_)) => {
-                let left = self.snapshot.without_gone();
-                self.replace_snapshot(left);
-                Ok(())
-            }
-            done => done,
+            Err(Error::Refused(_)) => {}
+            Ok(()) if !self.rights.has(b'r') => {}
+            done => return done,
         }
+        let left = self.snapshot.without_gone();
+        self.replace_snapshot(left);
+        Ok(())
     }
 
     /// Puts messages into the folder, entered as `dir`, under its lock, with a scan; their UIDs.
-    /// `text` refuses.
     pub(crate) fn deliver(
         &mut self,
         s: &Session,
         dir: &Entered,
         deliveries: Vec<Delivery>,
-        text: &'static str,
+        refusal: NotDelivered,
     ) -> Result<Vec<Uid>> {
         match scan::scan(&s.store, dir, self.mode(), Some(&self.snapshot), deliveries) {
             Ok(scanned) => {
                 self.replace_snapshot(scanned.snapshot);
                 Ok(scanned.delivered)
             }
-            Err(e) => Err(s.store_error(e, text)),
+            Err(e) => Err(s.not_delivered(e, refusal)),
         }
     }
 }

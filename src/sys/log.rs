@@ -15,6 +15,10 @@ pub(crate) const MAX_VALUE: usize = 100;
 /// The longest path, in bytes.
 pub(crate) const MAX_PATH: usize = 255;
 
+/// The target of errors in Courier's own words, which have the account in Courier's place, and of
+/// which each one counts.
+pub(crate) const COURIER: &str = "courier";
+
 /// Replaces the rest of a text that is cut.
 const CUT: &str = "...";
 

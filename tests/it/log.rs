@@ -89,8 +89,14 @@ fn names_of_folders_make_no_lines() {
         s.cmd_literal(&format!("APPEND {name}"), b"x", "");
     }
     let log = log_of(s);
-    assert!(log.iter().any(|line| line.starts_with("ERR: alice: ACL of INBOX.nnn")), "{log:#?}");
-    let too_long = format!("ERR: alice: ACL of INBOX.{}...: File name too long", "x".repeat(91));
+    assert!(
+        log.iter().any(|line| line.starts_with("ERR: access control list of INBOX.nnn")),
+        "{log:#?}"
+    );
+    let too_long = format!(
+        "ERR: access control list of INBOX.{}...: File name too long, user=alice",
+        "x".repeat(91)
+    );
     assert!(log.contains(&too_long), "{log:#?}");
 }
 
@@ -189,5 +195,112 @@ fn a_setting_full_of_unknown_words_is_a_few_lines() {
         let log = log_of(maildir.session(&[("IMAP_EXTENSIONS", setting)]));
         let found = log.iter().filter(|l| l.contains("IMAP_EXTENSIONS")).count();
         assert_eq!(found, lines, "{log:?}");
+    }
+}
+
+/// What the log says beside the beginning and the end of a session.
+fn faults_of(s: Session) -> Vec<String> {
+    log_of(s).into_iter().filter(|l| l.starts_with("ERR: ") || l.starts_with("WARN: ")).collect()
+}
+
+#[test]
+fn a_fault_is_one_line_with_its_file_its_reason_and_the_account() {
+    let maildir = Maildir::new();
+    let root = maildir.path();
+    maildir.write("cur/1001.a:2,", b"Subject: x\n\nx\n");
+    std::os::unix::fs::symlink("/etc/passwd", root.join("cur/1002.b:2,")).unwrap();
+    std::fs::write(root.join("courierimapkeywords"), "").unwrap();
+    std::fs::create_dir(root.join("courierimapsubscribed")).unwrap();
+    maildir.folder("INBOX.l");
+    std::fs::create_dir(root.join(".l/courierimapacl")).unwrap();
+    let mut s = maildir.session(&[]);
+    for _ in 0..3 {
+        s.cmd("SELECT INBOX").has("* 2 EXISTS");
+        s.cmd("FETCH 1:* (BODY.PEEK[])").no("Some of the requested messages cannot be read.");
+        s.cmd("COPY 2 INBOX").no("[ALERT] COPY failed - no write permission or out of disk space.");
+        s.cmd("SUBSCRIBE INBOX.x").no("Cannot subscribe to this folder.");
+        s.cmd("LSUB \"\" *").no("LSUB failed");
+        s.cmd("SELECT INBOX.l").no("Unable to read ACLs for INBOX.l: not a regular file");
+    }
+    let copying = "ERR: error copying a message, user=alice, errno=40: \
+                   opening ./cur/1002.b:2,: Too many levels of symbolic links";
+    let mut log = faults_of(s);
+    // Courier's own line is there for each message that was not stored or copied.
+    assert_eq!(log.iter().filter(|l| *l == copying).count(), 3, "{log:#?}");
+    log.retain(|l| l != copying);
+    assert_eq!(
+        log,
+        [
+            "ERR: ./courierimapkeywords: Not a directory, user=alice",
+            "ERR: opening ./cur/1002.b:2,: Too many levels of symbolic links, user=alice",
+            "ERR: ./courierimapsubscribed: not a regular file, user=alice",
+            "ERR: access control list of INBOX.l: not a regular file, user=alice",
+        ]
+    );
+}
+
+/// A message of any length: a small one is written at its end.
+#[test]
+fn a_message_that_cannot_be_stored_is_logged_in_couriers_words() {
+    let Some(strace) = support::programs::strace() else { return };
+    let ours = support::postrider();
+    for length in [1, 100_000] {
+        let maildir = Maildir::new();
+        let refuse = ["-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=EDQUOT"];
+        let args = [&refuse[..], &[ours.to_str().unwrap(), "./Maildir"]].concat();
+        let mut s = maildir.start(strace, &[], &args);
+        assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+        s.cmd_literal("APPEND INBOX", "x".repeat(length).as_bytes(), "")
+            .no("[ALERT] Cannot create message - no write permission or out of disk space.");
+        let log = faults_of(s);
+        let start = "ERR: error storing a message, user=alice, errno=122: writing ./tmp/";
+        assert!(log.len() == 1 && log[0].starts_with(start), "{log:#?}");
+        assert!(log[0].ends_with(": Disk quota exceeded"), "{log:#?}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_and_a_lock_that_is_never_free() {
+    let maildir = Maildir::new();
+    let Some(ahead) = support::clock::ahead(maildir.home(), 10) else { return };
+    let mut s = maildir.start(&support::postrider(), &[("LD_PRELOAD", &*ahead)], &["./Maildir"]);
+    assert_eq!(s.line(), "* BYE Clock skew detected. Check the clock on the file server");
+    let log = faults_of(s);
+    let start = "ERR: ./tmp/courier-imap.clockskew.chk: the file system's clock is 86";
+    assert_eq!(log.len(), 1, "{log:#?}");
+    assert!(log[0].starts_with(start), "{log:#?}");
+    assert!(log[0].ends_with(" s behind this host's, user=alice"), "{log:#?}");
+
+    let Some(fast) = support::clock::fast(maildir.home(), 600) else { return };
+    let host = nix::unistd::gethostname().unwrap().into_string().unwrap();
+    maildir.write("tmp/courier.lock", format!("{}:{host}", std::process::id()).as_bytes());
+    let mut s = maildir.session(&[("LD_PRELOAD", &fast)]);
+    s.cmd("SELECT INBOX").no("[INUSE] Unable to open this mailbox.");
+    let log = faults_of(s);
+    assert_eq!(log.len(), 1, "{log:#?}");
+    assert!(log[0].starts_with("ERR: ./tmp/courier.lock: not locked after 1"), "{log:#?}");
+    let holder = format!(", held by {}:{host} for ", std::process::id());
+    assert!(log[0].contains(&holder) && log[0].ends_with(" s, user=alice"), "{log:#?}");
+}
+
+#[test]
+fn which_maildir_is_served_where_there_are_two() {
+    let maildir = Maildir::new();
+    let wrapped = [("IMAPLOGINTAG", "t"), ("TCPREMOTEIP", "192.0.2.1"), ("TCPREMOTEPORT", "7")];
+    for (env, argument, line) in [
+        (
+            &wrapped[..],
+            "./Other",
+            Some("WARN: MAILDIR=Maildir is served, not the argument ./Other, user=alice"),
+        ),
+        (&wrapped, "Maildir", None),
+        // By hand: people export MAILDIR.
+        (&[], "./Other", None),
+    ] {
+        let env = [env, &[("MAILDIR", "Maildir")]].concat();
+        let mut s = maildir.start(&support::postrider(), &env, &[argument]);
+        s.send(b"a NOOP\r\n");
+        s.finish("a").ok("NOOP completed");
+        assert_eq!(faults_of(s), Vec::from_iter(line), "{argument}");
     }
 }

@@ -15,11 +15,12 @@ fn every_variable_is_in_the_manual_page_and_the_other_way_round() {
 
 #[test]
 fn the_limits_of_the_log_and_of_the_end_are_in_the_manual_page() {
-    use postrider::testing::{GRACE, LOG_LINE, LOG_PATH, LOG_VALUE, STALL};
+    use postrider::testing::{GRACE, LOG_FAULTS, LOG_LINE, LOG_PATH, LOG_VALUE, STALL};
     let page = include_str!("../../man/imapd.8").split_whitespace().collect::<Vec<_>>().join(" ");
     for text in [
         format!("A line has at most {LOG_LINE} bytes"),
         format!("is cut at {LOG_VALUE} bytes, a path at {LOG_PATH}"),
+        format!("After {LOG_FAULTS} faults"),
         format!("takes no output for {} seconds", STALL.as_secs()),
         format!("after a signal for {} seconds in all", GRACE.as_secs()),
     ] {

@@ -130,7 +130,9 @@ impl Session {
 
     /// The lines that the session wrote to standard error so far; all of them once it has ended.
     pub fn log(&self) -> Vec<String> {
-        String::from_utf8_lossy(&self.process.log()).lines().map(str::to_owned).collect()
+        let log = String::from_utf8_lossy(&self.process.log()).into_owned();
+        assert!(!log.contains("(os error"), "the system's words are enough: {log}");
+        log.lines().map(str::to_owned).collect()
     }
 
     /// Closes the session's input, as a client that goes away.

@@ -4,6 +4,7 @@ use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::maildir::acl::{self, Acl, ChangeRefused};
 use crate::session::folder::Folder;
+use crate::session::refusal::list_of;
 use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::types::FolderName;
 
@@ -25,7 +26,7 @@ pub(crate) fn setacl(
     let folder = administered(s, &mailbox, "SETACL")?;
     let identifier = identifier(&who)?;
     edit(s, &folder.name, |list| list.change(&identifier, &rights))
-        .map_err(|refused| refusal(s, refused))?;
+        .map_err(|refused| refusal(s, &folder.name, refused))?;
     Ok(Outcome::ok("ACLs updated."))
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn deleteacl(
         list.remove(&identifier);
         Ok(())
     };
-    edit(s, &folder.name, remove).map_err(|refused| refusal(s, refused))?;
+    edit(s, &folder.name, remove).map_err(|refused| refusal(s, &folder.name, refused))?;
     Ok(Outcome::ok("ACLs updated."))
 }
 
@@ -72,11 +73,11 @@ fn identifier(who: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Owner violations are refused alike in every form, as the newer releases of Courier do.
-fn refusal(s: &Session, refused: ChangeRefused) -> Error {
+fn refusal(s: &Session, name: &FolderName, refused: ChangeRefused) -> Error {
     match refused {
         ChangeRefused::Owner(_) => Outcome::no("Cannot modify ACLs as requested.").into(),
         ChangeRefused::TooLarge => Outcome::no(TOO_LARGE).with_code(Code::Limit).into(),
-        ChangeRefused::Failed(e) => s.io_refusal("ACL", &e, CANNOT),
+        ChangeRefused::Failed(e) => s.io_refusal(&list_of(name), &e, CANNOT),
         ChangeRefused::Locked(e) => s.store_error(e, CANNOT),
         _ => Outcome::no(CANNOT).into(),
     }

@@ -135,7 +135,7 @@ fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
         failed(s, SPECIAL);
         return Ok(false);
     }
-    if s.locate(Ok(name.clone())).is_err() {
+    if !s.has_list(name) {
         return Ok(false);
     }
     if !s.rights_announced(name)?.has(b'a') {
@@ -154,7 +154,10 @@ fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
         Err(ChangeRefused::Special) => failed(s, SPECIAL),
         Err(ChangeRefused::TooLarge) => failed(s, change::TOO_LARGE.as_bytes()),
         Err(ChangeRefused::Invalid) => failed(s, b"Invalid argument"),
-        Err(ChangeRefused::Failed(e)) => failed(s, fs::error_text(&e).as_bytes()),
+        Err(ChangeRefused::Failed(e)) => {
+            log::error!("{}: {}", refusal::list_of(name), fs::error_text(&e));
+            failed(s, fs::error_text(&e).as_bytes());
+        }
         Err(ChangeRefused::Locked(e)) => return Err(s.store_error(e, change::CANNOT)),
     }
     // Courier: the list as it still is follows, but not after SET.

@@ -2,10 +2,10 @@
 
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
-use crate::maildir::acl;
+use crate::maildir::acl::{self, ChangeRefused};
 use crate::response::access::{Acl, ListRights, MyRights};
 use crate::session::folder::Folder;
-use crate::session::refusal::denied;
+use crate::session::refusal::{denied, list_of};
 use crate::session::{Outcome, Result, Session};
 use crate::types::Rights;
 
@@ -17,9 +17,13 @@ pub(crate) fn getacl(
 ) -> Result<Outcome> {
     let folder = s.locate(mailbox.name(s))?;
     s.require(&folder.name, b'a', "GETACL")?;
-    let Ok(list) = s.namespace.load(&folder.name) else {
-        return Outcome::no("Cannot retrieve ACLs for mailbox.").refuse();
-    };
+    let list = s.namespace.load(&folder.name).map_err(|refused| {
+        const CANNOT: &str = "Cannot retrieve ACLs for mailbox.";
+        match refused {
+            ChangeRefused::Failed(e) => s.io_refusal(&list_of(&folder.name), &e, CANNOT),
+            _ => Outcome::no(CANNOT).into(),
+        }
+    })?;
     let entries: Vec<_> = list
         .entries()
         .filter_map(|(identifier, rights)| Some((acl::to_rfc2086(identifier)?, rights)))

@@ -49,6 +49,9 @@ pub(super) fn run(
     request: Request,
 ) -> Result<Outcome> {
     let needs = parse::needs(&request.items);
+    if needs.seen {
+        selected.refresh_rights(s);
+    }
     let spans = args::spans(&request.set, call.uid, &selected.snapshot.messages);
     let cache = selected.last_served.take().unwrap_or_default();
     let mut serving = Serving {

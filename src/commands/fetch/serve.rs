@@ -7,7 +7,7 @@ use crate::maildir::{self, change};
 use crate::response::fetch::{self, Item as Datum};
 use crate::response::session::{CannotOpen, UnicodeMessage};
 use crate::session::{Result, Selected, message};
-use crate::sys::breath;
+use crate::sys::{breath, fs};
 use crate::types::{Flags, Operation, Seq, Uid};
 
 /// What went wrong with messages while the others were served.
@@ -77,7 +77,11 @@ impl Serving<'_> {
         let mut found = dir.and_then(|dir| find(&dir, messages, index, &mut self.contents.reader));
         if found.is_ok() && self.needs.all {
             let read = self.contents.reader.read_ahead();
-            found = read.map_err(|e| maildir::Error::failed("reading a message", e));
+            found = read.map_err(|e| {
+                let cur = self.selected.folder.dir.path().join("cur");
+                let path = fs::join(&cur, &messages.file_name(index));
+                maildir::Error::failed(format!("reading {}", fs::shown(&path)), e)
+            });
         }
         match found {
             Ok(()) => Ok(true),
@@ -88,6 +92,7 @@ impl Serving<'_> {
             Err(maildir::Error::Stopped) => Err(self.contents.s.stopped()),
             Err(error) => {
                 self.contents.s.send(&CannotOpen { number });
+                self.contents.s.log_store_error(&error);
                 self.failures.unopened.get_or_insert(error);
                 self.contents.s.io.flush_if_full()?;
                 Ok(false)

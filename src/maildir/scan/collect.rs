@@ -14,6 +14,9 @@ use crate::sys::{breath, fs};
 use crate::types::UidValidity;
 use std::cell::OnceCell;
 
+/// What is said of a UID file that cannot be written: Courier's words (PROTOCOL 2.4).
+pub(super) const FAILED: &str = "Failed to create cache file:";
+
 /// The messages that are there, not all of them with UIDs yet.
 pub(super) struct Collected<'a> {
     pub(super) messages: Messages,
@@ -160,7 +163,7 @@ fn collect_new<'a>(
             }
             Err(e) => {
                 let path = dir.uid_file_path();
-                return Err(Error::failed(format!("writing {}", fs::shown(&path)), e));
+                return Err(Error::failed(format!("{FAILED} {}", fs::shown(&path)), e));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Step 4 of a scan: the UID file, before anybody is told a new UID.
 
-use super::collect::Collected;
+use super::collect::{Collected, FAILED};
 use super::lock::Access;
 use super::number::{Uids, number, number_unsaved};
 use super::request::Request;
@@ -56,7 +56,7 @@ fn write(
         if fs::is_full(&e) {
             store.ran_out_of_room(&path, &e);
         } else {
-            log::error!("{}: {e}", fs::shown(&path));
+            log::error!("{FAILED} {}: {}", fs::shown(&path), fs::error_text(&e));
         }
         return Ok(true);
     }
@@ -66,5 +66,5 @@ fn write(
         store.ran_out_of_room(&path, &e);
         return Ok(false);
     }
-    Err(Error::failed(format!("writing {}", fs::shown(&path)), e))
+    Err(Error::failed(format!("{FAILED} {}", fs::shown(&path)), e))
 }

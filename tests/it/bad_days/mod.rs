@@ -393,5 +393,5 @@ fn one_message_cannot_be_read() {
     s.cmd("NOOP").ok("NOOP completed");
     s.hang_up();
     s.wait().unwrap();
-    assert!(s.log().iter().any(|l| l.contains("reading a message")), "{}", s.story());
+    assert!(s.log().iter().any(|l| l.contains("reading ./cur/")), "{}", s.story());
 }

@@ -59,8 +59,8 @@ pub(super) const SELECT: Scene = Scene {
     told: "* 2 EXISTS | OK [READ-WRITE] Ok",
     disk: "-.box/new/2002.x +.box/UIDNEXT=3 +.box/cur/2002.x:2,",
     rows: &[
-        row("open .box/courierimapacl", ALL_OPEN, "NO Unable to read ACLs for INBOX.box: ", "ACL of INBOX.box", NOTHING),
-        row("read .box/courierimapacl", ALL, "NO Unable to read ACLs for INBOX.box: ", "ACL of INBOX.box", NOTHING),
+        row("open .box/courierimapacl", ALL_OPEN, "NO Unable to read ACLs for INBOX.box: ", "access control list of INBOX.box", NOTHING),
+        row("read .box/courierimapacl", ALL, "NO Unable to read ACLs for INBOX.box: ", "access control list of INBOX.box", NOTHING),
         row("open .box/tmp/NEW_courierlock", &[FULL], HIDDEN, "./.box/tmp", NOTHING),
         row("open .box/tmp/NEW_courierlock", &[NEVER], UNABLE, "locking ./.box", NOTHING),
         row("write .box/tmp/NEW_courierlock", &[FULL], DONE, SILENT, DONE),
@@ -104,10 +104,10 @@ pub(super) const APPEND: Scene = Scene {
     disk: "+.box/UIDNEXT=3 +.box/courierimapkeywords/.N.NEW +.box/courierimapkeywords/:list +.box/cur/NEW:2,",
     rows: &[
         row("open .box/tmp/NEW", ALL_OPEN, NO_ROOM, "creating a message in ./.box/tmp", NOTHING),
-        row("write .box/tmp/NEW", ALL, NO_ROOM, "writing a message", NOTHING),
-        row("utimensat .box/tmp/NEW", ALL, NO_ROOM, "writing a message", NOTHING),
-        row("fsync .box/tmp/NEW", ALL, NO_ROOM, "writing a message", NOTHING),
-        row("close .box/tmp/NEW", ALL, NO_ROOM, "writing a message", NOTHING),
+        row("write .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
+        row("utimensat .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
+        row("fsync .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
+        row("close .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
         row("open .box/tmp/NEW_courierlock", ALL_OPEN, NO_ROOM, "locking ./.box", NOTHING),
         row("link .box/tmp/courier.lock", &["EACCES", NEVER, "EMLINK EXDEV", UNKNOWN], DONE, SILENT, DONE),
         row("open .box/courierimapuiddb", ALL_OPEN, NO_ROOM, "reading ./.box/courierimapuiddb", NOTHING),
@@ -117,13 +117,13 @@ pub(super) const APPEND: Scene = Scene {
         row("fsync .box/cur", NOT_UNKNOWN, NO_ROOM, "syncing ./.box/cur", NOTHING),
         row("fsync .box/cur", &[UNKNOWN], DONE, SILENT, DONE),
         row("getdents .box/cur", ALL, NO_ROOM, "reading ./.box/cur", NOTHING),
-        row("open .box/tmp/NEW_imapuid", ALL_OPEN, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
-        row("fallocate .box/tmp/NEW_imapuid", &[FULL], NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
+        row("open .box/tmp/NEW_imapuid", ALL_OPEN, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        row("fallocate .box/tmp/NEW_imapuid", &[FULL], NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
         row("fallocate .box/tmp/NEW_imapuid", NOT_FULL, DONE, SILENT, DONE),
-        row("write .box/tmp/NEW_imapuid", ALL, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
-        row("ftruncate .box/tmp/NEW_imapuid", ALL, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
-        row("fsync .box/tmp/NEW_imapuid", ALL, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
-        row("rename .box/courierimapuiddb", ALL, NO_ROOM, "writing ./.box/courierimapuiddb", NOTHING),
+        row("write .box/tmp/NEW_imapuid", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        row("ftruncate .box/tmp/NEW_imapuid", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        row("fsync .box/tmp/NEW_imapuid", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        row("rename .box/courierimapuiddb", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
         row("fsync .box", &[UNKNOWN], DONE, SILENT, DONE),
     ],
 };
@@ -147,8 +147,8 @@ pub(super) const COPY: Scene = Scene {
         row("rename .box/cur/NEW:2,S", NOT_UNKNOWN, COPY_FAILED, "delivering to ./.box", NOTHING),
         row("fsync .box/cur", NOT_UNKNOWN, COPY_FAILED, "syncing ./.box/cur", NOTHING),
         row("fsync .box/cur", &[UNKNOWN], DONE, SILENT, DONE),
-        row("fsync .box/tmp/NEW_imapuid", ALL, COPY_FAILED, "writing ./.box/courierimapuiddb", NOTHING),
-        row("rename .box/courierimapuiddb", ALL, COPY_FAILED, "writing ./.box/courierimapuiddb", NOTHING),
+        row("fsync .box/tmp/NEW_imapuid", ALL, COPY_FAILED, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        row("rename .box/courierimapuiddb", ALL, COPY_FAILED, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
     ],
 };
 
@@ -163,7 +163,7 @@ pub(super) const FETCH: Scene = Scene {
     rows: &[
         row("open cur/1002.x:2,S", &[FULL, DENIED, BROKEN, FEW, NAMES, UNKNOWN], "* NO [ALERT] Cannot open message 2 | NO Some of the requested messages cannot be read.", "cur/1002.x:2,S", NOTHING),
         row("open cur/1002.x:2,S", &[STALE], DONE, SILENT, NOTHING),
-        row("read cur/1002.x:2,S", NOT_STALE, "* NO [ALERT] Cannot open message 2 | NO Some of the requested messages cannot be read.", "reading a message", NOTHING),
+        row("read cur/1002.x:2,S", NOT_STALE, "* NO [ALERT] Cannot open message 2 | NO Some of the requested messages cannot be read.", "reading ./cur/1002.x:2,S", NOTHING),
     ],
 };
 
@@ -352,9 +352,9 @@ pub(super) const SETACL: Scene = Scene {
     told: "OK ACLs updated.",
     disk: "*.box/courierimapacl",
     rows: &[
-        row("open .box/tmp/NEW_acl", ALL_OPEN, "NO ", "ACL", NOTHING),
-        row("write .box/tmp/NEW_acl", ALL, "NO ", "ACL", NOTHING),
-        row("rename .box/courierimapacl", ALL, "NO ", "ACL", NOTHING),
+        row("open .box/tmp/NEW_acl", ALL_OPEN, "NO ", "access control list", NOTHING),
+        row("write .box/tmp/NEW_acl", ALL, "NO ", "access control list", NOTHING),
+        row("rename .box/courierimapacl", ALL, "NO ", "access control list", NOTHING),
     ],
 };
 
@@ -367,7 +367,7 @@ pub(super) const LSUB: Scene = Scene {
     told: "OK LSUB completed",
     disk: "",
     rows: &[
-        row("open courierimapsubscribed", ALL_OPEN, "NO LSUB failed", "subscriptions", NOTHING),
-        row("read courierimapsubscribed", ALL, "NO LSUB failed", "subscriptions", NOTHING),
+        row("open courierimapsubscribed", ALL_OPEN, "NO LSUB failed", "subscribed", NOTHING),
+        row("read courierimapsubscribed", ALL, "NO LSUB failed", "subscribed", NOTHING),
     ],
 };
