@@ -51,20 +51,25 @@ mod number;
 mod request;
 mod save;
 mod snapshot;
+mod unlocked;
 
 pub(crate) use request::Mode;
 pub(crate) use snapshot::{Snapshot, is_unchanged};
 
 use super::deliver::{Arrivals, Delivery};
+use super::lock::Lock;
 use super::messages::{Messages, bit};
+use super::stamp::Stamp;
+use super::uiddb::Version;
 use super::{Entered, Error, Store, keywords, names};
 use crate::sys::fs;
 use crate::types::Uid;
 use collect::Collected;
-use lock::Access;
+use lock::{Access, Turn};
 use number::Uids;
-use request::Request;
-use snapshot::{Proof, uid_file_stamp};
+use request::{Claim, Request};
+use save::Saved;
+use snapshot::Proof;
 
 /// How often a scan starts again because its lock was taken from it.
 const MAX_TRIES: u32 = 10;
@@ -92,28 +97,80 @@ pub(crate) fn scan(
     mut deliveries: Vec<Delivery>,
 ) -> Result<Scanned, Error> {
     let mut arrivals = Arrivals::new(dir);
+    let delivers = !deliveries.is_empty();
+    let request = Request { store, dir, mode, previous, claim: None, delivers };
+    let mut lock = None;
+    if request.may_go_without_lock() {
+        match without_waiting(&request) {
+            Ok(snapshot) => return Ok(Scanned { snapshot, delivered: Vec::new() }),
+            Err(taken) => lock = taken,
+        }
+    }
+    let mut claim = None;
     for _ in 0..MAX_TRIES {
-        let delivers = !deliveries.is_empty() || !arrivals.names().is_empty();
-        let request = Request { store, dir, mode, previous, delivers };
-        if let Some(scanned) = scan_once(&request, &mut deliveries, &mut arrivals)? {
-            arrivals.stay();
-            return Ok(scanned);
+        let request = Request { claim: claim.as_ref(), ..request };
+        match scan_once(&request, lock.take(), &mut deliveries, &mut arrivals)? {
+            Try::Done(scanned) => {
+                arrivals.stay();
+                return Ok(*scanned);
+            }
+            Try::Again => {}
+            Try::Doubtful(written) => claim = Some(written),
         }
     }
     Err(Error::Locked)
 }
 
-/// One try. `None`: the lock was taken from us, and no UID was given. What was delivered is in
-/// `arrivals` then.
+/// Scans without the lock if that does, and with it if it can be had at once and there is something
+/// to write. Otherwise the lock is needed: it comes with the answer if it is taken already.
+fn without_waiting(request: &Request<'_>) -> Result<Snapshot, Option<Lock>> {
+    // What hinders us from taking it, the scan that needs it will say.
+    let attempt = || Lock::attempt(request.store, request.dir).ok().flatten();
+    if request.will_probably_write()
+        && let Some(lock) = attempt()
+    {
+        return Err(Some(lock));
+    }
+    let Some(unlocked) = unlocked::scan(request) else { return Err(None) };
+    if unlocked.has_leftovers
+        && let Some(lock) = attempt()
+    {
+        return Err(Some(lock));
+    }
+    Ok(unlocked.snapshot)
+}
+
+/// What came of one try.
+enum Try {
+    Done(Box<Scanned>),
+    /// Another scan may have given UIDs meanwhile. What was delivered is in `arrivals`.
+    Again,
+    /// The same, but UIDs were written in the file. Nobody was told them by us.
+    Doubtful(Claim),
+}
+
+/// One try.
 fn scan_once(
     request: &Request<'_>,
+    taken: Option<Lock>,
     deliveries: &mut Vec<Delivery>,
     arrivals: &mut Arrivals<'_>,
-) -> Result<Option<Scanned>, Error> {
+) -> Result<Try, Error> {
     let is_repeated = !arrivals.names().is_empty();
-    let access = lock::lock(request)?;
+    let mut access = match lock::lock(request, taken)? {
+        Turn::Ours(access) => access,
+        Turn::Served(snapshot) => {
+            return Ok(Try::Done(Box::new(Scanned { snapshot, delivered: Vec::new() })));
+        }
+    };
     let mut found = collect::collect(request, &access, deliveries, arrivals)?;
-    let Some(uids) = save::save(request, &access, &mut found)? else { return Ok(None) };
+    let uids = match save::save(request, &access, &mut found)? {
+        Saved::Done(uids) => uids,
+        Saved::Again => return Ok(Try::Again),
+        Saved::Doubtful(Uids { validity, next, .. }) => {
+            return Ok(Try::Doubtful(Claim { validity, next, messages: found.messages }));
+        }
+    };
     let messages = &mut found.messages;
     let delivered = if !uids.saved {
         Vec::new()
@@ -125,20 +182,39 @@ fn scan_once(
     };
     messages.end_scan();
     messages.shrink();
-    let snapshot = snapshot(request, &access, found, uids)?;
-    Ok(Some(Scanned { snapshot, delivered }))
+    let has_news = found.has_news;
+    let uid_file = Version::stamp_now(request.dir);
+    let (snapshot, _) = snapshot(request, &access, found, uids, uid_file)?;
+    access.lock = None;
+    if request.store.config.fsync && uids.saved && has_news {
+        sync(request.dir, !arrivals.names().is_empty())?;
+    }
+    Ok(Try::Done(Box::new(Scanned { snapshot, delivered })))
 }
 
-/// Step 5: reads the keywords, and puts together what the session gets.
+/// Syncs the directories, without the lock: a sync takes longer than all the rest. Whoever reads
+/// the new UID file meanwhile syncs, too, before a client is told its UIDs (`unlocked.rs`, or the
+/// next scan under the lock that gives some).
+fn sync(dir: &Entered, delivered: bool) -> Result<(), Error> {
+    if delivered {
+        let cur = dir.cur().map_err(Error::about("opening", &dir.cur_path()))?;
+        cur.sync().map_err(Error::about("syncing", cur.path()))?;
+    }
+    let failed = |e| Error::failed(format!("writing {}", fs::shown(&dir.uid_file_path())), e);
+    dir.folder().sync().map_err(failed)
+}
+
+/// Step 5: reads the keywords, and puts together what the session gets; whether there are keywords
+/// to be merged.
 fn snapshot(
     request: &Request<'_>,
     access: &Access,
     found: Collected<'_>,
     uids: Uids,
-) -> Result<Snapshot, Error> {
+    uid_file: Option<Stamp>,
+) -> Result<(Snapshot, bool), Error> {
     let Request { store, dir, .. } = *request;
     let Collected { mut messages, index, cur, new_mail, has_room, known, .. } = found;
-    let uid_file = uid_file_stamp(dir);
     let merges = access.is_writable && has_room;
     let read = keywords::read(store, dir, &messages, &index, merges)?;
     drop(index);
@@ -150,7 +226,7 @@ fn snapshot(
     let settled = is_settled && has_room && !read.has_unread;
     log::trace!("{}: {known} known, {} there", fs::shown(dir.path()), messages.len());
     debug_assert!(messages.is_ascending(), "the UIDs of a snapshot ascend");
-    Ok(Snapshot {
+    let snapshot = Snapshot {
         uid_validity: uids.validity,
         uid_next: uids.next,
         messages,
@@ -158,7 +234,8 @@ fn snapshot(
         has_unread_keywords: read.has_unread,
         saved: uids.saved,
         proof: Proof { cur, new_mail, keywords: read.stamp, uid_file, settled },
-    })
+    };
+    Ok((snapshot, read.needs_merge))
 }
 
 /// The UID of the message that was delivered under this name. Its flags may have changed since.

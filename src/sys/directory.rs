@@ -161,6 +161,12 @@ impl Directory {
         self.stat(name).is_ok_and(|stat| stat.is_dir())
     }
 
+    /// Whether it is on a file system of this machine, which dates files by our own clock and shows
+    /// every change at once.
+    pub(crate) fn is_local(&self) -> bool {
+        fs::is_local(&self.place)
+    }
+
     /// Whether the process may make and remove names in it, by its effective ids.
     pub(crate) fn is_writable(&self) -> bool {
         faccessat(&self.place, ".", AccessFlags::W_OK, AtFlags::AT_EACCESS).is_ok()
