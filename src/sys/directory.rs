@@ -3,6 +3,7 @@
 //! of a shared folder for one, redirects nothing.
 
 use super::enter::{self, PLACE};
+use super::filesystem;
 use super::fs::{self, CAREFULLY, error, no_hard_links, regular};
 use super::stat::Stat;
 use nix::errno::Errno;
@@ -164,7 +165,7 @@ impl Directory {
     /// Whether it is on a file system of this machine, which dates files by our own clock and shows
     /// every change at once.
     pub(crate) fn is_local(&self) -> bool {
-        fs::is_local(&self.place)
+        !filesystem::is_shared_between_hosts(&self.place)
     }
 
     /// Whether the process may make and remove names in it, by its effective ids.

@@ -7,7 +7,6 @@ use nix::sys::time::TimeSpec;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -39,18 +38,6 @@ pub(super) fn regular(file: File) -> io::Result<(File, Stat)> {
 /// Opens a regular file that an administrator names, for reading; symbolic links are followed.
 pub(crate) fn open_through_link(path: &Path) -> io::Result<(File, Stat)> {
     regular(File::options().read(true).custom_flags(CAREFULLY.bits()).open(path)?)
-}
-
-/// Whether a file is on a file system of which only this machine changes anything. Others, and
-/// those that are not known here, may be dated by another clock.
-pub(crate) fn is_local(file: impl AsFd) -> bool {
-    use nix::sys::statfs::{
-        BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC,
-        fstatfs,
-    };
-    let local =
-        [BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC];
-    fstatfs(file).is_ok_and(|found| local.contains(&found.filesystem_type()))
 }
 
 /// The whole of an open control file, no more than `limit` bytes.
