@@ -11,7 +11,8 @@
 //! - **UIDs are given under the lock only.** A scan reads the UID file, gives UIDs and replaces the
 //!   file under one lock, so two scans never give the same UID. The file is replaced by a rename,
 //!   so a reader without the lock sees the old one or the new one. The file and its directory are
-//!   synced before the scan returns: a UID that a client was told survives a crash. If the file
+//!   synced before the scan returns, the directory without the lock: a UID that a client was told
+//!   survives a crash. If the file
 //!   cannot be written, the old one stays, the scan removes what it has delivered, and it fails.
 //! - **A full disk** must not lock anybody out. The scan reserves room for the UID file before it
 //!   touches `new`, where the file system can do that. If there is none, new mail stays in `new`,
@@ -33,14 +34,19 @@
 //!   finds it in `cur`. A move never replaces a file.
 //! - **A message that comes back** into `new` from `cur` keeps its UID, which belongs to its name.
 //! - **Delivery**: the file in `tmp` is complete and synced when it is moved into `cur`, under the
-//!   lock. `cur` is synced before the UID is written down, and the UID is written down before the
-//!   client is told. A crash in between leaves a message without a UID, never a UID without its
-//!   message.
+//!   lock. `cur` and the UID file are synced before the client is told. A crash in between leaves a
+//!   message without a UID, or a line without a message, whose UID is not given again.
 //! - **A lock that was taken from us**: another host thought us dead, or another session removed
-//!   our lock in place of a stale one (Courier removes it by the name alone). Then another scan may
-//!   be giving UIDs. So the lock is checked once more before the UID file is replaced, and if it is
-//!   not ours any more the scan starts again. Only the moment between that check and the rename is
-//!   left.
+//!   our lock in place of a stale one (Courier removes it by the name alone), or a hand did. Then
+//!   another scan may be giving UIDs. So when the new UID file is written and synced, the lock must
+//!   still be ours and the UID file the one that was read, or the scan begins anew; and when the
+//!   new file has got its name, the lock is looked at once more. If it was lost by then, the file
+//!   may have replaced that of another scan, so all messages get new UIDs under another
+//!   UIDVALIDITY, before anybody is told one by us.
+//! - **A UID file from a backup**, or one that two scans have written: what the session has told
+//!   its client counts. The next UID is above all that it has told, and where a UID names another
+//!   message than it did, a new UIDVALIDITY begins.
+//! - **Without the lock** a folder is scanned in which nothing has to be written (`unlocked.rs`).
 //! - **An unchanged folder** is not scanned. [`is_unchanged`] compares the times of the directories
 //!   with those that were read *before* their entries. It trusts them only if they lay further back
 //!   than one tick of the clock of file times: two changes within one tick leave the same time.
@@ -63,11 +69,11 @@ use super::stamp::Stamp;
 use super::uiddb::Version;
 use super::{Entered, Error, Store, keywords, names};
 use crate::sys::fs;
-use crate::types::Uid;
+use crate::types::{Uid, UidValidity};
 use collect::Collected;
 use lock::{Access, Turn};
 use number::Uids;
-use request::{Claim, Request};
+use request::Request;
 use save::Saved;
 use snapshot::Proof;
 
@@ -98,7 +104,7 @@ pub(crate) fn scan(
 ) -> Result<Scanned, Error> {
     let mut arrivals = Arrivals::new(dir);
     let delivers = !deliveries.is_empty();
-    let request = Request { store, dir, mode, previous, claim: None, delivers };
+    let request = Request { store, dir, mode, previous, doubtful: None, delivers };
     let mut lock = None;
     if request.may_go_without_lock() {
         match without_waiting(&request) {
@@ -106,16 +112,16 @@ pub(crate) fn scan(
             Err(taken) => lock = taken,
         }
     }
-    let mut claim = None;
+    let mut doubtful = None;
     for _ in 0..MAX_TRIES {
-        let request = Request { claim: claim.as_ref(), ..request };
+        let request = Request { doubtful, ..request };
         match scan_once(&request, lock.take(), &mut deliveries, &mut arrivals)? {
             Try::Done(scanned) => {
                 arrivals.stay();
                 return Ok(*scanned);
             }
             Try::Again => {}
-            Try::Doubtful(written) => claim = Some(written),
+            Try::Doubtful(validity) => doubtful = Some(validity),
         }
     }
     Err(Error::Locked)
@@ -145,8 +151,9 @@ enum Try {
     Done(Box<Scanned>),
     /// Another scan may have given UIDs meanwhile. What was delivered is in `arrivals`.
     Again,
-    /// The same, but UIDs were written in the file. Nobody was told them by us.
-    Doubtful(Claim),
+    /// The same, but UIDs were written in the file, under this UIDVALIDITY, perhaps over those of
+    /// the other scan. We told nobody.
+    Doubtful(UidValidity),
 }
 
 /// One try.
@@ -167,9 +174,7 @@ fn scan_once(
     let uids = match save::save(request, &access, &mut found)? {
         Saved::Done(uids) => uids,
         Saved::Again => return Ok(Try::Again),
-        Saved::Doubtful(Uids { validity, next, .. }) => {
-            return Ok(Try::Doubtful(Claim { validity, next, messages: found.messages }));
-        }
+        Saved::Doubtful(uids) => return Ok(Try::Doubtful(uids.validity)),
     };
     let messages = &mut found.messages;
     let delivered = if !uids.saved {

@@ -1,7 +1,7 @@
 //! What a scan is asked to do. Every step of it takes this.
 
 use super::snapshot::Snapshot;
-use crate::maildir::messages::{Messages, bit};
+use crate::maildir::messages::bit;
 use crate::maildir::stamp::Stamp;
 use crate::maildir::uiddb::UidFile;
 use crate::maildir::{Entered, Store};
@@ -25,17 +25,10 @@ pub(super) struct Request<'a> {
     pub(super) mode: Mode,
     /// The last scan of the same selection.
     pub(super) previous: Option<&'a Snapshot>,
-    /// What a scan before this one has written without being sure of its lock.
-    pub(super) claim: Option<&'a Claim>,
+    /// The UIDVALIDITY under which a try before this one has written UIDs without the lock.
+    pub(super) doubtful: Option<UidValidity>,
     /// Whether messages are delivered: then UIDs have to be saved.
     pub(super) delivers: bool,
-}
-
-/// UIDs that were written in a UID file: others may have read them there.
-pub(super) struct Claim {
-    pub(super) validity: UidValidity,
-    pub(super) next: u32,
-    pub(super) messages: Messages,
 }
 
 impl<'a> Request<'a> {
@@ -48,15 +41,15 @@ impl<'a> Request<'a> {
     /// The next UID above those that this session knows under this UIDVALIDITY, and whether it
     /// knows one of these UIDs under another name: then the folder is not the one that it was. A
     /// UID file from a backup, or one that two sessions have written at once, can be like that.
+    /// The same if we were one of the two.
     pub(super) fn compare_with_known(&self, file: &UidFile) -> Known {
-        let told = self.previous.map(|old| (old.uid_validity, old.uid_next, &old.messages));
-        let written = self.claim.map(|claim| (claim.validity, claim.next, &claim.messages));
-        let mut known = Known { next: file.next, is_replaced: false };
-        for (validity, next, messages) in told.into_iter().chain(written) {
-            if file.validity == Some(validity) {
-                known.next = known.next.max(next);
-                known.is_replaced |= messages.contradict(&file.messages);
-            }
+        let doubtful = self.doubtful.is_some() && self.doubtful == file.validity;
+        let mut known = Known { next: file.next, is_replaced: doubtful };
+        if let Some(previous) = self.previous
+            && file.validity == Some(previous.uid_validity)
+        {
+            known.next = known.next.max(previous.uid_next);
+            known.is_replaced |= previous.messages.contradict(&file.messages);
         }
         known
     }
