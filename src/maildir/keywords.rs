@@ -42,7 +42,13 @@ impl FolderKeywords {
     /// None of these messages has a keyword.
     fn none(messages: &Messages, stamp: Option<Stamp>) -> FolderKeywords {
         let sets = vec![SetId::EMPTY; messages.len()];
-        FolderKeywords { table: KeywordTable::new(), sets, stamp, has_unread: false }
+        FolderKeywords {
+            table: KeywordTable::new(),
+            sets,
+            stamp,
+            has_unread: false,
+            needs_merge: false,
+        }
     }
 
     /// The set of the message at this position.

@@ -53,7 +53,7 @@ fn answer(s: &mut Session) -> String {
 fn stop_after(call: &str, n: usize, pid: u32, trace: &Path) -> Child {
     let inject = format!("inject={call}:signal=SIGSTOP:when={n}");
     let child = Command::new(strace().unwrap())
-        .args(["-p", &pid.to_string(), "-o", trace.to_str().unwrap(), "-e", "trace=none"])
+        .args(["-p", &pid.to_string(), "-o", trace.to_str().unwrap()])
         .args(["-e", &format!("trace={call}"), "-e", &inject])
         .stderr(Stdio::null())
         .spawn()
@@ -72,7 +72,7 @@ fn play(call: &str, n: usize) -> bool {
     let trace = maildir.home().join("trace");
     let mut first = maildir.session(&[]);
     first.line();
-    first.cmd("SELECT INBOX").ok("");
+    first.cmd("SELECT INBOX").says("OK");
     let mut tracer = stop_after(call, n, first.pid(), &trace);
     first.send(message("ours").as_bytes());
     let mut early = Vec::new();
@@ -91,7 +91,7 @@ fn play(call: &str, n: usize) -> bool {
         let _ = fs::remove_file(maildir.path().join("tmp/courier.lock"));
         let mut second = maildir.session(&[]);
         second.line();
-        second.cmd("SELECT INBOX").ok("");
+        second.cmd("SELECT INBOX").says("OK");
         second.send(message("theirs").as_bytes());
         names.insert(told(&answer(&mut second)), "theirs");
         Command::new("kill").args(["-CONT", &first.pid().to_string()]).status().unwrap();
