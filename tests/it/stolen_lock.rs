@@ -68,7 +68,7 @@ fn stop_after(call: &str, n: usize, pid: u32, trace: &Path) -> Child {
 /// Stops after the nth call of this kind in an APPEND. `false`: there are not so many.
 fn play(call: &str, n: usize) -> bool {
     let maildir = Maildir::new();
-    maildir.deliver("", "1600000000.M1P1.host", b"Subject: first\n\ntext\n");
+    maildir.deliver("INBOX", "1600000000.M1P1.host", b"Subject: first\n\ntext\n");
     let trace = maildir.home().join("trace");
     let mut first = maildir.session(&[]);
     first.line();
