@@ -71,7 +71,6 @@ fn play(call: &str, n: usize) -> bool {
     maildir.deliver("INBOX", "1600000000.M1P1.host", b"Subject: first\n\ntext\n");
     let trace = maildir.home().join("trace");
     let mut first = maildir.session(&[]);
-    first.line();
     first.cmd("SELECT INBOX").says("OK");
     let mut tracer = stop_after(call, n, first.pid(), &trace);
     first.send(message("ours").as_bytes());
@@ -90,7 +89,6 @@ fn play(call: &str, n: usize) -> bool {
     if stopped {
         let _ = fs::remove_file(maildir.path().join("tmp/courier.lock"));
         let mut second = maildir.session(&[]);
-        second.line();
         second.cmd("SELECT INBOX").says("OK");
         second.send(message("theirs").as_bytes());
         names.insert(told(&answer(&mut second)), "theirs");
@@ -122,7 +120,6 @@ fn play(call: &str, n: usize) -> bool {
 /// What a new session sees.
 fn look(maildir: &Maildir) -> BTreeMap<Name, String> {
     let mut s = maildir.session(&[]);
-    s.line();
     let selected = s.cmd("SELECT INBOX");
     let code = String::from_utf8_lossy(selected.get("* OK [UIDVALIDITY ")).into_owned();
     let validity: String =
