@@ -114,9 +114,20 @@
 //! - If `cur`, `new` and the keywords are proven unchanged, there is no lock, no temporary file and
 //!   no scan. The proof is the times of the directories, where they lie further back than the clock
 //!   of the file system is coarse, from a descriptor opened afresh (NFS caches attributes).
-//! - The lock is retried after 1, 2, 4 ... 50 ms where no notification helps, for two minutes in
-//!   all; then the answer is NO `[INUSE]`. Hang-up and signals end the wait. No flock(2) or
+//! - A scan that has nothing to write takes no lock, and STATUS takes none: the UID file is one
+//!   that was replaced as a whole, `new` is read before `cur`, and the UID file is the same at the
+//!   end. Of many sessions that notice a delivery, one gives the UID and the others read it.
+//! - The lock is held for a reading and for the writing and syncing of the UID file. Messages are
+//!   synced before it is taken, directories when it is released. Who reads without it a UID file
+//!   that is younger than a minute syncs the folder's directory, too, before a UID is told.
+//! - The lock is retried at random, first after a fifth of a millisecond, then after longer waits
+//!   the longer one session holds it, by inotify after a tenth of a second; for two minutes in
+//!   all, then the answer is NO `[INUSE]`. Hang-up and signals end the wait. No flock(2) or
 //!   fcntl(2) lock, ever: they do not work between hosts.
+//! - A UID file is put in its place only under the lock, and if it replaces the one that was read.
+//!   A session that finds only afterwards that its lock was taken begins a new UIDVALIDITY. So does
+//!   one that finds a UID which it has told under another name. The next UID is above all that it
+//!   has told.
 //! - DELETE and RENAME do not sleep for two seconds. Before a folder goes, they wait until the clock
 //!   has passed its UIDVALIDITY; so does UNSUBSCRIBE of an old-style shared folder.
 //! - Synced before the answer: message file and directory for APPEND; the directory for COPY by

@@ -92,6 +92,7 @@ fn with_likely_name<T>(
 ) -> Option<io::Result<T>> {
     let known = messages.file_name(i);
     let was_changed = messages.is_changed(i);
+    let was_gone = messages.has(i, bit::GONE);
     for name in renamed::likely(messages.base_name(i), &known) {
         set_name(messages, i, &name);
         match act(messages, &name) {
@@ -99,6 +100,9 @@ fn with_likely_name<T>(
                 messages.set_file_name(i, &known);
                 if !was_changed {
                     messages.unmark(i, bit::CHANGED);
+                }
+                if was_gone {
+                    messages.mark(i, bit::GONE);
                 }
             }
             done => {

@@ -34,13 +34,21 @@ pub(super) struct FolderKeywords {
     pub(super) stamp: Option<Stamp>,
     /// Whether something could not be read. Then no file may be replaced by what was read.
     pub(super) has_unread: bool,
+    /// Whether something is there to be merged or removed.
+    pub(super) needs_merge: bool,
 }
 
 impl FolderKeywords {
     /// None of these messages has a keyword.
     fn none(messages: &Messages, stamp: Option<Stamp>) -> FolderKeywords {
         let sets = vec![SetId::EMPTY; messages.len()];
-        FolderKeywords { table: KeywordTable::new(), sets, stamp, has_unread: false }
+        FolderKeywords {
+            table: KeywordTable::new(),
+            sets,
+            stamp,
+            has_unread: false,
+            needs_merge: false,
+        }
     }
 
     /// The set of the message at this position.
@@ -115,6 +123,7 @@ pub(super) fn read(
                 {
                     log::error!("{}: {}", fs::shown(&dir.keywords_path()), fs::error_text(&e));
                 }
+                reading.keywords.needs_merge = reading.needs_merge();
                 return Ok(reading.keywords);
             }
         }
@@ -316,6 +325,13 @@ impl<'a> Reading<'a> {
             }
             None => self.unknown.push(name.to_vec()),
         }
+    }
+
+    fn needs_merge(&self) -> bool {
+        let period = clock::now().0 / PERIOD;
+        let is_old = |file: &MessageFile| file.period.is_none_or(|of| of < period);
+        let is_strange = !self.unknown.is_empty() || !self.scratch.is_empty();
+        self.is_stale || is_strange || self.found.iter().any(is_old)
     }
 
     /// Writes `:list`, renames what it has now, and removes what is old (STORAGE 3.2).

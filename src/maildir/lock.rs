@@ -18,6 +18,7 @@ use crate::sys::stat::Stat;
 use crate::sys::{clock, fs, poll, user};
 use std::fmt;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -39,10 +40,18 @@ fn id(stat: &Stat) -> FileId {
 /// The lock's name in `tmp`.
 const NAME: &[u8] = b"courier.lock";
 
-/// The waits between tries where nothing notifies us of the lock's end: they double from the first
-/// to the longest (lib.rs, "The store").
-const FIRST_WAIT: Duration = Duration::from_millis(1);
+/// The shortest wait between two tries. A scan takes about as long.
+const FIRST_WAIT: Duration = Duration::from_micros(200);
+/// The same for a session that has waited for [`PATIENCE`]: it comes before those that have just
+/// begun to wait.
+const NEXT_WAIT: Duration = Duration::from_micros(70);
+const PATIENCE: Duration = Duration::from_millis(10);
+/// The longest wait between two tries where nothing notifies us of the lock's end.
 const MAX_WAIT: Duration = Duration::from_millis(50);
+/// From when on it matters who has the lock: nearly every holder is done before.
+const LOOK_AFTER: Duration = Duration::from_millis(2);
+/// From when on a watch is worth its inotify instance, of which a user has few.
+const WATCH_AFTER: Duration = Duration::from_millis(100);
 /// The wait where inotify notifies us of the lock's end. It ends early enough to notice a holder
 /// that has died.
 const WATCHED_WAIT: Duration = Duration::from_secs(1);
@@ -59,18 +68,17 @@ impl Lock {
     /// goes away, [`Error::Gone`] if the folder is not there. With `IMAP_USELOCKS=0` no lock is
     /// taken.
     pub(crate) fn acquire(store: &Store, dir: &Entered) -> Result<Lock, Error> {
-        if !store.config.use_locks {
-            return Ok(Lock { held: None, time: None });
+        let mut wait = Wait::begin(store, dir);
+        loop {
+            if let Some(lock) = wait.turn()? {
+                return Ok(lock);
+            }
         }
-        let tmp = dir.tmp().map_err(|e| cannot_lock(dir, e))?;
-        let mut wait = Wait { tmp: Rc::clone(tmp), begun: clock::monotonic(), last: None };
-        let taken = wait.take(store, dir);
-        match &taken {
-            Err(Error::Locked) => log::error!("{wait}"),
-            Err(Error::Stopped) => log::warn!("{wait}"),
-            _ => {}
-        }
-        taken
+    }
+
+    /// Takes a folder's lock if nobody has it.
+    pub(super) fn attempt(store: &Store, dir: &Entered) -> Result<Option<Lock>, Error> {
+        Wait::begin(store, dir).attempt()
     }
 
     /// Whether the lock is still ours. Courier removes a stale lock by its name alone: a session
@@ -112,89 +120,147 @@ impl fmt::Display for Observed {
     }
 }
 
-/// A wait for a lock.
-struct Wait {
-    tmp: Rc<Directory>,
+/// A wait for a lock: one turn after the other, so that a scan that waits can look in between
+/// whether it still needs the lock.
+pub(super) struct Wait<'a> {
+    store: &'a Store,
+    dir: &'a Entered,
     begun: Instant,
+    ticket: Option<Ticket>,
+    /// Which lock is in the way, and since when.
+    seen: Option<(FileId, Instant)>,
+    watch: Option<Watch>,
     /// The lock as it was last read.
     last: Option<Observed>,
 }
 
-impl fmt::Display for Wait {
+impl fmt::Display for Wait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: not locked after {} s",
-            fs::shown(&self.tmp.path_of(NAME)),
-            self.begun.elapsed().as_secs()
-        )?;
+        let path = fs::join(&self.dir.tmp_path(), NAME);
+        let seconds = self.begun.elapsed().as_secs();
+        write!(f, "{}: not locked after {seconds} s", fs::shown(&path))?;
         self.last.iter().try_for_each(|seen| write!(f, ", {seen}"))
     }
 }
 
-impl Wait {
-    fn take(&mut self, store: &Store, dir: &Entered) -> Result<Lock, Error> {
-        let timing = store.timing.get();
-        let mut wait = FIRST_WAIT;
-        let mut watch: Option<(Watch, FileId)> = None;
-        let mut ticket = Ticket::make(store, dir)?;
-        loop {
-            if ticket.made.elapsed() > MAX_TICKET_AGE {
-                ticket = Ticket::make(store, dir)?;
+impl<'a> Wait<'a> {
+    /// Begins. Nothing is tried yet.
+    pub(super) fn begin(store: &'a Store, dir: &'a Entered) -> Wait<'a> {
+        let (ticket, seen, watch, last) = (None, None, None, None);
+        Wait { store, dir, begun: clock::monotonic(), ticket, seen, watch, last }
+    }
+
+    /// Tries once, and waits a little if somebody has the lock: then `None`. For the errors see
+    /// [`Lock::acquire`]; they are logged here.
+    pub(super) fn turn(&mut self) -> Result<Option<Lock>, Error> {
+        let turn = match self.attempt() {
+            Ok(None) => self.pause().map(|()| None),
+            other => other,
+        };
+        match &turn {
+            Err(Error::Locked) => log::error!("{self}"),
+            Err(Error::Stopped) => log::warn!("{self}"),
+            _ => {}
+        }
+        turn
+    }
+
+    fn tmp(&self) -> Result<&'a Rc<Directory>, Error> {
+        self.dir.tmp().map_err(|e| cannot_lock(self.dir, e))
+    }
+
+    fn path(&self) -> PathBuf {
+        fs::join(&self.dir.tmp_path(), NAME)
+    }
+
+    /// Tries once; `None` if somebody has the lock.
+    fn attempt(&mut self) -> Result<Option<Lock>, Error> {
+        if !self.store.config.use_locks {
+            return Ok(Some(Lock { held: None, time: None }));
+        }
+        let tmp = self.tmp()?;
+        let ticket = match self.ticket.take() {
+            Some(ticket) if ticket.made.elapsed() <= MAX_TICKET_AGE => ticket,
+            _ => Ticket::make(self.store, self.dir)?,
+        };
+        let ticket = self.ticket.insert(ticket);
+        match ticket.take(tmp) {
+            Ok(Some(id)) => {
+                Ok(Some(Lock { held: Some((Rc::clone(tmp), id)), time: Some(ticket.time) }))
             }
-            match ticket.take(&self.tmp) {
-                Ok(Some(id)) => {
-                    return Ok(Lock {
-                        held: Some((Rc::clone(&self.tmp), id)),
-                        time: Some(ticket.time),
-                    });
-                }
-                Ok(None) => {}
-                // Somebody has removed our file. Making another one shows if the folder is gone,
-                // too.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => ticket = Ticket::make(store, dir)?,
-                Err(e) => return Err(Error::about("locking", &self.tmp.path_of(NAME))(e)),
+            Ok(None) => Ok(None),
+            // Somebody has removed our file. Making another one shows if the folder is gone, too.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.ticket = Some(Ticket::make(self.store, self.dir)?);
+                Ok(None)
             }
-            let left = timing
-                .limit
-                .checked_sub(self.begun.elapsed())
-                .filter(|left| !left.is_zero())
-                .ok_or(Error::Locked)?;
-            match self.judge(store, &ticket) {
-                Holder::None => {}
-                Holder::Stale(was) => {
-                    if remove_if(&self.tmp, was) {
-                        let holder =
-                            self.last.as_ref().map_or_else(String::new, |seen| format!(", {seen}"));
-                        let path = self.tmp.path_of(NAME);
-                        log::warn!("{}: a stale lock was removed{holder}", fs::shown(&path));
-                    }
-                    pause(timing.after_stale.min(left), None)?;
+            Err(e) => Err(Error::about("locking", &self.path())(e)),
+        }
+    }
+
+    /// Waits for a moment, longer the longer this very lock is held.
+    fn pause(&mut self) -> Result<(), Error> {
+        let timing = self.store.timing.get();
+        let now = clock::monotonic();
+        let waited = now.saturating_duration_since(self.begun);
+        let left = timing.limit.checked_sub(waited).filter(|left| !left.is_zero());
+        let left = left.ok_or(Error::Locked)?;
+        let tmp = self.tmp()?;
+        // Whose lock has gone meanwhile has left it to be taken.
+        let Ok(stat) = tmp.stat(NAME) else { return Ok(()) };
+        let since = match &self.seen {
+            Some((of, since)) if *of == id(&stat) => *since,
+            _ => {
+                self.watch = None;
+                self.seen.insert((id(&stat), now)).1
+            }
+        };
+        let held = now.saturating_duration_since(since);
+        let shortest = if waited > PATIENCE { NEXT_WAIT } else { FIRST_WAIT };
+        let short = at_random((held / 4).clamp(shortest, MAX_WAIT)).min(left);
+        if held < LOOK_AFTER {
+            return pause(short, None);
+        }
+        match self.judge() {
+            Holder::None => Ok(()),
+            Holder::Stale(was) => {
+                if remove_if(tmp, was) {
+                    let holder =
+                        self.last.as_ref().map_or_else(String::new, |seen| format!(", {seen}"));
+                    let path = fs::shown(&self.path()).to_string();
+                    log::warn!("{path}: a stale lock was removed{holder}");
                 }
-                Holder::Here(holder) => match &mut watch {
-                    Some((watch, of)) if *of == holder => {
-                        pause(WATCHED_WAIT.min(left), Some(watch))?;
-                        watch.drain();
+                pause(timing.after_stale.min(left), None)
+            }
+            Holder::Here if held >= WATCH_AFTER => match &mut self.watch {
+                Some(watch) => {
+                    pause(WATCHED_WAIT.min(left), Some(watch))?;
+                    watch.drain();
+                    Ok(())
+                }
+                // The watch begins before the next try, so no end of the lock is missed.
+                None => match Watch::of_file(tmp, NAME) {
+                    Ok(watch) => {
+                        self.watch = Some(watch);
+                        Ok(())
                     }
-                    // The watch begins before the next try, so no end of the lock is missed.
-                    _ => match Watch::of_file(&self.tmp, NAME) {
-                        Ok(new) => watch = Some((new, holder)),
-                        Err(_) => wait = backed_off(wait, left)?,
-                    },
+                    Err(_) => pause(short, None),
                 },
-                Holder::Elsewhere => wait = backed_off(wait, left)?,
-                Holder::Directory => {
-                    let e = fs::error(io::ErrorKind::IsADirectory);
-                    return Err(Error::about("locking", &self.tmp.path_of(NAME))(e));
-                }
+            },
+            Holder::Here | Holder::Elsewhere => pause(short, None),
+            Holder::Directory => {
+                let e = fs::error(io::ErrorKind::IsADirectory);
+                Err(Error::about("locking", &self.path())(e))
             }
         }
     }
 
     /// Finds out who has the lock.
-    fn judge(&mut self, store: &Store, ticket: &Ticket) -> Holder {
+    fn judge(&mut self) -> Holder {
         self.last = None;
-        let found = self.tmp.open(NAME).and_then(|(file, stat)| {
+        let (store, Ok(tmp)) = (self.store, self.dir.tmp()) else { return Holder::None };
+        let now = self.ticket.as_ref().map_or_else(clock::now_nanos, |ticket| ticket.time);
+        let found = tmp.open(NAME).and_then(|(file, stat)| {
             let mut content = [0u8; 1024];
             let length = fs::read_at(&file, &mut content, 0)?;
             Ok((stat, content.get(..length).unwrap_or_default().to_vec()))
@@ -203,7 +269,7 @@ impl Wait {
             Ok(found) => found,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Holder::None,
             // It cannot be read, or is no file: only its age counts.
-            Err(_) => match self.tmp.stat(NAME) {
+            Err(_) => match tmp.stat(NAME) {
                 Ok(stat) if stat.is_dir() => return Holder::Directory,
                 // A link or a FIFO is nobody's lock.
                 Ok(stat) if !stat.is_file() => return Holder::Stale(id(&stat)),
@@ -212,8 +278,7 @@ impl Wait {
             },
         };
         let holder = id(&stat);
-        let seen =
-            self.last.insert(Observed { content, age: ticket.time.saturating_sub(holder.1) });
+        let seen = self.last.insert(Observed { content, age: now.saturating_sub(holder.1) });
         let timing = store.timing.get();
         // A lock from the future was made before the clock was set back, so it counts as old.
         let older_than = |age: Duration| seen.age.unsigned_abs() > age.as_nanos();
@@ -238,13 +303,16 @@ impl Wait {
                 // continue as if it still had it.
                 || older_than(timing.longest_held) && !process.is_some_and(|process| process.stuck)
         };
-        if stale { Holder::Stale(holder) } else { Holder::Here(holder) }
+        if stale { Holder::Stale(holder) } else { Holder::Here }
     }
 }
 
-fn backed_off(wait: Duration, left: Duration) -> Result<Duration, Error> {
-    pause(wait.min(left), None)?;
-    Ok(wait.saturating_mul(2).min(MAX_WAIT))
+/// Between half and one and a half of a time, so that two sessions do not meet again and again.
+fn at_random(time: Duration) -> Duration {
+    let random = clock::now_nanos().unsigned_abs() as u64 ^ u64::from(user::pid()) << 7;
+    let part = u32::try_from(random.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54).unwrap_or(512);
+    // `part` is below 1024.
+    time.saturating_mul(part.saturating_add(512)) / 1024
 }
 
 /// Waits; [`Error::Stopped`] if the session has to end.
@@ -356,7 +424,7 @@ enum Holder {
     /// A session that has ended.
     Stale(FileId),
     /// A process of this host.
-    Here(FileId),
+    Here,
     /// Another host, or somebody unknown.
     Elsewhere,
     /// Nobody, but a directory has the lock's name, and will keep it.

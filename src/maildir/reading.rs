@@ -130,6 +130,11 @@ impl<'a> FolderReading<'a> {
         self.messages.mark(i, bit::FOUND | bits);
     }
 
+    /// Whether a file needs another name (see [`FolderReading::rename_doubles`]).
+    pub(super) fn has_to_rename(&self) -> bool {
+        !self.doubles.is_empty() || !self.unwritable.is_empty()
+    }
+
     /// Gives another name to every file whose name another file has, too, or that the UID file
     /// cannot hold. Such a file would be hidden until the other one is removed, and then appear
     /// under the other one's UID.

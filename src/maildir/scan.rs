@@ -11,7 +11,8 @@
 //! - **UIDs are given under the lock only.** A scan reads the UID file, gives UIDs and replaces the
 //!   file under one lock, so two scans never give the same UID. The file is replaced by a rename,
 //!   so a reader without the lock sees the old one or the new one. The file and its directory are
-//!   synced before the scan returns: a UID that a client was told survives a crash. If the file
+//!   synced before the scan returns, the directory without the lock: a UID that a client was told
+//!   survives a crash. If the file
 //!   cannot be written, the old one stays, the scan removes what it has delivered, and it fails.
 //! - **A full disk** must not lock anybody out. The scan reserves room for the UID file before it
 //!   touches `new`, where the file system can do that. If there is none, new mail stays in `new`,
@@ -33,14 +34,19 @@
 //!   finds it in `cur`. A move never replaces a file.
 //! - **A message that comes back** into `new` from `cur` keeps its UID, which belongs to its name.
 //! - **Delivery**: the file in `tmp` is complete and synced when it is moved into `cur`, under the
-//!   lock. `cur` is synced before the UID is written down, and the UID is written down before the
-//!   client is told. A crash in between leaves a message without a UID, never a UID without its
-//!   message.
+//!   lock. `cur` and the UID file are synced before the client is told. A crash in between leaves a
+//!   message without a UID, or a line without a message, whose UID is not given again.
 //! - **A lock that was taken from us**: another host thought us dead, or another session removed
-//!   our lock in place of a stale one (Courier removes it by the name alone). Then another scan may
-//!   be giving UIDs. So the lock is checked once more before the UID file is replaced, and if it is
-//!   not ours any more the scan starts again. Only the moment between that check and the rename is
-//!   left.
+//!   our lock in place of a stale one (Courier removes it by the name alone), or a hand did. Then
+//!   another scan may be giving UIDs. So when the new UID file is written and synced, the lock must
+//!   still be ours and the UID file the one that was read, or the scan begins anew; and when the
+//!   new file has got its name, the lock is looked at once more. If it was lost by then, the file
+//!   may have replaced that of another scan, so all messages get new UIDs under another
+//!   UIDVALIDITY, before anybody is told one by us.
+//! - **A UID file from a backup**, or one that two scans have written: what the session has told
+//!   its client counts. The next UID is above all that it has told, and where a UID names another
+//!   message than it did, a new UIDVALIDITY begins.
+//! - **Without the lock** a folder is scanned in which nothing has to be written (`unlocked.rs`).
 //! - **An unchanged folder** is not scanned. [`is_unchanged`] compares the times of the directories
 //!   with those that were read *before* their entries. It trusts them only if they lay further back
 //!   than one tick of the clock of file times: two changes within one tick leave the same time.
@@ -51,20 +57,25 @@ mod number;
 mod request;
 mod save;
 mod snapshot;
+mod unlocked;
 
 pub(crate) use request::Mode;
 pub(crate) use snapshot::{Snapshot, is_unchanged};
 
 use super::deliver::{Arrivals, Delivery};
+use super::lock::Lock;
 use super::messages::{Messages, bit};
+use super::stamp::Stamp;
+use super::uiddb::Version;
 use super::{Entered, Error, Store, keywords, names};
 use crate::sys::fs;
-use crate::types::Uid;
+use crate::types::{Uid, UidValidity};
 use collect::Collected;
-use lock::Access;
+use lock::{Access, Turn};
 use number::Uids;
 use request::Request;
-use snapshot::{Proof, uid_file_stamp};
+use save::Saved;
+use snapshot::Proof;
 
 /// How often a scan starts again because its lock was taken from it.
 const MAX_TRIES: u32 = 10;
@@ -92,28 +103,79 @@ pub(crate) fn scan(
     mut deliveries: Vec<Delivery>,
 ) -> Result<Scanned, Error> {
     let mut arrivals = Arrivals::new(dir);
+    let delivers = !deliveries.is_empty();
+    let request = Request { store, dir, mode, previous, doubtful: None, delivers };
+    let mut lock = None;
+    if request.may_go_without_lock() {
+        match without_waiting(&request) {
+            Ok(snapshot) => return Ok(Scanned { snapshot, delivered: Vec::new() }),
+            Err(taken) => lock = taken,
+        }
+    }
+    let mut doubtful = None;
     for _ in 0..MAX_TRIES {
-        let delivers = !deliveries.is_empty() || !arrivals.names().is_empty();
-        let request = Request { store, dir, mode, previous, delivers };
-        if let Some(scanned) = scan_once(&request, &mut deliveries, &mut arrivals)? {
-            arrivals.stay();
-            return Ok(scanned);
+        let request = Request { doubtful, ..request };
+        match scan_once(&request, lock.take(), &mut deliveries, &mut arrivals)? {
+            Try::Done(scanned) => {
+                arrivals.stay();
+                return Ok(*scanned);
+            }
+            Try::Again => {}
+            Try::Doubtful(validity) => doubtful = Some(validity),
         }
     }
     Err(Error::Locked)
 }
 
-/// One try. `None`: the lock was taken from us, and no UID was given. What was delivered is in
-/// `arrivals` then.
+/// Scans without the lock if that does, and with it if it can be had at once and there is something
+/// to write. Otherwise the lock is needed: it comes with the answer if it is taken already.
+fn without_waiting(request: &Request<'_>) -> Result<Snapshot, Option<Lock>> {
+    // What hinders us from taking it, the scan that needs it will say.
+    let attempt = || Lock::attempt(request.store, request.dir).ok().flatten();
+    if request.will_probably_write()
+        && let Some(lock) = attempt()
+    {
+        return Err(Some(lock));
+    }
+    let Some(unlocked) = unlocked::scan(request) else { return Err(None) };
+    if unlocked.has_leftovers
+        && let Some(lock) = attempt()
+    {
+        return Err(Some(lock));
+    }
+    Ok(unlocked.snapshot)
+}
+
+/// What came of one try.
+enum Try {
+    Done(Box<Scanned>),
+    /// Another scan may have given UIDs meanwhile. What was delivered is in `arrivals`.
+    Again,
+    /// The same, but UIDs were written in the file, under this UIDVALIDITY, perhaps over those of
+    /// the other scan. We told nobody.
+    Doubtful(UidValidity),
+}
+
+/// One try.
 fn scan_once(
     request: &Request<'_>,
+    taken: Option<Lock>,
     deliveries: &mut Vec<Delivery>,
     arrivals: &mut Arrivals<'_>,
-) -> Result<Option<Scanned>, Error> {
+) -> Result<Try, Error> {
     let is_repeated = !arrivals.names().is_empty();
-    let access = lock::lock(request)?;
+    let mut access = match lock::lock(request, taken)? {
+        Turn::Ours(access) => access,
+        Turn::Served(snapshot) => {
+            return Ok(Try::Done(Box::new(Scanned { snapshot, delivered: Vec::new() })));
+        }
+    };
     let mut found = collect::collect(request, &access, deliveries, arrivals)?;
-    let Some(uids) = save::save(request, &access, &mut found)? else { return Ok(None) };
+    let uids = match save::save(request, &access, &mut found)? {
+        Saved::Done(uids) => uids,
+        Saved::Again => return Ok(Try::Again),
+        Saved::Doubtful(uids) => return Ok(Try::Doubtful(uids.validity)),
+    };
     let messages = &mut found.messages;
     let delivered = if !uids.saved {
         Vec::new()
@@ -125,20 +187,39 @@ fn scan_once(
     };
     messages.end_scan();
     messages.shrink();
-    let snapshot = snapshot(request, &access, found, uids)?;
-    Ok(Some(Scanned { snapshot, delivered }))
+    let has_news = found.has_news;
+    let uid_file = Version::stamp_now(request.dir);
+    let (snapshot, _) = snapshot(request, &access, found, uids, uid_file)?;
+    access.lock = None;
+    if request.store.config.fsync && uids.saved && has_news {
+        sync(request.dir, !arrivals.names().is_empty())?;
+    }
+    Ok(Try::Done(Box::new(Scanned { snapshot, delivered })))
 }
 
-/// Step 5: reads the keywords, and puts together what the session gets.
+/// Syncs the directories, without the lock: a sync takes longer than all the rest. Whoever reads
+/// the new UID file meanwhile syncs, too, before a client is told its UIDs (`unlocked.rs`, or the
+/// next scan under the lock that gives some).
+fn sync(dir: &Entered, delivered: bool) -> Result<(), Error> {
+    if delivered {
+        let cur = dir.cur().map_err(Error::about("opening", &dir.cur_path()))?;
+        cur.sync().map_err(Error::about("syncing", cur.path()))?;
+    }
+    let failed = |e| Error::failed(format!("writing {}", fs::shown(&dir.uid_file_path())), e);
+    dir.folder().sync().map_err(failed)
+}
+
+/// Step 5: reads the keywords, and puts together what the session gets; whether there are keywords
+/// to be merged.
 fn snapshot(
     request: &Request<'_>,
     access: &Access,
     found: Collected<'_>,
     uids: Uids,
-) -> Result<Snapshot, Error> {
+    uid_file: Option<Stamp>,
+) -> Result<(Snapshot, bool), Error> {
     let Request { store, dir, .. } = *request;
     let Collected { mut messages, index, cur, new_mail, has_room, known, .. } = found;
-    let uid_file = uid_file_stamp(dir);
     let merges = access.is_writable && has_room;
     let read = keywords::read(store, dir, &messages, &index, merges)?;
     drop(index);
@@ -150,7 +231,7 @@ fn snapshot(
     let settled = is_settled && has_room && !read.has_unread;
     log::trace!("{}: {known} known, {} there", fs::shown(dir.path()), messages.len());
     debug_assert!(messages.is_ascending(), "the UIDs of a snapshot ascend");
-    Ok(Snapshot {
+    let snapshot = Snapshot {
         uid_validity: uids.validity,
         uid_next: uids.next,
         messages,
@@ -158,7 +239,8 @@ fn snapshot(
         has_unread_keywords: read.has_unread,
         saved: uids.saved,
         proof: Proof { cur, new_mail, keywords: read.stamp, uid_file, settled },
-    })
+    };
+    Ok((snapshot, read.needs_merge))
 }
 
 /// The UID of the message that was delivered under this name. Its flags may have changed since.

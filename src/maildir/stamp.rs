@@ -43,6 +43,11 @@ impl Stamp {
         self.inode == other.inode
     }
 
+    /// Whether the last change was before `now` (nanoseconds since 1970) by more than `age`.
+    pub(super) fn is_older_than(self, age: i128, now: i128) -> bool {
+        self.mtime.max(self.ctime).saturating_add(age) < now
+    }
+
     /// Whether every change after `now` (nanoseconds since 1970) gives another stamp. That is so if
     /// the last change is further back than one tick.
     pub(super) fn is_settled(self, now: i128) -> bool {

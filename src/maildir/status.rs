@@ -1,15 +1,15 @@
 //! STATUS of a folder that is not selected: the counts of what a scan would find, without moving a
 //! message or giving a UID (STORAGE 1.3).
 
-use super::dir::UID_FILE;
 use super::lock::Lock;
 use super::messages::bit;
 use super::reading::FolderReading;
-use super::stamp::Stamp;
 use super::time::ScanTime;
-use super::{Entered, Error, Store, keywords, uiddb};
+use super::uiddb::{self, Version};
+use super::{Entered, Error, Store, keywords};
 use crate::sys::fs;
 use crate::types::{Flags, UidValidity};
+use std::io;
 
 /// The counts of STATUS (RFC 3501 6.3.10).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,31 +26,24 @@ pub(crate) struct Status {
     pub(crate) unseen: usize,
 }
 
-/// The stamps of the directories before they were read.
-struct Stamps {
-    cur: Option<Stamp>,
-    new_mail: Option<Stamp>,
-}
+/// How often a folder is counted whose UID file is replaced meanwhile.
+const MAX_COUNTS: u32 = 3;
 
-/// Counts a folder's messages. The lock would cost more than the counting, so this tries without
-/// it: if the stamps of the UID file and of the directories are the same before and after, and a
-/// change would have changed them, the counts are those of one moment. Otherwise it counts again
-/// under the lock.
+/// Counts a folder's messages, without the lock if the UID file stays the same meanwhile: all that
+/// is not in it then has no UID yet. Otherwise it counts again under the lock.
 pub(crate) fn read(store: &Store, dir: &Entered) -> Result<Status, Error> {
-    let time = ScanTime::of(None);
-    let uid_file = || dir.folder().stat(UID_FILE).ok().map(|stat| Stamp::of(&stat));
-    let before = uid_file().filter(|stamp| stamp.is_settled(time.nanos) && dir.keywords().is_ok());
-    if before.is_some()
-        && let Ok((status, stamps)) = count(store, dir, &time)
-    {
-        let same = |part: &[u8], old: Option<Stamp>| {
-            old.is_none_or(|stamp| stamp.is_settled(time.nanos))
-                && Stamp::of_directory(dir.folder(), part) == old
-        };
-        let is_unchanged =
-            stamps.cur.is_some() && same(b"cur", stamps.cur) && same(b"new", stamps.new_mail);
-        if is_unchanged && uid_file() == before {
-            return Ok(status);
+    for _ in 0..MAX_COUNTS {
+        // Without the directory the lock is taken to make it.
+        if dir.keywords().is_err() {
+            break;
+        }
+        match count(store, dir, &ScanTime::unlocked(dir), false) {
+            Ok((status, version)) if version.is_current(dir) => match status {
+                Some(status) => return Ok(status),
+                None => break,
+            },
+            Ok(_) => {}
+            Err(_) => break,
         }
     }
     read_locked(store, dir)
@@ -69,27 +62,42 @@ fn read_locked(store: &Store, dir: &Entered) -> Result<Status, Error> {
         // We do not need it here.
         let _ = keywords::make_directory(dir);
     }
-    count(store, dir, &time).map(|(status, _)| status)
+    let (status, _) = count(store, dir, &time, true)?;
+    status.ok_or_else(|| Error::failed("counting", io::Error::other("no UIDVALIDITY")))
 }
 
-/// The counts, and the stamps of the directories that they come from.
-fn count(store: &Store, dir: &Entered, time: &ScanTime) -> Result<(Status, Stamps), Error> {
-    let file = uiddb::read(dir)?;
+/// The counts, and the UID file that they come from. Without the lock a message may be on its way
+/// from `new` to `cur`: it is in the list of `new`, which is read first. `None`: there is no
+/// UIDVALIDITY, and the lock is not held.
+fn count(
+    store: &Store,
+    dir: &Entered,
+    time: &ScanTime,
+    is_locked: bool,
+) -> Result<(Option<Status>, Version), Error> {
+    let (file, version) = uiddb::read(dir)?;
+    if file.validity.is_none() && !is_locked {
+        return Ok((None, version));
+    }
     let mut reading = FolderReading::new(store, dir, file.messages);
+    let names = reading.list_new()?;
     reading.read_cur(time.nanos)?;
-    for name in reading.list_new()? {
+    for name in names {
         // A scan will give a message its old UID back if it has one and is not in `cur`, and a new
         // name to a file whose name is taken.
         if reading.found_in_new(&name) {
             continue;
         }
         if reading.messages.find(&reading.index, &name).is_some() {
+            // By now it may be the very file that is in `cur`.
+            if !dir.new_mail().is_ok_and(|new_mail| new_mail.stat(&name).is_ok()) {
+                continue;
+            }
             reading.messages.push_named(&name, bit::FRESH | bit::FOUND);
         } else {
             reading.add(&name, 0);
         }
     }
-    let stamps = Stamps { cur: reading.cur, new_mail: reading.new_mail };
     let mut messages = reading.messages;
     messages.keep(bit::FOUND);
     let recent = messages.count(bit::FRESH);
@@ -105,5 +113,5 @@ fn count(store: &Store, dir: &Entered, time: &ScanTime) -> Result<(Status, Stamp
         uid_validity: validity,
         unseen,
     };
-    Ok((status, stamps))
+    Ok((Some(status), version))
 }

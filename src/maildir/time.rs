@@ -1,6 +1,7 @@
 //! The time by which a scan judges. Files are dated by the file system's clock, which over NFS is
 //! another machine's.
 
+use super::Entered;
 use super::lock::{Lock, MAX_CLOCK_SKEW};
 use crate::sys::clock;
 
@@ -14,6 +15,14 @@ pub(super) struct ScanTime {
 }
 
 impl ScanTime {
+    /// The time for a reading without the lock. A file system of this machine has our clock.
+    pub(super) fn unlocked(dir: &Entered) -> ScanTime {
+        if !dir.folder().is_local() {
+            return ScanTime::of(None);
+        }
+        ScanTime { seconds: clock::now().0, nanos: clock::now_nanos() }
+    }
+
     /// The time at which the file system has dated the lock; without a lock, our own time, which is
     /// made early enough for the file system's clock.
     pub(super) fn of(lock: Option<&Lock>) -> ScanTime {

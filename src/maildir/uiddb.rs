@@ -4,10 +4,12 @@
 
 use super::dir::{MAX_CONTROL_FILE, UID_FILE};
 use super::messages::Messages;
+use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
 use super::{Entered, Error, Store};
 use crate::sys::fs;
 use crate::types::{UidValidity, number};
+use std::fs::File;
 use std::io::{self, Seek, Write};
 
 /// What a UID file says.
@@ -38,11 +40,41 @@ impl UidFile {
     }
 }
 
+/// Which UID file was read. It is kept open, so that no later one can have its inode.
+pub(super) struct Version {
+    stamp: Option<Stamp>,
+    _file: Option<File>,
+}
+
+impl Version {
+    /// Whether this is still the folder's UID file. What it says of a name stays true in any case.
+    pub(super) fn is_current(&self, dir: &Entered) -> bool {
+        Version::stamp_now(dir) == self.stamp
+    }
+
+    /// The stamp of the folder's UID file as it is now; `None` if there is none.
+    pub(super) fn stamp_now(dir: &Entered) -> Option<Stamp> {
+        dir.folder().stat(UID_FILE).ok().map(|stat| Stamp::of(&stat))
+    }
+
+    /// The stamp of the file that was read; `None` if there was none.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+}
+
 /// Reads the UID file of a folder. A missing file is as an empty one.
-pub(super) fn read(dir: &Entered) -> Result<UidFile, Error> {
-    match dir.folder().read_control(UID_FILE, MAX_CONTROL_FILE) {
-        Ok(data) => Ok(parse(data)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(UidFile::absent()),
+pub(super) fn read(dir: &Entered) -> Result<(UidFile, Version), Error> {
+    let read = dir.folder().open(UID_FILE).and_then(|(file, stat)| {
+        Ok((parse(fs::read_all(&file, stat.len(), MAX_CONTROL_FILE)?), file, stat))
+    });
+    match read {
+        Ok((parsed, file, stat)) => {
+            Ok((parsed, Version { stamp: Some(Stamp::of(&stat)), _file: Some(file) }))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Ok((UidFile::absent(), Version { stamp: None, _file: None }))
+        }
         // A damaged file system or a missing right: new UIDs for all messages would be worse.
         Err(e) => Err(Error::about("reading", &dir.uid_file_path())(e)),
     }
@@ -227,15 +259,8 @@ impl<'a> Draft<'a> {
         Ok(draft)
     }
 
-    /// Writes the file, syncs it and puts it in the place of the old one, which stays if any of
-    /// this fails. `sync_directory`: whether the directory is synced, too, for a client will be
-    /// told what the file has. If only that fails, the new file is in its place.
-    pub(super) fn write(
-        self,
-        header: Header,
-        messages: &Messages,
-        sync_directory: bool,
-    ) -> io::Result<()> {
+    /// Writes the file and syncs it. It is not in its place yet.
+    pub(super) fn write(self, header: Header, messages: &Messages) -> io::Result<Written<'a>> {
         let Draft { store, dir, file, is_reserved } = self;
         let mut out = Vec::with_capacity(CHUNK.saturating_add(512));
         out.extend_from_slice(b"1 ");
@@ -266,11 +291,21 @@ impl<'a> Draft<'a> {
         if store.config.fsync {
             fs::sync_file(file.file()?)?;
         }
-        file.rename_to(dir.folder(), UID_FILE)?;
-        if store.config.fsync && sync_directory {
-            dir.folder().sync()?;
-        }
-        Ok(())
+        Ok(Written { dir, file })
+    }
+}
+
+/// A new UID file that is complete and on disk, but not in its place yet.
+pub(super) struct Written<'a> {
+    dir: &'a Entered,
+    file: TemporaryFile,
+}
+
+impl Written<'_> {
+    /// Puts it in the place of the old one, which stays if this fails. It stays after a crash only
+    /// when the folder's directory is synced, too.
+    pub(super) fn put(self) -> io::Result<()> {
+        self.file.rename_to(self.dir.folder(), UID_FILE)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What kind of file system a directory is on.
 
 use nix::sys::statfs::fstatfs;
-use std::fs::File;
+use std::os::fd::AsFd;
 
 /// File systems on which other hosts may change a directory without this kernel being told: the
 /// types that statfs(2) gives (`linux/magic.h`, and the headers of those that are not in Linux).
@@ -41,7 +41,7 @@ fn is_shared_type(kind: u32) -> bool {
 
 /// Whether other hosts may change this directory without this kernel noticing it. `false` where the
 /// system does not say what it is on.
-pub(crate) fn is_shared_between_hosts(dir: &File) -> bool {
+pub(crate) fn is_shared_between_hosts(dir: impl AsFd) -> bool {
     // The types have 32 bits, in a word whose size and sign depend on the machine.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fstatfs(dir).is_ok_and(|found| is_shared_type(found.filesystem_type().0 as u32))
@@ -52,6 +52,7 @@ pub(crate) fn is_shared_between_hosts(dir: &File) -> bool {
 mod tests {
     use super::*;
     use nix::sys::statfs;
+    use std::fs::File;
 
     #[test]
     fn shared_between_hosts() {

@@ -134,11 +134,22 @@ fn nothing_is_answered_before_it_is_on_disk() {
         from,
         &[
             ("fsync", &["/tmp/", "_0.host.example"]),
+            ("linkat", &["courier.lock"]),
             ("renameat2", &["_0.host.example", "/cur/"]),
-            ("fsync", &["/cur>"]),
         ],
     );
+    // The directories are synced when others can have the lock.
     trace.order(trace.order(at, database), &[("write", &["OK [APPENDUID"])]);
+    trace.order(
+        at,
+        &[
+            ("rename", &["_imapuid_", "courierimapuiddb"]),
+            ("unlink", &["courier.lock"]),
+            ("fsync", &["/cur>"]),
+            ("fsync", &["/Maildir>"]),
+            ("write", &["OK [APPENDUID"]),
+        ],
+    );
     assert!(trace.find(from, "write", &["APPENDUID"]) > trace.find(from, "fsync", &["/Maildir>"]));
     // The keyword list, where it was merged.
     trace.order(
@@ -158,7 +169,6 @@ fn nothing_is_answered_before_it_is_on_disk() {
             ("linkat", &["/proc/self/fd/", ".box/tmp/"]),
             ("linkat", &["/proc/self/fd/", ".box/tmp/"]),
             ("renameat2", &[".box/cur/"]),
-            ("fsync", &[".box/cur>"]),
         ],
     );
     trace.order(
@@ -166,6 +176,7 @@ fn nothing_is_answered_before_it_is_on_disk() {
         &[
             ("fsync", &["_imapuid_"]),
             ("rename", &[".box/courierimapuiddb"]),
+            ("fsync", &[".box/cur>"]),
             ("fsync", &["/.box>"]),
             ("write", &["COPYUID"]),
         ],
@@ -234,9 +245,9 @@ fn a_copy_where_linking_fails_is_synced() {
             ("openat", &[".box/tmp/", "O_CREAT", "S=14"]),
             ("fsync", &["S=14"]),
             ("renameat2", &["S=14", ".box/cur/"]),
-            ("fsync", &[".box/cur>"]),
             ("fsync", &["_imapuid_"]),
             ("rename", &[".box/courierimapuiddb"]),
+            ("fsync", &[".box/cur>"]),
             ("fsync", &["/.box>"]),
             ("write", &["COPYUID"]),
         ],
@@ -358,19 +369,11 @@ fn who_has_lost_the_lock_gives_no_uids() {
     let maildir = Maildir::new();
     maildir.session(&[]).cmd("SELECT INBOX").has("* 0 EXISTS");
     let ours = postrider();
-    // The eleventh reading of a directory is that of `new`, when the session looks again: by then
-    // it has seen `cur`.
-    let inject = "inject=getdents64:delay_enter=1500000:when=11";
-    let args = [
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=getdents64",
-        "-e",
-        inject,
-        ours.to_str().unwrap(),
-        "./Maildir",
-    ];
+    // SELECT syncs the folder's directory, since the UID file is young. The second sync is that of
+    // the new UID file, when the session looks again: by then it has seen `cur`.
+    let inject = "inject=fsync:delay_exit=1500000:when=2";
+    let args =
+        ["-o", "/dev/null", "-e", "trace=fsync", "-e", inject, ours.to_str().unwrap(), "./Maildir"];
     let mut slow = maildir.start(strace, &[], &args);
     assert_eq!(slow.line(), "* PREAUTH Ready.", "{}", slow.story());
     slow.cmd("SELECT INBOX").has("* 0 EXISTS");

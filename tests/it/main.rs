@@ -24,6 +24,7 @@ mod realtime;
 mod refusals;
 mod sessions;
 mod settings;
+mod stolen_lock;
 mod stress;
 #[path = "../stress/engine/mod.rs"]
 mod stress_engine;

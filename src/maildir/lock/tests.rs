@@ -131,12 +131,12 @@ fn the_living_do_not_inherit_the_locks_of_the_dead() {
 #[test]
 fn what_was_waited_for_in_vain_is_told() {
     let f = folder();
-    let tmp = f.dir.enter().unwrap().tmp().unwrap().clone();
+    let dir = f.dir.enter().unwrap();
     let path = f.lock().display().to_string();
-    let wait = |content: &str| Wait {
-        tmp: tmp.clone(),
-        begun: clock::monotonic(),
-        last: Some(Observed { content: content.into(), age: 7_300_000_000 }),
+    let wait = |content: &str| {
+        let mut wait = Wait::begin(&f.store, &dir);
+        wait.last = Some(Observed { content: content.into(), age: 7_300_000_000 });
+        wait
     };
     assert_eq!(
         wait("12:h").to_string(),

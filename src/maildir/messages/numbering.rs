@@ -16,6 +16,18 @@ impl Messages {
         self.records.is_sorted_by_key(|r| r.uid)
     }
 
+    /// Whether a UID names another message there than here. Both are in the order of their UIDs.
+    pub(in crate::maildir) fn contradict(&self, there: &Messages) -> bool {
+        let mut there_at = 0;
+        self.records.iter().filter(|here| here.uid != 0).any(|here| {
+            let rest = there.records.get(there_at..).unwrap_or_default();
+            let skip = rest.iter().take_while(|r| r.uid < here.uid).count();
+            there_at = there_at.saturating_add(skip);
+            let same = rest.get(skip).filter(|r| r.uid == here.uid);
+            same.is_some_and(|r| there.key_of(r) != self.key_of(here))
+        })
+    }
+
     /// Whether every message has a UID, and a greater one than the message before it.
     pub(in crate::maildir) fn is_ascending(&self) -> bool {
         let mut last = 0;

@@ -8,7 +8,7 @@ use crate::maildir::index::Index;
 use crate::maildir::messages::{Messages, bit};
 use crate::maildir::reading::FolderReading;
 use crate::maildir::stamp::Stamp;
-use crate::maildir::uiddb::{self, Draft, UidFile};
+use crate::maildir::uiddb::{self, Draft, UidFile, Version};
 use crate::maildir::{Error, Store};
 use crate::sys::{breath, fs};
 use crate::types::UidValidity;
@@ -37,6 +37,8 @@ pub(super) struct Collected<'a> {
     pub(super) has_room: bool,
     /// A temporary UID file with room on the disk for all messages.
     pub(super) draft: Option<Draft<'a>>,
+    /// Which UID file was read; `None` where the last scan stands in its place.
+    pub(super) version: Option<Version>,
     /// How many messages the UID file has, for the log.
     pub(super) known: usize,
 }
@@ -50,6 +52,9 @@ pub(super) struct FileUids {
     pub(super) before: Option<UidValidity>,
     /// The next UID.
     pub(super) next: u32,
+    /// Whether all messages get new UIDs, because those in the file name other messages than they
+    /// did.
+    pub(super) is_replaced: bool,
 }
 
 /// Reads the UID file and the folder, delivers, and moves `new` to `cur`. `arrivals` are deliveries
@@ -61,9 +66,19 @@ pub(super) fn collect<'a>(
     arrivals: &mut Arrivals<'_>,
 ) -> Result<Collected<'a>, Error> {
     let Request { store, dir, .. } = *request;
-    let file = request.unsaved().map_or_else(|| uiddb::read(dir), |p| Ok(in_place_of_file(p)))?;
+    let (file, version) = match request.unsaved() {
+        Some(previous) => (in_place_of_file(previous), None),
+        None => uiddb::read(dir).map(|(file, version)| (file, Some(version)))?,
+    };
     let known = file.messages.len();
-    let uids = FileUids { validity: file.validity, before: file.before, next: file.next };
+    let by_session = request.compare_with_known(&file);
+    let uids = FileUids {
+        validity: file.validity,
+        before: file.before,
+        next: by_session.next,
+        is_replaced: by_session.is_replaced,
+    };
+    let is_stale = file.stale || file.next != uids.next;
     let mut reading = FolderReading::new(store, dir, file.messages);
     deliver(store, deliveries, arrivals)?;
     for name in arrivals.names() {
@@ -81,13 +96,15 @@ pub(super) fn collect<'a>(
         }
         (None, access.has_room)
     };
-    let FolderReading { mut messages, index, cur, new_mail, is_stale, .. } = reading;
+    let is_stale = is_stale || reading.is_stale;
+    let FolderReading { mut messages, index, cur, new_mail, .. } = reading;
     let read = messages.len();
     messages.keep(bit::FOUND);
     let has_news = messages.count(bit::FRESH) > 0
         || messages.count(bit::DOUBLED) > 0
-        || uids.validity.is_none();
-    let is_stale = is_stale || file.stale || messages.len() != read;
+        || uids.validity.is_none()
+        || uids.is_replaced;
+    let is_stale = is_stale || messages.len() != read;
     // The index stays right if no message changes its position any more.
     let keeps_positions = messages.len() == read && !has_news;
     let index = if keeps_positions { OnceCell::from(index) } else { OnceCell::new() };
@@ -101,6 +118,7 @@ pub(super) fn collect<'a>(
         is_stale,
         has_room,
         draft,
+        version,
         known,
     })
 }
@@ -118,7 +136,7 @@ fn in_place_of_file(previous: &Snapshot) -> UidFile {
     }
 }
 
-/// Puts the deliveries into `cur`, on disk.
+/// Puts the deliveries into `cur`.
 fn deliver(
     store: &Store,
     deliveries: &mut Vec<Delivery>,
@@ -128,13 +146,10 @@ fn deliver(
         return Ok(());
     }
     let dir = arrivals.dir();
-    let cur = dir.cur().map_err(Error::about("opening", &dir.cur_path()))?;
+    dir.cur().map_err(Error::about("opening", &dir.cur_path()))?;
     for mut delivery in deliveries.drain(..) {
         breath::breathe()?;
         arrivals.add(delivery.put(store, dir)?);
-    }
-    if store.config.fsync {
-        cur.sync().map_err(Error::about("syncing", cur.path()))?;
     }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Step 1 of a scan: the folder's lock, the time, and what may be written.
 
 use super::request::{Mode, Request};
-use crate::maildir::lock::Lock;
+use super::snapshot::Snapshot;
+use super::unlocked;
+use crate::maildir::lock::{Lock, Wait};
 use crate::maildir::time::ScanTime;
+use crate::maildir::uiddb::Version;
 use crate::maildir::{Error, upkeep};
 use crate::sys::fs;
 use std::io;
@@ -19,10 +22,24 @@ pub(super) struct Access {
     pub(super) time: ScanTime,
 }
 
-/// Takes the folder's lock, and removes what was left over in `tmp`.
-pub(super) fn lock(request: &Request<'_>) -> Result<Access, Error> {
+/// What a wait for the lock has led to.
+pub(super) enum Turn {
+    /// The scan can begin.
+    Ours(Access),
+    /// Another session has done what there was to do.
+    Served(Snapshot),
+}
+
+/// Takes the folder's lock, unless it was taken already, and removes what was left over in `tmp`.
+pub(super) fn lock(request: &Request<'_>, taken: Option<Lock>) -> Result<Turn, Error> {
     let Request { store, dir, .. } = *request;
-    let (lock, has_room) = lock_if_possible(request)?;
+    let (lock, has_room) = match taken {
+        Some(lock) => (Some(lock), true),
+        None => match lock_if_possible(request)? {
+            Taken::Lock(lock, has_room) => (lock, has_room),
+            Taken::Needless(snapshot) => return Ok(Turn::Served(snapshot)),
+        },
+    };
     let time = ScanTime::of(lock.as_ref());
     if lock.is_some() {
         upkeep::purge_tmp(store, dir, time.seconds);
@@ -30,24 +47,51 @@ pub(super) fn lock(request: &Request<'_>) -> Result<Access, Error> {
     let is_writable = lock.is_some()
         && dir.folder().is_writable()
         && dir.tmp().is_ok_and(|tmp| tmp.is_writable());
-    Ok(Access { lock, has_room, is_writable, time })
+    Ok(Turn::Ours(Access { lock, has_room, is_writable, time }))
 }
 
-/// The lock, and whether there is room on the disk. Nothing is delivered without a lock. Otherwise
-/// a folder can be scanned without one where we cannot write at all, and where the disk is full.
-fn lock_if_possible(request: &Request<'_>) -> Result<(Option<Lock>, bool), Error> {
+enum Taken {
+    /// The lock, and whether there is room on the disk.
+    Lock(Option<Lock>, bool),
+    /// There is no need for it any more.
+    Needless(Snapshot),
+}
+
+/// Waits for the lock. Nothing is delivered without it. Otherwise a folder can be scanned without
+/// one where we cannot write at all, and where the disk is full.
+fn lock_if_possible(request: &Request<'_>) -> Result<Taken, Error> {
     let Request { store, dir, mode, delivers, .. } = *request;
-    match Lock::acquire(store, dir) {
-        Ok(lock) => Ok((Some(lock), true)),
+    match wait(request) {
+        Ok(taken) => Ok(taken),
         Err(e) if delivers => Err(e),
-        Err(e) if mode == Mode::ReadOnly && cannot_be_locked(&e) => Ok((None, true)),
+        Err(e) if mode == Mode::ReadOnly && cannot_be_locked(&e) => Ok(Taken::Lock(None, true)),
         Err(e) => match e.io().filter(|e| fs::is_full(e)) {
             Some(full) => {
                 store.ran_out_of_room(&dir.tmp_path(), full);
-                Ok((None, false))
+                Ok(Taken::Lock(None, false))
             }
             None => Err(e),
         },
+    }
+}
+
+/// Waits for the lock, or until whoever has it has given the UIDs: of many sessions that are told
+/// of a delivery at once, one gives its UID, and the others read it.
+fn wait(request: &Request<'_>) -> Result<Taken, Error> {
+    let Request { store, dir, .. } = *request;
+    let mut wait = Wait::begin(store, dir);
+    let mut seen = Version::stamp_now(dir);
+    loop {
+        if let Some(lock) = wait.turn()? {
+            return Ok(Taken::Lock(Some(lock), true));
+        }
+        let now = Version::stamp_now(dir);
+        if request.may_go_without_lock()
+            && std::mem::replace(&mut seen, now) != now
+            && let Some(unlocked) = unlocked::scan(request)
+        {
+            return Ok(Taken::Needless(unlocked.snapshot));
+        }
     }
 }
 

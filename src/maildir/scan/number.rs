@@ -18,25 +18,26 @@ pub(super) struct Uids {
     pub(super) saved: bool,
 }
 
-/// Numbers the messages, to be saved. If there are not enough UIDs left, all messages get new ones
-/// under another UIDVALIDITY.
+/// Numbers the messages, to be saved. If there are not enough UIDs left, or those in the
+/// file name other messages than they did, all messages get new ones under another UIDVALIDITY.
 pub(super) fn number(
     request: &Request<'_>,
     seconds: i64,
     found: &mut Collected<'_>,
 ) -> Result<Uids, Error> {
-    let FileUids { validity, before, next } = found.uids;
+    let FileUids { validity, before, next, is_replaced } = found.uids;
     // Never a UIDVALIDITY under which this session has announced UIDs without saving them, nor that
     // of a UID file which vanished in its first second.
     let seen = request.previous.map(|previous| previous.uid_validity);
     let old = before.max(request.store.unsaved_validity()).max(seen);
     let validity = validity.unwrap_or_else(|| fresh_validity(seconds, old));
-    if let Some(next) = found.messages.number(next) {
+    if !is_replaced && let Some(next) = found.messages.number(next) {
         return Ok(Uids { validity, next, saved: true });
     }
     found.messages.forget_uids();
     let next = number_all(&mut found.messages, 1)?;
-    Ok(Uids { validity: fresh_validity(seconds, Some(validity)), next, saved: true })
+    let validity = fresh_validity(seconds, old.max(Some(validity)));
+    Ok(Uids { validity, next, saved: true })
 }
 
 /// Numbers the messages where UIDs cannot be saved.
@@ -65,7 +66,12 @@ pub(super) fn number_unsaved(
     } else {
         Rest::Anew
     };
-    let numbered = number_rest(messages, *uids, rest, fresh)?;
+    let numbered = if uids.is_replaced {
+        messages.forget_uids();
+        Uids { validity: fresh, next: number_all(messages, 1)?, saved: false }
+    } else {
+        number_rest(messages, *uids, rest, fresh)?
+    };
     if !numbered.saved {
         store.set_unsaved_validity(numbered.validity);
     }
@@ -128,7 +134,12 @@ mod tests {
             for name in fresh {
                 m.push_named(name.as_bytes(), bit::FRESH);
             }
-            let uids = FileUids { validity: file.and_then(UidValidity::new), before: None, next };
+            let uids = FileUids {
+                validity: file.and_then(UidValidity::new),
+                before: None,
+                next,
+                is_replaced: false,
+            };
             let fresh = UidValidity::new(777).unwrap();
             let Uids { validity, next, saved } = number_rest(&mut m, uids, rest, fresh).unwrap();
             let all: Vec<_> = (0..m.len())

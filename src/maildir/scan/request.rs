@@ -1,7 +1,11 @@
 //! What a scan is asked to do. Every step of it takes this.
 
 use super::snapshot::Snapshot;
+use crate::maildir::messages::bit;
+use crate::maildir::stamp::Stamp;
+use crate::maildir::uiddb::UidFile;
 use crate::maildir::{Entered, Store};
+use crate::types::UidValidity;
 
 /// What a scan is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +25,8 @@ pub(super) struct Request<'a> {
     pub(super) mode: Mode,
     /// The last scan of the same selection.
     pub(super) previous: Option<&'a Snapshot>,
+    /// The UIDVALIDITY under which a try before this one has written UIDs without the lock.
+    pub(super) doubtful: Option<UidValidity>,
     /// Whether messages are delivered: then UIDs have to be saved.
     pub(super) delivers: bool,
 }
@@ -30,5 +36,45 @@ impl<'a> Request<'a> {
     /// selected, or the client would see them change.
     pub(super) fn unsaved(&self) -> Option<&'a Snapshot> {
         self.previous.filter(|previous| !previous.is_saved())
+    }
+
+    /// The next UID above those that this session knows under this UIDVALIDITY, and whether it
+    /// knows one of these UIDs under another name: then the folder is not the one that it was. A
+    /// UID file from a backup, or one that two sessions have written at once, can be like that.
+    /// The same if we were one of the two.
+    pub(super) fn compare_with_known(&self, file: &UidFile) -> Known {
+        let doubtful = self.doubtful.is_some() && self.doubtful == file.validity;
+        let mut known = Known { next: file.next, is_replaced: doubtful };
+        if let Some(previous) = self.previous
+            && file.validity == Some(previous.uid_validity)
+        {
+            known.next = known.next.max(previous.uid_next);
+            known.is_replaced |= previous.messages.contradict(&file.messages);
+        }
+        known
+    }
+}
+
+/// What a UID file is beside what the session knows.
+pub(super) struct Known {
+    /// Above every UID that the session knows.
+    pub(super) next: u32,
+    /// Whether UIDs name other messages than they did.
+    pub(super) is_replaced: bool,
+}
+
+impl Request<'_> {
+    /// Whether a scan without the lock may do. UIDs that could not be saved go on only in a locked
+    /// scan, which may be able to save them.
+    pub(super) fn may_go_without_lock(&self) -> bool {
+        !self.delivers && self.unsaved().is_none() && self.store.config.use_locks
+    }
+
+    /// Whether there is probably something to write: messages were removed, or keywords changed.
+    pub(super) fn will_probably_write(&self) -> bool {
+        let Some(previous) = self.previous else { return false };
+        previous.messages.count(bit::GONE) > 0
+            || previous.proof.keywords
+                != Stamp::of_directory(self.dir.folder(), b"courierimapkeywords")
     }
 }

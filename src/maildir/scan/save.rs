@@ -5,51 +5,79 @@ use super::lock::Access;
 use super::number::{Uids, number, number_unsaved};
 use super::request::Request;
 use crate::maildir::Error;
+use crate::maildir::lock::Lock;
 use crate::maildir::uiddb::{self, Draft};
 use crate::sys::fs;
 
-/// Gives UIDs to the messages without one and saves them, where that is possible. `None`: the lock
-/// was taken from us, and nothing was saved.
+/// What came of saving the UIDs.
+pub(super) enum Saved {
+    /// They hold.
+    Done(Uids),
+    /// Another scan may be under way: begin anew. Nothing was written.
+    Again,
+    /// The same, but they were written.
+    Doubtful(Uids),
+}
+
+/// What came of writing the UID file.
+enum Written {
+    Done,
+    /// There is no room for it.
+    NoRoom,
+    Again,
+    Doubtful,
+}
+
+/// Gives UIDs to the messages without one and saves them, where that is possible.
 pub(super) fn save(
     request: &Request<'_>,
     access: &Access,
     found: &mut Collected<'_>,
-) -> Result<Option<Uids>, Error> {
+) -> Result<Saved, Error> {
     let draft = found.draft.take();
     if access.is_writable && request.unsaved().is_none() && found.has_room {
         let uids = number(request, access.time.seconds, found)?;
         if !found.is_stale && !found.has_news {
-            return Ok(Some(uids));
+            return Ok(Saved::Done(uids));
         }
-        // Another scan may be under way, and give UIDs of its own.
-        if access.lock.as_ref().is_some_and(|lock| !lock.is_ours()) {
-            return Ok(None);
+        match write(request, access, found, uids, draft)? {
+            Written::Done => return Ok(Saved::Done(uids)),
+            Written::Again => return Ok(Saved::Again),
+            Written::Doubtful => return Ok(Saved::Doubtful(uids)),
+            Written::NoRoom => found.has_room = false,
         }
-        if write(request, found, uids, draft)? {
-            return Ok(Some(uids));
-        }
-        found.has_room = false;
     }
-    number_unsaved(request, access.time.seconds, found).map(Some)
+    number_unsaved(request, access.time.seconds, found).map(Saved::Done)
 }
 
-/// Writes the UID file; `false` if there is no room for it. A file that only has something stale in
-/// it may stay as it is: an account that is full can still be opened, and emptied.
+/// Writes the UID file. One that only has something stale in it may stay as it is: an account that
+/// is full can still be opened, and emptied.
 fn write(
     request: &Request<'_>,
+    access: &Access,
     found: &Collected<'_>,
     uids: Uids,
     draft: Option<Draft<'_>>,
-) -> Result<bool, Error> {
+) -> Result<Written, Error> {
     let Request { store, dir, delivers, .. } = *request;
     let begins_anew = found.uids.validity.is_some_and(|old| old != uids.validity);
     let header = uiddb::Header { validity: uids.validity, next: uids.next };
     let draft = draft.map_or_else(|| Draft::new(store, dir), Ok);
-    let sync_directory = found.has_news || begins_anew;
-    let written = draft.and_then(|draft| draft.write(header, &found.messages, sync_directory));
-    let Err(e) = written else {
-        store.has_room();
-        return Ok(true);
+    let is_ours = || access.lock.as_ref().is_none_or(Lock::is_ours);
+    let written = draft.and_then(|draft| draft.write(header, &found.messages)).and_then(|file| {
+        // Another scan may give UIDs of its own meanwhile: it has our lock, or had it and is done.
+        if !is_ours() || found.version.as_ref().is_some_and(|read| !read.is_current(dir)) {
+            return Ok(Written::Again);
+        }
+        file.put()?;
+        Ok(if is_ours() { Written::Done } else { Written::Doubtful })
+    });
+    let e = match written {
+        Ok(written) => {
+            store.has_room();
+            return Ok(written);
+        }
+        Err(e) => e,
     };
     let path = dir.uid_file_path();
     if !found.has_news {
@@ -58,13 +86,13 @@ fn write(
         } else {
             log::error!("{FAILED} {}: {}", fs::shown(&path), fs::error_text(&e));
         }
-        return Ok(true);
+        return Ok(Written::Done);
     }
     if fs::is_full(&e) && !delivers && !begins_anew {
         // What was in `new` is in `cur` now, and stays there unseen: to move it back would wake
         // every session that watches the folder, again and again.
         store.ran_out_of_room(&path, &e);
-        return Ok(false);
+        return Ok(Written::NoRoom);
     }
     Err(Error::failed(format!("{FAILED} {}", fs::shown(&path)), e))
 }

@@ -2,9 +2,9 @@
 //! command can skip the scan.
 
 use crate::maildir::Entered;
-use crate::maildir::dir::UID_FILE;
 use crate::maildir::messages::{Messages, bit};
 use crate::maildir::stamp::Stamp;
+use crate::maildir::uiddb::Version;
 use crate::types::{KeywordTable, UidValidity};
 
 /// A folder as a scan found it.
@@ -69,10 +69,5 @@ pub(crate) fn is_unchanged(dir: &Entered, snapshot: &Snapshot) -> bool {
         && Stamp::of_directory(dir.folder(), b"cur") == old.cur
         && Stamp::of_directory(dir.folder(), b"new") == old.new_mail
         && Stamp::of_directory(dir.folder(), b"courierimapkeywords") == old.keywords
-        && uid_file_stamp(dir) == old.uid_file
-}
-
-/// The stamp of the UID file; `None` if there is none.
-pub(super) fn uid_file_stamp(dir: &Entered) -> Option<Stamp> {
-    dir.folder().stat(UID_FILE).ok().map(|stat| Stamp::of(&stat))
+        && Version::stamp_now(dir) == old.uid_file
 }

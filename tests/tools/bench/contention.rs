@@ -183,7 +183,9 @@ impl Work {
         for (n, name) in COMMANDS.iter().enumerate() {
             let times: Vec<f64> =
                 self.clients.iter().flat_map(|c| c.times[n].iter().copied()).collect();
+            let longest = times.iter().copied().fold(f64::NAN, f64::max);
             figures.add(&format!("{name}, median"), server, median(&times).unwrap_or(f64::NAN));
+            figures.add(&format!("{name}, longest"), server, longest);
         }
         figures.add(REFUSED, server, self.clients.iter().map(|c| c.refused).sum::<u64>() as f64);
         let stuck = self.clients.iter().filter(|c| c.is_stuck).count();
