@@ -2,7 +2,7 @@
 
 use super::lock::Lock;
 use super::scan::Snapshot;
-use super::{Entered, Error, KeywordMode, Store, keywords};
+use super::{Entered, Error, KeywordMode, Store, keywords, write_keywords};
 use crate::sys::{breath, fs};
 use crate::types::limits::MAX_KEYWORDS;
 use crate::types::{KeywordTable, Operation, SetId};
@@ -65,7 +65,7 @@ pub(crate) fn store_keywords(
                 let new = edit.apply(&mut snapshot.keywords, old)?;
                 if new != old {
                     let words: Vec<&[u8]> = snapshot.keywords.names_of(new).collect();
-                    keywords::write_set(store, dir, snapshot.messages.base_name(i), &words)?;
+                    write_keywords::write_set(store, dir, snapshot.messages.base_name(i), &words)?;
                     snapshot.messages.set_keywords(i, new);
                 }
             }
@@ -104,7 +104,7 @@ fn store_carefully(
             let old = on_disk.set(i);
             let new = edit.apply(&mut on_disk.table, old)?;
             let words: Vec<&[u8]> = on_disk.table.names_of(new).collect();
-            if new == old || keywords::write_set_carefully(store, dir, base, &words)? {
+            if new == old || write_keywords::write_set_carefully(store, dir, base, &words)? {
                 let set = snapshot.keywords.set_of(words);
                 snapshot.messages.set_keywords(i, set);
                 break;

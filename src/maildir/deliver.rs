@@ -3,7 +3,7 @@
 
 use super::names::{self, Stem};
 use super::temporary::{TemporaryFile, with_new_name};
-use super::{Entered, Error, Store, keywords};
+use super::{Entered, Error, Store, write_keywords};
 use crate::sys::stat::Stat;
 use crate::sys::{fs, user};
 use crate::types::Flags;
@@ -180,7 +180,7 @@ impl Delivery {
             if !self.keywords.is_empty() && store.config.keywords.is_on() {
                 // First, so that the message is never seen without its keywords (STORAGE 3.3).
                 let names: Vec<&[u8]> = self.keywords.iter().map(Vec::as_slice).collect();
-                keywords::write_set(store, dir, &base, &names)?;
+                write_keywords::write_set(store, dir, &base, &names)?;
             }
             let name = names::with_flags(&base, self.flags);
             match dir.cur().and_then(|cur| self.file.rename_new_to(cur, &name)) {

@@ -49,6 +49,7 @@ pub(crate) mod trash;
 mod uiddb;
 mod upkeep;
 pub(crate) mod watch;
+mod write_keywords;
 
 pub(crate) use config::{Config, KeywordMode};
 pub(crate) use dir::{Dir, Entered};

@@ -78,7 +78,7 @@ mod tests {
         ] {
             assert!(!is_shared_type(local.0 as u32), "{local:?}");
         }
-        assert!(!is_shared_between_hosts(&File::open("/proc").unwrap()));
+        assert!(!is_shared_between_hosts(File::open("/proc").unwrap()));
         assert!(SHARED.is_sorted_by(|a, b| a.0 < b.0), "in order, and none twice");
     }
 }

@@ -76,7 +76,7 @@ fn keywords_the_careful_way() {
     assert!(!d.list("courierimapkeywords").iter().any(|n| n.starts_with(".tmp")));
     // A file that appears while we write is not overwritten.
     d.write("courierimapkeywords/1.a", "Later\n");
-    assert!(!keywords::write_set_carefully(&d.store, &d.enter(), b"1.a", &[b"x"]).unwrap());
+    assert!(!write_keywords::write_set_carefully(&d.store, &d.enter(), b"1.a", &[b"x"]).unwrap());
     assert_eq!(d.read("courierimapkeywords/1.a"), "Later\n");
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::super::testing::{TestFolder, show};
+use super::super::write_keywords::write_set;
 use super::*;
 use crate::maildir::Config;
 
