@@ -27,7 +27,7 @@ pub(super) enum Turn {
     /// The scan can begin.
     Ours(Access),
     /// Another session has done what there was to do.
-    Served(Snapshot),
+    Served(Box<Snapshot>),
 }
 
 /// Takes the folder's lock, unless it was taken already, and removes what was left over in `tmp`.
@@ -54,7 +54,7 @@ enum Taken {
     /// The lock, and whether there is room on the disk.
     Lock(Option<Lock>, bool),
     /// There is no need for it any more.
-    Needless(Snapshot),
+    Needless(Box<Snapshot>),
 }
 
 /// Waits for the lock. Nothing is delivered without it. Otherwise a folder can be scanned without
@@ -90,7 +90,7 @@ fn wait(request: &Request<'_>) -> Result<Taken, Error> {
             && std::mem::replace(&mut seen, now) != now
             && let Some(unlocked) = unlocked::scan(request)
         {
-            return Ok(Taken::Needless(unlocked.snapshot));
+            return Ok(Taken::Needless(Box::new(unlocked.snapshot)));
         }
     }
 }
