@@ -167,7 +167,8 @@ fn scan_once(
     let mut access = match lock::lock(request, taken)? {
         Turn::Ours(access) => access,
         Turn::Served(snapshot) => {
-            return Ok(Try::Done(Box::new(Scanned { snapshot: *snapshot, delivered: Vec::new() })));
+            let scanned = Scanned { snapshot: *snapshot, delivered: Vec::new() };
+            return Ok(Try::Done(Box::new(scanned)));
         }
     };
     let mut found = collect::collect(request, &access, deliveries, arrivals)?;
