@@ -6,8 +6,10 @@ use crate::maildir::{Entered, Store};
 /// What a scan is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
-    /// A folder that cannot be locked is an error.
+    /// Of a folder that cannot be locked or written, the messages with saved UIDs are shown.
     ReadWrite,
+    /// The folder is being made: UIDs that cannot be saved are an error.
+    New,
     /// A folder that cannot be locked or written is shown as it is, with UIDs that hold for this
     /// selection only.
     ReadOnly,
@@ -21,7 +23,7 @@ pub(super) struct Request<'a> {
     pub(super) mode: Mode,
     /// The last scan of the same selection.
     pub(super) previous: Option<&'a Snapshot>,
-    /// Whether messages are delivered: then UIDs have to be saved.
+    /// Whether messages are delivered, or the folder is new: then UIDs have to be saved.
     pub(super) delivers: bool,
 }
 

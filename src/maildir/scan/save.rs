@@ -33,7 +33,7 @@ pub(super) fn save(
     number_unsaved(request, access.time.seconds, found).map(Some)
 }
 
-/// Writes the UID file; `false` if there is no room for it. A file that only has something stale in
+/// Writes the UID file; `false` if that is refused. A file that only has something stale in
 /// it may stay as it is: an account that is full can still be opened, and emptied.
 fn write(
     request: &Request<'_>,
@@ -53,17 +53,15 @@ fn write(
     };
     let path = dir.uid_file_path();
     if !found.has_news {
-        if fs::is_full(&e) {
-            store.ran_out_of_room(&path, &e);
-        } else {
-            log::error!("{}: {e}", fs::shown(&path));
-        }
+        store.complain(&path, &e, "it stays as it is");
         return Ok(true);
     }
-    if fs::is_full(&e) && !delivers && !begins_anew {
+    // Where no message has a saved UID, an empty folder would be shown.
+    let has_some = found.uids.validity.is_some() || fs::is_full(&e);
+    if has_some && !delivers && !begins_anew {
         // What was in `new` is in `cur` now, and stays there unseen: to move it back would wake
         // every session that watches the folder, again and again.
-        store.ran_out_of_room(&path, &e);
+        store.new_mail_is_hidden(&path, &e);
         return Ok(false);
     }
     Err(Error::failed(format!("writing {}", fs::shown(&path)), e))
