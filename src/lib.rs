@@ -109,8 +109,10 @@
 //! - A UID is on disk before a client is told it, under EXAMINE too where the folder can be
 //!   written. Where it cannot, the UIDs that the file has count, and others hold for this
 //!   selection, under a fresh UIDVALIDITY.
-//! - If the new UID database cannot be written, the old one stays and no unsaved UID is told. For
-//!   lack of room such messages stay unannounced and the command succeeds; otherwise it is NO.
+//! - If the lock cannot be made or the new UID database cannot be written, the old one stays and no
+//!   unsaved UID is told. Messages without a saved UID stay unannounced and the command succeeds;
+//!   it is NO where messages are delivered, where a folder is made, and, unless the disk is full,
+//!   where no message has a saved UID.
 //! - If `cur`, `new` and the keywords are proven unchanged, there is no lock, no temporary file and
 //!   no scan. The proof is the times of the directories, where they lie further back than the clock
 //!   of the file system is coarse, from a descriptor opened afresh (NFS caches attributes).

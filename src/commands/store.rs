@@ -56,7 +56,11 @@ struct Storing<'a> {
     by_uid: bool,
     /// Whether a message turned out to be gone.
     missing: bool,
+    /// The refusal of the first message that could not be changed.
+    refused: Option<Error>,
 }
+
+const CANNOT: &str = "[ALERT] Cannot store flags - no write permission or out of disk space.";
 
 impl Storing<'_> {
     /// Changes the messages and sends their flags. The keywords of all of them are changed at once,
@@ -97,16 +101,24 @@ impl Storing<'_> {
         let Span::Messages(range) = span else { return Ok(()) };
         for index in range.clone() {
             breath::breathe()?;
-            match self.change_flags(index)? {
-                true => changed.push(index),
-                false => self.missing = true,
+            match self.change_flags(index) {
+                Ok(true) => changed.push(index),
+                Ok(false) => self.missing = true,
+                // That one file cannot be renamed says nothing of the next. (Its name may be as
+                // long as a name can be.)
+                Err(e) if e.io().is_some() => {
+                    if self.refused.is_none() {
+                        self.refused = Some(self.s.store_error(e, CANNOT));
+                    }
+                }
+                Err(e) => return Err(self.s.store_error(e, CANNOT)),
             }
         }
         Ok(())
     }
 
     /// Changes the system flags of one message; whether it is still there.
-    fn change_flags(&mut self, index: usize) -> Result<bool> {
+    fn change_flags(&mut self, index: usize) -> std::result::Result<bool, maildir::Error> {
         let (s, folder) = (&*self.s, &self.selected.folder);
         let quota = Session::is_counted(folder).then(|| folder.quota(&s.store.config));
         let allowed = flags::allowed(self.selected.rights);
@@ -117,11 +129,7 @@ impl Storing<'_> {
         match dir.and_then(|dir| change::store_flags(&dir, messages, index, &edit)) {
             Ok(_) => Ok(true),
             Err(maildir::Error::Gone) => Ok(false),
-            Err(e) => {
-                const CANNOT: &str =
-                    "[ALERT] Cannot store flags - no write permission or out of disk space.";
-                Err(s.store_error(e, CANNOT))
-            }
+            Err(e) => Err(e),
         }
     }
 
@@ -158,7 +166,7 @@ fn check_folder(selected: &Selected, change: &Change) -> Result<()> {
     Outcome::no(TOO_MANY_KEYWORDS).with_code(Code::Limit).refuse()
 }
 
-/// Changes the messages one by one. A STORE that fails half-way has changed those before.
+/// Changes the messages one by one. A STORE that fails has changed and told those that it could.
 pub(crate) fn run(
     s: &mut Session,
     selected: &mut Selected,
@@ -171,11 +179,15 @@ pub(crate) fn run(
         selected.announce_keywords(s, &change.list.keywords);
     }
     let by_uid = call.uid;
-    let mut storing = Storing { s, selected, change: &change, by_uid, missing: false };
+    let mut storing =
+        Storing { s, selected, change: &change, by_uid, missing: false, refused: None };
     storing.all(&spans)?;
-    let missing = storing.missing;
+    let Storing { missing, refused, .. } = storing;
     if change.touches_keywords() {
         selected.drop_unused_keywords(s);
+    }
+    if let Some(refusal) = refused {
+        return Err(refusal);
     }
     // RFC 2180 4.2.1: with .SILENT, nothing was to be sent of those that are gone.
     if missing && !change.silent {

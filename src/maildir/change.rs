@@ -6,7 +6,7 @@ use super::follow::with_current_name;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
 use super::quota::{self, Action, Quota};
-use super::{Dir, Entered, Error, Store, make_folder, shared_link};
+use super::{Dir, Entered, Error, Store, make_folder, renamed, shared_link};
 use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::sys::stat::Stat;
@@ -33,6 +33,16 @@ pub(crate) fn open(
         }
     })?
     .ok_or(Error::Gone)
+}
+
+/// Opens a message again whose open file was replaced by another host. It has this base name, and
+/// was last seen in `cur` under this file name.
+pub(crate) fn reopen(cur: &Directory, base: &[u8], name: &[u8]) -> io::Result<File> {
+    let opened = cur.open(name).or_else(|e| match renamed::find(cur, base, name) {
+        Some(now) if fs::is_gone(&e) => cur.open(&now),
+        _ => Err(e),
+    });
+    opened.map(|(file, _)| file)
 }
 
 /// A change of system flags.

@@ -25,7 +25,7 @@ use std::time::Duration;
 pub(crate) fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
     let made = make_folder::make(store, dir)
         .map_err(|e| Error::failed(format!("creating {}", fs::shown(dir.path())), e))?;
-    let scanned = scan(store, &made, Mode::ReadWrite, None, Vec::new());
+    let scanned = scan(store, &made, Mode::New, None, Vec::new());
     let done = scanned.and_then(|_| match uiddb::validity_of(&made) {
         // On a full disk a scan goes on without a UID file. A new folder needs one.
         None => Err(Error::failed(

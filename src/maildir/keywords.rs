@@ -23,6 +23,7 @@ use crate::types::number::{self, push as push_number};
 use crate::types::{KeywordTable, SetId};
 use std::cell::OnceCell;
 use std::io::{self, Write};
+use std::path::Path;
 use std::rc::Rc;
 
 /// The keywords of a folder as they are on disk.
@@ -170,16 +171,15 @@ impl<'a> Reading<'a> {
         index: &'a OnceCell<Index>,
     ) -> Reading<'a> {
         let keywords = FolderKeywords::none(messages, None);
-        let (found, unknown, scratch) = (Vec::new(), Vec::new(), Vec::new());
         Reading {
             store,
             dir,
             messages,
             index,
             keywords,
-            found,
-            unknown,
-            scratch,
+            found: Vec::new(),
+            unknown: Vec::new(),
+            scratch: Vec::new(),
             has_list: false,
             is_stale: false,
         }
@@ -198,23 +198,24 @@ impl<'a> Reading<'a> {
             // Nobody has ever set a keyword here, and we could not make the directory.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             // Mail without keywords is better than no mail.
-            Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
-                log::error!("{}: {}", fs::shown(&path), fs::error_text(&e));
-                self.keywords.has_unread = true;
+            Err(e) => {
+                self.cannot_read(&path, &e);
                 return Ok(());
             }
-            other => other?,
+            Ok(opened) => opened,
         };
-        self.keywords.stamp = Some(Stamp::of(&Stat::of(&entries)?));
+        self.keywords.stamp = Stat::of(&entries).ok().map(|stat| Stamp::of(&stat));
         match here.read_control(LIST, MAX_CONTROL_FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
-                log::error!("{}/:list: {}", fs::shown(&path), fs::error_text(&e));
-                self.keywords.has_unread = fs::is_unreadable(&e);
+            Err(e) => {
+                self.cannot_read(&path.join(":list"), &e);
+                self.keywords.has_unread = !fs::is_out_of_place(&e);
             }
-            list => self.read_list(&list?),
+            Ok(list) => self.read_list(&list),
         }
-        dir::for_each(&entries, |name, _| self.read_entry(name))?;
+        if let Err(e) = dir::for_each(&entries, |name, _| self.read_entry(name)) {
+            self.cannot_read(&path, &e);
+        }
         self.found.sort_by_key(MessageFile::rank);
         let found = std::mem::take(&mut self.found);
         for (at, file) in found.iter().enumerate() {
@@ -254,9 +255,8 @@ impl<'a> Reading<'a> {
                 continue;
             };
             let numbers = indexes.split(|b| !b.is_ascii_digit()).filter_map(number::digits);
-            let numbers =
-                numbers.filter_map(|n| names.get(usize::try_from(n).ok()?).copied().flatten());
-            let set = self.keywords.table.set(numbers.collect());
+            let name = |n| names.get(usize::try_from(n).ok()?).copied().flatten();
+            let set = self.keywords.table.set(numbers.filter_map(name).collect());
             // Courier: of two lines the later one counts.
             if let Some(slot) = self.keywords.sets.get_mut(message) {
                 *slot = set;
@@ -268,27 +268,27 @@ impl<'a> Reading<'a> {
         self.keywords.table.intern(&to_atom(name))
     }
 
+    /// Notes that keywords cannot be read.
+    fn cannot_read(&mut self, path: &Path, e: &io::Error) {
+        self.store.complain(path, e, "keywords are not shown");
+        self.keywords.has_unread = true;
+    }
+
     /// Reads one message's file: a keyword on each line.
     fn read_file(&mut self, here: &Directory, name: &[u8]) -> io::Result<SetId> {
         let data = match here.read_control(name, MAX_FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
             // A directory, a link or a file without end counts as empty.
-            Err(e) if fs::is_out_of_place(&e) || e.kind() == io::ErrorKind::InvalidData => {
+            Err(e) => {
+                if !fs::is_out_of_place(&e) && e.kind() != io::ErrorKind::InvalidData {
+                    self.cannot_read(&here.path_of(name), &e);
+                }
                 return Ok(SetId::EMPTY);
             }
-            Err(e) if fs::is_unreadable(&e) => {
-                log::error!("{}: {}", fs::shown(&here.path_of(name)), fs::error_text(&e));
-                self.keywords.has_unread = true;
-                return Ok(SetId::EMPTY);
-            }
-            Err(e) => return Err(e),
             Ok(data) => data,
         };
-        let numbers = data
-            .split(|b| *b == b'\n')
-            .filter(|l| !l.is_empty())
-            .filter_map(|l| self.intern(l))
-            .collect();
+        let lines = data.split(|b| *b == b'\n').filter(|l| !l.is_empty());
+        let numbers = lines.filter_map(|l| self.intern(l)).collect();
         Ok(self.keywords.table.set(numbers))
     }
 

@@ -96,8 +96,17 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Some((tmp, id)) = &self.held {
-            remove_if(tmp, *id);
+        let Some((tmp, ours)) = &self.held else { return };
+        let removed = tmp.stat(NAME).and_then(|stat| match id(&stat) == *ours {
+            true => tmp.unlink(NAME),
+            // Somebody has removed ours, and has the lock now.
+            false => Ok(()),
+        });
+        if let Err(e) = removed
+            && !fs::is_gone(&e)
+        {
+            let path = fs::shown(&tmp.path_of(NAME));
+            log::error!("{path}: {}; the lock stays", fs::error_text(&e));
         }
     }
 }
@@ -391,15 +400,15 @@ impl Ticket {
     /// Tries once; `None` if somebody has the lock.
     fn take(&self, tmp: &Directory) -> io::Result<Option<FileId>> {
         let linked = self.file.directory().link(self.file.name(), tmp, NAME);
-        // Over NFS the answer to link() may get lost. Success or not, only the link count is right.
-        let links = self.file.directory().stat(self.file.name())?.links();
-        match linked {
-            Ok(()) => Ok((links == 2).then_some(self.id)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                Ok((links == 2).then_some(self.id))
-            }
-            Err(e) if fs::no_hard_links(&e) => self.take_without_links(tmp),
-            Err(e) => Err(e),
+        // Over NFS the answer to link() may get lost. Success or not, only the link count is right,
+        // where it can be had.
+        let links = self.file.directory().stat(self.file.name()).map(|stat| stat.links());
+        match (linked, links) {
+            (_, Ok(2)) | (Ok(()), Err(_)) => Ok(Some(self.id)),
+            (Ok(()), Ok(_)) => Ok(None),
+            (Err(e), _) if e.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            (Err(e), _) if fs::no_hard_links(&e) || fs::is_full(&e) => self.take_without_links(tmp),
+            (Err(e), _) => Err(e),
         }
     }
 
@@ -409,7 +418,8 @@ impl Ticket {
         match tmp.create_new(NAME, 0o644) {
             Ok(mut file) => {
                 let _ = file.write_all(&self.content);
-                Ok(Some(id(&Stat::of(&file)?)))
+                let stat = Stat::of(&file).inspect_err(|_| drop(tmp.unlink(NAME)))?;
+                Ok(Some(id(&stat)))
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(None),
             Err(e) => Err(e),

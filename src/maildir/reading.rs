@@ -36,6 +36,8 @@ pub(super) struct FolderReading<'a> {
     pub(super) is_stale: bool,
 }
 
+/// What comes of mail that cannot get into `cur`.
+const NOT_SHOWN: &str = "mail in it is not shown";
 /// How often a directory that keeps changing is read.
 const MAX_READINGS: u32 = 5;
 
@@ -178,25 +180,32 @@ impl<'a> FolderReading<'a> {
         let suffix =
             name.get(names::base_length(name)..).filter(|s| !s.is_empty() && !s.contains(&b'\n'));
         new.extend_from_slice(suffix.unwrap_or(b":2,"));
-        if from.rename_new(name, cur, &new).is_ok() {
-            self.add(&new, 0);
+        match from.rename_new(name, cur, &new) {
+            Ok(()) => self.add(&new, 0),
+            Err(e) => self.cannot_be_moved(from, &e),
         }
     }
 
-    /// The names in `new`, none if there is no such directory.
-    pub(super) fn list_new(&mut self) -> Result<Vec<Vec<u8>>, Error> {
+    /// Says so, unless somebody else has moved the file.
+    fn cannot_be_moved(&self, from: &Directory, e: &io::Error) {
+        if !fs::is_gone(e) {
+            self.store.complain(from.path(), e, NOT_SHOWN);
+        }
+    }
+
+    /// The names in `new`, none if there is no such directory. If it cannot be read, what is in `cur`
+    /// is served, as Courier does.
+    pub(super) fn list_new(&mut self) -> Vec<Vec<u8>> {
         let path = self.dir.new_mail_path();
         let mut names = Vec::new();
         let new_mail = self.dir.new_mail();
         let opened = match new_mail.and_then(|new| Ok((new, new.reading()?))) {
             Ok(opened) => opened,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(names),
-            // As Courier does: what is in `cur` is served.
-            Err(e) if fs::is_out_of_place(&e) || fs::is_unreadable(&e) => {
-                log::error!("{}: {}", fs::shown(&path), fs::error_text(&e));
-                return Ok(names);
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return names,
+            Err(e) => {
+                self.store.complain(&path, &e, NOT_SHOWN);
+                return names;
             }
-            Err(e) => return Err(Error::about("opening", &path)(e)),
         };
         let (new_mail, opened) = opened;
         self.new_mail = Stat::of(&opened).ok().map(|stat| Stamp::of(&stat));
@@ -210,14 +219,16 @@ impl<'a> FolderReading<'a> {
                 names.push(name.to_vec());
             }
         };
-        dir::for_each(&opened, each).map_err(Error::about("reading", &path))?;
-        Ok(names)
+        if let Err(e) = dir::for_each(&opened, each) {
+            self.store.complain(&path, &e, NOT_SHOWN);
+        }
+        names
     }
 
     /// As [`FolderReading::list_new`], after `cur` was read. A known message that is in neither may
     /// have come from `new` to `cur` between the two readings: then both are read again.
     pub(super) fn list_new_after_cur(&mut self, now: i128) -> Result<Vec<Vec<u8>>, Error> {
-        let mut names = self.list_new()?;
+        let mut names = self.list_new();
         for _ in 1..MAX_READINGS {
             let missing = self.messages.len().saturating_sub(self.messages.count(bit::FOUND));
             let put_back = names.iter().filter(|name| self.was_put_back(name)).count();
@@ -225,7 +236,7 @@ impl<'a> FolderReading<'a> {
                 break;
             }
             self.read_cur(now)?;
-            names = self.list_new()?;
+            names = self.list_new();
         }
         Ok(names)
     }
@@ -291,7 +302,8 @@ impl<'a> FolderReading<'a> {
                     Some(i) => self.found(i, &target, 0),
                     None => self.add(&target, 0),
                 },
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                // The name is taken, or too long with its `:2,`.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists || fs::is_too_long(&e) => {
                     self.rename_to_unique(new_mail, &name);
                 }
                 // It may have gone to `cur` in this very moment.
@@ -302,7 +314,7 @@ impl<'a> FolderReading<'a> {
                         self.found(i, &now, 0);
                     }
                 }
-                Err(_) => {}
+                Err(e) => self.cannot_be_moved(new_mail, &e),
             }
         }
     }

@@ -14,7 +14,7 @@
 //!   synced before the scan returns, the directory without the lock: a UID that a client was told
 //!   survives a crash. If the file
 //!   cannot be written, the old one stays, the scan removes what it has delivered, and it fails.
-//! - **A full disk** must not lock anybody out. The scan reserves room for the UID file before it
+//! - **A full disk**, or one that cannot be written for another reason, must not lock anybody out. The scan reserves room for the UID file before it
 //!   touches `new`, where the file system can do that. If there is none, new mail stays in `new`,
 //!   and the scan shows the messages whose UIDs are saved. Their owner can read them, delete them,
 //!   and so make room. (Some file systems notice only at the end that they are full. Then new mail
@@ -103,7 +103,7 @@ pub(crate) fn scan(
     mut deliveries: Vec<Delivery>,
 ) -> Result<Scanned, Error> {
     let mut arrivals = Arrivals::new(dir);
-    let delivers = !deliveries.is_empty();
+    let delivers = !deliveries.is_empty() || mode == Mode::New;
     let request = Request { store, dir, mode, previous, doubtful: None, delivers };
     let mut lock = None;
     if request.may_go_without_lock() {

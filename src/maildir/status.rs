@@ -7,7 +7,6 @@ use super::reading::FolderReading;
 use super::time::ScanTime;
 use super::uiddb::{self, Version};
 use super::{Entered, Error, Store, keywords};
-use crate::sys::fs;
 use crate::types::{Flags, UidValidity};
 use std::io;
 
@@ -53,8 +52,8 @@ pub(crate) fn read(store: &Store, dir: &Entered) -> Result<Status, Error> {
 fn read_locked(store: &Store, dir: &Entered) -> Result<Status, Error> {
     let lock = match Lock::acquire(store, dir) {
         Ok(lock) => Some(lock),
-        Err(e) if e.io().is_some_and(|e| fs::is_unwritable(e) || fs::is_full(e)) => None,
-        Err(e) => return Err(e),
+        Err(e) if e.io().is_none() => return Err(e),
+        Err(_) => None,
     };
     let time = ScanTime::of(lock.as_ref());
     if lock.is_some() {
@@ -80,12 +79,18 @@ fn count(
         return Ok((None, version));
     }
     let mut reading = FolderReading::new(store, dir, file.messages);
-    let names = reading.list_new()?;
+    let names = reading.list_new();
     reading.read_cur(time.nanos)?;
+    let can_move = names.is_empty()
+        || [dir.new_mail(), dir.cur()].iter().all(|d| d.as_ref().is_ok_and(|d| d.is_writable()));
     for name in names {
         // A scan will give a message its old UID back if it has one and is not in `cur`, and a new
         // name to a file whose name is taken.
         if reading.found_in_new(&name) {
+            continue;
+        }
+        // What no scan can move it does not show.
+        if !can_move {
             continue;
         }
         if reading.messages.find(&reading.index, &name).is_some() {

@@ -5,7 +5,7 @@ use super::config::Config;
 use crate::sys::{clock, fs};
 use crate::types::UidValidity;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,6 +37,8 @@ pub(crate) struct Store {
     unsaved_validity: Cell<Option<UidValidity>>,
     out_of_room: Cell<bool>,
     was_inotify_refused: Cell<bool>,
+    hides_new_mail: Cell<bool>,
+    complaints: RefCell<HashSet<(PathBuf, Option<i32>)>>,
     purged: RefCell<HashMap<PathBuf, Instant>>,
 }
 
@@ -57,6 +59,8 @@ impl Store {
             unsaved_validity: Cell::new(None),
             out_of_room: Cell::new(false),
             was_inotify_refused: Cell::new(false),
+            hides_new_mail: Cell::new(false),
+            complaints: RefCell::default(),
             purged: RefCell::default(),
         }
     }
@@ -87,20 +91,32 @@ impl Store {
         self.out_of_room.get()
     }
 
-    /// Notes that the disk is full, and logs it the first time.
-    pub(super) fn ran_out_of_room(&self, path: &Path, e: &io::Error) {
-        if !self.out_of_room.replace(true) {
-            log::error!(
-                "{}: {}; new mail is not shown until there is room",
-                fs::shown(path),
-                fs::error_text(e)
-            );
+    /// Notes that new UIDs cannot be saved, so that new mail is not shown. The first time it is
+    /// logged.
+    pub(super) fn new_mail_is_hidden(&self, path: &Path, e: &io::Error) {
+        let until = if fs::is_full(e) { "until there is room" } else { "until that is mended" };
+        if fs::is_full(e) {
+            self.out_of_room.set(true);
+        }
+        if !self.hides_new_mail.replace(true) {
+            let (path, why) = (fs::shown(path), fs::error_text(e));
+            log::error!("{path}: {why}; new mail is not shown {until}");
         }
     }
 
-    /// Notes that the disk has room again.
+    /// Logs what is wrong with a file or a directory, once for each reason; `effect` is what comes
+    /// of it, and may be empty.
+    pub(super) fn complain(&self, path: &Path, e: &io::Error, effect: &str) {
+        if self.complaints.borrow_mut().insert((path.to_owned(), e.raw_os_error())) {
+            let separator = if effect.is_empty() { "" } else { "; " };
+            log::error!("{}: {}{separator}{effect}", fs::shown(path), fs::error_text(e));
+        }
+    }
+
+    /// Notes that new UIDs could be saved again.
     pub(super) fn has_room(&self) {
         self.out_of_room.set(false);
+        self.hides_new_mail.set(false);
     }
 
     /// Whether this is the first time that the kernel refuses to notify of changes.

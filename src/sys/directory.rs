@@ -4,7 +4,7 @@
 
 use super::enter::{self, PLACE};
 use super::filesystem;
-use super::fs::{self, CAREFULLY, error, no_hard_links, regular};
+use super::fs::{self, CAREFULLY, error, regular};
 use super::stat::Stat;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, readlinkat, renameat, renameat2};
@@ -73,9 +73,12 @@ impl Directory {
     fn openat(&self, name: &[u8], flags: OFlag, mode: u32) -> io::Result<OwnedFd> {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let mode = Mode::from_bits_truncate(mode);
+        let mut looks_again = true;
         loop {
             match openat(&self.place, name, flags, mode) {
                 Err(Errno::EINTR) => {}
+                // Another host has replaced it since this one last asked.
+                Err(Errno::ESTALE) if std::mem::take(&mut looks_again) => {}
                 other => return Ok(other?),
             }
         }
@@ -169,8 +172,10 @@ impl Directory {
     }
 
     /// Whether the process may make and remove names in it, by its effective ids.
+    /// `true` if that cannot be found out: then writing tells.
     pub(crate) fn is_writable(&self) -> bool {
-        faccessat(&self.place, ".", AccessFlags::W_OK, AtFlags::AT_EACCESS).is_ok()
+        let access = faccessat(&self.place, ".", AccessFlags::W_OK, AtFlags::AT_EACCESS);
+        !access.is_err_and(|e| fs::is_unwritable(&e.into()))
     }
 
     /// The names of all entries; for small directories.
@@ -186,17 +191,16 @@ impl Directory {
     }
 
     /// renameat2(2) with RENAME_NOREPLACE. If the file system does not support that: link(2) and
-    /// unlink(2). If it has no hard links either (or for a directory): lstat(2) and rename(2).
+    /// unlink(2). If that is refused, too (or for a directory): lstat(2) and rename(2).
     pub(crate) fn rename_new(&self, from: &[u8], to: &Directory, name: &[u8]) -> io::Result<()> {
         let (from, name) = (one(from)?, one(name)?);
         match renameat2(&self.place, from, &to.place, name, RenameFlags::RENAME_NOREPLACE) {
             Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
                 match self.link(from, to, name) {
-                    Err(e) if no_hard_links(&e) && to.stat(name).is_ok() => {
-                        Err(error(io::ErrorKind::AlreadyExists))
-                    }
-                    Err(e) if no_hard_links(&e) => self.rename(from, to, name),
-                    linked => linked.and_then(|()| self.unlink(from)),
+                    Ok(()) => self.unlink(from),
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists || fs::is_gone(&e) => Err(e),
+                    Err(_) if to.stat(name).is_ok() => Err(error(io::ErrorKind::AlreadyExists)),
+                    Err(_) => self.rename(from, to, name),
                 }
             }
             other => Ok(other?),
@@ -248,9 +252,13 @@ impl Directory {
     }
 
     /// Waits until the directory's entries are on disk; no error if the file system cannot do that
-    /// for directories.
+    /// for directories, or if we may write here and not read.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        match self.reading()?.sync_all() {
+        let opened = match self.reading() {
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+            opened => opened?,
+        };
+        match opened.sync_all() {
             Err(e) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP)) => Ok(()),
             synced => synced,
         }

@@ -44,8 +44,9 @@ pub(super) fn enter(path: &Path) -> io::Result<OwnedFd> {
         match openat2(AT_FDCWD, path, how) {
             Ok(place) => return Ok(place),
             Err(Errno::ENOSYS) => UNKNOWN_TO_KERNEL.store(true, Ordering::Relaxed),
-            // A link, or a container's filter that does not know the call.
-            Err(Errno::ELOOP | Errno::EPERM | Errno::EINTR | Errno::EAGAIN) => {}
+            // A link, a container's filter that does not know the call, or what another host has
+            // replaced.
+            Err(Errno::ELOOP | Errno::EPERM | Errno::EINTR | Errno::EAGAIN | Errno::ESTALE) => {}
             Err(e) => return Err(e.into()),
         }
     }

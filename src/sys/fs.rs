@@ -164,6 +164,16 @@ pub(crate) fn is_unwritable(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS))
 }
 
+/// Whether an error says that a name is longer than the file system takes.
+pub(crate) fn is_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENAMETOOLONG)
+}
+
+/// Whether an error says that a file was replaced by another host.
+pub(crate) fn is_stale(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ESTALE)
+}
+
 /// Whether an error says that the name belongs to something of another type: a link, a FIFO, a
 /// device, a directory instead of a file or the other way round.
 pub(crate) fn is_out_of_place(error: &io::Error) -> bool {
@@ -171,12 +181,6 @@ pub(crate) fn is_out_of_place(error: &io::Error) -> bool {
         error.raw_os_error(),
         Some(libc::ELOOP | libc::ENOTDIR | libc::EISDIR | libc::ENXIO | libc::ENODEV)
     ) || (error.raw_os_error().is_none() && error.kind() == io::ErrorKind::InvalidInput)
-}
-
-/// Whether an error says that a control file exists and cannot be read: it is too large, or we lack
-/// the permission.
-pub(crate) fn is_unreadable(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied || error.kind() == io::ErrorKind::InvalidData
 }
 
 /// Whether an error says that the disk, or the user's share of it, is full, or that the file would

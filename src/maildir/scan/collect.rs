@@ -86,9 +86,9 @@ pub(super) fn collect<'a>(
     }
     reading.read_cur(access.time.nanos)?;
     let (draft, has_room) = if access.lock.is_some() {
-        collect_new(request, access, &mut reading)?
+        collect_new(request, access, &mut reading, file.validity.is_some())?
     } else {
-        let names = reading.list_new()?;
+        let names = reading.list_new();
         if !access.has_room {
             for name in &names {
                 reading.found_in_new(name);
@@ -155,12 +155,14 @@ fn deliver(
 }
 
 /// Moves `new` to `cur`, once there is room for the UID file that this makes necessary. The draft
-/// of that file, and whether there is room. Without room only messages that have UIDs are moved:
-/// they need no room.
+/// of that file, and whether there is room. Without room, or if the file is refused for another
+/// reason, only messages that have UIDs are moved: they need none. `has_uids`: whether there is a
+/// UID file.
 fn collect_new<'a>(
     request: &Request<'a>,
     access: &Access,
     reading: &mut FolderReading<'_>,
+    has_uids: bool,
 ) -> Result<(Option<Draft<'a>>, bool), Error> {
     let Request { store, dir, delivers, .. } = *request;
     let mut names = reading.list_new_after_cur(access.time.nanos)?;
@@ -170,8 +172,8 @@ fn collect_new<'a>(
     if saves && (!names.is_empty() || reading.messages.count(bit::FRESH) > 0) {
         match Draft::with_room(store, dir, &reading.messages, &names) {
             Ok(with_room) => draft = Some(with_room),
-            Err(e) if fs::is_full(&e) && !delivers => {
-                store.ran_out_of_room(&dir.uid_file_path(), &e);
+            Err(e) if !delivers && (has_uids || fs::is_full(&e)) => {
+                store.new_mail_is_hidden(&dir.uid_file_path(), &e);
                 names.retain(|name| reading.was_put_back(name));
                 reading.move_new(names);
                 return Ok((None, false));

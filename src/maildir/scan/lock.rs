@@ -14,7 +14,7 @@ use std::io;
 pub(super) struct Access {
     /// `None` where the folder is scanned without a lock.
     pub(super) lock: Option<Lock>,
-    /// `false` if there was no room on the disk for the lock.
+    /// `false` if there was no room on the disk for the lock, or none could be made.
     pub(super) has_room: bool,
     /// Whether control files can be written.
     pub(super) is_writable: bool,
@@ -51,23 +51,23 @@ pub(super) fn lock(request: &Request<'_>, taken: Option<Lock>) -> Result<Turn, E
 }
 
 enum Taken {
-    /// The lock, and whether there is room on the disk.
+    /// The lock, and whether new mail can be shown.
     Lock(Option<Lock>, bool),
     /// There is no need for it any more.
     Needless(Box<Snapshot>),
 }
 
-/// Waits for the lock. Nothing is delivered without it. Otherwise a folder can be scanned without
-/// one where we cannot write at all, and where the disk is full.
+/// Waits for the lock. Nothing is delivered without it. Otherwise a folder is scanned without one
+/// where none can be made.
 fn lock_if_possible(request: &Request<'_>) -> Result<Taken, Error> {
     let Request { store, dir, mode, delivers, .. } = *request;
     match wait(request) {
         Ok(taken) => Ok(taken),
         Err(e) if delivers => Err(e),
         Err(e) if mode == Mode::ReadOnly && cannot_be_locked(&e) => Ok(Taken::Lock(None, true)),
-        Err(e) => match e.io().filter(|e| fs::is_full(e)) {
-            Some(full) => {
-                store.ran_out_of_room(&dir.tmp_path(), full);
+        Err(e) => match e.io() {
+            Some(refused) => {
+                store.new_mail_is_hidden(&dir.tmp_path(), refused);
                 Ok(Taken::Lock(None, false))
             }
             None => Err(e),

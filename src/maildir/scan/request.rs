@@ -10,8 +10,10 @@ use crate::types::UidValidity;
 /// What a scan is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
-    /// A folder that cannot be locked is an error.
+    /// Of a folder that cannot be locked or written, the messages with saved UIDs are shown.
     ReadWrite,
+    /// The folder is being made: UIDs that cannot be saved are an error.
+    New,
     /// A folder that cannot be locked or written is shown as it is, with UIDs that hold for this
     /// selection only.
     ReadOnly,
@@ -27,7 +29,7 @@ pub(super) struct Request<'a> {
     pub(super) previous: Option<&'a Snapshot>,
     /// The UIDVALIDITY under which a try before this one has written UIDs without the lock.
     pub(super) doubtful: Option<UidValidity>,
-    /// Whether messages are delivered: then UIDs have to be saved.
+    /// Whether messages are delivered, or the folder is new: then UIDs have to be saved.
     pub(super) delivers: bool,
 }
 

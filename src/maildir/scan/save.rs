@@ -81,17 +81,15 @@ fn write(
     };
     let path = dir.uid_file_path();
     if !found.has_news {
-        if fs::is_full(&e) {
-            store.ran_out_of_room(&path, &e);
-        } else {
-            log::error!("{FAILED} {}: {}", fs::shown(&path), fs::error_text(&e));
-        }
+        store.complain(&path, &e, "it stays as it is");
         return Ok(Written::Done);
     }
-    if fs::is_full(&e) && !delivers && !begins_anew {
+    // Where no message has a saved UID, an empty folder would be shown.
+    let has_some = found.uids.validity.is_some() || fs::is_full(&e);
+    if has_some && !delivers && !begins_anew {
         // What was in `new` is in `cur` now, and stays there unseen: to move it back would wake
         // every session that watches the folder, again and again.
-        store.ran_out_of_room(&path, &e);
+        store.new_mail_is_hidden(&path, &e);
         return Ok(Written::NoRoom);
     }
     Err(Error::failed(format!("{FAILED} {}", fs::shown(&path)), e))

@@ -311,8 +311,11 @@ fn a_folder_that_is_not_there() {
     assert!(matches!(nowhere.try_scan(Mode::ReadWrite, None, vec![]), Err(Error::Gone)));
     assert!(matches!(nowhere.try_scan(Mode::ReadOnly, None, vec![]), Err(Error::Gone)));
     std::fs::remove_dir(f.path("tmp")).unwrap();
-    assert!(matches!(f.try_scan(Mode::ReadWrite, None, vec![]), Err(Error::Io(..))));
     f.put("cur/1.a:2,S");
+    // No UID can be saved.
+    assert!(matches!(f.try_scan(Mode::New, None, vec![]), Err(Error::Io(..))));
+    let s = f.try_scan(Mode::ReadWrite, None, vec![]).unwrap().snapshot;
+    assert_eq!(show(&s), "");
     let s = f.try_scan(Mode::ReadOnly, None, vec![]).unwrap().snapshot;
     assert_eq!((show(&s).as_str(), s.is_saved()), ("1 1.a:2,S *\n", false));
     let other = f.try_scan(Mode::ReadOnly, None, vec![]).unwrap().snapshot;

@@ -65,7 +65,7 @@ fn read(request: &Request<'_>) -> Reading {
     };
     let count = file.messages.len();
     let mut reading = FolderReading::new(store, dir, file.messages);
-    if !reading.list_new().is_ok_and(|names| names.is_empty())
+    if !reading.list_new().is_empty()
         || reading.read_cur(time.nanos).is_err()
         || reading.has_to_rename()
     {

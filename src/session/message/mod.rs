@@ -28,6 +28,12 @@ pub(crate) fn open(
     reader.close();
     let (file, stat) = change::open(dir, messages, index)?;
     reader.set(file, &stat);
+    if let Ok(cur) = dir.cur()
+        && !dir.is_of_links()
+    {
+        let (base, name) = (messages.base_name(index), messages.file_name(index));
+        reader.source = Some((Rc::clone(cur), base.to_vec(), name));
+    }
     Ok(())
 }
 

@@ -2,15 +2,18 @@
 //! whatever is asked about it; of a larger one there is never more than a window in memory. The
 //! buffers serve the next message too.
 
+use crate::maildir::change;
 use crate::mime::header::EndFinder;
 use crate::mime::wire_form;
 use crate::response::bodystructure::Headers;
+use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
 use crate::sys::{breath, fs};
 use crate::types::limits::MAX_HEADER;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// The window: as much of a message as is in memory at a time.
 const WINDOW: usize = 64 * 1024;
@@ -36,6 +39,8 @@ pub(crate) struct Reader {
     block: Vec<u8>,
     /// Where the header ends, once known.
     pub(super) header_end: Option<u64>,
+    /// Where the file is from: the directory, the base name, the file name.
+    pub(super) source: Option<(Rc<Directory>, Vec<u8>, Vec<u8>)>,
 }
 
 impl Reader {
@@ -51,6 +56,7 @@ impl Reader {
         self.size = 0;
         self.shown = 0..0;
         self.header_end = None;
+        self.source = None;
     }
 
     /// Takes an open file for the message.
@@ -198,9 +204,18 @@ impl Reader {
     }
 
     /// Fills the buffer. A message never changes; one that ends early is damaged, and an error.
-    fn read(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         let Some(file) = &self.file else { return Err(io::ErrorKind::NotFound.into()) };
-        let got = fs::read_at(file, buf, offset)?;
+        let got = match (fs::read_at(file, buf, offset), &self.source) {
+            // On a file server the file was replaced. What is half sent goes on from a fresh open.
+            (Err(e), Some((cur, base, name))) if fs::is_stale(&e) => {
+                let fresh = change::reopen(cur, base, name).map_err(|_| e)?;
+                let got = fs::read_at(&fresh, buf, offset)?;
+                self.file = Some(fresh);
+                got
+            }
+            (got, _) => got?,
+        };
         if got == buf.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 }

@@ -6,9 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 use support::{Maildir, Session};
 
-/// Does something in a mount namespace of its own, in which a small file system is at `at`. `None`,
-/// with a word, where that is not allowed.
-fn on_a_small_disk<T: Send>(at: &Path, bytes: usize, work: impl FnOnce() -> T + Send) -> Option<T> {
+/// Does something in a mount namespace of its own, in which a small file system is at `at`, with
+/// this limit (tmpfs(5)). `None`, with a word, where that is not allowed.
+pub(crate) fn on_a_small_disk<T: Send>(
+    at: &Path,
+    limit: &str,
+    work: impl FnOnce() -> T + Send,
+) -> Option<T> {
     let mount = |source: &str, target: &str, kind: &str, flags: libc::c_ulong, options: &str| {
         let text = [source, target, kind, options].map(|t| std::ffi::CString::new(t).unwrap());
         let [source, target, kind, options] = text.each_ref().map(|t| t.as_ptr());
@@ -22,13 +26,7 @@ fn on_a_small_disk<T: Send>(at: &Path, bytes: usize, work: impl FnOnce() -> T + 
             let own = unsafe { libc::unshare(libc::CLONE_NEWNS) == 0 };
             let ready = own
                 && mount("none", "/", "none", libc::MS_REC | libc::MS_PRIVATE, "")
-                && mount(
-                    "small",
-                    at.to_str().unwrap(),
-                    "tmpfs",
-                    0,
-                    &format!("size={bytes},mode=700"),
-                );
+                && mount("small", at.to_str().unwrap(), "tmpfs", 0, &format!("{limit},mode=700"));
             if !ready {
                 eprintln!("left out: no mounts of our own here (it takes root)");
                 return None;
@@ -55,7 +53,7 @@ fn small(maildir: &Maildir) {
 #[test]
 fn a_full_disk_locks_nobody_out() {
     let maildir = Maildir::new();
-    on_a_small_disk(maildir.path(), 256 * 1024, || {
+    on_a_small_disk(maildir.path(), "size=256k", || {
         small(&maildir);
         maildir.folder("INBOX.box").folder("INBOX.fresh");
         for n in 1..=3 {
@@ -123,7 +121,7 @@ fn a_full_disk_locks_nobody_out() {
 #[test]
 fn a_full_disk_keeps_nobody_awake() {
     let maildir = Maildir::new();
-    on_a_small_disk(maildir.path(), 256 * 1024, || {
+    on_a_small_disk(maildir.path(), "size=256k", || {
         small(&maildir);
         maildir.write("cur/1001.x:2,", MESSAGE);
         maildir.session(&[]).cmd("SELECT INBOX").has("* 1 EXISTS");

@@ -1,7 +1,7 @@
 //! Sessions on bad days: a neighbour who renames without end, a full disk, a clock that is wrong, a
 //! crash that left a lock behind. Nothing that was acknowledged is lost, and nobody is locked out.
 
-mod full_disk;
+pub(crate) mod full_disk;
 
 use std::fs;
 use std::path::Path;

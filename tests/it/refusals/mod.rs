@@ -6,6 +6,7 @@
 //! strace refuses one system call of a real session. A session that is not refused anything shows
 //! which one that is ([`trace`]). Then each row is played once for each of its errors.
 
+mod real;
 mod scene;
 mod table;
 mod trace;
