@@ -20,6 +20,7 @@ mod limits;
 mod log;
 mod manual;
 mod notice;
+mod races;
 mod realtime;
 mod refusals;
 mod sessions;
