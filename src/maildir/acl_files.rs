@@ -2,14 +2,16 @@
 //! `courierimaphieracl/<name>` for a name that has no directory (STORAGE 5.2, 5.3). A folder
 //! without a list gets a copy of its parent's when its list is first read, and keeps that.
 
+use super::Entered;
 use super::acl::{Acl, MAX_FILE};
 use super::error::is_missing;
+use super::folder_names;
 use super::host::Host;
 use super::stamp::Stamp;
-use super::{Entered, folder_names, temporary};
+use super::temporary::{self, TemporaryFile};
 use crate::sys::clock;
 use crate::sys::directory::Directory;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -69,10 +71,16 @@ impl AclFiles<'_> {
             at = folder_names::parent(at);
         };
         acl.complete();
+        let Some(maildir) = &maildir else { return Ok(acl) };
         for level in missing.into_iter().rev() {
-            let saved = maildir.as_ref().map(|maildir| self.save_in(maildir, level, &acl));
-            if saved.is_none_or(|saved| saved.is_err()) {
-                break;
+            match self.save_in(maildir, level, &acl, Existing::Stays) {
+                Ok(()) => {}
+                // Somebody has given it a list of its own in this very moment.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                    acl = read(maildir, level)?.unwrap_or(acl);
+                    acl.complete();
+                }
+                Err(_) => break,
             }
         }
         Ok(acl)
@@ -89,26 +97,56 @@ impl AclFiles<'_> {
     /// Writes the list of a folder, or of a name that has no directory. The list must be complete
     /// ([`Acl::complete`]).
     pub(crate) fn save(&self, sub: &[u8], acl: &Acl) -> io::Result<()> {
-        self.save_in(&self.maildir()?, sub, acl)
+        self.save_in(&self.maildir()?, sub, acl, Existing::IsReplaced)
     }
 
-    fn save_in(&self, maildir: &Rc<Directory>, sub: &[u8], acl: &Acl) -> io::Result<()> {
-        let data = acl.to_bytes();
-        let write = |place: &Rc<Directory>, to: &Directory, name: &[u8]| {
-            let tmp = Rc::new(place.open_directory(b"tmp")?);
-            temporary::replace((self.host, self.sync), (&tmp, b"_acl"), (to, name), &data)
-        };
+    fn save_in(
+        &self,
+        maildir: &Rc<Directory>,
+        sub: &[u8],
+        acl: &Acl,
+        existing: Existing,
+    ) -> io::Result<()> {
         if let Some(folder) = if_there(folder_names::enter(maildir, sub))? {
-            return write(&folder, &folder, FILE);
+            return self.write(&folder, (&folder, FILE), acl, existing);
         }
+        self.save_in_hierarchy(maildir, sub, acl, existing)
+    }
+
+    fn save_in_hierarchy(
+        &self,
+        maildir: &Rc<Directory>,
+        sub: &[u8],
+        acl: &Acl,
+        existing: Existing,
+    ) -> io::Result<()> {
         let hierarchy = match maildir.open_directory(HIERARCHY) {
-            Err(e) if is_missing(&e) => {
-                maildir.mkdir(HIERARCHY, 0o755)?;
-                maildir.open_directory(HIERARCHY)?
-            }
+            Err(e) if is_missing(&e) => match maildir.mkdir(HIERARCHY, 0o755) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                _ => maildir.open_directory(HIERARCHY)?,
+            },
             hierarchy => hierarchy?,
         };
-        write(maildir, &hierarchy, sub)
+        self.write(maildir, (&hierarchy, sub), acl, existing)
+    }
+
+    /// Writes a list by way of the `tmp` in `place`.
+    fn write(
+        &self,
+        place: &Rc<Directory>,
+        (to, name): (&Directory, &[u8]),
+        acl: &Acl,
+        existing: Existing,
+    ) -> io::Result<()> {
+        let tmp = Rc::new(place.open_directory(b"tmp")?);
+        let data = acl.to_bytes();
+        if existing == Existing::IsReplaced {
+            return temporary::replace((self.host, self.sync), (&tmp, b"_acl"), (to, name), &data);
+        }
+        let mut file = TemporaryFile::create(self.host, &tmp, b"_acl", 0o644)?;
+        file.file()?.write_all(&data)?;
+        file.close(self.sync)?;
+        file.rename_new_to(to, name)
     }
 
     /// Removes the list of a name without a directory.
@@ -124,26 +162,38 @@ impl AclFiles<'_> {
             .is_ok_and(|all| all.iter().any(|f| folder_names::is_below(f, sub)))
     }
 
-    /// Gives a new folder its list. If the name was the parent of other folders before, it keeps
-    /// its list. Otherwise what an earlier folder of that name has left behind is removed (Courier
-    /// 5.1.8), and the parent's list is copied.
-    pub(crate) fn created(&self, sub: &[u8]) -> io::Result<Acl> {
+    /// Before a folder is made: what an earlier folder of that name has left behind is removed
+    /// (Courier 5.1.8). If the name is the parent of other folders, it keeps its list.
+    pub(crate) fn before_creation(&self, sub: &[u8]) {
         if !self.has_children(sub) {
             self.forget(sub);
         }
-        self.load(sub)
     }
 
-    /// Keeps or removes the list of a folder that was deleted: `list`, which it had, stays if there
-    /// are folders below it (STORAGE 1.1).
-    pub(crate) fn deleted(&self, sub: &[u8], list: Option<&Acl>) {
-        match list {
-            Some(acl) if self.has_children(sub) => {
-                let _ = self.save(sub, acl);
-            }
-            _ => self.forget(sub),
+    /// Before a folder is deleted: the list that it has is kept for its name, if there are folders
+    /// below it (STORAGE 1.1). As long as the folder is there, its own file counts.
+    pub(crate) fn before_deletion(&self, sub: &[u8], list: Option<&Acl>) {
+        if let Some(acl) = list.filter(|_| self.has_children(sub)) {
+            let maildir = self.maildir();
+            let _ =
+                maildir.and_then(|m| self.save_in_hierarchy(&m, sub, acl, Existing::IsReplaced));
         }
     }
+
+    /// Removes the list of a name that has neither a folder any more nor folders below it.
+    pub(crate) fn deleted(&self, sub: &[u8]) {
+        if !self.has_children(sub) {
+            self.forget(sub);
+        }
+    }
+}
+
+/// What becomes of a list that is there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    IsReplaced,
+    /// It is an error (`AlreadyExists`).
+    Stays,
 }
 
 /// `None` for what is not there.
@@ -243,22 +293,25 @@ mod tests {
             stdfs::create_dir_all(dir.path().join(".Q").join(d)).unwrap();
         }
         // There before, as the parent of Q.R.
-        files.created(b"Q").unwrap();
+        files.before_creation(b"Q");
+        files.load(b"Q").unwrap();
         assert_eq!(read(&dir, ".Q/courierimapacl"), FRED);
         assert_eq!(read(&dir, "courierimaphieracl/Q"), "-");
         // Gone, but Q.R is there still.
+        files.before_deletion(b"Q", Some(&acl));
         stdfs::remove_dir_all(dir.path().join(".Q")).unwrap();
-        files.deleted(b"Q", Some(&acl));
+        files.deleted(b"Q");
         assert_eq!(read(&dir, "courierimaphieracl/Q"), FRED);
         stdfs::remove_dir_all(dir.path().join(".Q.R")).unwrap();
-        files.deleted(b"Q", Some(&acl));
+        files.deleted(b"Q");
         assert_eq!(read(&dir, "courierimaphieracl/Q"), "-");
         // What Courier left behind does not give fred his rights back.
         stdfs::write(dir.path().join("courierimaphieracl/N"), FRED).unwrap();
+        files.before_creation(b"N");
         for d in ["tmp", "new", "cur"] {
             stdfs::create_dir_all(dir.path().join(".N").join(d)).unwrap();
         }
-        files.created(b"N").unwrap();
+        files.load(b"N").unwrap();
         assert_eq!(read(&dir, ".N/courierimapacl"), PLAIN);
     }
 

@@ -4,6 +4,7 @@
 use super::index::Index;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
+use super::renamed;
 use super::stamp::Stamp;
 use super::{Entered, Error, Store};
 use crate::sys::dir::{self, EntryKind};
@@ -27,6 +28,8 @@ pub(super) struct FolderReading<'a> {
     unwritable: Vec<Vec<u8>>,
     /// `cur` before it was first read.
     pub(super) cur: Option<Stamp>,
+    /// `cur` before it was last read.
+    last_cur: Option<Stamp>,
     /// `new` before it was read.
     pub(super) new_mail: Option<Stamp>,
     /// Whether a line of the UID file has to change.
@@ -51,8 +54,18 @@ impl<'a> FolderReading<'a> {
             index = messages.index(|_| {});
         }
         let (doubles, unwritable) = (Vec::new(), Vec::new());
-        let (cur, new_mail) = (None, None);
-        FolderReading { store, dir, messages, index, doubles, unwritable, cur, new_mail, is_stale }
+        FolderReading {
+            store,
+            dir,
+            messages,
+            index,
+            doubles,
+            unwritable,
+            cur: None,
+            last_cur: None,
+            new_mail: None,
+            is_stale,
+        }
     }
 
     /// Adds a message that is in `cur`, unless its name is known.
@@ -74,6 +87,7 @@ impl<'a> FolderReading<'a> {
             };
             let before = stamp(&cur)?;
             self.cur.get_or_insert(before);
+            self.last_cur = Some(before);
             self.messages.unmark_all(bit::THIS_READING);
             self.doubles.clear();
             self.unwritable.clear();
@@ -195,6 +209,29 @@ impl<'a> FolderReading<'a> {
         Ok(names)
     }
 
+    /// As [`FolderReading::list_new`], after `cur` was read. A known message that is in neither may
+    /// have come from `new` to `cur` between the two readings: then both are read again.
+    pub(super) fn list_new_after_cur(&mut self, now: i128) -> Result<Vec<Vec<u8>>, Error> {
+        let mut names = self.list_new()?;
+        for _ in 1..MAX_READINGS {
+            let missing = self.messages.len().saturating_sub(self.messages.count(bit::FOUND));
+            let put_back = names.iter().filter(|name| self.was_put_back(name)).count();
+            if put_back >= missing || !self.may_have_changed(now) {
+                break;
+            }
+            self.read_cur(now)?;
+            names = self.list_new()?;
+        }
+        Ok(names)
+    }
+
+    /// Whether `cur` may be another than when it was read last.
+    fn may_have_changed(&self, now: i128) -> bool {
+        let stat = self.dir.cur().and_then(|cur| cur.own_stat());
+        let is_same = stat.is_ok_and(|stat| self.last_cur == Some(Stamp::of(&stat)));
+        !is_same || !self.last_cur.is_some_and(|stamp| stamp.is_settled(now))
+    }
+
     /// Whether a name in `new` belongs to a message that has a UID and is not in `cur`: somebody
     /// has put it back.
     pub(super) fn was_put_back(&self, name: &[u8]) -> bool {
@@ -222,11 +259,18 @@ impl<'a> FolderReading<'a> {
             }
             let known = self.messages.find(&self.index, &name);
             if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
-                match (new_mail.stat(&name), cur.stat(&self.messages.file_name(i))) {
-                    (Ok(a), Ok(b)) if is_same_file(&a, &b) => {}
-                    _ => self.rename_to_unique(new_mail, &name),
+                let kept = self.messages.file_name(i);
+                match (new_mail.stat(&name), cur.stat(&kept)) {
+                    (Ok(a), Ok(b)) if is_same_file(&a, &b) => continue,
+                    // It was put back after `cur` was read, and is moved as if before.
+                    (Ok(_), Err(e))
+                        if fs::is_gone(&e)
+                            && renamed::find(cur, self.messages.base_name(i), &kept).is_none() => {}
+                    _ => {
+                        self.rename_to_unique(new_mail, &name);
+                        continue;
+                    }
                 }
-                continue;
             }
             if name.contains(&b'\n') {
                 self.rename_to_unique(new_mail, &name);
@@ -244,6 +288,14 @@ impl<'a> FolderReading<'a> {
                 },
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                     self.rename_to_unique(new_mail, &name);
+                }
+                // It may have gone to `cur` in this very moment.
+                Err(e) if fs::is_gone(&e) => {
+                    if let Some(i) = known
+                        && let Some(now) = renamed::find(cur, self.messages.base_name(i), &target)
+                    {
+                        self.found(i, &now, 0);
+                    }
                 }
                 Err(_) => {}
             }

@@ -299,6 +299,20 @@ impl Namespace {
             .ok_or(ChangeRefused::Special)
     }
 
+    /// Adds a name to the subscriptions, or takes it out. The Maildir is locked from the reading to
+    /// the writing, so that of two simultaneous changes none is lost.
+    pub(crate) fn change_subscriptions(
+        &self,
+        store: &Store,
+        name: &FolderName,
+        add: bool,
+    ) -> Result<(), Error> {
+        let _lock = lock(store, &self.root)?;
+        let file = self.subscriptions();
+        let changed = if add { file.add(name.as_bytes()) } else { file.remove(name.as_bytes()) };
+        changed.map_err(|e| Error::failed("subscriptions", e))
+    }
+
     /// Changes a folder's list, if the rules allow the result (STORAGE 5.6). The new list. The
     /// Maildir is locked from the reading to the writing, so that of two simultaneous changes none
     /// is lost. The caller has checked the right `a`.
@@ -309,11 +323,7 @@ impl Namespace {
         edit: impl FnOnce(&mut Acl) -> Result<(), ChangeRefused>,
     ) -> Result<Acl, ChangeRefused> {
         let at = self.location(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
-        let _lock = Dir::at(&at.root)
-            .enter()
-            .map_err(Error::about("locking", &at.root))
-            .and_then(|maildir| Lock::acquire(store, &maildir))
-            .map_err(ChangeRefused::Locked)?;
+        let _lock = lock(store, &at.root).map_err(ChangeRefused::Locked)?;
         let lists = self.lists(&at.root);
         let mut acl = lists.load(&at.sub).map_err(ChangeRefused::Failed)?;
         edit(&mut acl)?;
@@ -321,6 +331,12 @@ impl Namespace {
         lists.save(&at.sub, &acl).map_err(ChangeRefused::Failed)?;
         Ok(acl)
     }
+}
+
+/// Takes the lock of a Maildir.
+fn lock(store: &Store, root: &Path) -> Result<Lock, Error> {
+    let maildir = Dir::at(root).enter().map_err(Error::about("locking", root))?;
+    Lock::acquire(store, &maildir)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::sys::stat::Stat;
 use crate::sys::{clock, dir, fs};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -248,10 +248,12 @@ pub(crate) fn synchronise(dir: &Entered, host: &Host) -> io::Result<()> {
     if dir.folder().stat(STAMP).is_ok_and(|stat| stat.mtime_nanos() > newest) {
         return Ok(());
     }
-    // Before the reading, so that the next one finds what comes in meanwhile.
-    let _ = dir.folder().unlink(STAMP);
-    std::io::Write::write_all(&mut dir.folder().create_new(STAMP, 0o600)?, b"\0")?;
-    update_links(dir, &provider, host)
+    // As old as the beginning of the reading, so that the next one finds what comes in meanwhile;
+    // in its place after the reading, so that one which was not completed is done again.
+    let stamp = TemporaryFile::create(host, dir.tmp()?, b"_stamp", 0o600)?;
+    stamp.file()?.write_all(b"\0")?;
+    update_links(dir, &provider, host)?;
+    stamp.rename_to(dir.folder(), STAMP)
 }
 
 fn update_links(dir: &Entered, provider: &Entered, host: &Host) -> io::Result<()> {

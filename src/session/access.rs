@@ -166,8 +166,10 @@ impl Session {
     /// Makes a folder with its access control list (STORAGE 1.1, 5.3).
     pub(crate) fn create_folder(&self, folder: &Folder) -> Result<()> {
         const CANNOT: &str = "Cannot create this folder.";
+        let lists = self.namespace.lists(&folder.at.root);
+        lists.before_creation(&folder.at.sub);
         folders::create(&self.store, &folder.dir).map_err(|e| self.store_error(e, CANNOT))?;
-        match self.namespace.lists(&folder.at.root).created(&folder.at.sub) {
+        match lists.load(&folder.at.sub) {
             Ok(_) => Ok(()),
             Err(e) => {
                 folders::undo_create(&self.store, &folder.dir);
@@ -180,9 +182,10 @@ impl Session {
     pub(crate) fn delete_folder(&self, folder: &Folder) -> Result<()> {
         let lists = self.namespace.lists(&folder.at.root);
         let kept = lists.load(&folder.at.sub).ok();
+        lists.before_deletion(&folder.at.sub, kept.as_ref());
         folders::delete(&self.store, &folder.dir)
             .map_err(|e| self.store_error(e, CANNOT_DELETE))?;
-        lists.deleted(&folder.at.sub, kept.as_ref());
+        lists.deleted(&folder.at.sub);
         self.quota_of(folder).recalculate();
         Ok(())
     }
@@ -210,19 +213,21 @@ impl Session {
 
     /// Adds a name to the subscriptions or takes it out.
     pub(crate) fn change_subscriptions(&self, name: &FolderName, add: bool) -> Result<()> {
-        let file = self.namespace.subscriptions();
-        let changed = if add { file.add(name.as_bytes()) } else { file.remove(name.as_bytes()) };
         let text = if add {
             "Cannot subscribe to this folder."
         } else {
             "Cannot unsubscribe from this folder."
         };
-        changed.map_err(|e| match e.kind() {
-            io::ErrorKind::FileTooLarge => {
+        let changed = self.namespace.change_subscriptions(&self.store, name, add);
+        changed.map_err(|e| match e.io().map(io::Error::kind) {
+            Some(io::ErrorKind::FileTooLarge) => {
                 Outcome::no("Too many subscriptions.").with_code(Code::Limit).into()
             }
             _ if name.as_bytes().contains(&b'\n') => Outcome::no("Invalid mailbox name.").into(),
-            _ => self.io_refusal(SUBSCRIPTIONS, &e, text),
+            _ => match e.io() {
+                Some(io) => self.io_refusal(SUBSCRIPTIONS, io, text),
+                None => self.store_error(e, text),
+            },
         })
     }
 }

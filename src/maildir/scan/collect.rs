@@ -148,8 +148,8 @@ fn collect_new<'a>(
     reading: &mut FolderReading<'_>,
 ) -> Result<(Option<Draft<'a>>, bool), Error> {
     let Request { store, dir, delivers, .. } = *request;
+    let mut names = reading.list_new_after_cur(access.time.nanos)?;
     reading.rename_doubles();
-    let mut names = reading.list_new()?;
     let mut draft = None;
     let saves = access.is_writable && request.unsaved().is_none();
     if saves && (!names.is_empty() || reading.messages.count(bit::FRESH) > 0) {

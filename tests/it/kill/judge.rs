@@ -157,7 +157,7 @@ impl Case<'_> {
             let known: Vec<&String> =
                 all.iter().filter_map(|state| state.lists.get(name)).collect();
             // A level without a folder may have inherited its list.
-            let is_level = !is.folders.contains_key(name);
+            let is_level = self.scenario.rule == Rule::Folders && !is.folders.contains_key(name);
             let is_known = known.is_empty() || known.contains(&list) || is_level;
             if !is_whole_list(list) || !is_known {
                 return self.fail(&format!("the list of {name}: {list}"));

@@ -178,9 +178,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "create over a level",
         set_up: template::level,
-        steps: &[step("CREATE INBOX.level")],
+        steps: &[step("CREATE INBOX.level"), step("CREATE INBOX.gone")],
         rule: Rule::Folders,
-        anew: &["INBOX.level"],
+        anew: &["INBOX.level", "INBOX.gone"],
         ..PLAIN
     },
     Scenario {
@@ -215,7 +215,7 @@ pub const SCENARIOS: &[Scenario] = &[
     one("delete", Rule::Delete, &[step("DELETE INBOX.box")]),
     Scenario {
         name: "delete and create",
-        set_up: template::quota,
+        set_up: template::quota_and_lists,
         steps: &[step("DELETE INBOX.box"), step("CREATE INBOX.box")],
         rule: Rule::Delete,
         anew: &["INBOX.box"],
@@ -226,6 +226,20 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "unsubscribe",
         steps: &[step("UNSUBSCRIBE INBOX.box"), step("UNSUBSCRIBE INBOX")],
+        ..PLAIN
+    },
+    Scenario {
+        name: "subscribe a shared folder",
+        set_up: template::provider,
+        steps: &[step("SUBSCRIBE shared.pub.Stuff"), step("SELECT shared.pub.Stuff")],
+        anew: &["shared.pub.Stuff"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "unsubscribe a shared folder",
+        set_up: template::subscribed_provider,
+        steps: &[step("UNSUBSCRIBE shared.pub.Stuff")],
+        anew: &["shared.pub.Stuff"],
         ..PLAIN
     },
     one("rights", Rule::Whole, &[step("SETACL INBOX.box anyone lr")]),

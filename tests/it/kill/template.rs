@@ -131,3 +131,28 @@ pub fn quota_and_lists(root: &Path) {
     quota(root);
     fs::write(root.join(".box/courierimapacl"), MARYS).unwrap();
 }
+
+/// Somebody whose folder can be had by `shared.`.
+pub fn provider(root: &Path) {
+    let pub_root = root.join("../pub");
+    folder(&pub_root, "", &[]);
+    folder(&pub_root, ".Stuff", &[("8001.s", ""), ("8002.t", "S")]);
+    let path = fs::canonicalize(&pub_root).unwrap();
+    fs::write(root.join("shared-maildirs"), format!("pub {}\n", path.display())).unwrap();
+}
+
+/// The same, subscribed to, and its messages known.
+pub fn subscribed_provider(root: &Path) {
+    provider(root);
+    let at = root.join("shared-folders/pub/Stuff");
+    folder(&at, "", &[]);
+    fs::remove_dir_all(at.join("courierimapkeywords")).unwrap();
+    let target = fs::canonicalize(root.join("../pub/.Stuff")).unwrap();
+    std::os::unix::fs::symlink(&target, at.join("shared")).unwrap();
+    for (base, name) in [("8001.s", "8001.s:2,"), ("8002.t", "8002.t:2,S")] {
+        let link = at.join("cur").join(format!("{base}:2,F"));
+        std::os::unix::fs::symlink(target.join("cur").join(name), link).unwrap();
+    }
+    fs::write(at.join("courierimapuiddb"), "1 700000001 3\n1 8001.s\n2 8002.t\n").unwrap();
+    fs::write(at.join("shared-timestamp"), "\0").unwrap();
+}
