@@ -68,8 +68,8 @@ fn one_name_for_two_folders() {
             .collect()
     });
     assert_eq!(winners(&answers), [1; ROUNDS]);
-    for n in 0..ROUNDS {
-        let (won, lost) = if answers[0][n] { ("a", "b") } else { ("b", "a") };
+    for (n, first_won) in answers[0].iter().enumerate() {
+        let (won, lost) = if *first_won { ("a", "b") } else { ("b", "a") };
         assert_eq!(subjects(&maildir, &format!("INBOX.c{n}")), [format!("{won}{n}")]);
         assert_eq!(subjects(&maildir, &format!("INBOX.{lost}{n}")), [format!("{lost}{n}")]);
     }
