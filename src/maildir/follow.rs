@@ -13,7 +13,7 @@ use super::stamp::Stamp;
 use super::{Entered, Error, renamed};
 use crate::sys::dir::{self, EntryKind};
 use crate::sys::stat::Stat;
-use crate::sys::{clock, fs};
+use crate::sys::{clock, filesystem, fs};
 use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
@@ -127,25 +127,24 @@ fn set_name(messages: &mut Messages, i: usize, name: &[u8]) {
 }
 
 /// Reads `cur`, and gives every message the name that its file has now, by its base name without
-/// `,S=` (STORAGE 1.4). Messages that were not found are marked as gone. It is noted whether that
-/// is certain: a directory that changes all the time may hide a file from every reading.
+/// `,S=` (STORAGE 1.4). Messages that were not found are marked as gone. That is certain if nothing
+/// was renamed during the reading. Otherwise it is noted that it is not: a directory that changes
+/// all the time may hide a file from every reading.
 fn find_new_names(dir: &Entered, messages: &mut Messages) -> Result<(), Error> {
     let path = dir.cur_path();
     let directory = dir.cur().map_err(Error::about("opening", &path))?;
     let index = messages.index_by(|base| names::without_size(names::key(base)));
     messages.unmark_all(bit::FOUND | bit::THIS_READING);
+    let mut proof = None;
     let mut is_certain = false;
-    // Since when the directory has had this stamp.
-    let mut unchanged: Option<(Stamp, Instant)> = None;
     for _ in 0..MAX_READINGS {
         let cur = directory.reading().map_err(Error::about("opening", &path))?;
-        let stamp = |d: &File| {
-            Stat::of(d).map(|stat| Stamp::of(&stat)).map_err(Error::about("reading", &path))
+        let stamp = || {
+            Stat::of(&cur).map(|stat| Stamp::of(&stat)).map_err(Error::about("reading", &path))
         };
-        let before = stamp(&cur)?;
-        let now = clock::monotonic();
-        let since = unchanged.filter(|(stamp, _)| *stamp == before).map_or(now, |(_, since)| since);
-        unchanged = Some((before, since));
+        let proof = proof.get_or_insert_with(|| Proof::new(&cur));
+        let before = stamp()?;
+        let is_telling = proof.is_telling(before);
         messages.unmark_all(bit::THIS_READING);
         dir::for_each(&cur, |name, kind| read_entry(messages, &index, name, kind))
             .map_err(Error::about("reading", &path))?;
@@ -153,20 +152,53 @@ fn find_new_names(dir: &Entered, messages: &mut Messages) -> Result<(), Error> {
         if is_certain {
             break;
         }
-        if stamp(&cur)? == before {
-            // Two changes within one tick of the file system's clock leave the same time. So only a
-            // reading counts that began after that tick.
-            if !before.is_coarse() && now.saturating_duration_since(since) >= TICK {
+        if stamp()? == before {
+            if is_telling {
                 is_certain = true;
                 break;
             }
-            clock::sleep(TICK);
+            proof.wait(before);
         }
     }
     messages.mark_unless(bit::FOUND, bit::GONE);
     messages.unmark_all(bit::FOUND | bit::THIS_READING);
     messages.set_gone_is_uncertain(!is_certain);
     Ok(())
+}
+
+/// Whether a directory of the same stamp before and after a reading has not changed meanwhile. Two
+/// changes within one tick of the clock of file times may leave the same stamp.
+struct Proof {
+    /// Whether this kernel dates the changes.
+    is_local: bool,
+    /// Since when the directory has had this stamp, as far as we have seen.
+    unchanged: Option<(Stamp, Instant)>,
+}
+
+impl Proof {
+    fn new(cur: &File) -> Proof {
+        Proof { is_local: !filesystem::is_shared_between_hosts(cur), unchanged: None }
+    }
+
+    /// Whether a rename from now on gives another stamp than `stamp`, which was read just now.
+    fn is_telling(&mut self, stamp: Stamp) -> bool {
+        let now = clock::monotonic();
+        let since = self.unchanged.filter(|(old, _)| *old == stamp).map_or(now, |(_, since)| since);
+        self.unchanged = Some((stamp, since));
+        self.is_local && stamp.is_telling(clock::file_tick())
+            || !stamp.is_coarse() && now.saturating_duration_since(since) >= TICK
+    }
+
+    /// Waits until it will.
+    fn wait(&self, stamp: Stamp) {
+        if !self.is_local || stamp.is_coarse() {
+            return clock::sleep(TICK);
+        }
+        let begin = clock::monotonic();
+        while !stamp.is_telling(clock::file_tick()) && begin.elapsed() < TICK {
+            clock::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// Takes one entry of `cur` as the name of the message that it belongs to.

@@ -4,6 +4,9 @@ use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
 use std::time::Duration;
 
+/// How far a file system may cut a time, in nanoseconds. Most keep it exactly.
+const PRECISION: i128 = 1_000_000;
+
 /// Which file or directory, and when it last changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Stamp {
@@ -53,6 +56,15 @@ impl Stamp {
     pub(super) fn is_settled(self, now: i128) -> bool {
         let tick = i128::try_from(self.tick().as_nanos()).unwrap_or(i128::MAX);
         self.mtime.max(self.ctime).saturating_add(tick) < now
+    }
+
+    /// Whether every later rename gives another stamp, on a file system that this kernel dates.
+    /// `tick` is [`crate::sys::clock::file_tick`] read after the stamp.
+    ///
+    /// If the stamp is behind the clock, a change now would be dated later. If it is ahead, the
+    /// file system dates a change exactly when somebody has read the time before (Linux 6.13).
+    pub(super) fn is_telling(self, tick: i128) -> bool {
+        !self.is_coarse() && (self.ctime > tick || self.ctime.saturating_add(PRECISION) < tick)
     }
 
     /// The same as a file system keeps it that has no fractions of seconds.

@@ -1,5 +1,6 @@
 //! The clocks. The time is read nowhere else, so that a test can see every use of it.
 
+use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The wall clock: whole seconds since 1970 and microseconds.
@@ -13,6 +14,13 @@ pub(crate) fn now() -> (i64, u32) {
 /// The wall clock in nanoseconds since 1970, as file times have it.
 pub(crate) fn now_nanos() -> i128 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos() as i128)
+}
+
+/// The clock by which this kernel dates changes in its own file systems, in nanoseconds since 1970.
+/// It advances by ticks of a few milliseconds.
+pub(crate) fn file_tick() -> i128 {
+    clock_gettime(ClockId::CLOCK_REALTIME_COARSE)
+        .map_or(0, |t| i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec()))
 }
 
 /// A clock that only goes forward, for deadlines.

@@ -10,6 +10,7 @@ mod courier_tools;
 mod cycles;
 mod durability;
 mod ends;
+mod gone;
 mod hostile;
 mod hostile_files;
 mod hostile_owner;

@@ -41,12 +41,49 @@ fn told(answer: &str) -> Name {
 
 /// The rest of the answer to the command `a`.
 fn answer(s: &mut Session) -> String {
+    let mut lines = String::new();
     loop {
         let line = s.line();
+        lines += &line;
         if line.starts_with("a ") {
-            return line;
+            return lines;
         }
     }
+}
+
+/// The command whose scan gives the UID of "ours".
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Work {
+    Append,
+    Noop,
+    Select,
+}
+
+impl Work {
+    /// Everything up to the command.
+    fn prepare(self, maildir: &Maildir, s: &mut Session) -> Option<u32> {
+        let selected = (self != Work::Select).then(|| s.cmd("SELECT INBOX"));
+        if self != Work::Append {
+            maildir.deliver("INBOX", "1600000001.M1P1.host", b"Subject: ours\n\ntext\n");
+        }
+        selected.map(|reply| {
+            validity(&String::from_utf8_lossy(reply.get("* OK [UIDVALIDITY "))).unwrap()
+        })
+    }
+
+    fn command(self) -> String {
+        match self {
+            Work::Append => message("ours"),
+            Work::Noop => "a NOOP\r\n".to_owned(),
+            Work::Select => "a SELECT INBOX\r\n".to_owned(),
+        }
+    }
+}
+
+/// The last UIDVALIDITY that these answers tell.
+fn validity(answers: &str) -> Option<u32> {
+    let code = answers.rsplit_once("[UIDVALIDITY ")?.1;
+    code.split(']').next()?.parse().ok()
 }
 
 /// strace on a running session, which stops it after the nth call of this kind.
@@ -65,15 +102,15 @@ fn stop_after(call: &str, n: usize, pid: u32, trace: &Path) -> Child {
     child
 }
 
-/// Stops after the nth call of this kind in an APPEND. `false`: there are not so many.
-fn play(call: &str, n: usize) -> bool {
+/// Stops after the nth call of this kind in a command. `false`: there are not so many.
+fn play(work: Work, call: &str, n: usize) -> bool {
     let maildir = Maildir::new();
     maildir.deliver("INBOX", "1600000000.M1P1.host", b"Subject: first\n\ntext\n");
     let trace = maildir.home().join("trace");
     let mut first = maildir.session(&[]);
-    first.cmd("SELECT INBOX").says("OK");
+    let selected = work.prepare(&maildir, &mut first);
     let mut tracer = stop_after(call, n, first.pid(), &trace);
-    first.send(message("ours").as_bytes());
+    first.send(work.command().as_bytes());
     let mut early = Vec::new();
     let stopped = loop {
         if fs::read_to_string(&trace).is_ok_and(|t| t.contains("stopped by SIGSTOP")) {
@@ -85,30 +122,41 @@ fn play(call: &str, n: usize) -> bool {
             break false;
         }
     };
-    let mut names: BTreeMap<Name, &str> = BTreeMap::new();
+    let mut names: BTreeMap<Name, String> = BTreeMap::new();
     if stopped {
         let _ = fs::remove_file(maildir.path().join("tmp/courier.lock"));
         let mut second = maildir.session(&[]);
         second.cmd("SELECT INBOX").says("OK");
         second.send(message("theirs").as_bytes());
-        names.insert(told(&answer(&mut second)), "theirs");
+        names.insert(told(&answer(&mut second)), "theirs".to_owned());
         Command::new("kill").args(["-CONT", &first.pid().to_string()]).status().unwrap();
-        let line = match early.iter().find(|line| line.starts_with("a ")) {
-            Some(line) => line.clone(),
-            None => answer(&mut first),
-        };
-        let before = names.insert(told(&line), "ours");
-        assert_eq!(before, None, "{call} {n}: one UID for two messages");
+        let mut told_first = early.concat();
+        if !early.iter().any(|line| line.starts_with("a ")) {
+            told_first += &answer(&mut first);
+        }
+        if work == Work::Append {
+            let before = names.insert(told(&told_first), "ours".to_owned());
+            assert_eq!(before, None, "{call} {n}: one UID for two messages");
+        }
+        let validity = validity(&told_first).or(selected).unwrap();
+        for (uid, subject) in subjects(&mut first) {
+            let name = (validity, uid);
+            let before = names.insert(name, subject.clone());
+            assert!(
+                before.as_ref().is_none_or(|before| *before == subject),
+                "{work:?}, {call} {n}: {name:?} was {before:?}, and is {subject}"
+            );
+        }
         let third = look(&maildir);
-        let mut subjects: Vec<&str> = third.values().map(String::as_str).collect();
-        subjects.sort_unstable();
-        assert_eq!(subjects, ["first", "ours", "theirs"], "{call} {n}: {third:?}");
+        let mut there: Vec<&str> = third.values().map(String::as_str).collect();
+        there.sort_unstable();
+        assert_eq!(there, ["first", "ours", "theirs"], "{work:?}, {call} {n}: {third:?}");
         for (name, subject) in names {
             let is = third.get(&name);
             let validity = third.keys().next().unwrap().0;
             assert!(
-                name.0 != validity || is.is_some_and(|is| is == subject),
-                "{call} {n}: {name:?} was {subject}: {third:?}"
+                name.0 != validity || is.is_some_and(|is| *is == subject),
+                "{work:?}, {call} {n}: {name:?} was {subject}: {third:?}"
             );
         }
     }
@@ -121,10 +169,12 @@ fn play(call: &str, n: usize) -> bool {
 fn look(maildir: &Maildir) -> BTreeMap<Name, String> {
     let mut s = maildir.session(&[]);
     let selected = s.cmd("SELECT INBOX");
-    let code = String::from_utf8_lossy(selected.get("* OK [UIDVALIDITY ")).into_owned();
-    let validity: String =
-        code.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-    let validity = validity.parse().unwrap();
+    let validity = validity(&String::from_utf8_lossy(selected.get("* OK [UIDVALIDITY "))).unwrap();
+    subjects(&mut s).into_iter().map(|(uid, subject)| ((validity, uid), subject)).collect()
+}
+
+/// The messages that a session shows, by UID.
+fn subjects(s: &mut Session) -> BTreeMap<u32, String> {
     s.send(b"a FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n");
     let mut seen = BTreeMap::new();
     while let Some(response) = s.response(Duration::from_secs(30)) {
@@ -132,26 +182,40 @@ fn look(maildir: &Maildir) -> BTreeMap<Name, String> {
         if text.starts_with("a ") {
             break;
         }
-        let uid = text.split_once("UID ").unwrap().1;
+        let Some((_, uid)) = text.split_once("UID ") else { continue };
         let uid: String = uid.chars().take_while(char::is_ascii_digit).collect();
         let subject = text.split_once("Subject: ").unwrap().1;
         let subject = subject.lines().next().unwrap().to_owned();
-        seen.insert((validity, uid.parse().unwrap()), subject);
+        seen.insert(uid.parse().unwrap(), subject);
     }
     seen
 }
 
-#[test]
-fn a_lock_is_taken_at_every_step() {
+fn play_all(work: Work) {
     if strace().is_none() {
         return;
     }
     std::thread::scope(|scope| {
         for call in CALLS {
             scope.spawn(move || {
-                let steps = (1..).take_while(|n| play(call, *n)).count();
-                println!("{call}: {steps} steps");
+                let steps = (1..).take_while(|n| play(work, call, *n)).count();
+                println!("{work:?}, {call}: {steps} steps");
             });
         }
     });
+}
+
+#[test]
+fn a_lock_is_taken_at_every_step_of_append() {
+    play_all(Work::Append);
+}
+
+#[test]
+fn a_lock_is_taken_at_every_step_of_noop() {
+    play_all(Work::Noop);
+}
+
+#[test]
+fn a_lock_is_taken_at_every_step_of_select() {
+    play_all(Work::Select);
 }

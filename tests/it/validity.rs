@@ -97,3 +97,61 @@ fn a_uid_file_that_vanishes_in_its_first_second() {
     reply.get("* OK [UIDVALIDITY ");
     reply.lacks(&before);
 }
+
+/// What is after a word in the answers, up to the end of the number.
+fn number_after(answers: &str, word: &str) -> Option<u32> {
+    let rest = answers.split_once(word)?.1;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// UIDVALIDITY and UID of a new message.
+fn append(s: &mut Session, text: &str) -> (u32, u32) {
+    s.send(format!("a APPEND INBOX {{{}+}}\r\n{text}\r\n", text.len()).as_bytes());
+    loop {
+        let line = s.line();
+        if let Some(code) = line.split_once("[APPENDUID ") {
+            let (validity, uid) = code.1.split_once(' ').unwrap();
+            return (validity.parse().unwrap(), uid.split(']').next().unwrap().parse().unwrap());
+        }
+        assert!(!line.starts_with("a "), "{line}");
+    }
+}
+
+#[test]
+fn a_uid_file_from_a_backup_takes_back_no_uid() {
+    let maildir = Maildir::new();
+    let file = maildir.path().join("courierimapuiddb");
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").says("OK");
+    append(&mut s, "Subject: first\r\n\r\n");
+    let backup = std::fs::read(&file).unwrap();
+    let told = append(&mut s, "Subject: second\r\n\r\n");
+    s.cmd("STORE 2 +FLAGS.SILENT (\\Deleted)").says("OK");
+    s.cmd("EXPUNGE").says("OK");
+    std::fs::write(&file, backup).unwrap();
+    // The second message's UID is free by the file, but the client has seen it.
+    let next = append(&mut s, "Subject: third\r\n\r\n");
+    assert!(next > told, "{told:?}, then {next:?}\n{}", s.story());
+}
+
+#[test]
+fn a_uid_file_from_a_backup_names_another_message() {
+    let maildir = Maildir::new();
+    let file = maildir.path().join("courierimapuiddb");
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").says("OK");
+    append(&mut s, "Subject: first\r\n\r\n");
+    let backup = std::fs::read(&file).unwrap();
+    let told = append(&mut s, "Subject: second\r\n\r\n");
+    s.cmd("STORE 2 +FLAGS.SILENT (\\Deleted)").says("OK");
+    s.cmd("EXPUNGE").says("OK");
+    std::fs::write(&file, backup).unwrap();
+    // A session that knows nothing of that gives the UID again.
+    let mut other = maildir.session(&[]);
+    other.cmd("SELECT INBOX").says("OK");
+    assert_eq!(append(&mut other, "Subject: third\r\n\r\n"), told);
+    let reply = s.cmd("NOOP");
+    let line = String::from_utf8_lossy(reply.get("* OK [UIDVALIDITY ")).into_owned();
+    let now = number_after(&line, "[UIDVALIDITY ").unwrap();
+    assert!(now > told.0, "{told:?}, then {now}\n{}", s.story());
+}
