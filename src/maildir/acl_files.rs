@@ -9,8 +9,8 @@ use super::folder_names;
 use super::host::Host;
 use super::stamp::Stamp;
 use super::temporary::{self, TemporaryFile};
-use crate::sys::clock;
-use crate::sys::directory::Directory;
+use crate::sys::directory::{self, Directory};
+use crate::sys::{clock, fs};
 use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
@@ -54,6 +54,11 @@ impl AclFiles<'_> {
     /// inherits its parent's, which is saved if that is possible: the Maildir may be somebody
     /// else's. An error if a file cannot be read.
     pub(crate) fn load(&self, sub: &[u8]) -> io::Result<Acl> {
+        if let Some(data) = self.text_at_once(sub) {
+            let mut acl = Acl::parse(&data);
+            acl.complete();
+            return Ok(acl);
+        }
         let maildir = match self.maildir() {
             Err(e) if is_missing(&e) => None,
             maildir => Some(maildir?),
@@ -86,9 +91,21 @@ impl AclFiles<'_> {
         Ok(acl)
     }
 
+    /// The content of the folder's own file, if one call gets it. LIST reads those of all folders.
+    fn text_at_once(&self, sub: &[u8]) -> Option<Vec<u8>> {
+        if !sub.is_empty() && !folder_names::is_valid(sub) {
+            return None;
+        }
+        let path = fs::join(&folder_names::directory(self.root, sub), FILE);
+        directory::read_control_at(&path, MAX_FILE)
+    }
+
     /// The content of the folder's own file. `None` if there is none; [`AclFiles::load`] may find a
     /// list all the same.
     pub(crate) fn text(&self, sub: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        if let Some(data) = self.text_at_once(sub) {
+            return Ok(Some(data));
+        }
         let folder = self.maildir().and_then(|maildir| folder_names::enter(&maildir, sub));
         let data = folder.and_then(|folder| folder.read_control(FILE, MAX_FILE));
         if_there(data)

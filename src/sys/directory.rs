@@ -305,6 +305,14 @@ impl Directory {
     }
 }
 
+/// The whole of a control file, by a path that has no link in it, no more than `limit` bytes: one
+/// call instead of entering each directory. `None` if it cannot be had like that.
+pub(crate) fn read_control_at(path: &Path, limit: u64) -> Option<Vec<u8>> {
+    let opened = enter::open_without_links(path, CAREFULLY).ok()??;
+    let (file, stat) = regular(File::from(opened)).ok()?;
+    fs::read_all(&file, stat.len(), limit).ok()
+}
+
 fn proc_path(fd: &impl AsRawFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }

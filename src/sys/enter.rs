@@ -32,25 +32,45 @@ static UNKNOWN_TO_KERNEL: AtomicBool = AtomicBool::new(false);
 /// a relative path that leads out of the working directory.
 pub(super) fn enter(path: &Path) -> io::Result<OwnedFd> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let leads_out = memchr::memmem::find(path.as_os_str().as_bytes(), b"..").is_some()
-        && path.is_relative()
-        && path.components().any(|c| c == Component::ParentDir);
-    if leads_out {
+    if leads_out(path) {
         return Err(Errno::EXDEV.into());
     }
-    if !UNKNOWN_TO_KERNEL.load(Ordering::Relaxed) {
-        let flags = PLACE | OFlag::O_DIRECTORY;
-        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-        match openat2(AT_FDCWD, path, how) {
-            Ok(place) => return Ok(place),
-            Err(Errno::ENOSYS) => UNKNOWN_TO_KERNEL.store(true, Ordering::Relaxed),
-            // A link, a container's filter that does not know the call, or what another host has
-            // replaced.
-            Err(Errno::ELOOP | Errno::EPERM | Errno::EINTR | Errno::EAGAIN | Errno::ESTALE) => {}
-            Err(e) => return Err(e.into()),
-        }
+    match at_once(path, PLACE | OFlag::O_DIRECTORY)? {
+        Some(place) => Ok(place),
+        None => enter_from(plain(".", PLACE | OFlag::O_DIRECTORY, Mode::empty())?, path),
     }
-    enter_from(plain(".", PLACE | OFlag::O_DIRECTORY, Mode::empty())?, path)
+}
+
+/// Opens a path that has no link in it. `None`: it may have one, or it leads out of the working
+/// directory, or the kernel cannot tell.
+pub(super) fn open_without_links(path: &Path, flags: OFlag) -> io::Result<Option<OwnedFd>> {
+    if leads_out(path) { Ok(None) } else { at_once(path, flags) }
+}
+
+/// Whether a relative path may lead out of the working directory.
+fn leads_out(path: &Path) -> bool {
+    memchr::memmem::find(path.as_os_str().as_bytes(), b"..").is_some()
+        && path.is_relative()
+        && path.components().any(|c| c == Component::ParentDir)
+}
+
+/// Opens a path in one call. `None` where it has to be walked.
+fn at_once(path: &Path, flags: OFlag) -> io::Result<Option<OwnedFd>> {
+    if UNKNOWN_TO_KERNEL.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    match openat2(AT_FDCWD, path, how) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(Errno::ENOSYS) => {
+            UNKNOWN_TO_KERNEL.store(true, Ordering::Relaxed);
+            Ok(None)
+        }
+        // A link, a container's filter that does not know the call, or what another host has
+        // replaced.
+        Err(Errno::ELOOP | Errno::EPERM | Errno::EINTR | Errno::EAGAIN | Errno::ESTALE) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// As [`enter`], from an open directory.
