@@ -168,7 +168,13 @@ impl Session {
         const CANNOT: &str = "Cannot create this folder.";
         let lists = self.namespace.lists(&folder.at.root);
         lists.before_creation(&folder.at.sub);
-        folders::create(&self.store, &folder.dir).map_err(|e| self.store_error(e, CANNOT))?;
+        folders::create(&self.store, &folder.dir).map_err(|e| match e.io() {
+            // It is there; another session may have made it in this moment.
+            Some(refused) if refused.kind() == io::ErrorKind::AlreadyExists => {
+                Outcome::no(CANNOT).into()
+            }
+            _ => self.store_error(e, CANNOT),
+        })?;
         match lists.load(&folder.at.sub) {
             Ok(_) => Ok(()),
             Err(e) => {
