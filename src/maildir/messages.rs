@@ -361,6 +361,11 @@ impl Messages {
         self.records.retain(|r| r.bits & bits == 0);
     }
 
+    /// Removes the messages from a UID on.
+    pub(super) fn leave_out_from(&mut self, uid: u32) {
+        self.records.retain(|r| r.uid < uid);
+    }
+
     /// Gives unused memory back.
     pub(super) fn shrink(&mut self) {
         self.records.shrink_to_fit();

@@ -188,14 +188,38 @@ fn scan_once(
     };
     messages.end_scan();
     messages.shrink();
-    let has_news = found.has_news;
+    let begins_anew = found.uids.validity != Some(uids.validity);
+    let first_new = found.has_news.then_some(if begins_anew { 1 } else { found.uids.next });
     let uid_file = Version::stamp_now(request.dir);
-    let (snapshot, _) = snapshot(request, &access, found, uids, uid_file)?;
+    let (mut snapshot, _) = snapshot(request, &access, found, uids, uid_file)?;
     access.lock = None;
-    if request.store.config.fsync && uids.saved && has_news {
-        sync(request.dir, !arrivals.names().is_empty())?;
+    if request.store.config.fsync
+        && uids.saved
+        && !unlocked::is_durable(request, uids, uid_file, &access.time)
+        && let Err(e) = sync(request.dir, !arrivals.names().is_empty())
+    {
+        let Error::Io(_) = e else { return Err(e) };
+        hide_unsynced(request, &mut snapshot, first_new, e)?;
     }
     Ok(Try::Done(Box::new(Scanned { snapshot, delivered })))
+}
+
+/// Leaves out the messages whose new UIDs are saved in a directory that cannot be synced, from
+/// `first` on. `None`: somebody else has given the last UIDs, and what he gave is shown: the folder
+/// must not be closed to its owner.
+fn hide_unsynced(
+    request: &Request<'_>,
+    snapshot: &mut Snapshot,
+    first: Option<u32>,
+    e: Error,
+) -> Result<(), Error> {
+    let begins_anew = first == Some(1);
+    let Some(refused) = e.io().filter(|_| !request.delivers && !begins_anew) else { return Err(e) };
+    request.store.new_mail_is_hidden(&request.dir.uid_file_path(), refused);
+    if let Some(first) = first {
+        snapshot.leave_out_from(first);
+    }
+    Ok(())
 }
 
 /// Syncs the directories, without the lock: a sync takes longer than all the rest. Whoever reads

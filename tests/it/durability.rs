@@ -267,7 +267,7 @@ fn lists_and_subscriptions_are_on_disk_before_they_are_in_place() {
         trace.command("CREATE"),
         &[
             ("fsync", &["_acl."]),
-            ("rename", &["_acl.", ".box/courierimapacl"]),
+            ("renameat2", &["_acl.", ".box/courierimapacl"]),
             ("write", &["OK "]),
         ],
     );

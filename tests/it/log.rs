@@ -231,7 +231,7 @@ fn a_fault_is_one_line_with_its_file_its_reason_and_the_account() {
     assert_eq!(
         log,
         [
-            "ERR: ./courierimapkeywords: Not a directory, user=alice",
+            "ERR: ./courierimapkeywords: Not a directory; keywords are not shown, user=alice",
             "ERR: opening ./cur/1002.b:2,: Too many levels of symbolic links, user=alice",
             "ERR: ./courierimapsubscribed: not a regular file, user=alice",
             "ERR: access control list of INBOX.l: not a regular file, user=alice",

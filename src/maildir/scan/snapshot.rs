@@ -42,6 +42,12 @@ impl Snapshot {
         self.saved
     }
 
+    /// Leaves out the messages from a UID on. The next scan looks at them again.
+    pub(super) fn leave_out_from(&mut self, uid: u32) {
+        self.messages.leave_out_from(uid);
+        self.proof.settled = false;
+    }
+
     /// The same folder without the messages that are known to be gone by now.
     pub(crate) fn without_gone(&self) -> Snapshot {
         let mut left = self.clone();

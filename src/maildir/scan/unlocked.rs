@@ -14,6 +14,7 @@ use super::request::{Mode, Request};
 use super::snapshot::Snapshot;
 use crate::maildir::messages::bit;
 use crate::maildir::reading::FolderReading;
+use crate::maildir::stamp::Stamp;
 use crate::maildir::time::ScanTime;
 use crate::maildir::uiddb::{self, Version};
 use crate::maildir::upkeep;
@@ -115,9 +116,7 @@ fn read(request: &Request<'_>) -> Reading {
     }
 }
 
-/// Syncs the folder's directory if the client will be told a UID that may not be on disk: whoever
-/// has put the UID file in its place may not be done with that, for the lock is released before.
-/// The file itself was synced before it got its name.
+/// Syncs the folder's directory if the client will be told a UID that may not be on disk.
 fn make_durable(
     request: &Request<'_>,
     version: &Version,
@@ -125,11 +124,25 @@ fn make_durable(
     next: u32,
     time: &ScanTime,
 ) -> bool {
-    let Request { store, dir, previous, .. } = *request;
-    let is_old = version.stamp().is_some_and(|stamp| stamp.is_older_than(DURABLE_AGE, time.nanos));
-    let is_told = previous.is_some_and(|old| {
-        old.proof.uid_file == version.stamp()
-            || (old.uid_validity == validity && old.uid_next >= next)
+    let uids = Uids { validity, next, saved: true };
+    !request.store.config.fsync
+        || is_durable(request, uids, version.stamp(), time)
+        || request.dir.folder().sync().is_ok()
+}
+
+/// Whether the UIDs are on disk, or the client knows them already. Whoever has put the UID file in
+/// its place may not have synced the directory yet, for the lock is released before; the file
+/// itself was synced before it got its name.
+pub(super) fn is_durable(
+    request: &Request<'_>,
+    uids: Uids,
+    uid_file: Option<Stamp>,
+    time: &ScanTime,
+) -> bool {
+    let is_old = uid_file.is_some_and(|stamp| stamp.is_older_than(DURABLE_AGE, time.nanos));
+    let is_told = request.previous.is_some_and(|old| {
+        old.proof.uid_file == uid_file
+            || (old.uid_validity == uids.validity && old.uid_next >= uids.next)
     });
-    !store.config.fsync || is_told || is_old || dir.folder().sync().is_ok()
+    is_old || is_told
 }
