@@ -18,6 +18,7 @@ use crate::wire::Token;
 const NOT_STORED: NotDelivered = NotDelivered {
     doing: "storing",
     text: "[ALERT] Cannot create message - no write permission or out of disk space.",
+    missing: "Must create mailbox before append",
 };
 const NOT_UNICODE: &str = "Your IMAP client does not appear to correctly implement Unicode \
     messages, see https://datatracker.ietf.org/doc/html/rfc6855";
@@ -72,7 +73,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Message> {
 /// Checks the folder and what may be done with it, all before the client is asked for the message.
 fn check(s: &mut Session, a: &Message) -> Result<(Folder, Rights)> {
     let name = a.mailbox.name(s).map_err(|_| Outcome::no(args::INVALID_NAME))?;
-    let folder = s.locate_name(name, Missing::TryCreate("Must create mailbox before append"))?;
+    let folder = s.locate_name(name, Missing::TryCreate(NOT_STORED.missing))?;
     let rights = s.require(&folder.name, b'i', "APPEND")?;
     // Whoever has opened it for reading only does not write to it by another way (Courier).
     if s.selected.as_ref().is_some_and(|f| f.read_only && f.folder.name == folder.name) {
@@ -154,10 +155,10 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
     let delivery = folder
         .enter_delivery()
         .and_then(|dir| Delivery::create(&s.store, &dir, None))
-        .map_err(|e| s.not_delivered(e, NOT_STORED))?;
+        .map_err(|e| s.not_delivered_to(&folder, e, NOT_STORED))?;
     let mut writer = receive(s, &a, delivery)?;
     if let Some(e) = writer.failed.take() {
-        return Err(s.not_delivered(e, NOT_STORED));
+        return Err(s.not_delivered_to(&folder, e, NOT_STORED));
     }
     let list = a.list.limited_to(rights);
     let cost = (writer.delivery.size(), u64::from(quota::is_counted(list.flags)));
@@ -166,7 +167,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
     let Writer { mut delivery, .. } = writer;
     let finished = delivery
         .finish(&s.store, list.flags, list.keywords, a.date)
-        .map_err(|e| s.not_delivered(e, NOT_STORED));
+        .map_err(|e| s.not_delivered_to(&folder, e, NOT_STORED));
     let mailed = finished.and_then(|()| {
         if !s.is_outbox(&folder) {
             return Ok(());

@@ -19,7 +19,8 @@ use std::fs::File;
 use std::path::PathBuf;
 
 const NO_ROOM: &str = "[ALERT] COPY failed - no write permission or out of disk space.";
-const NOT_COPIED: NotDelivered = NotDelivered { doing: "copying", text: NO_ROOM };
+const NOT_COPIED: NotDelivered =
+    NotDelivered { doing: "copying", text: NO_ROOM, missing: "Mailbox does not exist." };
 
 /// The messages and the folder.
 pub(crate) struct Copies {
@@ -127,7 +128,7 @@ impl Copying<'_> {
                 }
             }
         });
-        made.map_err(|e| self.s.not_delivered(e, NOT_COPIED))
+        made.map_err(|e| self.s.not_delivered_to(&self.to, e, NOT_COPIED))
     }
 
     /// Makes all copies ready; into the outbox, mails them too.
@@ -223,7 +224,7 @@ pub(crate) fn run(
             Outcome::no("Mailbox does not exist.").with_code(Code::TryCreate).into()
         }
     })?;
-    let to = s.locate_name(name, Missing::TryCreate("Mailbox does not exist."))?;
+    let to = s.locate_name(name, Missing::TryCreate(NOT_COPIED.missing))?;
     let rights = selected.rights_beside(s, &to.name)?;
     if !rights.has(b'i') {
         return denied("COPY", to.name.spelled(), b'i').refuse();

@@ -4,11 +4,18 @@
 use super::Call;
 use super::args::{self, Span};
 use crate::maildir::change::Trash;
+use crate::maildir::second_names::SecondNames;
 use crate::maildir::{self, change, quota};
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::sys::{breath, fs};
 use crate::types::Flags;
 use crate::wire::Set;
+
+/// What one command needs to know where messages go, and how many names they have.
+struct Ways {
+    trash: Trash,
+    second_names: SecondNames,
+}
 
 /// Removes the messages flagged \Deleted, all of them or those of a UID set.
 pub(crate) fn remove_deleted(
@@ -21,13 +28,13 @@ pub(crate) fn remove_deleted(
         Some(set) => args::spans(set, true, messages),
         None => vec![Span::Messages(0..messages.len())],
     };
-    let mut trash = s.trash_folder();
+    let mut ways = Ways { trash: s.trash_folder(), second_names: SecondNames::default() };
     for span in spans {
         let Span::Messages(range) = span else { continue };
         for index in range {
             breath::breathe()?;
             if selected.snapshot.messages.flags(index).contains(Flags::DELETED) {
-                remove(s, selected, index, &mut trash)?;
+                remove(s, selected, index, &mut ways)?;
             }
         }
     }
@@ -36,16 +43,22 @@ pub(crate) fn remove_deleted(
 
 /// Removes one message. One that is gone already is gone; one that cannot be removed stays, and the
 /// log says so.
-fn remove(s: &mut Session, selected: &mut Selected, index: usize, trash: &mut Trash) -> Result<()> {
+fn remove(s: &mut Session, selected: &mut Selected, index: usize, ways: &mut Ways) -> Result<()> {
     let Some(uid) = selected.snapshot.messages.uid(index) else { return Ok(()) };
     let goes_to_trash = s.goes_to_trash(selected, uid);
     let size = if goes_to_trash { size_in_trash(s, selected, index) } else { None };
     let messages = &mut selected.snapshot.messages;
     let removed = selected.folder.enter().and_then(|dir| {
         if goes_to_trash {
-            change::move_to_trash(&s.store, &dir, messages, index, trash)
+            change::move_to_trash(
+                &s.store,
+                &dir,
+                messages,
+                index,
+                (&mut ways.trash, &mut ways.second_names),
+            )
         } else {
-            change::unlink(&dir, messages, index)
+            change::unlink(&dir, messages, index, &mut ways.second_names)
         }
     });
     let removed = match removed {

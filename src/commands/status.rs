@@ -66,7 +66,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, question: Question) -> Result<O
     let figures = match &s.selected {
         Some(selected) if selected.folder.name == folder.name => of_selected(selected),
         _ => {
-            let failed = |e| s.store_error(e, "[ALERT] STATUS failed");
+            let failed = |e| s.folder_error(&folder, e, "[ALERT] STATUS failed");
             let dir = folder.enter_afresh().map_err(failed)?;
             s.synchronise(&dir)?;
             let status = status::read(&s.store, &dir).map_err(failed)?;

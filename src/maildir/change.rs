@@ -6,6 +6,7 @@ use super::follow::with_current_name;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
 use super::quota::{self, Action, Quota};
+use super::second_names::{SecondNames, is_same_file};
 use super::{Dir, Entered, Error, Store, make_folder, renamed, shared_link};
 use crate::sys::directory::Directory;
 use crate::sys::fs;
@@ -117,7 +118,16 @@ pub(crate) fn store_flags(
         }
         // Only one session can rename a message from one name to another, so each change is
         // accounted for once.
-        let renamed = cur.rename_new(name, cur, &target);
+        let renamed = match cur.rename_new(name, cur, &target) {
+            // The file has both names. The other one goes with EXPUNGE, or with a scan.
+            Err(e)
+                if e.kind() == io::ErrorKind::AlreadyExists
+                    && is_same_file(&cur.stat(name)?, &cur.stat(&target)?) =>
+            {
+                Ok(())
+            }
+            renamed => renamed,
+        };
         if let Some((quota, size)) = charge.filter(|_| renamed.is_ok() != will_count) {
             quota.subtract(size, 1);
         }
@@ -137,13 +147,14 @@ pub(crate) struct Removed {
     pub(crate) to: Option<PathBuf>,
 }
 
-/// Unlinks a message; `None` if it is not gone by this call. With a link its target is removed,
+/// Unlinks a message, under all its names; `None` if it is not gone by this call. With a link its target is removed,
 /// too; if that is impossible, the link stays. A message stays, too, if another session has taken
 /// \Deleted away.
 pub(crate) fn unlink(
     dir: &Entered,
     messages: &mut Messages,
     i: usize,
+    second_names: &mut SecondNames,
 ) -> Result<Option<Removed>, Error> {
     let done = with_current_name(dir, messages, i, "removing", |messages, name| {
         let cur = dir.cur()?;
@@ -154,7 +165,11 @@ pub(crate) fn unlink(
         let is_gone = if dir.is_of_links() {
             shared_link::expunge(dir, name)?
         } else {
-            cur.unlink(name).map(|()| true)?
+            let stat = cur.stat(name)?;
+            second_names.look(dir, messages, &stat);
+            cur.unlink(name)?;
+            second_names.remove(i, &stat);
+            true
         };
         Ok(is_gone.then(|| Removed { from: cur.path_of(name), to: None }))
     });
@@ -217,7 +232,7 @@ pub(crate) fn move_to_trash(
     dir: &Entered,
     messages: &mut Messages,
     i: usize,
-    trash: &mut Trash,
+    (trash, second_names): (&mut Trash, &mut SecondNames),
 ) -> Result<Option<Removed>, Error> {
     let done = with_current_name(dir, messages, i, "moving to the trash", |messages, name| {
         let cur = dir.cur()?;
@@ -225,17 +240,19 @@ pub(crate) fn move_to_trash(
             cur.stat(name)?;
             return Ok(None);
         }
+        let stat = cur.stat(name)?;
+        second_names.look(dir, messages, &stat);
         let mut new = names::base(name).to_vec();
         for _ in 0..MAX_TRASH_NAMES {
             let to = trash.cur(store)?;
             let target = names::renamed_without(name, &new, lost_in_trash());
             match cur.rename_new(name, &to, &target) {
                 Ok(()) => {
+                    second_names.remove(i, &stat);
                     let (from, to) = (cur.path_of(name), Some(to.path_of(&target)));
                     return Ok(Some(Removed { from, to }));
                 }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                    let stat = cur.stat(name)?;
                     let stem = Stem::next(store);
                     new = stem.base(&store.config.host, stat.inode(), stat.len());
                 }

@@ -66,43 +66,75 @@ pub(crate) fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
         ));
     }
     let folder = Entered::of(Rc::new(maildir.open_directory(&name).map_err(about)?));
+    let this = folder.folder().own_stat().map_err(about)?;
     outlast(store, &folder)?;
+    let removed = remove(store, (&maildir, &name), &this, &maildir);
+    // As long as it is open, no other directory gets its inode.
     drop(folder);
-    remove(store, (&maildir, &name), &maildir)
+    removed
 }
 
-/// Removes the directory `name` in `holder` with all that is in it: one rename takes it out of sight,
+/// Removes the directory (or link) `name` in `holder` with all that is in it, if it still is `this`:
+/// another session may have removed it, and made another one. One rename takes it out of sight,
 /// into the `tmp` of the Maildir; then it is emptied there. What is left over after the rename is
 /// removed from `tmp` one day.
+///
+/// [`Error::Gone`] if it is not there any more.
 pub(super) fn remove(
     store: &Store,
     (holder, name): (&Directory, &[u8]),
+    this: &Stat,
     maildir: &Directory,
 ) -> Result<(), Error> {
+    let about = |e| Error::about("removing", &holder.path_of(name))(e);
+    must_be((holder, name), this).map_err(about)?;
     let moved = make_folder::place_in_tmp(store, maildir, make_folder::DELETED)
         .and_then(|(tmp, gone)| holder.rename_new(name, &tmp, &gone).map(|()| (tmp, gone)));
-    let is_moved = moved.is_ok();
-    let (parent, at) = match &moved {
-        Ok((tmp, gone)) => (tmp, &**gone),
-        Err(_) => (holder, name),
+    let Ok((tmp, gone)) = moved else {
+        must_be((holder, name), this).map_err(about)?;
+        return empty((holder, name), this).map_err(about);
     };
+    if let Err(e) = must_be((&tmp, &gone), this) {
+        put_back((&tmp, &gone), (holder, name));
+        return Err(about(e));
+    }
+    if let Err(e) = empty((&tmp, &gone), this)
+        && !breath::is_interruption(&e)
+    {
+        log::error!("{}: {}", fs::shown(&tmp.path_of(&gone)), fs::error_text(&e));
+    }
+    Ok(())
+}
+
+/// An error (`NotFound`) if there is another directory under this name, or none.
+fn must_be((holder, name): (&Directory, &[u8]), this: &Stat) -> io::Result<()> {
+    let is_this = holder.stat(name)?.inode() == this.inode();
+    if is_this { Ok(()) } else { Err(fs::error(io::ErrorKind::NotFound)) }
+}
+
+/// Puts a folder back that was made after the look at its name. If yet another one has the name by
+/// now, it stays in `tmp`, under a name by which no mail is removed.
+fn put_back((tmp, gone): (&Directory, &[u8]), (holder, name): (&Directory, &[u8])) {
+    if let Err(e) = tmp.rename_new(gone, holder, name) {
+        let kept = [gone, make_folder::IN_THE_MAKING].concat();
+        let _ = tmp.rename_new(gone, tmp, &kept);
+        log::error!("{}: {}", fs::shown(&tmp.path_of(&kept)), fs::error_text(&e));
+    }
+}
+
+/// Removes a directory with all that is in it, also if others still put files into it.
+fn empty((holder, name): (&Directory, &[u8]), this: &Stat) -> io::Result<()> {
     for tries in 0.. {
-        let Err(e) = parent.remove_tree(at) else { break };
-        if e.kind() == io::ErrorKind::NotFound && parent.stat(at).is_err() {
+        let Err(e) = holder.remove_tree(name, this) else { break };
+        let kind = e.kind();
+        if kind == io::ErrorKind::NotFound && must_be((holder, name), this).is_err() {
             break;
         }
         let is_refilled =
-            matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound);
-        if is_refilled && tries < MAX_TRIES {
-            continue;
+            matches!(kind, io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound);
+        if !is_refilled || tries >= MAX_TRIES {
+            return Err(e);
         }
-        if is_moved {
-            if !breath::is_interruption(&e) {
-                log::error!("{}: {}", fs::shown(&parent.path_of(at)), fs::error_text(&e));
-            }
-            break;
-        }
-        return Err(Error::failed(format!("removing {}", fs::shown(&holder.path_of(name))), e));
     }
     Ok(())
 }

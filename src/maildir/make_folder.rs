@@ -44,7 +44,7 @@ pub(super) fn place_in_tmp(
 /// A folder that stays is logged on the first day it is found, not every day.
 pub(super) fn remove_leftover(tmp: &Directory, name: &[u8], is_first_day: bool) {
     if name.ends_with(DELETED) {
-        let _ = tmp.remove_tree(name);
+        let _ = tmp.stat(name).and_then(|this| tmp.remove_tree(name, &this));
     } else if name.ends_with(IN_THE_MAKING) {
         let Ok(open) = tmp.open_directory(name) else { return };
         let dir = Entered::of(Rc::new(open));

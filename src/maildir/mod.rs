@@ -35,6 +35,7 @@ mod reading;
 mod renamed;
 pub(crate) mod resolve;
 pub(crate) mod scan;
+pub(crate) mod second_names;
 mod shared_index;
 pub(crate) mod shared_link;
 mod stamp;

@@ -5,6 +5,7 @@ use super::index::Index;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
 use super::renamed;
+use super::second_names::{self, is_same_file};
 use super::stamp::Stamp;
 use super::{Entered, Error, Store};
 use crate::sys::dir::{self, EntryKind};
@@ -154,15 +155,31 @@ impl<'a> FolderReading<'a> {
     /// Gives another name to every file whose name another file has, too, or that the UID file
     /// cannot hold. Such a file would be hidden until the other one is removed, and then appear
     /// under the other one's UID.
-    pub(super) fn rename_doubles(&mut self) {
+    ///
+    /// One file with two names may be in the middle of a rename by link(2) and unlink(2). After
+    /// some time one of the two is removed. Until then the name counts that it had in `previous`,
+    /// the last scan of this session: a change of flags must not seem undone.
+    pub(super) fn rename_doubles(&mut self, previous: Option<&Messages>, now: i128) {
         let Ok(cur) = self.dir.cur() else { return };
         for (i, name) in std::mem::take(&mut self.doubles) {
             let kept = self.messages.file_name(i);
             match (cur.stat(&kept), cur.stat(&name)) {
                 (Err(_), Ok(_)) => self.found(i, &name, 0),
-                // One file with two names is in the middle of a rename by link(2) and unlink(2).
                 (Ok(a), Ok(b)) if !is_same_file(&a, &b) => {
                     self.rename_to_unique(cur, &name);
+                }
+                (Ok(_), Ok(_)) => {
+                    let uid = self.messages.uid(i);
+                    let was = |old: &&Messages| {
+                        let at = uid.and_then(|uid| old.position(uid).ok());
+                        at.is_some_and(|at| old.is_named(at, &name))
+                    };
+                    let is_known = previous.filter(was).is_some();
+                    if is_known {
+                        self.found(i, &name, 0);
+                    }
+                    let (kept, second) = if is_known { (name, kept) } else { (kept, name) };
+                    second_names::remove_settled((cur, &second), (cur, &kept), now);
                 }
                 _ => {}
             }
@@ -266,7 +283,7 @@ impl<'a> FolderReading<'a> {
 
     /// Moves files from `new` to `cur` (STORAGE 1.3). A file that cannot be moved stays, and the
     /// next scan tries again.
-    pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>) {
+    pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>, now: i128) {
         let (Ok(new_mail), Ok(cur)) = (self.dir.new_mail(), self.dir.cur()) else { return };
         for name in names {
             // What stays in `new` is found by the next scan.
@@ -277,7 +294,10 @@ impl<'a> FolderReading<'a> {
             if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
                 let kept = self.messages.file_name(i);
                 match (new_mail.stat(&name), cur.stat(&kept)) {
-                    (Ok(a), Ok(b)) if is_same_file(&a, &b) => continue,
+                    (Ok(a), Ok(b)) if is_same_file(&a, &b) => {
+                        second_names::remove_settled((new_mail, &name), (cur, &kept), now);
+                        continue;
+                    }
                     // It was put back after `cur` was read, and is moved as if before.
                     (Ok(_), Err(e))
                         if fs::is_gone(&e)
@@ -318,10 +338,6 @@ impl<'a> FolderReading<'a> {
             }
         }
     }
-}
-
-fn is_same_file(a: &Stat, b: &Stat) -> bool {
-    a.inode() == b.inode()
 }
 
 /// Whether a file can be a message, for directories that do not say what their entries are.

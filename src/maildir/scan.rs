@@ -28,7 +28,7 @@
 //! - **Two files of one name** (a restored backup, a crash in the middle of a copy) would share a
 //!   UID: when one is removed, the other would appear in its place. The second file gets a name of
 //!   its own. If both names are the same file, somebody is in the middle of a rename by link and
-//!   unlink, and nothing is done.
+//!   unlink; only after ten minutes is the second name removed.
 //! - **Moving `new` to `cur`** races with others that do the same (Courier's session at login takes
 //!   no lock). A file that is no longer in `new` was moved by somebody else, and the next scan
 //!   finds it in `cur`. A move never replaces a file.

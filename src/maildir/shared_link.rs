@@ -176,15 +176,21 @@ impl SharedLinks<'_> {
             let maildir = Directory::enter(self.root)?;
             let tree = maildir.enter_child(TREE)?;
             let above = tree.enter_child(name)?;
-            above.stat(folder)?;
-            Ok((maildir, tree, above))
+            let this = above.stat(folder)?;
+            Ok((maildir, tree, above, this))
         };
-        let Ok((maildir, tree, above)) = open() else { return Ok(Subscribed::Already) };
-        if let Ok(open) = above.open_directory(folder) {
-            folders::outlast(store, &Entered::of(Rc::new(open)))?;
+        let Ok((maildir, tree, above, this)) = open() else { return Ok(Subscribed::Already) };
+        let open = above.open_directory(folder).ok().map(|open| Entered::of(Rc::new(open)));
+        if let Some(open) = &open {
+            folders::outlast(store, open)?;
         }
         // Links are removed, not followed.
-        folders::remove(store, (&above, folder), &maildir)?;
+        match folders::remove(store, (&above, folder), &this, &maildir) {
+            Err(Error::Gone) => return Ok(Subscribed::Already),
+            removed => removed?,
+        }
+        // As long as it is open, no other directory gets its inode.
+        drop(open);
         let _ = tree.rmdir(name);
         Ok(Subscribed::Done)
     }

@@ -7,7 +7,7 @@ use super::reply::{Code, Outcome, Result};
 use super::{Selected, Session};
 use crate::maildir::change::Trash;
 use crate::maildir::resolve::FolderKind;
-use crate::maildir::{Dir, Entered, folders, shared_link};
+use crate::maildir::{self, Dir, Entered, folders, shared_link};
 use crate::sys::fs;
 use crate::types::folder::{NameError, Space};
 use crate::types::{FolderName, Rights, Uid};
@@ -168,7 +168,13 @@ impl Session {
         const CANNOT: &str = "Cannot create this folder.";
         let lists = self.namespace.lists(&folder.at.root);
         lists.before_creation(&folder.at.sub);
-        folders::create(&self.store, &folder.dir).map_err(|e| self.store_error(e, CANNOT))?;
+        folders::create(&self.store, &folder.dir).map_err(|e| match e.io() {
+            // It is there; another session may have made it in this moment.
+            Some(refused) if refused.kind() == io::ErrorKind::AlreadyExists => {
+                Outcome::no(CANNOT).into()
+            }
+            _ => self.store_error(e, CANNOT),
+        })?;
         match lists.load(&folder.at.sub) {
             Ok(_) => Ok(()),
             Err(e) => {
@@ -183,8 +189,10 @@ impl Session {
         let lists = self.namespace.lists(&folder.at.root);
         let kept = lists.load(&folder.at.sub).ok();
         lists.before_deletion(&folder.at.sub, kept.as_ref());
-        folders::delete(&self.store, &folder.dir)
-            .map_err(|e| self.store_error(e, CANNOT_DELETE))?;
+        folders::delete(&self.store, &folder.dir).map_err(|e| match e {
+            maildir::Error::Gone => Outcome::no(DOES_NOT_EXIST).into(),
+            e => self.store_error(e, CANNOT_DELETE),
+        })?;
         lists.deleted(&folder.at.sub);
         self.quota_of(folder).recalculate();
         Ok(())

@@ -76,7 +76,8 @@ impl Session {
         deliveries: Vec<Delivery>,
         refusal: NotDelivered,
     ) -> Result<Delivered> {
-        let entered = folder.enter_delivery().map_err(|e| self.not_delivered(e, refusal))?;
+        let entered =
+            folder.enter_delivery().map_err(|e| self.not_delivered_to(folder, e, refusal))?;
         let is_shown = |f: &&mut Selected| f.folder.name == folder.name && f.rights.has(b'r');
         let mut selected = selected.filter(is_shown);
         if let Some(selected) = selected.as_mut().filter(|_| !folder.is_link()) {
@@ -84,7 +85,7 @@ impl Session {
             return Ok((selected.snapshot.uid_validity, uids));
         }
         let scanned = scan::scan(&self.store, &entered, Mode::ReadWrite, None, deliveries)
-            .map_err(|e| self.not_delivered(e, refusal))?;
+            .map_err(|e| self.not_delivered_to(folder, e, refusal))?;
         // New mail of an old-style shared folder is linked into the open folder by its next scan.
         if let Some(selected) = selected {
             selected.rescan_if_possible(self)?;

@@ -64,6 +64,11 @@ impl Folder {
         Ok(entered)
     }
 
+    /// Whether there still is a directory where new messages go.
+    pub(crate) fn is_delivery_there(&self) -> bool {
+        if self.is_link() { self.at.delivery.is_there() } else { self.dir.is_there() }
+    }
+
     /// The quota of the Maildir that it is in.
     pub(crate) fn quota<'a>(&self, config: &'a Config) -> Quota<'a> {
         let mut open = self.open.borrow_mut();

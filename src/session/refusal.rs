@@ -1,6 +1,7 @@
 //! Refusals that many commands share: what the store or the rights do not allow, in Courier's
 //! words, with the reason in the log.
 
+use super::folder::Folder;
 use super::reply::{Code, Outcome};
 use super::{Error, Session, logging};
 use crate::maildir;
@@ -62,11 +63,21 @@ pub(crate) struct NotDelivered {
     pub(crate) doing: &'static str,
     /// The refusal.
     pub(crate) text: &'static str,
+    /// The refusal of a folder that is not there, after `[TRYCREATE]`.
+    pub(crate) missing: &'static str,
 }
 
 /// A folder's access control list, for the log.
 pub(crate) fn list_of(name: &FolderName) -> String {
     format!("access control list of {}", logging::shown(name.spelled()))
+}
+
+/// Whether an error may say that a folder was removed.
+fn is_of_missing(error: &maildir::Error) -> bool {
+    match error {
+        maildir::Error::Gone => true,
+        error => error.io().is_some_and(fs::is_gone),
+    }
 }
 
 impl Session {
@@ -116,6 +127,9 @@ impl Session {
 
     /// Refuses messages that could not be delivered. The log has Courier's words, and behind them
     /// the file and the reason.
+    ///
+    /// A folder that was removed meanwhile is answered as one that was never there: see
+    /// [`Session::not_delivered_to`].
     pub(crate) fn not_delivered(&self, error: maildir::Error, refusal: NotDelivered) -> Error {
         let Some(errno) = error.errno() else { return self.store_error(error, refusal.text) };
         log::error!(
@@ -125,6 +139,31 @@ impl Session {
             logging::shown(&self.client.user)
         );
         Outcome::no(refusal.text).into()
+    }
+
+    /// As [`Session::not_delivered`], for what goes wrong in the folder that gets the messages. If
+    /// another session has removed it, it is not there, and there is nothing to log.
+    pub(crate) fn not_delivered_to(
+        &self,
+        folder: &Folder,
+        error: maildir::Error,
+        refusal: NotDelivered,
+    ) -> Error {
+        if is_of_missing(&error) && !folder.is_delivery_there() {
+            return Outcome::no(refusal.missing).with_code(Code::TryCreate).into();
+        }
+        self.not_delivered(error, refusal)
+    }
+
+    /// As [`Session::store_error`], for a folder that another session may have removed.
+    pub(crate) fn folder_error(
+        &self,
+        folder: &Folder,
+        error: maildir::Error,
+        text: &'static str,
+    ) -> Error {
+        let is_gone = is_of_missing(&error) && !folder.dir.is_there();
+        if is_gone { Outcome::no(DOES_NOT_EXIST).into() } else { self.store_error(error, text) }
     }
 
     /// A wait for a lock or long work was ended from outside.

@@ -264,27 +264,32 @@ impl Directory {
         }
     }
 
-    /// Removes a directory with its contents. No link is followed; one of this name is unlinked.
-    /// Errors: `DirectoryNotEmpty` if
-    /// others put files into it meanwhile, ELOOP if it is deeper than 64 levels.
-    pub(crate) fn remove_tree(&self, name: &[u8]) -> io::Result<()> {
+    /// Removes a directory with its contents, if it is `this`. No link is followed; one of this
+    /// name is unlinked. Errors: `DirectoryNotEmpty` if others put files into it meanwhile, or
+    /// another directory into its place; `NotFound` if another one is there from the beginning;
+    /// ELOOP if it is deeper than 64 levels.
+    pub(crate) fn remove_tree(&self, name: &[u8], this: &Stat) -> io::Result<()> {
         if self.stat(name)?.is_symlink() {
             return self.unlink(name);
         }
-        self.remove_levels(name, MAX_DEPTH)
+        let directory = self.open_directory(name)?;
+        if directory.own_stat()?.inode() != this.inode() {
+            return Err(error(io::ErrorKind::NotFound));
+        }
+        directory.remove_contents(MAX_DEPTH)?;
+        self.rmdir(name)
     }
 
-    fn remove_levels(&self, name: &[u8], depth: u32) -> io::Result<()> {
+    fn remove_contents(&self, depth: u32) -> io::Result<()> {
         let below = depth.checked_sub(1).ok_or(Errno::ELOOP)?;
-        let directory = self.open_directory(name)?;
         let mut directories = Vec::new();
         let mut failed = None;
-        super::dir::for_each(&directory.reading()?, |name, _| match directory.unlink(name) {
+        super::dir::for_each(&self.reading()?, |name, _| match self.unlink(name) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) if e.raw_os_error() == Some(libc::EISDIR) => directories.push(name.to_vec()),
             // What unlink(2) says of a directory by POSIX.
-            Err(e) if directory.has_directory(name) => {
+            Err(e) if self.has_directory(name) => {
                 drop(e);
                 directories.push(name.to_vec());
             }
@@ -293,15 +298,13 @@ impl Directory {
             }
         })?;
         for name in directories {
-            match directory.remove_levels(&name, below) {
+            let contents = self.open_directory(&name).and_then(|d| d.remove_contents(below));
+            match contents.and_then(|()| self.rmdir(&name)) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 removed => removed?,
             }
         }
-        match failed {
-            Some(e) => Err(e),
-            None => self.rmdir(name),
-        }
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -376,11 +379,15 @@ mod tests {
         symlink(at("outside"), at("M/a/b/2")).unwrap();
         symlink(at("outside"), at("M/link")).unwrap();
         let folder = Directory::enter(&at("M")).unwrap();
-        folder.remove_tree(b"a").unwrap();
-        assert_eq!(errno(folder.remove_tree(b"a")), libc::ENOENT);
-        folder.remove_tree(b"link").unwrap();
+        let remove = |name| folder.remove_tree(name, &folder.stat(name)?);
+        let outside = Directory::enter(&at("outside")).unwrap().own_stat().unwrap();
+        assert_eq!(errno(folder.remove_tree(b"a", &outside)), libc::ENOENT, "it is another one");
+        assert!(at("M/a/b/1").exists());
+        remove(b"a").unwrap();
+        assert_eq!(errno(remove(b"a")), libc::ENOENT);
+        remove(b"link").unwrap();
         assert!(!at("M/a").exists() && at("outside/secret").exists());
         stdfs::create_dir_all(at(&format!("M/deep{}", "/x".repeat(70)))).unwrap();
-        assert_eq!(errno(folder.remove_tree(b"deep")), libc::ELOOP);
+        assert_eq!(errno(remove(b"deep")), libc::ELOOP);
     }
 }

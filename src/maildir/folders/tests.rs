@@ -131,3 +131,28 @@ fn marked_by_an_unseen_message() {
     assert!(!is_marked(&inbox.dir));
     assert!(!is_marked(&inbox.sub("None").dir));
 }
+
+/// Another session has removed the folder, and made it again: it is not the one that was to go.
+#[test]
+fn a_folder_that_was_made_again_stays() {
+    for has_tmp in [true, false] {
+        let inbox = TestFolder::new();
+        let f = inbox.sub("A");
+        create(&f.store, &f.dir).unwrap();
+        let (maildir, name) = make_folder::place(&f.dir).unwrap();
+        let old = maildir.open_directory(&name).unwrap();
+        delete(&f.store, &f.dir).unwrap();
+        if !has_tmp {
+            std::fs::remove_dir(inbox.path("tmp")).unwrap();
+            inbox.put("tmp");
+        }
+        let remove_old = || remove(&f.store, (&maildir, &name), &old.own_stat().unwrap(), &maildir);
+        assert!(matches!(remove_old(), Err(Error::Gone)));
+        create(&f.store, &f.dir).unwrap();
+        f.put("new/1.a");
+        assert!(matches!(remove_old(), Err(Error::Gone)));
+        assert_eq!(f.list("new"), ["1.a"]);
+        delete(&f.store, &f.dir).unwrap();
+        assert!(!f.dir.is_there());
+    }
+}

@@ -165,8 +165,9 @@ fn collect_new<'a>(
     has_uids: bool,
 ) -> Result<(Option<Draft<'a>>, bool), Error> {
     let Request { store, dir, delivers, .. } = *request;
-    let mut names = reading.list_new_after_cur(access.time.nanos)?;
-    reading.rename_doubles();
+    let now = access.time.nanos;
+    let mut names = reading.list_new_after_cur(now)?;
+    reading.rename_doubles(request.previous.map(|old| &old.messages), now);
     let mut draft = None;
     let saves = access.is_writable && request.unsaved().is_none();
     if saves && (!names.is_empty() || reading.messages.count(bit::FRESH) > 0) {
@@ -175,7 +176,7 @@ fn collect_new<'a>(
             Err(e) if !delivers && (has_uids || fs::is_full(&e)) => {
                 store.new_mail_is_hidden(&dir.uid_file_path(), &e);
                 names.retain(|name| reading.was_put_back(name));
-                reading.move_new(names);
+                reading.move_new(names, now);
                 return Ok((None, false));
             }
             Err(e) => {
@@ -184,6 +185,6 @@ fn collect_new<'a>(
             }
         }
     }
-    reading.move_new(names);
+    reading.move_new(names, now);
     Ok((draft, true))
 }

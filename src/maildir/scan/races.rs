@@ -6,6 +6,7 @@ use super::super::testing::TestFolder;
 use super::*;
 use crate::maildir::Dir;
 use crate::maildir::change::{self, Edit};
+use crate::maildir::second_names::SecondNames;
 use crate::maildir::{Config, Host, status};
 use crate::sys::clock;
 use crate::types::{Flags, Operation};
@@ -118,9 +119,14 @@ fn many_sessions() {
                                 i,
                                 &Edit::new(Operation::Add, Flags::DELETED, Flags::all()),
                             );
-                            if change::unlink(&enter(dir), &mut snapshot.messages, i)
-                                .unwrap()
-                                .is_some()
+                            if change::unlink(
+                                &enter(dir),
+                                &mut snapshot.messages,
+                                i,
+                                &mut SecondNames::default(),
+                            )
+                            .unwrap()
+                            .is_some()
                             {
                                 went.fetch_add(1, Ordering::Relaxed);
                             }

@@ -79,3 +79,37 @@ fn messages_that_go_back_to_new() {
     reply.has(&format!("* {MESSAGES} EXISTS"));
     s.cmd("SEARCH NOT KEYWORD Kept").has("* SEARCH");
 }
+
+/// One file under two names of one message, as a rename by link and unlink leaves it that was cut
+/// short: it is one message, and gone when it is expunged. A copy is a message of its own.
+#[test]
+fn a_file_with_two_names() {
+    let names = [("", "S"), ("S", "F"), ("FS", ""), ("T", "ST"), ("", "T"), ("T", "")];
+    let trash = [("IMAP_MOVE_EXPUNGE_TO_TRASH", "1")];
+    for (first, second) in names {
+        for (command, env) in [("UID EXPUNGE 1", &[][..]), ("EXPUNGE", &trash), ("CLOSE", &[])] {
+            let maildir = Maildir::new();
+            maildir.folder("INBOX.Trash");
+            maildir.write(&format!("cur/1.x:2,{first}"), b"Subject: two names\n\n");
+            maildir.write("cur/2.x:2,", b"Subject: other\n\n");
+            let at = |name: &str| maildir.path().join(name);
+            for name in [&*format!("cur/1.x:2,{second}"), "new/1.x", "cur/3.x:2,"] {
+                fs::hard_link(at(&format!("cur/1.x:2,{first}")), at(name)).unwrap();
+            }
+            let mut s = maildir.session(env);
+            s.cmd("SELECT INBOX").has("* 3 EXISTS");
+            s.cmd("UID STORE 1 +FLAGS (\\Deleted)").ok("STORE completed.");
+            s.cmd("NOOP").ok("NOOP completed").lacks("* 1 FETCH");
+            let reply = s.cmd(command);
+            if command != "CLOSE" {
+                reply.has("* 1 EXPUNGE");
+            }
+            s.cmd("NOOP").ok("NOOP completed");
+            let story = s.story();
+            assert_eq!(maildir.files_in("cur"), ["2.x:2,", "3.x:2,"], "{story}");
+            assert_eq!(maildir.files_in("new"), [""; 0], "{story}");
+            let trashed = usize::from(!env.is_empty());
+            assert_eq!(maildir.files_in(".Trash/cur").len(), trashed, "{story}");
+        }
+    }
+}
