@@ -74,6 +74,8 @@ pub struct Client {
     tags: u32,
     /// By sequence number, from 0.
     pub picture: Vec<Entry>,
+    /// The last UIDVALIDITY that was told.
+    pub validity: Option<u32>,
     pub commands: u64,
 }
 
@@ -101,7 +103,7 @@ impl Client {
         };
         let process = spawn().map_err(|e| Stop::Wrong(format!("{what}: {e}")))?;
         let (story, picture) = (VecDeque::new(), Vec::new());
-        Ok(Client { process, courier, story, tags: 0, picture, commands: 0 })
+        Ok(Client { process, courier, story, tags: 0, picture, validity: None, commands: 0 })
     }
 
     /// The last lines of both directions.
@@ -163,6 +165,7 @@ impl Client {
         }
         if let Some(at) = find(rest, b"[UIDVALIDITY ") {
             reply.validity = number(&rest[at + 13..]).and_then(|n| u32::try_from(n).ok());
+            self.validity = reply.validity;
         }
         let Some(n) = number(rest) else { return Ok(()) };
         let n = n as usize;

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use support::client::{Allow, Client, PATIENCE, Reply, Result};
 
-const FLAGS: &[&str] = &["\\Seen", "\\Flagged", "\\Answered", "\\Draft"];
+pub const FLAGS: &[&str] = &["\\Seen", "\\Flagged", "\\Answered", "\\Draft"];
 const KEYWORDS: &[&str] = &["Work", "$Forwarded", "later"];
 
 /// A set for a few places: as numbers or UIDs. `None` if a UID is not known.
-fn set(client: &Client, places: &[usize], uid: bool) -> Option<String> {
+pub fn set(client: &Client, places: &[usize], uid: bool) -> Option<String> {
     let words: Option<Vec<String>> = places
         .iter()
         .map(|i| {
@@ -43,14 +43,14 @@ impl Worker<'_> {
 
     pub fn simple(&mut self, command: &str) -> Result<()> {
         let reply = self.cmd(command, Allow::Expunge)?;
-        if reply.word != "OK" && !self.has_lost_its_lock(&reply) {
+        if reply.word != "OK" && !self.may_refuse(&reply) {
             return self.client().wrong("failed");
         }
         self.learn()
     }
 
     /// A few neighbours.
-    fn places(&mut self, most: usize) -> Vec<usize> {
+    pub fn places(&mut self, most: usize) -> Vec<usize> {
         let n = self.client().picture.len();
         if n == 0 {
             return Vec::new();
@@ -62,16 +62,25 @@ impl Worker<'_> {
 
     /// Refused because the lock was taken away: by Courier, where it finds a dead session's and
     /// removes ours with it.
-    fn has_lost_its_lock(&self, reply: &Reply) -> bool {
+    pub fn has_lost_its_lock(&self, reply: &Reply) -> bool {
         let plan = &self.world.plan;
         let lost = plan.kills && plan.mixed && reply.word == "NO" && reply.text.contains("[INUSE]");
         self.world.count(|f| f.lost_locks += u64::from(lost));
         lost
     }
 
+    /// In a folder that others rename and delete, NO is an answer to anything.
+    fn may_refuse(&mut self, reply: &Reply) -> bool {
+        if self.visiting.is_some() && reply.word == "NO" {
+            self.refused += 1;
+            return true;
+        }
+        self.has_lost_its_lock(reply)
+    }
+
     /// An answer that is neither OK nor said of messages that are gone.
     fn expect(&mut self, reply: &Reply) -> Result<()> {
-        if self.has_lost_its_lock(reply)
+        if self.may_refuse(reply)
             || reply.word == "OK"
             || reply.text.contains("no longer exist")
             || self.client().courier
@@ -178,7 +187,7 @@ impl Worker<'_> {
     }
 
     /// STORE, and what the client believes after it.
-    fn change(
+    pub fn change(
         &mut self,
         _: usize,
         places: &[usize],
@@ -348,6 +357,9 @@ impl Worker<'_> {
             let patience = if begun { left } else { PATIENCE };
             match client.response(patience)? {
                 Some(line) if line.starts_with(b"+ ") => begun = true,
+                Some(line) if !begun && line.starts_with(format!("{tag} NO").as_bytes()) => {
+                    return self.idle_refused();
+                }
                 Some(line) => client.take(&line, Allow::Expunge, &mut all)?,
                 None if begun => break,
                 None => return client.wrong("IDLE is not entered"),
@@ -355,12 +367,16 @@ impl Worker<'_> {
         }
         client.send(b"DONE\r\n")?;
         let reply = client.finish(&tag, Allow::Expunge)?;
-        if reply.word != "OK" && !self.has_lost_its_lock(&reply) {
+        if reply.word != "OK" && !self.may_refuse(&reply) {
             return self.client().wrong("IDLE failed");
         }
         // Numbers may have moved since: only the picture counts, and that was kept.
         self.world.count(|f| f.idles += 1);
         self.learn()
+    }
+
+    fn idle_refused(&mut self) -> Result<()> {
+        if self.visiting.is_some() { Ok(()) } else { self.client().wrong("IDLE refused") }
     }
 
     pub fn search(&mut self) -> Result<()> {
@@ -369,36 +385,17 @@ impl Worker<'_> {
         let reply = self.cmd(&format!("SEARCH {key}"), Allow::Fixed)?;
         self.expect(&reply)
     }
-
-    pub fn status(&mut self) -> Result<()> {
-        let folder = self.r.below(FOLDERS.len());
-        let reply = self.cmd(
-            &format!("STATUS {} (MESSAGES UIDNEXT UIDVALIDITY)", FOLDERS[folder]),
-            Allow::Expunge,
-        )?;
-        self.expect(&reply)?;
-        let status = reply.status.unwrap_or_default();
-        let words: Vec<&str> = status.split([' ', '(', ')']).collect();
-        let told = words
-            .iter()
-            .position(|w| *w == "UIDVALIDITY")
-            .and_then(|at| words.get(at + 1)?.parse().ok());
-        let Some(validity) = told else { return self.client().wrong("STATUS without UIDVALIDITY") };
-        let told = self.ledger(|l| l.validity(folder, validity));
-        self.complain(told);
-        Ok(())
-    }
 }
 
 /// The words of a response code.
-fn code<'t>(text: &'t str, name: &str) -> Option<Vec<&'t str>> {
+pub fn code<'t>(text: &'t str, name: &str) -> Option<Vec<&'t str>> {
     let rest = text.strip_prefix('[')?.strip_prefix(name)?;
     let (words, _) = rest.split_once(']')?;
     Some(words.split_ascii_whitespace().collect())
 }
 
 /// `3,5:7` as numbers.
-fn uids_of(set: &str) -> Vec<u32> {
+pub fn uids_of(set: &str) -> Vec<u32> {
     let mut uids = Vec::new();
     for piece in set.split(',') {
         let (from, to) = piece.split_once(':').unwrap_or((piece, piece));

@@ -2,7 +2,7 @@
 
 use super::ledger::{self, FOLDERS, flags_of, folder_path, truth};
 use super::worker::Worker;
-use super::{Keywords, World};
+use super::{Keywords, World, status};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use support::client::{self, Allow, Client, Result};
@@ -63,10 +63,29 @@ pub fn check(world: &World, whole: bool) {
                 ));
             }
         }
+        wrong.extend(status(world, folder, &truth));
         for what in wrong {
             world.complain(what);
         }
     }
+}
+
+/// What is wrong with a folder's STATUS.
+fn status(world: &World, folder: usize, truth: &ledger::Truth) -> Option<String> {
+    let ask = || -> Result<status::Status> {
+        let mut c =
+            Client::start(&world.plan.ours, false, world.home.path(), &world.env, &world.log)?;
+        c.response(client::PATIENCE)?;
+        status::ask(&mut c, FOLDERS[folder])
+    };
+    let told = match ask() {
+        Ok(told) => told,
+        Err(stop) => return Some(format!("STATUS of {}: {stop:?}", FOLDERS[folder])),
+    };
+    let ledger = world.ledger.lock().unwrap();
+    let (_, last) = ledger.at_least(folder);
+    let validity = ledger.validity.get(&folder).copied().unwrap_or(0);
+    told.differs(FOLDERS[folder], (truth.len(), status::unseen(truth)), last, validity)
 }
 
 impl Worker<'_> {

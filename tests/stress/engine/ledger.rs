@@ -59,6 +59,8 @@ pub struct Ledger {
     expected: HashMap<(usize, u64), u32>,
     /// Instances that may have come into being: the answer was cut off.
     loose: HashMap<(usize, u64), u32>,
+    /// The highest UID told of a folder.
+    highest: HashMap<usize, u32>,
     /// Which session was told \Recent.
     recent: HashMap<(usize, u32), (u32, bool)>,
 }
@@ -100,6 +102,8 @@ impl Ledger {
 
     /// A UID was told to name this message.
     pub fn learn(&mut self, folder: usize, uid: u32, id: u64) -> Result<(), String> {
+        let highest = self.highest.entry(folder).or_default();
+        *highest = uid.max(*highest);
         match self.uids.insert((folder, uid), id) {
             Some(before) if before != id => Err(format!(
                 "UID {uid} of {} names message {id} and named {before}",
@@ -124,6 +128,14 @@ impl Ledger {
     pub fn doom_by_hand(&mut self, folder: usize, id: u64) {
         *self.by_hand.entry((folder, id)).or_default() += 1;
         self.tainted.insert(id);
+    }
+
+    /// How many messages are in a folder and will never be removed, and the highest UID that was
+    /// told.
+    pub fn at_least(&self, folder: usize) -> (usize, u32) {
+        let is_kept = |((f, id), _): &(&(usize, u64), &u32)| *f == folder && Self::is_keeper(*id);
+        let keepers: u32 = self.expected.iter().filter(is_kept).map(|(_, n)| *n).sum();
+        (keepers as usize, self.highest.get(&folder).copied().unwrap_or(0))
     }
 
     pub fn is_tainted(&self, id: u64) -> bool {

@@ -6,10 +6,13 @@
 
 mod actions;
 mod check;
+mod extras;
 pub mod ledger;
 mod others;
+mod status;
 mod worker;
 
+use extras::Extras;
 use ledger::{FOLDERS, Ledger, folder_path};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -72,6 +75,15 @@ pub struct Figures {
     pub copied: u64,
     pub expunges: u64,
     pub idles: u64,
+    /// Folders that were made, renamed and deleted; visits to such ones, and those in which
+    /// something was refused because the folder was gone.
+    pub made: u64,
+    pub renamed: u64,
+    pub deleted: u64,
+    pub visits: u64,
+    pub visits_refused: u64,
+    pub subscriptions: u64,
+    pub statuses: u64,
     pub kills: u64,
     pub lost_locks: u64,
     pub hands: u64,
@@ -133,6 +145,8 @@ pub struct World {
     pub env: Vec<(String, String)>,
     pub log: PathBuf,
     pub ledger: Mutex<Ledger>,
+    /// The folders that come, move and go.
+    pub extras: Mutex<Extras>,
     pub slots: Vec<Slot>,
     pub gate: Gate,
     pub complaints: Mutex<Vec<String>>,
@@ -166,6 +180,7 @@ impl World {
             root,
             log,
             ledger: Mutex::default(),
+            extras: Mutex::default(),
             slots: (0..plan.sessions).map(|_| Slot::default()).collect(),
             gate: Gate {
                 pausing: AtomicBool::new(false),
@@ -230,6 +245,7 @@ pub fn run(world: &World) {
             world.gate.over.store(over, Ordering::SeqCst);
             (0..2).for_each(|_| world.gate.meet());
             check::check(world, over);
+            extras::check(world);
             world.gate.meet();
             if over {
                 return;

@@ -11,6 +11,8 @@ pub enum Open {
     Nothing,
     Append(usize, u64),
     Copy(usize, Vec<u64>),
+    /// Into a folder that is renamed.
+    Extra(Vec<u64>),
 }
 
 pub struct Worker<'a> {
@@ -20,6 +22,10 @@ pub struct Worker<'a> {
     pub client: Option<Client>,
     pub selected: Option<usize>,
     pub open: Open,
+    /// The folder that comes, moves or goes, and its UIDVALIDITY, while one is open.
+    pub visiting: Option<(String, u32)>,
+    /// How often NO was the answer there.
+    pub refused: u32,
     /// Commands of processes that have ended.
     pub commands: u64,
 }
@@ -27,7 +33,17 @@ pub struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub fn new(world: &'a World, number: usize) -> Worker<'a> {
         let r = Random(world.plan.seed.wrapping_mul(1_000).wrapping_add(number as u64));
-        Worker { world, number, r, client: None, selected: None, open: Open::Nothing, commands: 0 }
+        Worker {
+            world,
+            number,
+            r,
+            client: None,
+            selected: None,
+            open: Open::Nothing,
+            visiting: None,
+            refused: 0,
+            commands: 0,
+        }
     }
 
     pub fn ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
@@ -59,13 +75,7 @@ impl<'a> Worker<'a> {
         match done {
             Ok(()) => {}
             Err(Stop::Dead) => {
-                match std::mem::replace(&mut self.open, Open::Nothing) {
-                    Open::Nothing => {}
-                    Open::Append(folder, id) => self.ledger(|l| l.perhaps(folder, id)),
-                    Open::Copy(folder, ids) => {
-                        self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)))
-                    }
-                }
+                self.open_is_loose();
                 self.end(false);
             }
             Err(Stop::Wrong(what)) => {
@@ -75,10 +85,23 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// What was under way may have been done.
+    pub fn open_is_loose(&mut self) {
+        match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Nothing => {}
+            Open::Append(folder, id) => self.ledger(|l| l.perhaps(folder, id)),
+            Open::Copy(folder, ids) => {
+                self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)))
+            }
+            Open::Extra(ids) => self.extras(|e| e.perhaps(&ids)),
+        }
+    }
+
     /// Ends the session; `asked` by us, else it must have been killed.
-    fn end(&mut self, asked: bool) {
+    pub fn end(&mut self, asked: bool) {
         let Some(mut client) = self.client.take() else { return };
         self.selected = None;
+        self.visiting = None;
         self.commands += client.commands;
         let killed = self.world.slots[self.number].release();
         if !asked && !killed {
@@ -128,6 +151,9 @@ impl<'a> Worker<'a> {
         if self.world.plan.copies && self.r.percent(60) {
             return if self.r.percent(60) { self.copy(folder) } else { self.store(folder) };
         }
+        if self.r.percent(12) {
+            return self.extra();
+        }
         let dice = self.r.below(100);
         match dice {
             0..14 => self.append(),
@@ -174,6 +200,9 @@ impl<'a> Worker<'a> {
 
     /// Holds what was fetched against the ledger.
     pub fn note(&mut self, reply: &Reply) {
+        if self.visiting.is_some() {
+            return self.note_visit(reply);
+        }
         let Some(folder) = self.selected else { return };
         let client = self.client.as_mut().unwrap();
         let session = (client.process.pid(), client.courier);
