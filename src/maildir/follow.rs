@@ -12,7 +12,6 @@ use super::names;
 use super::stamp::Stamp;
 use super::{Entered, Error, renamed};
 use crate::sys::dir::{self, EntryKind};
-use crate::sys::stat::Stat;
 use crate::sys::{clock, fs};
 use std::fs::File;
 use std::io;
@@ -139,9 +138,7 @@ fn find_new_names(dir: &Entered, messages: &mut Messages) -> Result<(), Error> {
     let mut unchanged: Option<(Stamp, Instant)> = None;
     for _ in 0..MAX_READINGS {
         let cur = directory.reading().map_err(Error::about("opening", &path))?;
-        let stamp = |d: &File| {
-            Stat::of(d).map(|stat| Stamp::of(&stat)).map_err(Error::about("reading", &path))
-        };
+        let stamp = |d: &File| Stamp::of_open(d).map_err(Error::about("reading", &path));
         let before = stamp(&cur)?;
         let now = clock::monotonic();
         let since = unchanged.filter(|(stamp, _)| *stamp == before).map_or(now, |(_, since)| since);

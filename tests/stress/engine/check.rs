@@ -18,7 +18,7 @@ impl World {
         }
         let read = || -> client::Result<Keywords> {
             let mut c =
-                Client::start(&self.plan.ours, false, self.home.path(), &self.env, &self.log)?;
+                Client::start(&self.plan.ours[0], false, self.home.path(), &self.env, &self.log)?;
             c.response(client::PATIENCE)?;
             c.cmd(&format!("EXAMINE {}", FOLDERS[folder]), Allow::Expunge)?;
             let reply = c.cmd("FETCH 1:* (UID FLAGS)", Allow::Fixed)?;
