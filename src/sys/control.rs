@@ -71,25 +71,26 @@ impl Directory {
         if may_be_stale { as_listed(found, list(self, name)?) } else { found }
     }
 
-    /// [`Directory::rename_new`] within this directory, where a cache may still know the new name,
-    /// under which another host had the file a second ago: a flag is set there, and taken back
-    /// here. If the directory has no such name, the caches forget it soon. Nothing else is safe:
-    /// rename(2) does nothing between two names of one file, and unlink(2) could take the only one.
+    /// [`Directory::rename_new`] within this directory, where the caches may know names that other
+    /// hosts have changed: the new one, under which another host had the file a second ago (a flag
+    /// is set there, and taken back here), or the old one (the same flag is set on both hosts).
+    /// Errors: ENOENT if the directory does not have the old name.
     pub(crate) fn rename_within(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
-        let mut renamed = self.rename_new(from, self, to);
-        let is_stale =
-            || self.is_shared_itself() && list(self, to).is_ok_and(|listed| listed.inode.is_none());
-        if !is_taken(&renamed) || !is_stale() {
+        let rename = || self.rename_new(from, self, to);
+        let renamed = rename();
+        if !is_taken(&renamed) || !self.is_shared_itself() {
             return renamed;
         }
-        for pause in PAUSES {
-            clock::sleep(Duration::from_millis(pause));
-            renamed = self.rename_new(from, self, to);
-            if !is_taken(&renamed) {
-                break;
-            }
-        }
-        renamed
+        let inodes = || {
+            let mut found = [None; 2];
+            dir::for_each_inode(&self.reading()?, |name, inode| match name {
+                name if name == from => found[0] = Some(inode),
+                name if name == to => found[1] = Some(inode),
+                _ => {}
+            })?;
+            Ok(found)
+        };
+        rename_if_free(renamed, rename, inodes, clock::sleep)
     }
 
     fn is_shared_itself(&self) -> bool {
@@ -125,6 +126,36 @@ fn as_listed(found: io::Result<Stat>, listed: Listed) -> io::Result<Stat> {
 
 fn is_taken(renamed: &io::Result<()>) -> bool {
     renamed.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::AlreadyExists)
+}
+
+/// Renames again and again while only the caches have the new name. Nothing else is safe: rename(2)
+/// does nothing between two names of one file, and unlink(2) could take the only one. `inodes`: what
+/// the directory has under the old name and under the new one.
+fn rename_if_free(
+    taken: io::Result<()>,
+    mut rename: impl FnMut() -> io::Result<()>,
+    mut inodes: impl FnMut() -> io::Result<[Option<u64>; 2]>,
+    mut sleep: impl FnMut(Duration),
+) -> io::Result<()> {
+    let mut renamed = taken;
+    for pause in PAUSES {
+        let [old, new] = inodes()?;
+        if old.is_none() {
+            return Err(fs::error(io::ErrorKind::NotFound));
+        }
+        if new.is_some() && new != old {
+            break;
+        }
+        sleep(Duration::from_millis(pause));
+        // With both names, another host is in the middle of the same rename, by link and unlink.
+        if new.is_none() {
+            renamed = rename();
+            if !is_taken(&renamed) {
+                break;
+            }
+        }
+    }
+    renamed
 }
 
 /// What a directory says of a name in it.
@@ -250,6 +281,33 @@ mod tests {
         // It is found by its old name, and the directory has it no more.
         let found = directory.open(b"old");
         assert_eq!(text(certainly(found, missing, nothing, |_| {})), Err(libc::ENOENT));
+    }
+
+    #[test]
+    fn a_rename_to_a_name_that_the_caches_have() {
+        let taken = || errno::<()>(libc::EEXIST);
+        // What the directory has from one look to the next, and after how many tries it succeeds.
+        let play = |seen: &[[Option<u64>; 2]], tries: usize| {
+            let (mut looks, mut renames) = (0, 0);
+            let inodes = || {
+                looks += 1;
+                Ok(seen.get(looks - 1).or(seen.last()).copied().unwrap())
+            };
+            let rename = || {
+                renames += 1;
+                if renames < tries { taken() } else { Ok(()) }
+            };
+            let renamed = rename_if_free(taken(), rename, inodes, |_| {});
+            renamed.map_err(|e| e.raw_os_error().unwrap_or(0))
+        };
+        let (free, busy, done) = ([Some(1), None], [Some(1), Some(1)], [None, Some(1)]);
+        assert_eq!(play(&[free], 3), Ok(()), "the caches forget it");
+        assert_eq!(play(&[free], 99), Err(libc::EEXIST), "they do not");
+        assert_eq!(play(&[done], 1), Err(libc::ENOENT), "another host has done the same");
+        assert_eq!(play(&[busy, busy, done], 1), Err(libc::ENOENT), "it is about to");
+        assert_eq!(play(&[busy, free], 1), Ok(()), "it has given up");
+        assert_eq!(play(&[busy], 1), Err(libc::EEXIST), "it has died");
+        assert_eq!(play(&[[Some(1), Some(2)]], 1), Err(libc::EEXIST), "another file");
     }
 
     #[test]
