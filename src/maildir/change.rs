@@ -37,12 +37,20 @@ pub(crate) fn open(
 }
 
 /// Opens a message again whose open file was replaced by another host. It has this base name, and
-/// was last seen in `cur` under this file name.
+/// was last seen in `cur` under this file name. Errors: ENOENT if `cur` has it no more.
 pub(crate) fn reopen(cur: &Directory, base: &[u8], name: &[u8]) -> io::Result<File> {
     let opened = cur.open(name).or_else(|e| match renamed::find(cur, base, name) {
         Some(now) if fs::is_gone(&e) => cur.open(&now),
         _ => Err(e),
     });
+    let opened = match opened {
+        // A name may be remembered that is gone. What the directory has is asked of the server.
+        Err(e) if fs::is_stale(&e) => match cur.names()?.iter().find(|n| names::base(n) == base) {
+            Some(now) => cur.open(now),
+            None => Err(fs::error(io::ErrorKind::NotFound)),
+        },
+        other => other,
+    };
     opened.map(|(file, _)| file)
 }
 
@@ -118,7 +126,7 @@ pub(crate) fn store_flags(
         }
         // Only one session can rename a message from one name to another, so each change is
         // accounted for once.
-        let renamed = match cur.rename_new(name, cur, &target) {
+        let renamed = match cur.rename_within(name, &target) {
             // The file has both names. The other one goes with EXPUNGE, or with a scan.
             Err(e)
                 if e.kind() == io::ErrorKind::AlreadyExists

@@ -12,7 +12,6 @@ use super::names;
 use super::stamp::Stamp;
 use super::{Entered, Error, renamed};
 use crate::sys::dir::{self, EntryKind};
-use crate::sys::stat::Stat;
 use crate::sys::{clock, filesystem, fs};
 use std::fs::File;
 use std::io;
@@ -139,8 +138,7 @@ fn find_new_names(dir: &Entered, messages: &mut Messages) -> Result<(), Error> {
     let mut is_certain = false;
     for _ in 0..MAX_READINGS {
         let cur = directory.reading().map_err(Error::about("opening", &path))?;
-        let stamp =
-            || Stat::of(&cur).map(|stat| Stamp::of(&stat)).map_err(Error::about("reading", &path));
+        let stamp = || Stamp::of_open(&cur).map_err(Error::about("reading", &path));
         let proof = proof.get_or_insert_with(|| Proof::new(&cur));
         let before = stamp()?;
         let is_telling = proof.is_telling(before);

@@ -17,7 +17,6 @@ use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
 use super::{Entered, Error, KeywordMode, Store};
 use crate::sys::directory::Directory;
-use crate::sys::stat::Stat;
 use crate::sys::{breath, clock, dir, fs};
 use crate::types::number::{self, push as push_number};
 use crate::types::{KeywordTable, SetId};
@@ -70,6 +69,8 @@ const MAX_SCRATCH_AGE: i64 = 120;
 const MAX_FILE: u64 = 4 << 20;
 /// How often the reading starts again because a file has vanished.
 const MAX_RESTARTS: u32 = 50;
+/// The same for a file that another host has replaced, which takes seconds to find out.
+const MAX_STALE_RESTARTS: u32 = 2;
 
 /// The directory's name in the folder.
 const NAME: &[u8] = b"courierimapkeywords";
@@ -109,10 +110,9 @@ pub(super) fn read(
     let mut restarts = 0;
     loop {
         let mut reading = Reading::new(store, dir, messages, index);
+        reading.looks_again = restarts < MAX_STALE_RESTARTS;
         match reading.read_all() {
-            Err(e) if e.kind() == io::ErrorKind::NotFound && restarts < MAX_RESTARTS => {
-                restarts += 1
-            }
+            Err(e) if fs::is_gone(&e) && restarts < MAX_RESTARTS => restarts += 1,
             Err(e) => {
                 let path = dir.keywords_path();
                 return Err(Error::failed(format!("reading {}", fs::shown(&path)), e));
@@ -161,6 +161,8 @@ struct Reading<'a> {
     has_list: bool,
     /// Whether `:list` has to be written anew.
     is_stale: bool,
+    /// Whether all begins anew where another host has replaced a file meanwhile.
+    looks_again: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -182,6 +184,7 @@ impl<'a> Reading<'a> {
             scratch: Vec::new(),
             has_list: false,
             is_stale: false,
+            looks_again: false,
         }
     }
 
@@ -204,7 +207,7 @@ impl<'a> Reading<'a> {
             }
             Ok(opened) => opened,
         };
-        self.keywords.stamp = Stat::of(&entries).ok().map(|stat| Stamp::of(&stat));
+        self.keywords.stamp = Stamp::of_open(&entries).ok();
         match here.read_control(LIST, MAX_CONTROL_FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => {
@@ -278,6 +281,7 @@ impl<'a> Reading<'a> {
     fn read_file(&mut self, here: &Directory, name: &[u8]) -> io::Result<SetId> {
         let data = match here.read_control(name, MAX_FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
+            Err(e) if fs::is_stale(&e) && self.looks_again => return Err(e),
             // A directory, a link or a file without end counts as empty.
             Err(e) => {
                 if !fs::is_out_of_place(&e) && e.kind() != io::ErrorKind::InvalidData {

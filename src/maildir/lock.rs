@@ -84,7 +84,8 @@ impl Lock {
     /// Whether the lock is still ours. Courier removes a stale lock by its name alone: a session
     /// that takes the lock between Courier's check and that removal loses it.
     pub(super) fn is_ours(&self) -> bool {
-        self.held.as_ref().is_none_or(|(tmp, ours)| tmp.stat(NAME).is_ok_and(|s| id(&s) == *ours))
+        let is = |tmp: &Directory, ours| tmp.stat_now(NAME).is_ok_and(|stat| id(&stat) == ours);
+        self.held.as_ref().is_none_or(|(tmp, ours)| is(tmp, *ours))
     }
 
     /// The file system's time when the lock was taken, in nanoseconds since 1970; `None` if locks
@@ -97,7 +98,12 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         let Some((tmp, ours)) = &self.held else { return };
-        let removed = tmp.stat(NAME).and_then(|stat| match id(&stat) == *ours {
+        let found = match tmp.stat_now(NAME) {
+            // The directory cannot be read. The lock is probably ours still.
+            Err(e) if !fs::is_gone(&e) => tmp.stat(NAME),
+            found => found,
+        };
+        let removed = found.and_then(|stat| match id(&stat) == *ours {
             true => tmp.unlink(NAME),
             // Somebody has removed ours, and has the lock now.
             false => Ok(()),
@@ -345,7 +351,7 @@ fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
 /// Unlinks a lock if it is this very file, not one that somebody has made since. Whether it was
 /// unlinked.
 fn remove_if(tmp: &Directory, wanted: FileId) -> bool {
-    tmp.stat(NAME).is_ok_and(|stat| id(&stat) == wanted) && tmp.unlink(NAME).is_ok()
+    tmp.stat_now(NAME).is_ok_and(|stat| id(&stat) == wanted) && tmp.unlink(NAME).is_ok()
 }
 
 /// Why a folder could not be locked; [`Error::Gone`] if it is not there.

@@ -10,7 +10,6 @@ use super::stamp::Stamp;
 use super::{Entered, Error, Store};
 use crate::sys::dir::{self, EntryKind};
 use crate::sys::directory::Directory;
-use crate::sys::stat::Stat;
 use crate::sys::{breath, fs};
 use std::io;
 use std::rc::Rc;
@@ -85,9 +84,8 @@ impl<'a> FolderReading<'a> {
         let directory = Rc::clone(self.dir.cur().map_err(Error::about("opening", &path))?);
         for reading in 1..=MAX_READINGS {
             let cur = directory.reading().map_err(Error::about("opening", &path))?;
-            let stamp = |d: &std::fs::File| {
-                Stat::of(d).map(|stat| Stamp::of(&stat)).map_err(Error::about("reading", &path))
-            };
+            let stamp =
+                |d: &std::fs::File| Stamp::of_open(d).map_err(Error::about("reading", &path));
             let before = stamp(&cur)?;
             self.cur.get_or_insert(before);
             self.last_cur = Some(before);
@@ -225,7 +223,7 @@ impl<'a> FolderReading<'a> {
             }
         };
         let (new_mail, opened) = opened;
-        self.new_mail = Stat::of(&opened).ok().map(|stat| Stamp::of(&stat));
+        self.new_mail = Stamp::of_open(&opened).ok();
         let each = |name: &[u8], kind: EntryKind| {
             let may_be_message = match kind {
                 EntryKind::File | EntryKind::Link => true,
@@ -260,8 +258,8 @@ impl<'a> FolderReading<'a> {
 
     /// Whether `cur` may be another than when it was read last.
     fn may_have_changed(&self, now: i128) -> bool {
-        let stat = self.dir.cur().and_then(|cur| cur.own_stat());
-        let is_same = stat.is_ok_and(|stat| self.last_cur == Some(Stamp::of(&stat)));
+        let now_there = Stamp::of_directory(self.dir.folder(), b"cur");
+        let is_same = now_there.is_some() && now_there == self.last_cur;
         !is_same || !self.last_cur.is_some_and(|stamp| stamp.is_settled(now))
     }
 

@@ -47,9 +47,13 @@
 //!   its client counts. The next UID is above all that it has told, and where a UID names another
 //!   message than it did, a new UIDVALIDITY begins.
 //! - **Without the lock** a folder is scanned in which nothing has to be written (`unlocked.rs`).
+//! - **Caches** of a network file system know a name's file for a second after another host has
+//!   replaced it. Read from there, the UID file would give a UID that is taken. So its directory
+//!   decides which file it is, and whose the lock is (`sys/control.rs`).
 //! - **An unchanged folder** is not scanned. [`is_unchanged`] compares the times of the directories
 //!   with those that were read *before* their entries. It trusts them only if they lay further back
 //!   than one tick of the clock of file times: two changes within one tick leave the same time.
+//!   Where several hosts, each by its own clock, change files, that tick is a minute.
 
 mod collect;
 mod lock;

@@ -2,10 +2,17 @@
 
 use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
+use crate::sys::{dir, filesystem};
+use std::fs::File;
+use std::io;
 use std::time::Duration;
 
 /// How far a file system may cut a time, in nanoseconds. Most keep it exactly.
 const PRECISION: i128 = 1_000_000;
+/// How far the clocks of hosts with a common file system may be apart, the time included that a
+/// change takes to the server: as much as is allowed twice between a host and its file server
+/// (session start, "Clock skew").
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// Which file or directory, and when it last changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,18 +21,34 @@ pub(super) struct Stamp {
     inode: (u64, u64),
     mtime: i128,
     ctime: i128,
+    /// Whether other hosts may change it too.
+    is_shared: bool,
 }
 
 impl Stamp {
     /// The stamp of what this is about.
     pub(super) fn of(stat: &Stat) -> Stamp {
-        Stamp { inode: stat.inode(), mtime: stat.mtime_nanos(), ctime: stat.ctime_nanos() }
+        let (mtime, ctime) = (stat.mtime_nanos(), stat.ctime_nanos());
+        Stamp { inode: stat.inode(), mtime, ctime, is_shared: false }
     }
 
-    /// The stamp of a directory in `folder`, opened afresh: over NFS, open asks the server.
+    /// The stamp of an open directory, which may be from a cache, and then is an earlier one.
+    pub(super) fn of_open(directory: &File) -> io::Result<Stamp> {
+        let stamp = Stamp::of(&Stat::of(directory)?);
+        let is_shared = filesystem::is_shared_device(stamp.inode.0, || directory.try_clone());
+        Ok(Stamp { is_shared, ..stamp })
+    }
+
+    /// The stamp that a directory in `folder` has now. Over NFS, opening it asks the server;
+    /// GlusterFS and others answer from caches until some of it is read.
     pub(super) fn of_directory(folder: &Directory, name: &[u8]) -> Option<Stamp> {
         let opened = folder.open_to_read(name).ok()?;
-        Stat::of(&opened).ok().map(|stat| Stamp::of(&stat))
+        let stamp = Stamp::of_open(&opened).ok()?;
+        if !stamp.is_shared {
+            return Some(stamp);
+        }
+        dir::refresh(&opened);
+        Stamp::of_open(&opened).ok()
     }
 
     /// Whether the file system seems to keep times in whole seconds.
@@ -36,8 +59,12 @@ impl Stamp {
 
     /// The tick of the clock of file times: two changes within it may leave the same time. A
     /// kernel's is ten milliseconds at most; on a file system that keeps whole seconds it is a
-    /// second.
+    /// second. Where several hosts change files, each may set times by its own clock, and the
+    /// latest time stays: a change by a host whose clock is behind is as one in the same tick.
     pub(super) fn tick(self) -> Duration {
+        if self.is_shared {
+            return CLOCKS_APART;
+        }
         Duration::from_millis(if self.is_coarse() { 2000 } else { 50 })
     }
 

@@ -49,10 +49,14 @@ pub(super) struct Version {
 impl Version {
     /// Whether this is still the folder's UID file. What it says of a name stays true in any case.
     pub(super) fn is_current(&self, dir: &Entered) -> bool {
-        Version::stamp_now(dir) == self.stamp
+        match dir.folder().stat_now(UID_FILE) {
+            Ok(stat) => self.stamp == Some(Stamp::of(&stat)),
+            Err(e) => e.kind() == io::ErrorKind::NotFound && self.stamp.is_none(),
+        }
     }
 
-    /// The stamp of the folder's UID file as it is now; `None` if there is none.
+    /// The stamp of the folder's UID file as it is now; `None` if there is none. Where another host
+    /// may replace it, this may be a second old.
     pub(super) fn stamp_now(dir: &Entered) -> Option<Stamp> {
         dir.folder().stat(UID_FILE).ok().map(|stat| Stamp::of(&stat))
     }
@@ -65,12 +69,9 @@ impl Version {
 
 /// Reads the UID file of a folder. A missing file is as an empty one.
 pub(super) fn read(dir: &Entered) -> Result<(UidFile, Version), Error> {
-    let read = dir.folder().open(UID_FILE).and_then(|(file, stat)| {
-        Ok((parse(fs::read_all(&file, stat.len(), MAX_CONTROL_FILE)?), file, stat))
-    });
-    match read {
-        Ok((parsed, file, stat)) => {
-            Ok((parsed, Version { stamp: Some(Stamp::of(&stat)), _file: Some(file) }))
+    match dir.folder().read_control_file(UID_FILE, MAX_CONTROL_FILE) {
+        Ok((data, file, stat)) => {
+            Ok((parse(data), Version { stamp: Some(Stamp::of(&stat)), _file: Some(file) }))
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             Ok((UidFile::absent(), Version { stamp: None, _file: None }))
@@ -82,7 +83,7 @@ pub(super) fn read(dir: &Entered) -> Result<(UidFile, Version), Error> {
 
 /// The UIDVALIDITY in a folder's UID file. Only the first line is read.
 pub(crate) fn validity_of(dir: &Entered) -> Option<UidValidity> {
-    let (file, _) = dir.folder().open(UID_FILE).ok()?;
+    let (file, _) = dir.folder().open_control(UID_FILE).ok()?;
     let mut start = [0u8; 256];
     let got = fs::read_at(&file, &mut start, 0).ok()?;
     let line = start.get(..got)?.split(|b| *b == b'\n').next()?;

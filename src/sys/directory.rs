@@ -129,13 +129,6 @@ impl Directory {
         Ok(File::from(self.openat(one(name)?, flags, mode)?))
     }
 
-    /// The whole of a control file, no more than `limit` bytes; a larger one is an error
-    /// (`InvalidData`).
-    pub(crate) fn read_control(&self, name: &[u8], limit: u64) -> io::Result<Vec<u8>> {
-        let (file, stat) = self.open(name)?;
-        fs::read_all(&file, stat.len(), limit)
-    }
-
     /// A path that leads to this very file or link while the descriptor is open, for inotify.
     pub(crate) fn pin(&self, name: &[u8]) -> io::Result<(OwnedFd, PathBuf)> {
         let file = self.openat(one(name)?, PLACE, 0)?;
@@ -197,7 +190,7 @@ impl Directory {
         match renameat2(&self.place, from, &to.place, name, RenameFlags::RENAME_NOREPLACE) {
             Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
                 match self.link(from, to, name) {
-                    Ok(()) => self.unlink(from),
+                    Ok(()) => self.drop_old_name(from, to, name),
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists || fs::is_gone(&e) => Err(e),
                     Err(_) if to.stat(name).is_ok() => Err(error(io::ErrorKind::AlreadyExists)),
                     Err(_) => self.rename(from, to, name),
@@ -205,6 +198,31 @@ impl Directory {
             }
             other => Ok(other?),
         }
+    }
+
+    /// The second half of a rename by link(2): removes the old name. link(2) asks for the file, not
+    /// for its name: if a cache still knew a name that another host has changed (network file
+    /// systems), the file has two names now, and the one that we have made goes. It stays if it is
+    /// the only one: over NFS, unlink(2) may succeed and say that it did not.
+    fn drop_old_name(&self, from: &[u8], to: &Directory, name: &[u8]) -> io::Result<()> {
+        let Err(e) = self.unlink(from) else { return Ok(()) };
+        if !fs::is_gone(&e) {
+            return Err(e);
+        }
+        let inode = to.stat(name)?.inode().1;
+        let mut names = 0u32;
+        for folder in [self, to] {
+            super::dir::for_each_inode(&folder.reading()?, |_, of| {
+                names = names.saturating_add(u32::from(of == inode));
+            })?;
+        }
+        // Within one directory each name was counted twice.
+        let ours = if self.own_stat()?.inode() == to.own_stat()?.inode() { 2 } else { 1 };
+        if names <= ours {
+            return Ok(());
+        }
+        to.unlink(name)?;
+        Err(e)
     }
 
     /// link(2): a second name for a file.
@@ -389,5 +407,20 @@ mod tests {
         assert!(!at("M/a").exists() && at("outside/secret").exists());
         stdfs::create_dir_all(at(&format!("M/deep{}", "/x".repeat(70)))).unwrap();
         assert_eq!(errno(remove(b"deep")), libc::ELOOP);
+    }
+
+    #[test]
+    fn a_rename_by_link_from_a_name_that_is_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let cur = Directory::enter(home.path()).unwrap();
+        std::fs::write(home.path().join("1.a:2,S"), "mail").unwrap();
+        // Another host has made 1.a:2, to 1.a:2,S, and link(2) has found the file all the same.
+        cur.link(b"1.a:2,S", &cur, b"1.a:2,F").unwrap();
+        let dropped = cur.drop_old_name(b"1.a:2,", &cur, b"1.a:2,F");
+        assert_eq!(dropped.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(cur.names().unwrap(), [b"1.a:2,S"]);
+        // The old name is gone because we have removed it.
+        cur.drop_old_name(b"1.a:2,", &cur, b"1.a:2,S").unwrap();
+        assert_eq!(cur.names().unwrap(), [b"1.a:2,S"]);
     }
 }

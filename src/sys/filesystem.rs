@@ -1,6 +1,9 @@
 //! What kind of file system a directory is on.
 
 use nix::sys::statfs::fstatfs;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
 
 /// File systems on which other hosts may change a directory without this kernel being told: the
@@ -45,6 +48,24 @@ pub(crate) fn is_shared_between_hosts(dir: impl AsFd) -> bool {
     // The types have 32 bits, in a word whose size and sign depend on the machine.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fstatfs(dir).is_ok_and(|found| is_shared_type(found.filesystem_type().0 as u32))
+}
+
+thread_local! {
+    /// The devices that were looked at, and whether other hosts may change what is on them.
+    static KNOWN: RefCell<Vec<(u64, bool)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The same for a device, which is asked once: on a network file system statfs asks the server.
+/// `directory` opens one that is on it.
+pub(crate) fn is_shared_device(device: u64, directory: impl FnOnce() -> io::Result<File>) -> bool {
+    let known = KNOWN.with_borrow(|known| known.iter().find(|(of, _)| *of == device).copied());
+    if let Some((_, is_shared)) = known {
+        return is_shared;
+    }
+    let Ok(directory) = directory() else { return false };
+    let is_shared = is_shared_between_hosts(&directory);
+    KNOWN.with_borrow_mut(|known| known.push((device, is_shared)));
+    is_shared
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Conversations with a server, and what its log says. Sourced by tests/chain/lib.sh.
 
-# dial plain|tls|starttls [PORT]: opens a connection; its number is then in C. say C TEXT; hear C REGEX [SECONDS]; hang C.
+# dial plain|tls|starttls [PORT [ADDRESS]]: opens a connection; its number is then in C. say C TEXT; hear C REGEX [SECONDS]; hang C.
 # hear reads lines until one matches; they are in HEARD; the octets of each connection are counted in SENT[C] and RECEIVED[C].
 declare -A READ WRITE SENT RECEIVED AGENT
 C=0
@@ -11,7 +11,7 @@ dial() {
     local r w
     case $1 in
     plain)
-        { exec {r}<>"/dev/tcp/127.0.0.1/${2:-143}"; } 2>/dev/null || return 1
+        { exec {r}<>"/dev/tcp/${3:-127.0.0.1}/${2:-143}"; } 2>/dev/null || return 1
         READ[$C]=$r WRITE[$C]=$r
         ;;
     *)

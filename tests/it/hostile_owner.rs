@@ -32,8 +32,10 @@ fn exchanges() {
     let Some(names) = std::env::var_os(EXCHANGED) else { return };
     let names = names.into_string().unwrap();
     let (one, two) = names.split_once(':').unwrap();
-    loop {
-        // A name is missing while the victim moves a directory.
+    // Until the test has gone, even if it was killed. A name is missing while the victim moves a
+    // directory.
+    let parent = std::os::unix::process::parent_id();
+    while std::os::unix::process::parent_id() == parent {
         let _ = renameat2(AT_FDCWD, one, AT_FDCWD, two, RenameFlags::RENAME_EXCHANGE);
     }
 }

@@ -7,16 +7,18 @@ mod engine;
 use engine::{Plan, World};
 use lexopt::prelude::*;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "usage: stress [--seconds N] [--sessions N] [--kills] [--copies] [--mixed]
        [--courier] [--seed N] [--keep] [--keywords 0|1|2] [--no-fsync] [--no-hands]
-       [--ours PROGRAM] [--courier-program PROGRAM]";
+       [--ours PROGRAM]... [--courier-program PROGRAM]... [--home DIR]";
 
 /// The plan, and whether the Maildir is kept.
 fn arguments() -> Result<(Plan, bool), lexopt::Error> {
     let (mut plan, mut keep) = (Plan::default(), false);
+    let (mut ours, mut courier) = (Vec::new(), Vec::new());
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -31,14 +33,21 @@ fn arguments() -> Result<(Plan, bool), lexopt::Error> {
             Long("keywords") => plan.keywords = parser.value()?.string()?,
             Long("no-fsync") => plan.fsync = false,
             Long("no-hands") => plan.hands = false,
-            Long("ours") => plan.ours = parser.value()?.into(),
-            Long("courier-program") => plan.courier = parser.value()?.into(),
+            Long("ours") => ours.push(parser.value()?.into()),
+            Long("courier-program") => courier.push(parser.value()?.into()),
+            Long("home") => plan.home = Some(parser.value()?.into()),
             Long("help") | Short('h') => {
                 println!("{USAGE}");
                 std::process::exit(0);
             }
             _ => return Err(argument.unexpected()),
         }
+    }
+    if !ours.is_empty() {
+        plan.ours = ours;
+    }
+    if !courier.is_empty() {
+        plan.courier = courier;
     }
     Ok((plan, keep))
 }
@@ -59,10 +68,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if (plan.mixed || plan.courier_only) && !support::is_program(&plan.courier) {
-        let missing = plan.courier.display();
-        eprintln!("stress: {missing} is not here (apt-get install courier-imap)");
-        return ExitCode::from(2);
+    let is_missing = |program: &&PathBuf| !support::is_program(program);
+    if plan.mixed || plan.courier_only {
+        if let Some(missing) = plan.courier.iter().find(is_missing) {
+            let missing = missing.display();
+            eprintln!("stress: {missing} is not here (apt-get install courier-imap)");
+            return ExitCode::from(2);
+        }
     }
     let world = World::new(plan);
     let start = Instant::now();

@@ -75,12 +75,12 @@ impl Serving<'_> {
         let messages = &mut self.selected.snapshot.messages;
         let dir = self.selected.folder.enter();
         let mut found = dir.and_then(|dir| find(&dir, messages, index, &mut self.contents.reader));
-        if found.is_ok() && self.needs.all {
-            let read = self.contents.reader.read_ahead();
+        if found.is_ok() && self.needs.bytes {
+            let read = self.contents.reader.begin(self.needs.all);
             found = read.map_err(|e| {
                 let cur = self.selected.folder.dir.path().join("cur");
                 let path = fs::join(&cur, &messages.file_name(index));
-                maildir::Error::failed(format!("reading {}", fs::shown(&path)), e)
+                maildir::Error::about("reading", &path)(e)
             });
         }
         match found {

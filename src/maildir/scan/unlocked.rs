@@ -6,6 +6,10 @@
 //! listed before `cur`: a message on its way from the one to the other is seen in the first, and
 //! then this gives up. A message that is in `cur` and not in the file is being delivered, and this
 //! gives up, too. If the UID file is another one at the end, this begins anew.
+//!
+//! Where other hosts change the folder, the directories decide which UID file it is, before and
+//! after (`sys/control.rs`). They are read from the server, and whoever moves `new` to `cur` has done
+//! so on every replica before writing the UID file.
 
 use super::collect::{Collected, FileUids};
 use super::lock::Access;

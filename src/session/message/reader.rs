@@ -144,6 +144,15 @@ impl Reader {
         if self.size <= WINDOW as u64 { self.show(0, WINDOW) } else { Ok(()) }
     }
 
+    /// Reads the beginning, or the whole message where it is wanted and fits the window. Whoever has
+    /// another host remove it just now learns so before anything is sent.
+    pub(crate) fn begin(&mut self, wants_all: bool) -> io::Result<()> {
+        if wants_all && self.size <= WINDOW as u64 {
+            return self.read_ahead();
+        }
+        self.show(0, FIRST)
+    }
+
     /// Where the header ends, as far as it was searched for.
     pub(crate) fn header_seen(&self) -> u64 {
         self.header_end.unwrap_or(self.size)
@@ -209,7 +218,11 @@ impl Reader {
         let got = match (fs::read_at(file, buf, offset), &self.source) {
             // On a file server the file was replaced. What is half sent goes on from a fresh open.
             (Err(e), Some((cur, base, name))) if fs::is_stale(&e) => {
-                let fresh = change::reopen(cur, base, name).map_err(|_| e)?;
+                let fresh = match change::reopen(cur, base, name) {
+                    // It was removed, and is gone.
+                    Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Err(gone),
+                    fresh => fresh.map_err(|_| e)?,
+                };
                 let got = fs::read_at(&fresh, buf, offset)?;
                 self.file = Some(fresh);
                 got

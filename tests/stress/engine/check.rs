@@ -18,7 +18,7 @@ impl World {
         }
         let read = || -> client::Result<Keywords> {
             let mut c =
-                Client::start(&self.plan.ours, false, self.home.path(), &self.env, &self.log)?;
+                Client::start(&self.plan.ours[0], false, self.home.path(), &self.env, &self.log)?;
             c.response(client::PATIENCE)?;
             c.cmd(&format!("EXAMINE {}", FOLDERS[folder]), Allow::Expunge)?;
             let reply = c.cmd("FETCH 1:* (UID FLAGS)", Allow::Fixed)?;
@@ -74,7 +74,7 @@ pub fn check(world: &World, whole: bool) {
 fn status(world: &World, folder: usize, truth: &ledger::Truth) -> Option<String> {
     let ask = || -> Result<status::Status> {
         let mut c =
-            Client::start(&world.plan.ours, false, world.home.path(), &world.env, &world.log)?;
+            Client::start(&world.plan.ours[0], false, world.home.path(), &world.env, &world.log)?;
         c.response(client::PATIENCE)?;
         status::ask(&mut c, FOLDERS[folder])
     };

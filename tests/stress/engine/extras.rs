@@ -340,7 +340,8 @@ pub fn check(world: &World) {
 }
 
 fn look(world: &World, wrong: &mut Vec<String>) -> Result<()> {
-    let mut c = Client::start(&world.plan.ours, false, world.home.path(), &world.env, &world.log)?;
+    let mut c =
+        Client::start(&world.plan.ours[0], false, world.home.path(), &world.env, &world.log)?;
     c.response(PATIENCE)?;
     let (mut all, mut moved) = (0, HashMap::new());
     let mut folders = c.cmd("LIST \"\" INBOX.*", Allow::Expunge)?;

@@ -39,8 +39,12 @@ pub struct Plan {
     pub fsync: bool,
     /// The program behind our back.
     pub hands: bool,
-    pub ours: PathBuf,
-    pub courier: PathBuf,
+    /// Our program; several, where sessions are started on several hosts in turn.
+    pub ours: Vec<PathBuf>,
+    /// Courier's, in the same way.
+    pub courier: Vec<PathBuf>,
+    /// Where the Maildir is made; below `target` if nothing is said.
+    pub home: Option<PathBuf>,
 }
 
 impl Default for Plan {
@@ -56,8 +60,9 @@ impl Default for Plan {
             keywords: "1".to_owned(),
             fsync: true,
             hands: true,
-            ours: support::postrider(),
-            courier: support::programs::courier(),
+            ours: vec![support::postrider()],
+            courier: vec![support::programs::courier()],
+            home: None,
         }
     }
 }
@@ -160,7 +165,10 @@ pub struct World {
 impl World {
     /// A Maildir with the folders, and nobody in it yet.
     pub fn new(plan: Plan) -> World {
-        let home = support::maildir::scratch("stress-");
+        let home = match &plan.home {
+            Some(dir) => tempfile::Builder::new().prefix("stress-").tempdir_in(dir).unwrap(),
+            None => support::maildir::scratch("stress-"),
+        };
         let root = home.path().join("Maildir");
         for folder in 0..FOLDERS.len() {
             let path = folder_path(&root, folder);

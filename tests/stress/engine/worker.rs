@@ -123,7 +123,10 @@ impl<'a> Worker<'a> {
     fn start(&mut self) -> Result<()> {
         let Plan { mixed, courier_only, .. } = self.world.plan;
         let courier = courier_only || mixed && self.number % 2 == 1;
-        let program = if courier { &self.world.plan.courier } else { &self.world.plan.ours };
+        let programs = if courier { &self.world.plan.courier } else { &self.world.plan.ours };
+        // The programs in turn; where every other session is Courier's, each has both kinds.
+        let turn = if mixed { self.number / 2 } else { self.number };
+        let program = &programs[turn % programs.len()];
         let client = Client::start(
             program,
             courier,
