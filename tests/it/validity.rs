@@ -143,9 +143,13 @@ fn a_uid_file_from_a_backup_names_another_message() {
     append(&mut s, "Subject: first\r\n\r\n");
     let backup = std::fs::read(&file).unwrap();
     let told = append(&mut s, "Subject: second\r\n\r\n");
-    s.cmd("STORE 2 +FLAGS.SILENT (\\Deleted)").says("OK");
-    s.cmd("EXPUNGE").says("OK");
     std::fs::write(&file, backup).unwrap();
+    for entry in std::fs::read_dir(maildir.path().join("cur")).unwrap() {
+        let path = entry.unwrap().path();
+        if std::fs::read(&path).unwrap().starts_with(b"Subject: second") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
     // A session that knows nothing of that gives the UID again.
     let mut other = maildir.session(&[]);
     other.cmd("SELECT INBOX").says("OK");
