@@ -167,8 +167,8 @@ impl Scene {
     /// Plays the scene, in which strace refuses a call.
     pub(super) fn refuse(&self, refused: &Refused, target: &Target<'_>) -> Result<Played, String> {
         let mut last = String::new();
-        // The calls before it may be others, if a second passes in between.
-        for _ in 0..3 {
+        // The calls before it may be others, as the folder is settled by then or not.
+        for _ in 0..12 {
             let played = self.run(refused);
             let mut hit = played.calls.iter().filter(|call| call.injected);
             if hit.clone().next().is_some() && hit.all(|call| target.is(call) || target.always) {
