@@ -236,7 +236,9 @@ impl<'a> FolderReading<'a> {
                 names.push(name.to_vec());
             }
         };
-        if let Err(e) = dir::for_each(&opened, each) {
+        if let Err(e) = dir::for_each(&opened, each)
+            && e.kind() != io::ErrorKind::NotFound
+        {
             self.store.complain(&path, &e, NOT_SHOWN);
         }
         names

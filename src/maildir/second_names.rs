@@ -14,9 +14,16 @@ use std::rc::Rc;
 const MIN_AGE: i128 = 600_000_000_000;
 
 /// The names in `cur` and `new` that are not those of their messages, as far as they are known to
-/// one EXPUNGE: the positions of the messages, and the names.
+/// one EXPUNGE.
 #[derive(Default)]
-pub(crate) struct SecondNames(Option<Vec<(usize, Rc<Directory>, Vec<u8>)>>);
+pub(crate) struct SecondNames(Option<Vec<SecondName>>);
+
+struct SecondName {
+    /// The position of the message.
+    of: usize,
+    part: Rc<Directory>,
+    name: Vec<u8>,
+}
 
 impl SecondNames {
     /// Looks for them, before a file with this stat is removed. The directories are read once, and
@@ -33,7 +40,11 @@ impl SecondNames {
             let _ = part.reading().and_then(|open| {
                 dir::for_each(&open, |name, _| {
                     let i = messages.find(&index, name).filter(|i| !messages.is_named(*i, name));
-                    found.extend(i.map(|i| (i, Rc::clone(part), name.to_vec())));
+                    found.extend(i.map(|of| SecondName {
+                        of,
+                        part: Rc::clone(part),
+                        name: name.to_vec(),
+                    }));
                 })
             });
         }
@@ -42,8 +53,8 @@ impl SecondNames {
 
     /// Removes the second names of a message whose file, with this stat, was removed or moved away.
     pub(super) fn remove(&self, i: usize, stat: &Stat) {
-        let names = self.0.iter().flatten().filter(|(of, ..)| *of == i);
-        for (_, part, name) in names {
+        let names = self.0.iter().flatten().filter(|second| second.of == i);
+        for SecondName { part, name, .. } in names {
             if part.stat(name).is_ok_and(|second| is_same_file(&second, stat)) {
                 let _ = part.unlink(name);
             }
