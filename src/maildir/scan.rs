@@ -194,7 +194,7 @@ fn scan_once(
     messages.shrink();
     let begins_anew = found.uids.validity != Some(uids.validity);
     let first_new = found.has_news.then_some(if begins_anew { 1 } else { found.uids.next });
-    let uid_file = Version::stamp_now(request.dir);
+    let uid_file = Version::certain_stamp(request.dir).ok().flatten();
     let (mut snapshot, _) = snapshot(request, &access, found, uids, uid_file)?;
     access.lock = None;
     if request.store.config.fsync

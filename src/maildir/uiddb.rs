@@ -49,16 +49,21 @@ pub(super) struct Version {
 impl Version {
     /// Whether this is still the folder's UID file. What it says of a name stays true in any case.
     pub(super) fn is_current(&self, dir: &Entered) -> bool {
-        match dir.folder().stat_now(UID_FILE) {
-            Ok(stat) => self.stamp == Some(Stamp::of(&stat)),
-            Err(e) => e.kind() == io::ErrorKind::NotFound && self.stamp.is_none(),
-        }
+        Version::certain_stamp(dir).is_ok_and(|stamp| stamp == self.stamp)
     }
 
     /// The stamp of the folder's UID file as it is now; `None` if there is none. Where another host
     /// may replace it, this may be a second old.
     pub(super) fn stamp_now(dir: &Entered) -> Option<Stamp> {
         dir.folder().stat(UID_FILE).ok().map(|stat| Stamp::of(&stat))
+    }
+
+    /// The same, and certain. An error where that cannot be had.
+    pub(super) fn certain_stamp(dir: &Entered) -> io::Result<Option<Stamp>> {
+        match dir.folder().stat_now(UID_FILE) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => Ok(Some(Stamp::of(&found?))),
+        }
     }
 
     /// The stamp of the file that was read; `None` if there was none.
