@@ -13,7 +13,14 @@ fn sessions_and_deliveries_over_one_maildir() {
     let listing = support::maildir::listing(&world.root);
     assert!(complaints.is_empty(), "{}\n--- Maildir\n{listing}", complaints.join("\n"));
     let done = world.figures.lock().unwrap();
-    let counts = [done.appends, done.deliveries, done.copies, done.stores, done.expunges];
+    let counts = [
+        done.appends,
+        done.deliveries,
+        done.copies,
+        done.stores,
+        done.expunges,
+        done.made + done.renamed + done.deleted,
+    ];
     assert!(counts.iter().all(|&n| n > 0), "the test does something: {counts:?}");
     assert!(done.pictures > 0, "no picture was compared");
 }
