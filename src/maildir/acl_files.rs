@@ -28,9 +28,10 @@ impl ListStamp {
         ListStamp(folder.folder().stat(FILE).ok().map(|stat| Stamp::of(&stat)))
     }
 
-    /// Whether every later change gives another stamp.
-    pub(crate) fn is_settled(self) -> bool {
-        self.0.is_none_or(|stamp| stamp.is_settled(clock::now_nanos()))
+    /// Whether every later change gives another stamp. Without a list of its own a folder has its
+    /// parent's, which is not looked at here; a Maildir itself (`is_top`) has none.
+    pub(crate) fn is_settled(self, is_top: bool) -> bool {
+        self.0.map_or(is_top, |stamp| stamp.is_settled(clock::now_nanos()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Changing the keywords of messages (STORAGE 3.3, 3.4).
 
+use super::keywords::Merge;
 use super::lock::Lock;
 use super::scan::Snapshot;
 use super::{Entered, Error, KeywordMode, Store, keywords, write_keywords};
@@ -92,7 +93,7 @@ fn store_carefully(
     let _lock = Lock::acquire(store, dir)?;
     let index = OnceCell::new();
     let read = |snapshot: &Snapshot| {
-        let read = keywords::read(store, dir, &snapshot.messages, &index, true)?;
+        let read = keywords::read(store, dir, &snapshot.messages, &index, Merge::OfKnown)?;
         if read.has_unread { Err(unread(dir)) } else { Ok(read) }
     };
     let mut on_disk = read(snapshot)?;

@@ -87,8 +87,19 @@ pub(super) fn make_directory(dir: &Entered) -> io::Result<()> {
     dir.keywords()?.set_mode(mode)
 }
 
-/// Reads the keywords of all messages. With `merge`, changes are merged and old files removed, as
-/// every scan does it; this needs the folder's lock. Whatever goes wrong with the merging is left
+/// What is done with changes that are not merged yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Merge {
+    No,
+    /// They are merged, and what belongs to no message is removed. The messages are all that there
+    /// are: this is for a scan.
+    All,
+    /// They are merged. There may be messages that came after the last scan: what belongs to them
+    /// stays.
+    OfKnown,
+}
+
+/// Reads the keywords of all messages. Merging, as every scan does it, needs the folder's lock. Whatever goes wrong with the merging is left
 /// to the next scan: nothing is lost by waiting.
 ///
 /// `index` is the index of the messages, which is made if it is needed: most folders have no
@@ -98,9 +109,9 @@ pub(super) fn read(
     dir: &Entered,
     messages: &Messages,
     index: &OnceCell<Index>,
-    merge: bool,
+    merge: Merge,
 ) -> Result<FolderKeywords, Error> {
-    if merge {
+    if merge != Merge::No {
         let _ = make_directory(dir);
     }
     if store.config.keywords == KeywordMode::Off {
@@ -111,6 +122,7 @@ pub(super) fn read(
     loop {
         let mut reading = Reading::new(store, dir, messages, index);
         reading.looks_again = restarts < MAX_STALE_RESTARTS;
+        reading.keeps_unknown = merge == Merge::OfKnown;
         match reading.read_all() {
             Err(e) if fs::is_gone(&e) && restarts < MAX_RESTARTS => restarts += 1,
             Err(e) => {
@@ -118,7 +130,7 @@ pub(super) fn read(
                 return Err(Error::failed(format!("reading {}", fs::shown(&path)), e));
             }
             Ok(()) => {
-                if merge
+                if merge != Merge::No
                     && !reading.keywords.has_unread
                     && let Err(e) = reading.merge()
                 {
@@ -155,6 +167,10 @@ struct Reading<'a> {
     found: Vec<MessageFile>,
     /// Names of files whose messages are not there.
     unknown: Vec<Vec<u8>>,
+    /// Whether messages may be there that are not known. Their files and lines stay.
+    keeps_unknown: bool,
+    /// The lines of `:list` that stay: base names with their keywords.
+    kept: Vec<(Vec<u8>, SetId)>,
     /// Scratch files, with the second in which they were made.
     scratch: Vec<(i64, Vec<u8>)>,
     /// Whether there is a `:list`.
@@ -181,6 +197,8 @@ impl<'a> Reading<'a> {
             keywords,
             found: Vec::new(),
             unknown: Vec::new(),
+            keeps_unknown: false,
+            kept: Vec::new(),
             scratch: Vec::new(),
             has_list: false,
             is_stale: false,
@@ -253,13 +271,18 @@ impl<'a> Reading<'a> {
         for line in lines.filter(|l| !l.is_empty()) {
             let colon = memchr::memrchr(b':', line).unwrap_or(line.len());
             let (base, indexes) = line.split_at_checked(colon).unwrap_or_default();
-            let Some(message) = self.message(base) else {
+            let message = self.message(base);
+            if message.is_none() && !self.keeps_unknown {
                 self.is_stale = true;
                 continue;
-            };
+            }
             let numbers = indexes.split(|b| !b.is_ascii_digit()).filter_map(number::digits);
             let name = |n| names.get(usize::try_from(n).ok()?).copied().flatten();
             let set = self.keywords.table.set(numbers.filter_map(name).collect());
+            let Some(message) = message else {
+                self.kept.push((base.to_vec(), set));
+                continue;
+            };
             // Courier: of two lines the later one counts.
             if let Some(slot) = self.keywords.sets.get_mut(message) {
                 *slot = set;
@@ -346,7 +369,7 @@ impl<'a> Reading<'a> {
         };
         let (now, _) = clock::now();
         let period = now / PERIOD;
-        for name in &self.unknown {
+        for name in self.unknown.iter().filter(|_| !self.keeps_unknown) {
             let oldest = now.saturating_sub(MAX_UNKNOWN_AGE);
             if here.stat(name).is_ok_and(|stat| stat.mtime() < oldest) {
                 let _ = here.unlink(name);
@@ -395,8 +418,11 @@ impl<'a> Reading<'a> {
         let mut names = Vec::new();
         let mut lines = Vec::new();
         let mut count = 0;
-        for (i, set) in self.keywords.sets.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
-            lines.extend_from_slice(self.messages.base_name(i));
+        let known = self.keywords.sets.iter().enumerate();
+        let known = known.map(|(i, set)| (self.messages.base_name(i), set));
+        let kept = self.kept.iter().map(|(base, set)| (&**base, set));
+        for (base, set) in known.chain(kept).filter(|(_, set)| !set.is_empty()) {
+            lines.extend_from_slice(base);
             let mut separator = b':';
             for member in table.members(*set) {
                 let Some(number) = numbers.get_mut(*member as usize) else { continue };

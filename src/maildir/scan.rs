@@ -67,6 +67,7 @@ pub(crate) use request::Mode;
 pub(crate) use snapshot::{Snapshot, is_unchanged};
 
 use super::deliver::{Arrivals, Delivery};
+use super::keywords::Merge;
 use super::lock::Lock;
 use super::messages::{Messages, bit};
 use super::stamp::Stamp;
@@ -209,8 +210,8 @@ fn scan_once(
 }
 
 /// Leaves out the messages whose new UIDs are saved in a directory that cannot be synced, from
-/// `first` on. `None`: somebody else has given the last UIDs, and what he gave is shown: the folder
-/// must not be closed to its owner.
+/// `first` on. `None`: somebody else has given the last UIDs. Then what the session does not know yet
+/// is left out; in a folder that is just being opened, nothing: it must not be closed to its owner.
 fn hide_unsynced(
     request: &Request<'_>,
     snapshot: &mut Snapshot,
@@ -220,7 +221,9 @@ fn hide_unsynced(
     let begins_anew = first == Some(1);
     let Some(refused) = e.io().filter(|_| !request.delivers && !begins_anew) else { return Err(e) };
     request.store.new_mail_is_hidden(&request.dir.uid_file_path(), refused);
-    if let Some(first) = first {
+    let same = |old: &&Snapshot| old.uid_validity == snapshot.uid_validity;
+    let unknown = || request.previous.filter(same).map(|old| old.uid_next);
+    if let Some(first) = first.or_else(unknown) {
         snapshot.leave_out_from(first);
     }
     Ok(())
@@ -249,7 +252,7 @@ fn snapshot(
 ) -> Result<(Snapshot, bool), Error> {
     let Request { store, dir, .. } = *request;
     let Collected { mut messages, index, cur, new_mail, has_room, known, .. } = found;
-    let merges = access.is_writable && has_room;
+    let merges = if access.is_writable && has_room { Merge::All } else { Merge::No };
     let read = keywords::read(store, dir, &messages, &index, merges)?;
     drop(index);
     for (i, set) in read.sets.iter().enumerate() {

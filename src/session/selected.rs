@@ -194,7 +194,8 @@ impl Selected {
             return;
         }
         let rights = s.rights(&self.folder.name);
-        self.list = Some(list).filter(|list| rights.is_ok() && list.is_settled());
+        let is_top = self.folder.is_top();
+        self.list = Some(list).filter(|list| rights.is_ok() && list.is_settled(is_top));
         self.note_rights(s, rights.unwrap_or(Rights::NONE));
     }
 

@@ -79,6 +79,10 @@ impl Selected {
         if changes.is_any() {
             self.history.changed();
         }
+        if changes.replaced {
+            // Its UID may be another message's now.
+            self.last_served = None;
+        }
         self.snapshot = new;
         // A scan is made only where its changes may be announced. If some were left from before
         // all the same, they would be lost here.

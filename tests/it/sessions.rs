@@ -279,3 +279,25 @@ fn a_login_from_nowhere_gets_no_word() {
         assert_eq!((s.rest(), s.log()), (Vec::new(), Vec::new()));
     }
 }
+
+/// A message that gets the inode of the one that was served before, with its size and its date, is
+/// another message all the same.
+#[test]
+fn an_inode_that_is_used_again() {
+    let maildir = Maildir::new();
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX");
+    let plain = b"Content-Type: text/plain\r\n\r\none\r\ntwo\r\n";
+    let html = b"Content-Type: text/html\r\n\r\nonetwo\r\nx\r\n";
+    assert_eq!(plain.len(), html.len());
+    for (uid, message) in (1..).zip([&plain[..], html, plain, html]) {
+        s.cmd_literal("APPEND INBOX (\\Deleted) \"01-Jan-2020 00:00:00 +0000\"", message, "");
+        let kind = if message == html { "html" } else { "plain" };
+        let size = if message == html { 11 } else { 10 };
+        s.cmd("FETCH 1 (UID BODYSTRUCTURE)").has(&format!(
+            "* 1 FETCH (UID {uid} BODYSTRUCTURE (\"text\" \"{kind}\" NIL NIL NIL \"7bit\" {size} 2 \
+             NIL NIL NIL))"
+        ));
+        s.cmd("EXPUNGE").ok("EXPUNGE completed");
+    }
+}

@@ -45,7 +45,7 @@ impl Asked {
         let mut reader = Reader::new();
         let file = self.file.reopen().unwrap();
         let stat = crate::sys::stat::Stat::of(&file).unwrap();
-        reader.set(file, &stat);
+        reader.set(file, &stat, None);
         if needs(&asked).all {
             reader.read_ahead().unwrap();
         }

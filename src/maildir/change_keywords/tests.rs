@@ -111,3 +111,28 @@ fn keywords_are_not_added_to_unread_ones() {
         assert_eq!(add(&mut s).is_ok(), mode == KeywordMode::Fast);
     }
 }
+
+/// A message that came after the session's last scan keeps its keywords.
+#[test]
+fn keywords_of_messages_that_are_new_to_the_session() {
+    let d = TestFolder::with(Config { keywords: KeywordMode::Careful, ..Config::default() });
+    d.put("cur/1.a:2,");
+    let mut s = d.scan();
+    d.put("cur/2.b:2,");
+    d.put("cur/3.c:2,");
+    d.write("courierimapkeywords/:list", "Theirs\n\n2.b:0\n");
+    d.write("courierimapkeywords/3.c", "Last\n");
+    std::fs::File::options()
+        .write(true)
+        .open(d.path("courierimapkeywords/3.c"))
+        .unwrap()
+        .set_modified(std::time::UNIX_EPOCH)
+        .unwrap();
+    // Twice, so that the first change is merged.
+    for name in ["Ours", "Too"] {
+        let names = [name.as_bytes().to_vec()];
+        let edit = edit(Operation::Add, &names);
+        store_keywords(&d.store, &d.enter(), &mut s, &[0], edit).unwrap();
+    }
+    assert_eq!(show(&d.scan()), "1 1.a:2, Ours Too\n2 2.b:2, * Theirs\n3 3.c:2, * Last\n");
+}

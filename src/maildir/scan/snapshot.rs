@@ -42,9 +42,12 @@ impl Snapshot {
         self.saved
     }
 
-    /// Leaves out the messages from a UID on. The next scan looks at them again.
+    /// Leaves out the messages from a UID on, as if it had not been given. The next scan looks at
+    /// them again, and does not take the UID file for one that is on disk.
     pub(super) fn leave_out_from(&mut self, uid: u32) {
         self.messages.leave_out_from(uid);
+        self.uid_next = self.uid_next.min(uid);
+        self.proof.uid_file = None;
         self.proof.settled = false;
     }
 

@@ -27,7 +27,7 @@ pub(crate) fn open(
 ) -> Result<(), maildir::Error> {
     reader.close();
     let (file, stat) = change::open(dir, messages, index)?;
-    reader.set(file, &stat);
+    reader.set(file, &stat, messages.uid(index));
     if let Ok(cur) = dir.cur()
         && !dir.is_of_links()
     {

@@ -9,6 +9,7 @@ use crate::response::bodystructure::Headers;
 use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
 use crate::sys::{breath, fs};
+use crate::types::Uid;
 use crate::types::limits::MAX_HEADER;
 use std::fs::File;
 use std::io;
@@ -20,9 +21,10 @@ const WINDOW: usize = 64 * 1024;
 /// What is read first where only the header is wanted.
 const FIRST: usize = 8 * 1024;
 
-/// What tells one message file from another: device, inode, size, time.
+/// What tells one message file from another: device, inode, size, time, and the message's UID, for
+/// the inode of a removed file is soon used again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Identity((u64, u64), u64, i128);
+pub(super) struct Identity((u64, u64), u64, i128, Option<Uid>);
 
 /// One message's file, open.
 #[derive(Debug, Default)]
@@ -59,10 +61,10 @@ impl Reader {
         self.source = None;
     }
 
-    /// Takes an open file for the message.
-    pub(crate) fn set(&mut self, file: File, stat: &Stat) {
+    /// Takes an open file for the message with this UID.
+    pub(crate) fn set(&mut self, file: File, stat: &Stat, uid: Option<Uid>) {
         self.close();
-        self.identity = Identity(stat.inode(), stat.len(), stat.mtime_nanos());
+        self.identity = Identity(stat.inode(), stat.len(), stat.mtime_nanos(), uid);
         self.size = stat.len();
         self.modified = stat.mtime();
         self.file = Some(file);

@@ -395,3 +395,42 @@ fn one_message_cannot_be_read() {
     s.wait().unwrap();
     assert!(s.log().iter().any(|l| l.contains("reading ./cur/")), "{}", s.story());
 }
+
+/// New mail whose UIDs lie in a directory that cannot be synced is not shown, by NOOP neither; but
+/// once it can be synced.
+#[test]
+fn unsynced_uids_are_not_told_by_the_next_scan() {
+    for (when, is_shown) in [("1+", false), ("1", true)] {
+        let maildir = Maildir::new();
+        maildir.write("cur/1001.x:2,", MESSAGE);
+        maildir.session(&[]).cmd("SELECT INBOX").has("* 1 EXISTS");
+        maildir.deliver("INBOX", "1002.x", MESSAGE);
+        let path = fs::canonicalize(maildir.path()).unwrap();
+        let refuse = format!("inject=fsync:error=EIO:when={when}");
+        let options = ["-P", path.to_str().unwrap(), "-e", "trace=fsync", "-e", &refuse];
+        let Some(mut s) = under_strace(&maildir, &options) else { return };
+        s.cmd("SELECT INBOX").has("* 1 EXISTS").has("* OK [UIDNEXT 2] Ok");
+        for _ in 0..2 {
+            let reply = s.cmd("NOOP");
+            reply.ok("NOOP completed");
+            let told = reply.responses.iter().any(|line| line.ends_with(b" EXISTS"));
+            assert!(is_shown || !told, "{}", s.story());
+        }
+        let expected = if is_shown { "* SEARCH 1 2" } else { "* SEARCH 1" };
+        s.cmd("UID SEARCH ALL").has(expected);
+    }
+}
+
+/// A folder without a list of its own, which cannot be written, has its parent's: as it is now.
+#[test]
+fn inherited_rights_that_change_while_the_folder_is_open() {
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.a").folder("INBOX.a.b");
+    maildir.write(".a.b/cur/1001.x:2,", MESSAGE);
+    fs::remove_dir(maildir.path().join(".a.b/tmp")).unwrap();
+    let mut s = maildir.session(&[("IMAP_ACL", "1")]);
+    s.cmd("EXAMINE INBOX.a.b").has("* 1 EXISTS");
+    s.cmd("NOOP").ok("NOOP completed");
+    maildir.write(".a/courierimapacl", b"owner alr\nadministrators aceilrstwx\n");
+    s.cmd("NOOP").has("* OK [MYRIGHTS \"alr\"] ACL");
+}

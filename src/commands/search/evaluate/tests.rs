@@ -37,7 +37,7 @@ impl Folder for Fake {
         let Some(file) = &self.messages[index].0 else { return false };
         let file = file.reopen().unwrap();
         let stat = crate::sys::stat::Stat::of(&file).unwrap();
-        reader.set(file, &stat);
+        reader.set(file, &stat, None);
         true
     }
     fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
