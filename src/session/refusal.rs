@@ -120,9 +120,12 @@ impl Session {
         }
     }
 
-    /// A failure of the store that the client need not hear of: only the log has it.
+    /// A failure of the store that the client need not hear of: only the log has it. That another
+    /// session has removed the folder or the message is no failure.
     pub(crate) fn log_store_error(&self, error: &maildir::Error) {
-        log::error!("{error}");
+        if !matches!(error, maildir::Error::Gone) {
+            log::error!("{error}");
+        }
     }
 
     /// Refuses messages that could not be delivered. The log has Courier's words, and behind them

@@ -304,3 +304,18 @@ fn which_maildir_is_served_where_there_are_two() {
         assert_eq!(faults_of(s), Vec::from_iter(line), "{argument}");
     }
 }
+
+/// What another session removes is no fault, and a line without a file would help nobody.
+#[test]
+fn a_folder_that_goes_away_is_no_fault() {
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.box");
+    maildir.write(".box/cur/1001.a:2,T", b"Subject: x\n\nx\n");
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX.box").has("* 1 EXISTS");
+    maildir.session(&[]).cmd("DELETE INBOX.box").ok("Folder deleted.");
+    s.cmd("FETCH 1 BODY[TEXT]").says("NO ");
+    s.cmd("STORE 1 +FLAGS (\\Seen)").says("NO ");
+    s.cmd("EXPUNGE").says("OK ");
+    assert_eq!(faults_of(s), [""; 0]);
+}

@@ -76,6 +76,11 @@ fn read(request: &Request<'_>) -> Reading {
     {
         return Reading::NeedsLock;
     }
+    // A message that somebody has put back from `cur` to `new` meanwhile is in neither.
+    let is_short = reading.messages.count(bit::FOUND) < reading.messages.len();
+    if is_short && !reading.list_new().is_empty() {
+        return Reading::NeedsLock;
+    }
     let is_stale = reading.is_stale || file.stale || known.next != file.next;
     let FolderReading { mut messages, index, cur, new_mail, .. } = reading;
     messages.keep(bit::FOUND);
@@ -89,7 +94,6 @@ fn read(request: &Request<'_>) -> Reading {
         return Reading::NeedsLock;
     }
     upkeep::purge_tmp(store, dir, time.seconds);
-    let is_short = messages.len() != count;
     let index = if is_short { OnceCell::new() } else { OnceCell::from(index) };
     messages.end_scan();
     messages.shrink();
