@@ -59,10 +59,9 @@ pub(super) const SELECT: Scene = Scene {
     rows: &[
         // Whether it is there is looked up once more.
         row("open .box", &[BROKEN, FEW, STALE], DONE, SILENT, DONE),
-        row("open .box/courierimapacl", NOT_STALE, "NO Unable to read ACLs for INBOX.box: ", "access control list of INBOX.box", NOTHING),
-        row("open .box/courierimapacl", &[STALE], DONE, SILENT, DONE),
-        row("read .box/courierimapacl", NOT_STALE, "NO Unable to read ACLs for INBOX.box: ", "access control list of INBOX.box", NOTHING),
-        row("read .box/courierimapacl", &[STALE], DONE, SILENT, DONE),
+        // It is read in another way, then.
+        row("open .box/courierimapacl", ALL, DONE, SILENT, DONE),
+        row("read .box/courierimapacl", ALL, DONE, SILENT, DONE),
         row("open .box/tmp", ALL, DONE, SILENT, DONE),
         row("open .box/tmp/NEW_courierlock", NOT_STALE, HIDDEN, "./.box/tmp", NOTHING),
         row("open .box/tmp/NEW_courierlock", &[STALE], DONE, SILENT, DONE),
