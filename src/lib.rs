@@ -79,8 +79,9 @@
 //! Output collects and is flushed before the next wait, so that pipelined commands share a write.
 //! One function waits for the command loop, for IDLE and for literals alike; signals are let in
 //! only there, and in `sys::breath::breathe`, which every loop over messages, parts, fields, names,
-//! folders or files calls: it ends long work, and with it the session, by an error. A client meets three errors: BAD (syntax), NO (refused, perhaps with a response
-//! code), BYE (the session is over). The causes below those are logged once, in Courier's format.
+//! folders or files calls: it ends long work, and with it the session, by an error. A client meets
+//! three errors: BAD (syntax), NO (refused, perhaps with a response code), BYE (the session is
+//! over). The causes below those are logged once, in Courier's format.
 //!
 //! # Decided
 //!
@@ -130,22 +131,22 @@
 //!   A session that finds only afterwards that its lock was taken begins a new UIDVALIDITY. So does
 //!   one that finds a UID which it has told under another name. The next UID is above all that it
 //!   has told.
-//! - DELETE and RENAME do not sleep for two seconds. Before a folder goes, they wait until the clock
-//!   has passed its UIDVALIDITY; so does UNSUBSCRIBE of an old-style shared folder.
+//! - DELETE and RENAME do not sleep for two seconds. Before a folder goes, they wait until the
+//!   clock has passed its UIDVALIDITY; so does UNSUBSCRIBE of an old-style shared folder.
 //! - Synced before the answer: message file and directory for APPEND; the directory for COPY by
 //!   hard link, the copy too where linking is not possible; the UID database and its directory
 //!   before a new UID is told; new and renamed folders; the keyword list. Changes of flags and
 //!   unlinks are not. `IMAP_FSYNC=0` leaves out all of it.
 //! - `,S=` in a file name is trusted for the quota only, never for RFC822.SIZE.
 //! - A folder is entered once for a command or a scan (`maildir/dir.rs`): its directory is opened,
-//!   and what is below it is reached from that descriptor, by calls that take one name and follow no
-//!   link (`sys/directory.rs`). So whoever exchanges a directory meanwhile redirects nothing, and ten
-//!   thousand messages cost no path walk. Nothing is kept open between commands: folders are renamed
-//!   and replaced. The links that Courier's features need are followed on entering, and nowhere
-//!   else: `.Link` folders, `shared`, accounts of a shared index. Then the link must be root's, ours,
-//!   or of the owner of what it leads to (`sys/enter.rs`).
-//! - A file in a Maildir is opened without blocking, must be a regular file, and control files have a
-//!   size cap: others may write there.
+//!   and what is below it is reached from that descriptor, by calls that take one name and follow
+//!   no link (`sys/directory.rs`). So whoever exchanges a directory meanwhile redirects nothing,
+//!   and ten thousand messages cost no path walk. Nothing is kept open between commands: folders
+//!   are renamed and replaced. The links that Courier's features need are followed on entering, and
+//!   nowhere else: `.Link` folders, `shared`, accounts of a shared index. Then the link must be
+//!   root's, ours, or of the owner of what it leads to (`sys/enter.rs`).
+//! - A file in a Maildir is opened without blocking, must be a regular file, and control files have
+//!   a size cap: others may write there.
 //! - No whole message and no whole part is ever in memory: a message of 300 MB is served, measured,
 //!   searched and structured within 128 MiB of address space.
 //!

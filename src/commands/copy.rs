@@ -43,8 +43,8 @@ struct Source {
     size: u64,
 }
 
-/// What could not be opened or read. One message that is gone is enough: nothing is copied (RFC 2180
-/// 4.4.1), for a client that gets OK deletes the originals next.
+/// What could not be opened or read. One message that is gone is enough: nothing is copied (RFC
+/// 2180 4.4.1), for a client that gets OK deletes the originals next.
 fn unreadable(s: &Session, e: maildir::Error) -> Error {
     match e {
         maildir::Error::Gone => vanished().into(),

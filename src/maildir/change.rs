@@ -155,9 +155,9 @@ pub(crate) struct Removed {
     pub(crate) to: Option<PathBuf>,
 }
 
-/// Unlinks a message, under all its names; `None` if it is not gone by this call. With a link its target is removed,
-/// too; if that is impossible, the link stays. A message stays, too, if another session has taken
-/// \Deleted away.
+/// Unlinks a message, under all its names; `None` if it is not gone by this call. With a link its
+/// target is removed, too; if that is impossible, the link stays. A message stays, too, if another
+/// session has taken \Deleted away.
 pub(crate) fn unlink(
     dir: &Entered,
     messages: &mut Messages,
@@ -231,8 +231,8 @@ pub(crate) fn lost_in_trash() -> Flags {
 }
 
 /// Moves a message into the trash folder's `cur` under the same base name, without the flags
-/// [`lost_in_trash`]. The folder is made if it is missing. `None` if the message is not gone by this
-/// call; as with [`unlink`], one that has lost \Deleted stays.
+/// [`lost_in_trash`]. The folder is made if it is missing. `None` if the message is not gone by
+/// this call; as with [`unlink`], one that has lost \Deleted stays.
 ///
 /// An error with EXDEV: the trash is in another file system, and nothing was done.
 pub(crate) fn move_to_trash(

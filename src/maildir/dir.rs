@@ -39,7 +39,12 @@ impl Dir {
     pub(crate) fn is_there(&self) -> bool {
         match Directory::enter(&self.path) {
             Ok(_) => true,
-            Err(e) => fs::is_trouble(&e),
+            Err(e) => {
+                if fs::is_unwritable(&e) {
+                    log::error!("opening {}: {}", fs::shown(&self.path), fs::error_text(&e));
+                }
+                fs::is_trouble(&e)
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! name at once. Only a folder that was made in this very second makes anybody wait.
 
 use super::dir::UID_FILE;
+use super::error::is_missing;
 use super::lock::MAX_CLOCK_SKEW;
 use super::make_folder;
 use super::scan::{Mode, scan};
@@ -74,10 +75,10 @@ pub(crate) fn delete(store: &Store, dir: &Dir) -> Result<(), Error> {
     removed
 }
 
-/// Removes the directory (or link) `name` in `holder` with all that is in it, if it still is `this`:
-/// another session may have removed it, and made another one. One rename takes it out of sight,
-/// into the `tmp` of the Maildir; then it is emptied there. What is left over after the rename is
-/// removed from `tmp` one day.
+/// Removes the directory (or link) `name` in `holder` with all that is in it, if it still is
+/// `this`: another session may have removed it, and made another one. One rename takes it out of
+/// sight, into the `tmp` of the Maildir; then it is emptied there. What is left over after the
+/// rename is removed from `tmp` one day.
 ///
 /// [`Error::Gone`] if it is not there any more.
 pub(super) fn remove(
@@ -142,8 +143,8 @@ fn empty((holder, name): (&Directory, &[u8]), this: &Stat) -> io::Result<()> {
 /// Before a folder goes: waits until the clock has passed its UIDVALIDITY, so that a folder which
 /// anybody makes under its name has a greater one.
 ///
-/// [`Error::Stopped`] if a signal asks the session to stop. A client that goes away does not end the
-/// wait: it may be back, with CREATE, before the second is over.
+/// [`Error::Stopped`] if a signal asks the session to stop. A client that goes away does not end
+/// the wait: it may be back, with CREATE, before the second is over.
 pub(super) fn outlast(store: &Store, dir: &Entered) -> Result<(), Error> {
     loop {
         let validity = uiddb::validity_of(dir);
@@ -209,8 +210,13 @@ pub(crate) fn rename(store: &Store, root: &Path, old: &[u8], new: &[u8]) -> Resu
         };
         let from = [b".", &*sub].concat();
         let to = [b".", new, rest].concat();
-        if !enter(&maildir, &from).is_ok_and(|folder| folder.has_cur()) {
-            continue;
+        match enter(&maildir, &from).and_then(|folder| folder.folder().stat(b"cur")) {
+            Ok(stat) if stat.is_dir() => {}
+            // Not a folder.
+            Ok(_) => continue,
+            Err(e) if is_missing(&e) || fs::is_out_of_place(&e) => continue,
+            // Half of a tree would be renamed.
+            Err(e) => return Err(failed(e)),
         }
         if maildir.stat(&to).is_ok() {
             return Err(failed(fs::error(io::ErrorKind::AlreadyExists)));

@@ -12,8 +12,7 @@ use super::names;
 use super::stamp::Stamp;
 use super::{Entered, Error, renamed};
 use crate::sys::dir::{self, EntryKind};
-use crate::sys::{clock, filesystem, fs};
-use std::fs::File;
+use crate::sys::{clock, fs};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -134,12 +133,11 @@ fn find_new_names(dir: &Entered, messages: &mut Messages) -> Result<(), Error> {
     let directory = dir.cur().map_err(Error::about("opening", &path))?;
     let index = messages.index_by(|base| names::without_size(names::key(base)));
     messages.unmark_all(bit::FOUND | bit::THIS_READING);
-    let mut proof = None;
+    let mut proof = Proof::default();
     let mut is_certain = false;
     for _ in 0..MAX_READINGS {
         let cur = directory.reading().map_err(Error::about("opening", &path))?;
         let stamp = || Stamp::of_open(&cur).map_err(Error::about("reading", &path));
-        let proof = proof.get_or_insert_with(|| Proof::new(&cur));
         let before = stamp()?;
         let is_telling = proof.is_telling(before);
         messages.unmark_all(bit::THIS_READING);
@@ -154,7 +152,7 @@ fn find_new_names(dir: &Entered, messages: &mut Messages) -> Result<(), Error> {
                 is_certain = true;
                 break;
             }
-            proof.wait(before);
+            Proof::wait(before);
         }
     }
     messages.mark_unless(bit::FOUND, bit::GONE);
@@ -165,30 +163,25 @@ fn find_new_names(dir: &Entered, messages: &mut Messages) -> Result<(), Error> {
 
 /// Whether a directory of the same stamp before and after a reading has not changed meanwhile. Two
 /// changes within one tick of the clock of file times may leave the same stamp.
+#[derive(Default)]
 struct Proof {
-    /// Whether this kernel dates the changes.
-    is_local: bool,
     /// Since when the directory has had this stamp, as far as we have seen.
     unchanged: Option<(Stamp, Instant)>,
 }
 
 impl Proof {
-    fn new(cur: &File) -> Proof {
-        Proof { is_local: !filesystem::is_shared_between_hosts(cur), unchanged: None }
-    }
-
     /// Whether a rename from now on gives another stamp than `stamp`, which was read just now.
     fn is_telling(&mut self, stamp: Stamp) -> bool {
         let now = clock::monotonic();
         let since = self.unchanged.filter(|(old, _)| *old == stamp).map_or(now, |(_, since)| since);
         self.unchanged = Some((stamp, since));
-        self.is_local && stamp.is_telling(clock::file_tick())
+        stamp.is_local() && stamp.is_telling(clock::file_tick())
             || !stamp.is_coarse() && now.saturating_duration_since(since) >= TICK
     }
 
     /// Waits until it will.
-    fn wait(&self, stamp: Stamp) {
-        if !self.is_local || stamp.is_coarse() {
+    fn wait(stamp: Stamp) {
+        if !stamp.is_local() || stamp.is_coarse() {
             return clock::sleep(TICK);
         }
         let begin = clock::monotonic();

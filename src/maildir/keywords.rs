@@ -99,8 +99,8 @@ pub(super) enum Merge {
     OfKnown,
 }
 
-/// Reads the keywords of all messages. Merging, as every scan does it, needs the folder's lock. Whatever goes wrong with the merging is left
-/// to the next scan: nothing is lost by waiting.
+/// Reads the keywords of all messages. Merging, as every scan does it, needs the folder's lock.
+/// Whatever goes wrong with the merging is left to the next scan: nothing is lost by waiting.
 ///
 /// `index` is the index of the messages, which is made if it is needed: most folders have no
 /// keywords.

@@ -221,8 +221,8 @@ impl<'a> Wait<'a> {
         let left = timing.limit.checked_sub(waited).filter(|left| !left.is_zero());
         let left = left.ok_or(Error::Locked)?;
         let tmp = self.tmp()?;
-        // Whose lock has gone meanwhile has left it to be taken.
-        let Ok(stat) = tmp.stat(NAME) else { return Ok(()) };
+        // It has gone meanwhile, or link(2) and a cache of names do not agree.
+        let Ok(stat) = tmp.stat(NAME) else { return pause(at_random(NEXT_WAIT), None) };
         let since = match &self.seen {
             Some((of, since)) if *of == id(&stat) => *since,
             _ => {

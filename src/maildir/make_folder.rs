@@ -24,8 +24,8 @@ pub(super) fn place(dir: &Dir) -> io::Result<(Directory, Vec<u8>)> {
     Ok((Directory::enter(parent)?, name.as_encoded_bytes().to_vec()))
 }
 
-/// The `tmp` of a Maildir or folder, and a new name in it for what is on its way in or out. An error
-/// if that `tmp` is no directory (a link, say).
+/// The `tmp` of a Maildir or folder, and a new name in it for what is on its way in or out. An
+/// error if that `tmp` is no directory (a link, say).
 pub(super) fn place_in_tmp(
     store: &Store,
     root: &Directory,

@@ -11,12 +11,13 @@
 //!
 //! Two changes within one tick of the clock of file times leave the same time. So a rescan after
 //! the first may miss the second. Therefore times that are new to us lead to two rescans: at once,
-//! and again when a tick has passed since we first saw them. No clock but our own is asked for that.
+//! and again when a tick has passed since we first saw them. No clock but our own is asked for
+//! that.
 
+use super::Dir;
 use super::stamp::Stamp;
 use super::watch::Watch;
-use super::{Dir, Entered};
-use crate::sys::{clock, filesystem, fs};
+use crate::sys::{clock, fs};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -156,7 +157,7 @@ impl Observer {
         // The old one first: it may be the last instance that there is.
         self.watch = None;
         let (watch, is_shared) = match self.dir.enter() {
-            Ok(dir) => (Watch::new(&dir), is_shared_between_hosts(&dir)),
+            Ok(dir) => (Watch::new(&dir), !dir.folder().is_local()),
             Err(e) => (Err(e), false),
         };
         self.is_shared = is_shared;
@@ -176,11 +177,6 @@ impl Observer {
             }
         }
     }
-}
-
-fn is_shared_between_hosts(dir: &Entered) -> bool {
-    let cur = dir.cur().and_then(|cur| cur.reading());
-    cur.is_ok_and(|cur| filesystem::is_shared_between_hosts(&cur))
 }
 
 /// Whether an error is the kernel's refusal to notify, and not about the directories.

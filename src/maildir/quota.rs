@@ -147,16 +147,19 @@ impl<'a> Quota<'a> {
     /// `None` without a file, and for what is not a regular file that we may write.
     fn read(&self) -> Option<SizeFile> {
         let maildir = self.maildir.as_ref()?;
-        let (file, stat) = match maildir.open_append(FILE) {
-            Ok(opened) => opened,
+        let mut text = vec![0; MAX_FILE];
+        let read = maildir.open_append(FILE).and_then(|(file, stat)| {
+            let length = fs::read_at(&file, &mut text, 0)?;
+            Ok((file, stat, length))
+        });
+        let (file, stat, length) = match read {
+            Ok(read) => read,
             Err(e) if is_missing(&e) => return None,
             Err(e) => {
                 log::warn!("{}: {}", fs::shown(&maildir.path_of(FILE)), fs::error_text(&e));
                 return None;
             }
         };
-        let mut text = vec![0; MAX_FILE];
-        let length = fs::read_at(&file, &mut text, 0).ok()?;
         text.truncate(length);
         let age = clock::now().0.saturating_sub(stat.mtime());
         let is_full = length >= MAX_FILE;

@@ -208,8 +208,8 @@ impl<'a> FolderReading<'a> {
         }
     }
 
-    /// The names in `new`, none if there is no such directory. If it cannot be read, what is in `cur`
-    /// is served, as Courier does.
+    /// The names in `new`, none if there is no such directory. If it cannot be read, what is in
+    /// `cur` is served, as Courier does.
     pub(super) fn list_new(&mut self) -> Vec<Vec<u8>> {
         let path = self.dir.new_mail_path();
         let mut names = Vec::new();

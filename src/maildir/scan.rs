@@ -14,11 +14,12 @@
 //!   synced before the scan returns, the directory without the lock: a UID that a client was told
 //!   survives a crash. If the file
 //!   cannot be written, the old one stays, the scan removes what it has delivered, and it fails.
-//! - **A full disk**, or one that cannot be written for another reason, must not lock anybody out. The scan reserves room for the UID file before it
-//!   touches `new`, where the file system can do that. If there is none, new mail stays in `new`,
-//!   and the scan shows the messages whose UIDs are saved. Their owner can read them, delete them,
-//!   and so make room. (Some file systems notice only at the end that they are full. Then new mail
-//!   is in `cur` already, and is not shown either.)
+//! - **A full disk**, or one that cannot be written for another reason, must not lock anybody out.
+//!   The scan reserves room for the UID file before it touches `new`, where the file system can do
+//!   that. If there is none, new mail stays in `new`, and the scan shows the messages whose UIDs
+//!   are saved. Their owner can read them, delete them, and so make room. (Some file systems notice
+//!   only at the end that they are full. Then new mail is in `cur` already, and is not shown
+//!   either.)
 //! - **A rename during the reading** can hide a file, when the old name is ahead of the reader and
 //!   the new one behind, or show it twice. A message that seems to be gone would lose its UID, and
 //!   the client its copy. So if a known message was not found, or a name was found twice, the
@@ -210,8 +211,9 @@ fn scan_once(
 }
 
 /// Leaves out the messages whose new UIDs are saved in a directory that cannot be synced, from
-/// `first` on. `None`: somebody else has given the last UIDs. Then what the session does not know yet
-/// is left out; in a folder that is just being opened, nothing: it must not be closed to its owner.
+/// `first` on. `None`: somebody else has given the last UIDs. Then what the session does not know
+/// yet is left out; in a folder that is just being opened, nothing: it must not be closed to its
+/// owner.
 fn hide_unsynced(
     request: &Request<'_>,
     snapshot: &mut Snapshot,

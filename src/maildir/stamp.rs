@@ -51,6 +51,11 @@ impl Stamp {
         Stamp::of_open(&opened).ok()
     }
 
+    /// Whether this kernel dates the changes. Only of a directory's stamp.
+    pub(super) fn is_local(self) -> bool {
+        !self.is_shared
+    }
+
     /// Whether the file system seems to keep times in whole seconds.
     pub(super) fn is_coarse(self) -> bool {
         let whole = |t: i128| t.rem_euclid(1_000_000_000) == 0;

@@ -116,8 +116,8 @@ impl Session {
     }
 
     /// Works on the session and the open folder at once. Meanwhile the session does not know of the
-    /// folder: use the argument, and not what asks [`Session::selected`] ([`Session::rights_announced`],
-    /// [`Session::announce_changes`]).
+    /// folder: use the argument, and not what asks [`Session::selected`]
+    /// ([`Session::rights_announced`], [`Session::announce_changes`]).
     pub(crate) fn with_selected<T>(
         &mut self,
         work: impl FnOnce(&mut Session, Option<&mut Selected>) -> T,

@@ -6,11 +6,13 @@ use super::view::{Changes, List};
 use super::{Result, Session};
 use crate::maildir::acl_files::ListStamp;
 use crate::maildir::observer::History;
-use crate::maildir::{Messages, Mode, Snapshot};
+use crate::maildir::{self, Messages, Mode, Snapshot};
 use crate::response::fetch::{FlagsChanged, MessageFlags};
 use crate::response::mailbox::{self, Exists, Expunge, FolderCode, PermanentFlags, Recent};
+use crate::sys::fs;
 use crate::types::{FolderName, Rights, Seq, SetId, Uid};
 use std::collections::HashSet;
+use std::io;
 
 /// The open folder.
 pub(crate) struct Selected {
@@ -50,6 +52,13 @@ impl List for Messages {
 }
 
 impl Selected {
+    /// What it means for the log that a message cannot be read.
+    pub(crate) fn unreadable(&self, index: usize, e: io::Error) -> maildir::Error {
+        let cur = self.folder.dir.path().join("cur");
+        let path = fs::join(&cur, &self.snapshot.messages.file_name(index));
+        maildir::Error::about("reading", &path)(e)
+    }
+
     /// A folder that was just scanned.
     pub(crate) fn new(folder: Folder, access: Access, snapshot: Snapshot) -> Selected {
         let mut selected = Selected {

@@ -52,7 +52,7 @@ impl Directory {
         let opened = self.open(name);
         let may_be_stale = match &opened {
             Ok((_, stat)) => self.is_shared(stat.inode().0),
-            Err(e) => fs::is_gone(e) && self.is_shared_itself(),
+            Err(e) => fs::is_gone(e) && !self.is_local(),
         };
         if !may_be_stale {
             return opened;
@@ -66,7 +66,7 @@ impl Directory {
         let found = self.stat(name);
         let may_be_stale = match &found {
             Ok(stat) => self.is_shared(stat.inode().0),
-            Err(e) => fs::is_gone(e) && self.is_shared_itself(),
+            Err(e) => fs::is_gone(e) && !self.is_local(),
         };
         if may_be_stale { as_listed(found, list(self, name)?) } else { found }
     }
@@ -78,7 +78,7 @@ impl Directory {
     pub(crate) fn rename_within(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
         let rename = || self.rename_new(from, self, to);
         let renamed = rename();
-        if !is_taken(&renamed) || !self.is_shared_itself() {
+        if !is_taken(&renamed) || self.is_local() {
             return renamed;
         }
         let inodes = || {
@@ -93,8 +93,10 @@ impl Directory {
         rename_if_free(renamed, rename, inodes, clock::sleep)
     }
 
-    fn is_shared_itself(&self) -> bool {
-        self.own_stat().is_ok_and(|stat| self.is_shared(stat.inode().0))
+    /// Whether it is on a file system of this machine, which dates files by our own clock and shows
+    /// every change at once.
+    pub(crate) fn is_local(&self) -> bool {
+        !self.own_stat().is_ok_and(|stat| self.is_shared(stat.inode().0))
     }
 
     /// Whether the file system of this device, on which the directory is, is one of several hosts.
@@ -129,8 +131,8 @@ fn is_taken(renamed: &io::Result<()>) -> bool {
 }
 
 /// Renames again and again while only the caches have the new name. Nothing else is safe: rename(2)
-/// does nothing between two names of one file, and unlink(2) could take the only one. `inodes`: what
-/// the directory has under the old name and under the new one.
+/// does nothing between two names of one file, and unlink(2) could take the only one. `inodes`:
+/// what the directory has under the old name and under the new one.
 fn rename_if_free(
     taken: io::Result<()>,
     mut rename: impl FnMut() -> io::Result<()>,

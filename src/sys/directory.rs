@@ -3,7 +3,6 @@
 //! of a shared folder for one, redirects nothing.
 
 use super::enter::{self, PLACE};
-use super::filesystem;
 use super::fs::{self, CAREFULLY, error, regular};
 use super::stat::Stat;
 use nix::errno::Errno;
@@ -156,12 +155,6 @@ impl Directory {
     /// Whether there is a directory of this name, and not a link to one.
     pub(crate) fn has_directory(&self, name: &[u8]) -> bool {
         self.stat(name).is_ok_and(|stat| stat.is_dir())
-    }
-
-    /// Whether it is on a file system of this machine, which dates files by our own clock and shows
-    /// every change at once.
-    pub(crate) fn is_local(&self) -> bool {
-        !filesystem::is_shared_between_hosts(&self.place)
     }
 
     /// Whether the process may make and remove names in it, by its effective ids.

@@ -42,9 +42,7 @@ fn is_shared_type(kind: u32) -> bool {
     SHARED.iter().any(|(shared, _)| *shared == kind)
 }
 
-/// Whether other hosts may change this directory without this kernel noticing it. `false` where the
-/// system does not say what it is on.
-pub(crate) fn is_shared_between_hosts(dir: impl AsFd) -> bool {
+fn is_shared_between_hosts(dir: impl AsFd) -> bool {
     // The types have 32 bits, in a word whose size and sign depend on the machine.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fstatfs(dir).is_ok_and(|found| is_shared_type(found.filesystem_type().0 as u32))
@@ -55,8 +53,9 @@ thread_local! {
     static KNOWN: RefCell<Vec<(u64, bool)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The same for a device, which is asked once: on a network file system statfs asks the server.
-/// `directory` opens one that is on it.
+/// Whether other hosts may change what is on this device without this kernel noticing it. `false`
+/// where the system does not say what it is. It is asked once: on a network file system statfs(2)
+/// asks the server. `directory` opens one that is on the device.
 pub(crate) fn is_shared_device(device: u64, directory: impl FnOnce() -> io::Result<File>) -> bool {
     let known = KNOWN.with_borrow(|known| known.iter().find(|(of, _)| *of == device).copied());
     if let Some((_, is_shared)) = known {

@@ -1,6 +1,6 @@
-//! How much a client, or the author of a mail, may fill. Each limit is one constant with its reason;
-//! [`ALL`] is the table of the manual page. (What bounds time, tries, logs or the administrator's
-//! files stands where it is used.)
+//! How much a client, or the author of a mail, may fill. Each limit is one constant with its
+//! reason; [`ALL`] is the table of the manual page. (What bounds time, tries, logs or the
+//! administrator's files stands where it is used.)
 
 /// A command without APPEND's message: all of it may be in memory at once.
 pub(crate) const MAX_COMMAND: usize = 1024 * 1024;

@@ -1,5 +1,5 @@
-//! Two hosts over one volume: what one does, the other sees. Started by `scripts/cluster`, which has
-//! set them up (`tests/cluster/README.md`). Prints `pass` and `FAIL` lines, and `figure` lines.
+//! Two hosts over one volume: what one does, the other sees. Started by `scripts/cluster`, which
+//! has set them up (`tests/cluster/README.md`). Prints `pass` and `FAIL` lines, and `figure` lines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod death;

@@ -7,7 +7,7 @@ use crate::maildir::{self, change};
 use crate::response::fetch::{self, Item as Datum};
 use crate::response::session::{CannotOpen, UnicodeMessage};
 use crate::session::{Result, Selected, message};
-use crate::sys::{breath, fs};
+use crate::sys::breath;
 use crate::types::{Flags, Operation, Seq, Uid};
 
 /// What went wrong with messages while the others were served.
@@ -77,11 +77,7 @@ impl Serving<'_> {
         let mut found = dir.and_then(|dir| find(&dir, messages, index, &mut self.contents.reader));
         if found.is_ok() && self.needs.bytes {
             let read = self.contents.reader.begin(self.needs.all);
-            found = read.map_err(|e| {
-                let cur = self.selected.folder.dir.path().join("cur");
-                let path = fs::join(&cur, &messages.file_name(index));
-                maildir::Error::about("reading", &path)(e)
-            });
+            found = read.map_err(|e| self.selected.unreadable(index, e));
         }
         match found {
             Ok(()) => Ok(true),

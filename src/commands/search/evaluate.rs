@@ -63,7 +63,13 @@ impl<'p> Evaluation<'p> {
         if let Some(answer) = self.answer(folder, mail.index) {
             return answer;
         }
-        self.learn(folder, mail).is_ok() && self.answer(folder, mail.index).unwrap_or(false)
+        match self.learn(folder, mail) {
+            Ok(()) => self.answer(folder, mail.index).unwrap_or(false),
+            Err(e) => {
+                folder.unreadable(mail.index, e);
+                false
+            }
+        }
     }
 
     fn answer(&self, folder: &impl Folder, index: usize) -> Option<bool> {

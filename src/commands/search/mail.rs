@@ -2,6 +2,7 @@
 
 use crate::session::message::{self, Cache, Reader};
 use crate::types::{Flags, Uid};
+use std::io;
 
 /// The folder, as far as searching asks it.
 pub(crate) trait Folder {
@@ -18,6 +19,8 @@ pub(crate) trait Folder {
     /// Has the reader know its internal date, for which it need not be opened; `false` if it is
     /// gone.
     fn stat(&mut self, index: usize, reader: &mut Reader) -> bool;
+    /// Takes note of one that was opened and cannot be read.
+    fn unreadable(&self, index: usize, e: io::Error);
 }
 
 /// What was done with the file of a message.

@@ -21,6 +21,7 @@ pub(super) use plain::{parse as parse_search, run as run_search};
 pub(super) use sort::{parse as parse_sort, run as run_sort};
 pub(super) use thread::{parse as parse_thread, run as run_thread};
 
+use crate::maildir;
 use crate::mime::charset;
 use crate::session::message::{self, Reader};
 use crate::session::{Code, Outcome, Result, Selected, Session};
@@ -31,6 +32,7 @@ use evaluate::Evaluation;
 use keys::Key;
 use mail::{Folder, Mail};
 use plan::Plan;
+use std::io;
 
 /// `search-key`s and the character set of their strings.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,24 +106,39 @@ impl Folder for Live<'_> {
         let messages = &mut self.selected.snapshot.messages;
         let dir = self.selected.folder.enter();
         let opened = dir.and_then(|dir| message::open(&dir, messages, index, reader));
-        self.note(index);
-        opened.is_ok()
+        self.note(index, opened)
     }
 
     fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
         let messages = &mut self.selected.snapshot.messages;
         let dir = self.selected.folder.enter();
         let seen = dir.and_then(|dir| message::stat(&dir, messages, index, reader));
-        self.note(index);
-        seen.is_ok()
+        self.note(index, seen)
+    }
+
+    fn unreadable(&self, index: usize, e: io::Error) {
+        self.log(&self.selected.unreadable(index, e));
     }
 }
 
 impl Live<'_> {
-    /// Takes note of a message that turned out to have other flags.
-    fn note(&mut self, index: usize) {
+    /// Takes note of a message that turned out to have other flags, and of one that cannot be
+    /// opened. Whether it could.
+    fn note(&mut self, index: usize, opened: std::result::Result<(), maildir::Error>) -> bool {
         if self.selected.snapshot.messages.take_changed(index) {
             self.renamed.push(index);
+        }
+        opened.inspect_err(|e| self.log(e)).is_ok()
+    }
+
+    /// A message that cannot be read matches nothing; the log says why. Not of one that is gone.
+    fn log(&self, e: &maildir::Error) {
+        let is_fault = match e.io() {
+            Some(e) => !breath::is_interruption(e),
+            None => false,
+        };
+        if is_fault {
+            log::error!("{e}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! SORT (RFC 5256 3, PROTOCOL 6.8).
 
-use super::mail::Mail;
+use super::mail::{Folder as _, Mail};
 use super::{Criteria, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::Call;
 use crate::mime::{address, date, header, subject};
@@ -192,7 +192,10 @@ impl Table {
                 values.size = message::wire_size(cache, reader).unwrap_or(0);
             }
             if self.wants_header {
-                values.read(message::header(reader).unwrap_or_default());
+                match message::header(reader) {
+                    Ok(header) => values.read(header),
+                    Err(e) => folder.unreadable(mail.index, e),
+                }
             }
         } else {
             let Some(arrival) = mail.internal_date(folder) else { return };

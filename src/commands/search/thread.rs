@@ -1,7 +1,7 @@
 //! THREAD (RFC 5256 3, PROTOCOL 6.9).
 
 use super::forest::{Subjects, ordered_subject};
-use super::mail::Mail;
+use super::mail::{Folder as _, Mail};
 use super::references::{Message, References};
 use super::{Criteria, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::Call;
@@ -77,7 +77,10 @@ fn read(
     // or equal to all).
     let mut message =
         Message { number, sent: message::internal_date(reader), ..Message::default() };
-    read_header(&mut message, message::header(reader).unwrap_or_default(), subjects, ids);
+    match message::header(reader) {
+        Ok(header) => read_header(&mut message, header, subjects, ids),
+        Err(e) => folder.unreadable(mail.index, e),
+    }
     Some(message)
 }
 

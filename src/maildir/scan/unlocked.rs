@@ -8,8 +8,8 @@
 //! gives up, too. If the UID file is another one at the end, this begins anew.
 //!
 //! Where other hosts change the folder, the directories decide which UID file it is, before and
-//! after (`sys/control.rs`). They are read from the server, and whoever moves `new` to `cur` has done
-//! so on every replica before writing the UID file.
+//! after (`sys/control.rs`). They are read from the server, and whoever moves `new` to `cur` has
+//! done so on every replica before writing the UID file.
 
 use super::collect::{Collected, FileUids};
 use super::lock::Access;

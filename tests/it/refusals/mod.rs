@@ -65,4 +65,10 @@ scenes! {
     subscribe: SUBSCRIBE;
     setacl: SETACL;
     lsub: LSUB;
+    examine: EXAMINE;
+    noop: NOOP;
+    list: LIST;
+    quota: QUOTA;
+    search: SEARCH;
+    careful: CAREFUL;
 }

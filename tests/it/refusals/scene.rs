@@ -65,6 +65,9 @@ fn maildir(files: &[(&str, &str)]) -> Maildir {
     }
     for (name, content) in files {
         maildir.write(name, content.as_bytes());
+        if let Some((folder, _)) = name.split_once("/cur/") {
+            fs::create_dir_all(maildir.path().join(folder).join("tmp")).unwrap();
+        }
     }
     maildir
 }

@@ -343,15 +343,17 @@ pub(super) const DELETE: Scene = Scene {
 
 #[rustfmt::skip]
 pub(super) const RENAME: Scene = Scene {
-    files: &[],
+    files: &[(".box.sub/cur/3001.x:2,", NEW_MAIL)],
     env: &[],
     before: "SELECT INBOX",
     command: "RENAME INBOX.box INBOX.moved",
     told: "OK Folder renamed.",
-    disk: "-.box/ +.moved/",
+    disk: "-.box.sub/ -.box/ +.moved.sub/ +.moved/",
     rows: &[
         row("rename .moved", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], "NO RENAME failed: ", "renaming", NOTHING),
         row("rename .moved", &[UNKNOWN], DONE, SILENT, DONE),
+        // No half of a tree is renamed.
+        row("open .box.sub", &[DENIED, BROKEN, FEW], "NO RENAME failed: ", "renaming in .", NOTHING),
         row("fsync .", &[UNKNOWN], DONE, SILENT, DONE),
     ],
 };
@@ -403,5 +405,105 @@ pub(super) const LSUB: Scene = Scene {
         row("open courierimapsubscribed", &[STALE], DONE, SILENT, DONE),
         row("read courierimapsubscribed", NOT_STALE, "NO LSUB failed", "subscribed", NOTHING),
         row("read courierimapsubscribed", &[STALE], DONE, SILENT, DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const EXAMINE: Scene = Scene {
+    files: &[(".box/new/2002.x", NEW_MAIL)],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "EXAMINE INBOX.box",
+    told: "* 2 EXISTS | OK [READ-ONLY] Ok",
+    disk: "-.box/new/2002.x +.box/UIDNEXT=3 +.box/cur/2002.x:2,",
+    rows: &[
+        row("open .box/tmp/NEW_courierlock", &[DENIED, NEVER], "* 1 EXISTS | OK [READ-ONLY] Ok", SILENT, NOTHING),
+        row("open .box/tmp/NEW_courierlock", &[FULL, BROKEN, FEW, NAMES, UNKNOWN], "* 1 EXISTS | OK [READ-ONLY] Ok", "./.box/tmp", NOTHING),
+        row("open .box/tmp/NEW_imapuid", NOT_STALE, "* 1 EXISTS | OK [READ-ONLY] Ok", "./.box/courierimapuiddb", NOTHING),
+        row("open .box/cur", NOT_STALE, UNABLE, "opening ./.box/cur", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const NOOP: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "NOOP",
+    told: "OK NOOP completed",
+    disk: "",
+    rows: &[
+        row("open .", &[FULL, DENIED, BROKEN, FEW, NAMES, UNKNOWN], DONE, "opening .", NOTHING),
+        row("open .", &[NEVER, STALE], DONE, SILENT, NOTHING),
+        // What fails once is tried under the lock.
+        row("open cur", ALL, DONE, SILENT, NOTHING),
+        row("getdents cur", ALL, DONE, SILENT, NOTHING),
+        row("open courierimapuiddb", ALL, DONE, SILENT, NOTHING),
+        row("open new", NOT_STALE, DONE, "./new", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const LIST: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "LIST \"\" *",
+    told: "* LIST (\\HasNoChildren) \".\" \"INBOX.box\" | OK LIST completed",
+    disk: "",
+    rows: &[
+        // INBOX is listed all the same, as Courier does it.
+        row("open .", &[FULL, DENIED, BROKEN, FEW, NAMES, UNKNOWN], "* LIST (\\Marked \\HasNoChildren) \".\" \"INBOX\" | OK LIST completed", ".", NOTHING),
+        row("getdents .", ALL, "* LIST (\\Marked \\HasNoChildren) \".\" \"INBOX\" | OK LIST completed", ".", NOTHING),
+        // It is read in another way, then.
+        row("open .box/courierimapacl", ALL, DONE, SILENT, NOTHING),
+        row("read .box/courierimapacl", ALL, DONE, SILENT, NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const QUOTA: Scene = Scene {
+    files: &[("maildirsize", "1000000S\n100 3\n")],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "GETQUOTAROOT INBOX",
+    told: "* QUOTAROOT \"INBOX\" \"ROOT\" | OK GETQUOTAROOT Ok.",
+    disk: "",
+    rows: &[
+        row("open maildirsize", NOT_STALE, "OK GETQUOTAROOT Ok.", "./maildirsize", NOTHING),
+        row("read maildirsize", NOT_STALE, "OK GETQUOTAROOT Ok.", "./maildirsize", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const SEARCH: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "SEARCH BODY text",
+    told: "* SEARCH 1 2 3 | OK SEARCH done.",
+    disk: "",
+    rows: &[
+        row("open cur/1002.x:2,S", NOT_STALE, "* SEARCH 1 3 | OK SEARCH done.", "cur/1002.x:2,S", NOTHING),
+        row("open cur/1002.x:2,S", &[STALE], DONE, SILENT, NOTHING),
+        row("read cur/1002.x:2,S", NOT_STALE, "* SEARCH 1 3 | OK SEARCH done.", "cur/1002.x:2,S", NOTHING),
+        row("read cur/1002.x:2,S", &[STALE], DONE, SILENT, NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(super) const CAREFUL: Scene = Scene {
+    files: &[],
+    env: &[("IMAP_KEYWORDS", "2")],
+    before: "SELECT INBOX",
+    command: "STORE 1 +FLAGS (work)",
+    told: "* 1 FETCH (FLAGS (work)) | OK STORE completed.",
+    disk: "+courierimapkeywords/1001.x",
+    rows: &[
+        row("open tmp/NEW_courierlock", NOT_STALE, "NO An error occured while updating keywords", "locking .", NOTHING),
+        row("open tmp/NEW", NOT_STALE, "NO An error occured while updating keywords", "courierimapkeywords/1001.x", NOTHING),
+        row("write tmp/NEW", ALL, "NO An error occured while updating keywords", "courierimapkeywords/1001.x", NOTHING),
+        row("link courierimapkeywords/1001.x", &[FULL, BROKEN, FEW], "NO An error occured while updating keywords", "courierimapkeywords/1001.x", NOTHING),
+        row("link courierimapkeywords/1001.x", &[NEVER, "EMLINK EXDEV", UNKNOWN], DONE, SILENT, DONE),
     ],
 };

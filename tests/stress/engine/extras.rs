@@ -1,6 +1,6 @@
 //! Folders that come, move and go. Mail in a folder that is only renamed is never lost, whoever has
-//! it open meanwhile; mail in one that is deleted may be. Under one name and UIDVALIDITY a UID names
-//! one message, and a name that is used again has a greater UIDVALIDITY.
+//! it open meanwhile; mail in one that is deleted may be. Under one name and UIDVALIDITY a UID
+//! names one message, and a name that is used again has a greater UIDVALIDITY.
 
 use super::World;
 use super::ledger::{Ledger, content, id_of, on_the_wire};

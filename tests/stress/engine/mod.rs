@@ -1,8 +1,8 @@
 //! Many real processes on one Maildir, for a given time, with everything that can go wrong: clients
-//! that do anything at any moment, a delivery agent, a program that renames and removes files behind
-//! our back, SIGKILL, and Courier's own sessions beside ours. Some folders stay; others are made,
-//! renamed and deleted all the time. Every few seconds all pause, and the pictures that the clients
-//! have are held against the Maildir; at the end, everything that was ever acknowledged.
+//! that do anything at any moment, a delivery agent, a program that renames and removes files
+//! behind our back, SIGKILL, and Courier's own sessions beside ours. Some folders stay; others are
+//! made, renamed and deleted all the time. Every few seconds all pause, and the pictures that the
+//! clients have are held against the Maildir; at the end, everything that was ever acknowledged.
 
 mod actions;
 mod check;

@@ -1,4 +1,5 @@
-//! STATUS: while all goes on, bounds that hold whatever the others do; in a pause, the exact figures.
+//! STATUS: while all goes on, bounds that hold whatever the others do; in a pause, the exact
+//! figures.
 
 use super::ledger::{FOLDERS, Truth};
 use super::worker::Worker;

@@ -40,6 +40,8 @@ impl Folder for Fake {
         reader.set(file, &stat, None);
         true
     }
+    fn unreadable(&self, _: usize, _: io::Error) {}
+
     fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
         self.open(index, reader)
     }
