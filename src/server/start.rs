@@ -34,8 +34,8 @@ environment; started by hand it greets with PREAUTH. See imapd(8).
 
 /// The sticky bit on a home directory locks the account.
 const STICKY: u32 = 0o1000;
-/// The file whose time is the file system's.
-const SKEW_FILE: &str = "./tmp/courier-imap.clockskew.chk";
+/// The file in `tmp` whose time is the file system's.
+const SKEW_FILE: &str = "courier-imap.clockskew.chk";
 /// How far the file server's clock may be off, in seconds.
 const SKEW: u64 = 30;
 
@@ -271,18 +271,18 @@ pub(crate) fn empty_trash(s: &Session) {
 /// The file system's own time, in seconds since 1970, by a file that is made for it; `None` if none
 /// can be made.
 fn file_time() -> Option<i64> {
-    const NAME: &[u8] = b"courier-imap.clockskew.chk";
+    let name = SKEW_FILE.as_bytes();
     let tmp = Directory::enter(Path::new(".")).and_then(|here| here.open_directory(b"tmp")).ok()?;
     let file = (0..10).find_map(|_| {
-        let _ = tmp.unlink(NAME);
-        match tmp.create_new(NAME, 0o666) {
+        let _ = tmp.unlink(name);
+        match tmp.create_new(name, 0o666) {
             // Another session begins in this very moment.
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => None,
             made => Some(made),
         }
     });
     let time = file?.and_then(|file| Stat::of(&file)).map(|stat| stat.mtime()).ok();
-    let _ = tmp.unlink(NAME);
+    let _ = tmp.unlink(name);
     time
 }
 
@@ -293,7 +293,9 @@ fn check_clock(s: &mut Session) -> Result<(), ExitCode> {
     if skew.unsigned_abs() > SKEW {
         let which = if skew > 0 { "ahead of" } else { "behind" };
         let seconds = skew.unsigned_abs();
-        log::error!("{SKEW_FILE}: the file system's clock is {seconds} s {which} this host's");
+        log::error!(
+            "./tmp/{SKEW_FILE}: the file system's clock is {seconds} s {which} this host's"
+        );
         bye(&mut s.io, "Clock skew detected. Check the clock on the file server");
         return Err(ExitCode::SUCCESS);
     }
