@@ -13,7 +13,7 @@ pub(super) struct Scene {
     pub(super) files: &'static [(&'static str, &'static str)],
     /// Settings.
     pub(super) env: &'static [(&'static str, &'static str)],
-    /// Commands before it, one a line.
+    /// Commands before it, one a line; `stir cur`: another program changes that directory.
     pub(super) before: &'static str,
     /// The command; a literal follows its length.
     pub(super) command: &'static str,
@@ -33,7 +33,8 @@ pub(super) struct Row {
     /// What the client is told: untagged responses, and the start of the tagged one, with ` | `
     /// between them. `done`: the same as if nothing had been refused.
     pub(super) told: &'static str,
-    /// What the one line in the log has, beside the reason; empty: the log is silent.
+    /// What the one line in the log has, beside the reason; empty: the log is silent. `or silent `
+    /// before it: the log may be silent as well, because a second try can succeed.
     pub(super) log: &'static str,
     /// What is there after that was not there before (`+`), or no longer (`-`). `done`: the same as
     /// if nothing had been refused.
@@ -138,6 +139,9 @@ impl Refused {
     }
 }
 
+/// What a row's log begins with that may be silent.
+const OR_SILENT: &str = "or silent ";
+
 /// Files by name, with what they hold.
 type Files = BTreeMap<String, String>;
 
@@ -193,7 +197,10 @@ impl Scene {
         let mut s = maildir.start(strace().unwrap(), self.env, &args);
         assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
         for command in self.before.lines() {
-            s.cmd(command).says("OK ");
+            match command.strip_prefix("stir ") {
+                Some(directory) => stir(&maildir.path().join(directory)),
+                None => drop(s.cmd(command).says("OK ")),
+            }
         }
         let before = files(&maildir);
         s.send(format!("cmd {}\r\n", self.command).as_bytes());
@@ -211,6 +218,13 @@ impl Scene {
         let log = s.log();
         Played { reply, before, after, log, calls, story: s.story(), left, broken }
     }
+}
+
+/// Changes a directory as another program could: its time is another one.
+fn stir(directory: &Path) {
+    let file = directory.join(".stirred");
+    fs::write(&file, "").unwrap();
+    fs::remove_file(&file).unwrap();
 }
 
 /// What is there: directories, files with what they hold, and the next UIDs. Names are the same
@@ -285,10 +299,12 @@ impl Played {
             .iter()
             .filter(|line| !line.starts_with("INFO: ") && !line.starts_with("strace"))
             .collect();
+        let log = row.log.strip_prefix(OR_SILENT);
         let right = match *lines {
-            [] => row.log.is_empty(),
+            [] => row.log.is_empty() || log.is_some(),
             [line] => {
-                !row.log.is_empty() && line.contains(row.log) && line.contains(&reason(error))
+                let log = log.unwrap_or(row.log);
+                !log.is_empty() && line.contains(log) && line.contains(&reason(error))
             }
             _ => false,
         };

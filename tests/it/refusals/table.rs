@@ -428,17 +428,18 @@ pub(super) const EXAMINE: Scene = Scene {
 pub(super) const NOOP: Scene = Scene {
     files: &[],
     env: &[],
-    before: "SELECT INBOX",
+    before: "SELECT INBOX\nstir cur",
     command: "NOOP",
     told: "OK NOOP completed",
     disk: "",
     rows: &[
         row("open .", &[FULL, DENIED, BROKEN, FEW, NAMES, UNKNOWN], DONE, "opening .", NOTHING),
         row("open .", &[NEVER, STALE], DONE, SILENT, NOTHING),
-        // What fails once is tried under the lock.
-        row("open cur", ALL, DONE, SILENT, NOTHING),
-        row("getdents cur", ALL, DONE, SILENT, NOTHING),
-        row("open courierimapuiddb", ALL, DONE, SILENT, NOTHING),
+        // What fails without the lock is tried again under it. A scan that has something to write
+        // begins there: that depends on the clock's tick.
+        row("open cur", ALL, DONE, "or silent ./cur", NOTHING),
+        row("getdents cur", ALL, DONE, "or silent ./cur", NOTHING),
+        row("open courierimapuiddb", ALL, DONE, "or silent ./courierimapuiddb", NOTHING),
         row("open new", NOT_STALE, DONE, "./new", NOTHING),
     ],
 };
