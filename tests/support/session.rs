@@ -116,8 +116,13 @@ impl Session {
 
     /// Reads until the tagged line of `tag`, a continuation line or the end.
     pub fn finish(&mut self, tag: &str) -> Reply {
+        self.finish_within(tag, PATIENCE)
+    }
+
+    /// The same, where a response may take this long.
+    pub fn finish_within(&mut self, tag: &str, patience: Duration) -> Reply {
         let mut responses = Vec::new();
-        while let Some(response) = self.response(PATIENCE) {
+        while let Some(response) = self.response(patience) {
             let tagged = response.starts_with(format!("{tag} ").as_bytes());
             let last = tagged || response.starts_with(b"+");
             responses.push(response);
