@@ -12,13 +12,27 @@ fetch_packages() {
         mbsync*) have mbsync || debian+=(isync) ;;
         offlineimap) have offlineimap || debian+=(offlineimap3) ;;
         mutt*) have mutt || debian+=(mutt) ;;
-        neomutt | alpine | fetchmail | curl | imapfilter) have "$c" || debian+=("$c") ;;
+        neomutt | alpine | fetchmail | curl | imapfilter | aerc) have "$c" || debian+=("$c") ;;
         getmail) have getmail || debian+=(getmail6) ;;
         imaplib*) have python3 || debian+=(python3) ;;
         imapclient | aioimaplib | imap_tools) have pip3 || debian+=(python3-pip) ;;
         imapflow | node_imap) have npm || debian+=(npm) ;;
         mail_imapclient) perl -MMail::IMAPClient -e 1 2>/dev/null || debian+=(libmail-imapclient-perl) ;;
         roundcube) php -m 2>/dev/null | grep -q mbstring || debian+=(php-cli php-mbstring) ;;
+        php_imap) php -m 2>/dev/null | grep -q '^imap$' || debian+=(php-cli php-imap) ;;
+        horde) [ -d /usr/share/php/Horde/Imap ] || debian+=(php-cli php-horde-imap-client) ;;
+        net_imap) have ruby || debian+=(ruby) ;;
+        javamail)
+            have javac || debian+=(default-jdk-headless)
+            [ -f "$JAVAMAIL" ] || debian+=(libjakarta-mail-java)
+            ;;
+        s_nail) have s-nail || debian+=(s-nail) ;;
+        gnus) have emacs || debian+=(emacs-nox) ;;
+        thunderbird) have thunderbird && have xvfb-run && have dbus-run-session || debian+=(thunderbird xvfb xauth dbus) ;;
+        go_imap)
+            have go || debian+=(golang-go)
+            [ -d "$GOSOURCES/github.com/emersion/go-imap" ] || debian+=(golang-github-emersion-go-imap-dev)
+            ;;
         esac
     done
     [ ${#debian[@]} = 0 ] || install_packages "${debian[@]}"
@@ -35,6 +49,11 @@ fetch_packages() {
         if chosen_is roundcube; then
             package=$(deb roundcube-core)
             [ -d "$DO/roundcube" ] || [ -z "$package" ] || dpkg -x "$package" "$DO/roundcube"
+        fi
+        if chosen_is rust_imap || chosen_is async_imap; then
+            note "building the Rust clients"
+            CARGO_TARGET_DIR=$DO/rust timeout 600 cargo build -q --locked --manifest-path tests/clients/rust/Cargo.toml >"$DO/cargo.log" 2>&1 ||
+                note "that failed: see $DO/cargo.log"
         fi
     fi
 }
@@ -73,17 +92,73 @@ AAECAwQF
 MESSAGE
     printf 'INBOX\nINBOX.Work\n' >"$W/home/$1/Maildir/courierimapsubscribed"
     chown -R $NEXT:$NEXT "$W/home/$1/Maildir"
-    MAIL=$W/home/$1/Maildir
     MAILUSER=$1 MAILPASS=secret PORT=1430 PLAINPORT=143 TLSPORT=993 CERT=$W/cert.pem HOME=$W/user/$1
     mkdir -p "$HOME"
-    export MAILUSER MAILPASS PORT PLAINPORT TLSPORT CERT HOME
+    NEWS=$HOME/news
+    news_program
+    SAID=$W/said
+    export SAID NEWS MAIL MAILUSER MAILPASS PORT PLAINPORT TLSPORT CERT HOME
 }
 # disk FOLDER: number of messages; flags FOLDER LETTER: number of messages with that flag
 disk() { find "$MAIL/$1/cur" "$MAIL/$1/new" -type f | wc -l; }
 flags() { find "$MAIL/$1/cur" -type f -name "*:2,*$2*" | wc -l; }
 is() { [ "$2" = "$3" ] || { echo "$1: wanted $2, found $3"; return 1; }; }
+# with_flag N LETTER: number of files of the Nth message with that flag; hex FILE: its bytes
+with_flag() { find "$MAIL/cur" -type f -name "*M$1P1_0*:2,*$2*" | wc -l; }
+hex() { od -An -tx1 "$1" | tr -d ' \n'; }
+# The day's end: what use_*.{go,java,php,rb,rs} and the programs of a user leave behind. The sixth and the seventh message are
+# flagged; the seventh is copied to the new folder Filed; the eighth is moved to Work, where one was uploaded; the ninth is deleted; Gone
+# came and went; and a message came while the client waited.
+day_done() { # day_done FLAGGED UPLOADED
+    is "messages in the inbox" 19 "$(disk .)"
+    is "flagged in the inbox" "$1" "$(flags . F)"
+    is "messages in Work" $((11 + $2)) "$(disk .Work)"
+    is "messages in Filed" 1 "$(disk .Filed)"
+    is "where the seventh is" "./ .Filed/" "$(where 'message 7')"
+    is "where the eighth is" ".Work/" "$(where 'message 8')"
+    is "where the ninth is" "" "$(where 'message 9')"
+    is "where the news is" "./" "$(where news)"
+    is "what Gone left behind" "" "$(find "$MAIL" -maxdepth 1 -name '.Gone*')"
+}
+# where SUBJECT: the folders that hold a message with that subject, each as often as it is there
+where() {
+    (cd "$MAIL" && { grep -rl "^Subject: $1\$" ./cur ./new .[A-Z]*/cur .[A-Z]*/new || true; }) |
+        sed 's,\(cur\|new\)/[^/]*$,,; s,^\./\.,.,' | sort | paste -sd' '
+}
 # A program that wants a terminal.
 terminal() { TERM=xterm timeout "${LIMIT:-180}" script -qec "stty rows 40 cols 120; $1" /dev/null; }
+# The same with keys typed into it: at_terminal COMMAND, keys TEXT... (as printf has it; a pause follows), left.
+at_terminal() {
+    rm -f "$W/keys"
+    mkfifo "$W/keys"
+    : >"$W/screen"
+    (exec <"$W/keys" >"$W/screen" 2>&1; LIMIT=${LIMIT:-90} terminal "$1") &
+    exec {KEYS}>"$W/keys"
+}
+keys() { local text; for text; do printf "$text" >&$KEYS; sleep "${PAUSE:-0.3}"; done; }
+left() { exec {KEYS}>&-; wait $! || true; }
+# eventually NAME WANTED COMMAND...: what the command prints becomes what is wanted, within 30 seconds
+eventually() {
+    local name=$1 wanted=$2 n; shift 2
+    for n in $(seq 300); do
+        [ "$("$@" 2>&1)" != "$wanted" ] || return 0
+        sleep 0.1
+    done
+    is "$name" "$wanted" "$("$@" 2>&1)" || { tail -c 3000 "$W/screen" 2>/dev/null | tr -dc '[:print:]\n'; return 1; }
+}
+# said REGEX: has the client said that (yes), to the recorder?
+said() { if grep -aqE "$1" "$W/said"; then echo yes; else echo no; fi; }
+# A message with the subject "news" comes, as a delivery program brings it. NEWS: a program that does it.
+news() { "$NEWS"; }
+news_program() {
+    cat >"$NEWS" <<PROGRAM
+#!/bin/sh
+printf 'From: Herald <herald@example.com>\nSubject: news\nDate: Tue, 14 Nov 2023 23:00:00 +0000\n\nNews.\n' >$MAIL/tmp/news
+chown $NEXT:$NEXT $MAIL/tmp/news
+mv $MAIL/tmp/news $MAIL/new/1700009000.M1P1_0.chain
+PROGRAM
+    chmod 755 "$NEWS"
+}
 # The command of a tunnel: our imapd over this user's Maildir. What the client says is in the session's own debug file.
 tunnel() {
     local uid; uid=$(stat -c %u "$MAIL")
@@ -159,7 +234,7 @@ run() {
         result=FAIL
         fail "$title $version" "$story
 -- said:
-$(tail -n 15 "$W/said" | tr -d '\0')
+$(tail -n ${SAID_LINES:-15} "$W/said" | tr -d '\0')
 -- log:
 $(grep -av 'Connection, ip' "$LOG" | tail -n 4)"
     fi

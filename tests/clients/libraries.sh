@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # Libraries, each with a program beside this file that uses it: about_NAME and test_NAME. Sourced by scripts/clients.
 
+# debian_version PACKAGE: the version of an installed package, without Debian's revision
+debian_version() { dpkg-query -W -f '${Version}' "$1" | sed 's/^[0-9]*://; s/-[^-]*$//; s/[+~]ds.*//'; }
 py() { PYTHONPATH=$DO/python timeout 240 python3 -B "tests/clients/$1"; }
 py_version() { python3 -c "import sys; sys.path.insert(0, '$DO/python'); import $1; from importlib.metadata import version; print(version('$2'))" 2>/dev/null; }
 about_imaplib() { command -v python3 >/dev/null && echo "Python imaplib|$(python3 -c 'import platform; print(platform.python_version())')|folders, search, fetch, store, copy, append, expunge, sort, thread, quota, rights"; }
@@ -29,3 +31,45 @@ about_roundcube() {
         echo "Roundcube's IMAP library (PHP)|$(ls "$TARGET"/debs/roundcube-core_*.deb | sed 's/.*core_\([0-9.]*\).*/\1/')|list, status, search, sort, thread, headers with structures, parts, flags, copy, move, append, quota, rights"
 }
 test_roundcube() { ROUNDCUBE=$DO/roundcube/usr/share/roundcube/program/lib/Roundcube timeout 240 php tests/clients/use_roundcube.php; is "left" 19 "$(disk .)"; }
+
+about_php_imap() {
+    php -m 2>/dev/null | grep -q '^imap$' &&
+        echo "PHP's imap (c-client)|$(php -r 'echo PHP_VERSION;')|folders, overview, search, sort, thread, structure, a part, flags, copy, move, append, expunge, quota, rights, new mail told by NOOP"
+}
+test_php_imap() { timeout 240 php tests/clients/use_php_imap.php; day_done 1 1; }
+about_horde() {
+    [ -d /usr/share/php/Horde/Imap ] &&
+        echo "Horde_Imap_Client (PHP)|$(debian_version php-horde-imap-client)|folders, search, sort, thread, structure, a part, flags, keywords, copy, move, append, UID EXPUNGE, quota, rights"
+}
+test_horde() { timeout 240 php tests/clients/use_horde.php; day_done 2 1; }
+about_net_imap() {
+    local v; v=$(ruby -e 'require "net/imap"; puts Net::IMAP::VERSION' 2>/dev/null) &&
+        echo "net-imap (Ruby)|$v|folders, search, envelope, structure, a part, flags, copy, append, expunge, sort, thread, quota, rights, idle with a delivery"
+}
+test_net_imap() { timeout 240 ruby tests/clients/use_net_imap.rb; day_done 2 1; }
+JAVAMAIL=/usr/share/java/jakarta-mail.jar
+about_javamail() {
+    command -v javac >/dev/null && [ -f "$JAVAMAIL" ] &&
+        echo "JavaMail (Jakarta Mail)|$(debian_version libjakarta-mail-java)|folders, search, envelope, structure, a part, flags, copy, append, expunge, quota, rights, idle with a delivery"
+}
+test_javamail() {
+    timeout 240 java -cp "$JAVAMAIL:$(echo /usr/share/java/*activation*.jar | tr ' ' :)" tests/clients/UseJavaMail.java
+    day_done 2 1
+}
+GOSOURCES=/usr/share/gocode/src
+about_go_imap() {
+    command -v go >/dev/null && [ -d "$GOSOURCES/github.com/emersion/go-imap" ] &&
+        echo "go-imap (Go)|$(debian_version golang-github-emersion-go-imap-dev)|folders, search, envelope, structure, a part, flags, copy, move, append, expunge, idle with a delivery"
+}
+test_go_imap() {
+    GO111MODULE=off GOPATH=${GOSOURCES%/src} GOCACHE=$DO/go GOFLAGS=-p=2 go build -o "$DO/use_go_imap" tests/clients/use_go_imap.go
+    timeout 240 "$DO/use_go_imap"
+    day_done 2 1
+}
+
+# crate_version NAME: the version that Cargo.lock pins
+crate_version() { sed -n "/^name = \"$1\"/ { n; s/.*\"\(.*\)\".*/\1/p }" tests/clients/rust/Cargo.lock; }
+about_rust_imap() { [ -x "$DO/rust/debug/use_imap" ] && echo "imap (Rust)|$(crate_version imap)|folders, search, envelope, structure, a part, flags, copy, append, UID EXPUNGE, quota, rights, idle with a delivery"; }
+test_rust_imap() { timeout 240 "$DO/rust/debug/use_imap"; day_done 2 1; }
+about_async_imap() { [ -x "$DO/rust/debug/use_async_imap" ] && echo "async-imap (Rust)|$(crate_version async-imap)|folders, search, envelope, structure, a part, flags, copy, append, UID EXPUNGE, quota, idle with a delivery"; }
+test_async_imap() { timeout 240 "$DO/rust/debug/use_async_imap"; day_done 2 1; }

@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# More mail programs, each of which plays a user's day (day_done in lib.sh): about_NAME and test_NAME. Sourced by scripts/clients.
+
+DAY="folders, read, search, save an attachment, flag, copy to a new folder, move, upload, delete, wait for mail"
+
+# --- aerc ------------------------------------------------------------------------------------------------------------------------------
+about_aerc() { command -v aerc >/dev/null && echo "aerc|$(aerc -v | sed -n 's/^aerc \([0-9.]*\).*/\1/p')|scripted: folders, read, search, save an attachment, flag, copy to a new folder, move, delete, wait for mail (IDLE)"; }
+test_aerc() {
+    mkdir -p "$HOME/.config/aerc"
+    printf '[home]\nsource = imap+insecure://aerc:secret@localhost:1430\nfrom = <aerc@example.com>\ndefault = INBOX\n' >"$HOME/.config/aerc/accounts.conf"
+    chmod 600 "$HOME/.config/aerc/accounts.conf"
+    XDG_CONFIG_HOME=$HOME/.config at_terminal aerc
+    eventually "the inbox is listed" yes said 'UID FETCH'
+    sleep 1
+    keys ':search "message 7"\r'
+    eventually "searched" yes said 'SEARCH .*message'
+    keys ':view\r'
+    eventually "the seventh is read" 1 with_flag 7 S
+    keys 'q' ':flag\r'
+    eventually "the seventh is flagged" 1 with_flag 7 F
+    keys ':mkdir INBOX.Filed\r' ':cf INBOX\r' ':search "message 7"\r' ':cp INBOX.Filed\r'
+    eventually "the seventh is copied" 1 disk .Filed
+    keys ':search "message 6"\r' ':flag\r'
+    eventually "the sixth is flagged" 2 flags . F
+    keys ':search Grüße\r' ':view\r' ':next-part\r' ":save -f $HOME/six.bin\\r"
+    eventually "the attachment is saved" 000102030405 hex "$HOME/six.bin"
+    keys 'q' ':search "message 8"\r' ':mv INBOX.Work\r'
+    eventually "the eighth is moved" ".Work/" where 'message 8'
+    keys ':search "message 9"\r' ':delete\r'
+    eventually "the ninth is deleted" "" where 'message 9'
+    news
+    eventually "the news is told" yes said 'UID FETCH 21 '
+    keys ':quit\r'
+    left
+    day_done 2 0
+}
+
+# --- s-nail ----------------------------------------------------------------------------------------------------------------------------
+about_s_nail() { command -v s-nail >/dev/null && echo "s-nail|$(s-nail -V | sed -n '1s/^s-nail v\([0-9.]*\).*/\1/p')|scripted: folders, read, search, save an attachment, flag, copy to a new folder, move, delete, new mail by NOOP"; }
+test_s_nail() {
+    cd "$HOME"
+    at_terminal "s-nail -:/ -S v15-compat -S imap-auth=login -S 'folder=imap://snail:secret@localhost:1430/INBOX' -f imap://snail:secret@localhost:1430/INBOX"
+    eventually "the inbox is listed" yes said 'FETCH 1:20 '
+    keys 'folders\n' 'search (subject "message 7")\n' 'type 7\n'
+    keys "write 5 $HOME/text\\n" '\n' '\n'
+    eventually "the attachment is saved" 000102030405 hex "$HOME/six.bin"
+    keys 'flag 6 7\n' 'copy 7 imap://snail:secret@localhost:1430/INBOX.Filed\n'
+    eventually "the seventh is copied" 1 disk .Filed
+    keys 'move 8 imap://snail:secret@localhost:1430/INBOX.Work\n'
+    keys 'delete 9\n' 'newmail\n'
+    news
+    keys 'newmail\n' 'quit\n'
+    left
+    day_done 2 0
+}
+
+# --- Gnus ------------------------------------------------------------------------------------------------------------------------------
+about_gnus() { command -v emacs >/dev/null && echo "Gnus (Emacs)|$(emacs --version | sed -n '1s/^GNU Emacs //p')|in batch: folders, read, search, save an attachment, flag, copy to a new folder, move, upload, delete, new mail by a check"; }
+test_gnus() {
+    printf 'machine localhost port imap login gnus password secret\n' >"$HOME/.authinfo"
+    LIMIT=90 timeout 90 emacs -Q --batch -l tests/clients/use_gnus.el
+    day_done 2 1
+}

@@ -1,0 +1,66 @@
+<?php
+// Horde_Imap_Client, which Horde, Nextcloud Mail and SnappyMail's kin are built on.
+error_reporting(E_ERROR);
+spl_autoload_register(fn($class) => @include_once str_replace(['_', '\\'], '/', $class) . '.php');
+function check($what, $good) { if (!$good) { fwrite(STDERR, "$what\n"); exit(1); } }
+$open = fn() => new Horde_Imap_Client_Socket(['username' => getenv('MAILUSER'), 'password' => getenv('MAILPASS'), 'hostspec' => 'localhost', 'port' => (int) getenv('PORT'), 'secure' => false, 'timeout' => 30]);
+$uids = fn(...$uid) => new Horde_Imap_Client_Ids($uid);
+try {
+    $box = $open();
+    $box->login();
+    check('namespaces', count($box->getNamespaces()) > 0);
+    check('list', in_array('INBOX.Work', array_map('strval', $box->listMailboxes('*', Horde_Imap_Client::MBOX_ALL, ['flat' => true]))));
+    $status = $box->status('INBOX', Horde_Imap_Client::STATUS_ALL);
+    check('status', $status['messages'] == 20 && $status['uidnext'] == 21);
+    $query = new Horde_Imap_Client_Search_Query();
+    $query->headerText('subject', 'message 7');
+    check('search', $box->search('INBOX', $query)['match']->ids === [7]);
+    $query = new Horde_Imap_Client_Search_Query();
+    $query->charset('UTF-8', false);
+    $query->text('Schöne', true);
+    check('search UTF-8', $box->search('INBOX', $query)['match']->ids === [5]);
+    check('sort', count($box->search('INBOX', null, ['sort' => [Horde_Imap_Client::SORT_REVERSE, Horde_Imap_Client::SORT_DATE]])['match']) == 20);
+    check('thread', count($box->thread('INBOX', ['criteria' => Horde_Imap_Client::THREAD_REFERENCES])->messageList()) == 20);
+    $query = new Horde_Imap_Client_Fetch_Query();
+    $query->envelope(); $query->flags(); $query->size(); $query->imapDate(); $query->structure();
+    $query->headers('list', ['subject', 'message-id'], ['peek' => true]);
+    $query->bodyPart('2', ['peek' => true, 'decode' => true]);
+    $query->fullText(['peek' => true]);
+    $five = $box->fetch('INBOX', $query, ['ids' => $uids(5)])[5];
+    check('envelope', $five->getEnvelope()->subject === 'Grüße aus München');
+    check('structure', $five->getStructure()->getPart('2')->getName() === 'six.bin');
+    $part = $five->getBodyPart('2');
+    check('attachment', ($five->getBodyPartDecode('2') ? $part : base64_decode($part)) === "\0\1\2\3\4\5");
+    check('whole', strlen($five->getFullMsg()) === $five->getSize());
+    check('header', strpos($five->getHeaders('list'), '<5@chain.example>') !== false);
+    $box->store('INBOX', ['add' => ['\\Flagged', '$Later'], 'ids' => $uids(6, 7)]);
+    $query = new Horde_Imap_Client_Search_Query();
+    $query->flag('\\Flagged');
+    check('flagged', $box->search('INBOX', $query)['match']->ids === [6, 7]);
+    $box->createMailbox('INBOX.Größe');
+    $box->renameMailbox('INBOX.Größe', 'INBOX.Filed');
+    $box->subscribeMailbox('INBOX.Filed');
+    $map = $box->copy('INBOX', 'INBOX.Filed', ['ids' => $uids(7)]);
+    check('copy', is_array($map) ? $map[7] == 1 : $map);
+    check('move', $box->copy('INBOX', 'INBOX.Work', ['ids' => $uids(8), 'move' => true]));
+    $box->store('INBOX', ['add' => ['\\Deleted'], 'ids' => $uids(9)]);
+    $box->expunge('INBOX', ['ids' => $uids(9)]);
+    // Shorter ones it sends as a quoted string with line ends in it, where UTF8=ACCEPT is on.
+    $long = "Subject: appended\r\n\r\n" . str_repeat("A line of the body.\r\n", 10);
+    check('append', count($box->append('INBOX.Work', [['data' => $long, 'flags' => ['\\Seen']]])) == 1);
+    $other = $open();
+    $other->append('INBOX', [['data' => str_replace('appended', 'news', $long)]]);
+    $other->logout();
+    $box->noop();
+    check('new mail', $box->status('INBOX', Horde_Imap_Client::STATUS_MESSAGES)['messages'] == 19);
+    check('quota', is_array($box->getQuotaRoot('INBOX')));
+    check('rights', (string) $box->getMyACLRights('INBOX') !== '');
+    $box->createMailbox('INBOX.Gone');
+    $box->deleteMailbox('INBOX.Gone');
+    $box->close(['expunge' => true]);
+    $box->logout();
+} catch (Throwable $e) {
+    fwrite(STDERR, get_class($e) . ': ' . $e->getMessage() . ' ' . ($e->details ?? '') . "\n" . $e->getTraceAsString() . "\n");
+    exit(1);
+}
+echo "Horde_Imap_Client: all is well\n";
