@@ -51,11 +51,21 @@ fetch_packages() {
             [ -d "$DO/roundcube" ] || [ -z "$package" ] || dpkg -x "$package" "$DO/roundcube"
         fi
         if chosen_is rust_imap || chosen_is async_imap; then
-            note "building the Rust clients"
-            CARGO_TARGET_DIR=$DO/rust timeout 600 cargo build -q --locked --manifest-path tests/clients/rust/Cargo.toml >"$DO/cargo.log" 2>&1 ||
-                note "that failed: see $DO/cargo.log"
+            build_client rust --manifest-path tests/clients/rust/Cargo.toml
         fi
+        # Without jmap it does not build.
+        chosen_is himalaya && build_client himalaya himalaya@2.0.0 --no-default-features --features imap,smtp,jmap,rustls-ring
+        true
     fi
+}
+
+# build_client NAME CARGO-OPTION...: builds tests/clients/rust, or a crate of that name, below $DO/NAME; minutes, the first time
+build_client() {
+    local name=$1 work=install; shift
+    have cargo || { note "$name wants cargo"; return; }
+    if [ "$name" = rust ]; then work=build; else [ ! -x "$DO/$name/bin/$name" ] || return 0; set -- --root "$DO/$name" "$@"; fi
+    note "building the client $name"
+    CARGO_TARGET_DIR=$DO/$name-build timeout 2400 cargo $work -q --locked "$@" >"$DO/$name.log" 2>&1 || note "that failed: see $DO/$name.log"
 }
 
 # box NAME [COUNT]: an account NAME (password: secret) with COUNT messages (20) in the inbox, ten in Work; the fifth is a multipart.
@@ -191,7 +201,7 @@ used() {
         name == "AUTHENTICATE" { add("AUTH=" toupper($3)) }
         name == "NAMESPACE" { add("NAMESPACE") }
         name == "IDLE" { add("IDLE") }
-        name == "ENABLE" { add("ENABLE (" substr(line, index(line, "ENABLE") + 7) ")") }
+        name == "ENABLE" { sub(/ +$/, "", line); add("ENABLE (" substr(line, index(line, "ENABLE") + 7) ")") }
         name == "UID EXPUNGE" { add("UIDPLUS") }
         name ~ /^(UID )?MOVE$/ { add("MOVE") }
         name == "UNSELECT" { add("UNSELECT") }

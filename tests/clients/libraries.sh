@@ -69,7 +69,7 @@ test_go_imap() {
 
 # crate_version NAME: the version that Cargo.lock pins
 crate_version() { sed -n "/^name = \"$1\"/ { n; s/.*\"\(.*\)\".*/\1/p }" tests/clients/rust/Cargo.lock; }
-about_rust_imap() { [ -x "$DO/rust/debug/use_imap" ] && echo "imap (Rust)|$(crate_version imap)|folders, search, envelope, structure, a part, flags, copy, append, UID EXPUNGE, quota, rights, idle with a delivery"; }
-test_rust_imap() { timeout 240 "$DO/rust/debug/use_imap"; day_done 2 1; }
-about_async_imap() { [ -x "$DO/rust/debug/use_async_imap" ] && echo "async-imap (Rust)|$(crate_version async-imap)|folders, search, envelope, structure, a part, flags, copy, append, UID EXPUNGE, quota, idle with a delivery"; }
-test_async_imap() { timeout 240 "$DO/rust/debug/use_async_imap"; day_done 2 1; }
+about_rust_imap() { [ -x "$DO/rust-build/debug/use_imap" ] && echo "imap (Rust)|$(crate_version imap)|folders, search, envelope, structure, a part, flags, copy, append, UID EXPUNGE, quota, rights, idle with a delivery"; }
+test_rust_imap() { timeout 240 "$DO/rust-build/debug/use_imap"; day_done 2 1; }
+about_async_imap() { [ -x "$DO/rust-build/debug/use_async_imap" ] && echo "async-imap (Rust)|$(crate_version async-imap)|folders, search, envelope, structure, a part, flags, copy, append, UID EXPUNGE, quota, idle with a delivery"; }
+test_async_imap() { timeout 240 "$DO/rust-build/debug/use_async_imap"; day_done 2 1; }

@@ -1,8 +1,6 @@
 # shellcheck shell=bash
 # More mail programs, each of which plays a user's day (day_done in lib.sh): about_NAME and test_NAME. Sourced by scripts/clients.
 
-DAY="folders, read, search, save an attachment, flag, copy to a new folder, move, upload, delete, wait for mail"
-
 # --- aerc ------------------------------------------------------------------------------------------------------------------------------
 about_aerc() { command -v aerc >/dev/null && echo "aerc|$(aerc -v | sed -n 's/^aerc \([0-9.]*\).*/\1/p')|scripted: folders, read, search, save an attachment, flag, copy to a new folder, move, delete, wait for mail (IDLE)"; }
 test_aerc() {
@@ -59,5 +57,30 @@ about_gnus() { command -v emacs >/dev/null && echo "Gnus (Emacs)|$(emacs --versi
 test_gnus() {
     printf 'machine localhost port imap login gnus password secret\n' >"$HOME/.authinfo"
     LIMIT=90 timeout 90 emacs -Q --batch -l tests/clients/use_gnus.el
+    day_done 2 1
+}
+
+# --- himalaya --------------------------------------------------------------------------------------------------------------------------
+about_himalaya() { [ -x "$DO/himalaya/bin/himalaya" ] && echo "himalaya|$("$DO/himalaya/bin/himalaya" --version | sed -n '1s/^himalaya v\([0-9.]*\).*/\1/p')|folders, read, search, save an attachment, flag, copy to a new folder, upload, delete, new mail by a new session (its \`move\` wants MOVE, which Courier has not either)"; }
+test_himalaya() {
+    printf '%s\n' '[accounts.home]' 'default = true' 'mailbox.alias.inbox = "INBOX"' 'imap.server = "imap://localhost:1430"' \
+        'imap.sasl.plain.username = "himalaya"' 'imap.sasl.plain.password.raw = "secret"' >"$HOME/config.toml"
+    h() { timeout 60 "$DO/himalaya/bin/himalaya" -c "$HOME/config.toml" "$@"; }
+    h mailbox list | grep -q 'INBOX.Work'
+    h envelope list | grep -q 'Grüße aus München'
+    h envelope search subject Grüße | grep -q 'Grüße aus München'
+    h message read 7 | grep -q 'This is message number 7.'
+    h attachment download 5 -d "$HOME"
+    is "the attachment" 000102030405 "$(hex "$HOME/six.bin")"
+    h flag add -f flagged 6 7
+    h imap create INBOX.Filed
+    h message copy -t INBOX.Filed 7
+    # "message move" sends MOVE, whatever the server has; neither Courier nor ours has it.
+    h message copy -t INBOX.Work 8
+    printf 'Subject: uploaded\r\n\r\nbody\r\n' | h message add -m INBOX.Work -f seen
+    h imap store 8:9 -f '\Deleted'
+    h imap expunge INBOX
+    news
+    h envelope list | grep -q news
     day_done 2 1
 }
