@@ -137,10 +137,8 @@ pub(crate) fn select_not<'a>(
     fields(block).filter(move |f| f.name.is_empty() || !names.have(f)).map(|f| f.raw)
 }
 
-/// The stored lines that `[n.MIME]` shows, without the empty line.
-// RFC 3501 6.4.5: MIME "refers to the [MIME-IMB] header for this part": the fields that RFC 2045 3
-// calls MIME header fields, which are MIME-Version and all whose names begin with Content-. Courier
-// reads it the same way.
+/// The stored lines of a message's header that `[1.MIME]` shows, without the empty line: those that
+/// RFC 2045 3 calls MIME header fields, MIME-Version and all whose names begin with Content-.
 pub(crate) fn select_mime(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     fields(block).filter(|f| is_mime_name(f.name)).map(|f| f.raw)
 }

@@ -16,6 +16,17 @@ pub(crate) struct Param {
     pub(crate) value: Vec<u8>,
 }
 
+/// Without NULs, which the wire cannot carry (RFC 3501 9, CHAR8): what is judged is what is written.
+fn without_nuls(mut text: Vec<u8>) -> Vec<u8> {
+    text.retain(|b| *b != 0);
+    text
+}
+
+/// Without line breaks, and without blanks at either end.
+pub(crate) fn one_line(text: &[u8]) -> Vec<u8> {
+    text.trim_ascii().iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect()
+}
+
 /// Blank, tab, CR or LF: white space between tokens.
 pub(crate) fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t' | b'\r' | b'\n')
@@ -162,10 +173,20 @@ impl<'a> Lexer<'a> {
     /// The parameters after the main value.
     pub(crate) fn params(&mut self) -> Vec<Param> {
         let mut list = Vec::new();
+        self.each_param(|name, value, _| {
+            list.push(Param { name: without_nuls(name), value: without_nuls(value) });
+        });
+        list
+    }
+
+    /// Calls `each` with the name of a parameter in lower case, its value, and the value as it is
+    /// written; for the first [`MAX_PARAMS`] of them. Passes over a main value.
+    pub(crate) fn each_param(&mut self, mut each: impl FnMut(Vec<u8>, Vec<u8>, &'a [u8])) {
+        let mut count = 0;
         loop {
             self.skip_cfws();
             match self.peek() {
-                None => return list,
+                None => return,
                 Some(b';' | b',' | b'"' | b'=' | b'/') => {
                     self.bump();
                     continue;
@@ -182,9 +203,12 @@ impl<'a> Lexer<'a> {
                 continue;
             }
             self.bump();
+            let before = self.rest;
             let value = self.value();
-            if list.len() < MAX_PARAMS {
-                list.push(Param { name, value });
+            if count < MAX_PARAMS {
+                count += 1;
+                let written = before.len().saturating_sub(self.rest.len());
+                each(name, value, before.get(..written).unwrap_or_default());
             }
         }
     }
@@ -200,18 +224,18 @@ impl<'a> Lexer<'a> {
             out.extend_from_slice(self.token(stops));
         }
         out.make_ascii_lowercase();
-        out
+        without_nuls(out)
     }
 }
 
-/// A Content-Type value as `(type, subtype, params)`; None when it names no type (RFC 2045 5.2:
-/// then the default applies). Type, subtype and the value of `charset` come in lower case.
-pub(crate) fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>)> {
+/// A media type: type and subtype, in lower case, both not empty.
+pub(crate) type MediaType = (Vec<u8>, Vec<u8>);
+
+/// A Content-Type value: the media type, None when it names none (RFC 2045 5.2: then the default
+/// applies), and the parameters. Names and the value of `charset` come in lower case.
+pub(crate) fn content_type(value: &[u8]) -> (Option<MediaType>, Vec<Param>) {
     let mut lex = Lexer::new(value);
     let mut kind = lex.word(b"/;,=\"");
-    if kind.is_empty() {
-        return None;
-    }
     let mut subtype = Vec::new();
     if let Some(slash) = memchr::memchr(b'/', &kind) {
         // `"text/plain"` in quotes.
@@ -219,9 +243,17 @@ pub(crate) fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>
         subtype.remove(0);
     } else {
         lex.skip_cfws();
-        if lex.peek() == Some(b'/') {
-            lex.bump();
-            subtype = lex.word(b"/;,=\"");
+        match lex.peek() {
+            Some(b'/') => {
+                lex.bump();
+                subtype = lex.word(b"/;,=\"");
+            }
+            Some(b'=') => {
+                // `name=x.pdf`: a parameter, and no type.
+                kind.clear();
+                lex = Lexer::new(value);
+            }
+            _ => {}
         }
     }
     let mut params = lex.params();
@@ -230,7 +262,82 @@ pub(crate) fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Vec<Param>
             p.value.make_ascii_lowercase();
         }
     }
-    Some((kind, subtype, params))
+    (media_type(kind, subtype), params)
+}
+
+/// Completes a type that comes without a subtype. RFC 2045 5.2 makes it text/plain, so that the
+/// user sees all there is; where that is surely not text, RFC 2046 5.1.3 (mixed) and 4.5
+/// (octet-stream) have the default.
+fn media_type(kind: Vec<u8>, subtype: Vec<u8>) -> Option<MediaType> {
+    if kind.is_empty() || !subtype.is_empty() {
+        return (!kind.is_empty()).then_some((kind, subtype));
+    }
+    let (kind, subtype): (&[u8], &[u8]) = match kind.as_slice() {
+        b"multipart" => (b"multipart", b"mixed"),
+        b"application" | b"image" | b"audio" | b"video" | b"font" | b"model" => {
+            (b"application", b"octet-stream")
+        }
+        _ => (b"text", b"plain"),
+    };
+    Some((kind.to_vec(), subtype.to_vec()))
+}
+
+/// The value of a parameter in the forms of RFC 2231: `name*0=a; name*1=b`, `name*=us-ascii''a%20b`,
+/// `name*0*=...`. Bytes: the charset is passed over. None when there is none.
+pub(crate) fn extended(params: &[Param], name: &[u8]) -> Option<Vec<u8>> {
+    let mut sections: Vec<(u32, bool, &[u8])> = Vec::new();
+    for param in params {
+        let Some(mark) = param.name.strip_prefix(name).and_then(|m| m.strip_prefix(b"*")) else {
+            continue;
+        };
+        let (number, encoded) = match mark.strip_suffix(b"*") {
+            Some(number) => (number, true),
+            None => (mark, mark.is_empty()),
+        };
+        if number.is_empty() {
+            sections.push((0, encoded, &param.value));
+        } else if let Some(n) = std::str::from_utf8(number).ok().and_then(|n| n.parse().ok()) {
+            sections.push((n, encoded, &param.value));
+        }
+    }
+    sections.sort_by_key(|(n, ..)| *n);
+    sections.dedup_by_key(|(n, ..)| *n);
+    let mut out = Vec::new();
+    for (want, (n, encoded, value)) in (0..).zip(&sections) {
+        if *n != want {
+            break;
+        }
+        let mut value = *value;
+        if *encoded && want == 0 {
+            // charset'language'text
+            let mut quotes = memchr::memchr_iter(b'\'', value);
+            if let (Some(_), Some(second)) = (quotes.next(), quotes.next()) {
+                value = value.get(second + 1..).unwrap_or_default();
+            }
+        }
+        if *encoded {
+            percent_decode(value, &mut out);
+        } else {
+            out.extend_from_slice(value);
+        }
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+/// Appends the text with its `%20` resolved; a `%` without two hexadecimal digits stays.
+fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
+    let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        match (first, digit(tail.first()), digit(tail.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                out.extend(u8::try_from(high * 16 + low));
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            _ => out.push(*first),
+        }
+    }
 }
 
 /// A Content-Disposition value (RFC 2183): the lower-case kind, perhaps empty, and the parameters.
@@ -272,33 +379,19 @@ pub(crate) fn content_id(value: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Whether a MIME-Version value is 1.x (RFC 2045 4; comments allowed).
-pub(crate) fn is_mime_1(value: &[u8]) -> bool {
-    let word = Lexer::new(value).word(b".;\"");
-    word == b"1"
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
     fn show(v: &str) -> String {
-        match content_type(v.as_bytes()) {
-            None => "-".into(),
-            Some((t, s, p)) => {
-                let mut out =
-                    format!("{}/{}", String::from_utf8_lossy(&t), String::from_utf8_lossy(&s));
-                for q in p {
-                    out += &format!(
-                        " [{}={}]",
-                        String::from_utf8_lossy(&q.name),
-                        String::from_utf8_lossy(&q.value)
-                    );
-                }
-                out
-            }
+        let (kind, params) = content_type(v.as_bytes());
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        let mut out = kind.map_or("-".to_owned(), |(t, s)| format!("{}/{}", text(&t), text(&s)));
+        for q in params {
+            out += &format!(" [{}={}]", text(&q.name), text(&q.value));
         }
+        out
     }
 
     #[test]
@@ -306,8 +399,22 @@ mod tests {
         for (value, want) in [
             (" text/plain; charset=US-ASCII\n", "text/plain [charset=us-ascii]"),
             ("TEXT/Html; Name=\"A b\"", "text/html [name=A b]"),
-            ("foo", "foo/"),
+            // RFC 2045 5.2: what is no type is text/plain, and shown.
+            ("foo", "text/plain"),
+            ("text", "text/plain"),
+            ("text; charset=UTF-8", "text/plain [charset=utf-8]"),
+            ("text/; charset=UTF-8", "text/plain [charset=utf-8]"),
+            ("message", "text/plain"),
+            ("multipart; boundary=b", "multipart/mixed [boundary=b]"),
+            ("image; name=a.png", "application/octet-stream [name=a.png]"),
+            ("application/", "application/octet-stream"),
             ("", "-"),
+            ("name=a.pdf; x=y", "- [name=a.pdf] [x=y]"),
+            ("; name=a.pdf", "- [name=a.pdf]"),
+            // NULs never reach the wire.
+            ("message/rfc822\0; na\0me=\"a\0b\"", "message/rfc822 [name=ab]"),
+            ("\0", "-"),
+            ("\"message\0/rfc822\"", "message/rfc822"),
             ("/plain", "-"),
             ("text / plain ; a = b", "text/plain [a=b]"),
             ("text/plain;; ; a=b;", "text/plain [a=b]"),
@@ -339,6 +446,23 @@ mod tests {
     }
 
     #[test]
+    fn extended_values() {
+        for (value, want) in [
+            ("x; b*=us-ascii'en'a%20b", Some("a b")),
+            ("x; b*=a%20b", Some("a b")),
+            ("x; b*0=a%20; b*1=b", Some("a%20b")),
+            ("x; b*1*=%62%; b*0*=utf-8''%61", Some("ab%")),
+            ("x; b*0=a; b*2=c", Some("a")),
+            ("x; b*1=a", None),
+            ("x; b*00=a; b*x=c; b*99999999999=d", Some("a")),
+            ("x; b=a; bb*=c", None),
+        ] {
+            let found = extended(&content_type(value.as_bytes()).1, b"b");
+            assert_eq!(found, want.map(|w| w.as_bytes().to_vec()), "{value:?}");
+        }
+    }
+
+    #[test]
     fn small_values() {
         assert_eq!(first_token(b" Quoted-Printable (x)\n"), Some(b"quoted-printable".to_vec()));
         assert_eq!(first_token(b"\"Base64\""), Some(b"base64".to_vec()));
@@ -346,10 +470,7 @@ mod tests {
         assert_eq!(content_id(b" <a@b> junk"), Some(b"<a@b>".to_vec()));
         assert_eq!(content_id(b"abc def"), Some(b"<abc>".to_vec()));
         assert_eq!(content_id(b"  "), None);
-        assert!(is_mime_1(b" (x) 1 . 0"));
-        assert!(is_mime_1(b"1.0 (y)"));
-        assert!(!is_mime_1(b"2.0"));
-        assert!(!is_mime_1(b""));
+        assert_eq!(first_token(b"ba\0se64"), Some(b"base64".to_vec()));
         assert_eq!(disposition(b";filename=x").unwrap().1.len(), 1);
         assert_eq!(disposition(b" "), None);
     }

@@ -76,7 +76,13 @@ impl Writer<'_, '_> {
         e.space().optional_text(part.id.as_deref());
         e.space().optional_text(part.description.as_deref());
         e.space().text(&part.encoding).space().number(part.body_size);
-        if let Content::Message(inner) = content {
+        // RFC 3501 9, media-message: message/rfc822 alone. A client of IMAP4rev1 takes message/global
+        // for body-type-basic, and an envelope there breaks its parser.
+        let message = match content {
+            Content::Message(inner) if part.subtype == b"rfc822" => Some(inner),
+            _ => None,
+        };
+        if let Some(inner) = message {
             e.space();
             let header = self.headers.header(inner.header.clone()).map_err(Failed::Unreadable)?;
             envelope::write(e, &mime::envelope::envelope(header));
@@ -84,7 +90,7 @@ impl Writer<'_, '_> {
             self.body(inner)?;
         }
         let e = &mut *self.encoder;
-        if part.kind == b"text" || matches!(content, Content::Message(_)) {
+        if part.kind == b"text" || message.is_some() {
             e.space().number(part.body_lines);
         }
         if self.extended {

@@ -82,24 +82,20 @@ impl Contents<'_> {
                 Some(message::structure(&mut self.cache, &mut self.reader).map_err(cannot_go_on)?)
             }
         };
-        let (range, size) = match known {
-            Some(message) => match section::locate(&message.root, &section.path, section.what) {
-                Some(Located { stored, size }) => (stored, Some(size)),
-                None => {
-                    self.begin(section, 0);
-                    return Ok(());
-                }
-            },
-            None => (self.range_of_message(section.what)?, None),
+        let Some(message) = known else {
+            let range = self.range_of_message(section.what)?;
+            if matches!(section.what, What::Fields | What::FieldsNot) {
+                return self.chosen_lines(section, range);
+            }
+            let size = self.size_of(section, &range)?;
+            return self.bytes(section, range, size);
         };
-        match section.what {
-            What::Fields | What::FieldsNot | What::Mime => self.chosen_lines(section, range),
-            What::Whole | What::Header | What::Text => {
-                let size = match size {
-                    Some(size) => size,
-                    None => self.size_of(section, &range)?,
-                };
-                self.bytes(section, range, size)
+        match section::locate(&message.root, &section.path, section.what) {
+            Some(Located { stored, chosen: true, .. }) => self.chosen_lines(section, stored),
+            Some(Located { stored, size, .. }) => self.bytes(section, stored, size),
+            None => {
+                self.begin(section, 0);
+                Ok(())
             }
         }
     }
@@ -151,9 +147,12 @@ impl Contents<'_> {
         let take = size.saturating_sub(start).min(count);
         self.begin(section, take);
         let Session { io, counts, .. } = &mut *self.s;
-        // The log counts bytes of the file. Courier: RFC822.HEADER counts as header, BODY[HEADER]
-        // as body.
-        let is_header = section.what == What::Header && section.label.starts_with(b"R");
+        // The log counts bytes of the file. Courier: RFC822.HEADER and MIME count as header,
+        // BODY[HEADER] as body.
+        let is_header = match section.what {
+            What::Header => section.label.starts_with(b"R"),
+            what => what == What::Mime,
+        };
         let count = if is_header { &mut counts.header } else { &mut counts.body };
         let mut slice = Slice::new(&mut self.cache, &self.reader, range, start, take);
         while let Some(stored) = slice.step(&mut self.reader, &mut io.out).map_err(cannot_go_on)? {

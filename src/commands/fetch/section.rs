@@ -12,9 +12,12 @@ pub(super) struct Range {
     pub(super) stored: ops::Range<u64>,
     /// Bytes on the wire.
     pub(super) size: u64,
+    /// It is a header of which some lines are chosen.
+    pub(super) chosen: bool,
 }
 
-/// The part that a path names: `1.2`.
+/// The part that a path names, `1.2`, and whether it is the body of a message that is no multipart,
+/// whose header is the message's.
 ///
 /// RFC 3501 6.4.5: the parts of an enclosed message follow the number of the message/rfc822 part; a
 /// message that is no multipart has one part, 1, its body. That holds for a message whose own type
@@ -22,7 +25,7 @@ pub(super) struct Range {
 /// has it (Courier sends the enclosed message's body).
 ///
 /// Courier: below part 1 of a message that is no multipart, part 1 is that body again.
-pub(super) fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
+pub(super) fn find<'a>(root: &'a Part, path: &[u32]) -> Option<(&'a Part, bool)> {
     let mut part = root;
     let mut is_message = true;
     for (depth, number) in path.iter().enumerate() {
@@ -41,37 +44,43 @@ pub(super) fn find<'a>(root: &'a Part, path: &[u32]) -> Option<&'a Part> {
             _ => return None,
         }
     }
-    Some(part)
+    Some((part, is_message))
 }
 
-fn header_of(part: &Part) -> Range {
-    Range { stored: part.header.clone(), size: part.header_size }
+fn header_of(part: &Part, chosen: bool) -> Range {
+    Range { stored: part.header.clone(), size: part.header_size, chosen }
 }
 
 fn body_of(part: &Part) -> Range {
-    Range { stored: part.body.clone(), size: part.body_size }
+    Range { stored: part.body.clone(), size: part.body_size, chosen: false }
 }
 
 /// Where the bytes of a section lie; for the kinds that choose among header lines, where that
 /// header lies. `None`: there is no such part.
 pub(super) fn locate(root: &Part, path: &[u32], what: What) -> Option<Range> {
+    let fields = matches!(what, What::Fields | What::FieldsNot);
     if path.is_empty() {
         return Some(match what {
             What::Whole => Range {
                 stored: root.whole(),
                 size: root.header_size.saturating_add(root.body_size),
+                chosen: false,
             },
             What::Text => body_of(root),
-            _ => header_of(root),
+            _ => header_of(root, fields),
         });
     }
-    let part = find(root, path)?;
+    let (part, is_message) = find(root, path)?;
     // Courier: HEADER and TEXT of a part that is no message are that part's own.
     let message = part.enclosed().unwrap_or(part);
     Some(match what {
         What::Whole => body_of(part),
-        What::Mime => header_of(part),
+        // RFC 3501 6.4.5: MIME "refers to the [MIME-IMB] header for this part". That is all of a
+        // body part's header (RFC 2045 2.4; a field that does not begin with Content- has no
+        // meaning there, but is signed with the part: RFC 1847 2.1). Of a message's header it is
+        // those fields that RFC 2045 3 describes.
+        What::Mime => header_of(part, is_message),
         What::Text => body_of(message),
-        What::Header | What::Fields | What::FieldsNot => header_of(message),
+        What::Header | What::Fields | What::FieldsNot => header_of(message, fields),
     })
 }

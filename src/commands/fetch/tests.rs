@@ -169,7 +169,7 @@ fn check(asked: &mut Asked, body: &Value, path: &str, number: Option<usize>) {
     let bytes = asked.literal(&format!("BODY.PEEK[{own}]"));
     assert_eq!(bytes.len(), *size, "{own} of {fields:?}");
     let lines = bytes.iter().filter(|b| **b == b'\n').count();
-    let is_message = kind == b"message" && (subtype == b"rfc822" || subtype == b"global");
+    let is_message = kind == b"message" && subtype == b"rfc822";
     if is_message {
         let Value::Number(n) = fields[9] else { panic!("{fields:?}") };
         assert_eq!(n, lines);
@@ -281,7 +281,7 @@ fn structures() {
         ("Subject: x\n\nhi\n", r#"("text" "plain" NIL NIL NIL "7bit" 4 1 NIL NIL NIL)"#),
         (
             "MIME-Version: 1.0\nContent-Type: Foo\nContent-ID: x\nContent-Disposition: inline\nContent-Language: de\n\n",
-            r#"("foo" "" NIL "<x>" NIL "7bit" 0 NIL ("inline" NIL) NIL)"#,
+            r#"("text" "plain" NIL "<x>" NIL "7bit" 0 0 NIL ("inline" NIL) NIL)"#,
         ),
         (
             "MIME-Version: 1.0\nContent-Type: multipart/x; boundary=b; y=z\nContent-Language: de\n\n--b\n\nhi\n--b--\n",
@@ -314,13 +314,13 @@ fn sections_of_messages_in_messages() {
         ("1.1", "body"),
         ("1.1.1", "body"),
         ("1.2", ""),
-        ("1.MIME", "Content-Type: message/rfc822\r\n\r\n"),
+        ("1.MIME", "Content-Type: message/rfc822\r\nX-Y: z\r\n\r\n"),
         ("1.1.MIME", "\r\n"),
         ("2", "html"),
         ("2.1", ""),
         ("2.HEADER", "Content-Type: text/html\r\nX-Z: z\r\n\r\n"),
         ("2.TEXT", "html"),
-        ("2.MIME", "Content-Type: text/html\r\n\r\n"),
+        ("2.MIME", "Content-Type: text/html\r\nX-Z: z\r\n\r\n"),
         ("3", ""),
     ] {
         assert_eq!(

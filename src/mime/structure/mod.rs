@@ -14,6 +14,7 @@
 //!   application/octet-stream (a client expects an envelope with `message/rfc822`);
 //! - of a field, `max_field` bytes count; of all Content- fields together, `max_kept`.
 
+mod boundary;
 mod fields;
 mod parser;
 mod part;

@@ -4,11 +4,12 @@
 //! A [`Mark`] is a position with the LFs and the bare LFs before it, so that the wire size of any
 //! range is a subtraction.
 
-use crate::types::limits::MAX_BOUNDARY;
 use memchr::{memchr, memmem};
 
+use super::boundary::{Boundary, Fit};
 use super::fields::{Kept, describe, slot};
 use super::part::{Content, Part, Structure, StructureLimits};
+use crate::mime::decode::Decoder;
 use crate::mime::header::split_field;
 use crate::mime::wire_form::line_ends;
 
@@ -38,12 +39,12 @@ struct OpenPart {
     start: Mark,
     /// Where the body begins; None while in the header.
     body: Option<Mark>,
-    /// It is a message, whose header needs a MIME-Version, and not a body part.
+    /// It is a message, and not a body part.
     message: bool,
     kept: Kept,
     field: Option<usize>,
     part: Option<Part>,
-    boundary: Option<Vec<u8>>,
+    boundary: Option<Boundary>,
     /// The closing delimiter was seen; what follows is the epilogue.
     closed: bool,
     children: Vec<Part>,
@@ -168,7 +169,7 @@ impl Parser {
             root = self.close_top(at);
         }
         debug_assert!(root.is_some(), "closing the outermost part returns it");
-        let root = root.unwrap_or_else(|| describe(Kept::default(), true, false));
+        let root = root.unwrap_or_else(|| describe(Kept::default(), false).0);
         Structure {
             root,
             size: end.wire(),
@@ -245,9 +246,9 @@ impl Parser {
     /// Handles a line of a header; at the end of the file it may be incomplete.
     fn header_line(&mut self) {
         let line = std::mem::take(&mut self.line);
-        if let Some((level, close)) = self.boundary(&line) {
+        if let Some((level, fit)) = self.boundary(&line) {
             self.line = line;
-            self.delimit(level, close);
+            self.delimit(level, fit);
             return;
         }
         if line == b"\n" || line == b"\r\n" {
@@ -269,10 +270,7 @@ impl Parser {
             line
         } else {
             let field = split_field(line);
-            open.field = slot(field.name);
-            if let Some(slot) = open.field {
-                open.kept.start(slot);
-            }
+            open.field = slot(field.name).filter(|slot| open.kept.start(*slot));
             field.value
         };
         if let Some(value) = open.field.and_then(|slot| open.kept.value(slot)) {
@@ -299,17 +297,20 @@ impl Parser {
         // The digest's default applies to its direct parts only, not to a message enclosed in one.
         let digest = !top.message
             && parent.and_then(|p| p.part.as_ref()).is_some_and(|p| p.subtype == b"digest");
-        let mut part = describe(std::mem::take(&mut top.kept), top.message, digest);
+        let (mut part, boundary) = describe(std::mem::take(&mut top.kept), digest);
         part.header = top.start.pos..end.pos;
         part.header_size = end.wire() - top.start.wire();
         part.header_lines = end.lf - top.start.lf;
         top.body = Some(end);
-        let is_message =
-            part.kind == b"message" && (part.subtype == b"rfc822" || part.subtype == b"global");
+        // RFC 6532 3.7: a message/global may be encoded, and then there is nothing to find in it.
+        let is_message = part.kind == b"message"
+            && (part.subtype == b"rfc822"
+                || (part.subtype == b"global"
+                    && Decoder::for_encoding(&part.encoding).is_identity()));
         let mut enclosed = false;
         if part.kind == b"multipart" {
             if depth < self.limits.max_depth {
-                top.boundary = part.param(b"boundary").and_then(usable_boundary);
+                top.boundary = boundary;
             } else {
                 self.limited = true;
             }
@@ -384,46 +385,43 @@ impl Parser {
         let found = self.boundary(&line);
         self.line = line;
         self.at = At::LineStart;
-        if let Some((level, close)) = found {
-            self.delimit(level, close);
+        if let Some((level, fit)) = found {
+            self.delimit(level, fit);
         }
     }
 
-    /// Which open multipart this line belongs to, and whether it is the closing delimiter.
+    /// Which open multipart this line belongs to, and how.
     ///
-    /// RFC 2046 5.1.1: `--` and the boundary, compared exactly (Courier ignores case); "it is
-    /// sufficient that the boundary appear in its entirety" at the start of the line. But where
-    /// several open boundaries begin the line (`b` and a nested `bb`), the one that fills it, but
-    /// for white space and the closing `--`, is meant; Courier would take the outer one and cut the
-    /// inner multipart in two. Of equals the outermost, as in Courier.
-    fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
+    /// Where several open boundaries begin the line (`b` and a nested `bb`), the one that fills it
+    /// is meant; Courier would take the outer one and cut the inner multipart in two. Of equals the
+    /// innermost: the outer ones' turn comes when it is closed (Courier: the outermost, and what
+    /// follows its end is in no part). Of several that do not fill it, the longest.
+    fn boundary(&self, line: &[u8]) -> Option<(usize, Fit)> {
         if !self.probing {
             return None;
         }
-        let line = line.get(..CANDIDATE).unwrap_or(line);
-        let text = line.strip_prefix(b"--")?;
-        let mut best: Option<(usize, bool, usize)> = None;
-        for (level, open) in self.stack.iter().enumerate() {
-            let Some(boundary) = open.boundary.as_ref().filter(|_| !open.closed) else {
-                continue;
-            };
-            let Some(after) = text.strip_prefix(boundary.as_slice()) else {
-                continue;
-            };
-            let closing = after.strip_prefix(b"--");
-            let tail = closing.unwrap_or(after);
-            if tail.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
-                return Some((level, closing.is_some()));
-            }
-            if best.is_none_or(|(_, _, len)| boundary.len() > len) {
-                best = Some((level, closing.is_some(), boundary.len()));
+        let text = line.get(..CANDIDATE).unwrap_or(line).strip_prefix(b"--")?;
+        let mut best: Option<(usize, usize)> = None;
+        for (level, open) in self.stack.iter().enumerate().rev() {
+            let boundary = open.boundary.as_ref().filter(|_| !open.closed);
+            match boundary.and_then(|boundary| boundary.fit(text)) {
+                Some(Fit::Longer(len)) if best.is_none_or(|(_, most)| len > most) => {
+                    best = Some((level, len));
+                }
+                Some(fit @ Fit::Exact { .. }) => return Some((level, fit)),
+                _ => {}
             }
         }
-        best.map(|(level, close, _)| (level, close))
+        best.map(|(level, len)| (level, Fit::Longer(len)))
     }
 
     /// The current line is a delimiter of the multipart at `level`.
-    fn delimit(&mut self, level: usize, close: bool) {
+    fn delimit(&mut self, level: usize, fit: Fit) {
+        let close = matches!(fit, Fit::Exact { close: true, .. });
+        let text = self.line.get(..CANDIDATE).unwrap_or(&self.line);
+        if let Some(boundary) = self.stack.get_mut(level).and_then(|open| open.boundary.as_mut()) {
+            boundary.settle(text.strip_prefix(b"--").unwrap_or_default(), fit);
+        }
         // The line break before a boundary belongs to the boundary.
         let end = self.before_break(self.line_start, self.line_break);
         self.close_above(level + 1, end);
@@ -482,10 +480,4 @@ impl Parser {
             None => Some(part),
         }
     }
-}
-
-/// A boundary parameter that can be searched for. It cannot end in white space (RFC 2046 5.1.1).
-fn usable_boundary(value: &[u8]) -> Option<Vec<u8>> {
-    let value = value.trim_ascii_end();
-    (!value.is_empty() && value.len() <= MAX_BOUNDARY).then(|| value.to_vec())
 }

@@ -4,6 +4,7 @@
 use super::*;
 use crate::mime::params::Param;
 use crate::mime::wire_form::to_wire;
+use crate::types::limits;
 use proptest::prelude::*;
 use std::ops::Range;
 
@@ -46,9 +47,16 @@ fn check(cases: &[(&str, &str)]) {
 #[test]
 fn leaves() {
     check(&[
-        ("Content-Type: foo\n\nab\n", "foo/ 4 1"),
-        ("Content-Type: text\n\nab", "text/ 2 0"),
-        ("Content-Type: TEXT/HTML\nContent-Type: image/PNG\n\n", "image/png 0 0"),
+        ("Content-Type: foo\n\nab\n", "text/plain 4 1"),
+        ("Content-Type: text\n\nab", "text/plain 2 0"),
+        // Of two fields the first that says anything.
+        ("Content-Type: TEXT/HTML\nContent-Type: image/PNG\n x\n\n", "text/html 0 0"),
+        ("Content-Type:\n \nContent-Type: image/PNG\n\n", "image/png 0 0"),
+        (
+            "Content-Transfer-Encoding: base64\nX: y\nContent-Transfer-Encoding: 7bit\n\n",
+            "text/plain base64 0 0",
+        ),
+        ("Content-Type: message/rfc822\0\n\nA: b\n\nx", "message/rfc822 9 2<text/plain 1 0>"),
         ("Content-Transfer-Encoding: Weird (x)\n\n\n", "text/plain weird 2 1"),
         ("Subject: x", "text/plain 0 0"),
         ("Content-Type: message/delivery-status\n\nA: b\n\nC: d\n", "message/delivery-status 14 3"),
@@ -85,8 +93,106 @@ fn multiparts() {
         shape(&format!("{M}Content-Type: multipart/x; boundary=\"b \"\n\n--b\n\nhi\n")),
         "multipart/x[text/plain 2 0]"
     );
-    // RFC 2046 5.1.1: the boundary at the start of the line is enough.
+    // A header whose boundary is cut off: the first delimiter has it whole.
     assert_eq!(with("--bla\n\nhi\n--b--\n"), "multipart/mixed[text/plain 2 0]");
+    assert_eq!(
+        with("--bla\n\nhi\n--bla\n\nyou\n--blub\n--bla--\nend\n"),
+        "multipart/mixed[text/plain 2 0, text/plain 11 1]"
+    );
+    // Behind the first one a line is text that has more than the boundary.
+    assert_eq!(
+        with("--b\n\nhi\n--bla\n--b-- x\n--b---\n--b -\n--b--\n"),
+        "multipart/mixed[text/plain 33 4]"
+    );
+}
+
+#[test]
+fn boundaries_as_mail_has_them() {
+    let two = |declared: &str, line: &str, end: &str| {
+        let text = format!(
+            "{M}Content-Type: multipart/mixed; {declared}\n\npre\n{line}\n\n1\n{line}\n\n2\n{end}\n"
+        );
+        assert_eq!(shape(&text), "multipart/mixed[text/plain 1 0, text/plain 1 0]", "{text}");
+        let text = text.replace('\n', "\r\n");
+        assert_eq!(shape(&text), "multipart/mixed[text/plain 1 0, text/plain 1 0]", "{text}");
+    };
+    for (declared, boundary) in [
+        ("boundary=\"foo \"", "foo "),
+        ("boundary=\"foo \"", "foo"),
+        ("boundary=\"foo\n \"", "foo"),
+        ("boundary=foo bar", "foo bar"),
+        ("boundary=foo bar; x=y", "foobar"),
+        ("boundary=foo bar ; x=y", "foo"),
+        ("boundary=foo\n bar", "foo bar"),
+        ("boundary=foo x=y", "foo"),
+        ("boundary=foo (comment)", "foo"),
+        ("boundary=\"foo; x=y", "foo"),
+        ("boundary=\"foo; x=y", "foo; x=y"),
+        ("boundary*=us-ascii''a%20b%3D", "a b="),
+        ("boundary*=a%3d", "a="),
+        ("boundary*0=a%20; boundary*1=b", "a%20b"),
+        ("boundary*0*=us-ascii'en'%3D_7;\n boundary*1*=3-b%5F", "=_73-b_"),
+        ("boundary*1=b; boundary*0=\"a\"", "ab"),
+        ("boundary=a; boundary*=b", "a"),
+        ("boundary=a; boundary*=b", "b"),
+        ("boundary=\"-\"", "-"),
+        ("boundary=\"--\"", "--"),
+        ("boundary=a\0b", "a\0b"),
+        ("Boundary = \"(a)\"", "(a)"),
+    ] {
+        two(declared, &format!("--{boundary}"), &format!("--{boundary}--"));
+        two(declared, &format!("--{boundary} \t"), &format!("--{boundary}-- "));
+    }
+    // What the first delimiter did not mean is text from there on.
+    assert_eq!(
+        shape(
+            "Content-Type: multipart/mixed; boundary=foo bar\n\n\
+             --foo bar\n\n--foo\n--foobar\n--foo bar--\n"
+        ),
+        "multipart/mixed[text/plain 15 1]"
+    );
+    assert_eq!(
+        shape(
+            "Content-Type: multipart/mixed; boundary=\"-\"\n\n---\n\nHello\n\
+             -----Original Message-----\n--- Original Message ---\nquoted\n---\n\nPDF\n-----\n"
+        ),
+        "multipart/mixed[text/plain 67 3, text/plain 3 0]"
+    );
+    // No boundary at all.
+    for none in ["boundary=", "boundary=\"\"", "boundary=\" \"", "boundary*1=b", "boundary*=%00x"] {
+        let text = format!("Content-Type: multipart/mixed; {none}\n\n--\n\n1\n--b\n\n2\n");
+        assert_eq!(shape(&text), "multipart/mixed 19 6", "{none}");
+    }
+    let long = "x".repeat(limits::MAX_BOUNDARY + 1);
+    let text = format!("Content-Type: multipart/mixed; boundary={long}\n\n--{long}\n\n1\n");
+    assert_eq!(parse(text.as_bytes(), StructureLimits::default()).root.parts().len(), 0);
+}
+
+#[test]
+fn equal_boundaries() {
+    // The innermost that is open.
+    check(&[
+        (
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\n\
+             Content-Type: multipart/alternative; boundary=b\n\n--b\n\n1\n--b\n\n2\n--b--\n\
+             --b\n\n3\n--b--\n",
+            "multipart/mixed[multipart/alternative[text/plain 1 0, text/plain 1 0], \
+             text/plain 1 0]",
+        ),
+        (
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n\
+             Content-Type: multipart/mixed; boundary=b\n\n--b\n\n1\n--b--\n--b\n\n3\n--b--\n",
+            "multipart/mixed[message/rfc822 60 5<multipart/mixed[text/plain 1 0]>, \
+             text/plain 1 0]",
+        ),
+        // One ends like the closing delimiter of the other.
+        (
+            "Content-Type: multipart/mixed; boundary=b--\n\n--b--\n\
+             Content-Type: multipart/alternative; boundary=b\n\n--b\n\n1\n--b--\n\
+             --b--\n\n3\n--b----\n",
+            "multipart/mixed[multipart/alternative[text/plain 1 0], text/plain 1 0]",
+        ),
+    ]);
 }
 
 #[test]
@@ -118,15 +224,19 @@ fn nested() {
              Content-Type: text/html\n\n2\n--o--\n",
             "multipart/digest[message/rfc822 16 2<text/plain 2 0>, text/html 1 0]",
         ),
-        // An enclosed message needs its own MIME-Version; a multipart/digest's default goes no
+        // An enclosed message is MIME as the message is; a multipart/digest's default goes no
         // deeper.
         (
             "Content-Type: message/rfc822\n\nContent-Type: text/html\n\nhi\n",
-            "message/rfc822 31 3<text/plain 4 1>",
+            "message/rfc822 31 3<text/html 4 1>",
         ),
         (
             "Content-Type: message/global\n\nMIME-Version: 1.0\nContent-Type: text/html\n\nhi\n",
             "message/global 50 4<text/html 4 1>",
+        ),
+        (
+            "Content-Type: message/global\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogeA==\n",
+            "message/global base64 18 1",
         ),
         (
             "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: message/rfc822\n\n\
@@ -138,16 +248,27 @@ fn nested() {
 }
 
 #[test]
-fn without_mime_version() {
-    assert_eq!(
-        shape(
-            "Content-Type: text/html; charset=x\nContent-Transfer-Encoding: BASE64\n\
-             Content-Disposition: inline\n\nbody\n"
-        ),
-        "text/plain base64 6 1"
-    );
-    assert_eq!(shape("MIME-Version: 2.0\nContent-Type: text/html\n\n"), "text/plain 0 0");
-    assert_eq!(shape("Mime-Version : (x) 1.0\nContent-Type : text/html\n\n"), "text/html 0 0");
+fn whatever_mime_version_says() {
+    for version in ["", "1.0", "\"1.0\"", "1,0", "1-0", "1.0 (comment)", "1 . 0", "x", "2.0", "é"]
+    {
+        let version =
+            if version.is_empty() { String::new() } else { format!("MIME-Version: {version}\n") };
+        let text = format!(
+            "{version}Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n\
+             Content-Type: application/pdf\n\nPDF\n--b--\n"
+        );
+        assert_eq!(shape(&text), "multipart/mixed[text/plain 3 0, application/pdf 3 0]");
+        let text = format!(
+            "Content-Type: message/rfc822\n\n{version}Content-Type: text/html\n\
+             Content-Transfer-Encoding: BASE64\nContent-Disposition: inline\n\nx"
+        );
+        let m = parse(text.as_bytes(), StructureLimits::default());
+        let inner = m.root.enclosed().unwrap();
+        assert_eq!(brief(inner), "text/html base64 1 0");
+        assert_eq!(inner.disposition.as_ref().unwrap().kind, b"inline");
+    }
+    // Without any field plain text stays plain text.
+    assert_eq!(shape("Subject: x\n\n--b\n\nx\n"), "text/plain 10 3");
 }
 
 #[test]
@@ -250,6 +371,10 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
         "MIME-Version: 1.0\n",
         "Content-Type: multipart/mixed; boundary=b\n",
         "Content-Type: multipart/digest;\r\n boundary=\"bb\"\r\n",
+        "Content-Type: multipart/related; boundary=\"b \"\n",
+        "Content-Type: multipart/related; boundary=b b; boundary*0*=x''b\n",
+        "--b --\n",
+        "--b b\n",
         "Content-Type: message/rfc822\n",
         "Content-Type: text/plain; charset=X\n",
         "\n",

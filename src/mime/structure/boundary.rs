@@ -1,0 +1,131 @@
+//! The boundary of one multipart: what its header may mean by it, and which lines are delimiters.
+//!
+//! Mail does not always write a boundary as it declares it: `boundary=foo bar` without quotes, a
+//! blank at the end, the forms of RFC 2231. All readings are kept until the first delimiter shows
+//! which one is meant.
+
+use crate::mime::params::{self, Lexer, extended};
+use crate::types::limits::MAX_BOUNDARY;
+
+/// What a line is to a multipart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// A delimiter: nothing but white space is behind the boundary.
+    Exact {
+        /// It closes the multipart.
+        close: bool,
+        /// Which reading of the boundary it has.
+        reading: usize,
+    },
+    /// It begins with the boundary, of this length, and goes on.
+    Longer(usize),
+}
+
+/// One reading of a boundary parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reading {
+    /// Without white space at the end, which it cannot have (RFC 2046 5.1.1).
+    text: Vec<u8>,
+    /// It was declared with white space at the end, so that the closing `--` may follow a blank.
+    padded: bool,
+}
+
+/// The boundary of an open multipart.
+#[derive(Debug)]
+pub(super) struct Boundary {
+    readings: Vec<Reading>,
+    /// A delimiter was seen.
+    seen: bool,
+}
+
+impl Boundary {
+    /// The boundary that a Content-Type value declares. None if there is none that can be searched
+    /// for.
+    pub(super) fn of(content_type: &[u8]) -> Option<Boundary> {
+        let mut lex = Lexer::new(content_type);
+        let mut readings = Vec::new();
+        let mut add = |text: &[u8]| {
+            let end = text.trim_ascii_end();
+            if !end.is_empty()
+                && end.len() <= MAX_BOUNDARY
+                && readings.iter().all(|known: &Reading| known.text != end)
+            {
+                readings.push(Reading { text: end.to_vec(), padded: end.len() < text.len() });
+            }
+        };
+        let mut plain = false;
+        let mut others = Vec::new();
+        lex.each_param(|name, value, written| {
+            if name == b"boundary" {
+                if !std::mem::replace(&mut plain, true) {
+                    add(&value);
+                    match written.iter().filter(|b| **b == b'"').count() {
+                        0 => {
+                            let written = params::one_line(written);
+                            add(&written);
+                            add(written.split(|b| *b == b' ').next().unwrap_or_default());
+                        }
+                        // A quote that is never closed.
+                        1 => add(value.split(|b| *b == b';').next().unwrap_or_default()),
+                        _ => {}
+                    }
+                }
+            } else if name.starts_with(b"boundary*") {
+                others.push(params::Param { name, value });
+            }
+        });
+        if let Some(value) = extended(&others, b"boundary") {
+            add(&value);
+        }
+        (!readings.is_empty()).then_some(Boundary { readings, seen: false })
+    }
+
+    /// What a line is, of which `text` follows the `--`.
+    ///
+    /// RFC 2046 5.1.1: `delimiter transport-padding CRLF`, so a line with more behind the boundary
+    /// is text: `-----Original Message-----` where the boundary is `-`. The prose of that section
+    /// lets any line count that begins with the boundary (so does Courier); that holds for the
+    /// first delimiter, for mail whose header has the boundary cut off.
+    pub(super) fn fit(&self, text: &[u8]) -> Option<Fit> {
+        let mut longer = None;
+        for (reading, Reading { text: boundary, padded }) in self.readings.iter().enumerate() {
+            let Some(after) = text.strip_prefix(boundary.as_slice()) else {
+                continue;
+            };
+            if is_blank(after) {
+                return Some(Fit::Exact { close: false, reading });
+            }
+            let dashes = if *padded { after.trim_ascii_start() } else { after };
+            if dashes.strip_prefix(b"--").is_some_and(is_blank) {
+                return Some(Fit::Exact { close: true, reading });
+            }
+            if !self.seen && !after.starts_with(b"--") {
+                longer = longer.max(Some(boundary.len()));
+            }
+        }
+        longer.map(Fit::Longer)
+    }
+
+    /// A line was taken for a delimiter: from now on it says what the boundary is.
+    pub(super) fn settle(&mut self, text: &[u8], fit: Fit) {
+        if std::mem::replace(&mut self.seen, true) {
+            return;
+        }
+        match fit {
+            Fit::Exact { reading, .. } => {
+                self.readings.swap(0, reading);
+                self.readings.truncate(1);
+            }
+            Fit::Longer(_) => {
+                let text = text.trim_ascii_end();
+                if text.len() <= MAX_BOUNDARY {
+                    self.readings.push(Reading { text: text.to_vec(), padded: false });
+                }
+            }
+        }
+    }
+}
+
+fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|b| params::is_space(*b))
+}
