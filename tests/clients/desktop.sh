@@ -9,3 +9,9 @@ about_thunderbird() {
         echo "Thunderbird|$(sed -n 's/^Version=//p' /usr/lib/thunderbird/application.ini)|folders, read, an attachment, search on the server, flag, copy to a new folder, move, upload, delete, wait for mail (IDLE)"
 }
 test_thunderbird() { with_display python3 -B tests/clients/use_thunderbird.py; day_done 2 1; }
+
+about_evolution() {
+    command -v evolution >/dev/null && command -v xvfb-run >/dev/null && command -v xdotool >/dev/null &&
+        echo "Evolution|$(evolution --version | sed 's/^evolution //; s/-.*//')|worked by mouse and keys: folders, read, a message with an attachment, flag, copy to a new folder, move, delete, wait for mail (IDLE)"
+}
+test_evolution() { with_display bash tests/clients/use_evolution.sh; day_done 2 0; }

@@ -29,6 +29,10 @@ fetch_packages() {
         s_nail) have s-nail || debian+=(s-nail) ;;
         gnus) have emacs || debian+=(emacs-nox) ;;
         thunderbird) have thunderbird && have xvfb-run && have dbus-run-session || debian+=(thunderbird xvfb xauth dbus) ;;
+        evolution)
+            have evolution && have xvfb-run && have xdotool && have openbox && have secret-tool && have gnome-keyring-daemon ||
+                debian+=(evolution xvfb xauth dbus xdotool openbox gnome-keyring libsecret-tools)
+            ;;
         go_imap)
             have go || debian+=(golang-go)
             [ -d "$GOSOURCES/github.com/emersion/go-imap" ] || debian+=(golang-github-emersion-go-imap-dev)

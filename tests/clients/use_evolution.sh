@@ -1,0 +1,114 @@
+#!/bin/bash
+# Evolution, worked by mouse and keys (xdotool) in a display of its own. The Maildir says when each step is done.
+# shellcheck disable=SC2153 # MAIL, NEWS, PORT, MAILUSER and MAILPASS are of lib.sh
+set -e
+export GSETTINGS_BACKEND=keyfile XDG_CONFIG_HOME=$HOME/.config XDG_DATA_HOME=$HOME/.local/share
+export XDG_CACHE_HOME=$HOME/.cache XDG_RUNTIME_DIR=$HOME/run
+export NO_AT_BRIDGE=1 LIBGL_ALWAYS_SOFTWARE=1 WEBKIT_DISABLE_COMPOSITING_MODE=1
+mkdir -p "$XDG_CONFIG_HOME/evolution/sources" "$XDG_CONFIG_HOME/evolution/mail" "$XDG_CONFIG_HOME/glib-2.0/settings" "$XDG_RUNTIME_DIR"
+chmod 700 "$XDG_RUNTIME_DIR"
+cat >"$XDG_CONFIG_HOME/evolution/sources/home.source" <<SOURCE
+[Data Source]
+DisplayName=home
+Enabled=true
+Parent=
+[Authentication]
+Host=localhost
+Port=$PORT
+User=$MAILUSER
+RememberPassword=true
+[Mail Account]
+BackendName=imapx
+IdentityUid=home-identity
+NeedsInitialSetup=false
+[Security]
+Method=none
+[Imapx Backend]
+UseIdle=true
+UseSubscriptions=false
+ConcurrentConnections=1
+UseQresync=false
+[Refresh]
+Enabled=false
+SOURCE
+cat >"$XDG_CONFIG_HOME/evolution/sources/home-identity.source" <<SOURCE
+[Data Source]
+DisplayName=home
+Enabled=true
+Parent=home
+[Mail Identity]
+Address=me@example.com
+Name=Me
+[Mail Composition]
+[Mail Submission]
+SOURCE
+printf '[Folder Tree]\nSelected=folder://home/INBOX\n[Store home]\nExpanded=true\n' >"$XDG_CONFIG_HOME/evolution/mail/state.ini"
+printf '[org/gnome/evolution]\n%s\n[org/gnome/evolution/shell]\n%s\n[org/gnome/evolution/mail]\n%s\n' \
+    'version="3.46.4"' "default-component-id='mail'" \
+    $'prompt-on-expunge=false\nprompt-on-empty-trash=false\nprompt-on-folder-drop-copy=\'always\'\nmark-seen-timeout=200\ntrash-empty-on-exit=false\nshow-startup-wizard=false' \
+    >"$XDG_CONFIG_HOME/glib-2.0/settings/keyfile"
+# Keys for what has none.
+printf '(gtk_accel_path "<Actions>/mail/%s" "%s")\n' mail-mark-important '<Primary><Alt>i' \
+    mail-folder-new '<Primary><Alt>n' >"$XDG_CONFIG_HOME/evolution/accels"
+printf secret | gnome-keyring-daemon --unlock --components=secrets >/dev/null
+printf %s "$MAILPASS" | secret-tool store --label=home xdg:schema org.gnome.Evolution.Data.Source e-source-uid home
+openbox >/dev/null 2>&1 &
+# No network but the loopback address: it would stay offline.
+evolution --force-online --component=mail >"$HOME/out" 2>&1 &
+
+# eventually WHAT COMMAND...: the command succeeds within 20 seconds
+eventually() {
+    local what=$1 n; shift
+    for n in $(seq 200); do
+        if "$@" >/dev/null 2>&1; then return; fi
+        sleep 0.1
+    done
+    echo "never: $what"
+    return 1
+}
+said() { grep -aqE "$1" "$SAID"; }
+# in_folder FOLDER SUBJECT: a folder of the Maildir holds it; gone SUBJECT: the inbox does not
+in_folder() { grep -rqs "^Subject: $2\$" "$MAIL/$1/cur" "$MAIL/$1/new"; }
+gone() { ! in_folder . "$1"; }
+with_flag() { [ -n "$(find "$MAIL/cur" -name "*M$1P1_0*:2,*$2*")" ]; }
+# row N: a click on the Nth line of the message list
+row() { xdotool mousemove 640 $((197 + 24 * ($1 - 1))) sleep 0.2 click 1; sleep 0.5; }
+# dialog NAME: the dialog of that name is there, and is written into
+dialog() { eventually "$1" xdotool search --onlyvisible --name "$1"; sleep 0.5; xdotool type "$2"; sleep 0.5; xdotool key Return; }
+
+eventually "a window" xdotool search --onlyvisible --class evolution
+eventually "the inbox" said 'UID FETCH 1:20 '
+eventually "the newest is shown" said 'UID FETCH 20 '
+xdotool windowsize --sync "$(xdotool search --onlyvisible --class evolution | tail -n 1)" 1280 880
+sleep 1
+row 7
+eventually "the seventh is read" with_flag 7 S
+row 5
+eventually "the attachment is read" said 'UID FETCH 5 \(BODY'
+row 6
+xdotool keydown ctrl; row 7; xdotool keyup ctrl
+xdotool key ctrl+alt+i
+eventually "flagged" with_flag 6 F
+eventually "flagged" with_flag 7 F
+xdotool key ctrl+alt+n
+dialog "Create Folder" Filed
+eventually "a new folder" [ -d "$MAIL/.Filed" ]
+row 7
+xdotool key ctrl+shift+y
+dialog "Copy to Folder" Filed
+eventually "the copy" in_folder .Filed "message 7"
+row 8
+xdotool key ctrl+shift+v
+dialog "Move to Folder" Work
+eventually "the move" in_folder .Work "message 8"
+sleep 1
+# The ninth has taken the place of the eighth.
+row 8
+xdotool key Delete
+eventually "the mark" with_flag 9 T
+xdotool key ctrl+e
+eventually "the deletion" gone "message 9"
+"$NEWS"
+eventually "the news is told" said 'UID FETCH 21'
+xdotool key ctrl+q
+wait %2
