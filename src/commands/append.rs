@@ -36,8 +36,9 @@ pub(crate) struct Message {
 }
 
 /// `mailbox [SP flag-list] [SP date-time] SP (literal / "UTF8" SP "(" literal8 ")")`. Upper-case
-/// `NIL` stands for no flags or no date (Courier). The literal's bytes stay where they are: every
-/// check comes before the continuation.
+/// `NIL` stands for no flags or no date, an empty string for no date, and one flag needs no
+/// parentheses (Courier). The literal's bytes stay where they are: every check comes before the
+/// continuation.
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Message> {
     let mailbox = Mailbox::parse(s)?;
     let mut list = FlagList::default();
@@ -48,9 +49,16 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Message> {
         token = s.io.token()?;
     } else if token == Token::Atom(b"NIL".to_vec()) {
         token = s.io.token()?;
+    } else if let Token::Atom(flag) = &mut token
+        && !(s.utf8() && flag.eq_ignore_ascii_case(b"UTF8"))
+    {
+        list = FlagList::of_one(s, std::mem::take(flag))?;
+        token = s.io.token()?;
     }
     if let Token::Quoted(text) = &token {
-        date = Some(date::parse_append(text).ok_or(Error::Syntax)?.unix());
+        if !text.is_empty() {
+            date = Some(date::parse_append(text).ok_or(Error::Syntax)?.unix());
+        }
         token = s.io.token()?;
     } else if token == Token::Atom(b"NIL".to_vec()) {
         token = s.io.token()?;

@@ -4,51 +4,61 @@ use super::Call;
 use crate::maildir::Messages;
 use crate::session::{Error, Outcome, Result, Session};
 use crate::types::Uid;
-use crate::types::folder::{FolderName, NameError};
+use crate::types::folder::{self, FolderName, NameError};
 use crate::wire::{Set, Token};
 
 /// The refusal of a name outside of the rules (PROTOCOL 4.1).
 pub(crate) const INVALID_NAME: &str = "Invalid mailbox name.";
 
-/// What a client wrote where a folder's name belongs: kept as written until a handler says what
-/// each fault is answered with.
+/// What a client wrote where a folder's name belongs, in the one form in which it is echoed
+/// (Courier: superfluous encodings are gone): modified UTF-7, UTF-8 under UTF8=ACCEPT. What has no
+/// such form is kept as written, until a handler says what the fault is answered with.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Mailbox(pub(crate) Vec<u8>);
+pub(crate) struct Mailbox {
+    pub(crate) shown: Vec<u8>,
+    ends_in_separator: bool,
+}
 
 impl Mailbox {
     /// `mailbox`: an astring; anything else is `BAD Invalid command`, which is not counted
     /// (PROTOCOL 4.1).
     pub(crate) fn parse(s: &mut Session) -> Result<Mailbox> {
         match s.io.astring() {
-            Ok(text) => Ok(Mailbox(text)),
+            Ok(wire) => {
+                let text = folder::text_of_wire(&wire, s.utf8());
+                let usual = text.and_then(|text| folder::to_wire(&text, s.utf8()));
+                let ends_in_separator = wire.ends_with(b".");
+                Ok(Mailbox { shown: usual.unwrap_or(wire), ends_in_separator })
+            }
             Err(crate::wire::Error::Syntax) => Err(Error::Invalid),
             Err(e) => Err(e.into()),
         }
     }
 
-    /// Whether it ends in the separator: such a name stands for a folder that is to have others
-    /// below it (RFC 3501 6.3.3).
+    /// Whether it was written with the separator at its end: such a name stands for a folder that
+    /// is to have others below it (RFC 3501 6.3.3).
     pub(crate) fn ends_in_separator(&self) -> bool {
-        self.0.ends_with(b".")
+        self.ends_in_separator
     }
 
     /// Without one separator at its end.
     pub(crate) fn without_separator(&self) -> Mailbox {
-        Mailbox(self.0.strip_suffix(b".").unwrap_or(&self.0).to_vec())
+        let mut shown = self.shown.clone();
+        if self.ends_in_separator {
+            shown.pop();
+        }
+        Mailbox { ends_in_separator: false, shown }
     }
 
     /// The folder that it names.
     pub(crate) fn name(&self, s: &Session) -> std::result::Result<FolderName, NameError> {
-        FolderName::from_wire(&self.0, s.utf8())
+        FolderName::from_wire(&self.shown, s.utf8())
     }
 
-    /// The folder that it names. Malformed UTF-7 is a syntax error, a name outside of the rules is
-    /// refused (PROTOCOL 4.1).
+    /// The folder that it names, which need not be there. A name outside of the rules is refused
+    /// (PROTOCOL 4.1).
     pub(crate) fn valid_name(&self, s: &Session) -> Result<FolderName> {
-        self.name(s).map_err(|e| match e {
-            NameError::Encoding => Error::Syntax,
-            NameError::Invalid => Outcome::no(INVALID_NAME).into(),
-        })
+        self.name(s).map_err(|_| Outcome::no(INVALID_NAME).into())
     }
 }
 

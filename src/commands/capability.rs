@@ -113,11 +113,9 @@ fn words(options: &Options) -> Vec<Vec<u8>> {
         }
         None => put(b"IMAP4rev1"),
     }
-    if let Some(smap) = &options.smap_capability {
-        put(smap);
-        if options.keywords.is_on() {
-            put(b"KEYWORDS");
-        }
+    // What `SMAP_CAPABILITY` names (SMAP1) is not served, so it is not announced.
+    if options.smap_capability.is_some() && options.keywords.is_on() {
+        put(b"KEYWORDS");
     }
     for capability in CAPABILITIES {
         match capability.when {

@@ -4,14 +4,10 @@ use super::Call;
 use super::args::{self, Mailbox};
 use crate::session::{Outcome, Result, Session, refusal};
 use crate::types::folder::Space;
-use crate::types::utf7;
 
 /// Makes the folder; not those above it (Courier).
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
-    // Courier: the name as it would write it itself, superfluous encodings gone.
-    let decoded = if s.utf8() { None } else { utf7::decode(&mailbox.0) };
-    let shown = decoded.and_then(|n| utf7::encode(&n)).unwrap_or_else(|| mailbox.0.clone());
-    let created = Outcome::ok_named(&shown, "created.");
+    let created = Outcome::ok_named(&mailbox.shown, "created.");
     let name = mailbox.without_separator().valid_name(s)?;
     if name.space() == Space::Inbox {
         return Outcome::no("INBOX already exists!").refuse();

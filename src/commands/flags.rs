@@ -55,6 +55,13 @@ impl FlagList {
         Ok(())
     }
 
+    /// A list of one flag.
+    pub(crate) fn of_one(s: &Session, flag: Vec<u8>) -> Result<FlagList> {
+        let mut list = FlagList::default();
+        list.add(s, flag)?;
+        Ok(list)
+    }
+
     /// `flag-list`, its `(` already taken.
     pub(crate) fn parse_list(s: &mut Session) -> Result<FlagList> {
         let mut list = FlagList::default();

@@ -9,7 +9,6 @@ use crate::session::{Error, Outcome, Result, Session};
 use crate::sys::breath;
 use crate::types::Rights;
 use crate::types::folder::{self, FolderName, Space};
-use crate::types::utf7;
 use crate::wire::Token;
 use crate::wire::input::Brackets;
 use std::collections::HashMap;
@@ -22,25 +21,26 @@ struct Wanted {
     address: bool,
 }
 
-/// The arguments of both commands, in UTF-8.
+/// The arguments of both commands, in UTF-8; `None` for what is in no encoding that a name may
+/// have.
 pub(crate) struct Request {
     wanted: Wanted,
-    reference: Vec<u8>,
-    pattern: Vec<u8>,
+    reference: Option<Vec<u8>>,
+    pattern: Option<Vec<u8>>,
 }
 
 /// A reference or pattern: astring, `NIL` standing for the empty string (Courier). Anything else is
 /// not counted as an error.
-fn text(s: &mut Session, token: Token) -> Result<Vec<u8>> {
+fn text(s: &mut Session, token: Token) -> Result<Option<Vec<u8>>> {
     if token == Token::Atom(b"NIL".to_vec()) {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let wire = match s.io.text_of(token) {
         Ok(wire) => wire,
         Err(crate::wire::Error::Syntax) => return Err(Error::Invalid),
         Err(e) => return Err(e.into()),
     };
-    if s.utf8() { Ok(wire) } else { utf7::decode(&wire).ok_or(Error::Syntax) }
+    Ok(folder::text_of_wire(&wire, s.utf8()))
 }
 
 /// A token, of which a failure is not counted as an error.
@@ -100,14 +100,17 @@ enum Target {
 
 /// PROTOCOL 4.5, "Pattern resolution".
 fn resolve(a: &Request) -> Result<Target> {
-    let reference = a.reference.strip_suffix(b".").unwrap_or(&a.reference);
+    let (Some(reference), Some(text)) = (&a.reference, &a.pattern) else {
+        return Ok(Target::Nothing);
+    };
+    let reference = reference.strip_suffix(b".").unwrap_or(reference);
     if !reference.is_empty() && FolderName::from_disk(reference).is_err() {
         return Ok(Target::Nothing);
     }
-    if a.pattern.is_empty() {
+    if text.is_empty() {
         return Ok(Target::Root(reference.to_vec()));
     }
-    match Pattern::new(&Pattern::join(reference, &a.pattern)) {
+    match Pattern::new(&Pattern::join(reference, text)) {
         Some(pattern) => Ok(Target::Names(pattern)),
         None => Outcome::no("Invalid argument").refuse(),
     }

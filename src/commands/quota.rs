@@ -55,7 +55,7 @@ pub(crate) fn getquotaroot(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> R
         Space::Index(_) => b"PUBLIC",
         Space::Link(_) => b"SHARED",
     };
-    s.send(&QuotaRoot { name: &mailbox.0, root });
+    s.send(&QuotaRoot { name: &mailbox.shown, root });
     send_quota(s, root);
     Ok(Outcome::ok("GETQUOTAROOT Ok."))
 }

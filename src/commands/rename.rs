@@ -2,8 +2,8 @@
 
 use super::Call;
 use super::args::{self, Mailbox};
-use crate::session::{Error, Outcome, Result, Session, refusal};
-use crate::types::folder::{NameError, Space};
+use crate::session::{Outcome, Result, Session, refusal};
+use crate::types::folder::Space;
 
 /// The old name and the new one.
 pub(crate) struct Names {
@@ -22,9 +22,6 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Names> {
 /// Renames the folder and those below it. The checks come in Courier's order (PROTOCOL 4.9).
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, names: Names) -> Result<Outcome> {
     let no = |text: &'static str| -> Result<Outcome> { Outcome::no(text).refuse() };
-    if names.new.name(s) == Err(NameError::Encoding) {
-        return Err(Error::Syntax);
-    }
     let old = names.old.valid_name(s)?;
     if matches!(old.space(), Space::Link(_)) {
         return no("Invalid mailbox");

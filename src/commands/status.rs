@@ -81,6 +81,6 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, question: Question) -> Result<O
     };
     let asked = ITEMS.into_iter().zip(figures).zip(question.asked);
     let figures: Vec<_> = asked.filter_map(|(figure, asked)| asked.then_some(figure)).collect();
-    s.send(&Status { name: &question.mailbox.0, figures: &figures });
+    s.send(&Status { name: &question.mailbox.shown, figures: &figures });
     Ok(Outcome::ok("STATUS Completed."))
 }

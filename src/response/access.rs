@@ -4,6 +4,18 @@
 use super::{Encoder, Untagged};
 use crate::types::Rights;
 
+/// `rights`, an astring: an atom, as other servers write it, where it is one of letters and digits.
+/// Balsa hangs up on quotes there.
+fn write_rights(e: &mut Encoder<'_>, rights: Rights) {
+    let rights = rights.shown();
+    let rights: &[u8] = rights.as_ref();
+    if !rights.is_empty() && rights.iter().all(u8::is_ascii_alphanumeric) {
+        e.raw(rights);
+    } else {
+        e.string(rights);
+    }
+}
+
 /// `ACL`
 pub(crate) struct Acl<'a> {
     /// The folder.
@@ -16,7 +28,8 @@ impl Untagged for Acl<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
         e.raw("ACL ").string(self.name);
         for (identifier, rights) in self.entries {
-            e.space().string(identifier).space().string(rights.shown());
+            e.space().string(identifier).space();
+            write_rights(e, *rights);
         }
     }
 }
@@ -48,7 +61,8 @@ pub(crate) struct MyRights<'a> {
 
 impl Untagged for MyRights<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
-        e.raw("MYRIGHTS ").string(self.name).space().string(self.rights.shown());
+        e.raw("MYRIGHTS ").string(self.name).space();
+        write_rights(e, self.rights);
     }
 }
 

@@ -16,6 +16,8 @@
 //! - A scan gives UIDs under the folder's lock. Of two sessions that see a delivery at once, one
 //!   assigns the UID and has \Recent, the other reads the UID from the database. What is \Recent in
 //!   a session stays so in that session.
+//! - What a session puts into its own open folder is \Recent there. What it puts elsewhere is
+//!   \Recent nowhere: its UID is on disk then, and nothing else could say so (Courier).
 
 use super::refusal::{CANNOT_OPEN, NotDelivered};
 use super::view::{self, Changes};
@@ -151,7 +153,15 @@ impl Selected {
         refusal: NotDelivered,
     ) -> Result<Vec<Uid>> {
         match scan::scan(&s.store, dir, self.mode(), Some(&self.snapshot), deliveries) {
-            Ok(scanned) => {
+            Ok(mut scanned) => {
+                if !self.read_only {
+                    // RFC 3501 6.3.11, 6.4.7: this session is the first to be told of them.
+                    for uid in &scanned.delivered {
+                        if let Ok(index) = scanned.snapshot.messages.position(*uid) {
+                            scanned.snapshot.messages.set_recent(index, true);
+                        }
+                    }
+                }
                 self.replace_snapshot(scanned.snapshot);
                 Ok(scanned.delivered)
             }

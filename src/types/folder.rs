@@ -1,5 +1,20 @@
 //! Folder names: what a client may write, which folder it means, and how it is written back
 //! (PROTOCOL 4.1, STORAGE 4.3).
+//!
+//! # Names on the wire
+//!
+//! One rule for every command, for names, references and patterns alike ([`text_of_wire`]):
+//!
+//! - Under UTF8=ACCEPT a name is UTF-8.
+//! - Otherwise a name in ASCII is modified UTF-7, decoded as leniently as Courier does
+//!   ([`utf7::decode`]). A name with 8-bit bytes is UTF-8, in which `&` is a plain character: such a
+//!   client knows nothing of modified UTF-7 (RFC 9051 5.1, where IMAP is going).
+//! - What is neither names nothing. Commands on a folder answer that it is not there; those that
+//!   would make a name refuse it; a pattern matches nothing. None of this is BAD: to the grammar
+//!   (RFC 3501 9, `mailbox`) it is a name like any other.
+//!
+//! On disk a name is UTF-8. It is written back in the form of the session, whatever the form in
+//! which it came ([`to_wire`]).
 
 use super::limits::{MAX_FOLDER_LEVELS, MAX_FOLDER_NAME};
 use crate::types::utf7;
@@ -35,7 +50,7 @@ pub(crate) enum Space<'a> {
 /// Why a name was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NameError {
-    /// Not modified UTF-7 (RFC 3501 5.1.3).
+    /// Neither modified UTF-7 nor UTF-8.
     Encoding,
     /// Outside every namespace, too long, with too many levels, or with `/`, an empty component, or
     /// `..`.
@@ -43,10 +58,9 @@ pub(crate) enum NameError {
 }
 
 impl FolderName {
-    /// Reads a name as it came from the client: modified UTF-7, or raw under UTF8=ACCEPT.
+    /// Reads a name as it came from the client. `utf8`: UTF8=ACCEPT is on.
     pub(crate) fn from_wire(wire: &[u8], utf8: bool) -> Result<FolderName, NameError> {
-        let name =
-            if utf8 { wire.to_vec() } else { utf7::decode(wire).ok_or(NameError::Encoding)? };
+        let name = text_of_wire(wire, utf8).ok_or(NameError::Encoding)?;
         let mut folder = FolderName::from_disk(&name)?;
         folder.spelled = wire.to_vec();
         Ok(folder)
@@ -121,17 +135,29 @@ impl FolderName {
     }
 }
 
+/// The text of a name or a pattern as it came from the client, in UTF-8; `None` where it is in no
+/// encoding that a name may have. `utf8`: UTF8=ACCEPT is on.
+pub(crate) fn text_of_wire(wire: &[u8], utf8: bool) -> Option<Vec<u8>> {
+    if utf8 || !wire.is_ascii() {
+        std::str::from_utf8(wire).ok().map(|text| text.as_bytes().to_vec())
+    } else {
+        utf7::decode(wire)
+    }
+}
+
 /// The name of a control file or directory in the form for the wire: unchanged under UTF8=ACCEPT,
-/// else in modified UTF-7. `None` for a name that is not UTF-8: Courier ends the session there, and
-/// here the name is left out (STORAGE 4.3).
+/// else in modified UTF-7. `None` for a name that is not UTF-8, for which neither form has a
+/// spelling: Courier ends the session there, and here the name is left out (STORAGE 4.3).
 pub(crate) fn to_wire(name: &[u8], utf8: bool) -> Option<Vec<u8>> {
-    if utf8 { Some(name.to_vec()) } else { utf7::encode(name) }
+    let text = std::str::from_utf8(name).ok()?;
+    if utf8 { Some(text.as_bytes().to_vec()) } else { utf7::encode(name) }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn names_and_places() {
@@ -167,11 +193,72 @@ mod tests {
                 "{bad}"
             );
         }
-        assert_eq!(FolderName::from_wire(b"INBOX.a&b", false), Err(NameError::Encoding));
-        assert_eq!(FolderName::from_wire(b"INBOX.a&b", true).unwrap().space(), Space::Own(b"a&b"));
         let f = |wire: &[u8], utf8| FolderName::from_wire(wire, utf8).unwrap();
         assert_eq!(f(b"inbox.&AOk-", false), f("INBOX.\u{e9}".as_bytes(), true));
         assert_ne!(f(b"INBOX.A", false), f(b"INBOX.a", false));
+    }
+
+    #[test]
+    fn encodings() {
+        for (wire, utf8, text) in [
+            (&b"R&-D"[..], false, Some("R&D")),
+            (b"R&D", false, None),
+            (b"R&D", true, Some("R&D")),
+            (b"R&-D", true, Some("R&-D")),
+            ("R&D \u{e4}".as_bytes(), false, Some("R&D \u{e4}")),
+            ("R&-D \u{e4}".as_bytes(), false, Some("R&-D \u{e4}")),
+            (b"Entw&,A-rfe", false, Some("Entwrfe")),
+            (b"Entw\xfcrfe", false, None),
+            (b"Entw\xfcrfe", true, None),
+            (b"&AOQ*", false, None),
+            (b"&AOQ-*", false, Some("\u{e4}*")),
+        ] {
+            let shown = String::from_utf8_lossy(wire);
+            assert_eq!(text_of_wire(wire, utf8).as_deref(), text.map(str::as_bytes), "{shown}");
+            let named = FolderName::from_wire(&[b"INBOX.", wire].concat(), utf8);
+            match text {
+                Some(text) => assert_eq!(named.unwrap().space(), Space::Own(text.as_bytes())),
+                None => assert_eq!(named, Err(NameError::Encoding), "{shown}"),
+            }
+        }
+        assert_eq!(to_wire(b"\xfc", false), None);
+        assert_eq!(to_wire(b"\xfc", true), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever a client writes: what it names can be written back in both forms, and these
+        /// name the same.
+        #[test]
+        fn a_name_on_disk_has_a_spelling(wire in wire(), utf8: bool) {
+            if let Ok(folder) = FolderName::from_wire(&wire, utf8) {
+                let name = folder.as_bytes();
+                prop_assert!(std::str::from_utf8(name).is_ok());
+                for utf8 in [false, true] {
+                    let spelled = to_wire(name, utf8).unwrap();
+                    prop_assert!(utf8 || spelled.iter().all(|b| (b' '..=b'~').contains(b)));
+                    prop_assert_eq!(&FolderName::from_wire(&spelled, utf8).unwrap(), &folder);
+                }
+            }
+        }
+
+        /// 8-bit text is the same name with and without UTF8=ACCEPT.
+        #[test]
+        fn utf8_is_utf8(name in "INBOX\\.[a&\u{e4}\u{1f600}-]{0,9}\u{e9}") {
+            let named = |utf8| FolderName::from_wire(name.as_bytes(), utf8).unwrap();
+            prop_assert_eq!(named(false), named(true));
+        }
+    }
+
+    /// What a client may write: names, near names, and anything.
+    fn wire() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            "INBOX\\.[&,+A-Da-z0-9.\u{e4}\u{4e2d}/*%-]{0,12}".prop_map(String::into_bytes),
+            "INBOX\\.[a-c]{0,3}&[A-D2aOQ,+]{1,9}-[a-c&-]{0,4}".prop_map(String::into_bytes),
+            proptest::collection::vec(any::<u8>(), 0..12)
+                .prop_map(|bytes| [b"INBOX.", &*bytes].concat()),
+        ]
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
-/// The UTF-8 text of a name in modified UTF-7. `None` where it is malformed: a byte outside
-/// printable ASCII, an unclosed or badly padded shift, a lone surrogate. Superfluous encodings of
-/// ASCII are accepted, as Courier does.
+/// The UTF-8 text of a name in modified UTF-7. `None` where it is malformed: an 8-bit byte, a shift
+/// that is not closed or holds what is not base64, a lone surrogate.
+///
+/// Courier: superfluous encodings of ASCII are accepted, and bits at the end of a shift that make
+/// no whole UTF-16 unit are dropped. So PHP's `imap_utf7_encode`, which encodes bytes in place of
+/// UTF-16, finds the folders again that it has made with Courier (`Entw&,A-rfe`, `Entwrfe`).
 pub(crate) fn decode(wire: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(wire.len());
     let mut rest = wire;
@@ -48,10 +51,6 @@ fn decode_shift(shifted: &[u8], out: &mut Vec<u8>) -> Option<()> {
             have -= 16;
             units.push((bits >> have & 0xffff) as u16);
         }
-    }
-    // What is left over must be padding: fewer than six bits, all zero.
-    if have >= 6 || bits & ((1 << have) - 1) != 0 {
-        return None;
     }
     for c in char::decode_utf16(units) {
         let c = c.ok()?;
@@ -125,8 +124,19 @@ mod tests {
             assert_eq!(encode(utf8.as_bytes()).unwrap(), wire.as_bytes());
             assert_eq!(decode(wire.as_bytes()).unwrap(), utf8.as_bytes());
         }
-        assert_eq!(decode(b"&AGE-").unwrap(), b"a");
-        for bad in ["a&b", "&", "&&", "&2D0-", "&A-", "&AAA", "\u{e9}", "&AGF-", "&A!-"] {
+        // Superfluous, and with bits left over.
+        for (wire, utf8) in [
+            ("&AGE-", "a"),
+            ("&AGF-", "a"),
+            ("&AGFA-", "a"),
+            ("x&A-", "x"),
+            ("Entw&,A-rfe", "Entwrfe"),
+        ] {
+            assert_eq!(decode(wire.as_bytes()).unwrap(), utf8.as_bytes(), "{wire}");
+        }
+        for bad in
+            ["a&b", "&", "&&", "&&-", "&2D0-", "&AAA", "\u{e9}", "&A!-", "&AOQ&APY-", "&AOQ=-"]
+        {
             assert_eq!(decode(bad.as_bytes()), None, "{bad}");
         }
     }

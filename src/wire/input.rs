@@ -187,6 +187,7 @@ impl Io {
             text.push(b);
         }
         if std::str::from_utf8(&text).is_err() {
+            self.line.ill_formed = true;
             return Err(Error::Syntax);
         }
         Ok(Token::Quoted(text))
@@ -215,6 +216,11 @@ impl Io {
                 return Err(Error::Syntax);
             }
         }
+    }
+
+    /// Whether the syntax error of this line is a quoted string that is not UTF-8.
+    pub(crate) fn is_ill_formed(&self) -> bool {
+        self.line.ill_formed
     }
 
     /// Accepts the literal whose head was the last token: sends the continuation if the client

@@ -67,6 +67,8 @@ pub(super) struct Line {
     pub(crate) head: Head,
     /// Bytes of this command so far, literals included.
     pub(crate) bytes: usize,
+    /// A quoted string had 8-bit text that is not UTF-8.
+    pub(crate) ill_formed: bool,
 }
 
 /// What ended a wait.

@@ -8,7 +8,7 @@ use crate::response::access::{AclFailed, RightsInfo};
 use crate::session::{Error, Outcome, Result, Session, refusal};
 use crate::sys::{breath, fs};
 use crate::types::FolderName;
-use crate::types::folder::Space;
+use crate::types::folder::{Space, text_of_wire, to_wire};
 use crate::types::limits::MAX_ACL_PATTERNS;
 use crate::wire::Token;
 use crate::wire::input::Brackets;
@@ -36,14 +36,10 @@ pub(crate) struct Command(Option<Changes>);
 
 /// The folders, and what is done to the list of each.
 struct Changes {
-    /// Names or patterns, in UTF-8.
+    /// Names or patterns, in UTF-8. What is in no encoding that a name may have is left out.
     names: Vec<Vec<u8>>,
     are_patterns: bool,
     verb: Verb,
-}
-
-fn decoded(s: &Session, wire: Vec<u8>) -> Result<Vec<u8>> {
-    if s.utf8() { Ok(wire) } else { crate::types::utf7::decode(&wire).ok_or(Error::Syntax) }
 }
 
 /// One folder, or a list of LIST patterns; in UTF-8.
@@ -54,18 +50,20 @@ fn boxes(s: &mut Session) -> Result<(Vec<Vec<u8>>, bool)> {
     let token = s.io.token_as(Brackets::Text).map_err(invalid)?;
     if token != Token::Open {
         let text = s.io.text_of(token).map_err(invalid)?;
-        return Ok((vec![decoded(s, text)?], false));
+        return Ok((Vec::from_iter(text_of_wire(&text, s.utf8())), false));
     }
     let mut patterns = Vec::new();
+    let mut count = 0usize;
     loop {
         match s.io.token_as(Brackets::Text).map_err(invalid)? {
             Token::Close => return Ok((patterns, true)),
-            _ if patterns.len() >= MAX_ACL_PATTERNS => {
+            _ if count >= MAX_ACL_PATTERNS => {
                 return Outcome::bad("Too many mailboxes in one command.").refuse();
             }
             token => {
+                count += 1;
                 let text = s.io.text_of(token).map_err(invalid)?;
-                patterns.push(decoded(s, text)?);
+                patterns.extend(text_of_wire(&text, s.utf8()));
             }
         }
     }
@@ -124,7 +122,7 @@ fn edit(list: &mut Acl, verb: &Verb) -> Edited {
 
 /// Changes one folder; whether its list is sent after that.
 fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
-    let shown = crate::types::folder::to_wire(name.as_bytes(), s.utf8()).unwrap_or_default();
+    let shown = to_wire(name.as_bytes(), s.utf8()).unwrap_or_default();
     let name_on_wire = &*shown;
     let failed = |s: &mut Session, reason: &[u8]| s.send(&AclFailed { name: name_on_wire, reason });
     let rights_info = |s: &mut Session, identifier: &[u8], rights| {

@@ -28,7 +28,7 @@ pub(crate) fn getacl(
         .entries()
         .filter_map(|(identifier, rights)| Some((acl::to_rfc2086(identifier)?, rights)))
         .collect();
-    s.send(&Acl { name: &mailbox.0, entries: &entries });
+    s.send(&Acl { name: &mailbox.shown, entries: &entries });
     Ok(Outcome::ok("GETACL completed."))
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn listrights(
     } else {
         "\"\" a c d i l p r s w"
     };
-    s.send(&ListRights { name: &mailbox.0, identifier: &who, rights });
+    s.send(&ListRights { name: &mailbox.shown, identifier: &who, rights });
     Ok(Outcome::ok("LISTRIGHTS completed."))
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn myrights(
     (mailbox, []): (Mailbox, [Vec<u8>; 0]),
 ) -> Result<Outcome> {
     let (_, rights) = asked(s, &mailbox)?;
-    s.send(&MyRights { name: &mailbox.0, rights });
+    s.send(&MyRights { name: &mailbox.shown, rights });
     Ok(Outcome::ok("MYRIGHTS completed."))
 }
 

@@ -245,11 +245,21 @@ fn string(io: &mut Io) -> Result<Vec<u8>> {
 }
 
 /// `date`, quoted or not. RFC 3501 9: what is no date is outside the grammar (Courier: it matches
-/// nothing).
+/// nothing). A year of two digits is read as in mail (RFC 5322 4.3).
 fn day(io: &mut Io) -> Result<i64> {
     let token = io.token()?;
     let text = io.text_of(token)?;
-    date::parse_search(&text).ok_or(Error::Syntax)
+    date::parse_search(&with_century(text)).ok_or(Error::Syntax)
+}
+
+/// A date `14-Nov-23` as `14-Nov-2023`; others as they are.
+fn with_century(mut text: Vec<u8>) -> Vec<u8> {
+    if let [.., b'-', tens @ b'0'..=b'9', b'0'..=b'9'] = &*text {
+        let century: &[u8] = if *tens < b'5' { b"20" } else { b"19" };
+        let at = text.len().saturating_sub(2);
+        text.splice(at..at, century.iter().copied());
+    }
+    text
 }
 
 /// `number`

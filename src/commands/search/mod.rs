@@ -24,10 +24,11 @@ pub(super) use thread::{parse as parse_thread, run as run_thread};
 use crate::maildir;
 use crate::mime::charset;
 use crate::session::message::{self, Reader};
+use crate::session::refusal::PROTOCOL_ERROR;
 use crate::session::{Code, Outcome, Result, Selected, Session};
 use crate::sys::breath;
 use crate::types::{Flags, Seq, Uid};
-use crate::wire::Token;
+use crate::wire::{self, Token};
 use evaluate::Evaluation;
 use keys::Key;
 use mail::{Folder, Mail};
@@ -51,10 +52,21 @@ fn known_charset(label: &[u8]) -> Result<()> {
         .refuse()
 }
 
+/// `1*(SP search-key)` and the end of the line. `first` is a first token that was read already.
+///
+/// A quoted string that is not UTF-8 is refused by NO (Courier), where RFC 6855 3 has BAD: JavaMail
+/// writes Latin-1 there under UTF8=ACCEPT, and searches by itself after NO. After BAD it fails.
+fn search_keys(s: &mut Session, first: Option<Token>) -> Result<Key> {
+    keys::parse(&mut s.io, first).map_err(|e| match e {
+        wire::Error::Syntax if s.io.is_ill_formed() => Outcome::no(PROTOCOL_ERROR).into(),
+        e => e.into(),
+    })
+}
+
 /// `search-criteria` of SORT and THREAD: the character set is mandatory (RFC 5256 5).
 fn criteria(s: &mut Session) -> Result<Criteria> {
     let label = s.io.astring()?;
-    let key = keys::parse(&mut s.io, None)?;
+    let key = search_keys(s, None)?;
     Ok(Criteria { label, key })
 }
 

@@ -1,27 +1,34 @@
 //! SEARCH (RFC 3501 6.4.4, PROTOCOL 6.5).
 
-use super::{Criteria, find, keys, known_charset, send_renamed};
+use super::{Criteria, find, known_charset, search_keys, send_renamed};
 use crate::commands::Call;
 use crate::response::search::Numbers;
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::wire::input::Brackets;
 
+/// The character set of strings where none is named.
+const DEFAULT: &[u8] = b"UTF-8";
+
 /// `["CHARSET" SP astring] 1*(SP search-key)`
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Criteria> {
     let first = s.io.token_as(Brackets::Text)?;
     if !first.is("CHARSET") {
-        let key = keys::parse(&mut s.io, Some(first))?;
-        return Ok(Criteria { label: b"UTF-8".to_vec(), key });
+        let key = search_keys(s, Some(first))?;
+        return Ok(Criteria { label: DEFAULT.to_vec(), key });
     }
-    let label = s.io.astring()?;
+    let mut label = s.io.astring()?;
     // Courier judges the character set before the keys: a client need not send literals in one that
     // is of no use.
     if s.utf8() {
         // RFC 6855 3: "it SHOULD reject the command with a BAD response". Courier: NO.
         return Outcome::bad("CHARSET is not valid in UTF8 mode as per RFC 6855").refuse();
     }
+    if label.is_empty() {
+        // Courier: an empty name is none.
+        label = DEFAULT.to_vec();
+    }
     known_charset(&label)?;
-    let key = keys::parse(&mut s.io, None)?;
+    let key = search_keys(s, None)?;
     Ok(Criteria { label, key })
 }
 
