@@ -3,6 +3,7 @@
 use super::Call;
 use super::args::{self, Mailbox};
 use crate::session::{Outcome, Result, Session, refusal};
+use crate::types::FolderName;
 use crate::types::folder::Space;
 
 /// The old name and the new one.
@@ -37,7 +38,11 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, names: Names) -> Result<Outcome
     }
     s.require_create(&new, "RENAME")?;
     let Some(to) = s.location_of(&new) else { return no("Invalid new mailbox name") };
-    if s.selected.as_ref().is_some_and(|f| old.is_at_or_above(&f.folder.name)) {
+    // Courier: INBOX is not above the others here.
+    let moves = |open: &FolderName| {
+        if from.is_top() { old == *open } else { old.is_at_or_above(open) }
+    };
+    if s.selected.as_ref().is_some_and(|f| moves(&f.folder.name)) {
         return no("Can't RENAME the currently-open folder");
     }
     if from.at.root != to.at.root {

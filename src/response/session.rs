@@ -39,8 +39,8 @@ impl Untagged for Id<'_> {
 }
 
 /// `NAMESPACE` (RFC 2342): always Courier's three. Courier has `#shared.` and `shared.` both among
-/// the shared ones. Ruby's net-imap before 0.3.5 fails where there are two of a kind; and what is in
-/// `#shared.` are the folders of other users.
+/// the shared ones, and older releases of Ruby's net-imap fail where there are two of a kind. What is
+/// in `#shared.` are the folders of other users.
 pub(crate) struct Namespace;
 
 impl Untagged for Namespace {
