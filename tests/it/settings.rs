@@ -104,7 +104,12 @@ const CASES: &[Case] = &[
     ),
     case("PROTOCOL", [None, Some("SMAP1")], ""),
     case_with("SENDMAIL", [Some("/bin/false"), Some("%MAILER")], &[("OUTBOX", ".Outbox")], APPEND),
-    case("SMAP_CAPABILITY", [None, Some("SMAP1")], "a CAPABILITY\r\n"),
+    case_with(
+        "SMAP_CAPABILITY",
+        [None, Some("SMAP1")],
+        &[("IMAP_KEYWORDS", "1")],
+        "a CAPABILITY\r\n",
+    ),
     case_with("TCPREMOTEIP", [Some("192.0.2.1"), Some("192.0.2.2")], LOGIN, ""),
     case_with("TCPREMOTEPORT", [Some("1"), Some("2")], LOGIN, ""),
     case_with("TLS_EXTERNAL", [None, Some("yes")], &[("IMAP_TLS", "1")], "a CAPABILITY\r\n"),
