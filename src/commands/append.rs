@@ -87,7 +87,9 @@ fn check(s: &mut Session, a: &Message) -> Result<(Folder, Rights)> {
     if s.selected.as_ref().is_some_and(|f| f.read_only && f.folder.name == folder.name) {
         return Outcome::no("Current box is selected READ-ONLY.").refuse();
     }
-    if quota::is_counted(a.list.clone().limited_to(rights).flags) {
+    let list = a.list.clone().limited_to(rights);
+    s.must_take_keywords(&folder, &list.keywords, NOT_STORED)?;
+    if quota::is_counted(list.flags) {
         // CRs are not stored: of a text with CRLF at the end of each line, half is left at least.
         // What does not fit even so is not asked for.
         s.must_fit(&folder, a.length / 2, Action::Append)?;

@@ -4,7 +4,7 @@ use super::Call;
 use super::args::{self, Mailbox, Span};
 use super::flags::FlagList;
 use crate::maildir::quota::{self, Action};
-use crate::maildir::{self, change, deliver::Delivery};
+use crate::maildir::{self, Snapshot, change, deliver::Delivery};
 use crate::response::session::InvalidNumber;
 use crate::session::access::Missing;
 use crate::session::delivery::Delivered;
@@ -83,6 +83,13 @@ fn sources(s: &mut Session, selected: &mut Selected, spans: Vec<Span>) -> Result
         }
     }
     Ok(sources)
+}
+
+/// The keywords that come with the messages.
+fn keywords_of(sources: &[Source], selected: &Selected) -> Vec<Vec<u8>> {
+    let Snapshot { messages, keywords, .. } = &selected.snapshot;
+    let names = keywords.names_in(sources.iter().map(|source| messages.keywords(source.index)));
+    names.into_iter().map(<[u8]>::to_vec).collect()
 }
 
 /// A COPY on its way: the session, the open folder, the folder that gets the messages.
@@ -238,6 +245,9 @@ pub(crate) fn run(
     let multiple = s.outbox.as_ref().is_some_and(|outbox| outbox.multiple);
     if outbox && sources.len() > 1 && !multiple {
         return Outcome::no("[ALERT] Only one message may be sent at a time.").refuse();
+    }
+    if rights.has(b'w') {
+        s.must_take_keywords(&to, &keywords_of(&sources, selected), NOT_COPIED)?;
     }
     let (validity, to) = Copying { s, selected, to, rights }.copy_all(&sources, outbox)?;
     let from: Vec<Uid> = sources.iter().map(|source| source.uid).collect();

@@ -5,13 +5,12 @@ use super::args::{self, Span};
 use super::flags::{self, FlagList};
 use crate::maildir::change::{self, Edit};
 use crate::maildir::change_keywords::{KeywordEdit, store_keywords};
-use crate::maildir::{self, KeywordMode};
+use crate::maildir::{self, KeywordMode, keyword_limit};
 use crate::response::session::InvalidNumber;
-use crate::session::refusal::{TOO_MANY_KEYWORDS, vanished};
-use crate::session::{Code, Error, Outcome, Result, Selected, Session};
+use crate::session::refusal::vanished;
+use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::breath;
 use crate::types::Operation;
-use crate::types::limits::MAX_FOLDER_KEYWORDS;
 use crate::wire::Set;
 
 /// The messages, and what is done with which flags.
@@ -151,21 +150,6 @@ impl Storing<'_> {
     }
 }
 
-/// Refuses keywords that are new to the folder, if it has as many as it may have.
-fn check_folder(selected: &Selected, change: &Change) -> Result<()> {
-    let table = &selected.snapshot.keywords;
-    let new = change.list.keywords.iter().filter(|name| table.find(name).is_none()).count();
-    if change.operation == Operation::Remove
-        || new == 0
-        || table.names().count().saturating_add(new) <= MAX_FOLDER_KEYWORDS
-        // The table still has those that no message has any more.
-        || selected.used_keywords().len().saturating_add(new) <= MAX_FOLDER_KEYWORDS
-    {
-        return Ok(());
-    }
-    Outcome::no(TOO_MANY_KEYWORDS).with_code(Code::Limit).refuse()
-}
-
 /// Changes the messages one by one. A STORE that fails has changed and told those that it could.
 pub(crate) fn run(
     s: &mut Session,
@@ -175,7 +159,10 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     let spans = args::spans(&change.set, call.uid, &selected.snapshot.messages);
     if selected.rights.has(b'w') {
-        check_folder(selected, &change)?;
+        if change.operation != Operation::Remove {
+            keyword_limit::check_snapshot(&selected.snapshot, &change.list.keywords)
+                .map_err(|e| s.store_error(e, CANNOT))?;
+        }
         selected.announce_keywords(s, &change.list.keywords);
     }
     let by_uid = call.uid;

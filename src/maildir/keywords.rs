@@ -143,6 +143,23 @@ pub(super) fn read(
     }
 }
 
+/// The keywords that a folder has, and perhaps some that no message has any more: those of the list
+/// and of what is not merged yet.
+pub(super) fn all_names(store: &Store, dir: &Entered) -> KeywordTable {
+    let (messages, index) = (Messages::default(), OnceCell::new());
+    let mut reading = Reading::new(store, dir, &messages, &index);
+    let done = reading.read_all();
+    if let (Ok(()), Ok(here)) = (done, dir.keywords()) {
+        // No message is known here. What has a period is in the list.
+        let names = std::mem::take(&mut reading.unknown);
+        for name in names.iter().filter(|name| !name.starts_with(b".")) {
+            // One that is gone is in the list by now, or its message is gone.
+            let _ = reading.read_file(here, name);
+        }
+    }
+    reading.keywords.table
+}
+
 /// A file of a known message.
 struct MessageFile {
     message: usize,

@@ -20,6 +20,7 @@ pub(crate) mod folders;
 mod follow;
 mod host;
 mod index;
+pub(crate) mod keyword_limit;
 mod keywords;
 pub(crate) mod list;
 mod lock;

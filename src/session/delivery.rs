@@ -7,7 +7,7 @@ use super::reply::{Outcome, Result};
 use super::{Selected, Session};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::quota::{self, Action, Quota};
-use crate::maildir::{Mode, scan};
+use crate::maildir::{Mode, keyword_limit, scan};
 use crate::types::{Uid, UidValidity};
 use std::fs::File;
 use std::path::Path;
@@ -53,6 +53,22 @@ impl Session {
             return Ok(());
         }
         self.quota_of(folder).check(size, 1, action).map_err(|_| Outcome::no(OVER_QUOTA).into())
+    }
+
+    /// Refuses keywords for which a folder has no room, before messages with them come into it.
+    pub(crate) fn must_take_keywords(
+        &self,
+        folder: &Folder,
+        keywords: &[Vec<u8>],
+        refusal: NotDelivered,
+    ) -> Result<()> {
+        if keywords.is_empty() {
+            return Ok(());
+        }
+        folder
+            .enter_delivery()
+            .and_then(|dir| keyword_limit::check_folder(&self.store, &dir, keywords))
+            .map_err(|e| self.not_delivered_to(folder, e, refusal))
     }
 
     /// Takes back what was charged for messages that then did not come.

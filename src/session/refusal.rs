@@ -20,7 +20,7 @@ pub(crate) const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
 pub(crate) const PROTOCOL_ERROR: &str = "Error in IMAP command received by server.";
 
 /// The refusal of keywords that a folder or a message has no room for.
-pub(crate) const TOO_MANY_KEYWORDS: &str = "Too many keywords.";
+const TOO_MANY_KEYWORDS: &str = "Too many keywords.";
 
 /// The refusal of a folder that cannot be scanned.
 pub(crate) const CANNOT_OPEN: &str = "Unable to open this mailbox.";

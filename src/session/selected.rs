@@ -10,7 +10,7 @@ use crate::maildir::{self, Messages, Mode, Snapshot};
 use crate::response::fetch::{FlagsChanged, MessageFlags};
 use crate::response::mailbox::{self, Exists, Expunge, FolderCode, PermanentFlags, Recent};
 use crate::sys::fs;
-use crate::types::{FolderName, Rights, Seq, SetId, Uid};
+use crate::types::{FolderName, Rights, Seq, Uid};
 use std::collections::HashSet;
 use std::io;
 
@@ -90,22 +90,8 @@ impl Selected {
     }
 
     /// Keywords that messages have, in the order of the folder's table.
-    pub(crate) fn used_keywords(&self) -> Vec<Vec<u8>> {
-        let Snapshot { messages, keywords, .. } = &self.snapshot;
-        let mut sets: HashSet<SetId> = HashSet::new();
-        let mut last = SetId::EMPTY;
-        for i in 0..messages.len() {
-            let set = messages.keywords(i);
-            if set != last {
-                last = set;
-                sets.insert(set);
-            }
-        }
-        let mut numbers: Vec<u32> =
-            sets.iter().flat_map(|set| keywords.members(*set)).copied().collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers.iter().filter_map(|n| keywords.name(*n)).map(<[u8]>::to_vec).collect()
+    fn used_keywords(&self) -> Vec<Vec<u8>> {
+        self.snapshot.used_keywords().into_iter().map(<[u8]>::to_vec).collect()
     }
 
     /// Whether a keyword was announced.

@@ -2,7 +2,7 @@
 //! message.
 
 use super::limits::MAX_READ_KEYWORDS;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// Which set of keywords a message has; index into its folder's [`KeywordTable`]. Zero is the empty
@@ -105,6 +105,23 @@ impl KeywordTable {
         self.members(set).iter().filter_map(|n| self.name(*n))
     }
 
+    /// The names in any of these sets, each once, in the order of the table.
+    pub(crate) fn names_in(&self, sets: impl IntoIterator<Item = SetId>) -> Vec<&[u8]> {
+        let mut different: HashSet<SetId> = HashSet::new();
+        let mut last = SetId::EMPTY;
+        for set in sets {
+            if set != last {
+                last = set;
+                different.insert(set);
+            }
+        }
+        let mut numbers: Vec<u32> =
+            different.iter().flat_map(|set| self.members(*set)).copied().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.iter().filter_map(|n| self.name(*n)).collect()
+    }
+
     /// Whether a set has the keyword of this number.
     pub(crate) fn contains(&self, set: SetId, number: u32) -> bool {
         self.members(set).binary_search(&number).is_ok()
@@ -142,6 +159,8 @@ mod tests {
         let b = t.set_of([&b"$forwarded"[..], b"WORK", b"work"]);
         assert_eq!(a, b);
         assert_eq!(t.names_of(a).collect::<Vec<_>>(), [&b"Work"[..], b"$Forwarded"]);
+        let c = t.set_of([&b"new"[..], b"Work"]);
+        assert_eq!(t.names_in([c, a, a]), [&b"Work"[..], b"$Forwarded", b"new"]);
         assert!(t.set(vec![]).is_empty());
         assert!(t.contains(a, t.find(b"work").unwrap()));
     }

@@ -27,8 +27,8 @@ pub(crate) const MAX_KEYWORD: usize = 100;
 /// Keywords in one command and of one message: together they fit a few blocks of the disk, which no
 /// quota counts.
 pub(crate) const MAX_KEYWORDS: usize = 100;
-/// Keywords that messages of one folder have, for a STORE to add another: FLAGS announces all of
-/// them with each change.
+/// Keywords that messages of one folder have, for STORE, APPEND or COPY to add another: FLAGS
+/// announces all of them with each change.
 pub(crate) const MAX_FOLDER_KEYWORDS: usize = 1000;
 /// Keywords, and different sets of them, that are read from one folder's files.
 pub(crate) const MAX_READ_KEYWORDS: usize = 100_000;
@@ -86,7 +86,7 @@ pub(crate) const ALL: &[(&str, usize)] = &[
     ("patterns in an ACL command", MAX_ACL_PATTERNS),
     ("bytes of a keyword", MAX_KEYWORD),
     ("keywords in a command, and of a message", MAX_KEYWORDS),
-    ("keywords of a folder, set by STORE", MAX_FOLDER_KEYWORDS),
+    ("keywords of a folder, for a client to add more", MAX_FOLDER_KEYWORDS),
     ("keywords of a folder, as far as they are read", MAX_READ_KEYWORDS),
     ("bytes of a folder name", MAX_FOLDER_NAME),
     ("levels of a folder name", MAX_FOLDER_LEVELS),

@@ -127,6 +127,42 @@ fn a_folder_full_of_keywords() {
     s.cmd("STORE 11 FLAGS.SILENT (more)").ok("STORE completed.");
 }
 
+/// Neither by APPEND, which does not ask for the message, nor by COPY, which then copies nothing.
+#[test]
+fn a_full_folder_gets_no_new_keyword() {
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.full");
+    fs::create_dir(maildir.path().join(".full/courierimapkeywords")).unwrap();
+    for n in 0..10 {
+        let words = words(100).replace('w', &format!("w{n}")).replace(' ', "\n");
+        maildir.write(&format!(".full/cur/2000.{n}:2,"), b"Subject: a\n\nbody\n");
+        maildir.write(&format!(".full/courierimapkeywords/2000.{n}"), words.as_bytes());
+    }
+    maildir.write("cur/1000.a:2,", b"Subject: a\n\nbody\n");
+    maildir.write("cur/1001.b:2,", b"Subject: b\n\nbody\n");
+    let mut s = session(&maildir);
+    // The files of single messages, then the list.
+    for is_merged in [false, true] {
+        if is_merged {
+            s.cmd("SELECT INBOX.full").has("* 10 EXISTS");
+        }
+        s.cmd("SELECT INBOX").has("* 2 EXISTS");
+        s.cmd("STORE 1 FLAGS.SILENT (more)").ok("STORE completed.");
+        s.cmd("STORE 2 FLAGS.SILENT (0W1)").ok("STORE completed.");
+        s.cmd("COPY 1:2 INBOX.full").no("[LIMIT] Too many keywords.");
+        s.cmd("APPEND INBOX.full (more) {1000}").no("[LIMIT] Too many keywords.");
+        assert_eq!(maildir.files_in(".full/cur").len(), 10);
+    }
+    // What it has already may come.
+    s.cmd("COPY 2 INBOX.full").says("OK ");
+    s.cmd_literal("APPEND INBOX.full (63w9)", b"Subject: c\n\nbody\n", "").says("OK ");
+    // Those of a message that is gone do not count.
+    fs::remove_file(maildir.path().join(".full/cur/2000.5:2,")).unwrap();
+    s.cmd("COPY 1 INBOX.full").says("OK ");
+    s.cmd("SELECT INBOX.full").has("* 12 EXISTS");
+    s.cmd("SEARCH KEYWORD more").has("* SEARCH 12");
+}
+
 #[test]
 fn subscriptions_without_end() {
     let maildir = Maildir::new();

@@ -36,6 +36,11 @@ pub(super) struct Proof {
 }
 
 impl Snapshot {
+    /// Keywords that messages have, in the order of the table.
+    pub(crate) fn used_keywords(&self) -> Vec<&[u8]> {
+        self.keywords.names_in((0..self.messages.len()).map(|i| self.messages.keywords(i)))
+    }
+
     /// Whether the UIDs are on disk. If not, they hold until the folder is left, and the next
     /// selection begins anew.
     pub(crate) fn is_saved(&self) -> bool {
