@@ -21,9 +21,13 @@ fn play(scene: &Scene) {
     }
     let calls = scene.calls();
     let mut wrong = String::new();
-    for row in scene.rows {
-        for error in row.errors.iter().flat_map(|errors| errors.split(' ')) {
-            if let Err(how) = play_row(scene, row, error, &calls) {
+    let errors = |row: &'static Row| row.errors.iter().flat_map(|errors| errors.split(' '));
+    let cases = scene.rows.iter().flat_map(|row| errors(row).map(move |error| (row, error)));
+    let cases: Vec<_> = cases.collect();
+    // Sessions that poll need seconds, so they run side by side.
+    for cases in cases.chunks(if scene.idles() { 8 } else { 1 }) {
+        for ((row, error), played) in cases.iter().zip(play_at_once(scene, cases, &calls)) {
+            if let Err(how) = played {
                 let _ = writeln!(wrong, "\n=== {}: {} {error}\n{how}", scene.command, row.call);
             }
         }
@@ -31,7 +35,22 @@ fn play(scene: &Scene) {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Plays one row. An error says what was not as it should be.
+/// Plays some rows, each for one error, side by side.
+fn play_at_once(
+    scene: &Scene,
+    cases: &[(&Row, &str)],
+    calls: &[trace::Call],
+) -> Vec<Result<(), String>> {
+    std::thread::scope(|scope| {
+        let sessions: Vec<_> = cases
+            .iter()
+            .map(|(row, error)| scope.spawn(move || play_row(scene, row, error, calls)))
+            .collect();
+        sessions.into_iter().map(|session| session.join().unwrap()).collect()
+    })
+}
+
+/// Plays one row for one error. An error says what was not as it should be.
 fn play_row(scene: &Scene, row: &Row, error: &str, calls: &[trace::Call]) -> Result<(), String> {
     let target = trace::Target::parse(row.call);
     let refused = Refused::of(&target, error, calls)?;
@@ -71,4 +90,5 @@ scenes! {
     quota: QUOTA;
     search: SEARCH;
     careful: CAREFUL;
+    idle: IDLE;
 }

@@ -4,8 +4,9 @@ use super::trace::{self, Call, Target};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 use support::programs::strace;
-use support::{Maildir, Reply, Session, postrider};
+use support::{Maildir, PATIENCE, Reply, Session, postrider};
 
 /// A command, and what becomes of it when a system call is refused.
 pub(super) struct Scene {
@@ -15,7 +16,7 @@ pub(super) struct Scene {
     pub(super) env: &'static [(&'static str, &'static str)],
     /// Commands before it, one a line; `stir cur`: another program changes that directory.
     pub(super) before: &'static str,
-    /// The command; a literal follows its length.
+    /// The command; a literal follows its length. During IDLE [`ARRIVES`] comes into INBOX.
     pub(super) command: &'static str,
     /// What it is told and leaves on disk if nothing is refused.
     pub(super) told: &'static str,
@@ -43,6 +44,8 @@ pub(super) struct Row {
 
 /// What a message holds here.
 const MESSAGE: &str = "Subject: x\n\ntext\n";
+/// A message that comes during IDLE.
+const ARRIVES: &str = "1004.x";
 /// A list of rights, so that none is made.
 const ACL: &str = "owner aceilrstwx\nadministrators aceilrstwx\n";
 
@@ -161,6 +164,11 @@ pub(super) struct Played {
 }
 
 impl Scene {
+    /// Whether the command is IDLE.
+    pub(super) fn idles(&self) -> bool {
+        self.command == "IDLE"
+    }
+
     /// The calls of a session that is refused nothing.
     pub(super) fn calls(&self) -> Vec<Call> {
         let played = self.run(&Refused::Nothing);
@@ -188,6 +196,10 @@ impl Scene {
 
     fn run(&self, refused: &Refused) -> Played {
         let maildir = maildir(self.files);
+        if self.idles() {
+            // SELECT finds a settled folder, so IDLE scans it only when something arrives.
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let trace = maildir.home().join("trace");
         let ours = postrider();
         let options = refused.options(maildir.path());
@@ -204,7 +216,11 @@ impl Scene {
         }
         let before = files(&maildir);
         s.send(format!("cmd {}\r\n", self.command).as_bytes());
-        let reply = s.finish("cmd");
+        let mut reply = s.finish("cmd");
+        if self.idles() {
+            maildir.deliver("INBOX", ARRIVES, MESSAGE.as_bytes());
+            idle(&mut s, &mut reply);
+        }
         let after = files(&maildir);
         let mut broken = Vec::new();
         look_after(&mut s, &mut broken);
@@ -225,6 +241,17 @@ fn stir(directory: &Path) {
     let file = directory.join(".stirred");
     fs::write(&file, "").unwrap();
     fs::remove_file(&file).unwrap();
+}
+
+/// The client idles until it is told of a message that has arrived.
+fn idle(s: &mut Session, reply: &mut Reply) {
+    while !reply.last().ends_with(b" FETCH (FLAGS (\\Recent))")
+        && let Some(response) = s.response(PATIENCE)
+    {
+        reply.responses.push(response);
+    }
+    s.send(b"DONE\r\n");
+    reply.responses.extend(s.finish("cmd").responses);
 }
 
 /// What is there: directories, files with what they hold, and the next UIDs. Names are the same

@@ -508,3 +508,39 @@ pub(super) const CAREFUL: Scene = Scene {
         row("link courierimapkeywords/1001.x", &[NEVER, "EMLINK EXDEV", UNKNOWN], DONE, SILENT, DONE),
     ],
 };
+
+/// Without the kernel's notification the times of the directories tell of it.
+const POLLED: &str = "+ entering idle mode | * 4 EXISTS | * 1 RECENT | * 4 FETCH (FLAGS (\\Recent)) | OK IDLE completed";
+
+#[rustfmt::skip]
+pub(super) const IDLE: Scene = Scene {
+    files: &[],
+    env: &[("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS IDLE"), ("IMAP_IDLE_TIMEOUT", "3600")],
+    before: "SELECT INBOX",
+    command: "IDLE",
+    told: "+ entering ENHANCED idle mode | * 4 EXISTS | * 1 RECENT | * 4 FETCH (FLAGS (\\Recent)) | OK IDLE completed",
+    disk: "+UIDNEXT=5 +cur/1004.x:2,",
+    rows: &[
+        // What is about the folder, others log.
+        row("inotify", &["ENFILE", BROKEN], POLLED, "alice: inotify", DONE),
+        row("inotify", &[NEVER], POLLED, SILENT, DONE),
+        row("watch", &["EDQUOT", BROKEN], POLLED, "alice: inotify", DONE),
+        row("watch", &[NEVER], POLLED, SILENT, DONE),
+        row("watch #4", &["ENOSPC"], POLLED, "alice: inotify", DONE),
+        // The times before the watch.
+        row("open .", &[BROKEN, STALE], DONE, SILENT, DONE),
+        row("open cur", &[BROKEN, STALE], DONE, SILENT, DONE),
+        // To watch.
+        row("open . #2", &[BROKEN, FEW], POLLED, "alice: inotify", DONE),
+        row("open . #2", &[STALE], DONE, SILENT, DONE),
+        // The times after it.
+        row("open . #3", &[BROKEN], POLLED, SILENT, DONE),
+        // To scan.
+        row("open . #4", &[BROKEN, FEW], DONE, "opening .", DONE),
+        // To scan what has arrived.
+        row("getdents new", &[BROKEN], DONE, "./new", DONE),
+        row("getdents cur", &[BROKEN], DONE, "reading ./cur", DONE),
+        row("open tmp/NEW_courierlock", &["ENOSPC"], DONE, "./tmp", DONE),
+        row("rename cur/1004.x:2,", &["ENOSPC"], DONE, "./new", DONE),
+    ],
+};
