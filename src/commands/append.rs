@@ -172,9 +172,10 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
     }
     let list = a.list.limited_to(rights);
     let cost = (writer.delivery.size(), u64::from(quota::is_counted(list.flags)));
-    s.charge(&folder, cost, Action::Append)?;
+    let charge = s.charge(&folder, cost, Action::Append)?;
     let eight_bit = writer.eight_bit_header && !a.utf8;
     let Writer { mut delivery, .. } = writer;
+    delivery.charge.clone_from(&charge);
     let finished = delivery
         .finish(&s.store, list.flags, list.keywords, a.date)
         .map_err(|e| s.not_delivered_to(&folder, e, NOT_STORED));
@@ -197,7 +198,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Message) -> Result<Outcome> 
     let (validity, uids) = match delivered {
         Ok(done) => done,
         Err(e) => {
-            s.refund(&folder, cost);
+            s.refund(&folder, charge.as_deref());
             return Err(e);
         }
     };

@@ -170,19 +170,20 @@ impl Copying<'_> {
         // What the names promise is charged before anything is written. What is then found may have
         // another size or other flags.
         let messages = &self.selected.snapshot.messages;
-        let mut charged =
-            sum(sources.iter().map(|source| (source.size, messages.flags(source.index))));
-        self.s.charge(&self.to, charged, Action::Copy)?;
-        let copied = self.prepare_all(sources, outbox).and_then(|deliveries| {
+        let due = sum(sources.iter().map(|source| (source.size, messages.flags(source.index))));
+        let mut charge = self.s.charge(&self.to, due, Action::Copy)?;
+        let copied = self.prepare_all(sources, outbox).and_then(|mut deliveries| {
             let cost = sum(deliveries.iter().map(|delivery| (delivery.size(), delivery.flags())));
-            if cost != charged {
-                self.s.refund(&self.to, std::mem::take(&mut charged));
-                self.s.charge(&self.to, cost, Action::Copy)?;
-                charged = cost;
+            if cost != due {
+                self.s.refund(&self.to, charge.take().as_deref());
+                charge = self.s.charge(&self.to, cost, Action::Copy)?;
+            }
+            if let Some(first) = deliveries.first_mut() {
+                first.charge.clone_from(&charge);
             }
             self.s.deliver(Some(&mut *self.selected), &self.to, deliveries, NOT_COPIED)
         });
-        copied.inspect_err(|_| self.s.refund(&self.to, charged))
+        copied.inspect_err(|_| self.s.refund(&self.to, charge.as_deref()))
     }
 }
 

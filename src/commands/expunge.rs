@@ -4,6 +4,7 @@
 use super::Call;
 use super::args::{self, Span};
 use crate::maildir::change::Trash;
+use crate::maildir::quota::Charge;
 use crate::maildir::second_names::SecondNames;
 use crate::maildir::{self, change, quota};
 use crate::session::{Outcome, Result, Selected, Session};
@@ -46,7 +47,7 @@ pub(crate) fn remove_deleted(
 fn remove(s: &mut Session, selected: &mut Selected, index: usize, ways: &mut Ways) -> Result<()> {
     let Some(uid) = selected.snapshot.messages.uid(index) else { return Ok(()) };
     let goes_to_trash = s.goes_to_trash(selected, uid);
-    let size = if goes_to_trash { size_in_trash(s, selected, index) } else { None };
+    let charge = if goes_to_trash { charge_in_trash(s, selected, index) } else { None };
     let messages = &mut selected.snapshot.messages;
     let removed = selected.folder.enter().and_then(|dir| {
         if goes_to_trash {
@@ -77,21 +78,25 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize, ways: &mut Way
         }
         log::info!("{line}");
     }
-    if let Some(size) = size {
-        s.quota().add(size, 1);
+    if let Some(charge) = charge {
+        s.quota().settle(&charge);
     }
     Ok(())
 }
 
 /// What a message will take of the quota once it is in the trash; `None` for nothing. There it is
 /// \Deleted no longer, and a folder that is not called Trash counts (STORAGE 7.3).
-fn size_in_trash(s: &Session, selected: &Selected, index: usize) -> Option<u64> {
+fn charge_in_trash(s: &Session, selected: &Selected, index: usize) -> Option<Charge> {
     if !quota::is_counted_folder(&s.trash) || !s.quota().is_kept() {
         return None;
     }
     let name = selected.snapshot.messages.file_name(index);
-    quota::size_in_name(&name)
-        .or_else(|| selected.folder.enter().ok()?.stat_message(&name).ok().map(|stat| stat.len()))
+    let size = quota::size_in_name(&name).or_else(|| {
+        selected.folder.enter().ok()?.stat_message(&name).ok().map(|stat| stat.len())
+    })?;
+    let charge = s.quota().begin()?;
+    charge.add(size, 1);
+    Some(charge)
 }
 
 /// `UID EXPUNGE SP sequence-set`, or no arguments.

@@ -5,7 +5,7 @@
 use super::follow::with_current_name;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
-use super::quota::{self, Action, Quota};
+use super::quota::{self, Action, Charge, Exceeded, Quota};
 use super::second_names::{SecondNames, is_same_file};
 use super::{Dir, Entered, Error, Store, make_folder, renamed, shared_link};
 use crate::sys::directory::Directory;
@@ -75,21 +75,28 @@ impl<'a> Edit<'a> {
         Edit { quota, ..self }
     }
 
-    /// The quota and the message's size, if the message begins or ceases to count by this change.
-    /// An error if the file is not there: nothing is charged for a file that is missing, and
-    /// nothing is done to a file without a charge.
+    /// Charges the quota, if the message begins or ceases to count by this change; `Exceeded` if it
+    /// does not fit. An error if the file is not there: nothing is charged for a file that is
+    /// missing, and nothing is done to a file without a charge.
     fn charge(
         &self,
         old: Flags,
         new: Flags,
         (cur, name): (&Directory, &[u8]),
-    ) -> io::Result<Option<(&'a Quota<'a>, u64)>> {
-        let changes = |quota: &&Quota<'_>| {
-            quota::is_counted(old) != quota::is_counted(new) && quota.is_kept()
-        };
-        let Some(quota) = self.quota.filter(changes) else { return Ok(None) };
+    ) -> io::Result<Result<Option<Charge>, Exceeded>> {
+        let counts = quota::is_counted(new);
+        let changes = |quota: &&Quota<'_>| quota::is_counted(old) != counts && quota.is_kept();
+        let Some(quota) = self.quota.filter(changes) else { return Ok(Ok(None)) };
         let found = cur.stat(name)?.len();
-        Ok(Some((quota, quota::size_in_name(name).unwrap_or(found))))
+        let size = quota::size_in_name(name).unwrap_or(found);
+        if counts {
+            return Ok(quota.check_and_add(size, 1, Action::Store));
+        }
+        let charge = quota.begin();
+        if let Some(charge) = &charge {
+            charge.subtract(size, 1);
+        }
+        Ok(Ok(charge))
     }
 }
 
@@ -116,14 +123,10 @@ pub(crate) fn store_flags(
             return Ok(flags);
         }
         let target = names::with_flags(names::base(name), flags);
-        let charge = edit.charge(old, flags, (cur, name))?;
-        let will_count = quota::is_counted(flags);
-        if let Some((quota, size)) = charge.filter(|_| will_count)
-            && quota.check_and_add(size, 1, Action::Store).is_err()
-        {
+        let Ok(charge) = edit.charge(old, flags, (cur, name))? else {
             is_over_quota = true;
             return Ok(old);
-        }
+        };
         // Only one session can rename a message from one name to another, so each change is
         // accounted for once.
         let renamed = match cur.rename_within(name, &target) {
@@ -136,8 +139,11 @@ pub(crate) fn store_flags(
             }
             renamed => renamed,
         };
-        if let Some((quota, size)) = charge.filter(|_| renamed.is_ok() != will_count) {
-            quota.subtract(size, 1);
+        if let (Some(quota), Some(charge)) = (edit.quota, charge) {
+            match renamed {
+                Ok(()) => quota.settle(&charge),
+                Err(_) => quota.cancel(&charge),
+            }
         }
         renamed?;
         messages.set_file_name(i, &target);

@@ -2,6 +2,7 @@
 //! `cur` by the scan that gives it its UID (STORAGE 1.2). What is not delivered is removed.
 
 use super::names::{self, Stem};
+use super::quota::Charge;
 use super::temporary::{TemporaryFile, with_new_name};
 use super::{Entered, Error, Store, write_keywords};
 use crate::sys::stat::Stat;
@@ -9,6 +10,7 @@ use crate::sys::{fs, user};
 use crate::types::Flags;
 use std::fs::File;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 /// A message that is being delivered.
 pub(crate) struct Delivery {
@@ -21,6 +23,8 @@ pub(crate) struct Delivery {
     keywords: Vec<Vec<u8>>,
     /// The device and inode of the file, for its name.
     inode: (u64, u64),
+    /// What the quota was charged for it, or for it and those that are delivered after it.
+    pub(crate) charge: Option<Rc<Charge>>,
 }
 
 /// How many bytes are written at once.
@@ -55,6 +59,7 @@ impl Delivery {
             flags: Flags::empty(),
             keywords: Vec::new(),
             inode: stat.inode(),
+            charge: None,
         }
     }
 

@@ -2,25 +2,35 @@
 //! delivery agent appends (STORAGE 7). There is no lock: each difference is one write, and whoever
 //! doubts the sum counts the Maildir and replaces the file.
 
-use super::error::is_missing;
+mod charge;
+mod size_file;
+
 pub(crate) use super::quota_limits::QuotaLimits;
 use super::temporary::TemporaryFile;
 use super::{Config, folder_names};
 use crate::sys::directory::Directory;
 use crate::sys::{breath, clock, dir, fs};
 use crate::types::Flags;
-use std::fs::File;
+pub(crate) use charge::Charge;
+use size_file::{MAX_FILE, NAME, SizeFile, line, signed_size};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
-const FILE: &[u8] = b"maildirsize";
-/// The size in bytes from which the file is not read, but replaced by a new count.
-const MAX_FILE: usize = 5120;
 /// A message is refused only by a sum that is younger than this, in seconds, and from one line.
 const MAX_SUM_AGE: i64 = 15 * 60;
 /// How often the Maildir is counted again because mail came in during the count.
 const MAX_COUNTS: u32 = 5;
+
+/// To this size a file is filled whose sum may be wrong: some more differences, and the Maildir is
+/// counted again.
+const FULL_SOON: usize = MAX_FILE - 400;
+/// A tick of the kernel's clock of file times, and how many are waited for.
+const TICK: Duration = Duration::from_millis(4);
+const MAX_TICKS: u32 = 5;
+/// How far a file system may cut a time, in nanoseconds.
+const PRECISION: i128 = 1_000_000;
 
 /// What GETQUOTA shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,60 +66,6 @@ pub(crate) struct Quota<'a> {
     config: &'a Config,
 }
 
-/// `maildirsize` as it was read.
-struct SizeFile {
-    file: File,
-    limits: Option<QuotaLimits>,
-    bytes: i64,
-    messages: i64,
-    /// How many differences were added up.
-    lines: usize,
-    /// Seconds since the last change.
-    age: i64,
-    is_empty: bool,
-    is_full: bool,
-    /// Where it is, for the log.
-    path: PathBuf,
-}
-
-impl SizeFile {
-    /// Whether the sum cannot be right, or is not known.
-    fn must_be_counted(&self) -> bool {
-        self.is_full || self.bytes < 0 || self.messages < 0
-    }
-
-    /// Appends a difference by one write, so that it stays whole beside those of others.
-    fn append(&mut self, bytes: i64, messages: i64) {
-        // In an empty file the difference would be taken for the limits. Courier writes it all the
-        // same; we do not.
-        if (bytes, messages) == (0, 0) || self.is_empty {
-            return;
-        }
-        if let Err(e) = self.file.write_all(line(bytes, messages).as_bytes()) {
-            log::warn!("writing {}: {}", fs::shown(&self.path), fs::error_text(&e));
-        }
-    }
-}
-
-fn line(bytes: i64, messages: i64) -> String {
-    format!("{bytes:>12} {messages:>12}\n")
-}
-
-/// A number of a line. As for C's `strtoll`, but nothing may follow it.
-fn signed(word: &[u8]) -> Option<i64> {
-    let (negative, digits) = match word.split_first() {
-        Some((b'-', rest)) => (true, rest),
-        Some((b'+', rest)) => (false, rest),
-        _ => (false, word),
-    };
-    let n = i64::try_from(crate::types::number::digits(digits)?).ok()?;
-    Some(if negative { -n } else { n })
-}
-
-fn signed_size(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
 /// Whether messages of the folder `.<sub>` count: all but those in `Trash`, which has that name
 /// here whatever `IMAP_TRASHFOLDERNAME` says (STORAGE 7.3).
 pub(crate) fn is_counted_folder(sub: &[u8]) -> bool {
@@ -133,6 +89,18 @@ pub(crate) fn size_in_name(name: &[u8]) -> Option<u64> {
     crate::types::number::digits(digits)
 }
 
+/// Replaces the file.
+fn replace(maildir: &Rc<Directory>, config: &Config, text: &str) -> io::Result<()> {
+    let pid = crate::sys::user::pid();
+    let start = format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0);
+    let name = [start.as_bytes(), config.host.as_bytes()].concat();
+    let tmp = Rc::new(maildir.open_directory(b"tmp")?);
+    let _ = tmp.unlink(&name);
+    let file = TemporaryFile::create_at(&tmp, name, 0o644)?;
+    file.file()?.write_all(text.as_bytes())?;
+    file.rename_to(maildir, NAME)
+}
+
 impl<'a> Quota<'a> {
     /// The quota of the Maildir `root`, which is not one of its folders.
     pub(crate) fn new(root: &Path, config: &'a Config) -> Quota<'a> {
@@ -144,51 +112,8 @@ impl<'a> Quota<'a> {
         Quota { maildir, config }
     }
 
-    /// `None` without a file, and for what is not a regular file that we may write.
     fn read(&self) -> Option<SizeFile> {
-        let maildir = self.maildir.as_ref()?;
-        let mut text = vec![0; MAX_FILE];
-        let read = maildir.open_append(FILE).and_then(|(file, stat)| {
-            let length = fs::read_at(&file, &mut text, 0)?;
-            Ok((file, stat, length))
-        });
-        let (file, stat, length) = match read {
-            Ok(read) => read,
-            Err(e) if is_missing(&e) => return None,
-            Err(e) => {
-                log::warn!("{}: {}", fs::shown(&maildir.path_of(FILE)), fs::error_text(&e));
-                return None;
-            }
-        };
-        text.truncate(length);
-        let age = clock::now().0.saturating_sub(stat.mtime());
-        let is_full = length >= MAX_FILE;
-        let mut lines = text.split(|b| *b == b'\n');
-        let limits = QuotaLimits::parse(lines.next().unwrap_or_default());
-        let mut size_file = SizeFile {
-            file,
-            limits,
-            bytes: 0,
-            messages: 0,
-            lines: 0,
-            age,
-            is_empty: length == 0,
-            is_full,
-            path: maildir.path_of(FILE),
-        };
-        if is_full {
-            return Some(size_file);
-        }
-        for line in lines {
-            let mut words =
-                line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).map(signed);
-            if let (Some(Some(bytes)), Some(Some(messages))) = (words.next(), words.next()) {
-                size_file.bytes = size_file.bytes.saturating_add(bytes);
-                size_file.messages = size_file.messages.saturating_add(messages);
-                size_file.lines += 1;
-            }
-        }
-        Some(size_file)
+        SizeFile::read(self.maildir.as_ref()?)
     }
 
     /// Limits and use, for GETQUOTA; `None` without a quota. A sum that is not known, or negative,
@@ -205,27 +130,43 @@ impl<'a> Quota<'a> {
 
     /// Whether the Maildir has a `maildirsize`. Without it nothing has to be accounted for.
     pub(crate) fn is_kept(&self) -> bool {
-        let stat = self.maildir.as_ref().and_then(|maildir| maildir.stat(FILE).ok());
+        let stat = self.maildir.as_ref().and_then(|maildir| maildir.stat(NAME).ok());
         stat.is_some_and(|stat| stat.is_file())
     }
 
     /// Accounts for messages that will come into the Maildir, or refuses them if they do not fit.
-    /// `bytes`: their size on disk.
+    /// `bytes`: their size on disk. `None`: nothing has to be accounted for.
     pub(crate) fn check_and_add(
         &self,
         bytes: u64,
         messages: u64,
         action: Action,
-    ) -> Result<(), Exceeded> {
-        if let Some(mut size_file) = self.with_room_for(bytes, messages, action)? {
-            size_file.append(signed_size(bytes), signed_size(messages));
-        }
-        Ok(())
+    ) -> Result<Option<Charge>, Exceeded> {
+        let size_file = self.with_room_for(bytes, messages, action)?;
+        let difference = (signed_size(bytes), signed_size(messages));
+        let charge = |(maildir, file)| Charge::written(maildir, file, difference);
+        Ok(self.maildir.clone().zip(size_file).map(charge))
     }
 
     /// As [`Quota::check_and_add`], without accounting for the messages.
     pub(crate) fn check(&self, bytes: u64, messages: u64, action: Action) -> Result<(), Exceeded> {
         self.with_room_for(bytes, messages, action).map(drop)
+    }
+
+    /// Before messages change that count then whether they fit or not, or that count no longer. How
+    /// many is said when they have changed.
+    pub(crate) fn begin(&self) -> Option<Charge> {
+        Some(Charge::begin(self.maildir.clone()?, self.read()?))
+    }
+
+    /// The messages of a charge have changed.
+    pub(crate) fn settle(&self, charge: &Charge) {
+        charge.settle(self.config);
+    }
+
+    /// The messages of a charge did not change.
+    pub(crate) fn cancel(&self, charge: &Charge) {
+        charge.cancel(self.config);
     }
 
     /// The file, if it has room for these messages; `None` if there is no file and none is made.
@@ -237,93 +178,80 @@ impl<'a> Quota<'a> {
     ) -> Result<Option<SizeFile>, Exceeded> {
         let (bytes, messages) = (signed_size(bytes), signed_size(messages));
         let setting = if action == Action::Store { None } else { self.config.quota };
-        let mut counted = false;
-        let mut size_file = match (self.read(), setting) {
+        let (size_file, counted) = match (self.read(), setting) {
             (None, Some(limits)) if action == Action::Append && !self.is_kept() => {
-                counted = true;
-                let Some(size_file) = self.recount(Some(limits)) else { return Ok(None) };
-                size_file
+                (self.recount(Some(limits)), true)
             }
             (None, _) => return Ok(None),
-            (Some(size_file), _) => size_file,
+            (Some(size_file), _) => {
+                let changed = setting.is_some() && setting != size_file.limits;
+                if changed || size_file.must_be_counted() {
+                    (self.recount(setting.or(size_file.limits)), true)
+                } else {
+                    (Ok(size_file), false)
+                }
+            }
         };
-        let changed = setting.is_some() && setting != size_file.limits;
-        if !counted && (changed || size_file.must_be_counted()) {
-            counted = true;
-            let Some(new) = self.recount(setting.or(size_file.limits)) else { return Ok(None) };
-            size_file = new;
-        }
+        let mut size_file = match size_file {
+            Ok(size_file) => size_file,
+            Err(uncertain) => return Ok(uncertain),
+        };
         let over = |a: &SizeFile| {
             a.limits.is_some_and(|l| {
                 l.exceeded_by(a.bytes.saturating_add(bytes), a.messages.saturating_add(messages))
             })
         };
         if over(&size_file) && !counted && (size_file.lines > 1 || size_file.age > MAX_SUM_AGE) {
-            let Some(new) = self.recount(size_file.limits) else { return Ok(None) };
-            size_file = new;
+            match self.recount(size_file.limits) {
+                Ok(new) => size_file = new,
+                Err(uncertain) => return Ok(uncertain),
+            }
         }
         if over(&size_file) { Err(Exceeded) } else { Ok(Some(size_file)) }
-    }
-
-    /// Accounts for messages that count again, whether they fit or not: they are there already.
-    pub(crate) fn add(&self, bytes: u64, messages: u64) {
-        self.change(signed_size(bytes), signed_size(messages));
-    }
-
-    /// Accounts for messages that no longer count: those that got \Deleted, or were purged.
-    pub(crate) fn subtract(&self, bytes: u64, messages: u64) {
-        self.change(signed_size(bytes).saturating_neg(), signed_size(messages).saturating_neg());
-    }
-
-    fn change(&self, bytes: i64, messages: i64) {
-        let Some(mut size_file) = self.read() else { return };
-        if size_file.must_be_counted() {
-            // The messages are changed by now, so the count includes the change.
-            self.recount(size_file.limits);
-        } else {
-            size_file.append(bytes, messages);
-        }
     }
 
     /// Counts the Maildir if there is a quota, after a folder was removed or renamed.
     pub(crate) fn recalculate(&self) {
         if let Some(size_file) = self.read() {
-            self.recount(size_file.limits);
+            let _ = self.recount(size_file.limits);
         }
     }
 
-    /// Counts the Maildir and replaces the file. `None` if new mail kept coming in during the
-    /// count, if the file cannot be written, or if the session is to end. Then every message is
-    /// allowed.
-    fn recount(&self, limits: Option<QuotaLimits>) -> Option<SizeFile> {
-        let maildir = self.maildir.as_ref()?;
-        for _ in 0..MAX_COUNTS {
-            let before = self.last_change();
-            let (bytes, messages) = self.count()?;
-            let text = format!(
-                "{}\n{}",
-                limits.map(QuotaLimits::line).unwrap_or_default(),
-                line(bytes, messages)
-            );
-            let pid = crate::sys::user::pid();
-            let start = format!("{}.{pid}_NeWmAiLdIrSiZe.", clock::now().0);
-            let name = [start.as_bytes(), self.config.host.as_bytes()].concat();
-            let write = || -> io::Result<()> {
-                let tmp = Rc::new(maildir.open_directory(b"tmp")?);
-                let _ = tmp.unlink(&name);
-                let file = TemporaryFile::create_at(&tmp, name, 0o644)?;
-                file.file()?.write_all(text.as_bytes())?;
-                file.rename_to(maildir, FILE)
-            };
-            if let Err(e) = write() {
-                log::warn!("writing {}: {}", fs::shown(&maildir.path_of(FILE)), fs::error_text(&e));
-                return None;
+    /// Counts the Maildir and replaces the file.
+    ///
+    /// An error if the sum may be wrong: then every message is allowed. It comes with the file if
+    /// that was replaced all the same, because mail kept coming in during the count; without it if
+    /// it cannot be written, or if the session is to end.
+    fn recount(&self, limits: Option<QuotaLimits>) -> Result<SizeFile, Option<SizeFile>> {
+        let Some(maildir) = &self.maildir else { return Err(None) };
+        let limits = limits.map(QuotaLimits::line).unwrap_or_default();
+        for tries in 1..=MAX_COUNTS {
+            let before = self.last_change_of_a_past_tick();
+            let Some((bytes, messages)) = self.count() else { return Err(None) };
+            let mut text = format!("{limits}\n{}", line(bytes, messages));
+            let is_certain = self.last_change() == before;
+            if !is_certain && tries < MAX_COUNTS {
+                continue;
             }
-            if self.last_change() == before {
-                return self.read();
+            if !is_certain {
+                // Differences may be lost with the old file. So this one gets full soon.
+                while text.len() < FULL_SOON {
+                    text.push_str(&line(0, 0));
+                }
+            }
+            if let Err(e) = replace(maildir, self.config, &text) {
+                log::warn!("writing {}: {}", fs::shown(&maildir.path_of(NAME)), fs::error_text(&e));
+                return Err(None);
+            }
+            // Whoever has changed messages since then may have seen the old file in its place.
+            if is_certain && self.last_change() == before {
+                return match self.read() {
+                    Some(size_file) => Ok(size_file),
+                    None => Err(None),
+                };
             }
         }
-        None
+        Err(self.read())
     }
 
     /// Calls `each` with the directories whose messages count: `new` and `cur` of the Maildir and
@@ -354,6 +282,21 @@ impl<'a> Quota<'a> {
             last = last.max(directory.own_stat().ok().map(|stat| stat.mtime_nanos()));
         });
         last
+    }
+
+    /// The same, once every later change is dated later: two changes in one tick of the kernel's
+    /// clock leave the same time. (Where times are kept in whole seconds, as Courier reads them,
+    /// that is not waited for.)
+    fn last_change_of_a_past_tick(&self) -> Option<i128> {
+        for _ in 0..MAX_TICKS {
+            let last = self.last_change();
+            let tick = clock::file_tick();
+            if last.is_none_or(|last| last > tick || last.saturating_add(PRECISION) < tick) {
+                return last;
+            }
+            clock::sleep(TICK);
+        }
+        self.last_change()
     }
 
     /// Counts bytes and messages; `None` if the session is to end. Only files without a size in

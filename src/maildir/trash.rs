@@ -66,6 +66,7 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
         }
         upkeep::move_new_to_cur(&folder);
         let before = now.saturating_sub(rule.days.saturating_mul(DAY));
+        let charge = quota.begin();
         let (mut bytes, mut messages) = (0u64, 0u64);
         for part in [folder.cur(), folder.new_mail()] {
             let Ok(part) = part else { continue };
@@ -94,8 +95,9 @@ pub(crate) fn purge(root: &Path, rules: &[Rule], quota: &Quota<'_>, now: i64) ->
                 }
             }
         }
-        if messages > 0 {
-            quota.subtract(bytes, messages);
+        if let Some(charge) = charge {
+            charge.subtract(bytes, messages);
+            quota.settle(&charge);
         }
     }
     removed

@@ -6,11 +6,12 @@ use super::refusal::{NotDelivered, OVER_QUOTA};
 use super::reply::{Outcome, Result};
 use super::{Selected, Session};
 use crate::maildir::deliver::Delivery;
-use crate::maildir::quota::{self, Action, Quota};
+use crate::maildir::quota::{self, Action, Charge, Quota};
 use crate::maildir::{Mode, keyword_limit, scan};
 use crate::types::{Uid, UidValidity};
 use std::fs::File;
 use std::path::Path;
+use std::rc::Rc;
 
 /// UIDVALIDITY of the folder and the UIDs that messages got in it; none where they cannot be saved.
 pub(crate) type Delivered = (UidValidity, Vec<Uid>);
@@ -31,20 +32,19 @@ impl Session {
         !folder.is_link() && quota::is_counted_folder(&folder.at.sub)
     }
 
-    /// Before messages come into a folder: refuses them if they do not fit, otherwise notes them.
-    /// `size` in bytes on disk.
+    /// Before messages come into a folder: refuses them if they do not fit, otherwise charges them.
+    /// `size` in bytes on disk. `None`: they cost nothing.
     pub(crate) fn charge(
         &self,
         folder: &Folder,
         (size, count): (u64, u64),
         action: Action,
-    ) -> Result<()> {
+    ) -> Result<Option<Rc<Charge>>> {
         if count == 0 || !Session::is_counted(folder) {
-            return Ok(());
+            return Ok(None);
         }
-        self.quota_of(folder)
-            .check_and_add(size, count, action)
-            .map_err(|_| Outcome::no(OVER_QUOTA).into())
+        let charged = self.quota_of(folder).check_and_add(size, count, action);
+        charged.map(|charge| charge.map(Rc::new)).map_err(|_| Outcome::no(OVER_QUOTA).into())
     }
 
     /// Refuses what would not fit now, before a client is asked for it.
@@ -72,9 +72,9 @@ impl Session {
     }
 
     /// Takes back what was charged for messages that then did not come.
-    pub(crate) fn refund(&self, folder: &Folder, (size, count): (u64, u64)) {
-        if count > 0 && Session::is_counted(folder) {
-            self.quota_of(folder).subtract(size, count);
+    pub(crate) fn refund(&self, folder: &Folder, charge: Option<&Charge>) {
+        if let Some(charge) = charge {
+            self.quota_of(folder).cancel(charge);
         }
     }
 

@@ -15,6 +15,21 @@ fn maildir() -> tempfile::TempDir {
     dir
 }
 
+fn add(q: &Quota<'_>, bytes: u64, messages: u64, action: Action) -> Result<(), Exceeded> {
+    let charge = q.check_and_add(bytes, messages, action)?;
+    if let Some(charge) = charge {
+        q.settle(&charge);
+    }
+    Ok(())
+}
+
+fn subtract(q: &Quota<'_>, bytes: u64, messages: u64) {
+    if let Some(charge) = q.begin() {
+        charge.subtract(bytes, messages);
+        q.settle(&charge);
+    }
+}
+
 fn limited_to(setting: &[u8]) -> Config {
     Config { quota: QuotaLimits::parse(setting), ..Config::default() }
 }
@@ -74,19 +89,19 @@ fn as_courier_keeps_it() {
     let config = limited_to(b"");
     let q = Quota::new(dir.path(), &config);
     assert_eq!(q.usage(), None);
-    assert_eq!(q.check_and_add(11, 1, Action::Append), Ok(()));
+    assert_eq!(add(&q, 11, 1, Action::Append), Ok(()));
     assert_eq!(text(&dir), "-");
     put(&dir, "100S,5C\n");
-    q.check_and_add(11, 1, Action::Append).unwrap();
+    add(&q, 11, 1, Action::Append).unwrap();
     message(&dir, "cur/1.a,S=11:2,");
-    q.check_and_add(11, 1, Action::Append).unwrap();
+    add(&q, 11, 1, Action::Append).unwrap();
     message(&dir, ".A/new/2.a");
     message(&dir, ".Trash/cur/3.a,S=11:2,");
     message(&dir, "cur/4.a,S=11:2,ST");
     assert_eq!(text(&dir), "100S,5C\n          11            1\n          11            1\n");
-    assert_eq!(q.check_and_add(201, 1, Action::Append), Err(Exceeded));
+    assert_eq!(add(&q, 201, 1, Action::Append), Err(Exceeded));
     assert_eq!(text(&dir), "100S,5C\n          22            2\n");
-    q.subtract(11, 1);
+    subtract(&q, 11, 1);
     assert_eq!(text(&dir), "100S,5C\n          22            2\n         -11           -1\n");
     assert_eq!(
         q.usage(),
@@ -108,25 +123,25 @@ fn odd_files() {
     let q = Quota::new(dir.path(), &config);
     put(&dir, "100S,5C\nx 1\n 12 1 zzz\n  50 2");
     assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((62, 3)));
-    q.check_and_add(11, 1, Action::Append).unwrap();
+    add(&q, 11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "100S,5C\nx 1\n 12 1 zzz\n  50 2          11            1\n");
     put(&dir, "100S,5C\n-500 1\n");
     assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((0, 1)));
-    q.check_and_add(11, 1, Action::Append).unwrap();
+    add(&q, 11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "100S,5C\n          11            1\n          11            1\n");
     put(&dir, &format!("3000S,5C\n{}", "1 0\n".repeat(1400)));
     assert_eq!(q.usage().map(|u| (u.bytes, u.messages)), Some((0, 0)));
-    q.subtract(11, 1);
+    subtract(&q, 11, 1);
     assert_eq!(text(&dir), "3000S,5C\n          11            1\n");
     put(&dir, "7C,100Sfoo\n-5 -5\n");
-    q.subtract(11, 1);
+    subtract(&q, 11, 1);
     assert_eq!(text(&dir), "100S,7C\n          11            1\n");
     put(&dir, "\n0 0\n");
     assert_eq!(q.usage(), None);
-    q.check_and_add(11, 1, Action::Append).unwrap();
+    add(&q, 11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "\n0 0\n          11            1\n");
     put(&dir, "");
-    q.check_and_add(11, 1, Action::Append).unwrap();
+    add(&q, 11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "");
 }
 
@@ -137,15 +152,15 @@ fn a_refusal_is_from_a_fresh_sum() {
     let q = Quota::new(dir.path(), &config);
     // One young line: believed.
     put(&dir, "100S\n 99 1\n");
-    assert_eq!(q.check_and_add(11, 1, Action::Store), Err(Exceeded));
+    assert_eq!(add(&q, 11, 1, Action::Store), Err(Exceeded));
     assert_eq!(text(&dir), "100S\n 99 1\n");
     // An old one: counted.
     fs::set_mtime(&dir.path().join("maildirsize"), clock::now().0 - 1000).unwrap();
-    assert_eq!(q.check_and_add(11, 1, Action::Store), Ok(()));
+    assert_eq!(add(&q, 11, 1, Action::Store), Ok(()));
     assert_eq!(text(&dir), "100S\n           0            0\n          11            1\n");
     // Exactly the limit is not over it.
     put(&dir, "100S\n 89 1\n");
-    assert_eq!(q.check_and_add(11, 1, Action::Store), Ok(()));
+    assert_eq!(add(&q, 11, 1, Action::Store), Ok(()));
 }
 
 #[test]
@@ -154,20 +169,20 @@ fn the_setting() {
     message(&dir, "cur/1.a:2,");
     let config = limited_to(b"9C,5000S");
     let q = Quota::new(dir.path(), &config);
-    q.check_and_add(11, 1, Action::Copy).unwrap();
+    add(&q, 11, 1, Action::Copy).unwrap();
     assert_eq!(text(&dir), "-");
-    q.check_and_add(11, 1, Action::Append).unwrap();
+    add(&q, 11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "5000S,9C\n          11            1\n          11            1\n");
     let config = limited_to(b"20S");
     let q = Quota::new(dir.path(), &config);
-    assert_eq!(q.check_and_add(11, 1, Action::Store), Ok(()));
-    assert_eq!(q.check_and_add(11, 1, Action::Copy), Err(Exceeded));
+    assert_eq!(add(&q, 11, 1, Action::Store), Ok(()));
+    assert_eq!(add(&q, 11, 1, Action::Copy), Err(Exceeded));
     assert_eq!(text(&dir), "20S\n          11            1\n");
     let config = limited_to(b"zz");
     let q = Quota::new(dir.path(), &config);
-    assert_eq!(q.check_and_add(11, 1, Action::Copy), Err(Exceeded));
+    assert_eq!(add(&q, 11, 1, Action::Copy), Err(Exceeded));
     stdfs::remove_file(dir.path().join("maildirsize")).unwrap();
-    q.check_and_add(11, 1, Action::Append).unwrap();
+    add(&q, 11, 1, Action::Append).unwrap();
     assert_eq!(text(&dir), "-");
 }
 
@@ -181,12 +196,12 @@ fn hostile_files() {
     let config = limited_to(b"10S");
     let q = Quota::new(dir.path(), &config);
     assert_eq!(q.usage(), None);
-    q.subtract(1, 1);
+    subtract(&q, 1, 1);
     assert_eq!(stdfs::read_to_string(&target).unwrap(), "100S\n");
     stdfs::remove_file(&at).unwrap();
     stdfs::create_dir(&at).unwrap();
     assert_eq!(q.usage(), None);
-    assert_eq!(q.check_and_add(1, 1, Action::Append), Ok(()));
+    assert_eq!(add(&q, 1, 1, Action::Append), Ok(()));
     stdfs::remove_dir(&at).unwrap();
     let config = limited_to(b"");
     let q = Quota::new(dir.path(), &config);
@@ -194,5 +209,57 @@ fn hostile_files() {
     assert_eq!(q.usage(), None);
     put(&dir, "1S\n9223372036854775807 9223372036854775807\n9223372036854775807 1\n");
     assert_eq!(q.usage().map(|u| u.bytes), Some(i64::MAX as u64));
-    assert_eq!(q.check_and_add(u64::MAX, u64::MAX, Action::Append), Err(Exceeded));
+    assert_eq!(add(&q, u64::MAX, u64::MAX, Action::Append), Err(Exceeded));
+}
+
+/// Somebody counts the Maildir between the charge and the message: neither is the difference lost,
+/// nor does the message count twice.
+#[test]
+fn a_count_beside_a_difference() {
+    let dir = maildir();
+    let config = limited_to(b"");
+    let q = Quota::new(dir.path(), &config);
+    let begin = || {
+        put(&dir, "100S\n 50 5\n");
+        q.check_and_add(11, 1, Action::Append).unwrap().unwrap()
+    };
+    let counted = |n: u64| format!("100S\n{}", line(signed_size(11 * n), signed_size(n)));
+    // Before the message is about to come.
+    let charge = begin();
+    q.recalculate();
+    assert_eq!(text(&dir), counted(0));
+    charge.renew();
+    assert_eq!(text(&dir), format!("{}{}", counted(0), line(11, 1)));
+    message(&dir, "cur/1.a:2,");
+    q.settle(&charge);
+    assert_eq!(text(&dir), format!("{}{}", counted(0), line(11, 1)));
+    // Between that and the message, and behind the message.
+    for message_first in [false, true] {
+        let charge = begin();
+        charge.renew();
+        if message_first {
+            message(&dir, "cur/2.a:2,");
+        }
+        q.recalculate();
+        message(&dir, "cur/2.a:2,");
+        q.settle(&charge);
+        assert_eq!(text(&dir), counted(2));
+        // The message does not stay after all.
+        stdfs::remove_file(dir.path().join("cur/2.a:2,")).unwrap();
+        q.cancel(&charge);
+        assert_eq!(text(&dir), format!("{}{}", counted(2), line(-11, -1)));
+    }
+    // The message does not come.
+    let charge = begin();
+    q.recalculate();
+    q.cancel(&charge);
+    assert_eq!(text(&dir), counted(1));
+    // A message goes.
+    put(&dir, "100S\n 50 5\n");
+    let charge = q.begin().unwrap();
+    stdfs::remove_file(dir.path().join("cur/1.a:2,")).unwrap();
+    q.recalculate();
+    charge.subtract(11, 1);
+    q.settle(&charge);
+    assert_eq!(text(&dir), counted(0));
 }

@@ -147,11 +147,20 @@ fn deliver(
     }
     let dir = arrivals.dir();
     dir.cur().map_err(Error::about("opening", &dir.cur_path()))?;
-    for mut delivery in deliveries.drain(..) {
+    let charge = deliveries.first_mut().and_then(|first| first.charge.take());
+    if let Some(charge) = &charge {
+        charge.renew();
+    }
+    let put = deliveries.drain(..).try_for_each(|mut delivery| {
         breath::breathe()?;
         arrivals.add(delivery.put(store, dir)?);
+        Ok(())
+    });
+    // As long as some are there, they count.
+    if let Some(charge) = charge {
+        charge.settle(&store.config);
     }
-    Ok(())
+    put
 }
 
 /// Moves `new` to `cur`, once there is room for the UID file that this makes necessary. The draft
