@@ -9,7 +9,7 @@ pub(super) struct Index {
 }
 
 /// The hash of a key, which is read eight bytes at a time.
-fn hash(key: &[u8]) -> u32 {
+pub(super) fn hash(key: &[u8]) -> u32 {
     const K: u64 = 0x9E37_79B9_7F4A_7C15;
     let (words, rest) = key.as_chunks::<8>();
     let mut h = key.len() as u64;

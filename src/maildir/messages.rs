@@ -2,8 +2,11 @@
 //! in one arena (most of which is the content of the UID file as it was read). Two lists of a
 //! hundred thousand messages must fit into 128 MiB beside everything else.
 
+mod absent;
 mod lookup;
 mod numbering;
+
+pub(super) use absent::{Absent, Told};
 
 use super::names;
 use crate::types::{Flags, SetId, Uid};

@@ -11,6 +11,8 @@ use super::{Entered, Error, Store};
 use crate::sys::dir::{self, EntryKind};
 use crate::sys::directory::Directory;
 use crate::sys::{breath, fs};
+use crate::types::Uid;
+use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
 
@@ -40,6 +42,10 @@ pub(super) struct FolderReading<'a> {
 const NOT_SHOWN: &str = "mail in it is not shown";
 /// How often a directory that keeps changing is read.
 const MAX_READINGS: u32 = 5;
+/// How many messages are looked for one by one. More have been removed rather than moved.
+const MAX_LOOKED_FOR: usize = 64;
+/// How often a file is followed that goes to and fro between `new` and `cur`.
+const MAX_MOVES: u32 = 10;
 
 impl<'a> FolderReading<'a> {
     /// Begins with the messages of the UID file.
@@ -244,18 +250,65 @@ impl<'a> FolderReading<'a> {
 
     /// As [`FolderReading::list_new`], after `cur` was read. A known message that is in neither may
     /// have come from `new` to `cur` between the two readings: then both are read again.
-    pub(super) fn list_new_after_cur(&mut self, now: i128) -> Result<Vec<Vec<u8>>, Error> {
+    pub(super) fn list_new_after_cur(
+        &mut self,
+        previous: Option<&Messages>,
+        now: i128,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         let mut names = self.list_new();
         for _ in 1..MAX_READINGS {
             let missing = self.messages.len().saturating_sub(self.messages.count(bit::FOUND));
             let put_back = names.iter().filter(|name| self.was_put_back(name)).count();
             if put_back >= missing || !self.may_have_changed(now) {
-                break;
+                return Ok(names);
             }
             self.read_cur(now)?;
             names = self.list_new();
         }
+        self.look_for_missing(previous, &mut names, now);
         Ok(names)
+    }
+
+    /// Looks one by one for the known messages that were found neither in `cur` nor among these
+    /// names in `new`, if somebody may have moved them from the one to the other meanwhile. What is
+    /// in `new` is added to the names. `previous`: the last scan of this session, which knows their
+    /// flags, and which of them are gone.
+    pub(super) fn look_for_missing(
+        &mut self,
+        previous: Option<&Messages>,
+        names: &mut Vec<Vec<u8>>,
+        now: i128,
+    ) {
+        if !self.may_have_changed(now) {
+            return;
+        }
+        let dir = self.dir;
+        let (Ok(cur), Ok(new_mail)) = (dir.cur(), dir.new_mail()) else { return };
+        let found = |name: &Vec<u8>| self.messages.find(&self.index, name);
+        let in_new: HashSet<usize> = names.iter().filter_map(found).collect();
+        let missing: Vec<usize> = (0..self.messages.len())
+            .filter(|i| !self.messages.has(*i, bit::FOUND) && !in_new.contains(i))
+            .filter(|i| !is_known_as_gone(previous, self.messages.uid(*i)))
+            .take(MAX_LOOKED_FOR.saturating_add(1))
+            .collect();
+        if missing.len() > MAX_LOOKED_FOR {
+            return;
+        }
+        for i in missing {
+            let base = self.messages.base_name(i);
+            let at = previous.zip(self.messages.uid(i));
+            let at = at.and_then(|(old, uid)| Some((old, old.position(uid).ok()?)));
+            let mut candidates = match at.filter(|(old, at)| old.base_name(*at) == base) {
+                Some((old, at)) => renamed::likely(base, &old.file_name(at)),
+                None => renamed::all(base, &self.messages.file_name(i)),
+            };
+            candidates.push(base.to_vec());
+            match renamed::find_in(&[cur, new_mail], &candidates) {
+                Some((0, name)) => self.found(i, &name, 0),
+                Some((_, name)) => names.push(name),
+                None => {}
+            }
+        }
     }
 
     /// Whether `cur` may be another than when it was read last.
@@ -284,39 +337,71 @@ impl<'a> FolderReading<'a> {
     /// Moves files from `new` to `cur` (STORAGE 1.3). A file that cannot be moved stays, and the
     /// next scan tries again.
     pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>, now: i128) {
-        let (Ok(new_mail), Ok(cur)) = (self.dir.new_mail(), self.dir.cur()) else { return };
+        let dir = self.dir;
+        let (Ok(new_mail), Ok(cur)) = (dir.new_mail(), dir.cur()) else { return };
         for name in names {
             // What stays in `new` is found by the next scan.
             if breath::breathe().is_err() {
                 break;
             }
             let known = self.messages.find(&self.index, &name);
-            if let Some(i) = known.filter(|i| self.messages.has(*i, bit::FOUND)) {
-                let kept = self.messages.file_name(i);
-                match (new_mail.stat(&name), cur.stat(&kept)) {
-                    (Ok(a), Ok(b)) if is_same_file(&a, &b) => {
-                        second_names::remove_settled((new_mail, &name), (cur, &kept), now);
-                        continue;
-                    }
-                    // It was put back after `cur` was read, and is moved as if before.
-                    (Ok(_), Err(e))
-                        if fs::is_gone(&e)
-                            && renamed::find(cur, self.messages.base_name(i), &kept).is_none() => {}
-                    _ => {
-                        self.rename_to_unique(new_mail, &name);
-                        continue;
-                    }
-                }
+            let is_done = match known.filter(|i| self.messages.has(*i, bit::FOUND)) {
+                Some(i) => self.is_done_with_second(i, (new_mail, &name), cur, now),
+                None => false,
+            };
+            if !is_done {
+                self.move_to_cur(known, (new_mail, &name), cur);
             }
-            if name.contains(&b'\n') {
-                self.rename_to_unique(new_mail, &name);
-                continue;
+        }
+    }
+
+    /// A name in `new` of a message that was found already. `false`: it was put back there after
+    /// `cur` was read, and has to be moved as if before.
+    fn is_done_with_second(
+        &mut self,
+        i: usize,
+        (new_mail, name): (&Directory, &[u8]),
+        cur: &Directory,
+        now: i128,
+    ) -> bool {
+        // It may have gone to `cur` again.
+        let Ok(second) = new_mail.stat(name) else { return true };
+        let mut kept = self.messages.file_name(i);
+        let mut first = cur.stat(&kept);
+        if first.as_ref().is_err_and(fs::is_gone) {
+            let Some(renamed) = renamed::find(cur, self.messages.base_name(i), &kept) else {
+                return false;
+            };
+            first = cur.stat(&renamed);
+            kept = renamed;
+        }
+        match first {
+            Ok(first) if is_same_file(&second, &first) => {
+                second_names::remove_settled((new_mail, name), (cur, &kept), now);
             }
-            let mut target = name.clone();
-            if !name.contains(&b':') {
-                target.extend_from_slice(b":2,");
-            }
-            match new_mail.rename_new(&name, cur, &target) {
+            Ok(_) => self.rename_to_unique(new_mail, name),
+            // What cannot be told now, the next scan will tell.
+            Err(_) => {}
+        }
+        true
+    }
+
+    /// Moves a file from `new` to `cur`. `known`: the position of its message.
+    fn move_to_cur(
+        &mut self,
+        known: Option<usize>,
+        (new_mail, name): (&Directory, &[u8]),
+        cur: &Directory,
+    ) {
+        if name.contains(&b'\n') {
+            return self.rename_to_unique(new_mail, name);
+        }
+        let mut target = name.to_vec();
+        if !name.contains(&b':') {
+            target.extend_from_slice(b":2,");
+        }
+        for _ in 0..MAX_MOVES {
+            match new_mail.rename_new(name, cur, &target) {
                 Ok(()) => match known {
                     // It was in `cur` before, and keeps its UID.
                     Some(i) => self.found(i, &target, 0),
@@ -324,20 +409,28 @@ impl<'a> FolderReading<'a> {
                 },
                 // The name is taken, or too long with its `:2,`.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists || fs::is_too_long(&e) => {
-                    self.rename_to_unique(new_mail, &name);
+                    self.rename_to_unique(new_mail, name);
                 }
-                // It may have gone to `cur` in this very moment.
+                // It may have gone to `cur` in this very moment, and may come back in the next.
                 Err(e) if fs::is_gone(&e) => {
-                    if let Some(i) = known
-                        && let Some(now) = renamed::find(cur, self.messages.base_name(i), &target)
-                    {
-                        self.found(i, &now, 0);
+                    let Some(i) = known else { return };
+                    match renamed::find(cur, self.messages.base_name(i), &target) {
+                        Some(now) => self.found(i, &now, 0),
+                        None if new_mail.stat(name).is_ok() => continue,
+                        None => {}
                     }
                 }
                 Err(e) => self.cannot_be_moved(new_mail, &e),
             }
+            return;
         }
     }
+}
+
+/// Whether this session has looked for the file of the message with this UID, and has not found it.
+fn is_known_as_gone(previous: Option<&Messages>, uid: Option<Uid>) -> bool {
+    let Some((old, uid)) = previous.zip(uid) else { return false };
+    !old.gone_is_uncertain() && old.position(uid).is_ok_and(|at| old.has(at, bit::GONE))
 }
 
 /// Whether a file can be a message, for directories that do not say what their entries are.

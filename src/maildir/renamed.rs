@@ -45,11 +45,26 @@ pub(super) fn likely(base: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
 /// that differ by few flags from `name`, the last one known, are tried first. A file that is
 /// renamed all the time may be missed.
 pub(super) fn find(cur: &Directory, base: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    find_in(&[cur], &all(base, name)).map(|(_, name)| name)
+}
+
+/// The known name, and all names to which a change of flags leads.
+pub(super) fn all(base: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
     let mut differences: Vec<u8> = (0..SETS).collect();
     differences.sort_by_key(|d| d.count_ones());
-    let names: Vec<Vec<u8>> =
-        differences.iter().map(|d| with_flags(base, letters(base, name), *d)).collect();
-    (0..ROUNDS).find_map(|_| names.iter().find(|name| cur.stat(name).is_ok()).cloned())
+    differences.iter().map(|d| with_flags(base, letters(base, name), *d)).collect()
+}
+
+/// The first of these names that there is in one of these directories, and in which. Each name is
+/// looked for in all of them before the next one: a file that goes to and fro between them is
+/// missed only if it moves between two stats, in every round.
+pub(super) fn find_in(parts: &[&Directory], names: &[Vec<u8>]) -> Option<(usize, Vec<u8>)> {
+    (0..ROUNDS).find_map(|_| {
+        names.iter().find_map(|name| {
+            let part = parts.iter().position(|part| part.stat(name).is_ok())?;
+            Some((part, name.clone()))
+        })
+    })
 }
 
 #[cfg(test)]

@@ -45,8 +45,9 @@
 //!   may have replaced that of another scan, so all messages get new UIDs under another
 //!   UIDVALIDITY, before anybody is told one by us.
 //! - **A UID file from a backup**, or one that two scans have written: what the session has told
-//!   its client counts. The next UID is above all that it has told, and where a UID names another
-//!   message than it did, a new UIDVALIDITY begins.
+//!   its client counts. The next UID is above all that it has told. Where a UID names another
+//!   message than it did, a new UIDVALIDITY begins; so it does where a UID that is told already
+//!   names a message that was never seen under it (`messages/absent.rs`).
 //! - **Without the lock** a folder is scanned in which nothing has to be written (`unlocked.rs`).
 //! - **Caches** of a network file system know a name's file for a second after another host has
 //!   replaced it. Read from there, the UID file would give a UID that is taken. So its directory
@@ -70,7 +71,7 @@ pub(crate) use snapshot::{Snapshot, is_unchanged};
 use super::deliver::{Arrivals, Delivery};
 use super::keywords::Merge;
 use super::lock::Lock;
-use super::messages::{Messages, bit};
+use super::messages::{Absent, Messages, bit};
 use super::stamp::Stamp;
 use super::uiddb::Version;
 use super::{Entered, Error, Store, keywords, names};
@@ -253,7 +254,9 @@ fn snapshot(
     uid_file: Option<Stamp>,
 ) -> Result<(Snapshot, bool), Error> {
     let Request { store, dir, .. } = *request;
-    let Collected { mut messages, index, cur, new_mail, has_room, known, .. } = found;
+    let Collected { mut messages, missing, index, cur, new_mail, has_room, known, .. } = found;
+    let missing =
+        if found.uids.validity == Some(uids.validity) { missing } else { Absent::default() };
     let merges = if access.is_writable && has_room { Merge::All } else { Merge::No };
     let read = keywords::read(store, dir, &messages, &index, merges)?;
     drop(index);
@@ -265,10 +268,12 @@ fn snapshot(
     let settled = is_settled && has_room && !read.has_unread;
     log::trace!("{}: {known} known, {} there", fs::shown(dir.path()), messages.len());
     debug_assert!(messages.is_ascending(), "the UIDs of a snapshot ascend");
+    let absent = Absent::after(request.told(Some(uids.validity)), missing, &messages);
     let snapshot = Snapshot {
         uid_validity: uids.validity,
         uid_next: uids.next,
         messages,
+        absent,
         keywords: read.table,
         has_unread_keywords: read.has_unread,
         saved: uids.saved,

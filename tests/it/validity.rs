@@ -159,3 +159,41 @@ fn a_uid_file_from_a_backup_names_another_message() {
     let now = number_after(&line, "[UIDVALIDITY ").unwrap();
     assert!(now > told.0, "{told:?}, then {now}\n{}", s.story());
 }
+
+/// The UIDVALIDITY that a session is told, if it is told one.
+fn validity_told(s: &mut Session, command: &str) -> Option<u32> {
+    let answers = s.cmd(command).responses.concat();
+    number_after(&String::from_utf8_lossy(&answers), "[UIDVALIDITY ")
+}
+
+/// The same, but the message that had the UID is gone by then, and nothing is left to compare with.
+#[test]
+fn a_uid_file_from_a_backup_gives_the_uid_of_a_removed_message_again() {
+    for removed_by_another in [false, true] {
+        let maildir = Maildir::new();
+        let file = maildir.path().join("courierimapuiddb");
+        let mut s = maildir.session(&[]);
+        s.cmd("SELECT INBOX").says("OK");
+        append(&mut s, "Subject: first\r\n\r\n");
+        let backup = std::fs::read(&file).unwrap();
+        let told = append(&mut s, "Subject: second\r\n\r\n");
+        let mut third = maildir.session(&[]);
+        third.cmd("SELECT INBOX").has("* 2 EXISTS");
+        let remover = if removed_by_another { &mut third } else { &mut s };
+        remover.cmd("STORE 2 +FLAGS.SILENT (\\Deleted)").says("OK");
+        remover.cmd("EXPUNGE").has("* 2 EXPUNGE");
+        if removed_by_another {
+            s.cmd("NOOP").has("* 2 EXPUNGE");
+        }
+        std::fs::write(&file, backup).unwrap();
+        let mut other = maildir.session(&[]);
+        other.cmd("SELECT INBOX").has("* 1 EXISTS");
+        assert_eq!(append(&mut other, "Subject: third\r\n\r\n"), told);
+        let now = validity_told(&mut s, "NOOP");
+        assert!(now > Some(told.0), "{told:?}, then {now:?}\n{}", s.story());
+        // That is settled then, for all of them.
+        other.cmd("NOOP");
+        assert_eq!(validity_told(&mut other, "SELECT INBOX"), now);
+        assert_eq!(validity_told(&mut s, "NOOP"), None);
+    }
+}

@@ -5,7 +5,7 @@ use super::request::Request;
 use super::snapshot::Snapshot;
 use crate::maildir::deliver::{Arrivals, Delivery};
 use crate::maildir::index::Index;
-use crate::maildir::messages::{Messages, bit};
+use crate::maildir::messages::{Absent, Messages, bit};
 use crate::maildir::reading::FolderReading;
 use crate::maildir::stamp::Stamp;
 use crate::maildir::uiddb::{self, Draft, UidFile, Version};
@@ -20,6 +20,8 @@ pub(super) const FAILED: &str = "Failed to create cache file:";
 /// The messages that are there, not all of them with UIDs yet.
 pub(super) struct Collected<'a> {
     pub(super) messages: Messages,
+    /// Those of the UID file that are not there.
+    pub(super) missing: Absent,
     /// The positions of the messages by name, as far as they will still be right at the end.
     pub(super) index: OnceCell<Index>,
     /// `cur` before it was read.
@@ -72,7 +74,7 @@ pub(super) fn collect<'a>(
     };
     let known = file.messages.len();
     let by_session = request.compare_with_known(&file);
-    let uids = FileUids {
+    let mut uids = FileUids {
         validity: file.validity,
         before: file.before,
         next: by_session.next,
@@ -99,7 +101,10 @@ pub(super) fn collect<'a>(
     let is_stale = is_stale || reading.is_stale;
     let FolderReading { mut messages, index, cur, new_mail, .. } = reading;
     let read = messages.len();
+    let missing = Absent::not_found(&messages);
     messages.keep(bit::FOUND);
+    let is_contradicted = |validity| request.is_contradicted_by(validity, &messages);
+    uids.is_replaced |= uids.validity.is_some_and(is_contradicted);
     let has_news = messages.count(bit::FRESH) > 0
         || messages.count(bit::DOUBLED) > 0
         || uids.validity.is_none()
@@ -110,6 +115,7 @@ pub(super) fn collect<'a>(
     let index = if keeps_positions { OnceCell::from(index) } else { OnceCell::new() };
     Ok(Collected {
         messages,
+        missing,
         index,
         cur,
         new_mail,
@@ -175,8 +181,9 @@ fn collect_new<'a>(
 ) -> Result<(Option<Draft<'a>>, bool), Error> {
     let Request { store, dir, delivers, .. } = *request;
     let now = access.time.nanos;
-    let mut names = reading.list_new_after_cur(now)?;
-    reading.rename_doubles(request.previous.map(|old| &old.messages), now);
+    let previous = request.previous.map(|old| &old.messages);
+    let mut names = reading.list_new_after_cur(previous, now)?;
+    reading.rename_doubles(previous, now);
     let mut draft = None;
     let saves = access.is_writable && request.unsaved().is_none();
     if saves && (!names.is_empty() || reading.messages.count(bit::FRESH) > 0) {

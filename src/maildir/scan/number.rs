@@ -55,8 +55,9 @@ pub(super) fn number_unsaved(
         // No message has a saved UID, so none is shown: no UID is announced that could name another
         // message later.
         messages.leave_out(bit::FRESH | bit::DOUBLED);
-        let validity = previous.map_or(fresh, |previous| previous.uid_validity);
-        return Ok(Uids { validity, next: uids.next, saved: true });
+        let told = previous.map(|previous| (previous.uid_validity, previous.uid_next));
+        let (validity, next) = told.unwrap_or((fresh, uids.next));
+        return Ok(Uids { validity, next, saved: true });
     }
     let rest = if request.unsaved().is_some() {
         Rest::Continue

@@ -2,7 +2,7 @@
 //! ever names two messages, no message is lost.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::super::testing::TestFolder;
+use super::super::testing::{TestFolder, show};
 use super::*;
 use crate::maildir::Dir;
 use crate::maildir::change::{self, Edit};
@@ -242,4 +242,26 @@ fn beside_courier() {
         );
     }
     assert_eq!(last.messages.flags(0), Flags::ANSWERED);
+}
+
+/// Somebody takes a file away for a moment, while nobody can lock the folder: its line stays in the
+/// UID file, and it comes back under its UID. A session that looked meanwhile sees the same folder.
+#[test]
+fn a_message_that_was_away_keeps_its_uid() {
+    let f = TestFolder::new();
+    f.put("cur/1.a:2,");
+    f.put("cur/2.b:2,");
+    let first = f.scan();
+    let lock = Lock::acquire(&f.store, &f.enter()).unwrap();
+    for previous in [None, Some(&first)] {
+        f.rename("cur/2.b:2,", "away");
+        let look = |previous| f.try_scan(Mode::ReadWrite, previous, vec![]).unwrap().snapshot;
+        let second = look(previous);
+        assert_eq!(show(&second), "1 1.a:2,\n");
+        f.rename("away", "cur/2.b:2,");
+        let third = look(Some(&second));
+        assert_eq!(show(&third), "1 1.a:2,\n2 2.b:2,\n");
+        assert_eq!(third.uid_validity, first.uid_validity);
+    }
+    drop(lock);
 }

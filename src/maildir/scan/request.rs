@@ -1,7 +1,7 @@
 //! What a scan is asked to do. Every step of it takes this.
 
 use super::snapshot::Snapshot;
-use crate::maildir::messages::bit;
+use crate::maildir::messages::{Messages, Told, bit};
 use crate::maildir::stamp::Stamp;
 use crate::maildir::uiddb::UidFile;
 use crate::maildir::{Entered, Store};
@@ -47,13 +47,28 @@ impl<'a> Request<'a> {
     pub(super) fn compare_with_known(&self, file: &UidFile) -> Known {
         let doubtful = self.doubtful.is_some() && self.doubtful == file.validity;
         let mut known = Known { next: file.next, is_replaced: doubtful };
-        if let Some(previous) = self.previous
-            && file.validity == Some(previous.uid_validity)
-        {
-            known.next = known.next.max(previous.uid_next);
-            known.is_replaced |= previous.messages.contradict(&file.messages);
+        if let Some(told) = self.told(file.validity) {
+            known.next = known.next.max(told.next);
+            known.is_replaced |= told.messages.contradict(&file.messages);
         }
         known
+    }
+
+    /// What this session knows under a UIDVALIDITY.
+    pub(super) fn told(&self, validity: Option<UidValidity>) -> Option<Told<'a>> {
+        let same = |previous: &&Snapshot| validity == Some(previous.uid_validity);
+        self.previous.filter(same).map(|previous| Told {
+            messages: &previous.messages,
+            absent: &previous.absent,
+            next: previous.uid_next,
+        })
+    }
+
+    /// Whether a message that is there has a UID under this UIDVALIDITY which named another one, or
+    /// may have, as far as this session knows: between two of its looks an older UID file has come
+    /// back, and the UID of a message that was gone was given a second time.
+    pub(super) fn is_contradicted_by(&self, validity: UidValidity, there: &Messages) -> bool {
+        self.told(Some(validity)).is_some_and(|told| told.is_contradicted_by(there))
     }
 }
 

@@ -2,7 +2,7 @@
 //! command can skip the scan.
 
 use crate::maildir::Entered;
-use crate::maildir::messages::{Messages, bit};
+use crate::maildir::messages::{Absent, Messages, bit};
 use crate::maildir::stamp::Stamp;
 use crate::maildir::uiddb::Version;
 use crate::types::{KeywordTable, UidValidity};
@@ -16,6 +16,8 @@ pub(crate) struct Snapshot {
     pub(crate) uid_next: u32,
     /// The messages, by ascending UID.
     pub(crate) messages: Messages,
+    /// What is known of the UIDs that no message has now.
+    pub(super) absent: Absent,
     /// Their keywords.
     pub(crate) keywords: KeywordTable,
     /// Whether some keywords could not be read. Then no set may be built on those that were.
@@ -51,6 +53,7 @@ impl Snapshot {
     /// them again, and does not take the UID file for one that is on disk.
     pub(super) fn leave_out_from(&mut self, uid: u32) {
         self.messages.leave_out_from(uid);
+        self.absent.forget_from(uid);
         self.uid_next = self.uid_next.min(uid);
         self.proof.uid_file = None;
         self.proof.settled = false;
@@ -59,6 +62,7 @@ impl Snapshot {
     /// The same folder without the messages that are known to be gone by now.
     pub(crate) fn without_gone(&self) -> Snapshot {
         let mut left = self.clone();
+        left.absent.add_gone(&left.messages);
         left.messages.leave_out(bit::GONE);
         left.messages.unmark_all(bit::CHANGED);
         left.proof.settled = false;

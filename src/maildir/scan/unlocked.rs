@@ -16,7 +16,7 @@ use super::lock::Access;
 use super::number::Uids;
 use super::request::{Mode, Request};
 use super::snapshot::Snapshot;
-use crate::maildir::messages::bit;
+use crate::maildir::messages::{Absent, bit};
 use crate::maildir::reading::FolderReading;
 use crate::maildir::stamp::Stamp;
 use crate::maildir::time::ScanTime;
@@ -77,14 +77,26 @@ fn read(request: &Request<'_>) -> Reading {
         return Reading::NeedsLock;
     }
     // A message that somebody has put back from `cur` to `new` meanwhile is in neither.
-    let is_short = reading.messages.count(bit::FOUND) < reading.messages.len();
-    if is_short && !reading.list_new().is_empty() {
-        return Reading::NeedsLock;
+    let is_short = |reading: &FolderReading<'_>| !reading.messages.all_have(bit::FOUND);
+    if is_short(&reading) {
+        let mut names = reading.list_new();
+        if names.is_empty() {
+            let previous = request.previous.map(|old| &old.messages);
+            reading.look_for_missing(previous, &mut names, time.nanos);
+        }
+        if !names.is_empty() {
+            return Reading::NeedsLock;
+        }
     }
+    let is_short = is_short(&reading);
     let is_stale = reading.is_stale || file.stale || known.next != file.next;
     let FolderReading { mut messages, index, cur, new_mail, .. } = reading;
+    let missing = Absent::not_found(&messages);
     messages.keep(bit::FOUND);
-    if messages.count(bit::FRESH) > 0 || messages.count(bit::DOUBLED) > 0 {
+    if messages.count(bit::FRESH) > 0
+        || messages.count(bit::DOUBLED) > 0
+        || request.is_contradicted_by(validity, &messages)
+    {
         return Reading::NeedsLock;
     }
     if !version.is_current(dir) {
@@ -102,6 +114,7 @@ fn read(request: &Request<'_>) -> Reading {
     let stamp = version.stamp();
     let found = Collected {
         messages,
+        missing,
         index,
         cur,
         new_mail,

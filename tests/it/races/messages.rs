@@ -63,7 +63,7 @@ fn messages_that_go_back_to_new() {
                         0 => fs::rename(&new, &cur),
                         _ => fs::rename(&cur, &new),
                     };
-                    std::thread::sleep(std::time::Duration::from_millis(3));
+                    std::thread::sleep(std::time::Duration::from_micros(200));
                 }
             });
         }
