@@ -49,19 +49,23 @@ fn snapshot(
 ) -> Result<Snapshot> {
     let dir = folder.enter_afresh().map_err(|e| s.store_error(e, CANNOT_OPEN))?;
     s.synchronise(&dir)?;
-    let unchanged = before.filter(|old| {
-        old.folder.dir == folder.dir
-            && old.mode() == mode
-            && !folder.is_link()
-            && old.snapshot.is_saved()
-            && scan::is_unchanged(&dir, &old.snapshot)
-    });
-    match unchanged {
-        Some(old) => Ok(old.snapshot.reselected()),
-        None => match scan::scan(&s.store, &dir, mode, None, Vec::new()) {
-            Ok(scanned) => Ok(scanned.snapshot),
-            Err(e) => Err(s.store_error(e, CANNOT_OPEN)),
-        },
+    let before = before
+        .filter(|old| old.folder.dir == folder.dir && !folder.is_link() && old.snapshot.is_saved());
+    let is_unchanged =
+        |old: &Selected| old.mode() == mode && scan::is_unchanged(&dir, &old.snapshot);
+    let before = match before {
+        Some(old) if is_unchanged(&old) => return Ok(old.snapshot.reselected()),
+        before => before.map(|old| old.snapshot),
+    };
+    let scan = |previous| match scan::scan(&s.store, &dir, mode, previous, Vec::new()) {
+        Ok(scanned) => Ok(scanned.snapshot),
+        Err(e) => Err(s.store_error(e, CANNOT_OPEN)),
+    };
+    let snapshot = scan(None)?;
+    match before {
+        // What this session has told its client counts.
+        Some(old) if old.is_contradicted_by(&snapshot) => scan(Some(&old)),
+        _ => Ok(snapshot),
     }
 }
 

@@ -396,12 +396,13 @@ impl<'a> FolderReading<'a> {
         if name.contains(&b'\n') {
             return self.rename_to_unique(new_mail, name);
         }
-        let mut target = name.to_vec();
-        if !name.contains(&b':') {
-            target.extend_from_slice(b":2,");
-        }
+        let mut name = name.to_vec();
         for _ in 0..MAX_MOVES {
-            match new_mail.rename_new(name, cur, &target) {
+            let mut target = name.clone();
+            if !name.contains(&b':') {
+                target.extend_from_slice(b":2,");
+            }
+            match new_mail.rename_new(&name, cur, &target) {
                 Ok(()) => match known {
                     // It was in `cur` before, and keeps its UID.
                     Some(i) => self.found(i, &target, 0),
@@ -409,14 +410,20 @@ impl<'a> FolderReading<'a> {
                 },
                 // The name is taken, or too long with its `:2,`.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists || fs::is_too_long(&e) => {
-                    self.rename_to_unique(new_mail, name);
+                    self.rename_to_unique(new_mail, &name);
                 }
                 // It may have gone to `cur` in this very moment, and may come back in the next.
                 Err(e) if fs::is_gone(&e) => {
                     let Some(i) = known else { return };
-                    match renamed::find(cur, self.messages.base_name(i), &target) {
-                        Some(now) => self.found(i, &now, 0),
-                        None if new_mail.stat(name).is_ok() => continue,
+                    let base = self.messages.base_name(i);
+                    let mut candidates = renamed::all(base, &target);
+                    candidates.insert(0, base.to_vec());
+                    match renamed::find_in(&[cur, new_mail], &candidates) {
+                        Some((0, now)) => self.found(i, &now, 0),
+                        Some((_, now)) => {
+                            name = now;
+                            continue;
+                        }
                         None => {}
                     }
                 }

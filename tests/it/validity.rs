@@ -160,16 +160,32 @@ fn a_uid_file_from_a_backup_names_another_message() {
     assert!(now > told.0, "{told:?}, then {now}\n{}", s.story());
 }
 
-/// The UIDVALIDITY that a session is told, if it is told one.
-fn validity_told(s: &mut Session, command: &str) -> Option<u32> {
-    let answers = s.cmd(command).responses.concat();
-    number_after(&String::from_utf8_lossy(&answers), "[UIDVALIDITY ")
+/// What a client does to see what is new.
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    Noop,
+    /// Open the folder again.
+    Select,
+}
+
+impl Look {
+    const ALL: [Look; 2] = [Look::Noop, Look::Select];
+
+    /// The UIDVALIDITY that the client knows then. NOOP tells only a new one.
+    fn validity(self, s: &mut Session, before: u32) -> u32 {
+        let command = match self {
+            Look::Noop => "NOOP",
+            Look::Select => "SELECT INBOX",
+        };
+        let answers = s.cmd(command).responses.concat();
+        number_after(&String::from_utf8_lossy(&answers), "[UIDVALIDITY ").unwrap_or(before)
+    }
 }
 
 /// The same, but the message that had the UID is gone by then, and nothing is left to compare with.
 #[test]
 fn a_uid_file_from_a_backup_gives_the_uid_of_a_removed_message_again() {
-    for removed_by_another in [false, true] {
+    for (look, removed_by_another) in Look::ALL.into_iter().flat_map(|l| [(l, false), (l, true)]) {
         let maildir = Maildir::new();
         let file = maildir.path().join("courierimapuiddb");
         let mut s = maildir.session(&[]);
@@ -189,11 +205,29 @@ fn a_uid_file_from_a_backup_gives_the_uid_of_a_removed_message_again() {
         let mut other = maildir.session(&[]);
         other.cmd("SELECT INBOX").has("* 1 EXISTS");
         assert_eq!(append(&mut other, "Subject: third\r\n\r\n"), told);
-        let now = validity_told(&mut s, "NOOP");
-        assert!(now > Some(told.0), "{told:?}, then {now:?}\n{}", s.story());
-        // That is settled then, for all of them.
+        let now = look.validity(&mut s, told.0);
+        assert!(now > told.0, "{look:?}: {told:?}, then {now}\n{}", s.story());
+        // That settles it for all of them.
         other.cmd("NOOP");
-        assert_eq!(validity_told(&mut other, "SELECT INBOX"), now);
-        assert_eq!(validity_told(&mut s, "NOOP"), None);
+        assert_eq!(Look::Select.validity(&mut other, 0), now);
+        assert_eq!(look.validity(&mut s, now), now);
     }
+}
+
+/// The folder is opened again before anybody else has given a UID.
+#[test]
+fn a_uid_file_from_a_backup_takes_back_no_uid_when_the_folder_is_opened_again() {
+    let maildir = Maildir::new();
+    let file = maildir.path().join("courierimapuiddb");
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").says("OK");
+    append(&mut s, "Subject: first\r\n\r\n");
+    let backup = std::fs::read(&file).unwrap();
+    let told = append(&mut s, "Subject: second\r\n\r\n");
+    s.cmd("STORE 2 +FLAGS.SILENT (\\Deleted)").says("OK");
+    s.cmd("EXPUNGE").says("OK");
+    std::fs::write(&file, backup).unwrap();
+    s.cmd("SELECT INBOX").has("* 1 EXISTS").get("* OK [UIDNEXT 3]");
+    let next = append(&mut s, "Subject: third\r\n\r\n");
+    assert_eq!(next, (told.0, told.1 + 1), "{}", s.story());
 }

@@ -57,11 +57,7 @@ impl<'a> Request<'a> {
     /// What this session knows under a UIDVALIDITY.
     pub(super) fn told(&self, validity: Option<UidValidity>) -> Option<Told<'a>> {
         let same = |previous: &&Snapshot| validity == Some(previous.uid_validity);
-        self.previous.filter(same).map(|previous| Told {
-            messages: &previous.messages,
-            absent: &previous.absent,
-            next: previous.uid_next,
-        })
+        self.previous.filter(same).map(Snapshot::told)
     }
 
     /// Whether a message that is there has a UID under this UIDVALIDITY which named another one, or

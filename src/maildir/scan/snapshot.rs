@@ -2,7 +2,7 @@
 //! command can skip the scan.
 
 use crate::maildir::Entered;
-use crate::maildir::messages::{Absent, Messages, bit};
+use crate::maildir::messages::{Absent, Messages, Told, bit};
 use crate::maildir::stamp::Stamp;
 use crate::maildir::uiddb::Version;
 use crate::types::{KeywordTable, UidValidity};
@@ -47,6 +47,20 @@ impl Snapshot {
     /// selection begins anew.
     pub(crate) fn is_saved(&self) -> bool {
         self.saved
+    }
+
+    /// What the session knows under this UIDVALIDITY.
+    pub(super) fn told(&self) -> Told<'_> {
+        Told { messages: &self.messages, absent: &self.absent, next: self.uid_next }
+    }
+
+    /// Whether a later scan that knew nothing of this one has gone back behind it: the folder has
+    /// an older UID file, or UIDs that are told already name other messages.
+    pub(crate) fn is_contradicted_by(&self, later: &Snapshot) -> bool {
+        self.saved
+            && later.saved
+            && later.uid_validity == self.uid_validity
+            && (later.uid_next < self.uid_next || self.told().is_contradicted_by(&later.messages))
     }
 
     /// Leaves out the messages from a UID on, as if it had not been given. The next scan looks at

@@ -193,3 +193,31 @@ fn a_disk_that_is_full_at_the_sync_keeps_nobody_awake() {
     let mut s = maildir.session(&[]);
     s.cmd("SELECT INBOX").has("* 2 EXISTS").has("* 1 RECENT");
 }
+
+/// The UID file is gone, and there is no room for another one: nothing is shown. What the session
+/// has told counts all the same when an older UID file comes back.
+#[test]
+fn no_uid_is_given_again_after_a_full_disk() {
+    let maildir = Maildir::new();
+    on_a_small_disk(maildir.path(), "size=256k", || {
+        small(&maildir);
+        let file = maildir.path().join("courierimapuiddb");
+        let message = |n: u32| maildir.write(&format!("cur/100{n}.x:2,"), MESSAGE);
+        message(1);
+        let mut s = maildir.session(&[UIDPLUS]);
+        s.cmd("SELECT INBOX").has("* 1 EXISTS");
+        let backup = fs::read(&file).unwrap();
+        message(2);
+        s.cmd("NOOP").has("* 2 EXISTS");
+        fs::remove_file(maildir.path().join("cur/1002.x:2,")).unwrap();
+        fs::remove_file(&file).unwrap();
+        fill(&maildir);
+        s.cmd("NOOP").ok("NOOP completed").has("* 1 EXPUNGE").lacks("* OK [UIDVALIDITY");
+        fs::remove_file(maildir.path().join("filler")).unwrap();
+        fs::write(&file, backup).unwrap();
+        s.cmd("NOOP").has("* 1 EXISTS").lacks("* OK [UIDVALIDITY");
+        message(3);
+        s.cmd("NOOP").has("* 2 EXISTS");
+        s.cmd("UID SEARCH ALL").has("* SEARCH 1 3");
+    });
+}
