@@ -48,7 +48,7 @@ pub fn check(world: &World, whole: bool) {
         // Somebody has to take in what lies in `new`.
         world.keywords(folder);
         let mut wrong = Vec::new();
-        let truth = ledger::truth(&world.root, folder, whole, &mut wrong);
+        let truth = ledger::truth(&world.root, folder, whole, world.plan.kills, &mut wrong);
         wrong.extend(world.ledger.lock().unwrap().check(folder, &truth));
         if whole && !world.plan.kills {
             for entry in std::fs::read_dir(folder_path(&world.root, folder).join("tmp"))
@@ -110,7 +110,7 @@ impl Worker<'_> {
     fn compare(&mut self) -> Result<()> {
         let Some(folder) = self.selected else { return Ok(()) };
         let mut wrong = Vec::new();
-        let truth = truth(&self.world.root, folder, false, &mut wrong);
+        let truth = truth(&self.world.root, folder, false, self.world.plan.kills, &mut wrong);
         let client = self.client.as_ref().unwrap();
         let believed: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
         let real: Vec<u32> = truth.keys().copied().collect();

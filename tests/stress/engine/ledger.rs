@@ -231,8 +231,16 @@ impl Ledger {
     }
 }
 
-/// Reads a folder on disk, which must be quiet and have no mail in `new`.
-pub fn truth(root: &Path, folder: usize, whole: bool, wrong: &mut Vec<String>) -> Truth {
+/// Reads a folder on disk, which must be quiet and have no mail in `new`. After `kills` the lines of
+/// removed messages may be left in the UID file: a scan that finds the lock of a dead session in its
+/// way, and has nothing else to write, leaves them to the next one.
+pub fn truth(
+    root: &Path,
+    folder: usize,
+    whole: bool,
+    kills: bool,
+    wrong: &mut Vec<String>,
+) -> Truth {
     let path = folder_path(root, folder);
     let name = FOLDERS[folder];
     let mut truth = Truth::new();
@@ -269,7 +277,7 @@ pub fn truth(root: &Path, folder: usize, whole: bool, wrong: &mut Vec<String>) -
         }
         truth.insert(uid, (id, letters.to_owned()));
     }
-    for base in uids.keys() {
+    for base in uids.keys().filter(|_| !kills) {
         wrong.push(format!("{name}: {base} is in the UID file and nowhere else"));
     }
     for entry in std::fs::read_dir(path.join("new")).into_iter().flatten().flatten() {
