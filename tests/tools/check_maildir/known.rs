@@ -195,11 +195,7 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
 
 fn envelope(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     let (c, o) = (text(d.courier), text(d.ours));
-    let addresses = |v: &[u8]| without(v, |b| b.is_ascii_whitespace());
     if let (Some(c), Some(o)) = (c, o) {
-        if addresses(c) == addresses(o) && o.contains(&b',') {
-            return Some("repeated-header");
-        }
         // Shown as an encoded word here, left out there.
         if without(&plain(c), |b| b == b' ') == without(&plain(o), |b| b == b' ') && plain(o) != o {
             return Some("undecodable-octets");
