@@ -37,7 +37,6 @@ impl Address<'_> {
     pub(crate) fn is_group_end(&self) -> bool {
         self.mailbox.is_none()
     }
-
 }
 
 /// Words without white space between them: an address, or part of a name if `<address>` follows.

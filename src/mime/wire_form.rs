@@ -211,11 +211,9 @@ mod tests {
 
     #[test]
     fn nul_is_replaced() {
-        for (text, want) in [
-            (&b""[..], &b""[..]),
-            (b"a\r\n", b"a\r\n"),
-            (b"\0a\0\0b", b"\x80a\x80\x80b"),
-        ] {
+        for (text, want) in
+            [(&b""[..], &b""[..]), (b"a\r\n", b"a\r\n"), (b"\0a\0\0b", b"\x80a\x80\x80b")]
+        {
             let mut text = text.to_vec();
             replace_nul(&mut text);
             assert_eq!(text, want);

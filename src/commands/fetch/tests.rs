@@ -445,7 +445,10 @@ fn large_headers() {
     assert_eq!(m.literal("BODY[TEXT]"), b"body");
     assert_eq!(m.text("ENVELOPE"), "ENVELOPE (NIL \"first\" NIL NIL NIL NIL NIL NIL NIL NIL)");
     let mut m = Asked::new(&[&text[..200_000], b"\nSubject: last\n\nbody"].concat());
-    assert_eq!(m.text("ENVELOPE"), "ENVELOPE (NIL \"first, last\" NIL NIL NIL NIL NIL NIL NIL NIL)");
+    assert_eq!(
+        m.text("ENVELOPE"),
+        "ENVELOPE (NIL \"first, last\" NIL NIL NIL NIL NIL NIL NIL NIL)"
+    );
     assert_eq!(
         m.literal("BODY[HEADER.FIELDS (Subject)]"),
         b"Subject: first\r\nSubject: last\r\n\r\n"

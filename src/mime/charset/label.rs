@@ -48,8 +48,17 @@ fn key(label: &[u8]) -> String {
 pub(super) fn is_ascii(label: &[u8]) -> bool {
     matches!(
         key(bare(label)).as_str(),
-        "usascii" | "ascii" | "ansix341968" | "ansix341986" | "iso646us" | "646" | "us" | "cp367"
-            | "ibm367" | "cp20127" | "csascii"
+        "usascii"
+            | "ascii"
+            | "ansix341968"
+            | "ansix341986"
+            | "iso646us"
+            | "646"
+            | "us"
+            | "cp367"
+            | "ibm367"
+            | "cp20127"
+            | "csascii"
     )
 }
 
@@ -59,7 +68,13 @@ pub(super) fn says_nothing(label: &[u8]) -> bool {
         || matches!(
             key(bare(label)).as_str(),
             // What mailers write that do not know it themselves (RFC 1428 has unknown-8bit).
-            "" | "unknown8bit" | "unknown" | "xunknown" | "8bit" | "binary" | "default" | "none"
+            "" | "unknown8bit"
+                | "unknown"
+                | "xunknown"
+                | "8bit"
+                | "binary"
+                | "default"
+                | "none"
                 | "xuserdefined"
         )
 }
@@ -93,7 +108,13 @@ fn other(key: &str) -> Option<Charset> {
         "euckr" | "uhc" | "ksc5636" => "euc-kr",
         "euccn" | "cngb" | "gb" | "gb23121980" => "gbk",
         "big5" | "big5hkscs" | "bigfive" | "cnbig5" => "big5",
-        "koi8" | "koi8ru" => if key == "koi8" { "koi8-r" } else { "koi8-u" },
+        "koi8" | "koi8ru" => {
+            if key == "koi8" {
+                "koi8-r"
+            } else {
+                "koi8-u"
+            }
+        }
         "macroman" | "xmacroman" | "applemac" | "osroman" => "macintosh",
         "maccyrillic" | "macuk" | "macukrainian" => "x-mac-cyrillic",
         "arabic" | "asmo708" => "iso-8859-6",
@@ -211,7 +232,10 @@ mod tests {
     fn names() {
         for (labels, name) in [
             ("utf8 UTF-8 unicode-1-1-utf-8 cp65001 utf8mb4", "UTF-8"),
-            ("iso-8859-1 ISO_8859-1:1987 iso8859_1 8859-1 cp819 us-ascii cp1252 win1252 646", "windows-1252"),
+            (
+                "iso-8859-1 ISO_8859-1:1987 iso8859_1 8859-1 cp819 us-ascii cp1252 win1252 646",
+                "windows-1252",
+            ),
             ("iso-8859-2 iso8859-2 8859_2 latin2 cp28592", "ISO-8859-2"),
             ("latin-9 iso8859-15 csISOLatin9", "ISO-8859-15"),
             ("windows-1251 cp1251 win-1251 1251", "windows-1251"),
@@ -232,7 +256,10 @@ mod tests {
             ("utf-7 UTF7 unicode-1-1-utf-7 cp65000", "Utf7"),
             ("hz-gb-2312 HZ", "Hz"),
             ("iso-2022-kr csISO2022KR", "Iso2022Kr"),
-            ("x-nonsense iso-8859-12 iso-2022-cn utf-32 ebcdic-cp-us cp037 cp1 8859 utf-7-imap", "-"),
+            (
+                "x-nonsense iso-8859-12 iso-2022-cn utf-32 ebcdic-cp-us cp037 cp1 8859 utf-7-imap",
+                "-",
+            ),
         ] {
             for label in labels.split(' ') {
                 assert_eq!(shown(label), name, "{label}");

@@ -67,9 +67,7 @@ impl Source {
             Charset::Web(encoding) => Source::Web(Box::new(encoding.new_decoder())),
             Charset::Page(table) => Source::Page(table),
             Charset::Utf7 => Source::Utf7(Utf7::default()),
-            Charset::Hz => {
-                Source::Shifted(Shifted::hz(), Box::new(encoding_rs::GBK.new_decoder()))
-            }
+            Charset::Hz => Source::Shifted(Shifted::hz(), Box::new(encoding_rs::GBK.new_decoder())),
             Charset::Iso2022Kr => {
                 Source::Shifted(Shifted::iso_2022_kr(), Box::new(encoding_rs::EUC_KR.new_decoder()))
             }
@@ -126,7 +124,11 @@ fn page(table: &TableType, bytes: &[u8], out: &mut String) {
         let characters = |bytes: &[u8], out: &mut String| {
             out.extend(bytes.iter().map(|b| table.decode_char_checked(*b).unwrap_or('\u{fffd}')));
         };
-        if valid.is_ascii() { out.push_str(valid) } else { characters(valid.as_bytes(), out) }
+        if valid.is_ascii() {
+            out.push_str(valid)
+        } else {
+            characters(valid.as_bytes(), out)
+        }
         characters(invalid, out);
     }
 }

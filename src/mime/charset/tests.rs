@@ -39,10 +39,13 @@ fn strict() {
     assert_eq!(decode_strict(b"utf-7", b"+2Dw-"), None);
 }
 
+/// Label, bytes, text.
+type Case = (Option<&'static [u8]>, &'static [u8], &'static str);
+
 #[test]
 fn bodies() {
     for cut in 1..5 {
-        let cases: &[(Option<&[u8]>, &[u8], &str)] = &[
+        let cases: &[Case] = &[
             (Some(b"us-ascii"), "é€".as_bytes(), "é€"),
             (None, b"caf\xe9 \xe9t\xe9", "café été"),
             // One bad byte is one bad character.

@@ -156,6 +156,9 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     if d.item == "ENVELOPE" {
         return envelope(d, m);
     }
+    if section && m.raw.contains(&0) {
+        return Some("nul-bytes");
+    }
     if m.has_crlf() && (structure || section || d.item == "RFC822.SIZE") {
         return Some("crlf-files");
     }
@@ -211,6 +214,12 @@ fn envelope(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     }
     if m.fields().any(|(n, v)| is_address(n) && v.contains(&b':')) {
         return Some("envelope-groups");
+    }
+    if m.fields().any(|(n, v)| is_address(n) && v.iter().any(|b| matches!(b, b'(' | b'"'))) {
+        return Some("address-quotes");
+    }
+    if m.fields().any(|(_, v)| v.len() > 8000) {
+        return Some("envelope-fields-whole");
     }
     if m.fields().any(|(n, _)| n.ends_with(b" ") || n.ends_with(b"\t")) {
         return Some("blank-before-colon");
