@@ -79,7 +79,7 @@ pub fn addresses(header: &[u8]) -> usize {
         AddressField::Cc,
         AddressField::Bcc,
     ];
-    lists.into_iter().map(|list| black_box(e.addresses(list)).len()).sum()
+    lists.into_iter().map(|list| e.addresses(list).map(black_box).count()).sum()
 }
 
 /// The length of these fields of a header, in bytes.

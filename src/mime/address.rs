@@ -5,7 +5,13 @@
 //! grammar does not say what broken text means, Courier's reading is taken: words without an `@`
 //! are addresses with an empty host.
 
+mod ordinary;
+mod search;
+
+pub(crate) use search::search_form;
+
 use super::params::{Lexer, is_space};
+use ordinary::{ordinary, plain};
 use std::borrow::Cow;
 
 /// One element of an address list in RFC 3501's form (section 7.4.2, ENVELOPE).
@@ -19,21 +25,17 @@ pub(crate) struct Address<'a> {
     pub(crate) name: Option<Cow<'a, [u8]>>,
     /// The obsolete source route, `@a,@b` (RFC 3501's at-domain-list).
     pub(crate) route: Option<Cow<'a, [u8]>>,
-    /// The local part, its quotes kept; or the name of a group.
+    /// The local part, with quotes only where it needs them; or the name of a group.
     pub(crate) mailbox: Option<Cow<'a, [u8]>>,
     /// The domain; empty, not None, when the text has none.
     pub(crate) host: Option<Cow<'a, [u8]>>,
 }
 
+#[cfg(test)]
 impl Address<'_> {
     /// The element that ends a group.
     pub(crate) fn is_group_end(&self) -> bool {
         self.mailbox.is_none()
-    }
-
-    /// An address proper, neither beginning nor end of a group.
-    pub(crate) fn is_mailbox(&self) -> bool {
-        self.host.is_some()
     }
 }
 
@@ -44,94 +46,37 @@ struct BareAddress {
     comment: Option<Vec<u8>>,
 }
 
+/// The elements of an address list. Each is parsed when it is asked for.
+pub(crate) struct Addresses<'a> {
+    parser: Parser<'a>,
+    ready: std::vec::IntoIter<Address<'a>>,
+}
+
+impl<'a> Iterator for Addresses<'a> {
+    type Item = Address<'a>;
+
+    fn next(&mut self) -> Option<Address<'a>> {
+        if self.ready.len() == 0 {
+            self.parser.run(1, true);
+            self.ready = std::mem::take(&mut self.parser.list).into_iter();
+        }
+        self.ready.next()
+    }
+}
+
 /// Parses the value of an address field, folded or not.
-pub(crate) fn parse(value: &[u8]) -> Vec<Address<'_>> {
-    let mut p = Parser::new(value);
-    p.run(usize::MAX, true);
-    p.list
+pub(crate) fn each(value: &[u8]) -> Addresses<'_> {
+    Addresses { parser: Parser::new(value), ready: Vec::new().into_iter() }
 }
 
-/// The first element of what [`parse`] returns; the rest is not parsed.
+/// The first element; the rest is not parsed.
 pub(crate) fn first(value: &[u8]) -> Option<Address<'_>> {
-    let mut p = Parser::new(value);
-    p.run(1, true);
-    p.list.into_iter().next()
+    each(value).next()
 }
 
-/// Bytes that have no special meaning: no white space, no control character, no delimiter.
-#[allow(clippy::indexing_slicing)] // evaluated by the compiler
-const PLAIN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0u8;
-    while b < 255 {
-        table[b as usize] = b > b' '
-            && b != 0x7f
-            && !matches!(
-                b,
-                b'(' | b')' | b'"' | b'<' | b'>' | b',' | b';' | b':' | b'@' | b'[' | b']' | b'\\'
-            );
-        b += 1;
-    }
-    table
-};
-
-fn plain(text: &[u8]) -> (&[u8], &[u8]) {
-    let len = text
-        .iter()
-        .position(|b| !PLAIN.get(usize::from(*b)).copied().unwrap_or(false))
-        .unwrap_or(text.len());
-    text.split_at(len)
-}
-
-fn without_blanks(text: &[u8]) -> &[u8] {
-    text.get(text.iter().position(|b| !is_space(*b)).unwrap_or(text.len())..).unwrap_or_default()
-}
-
-/// An address in one of its ordinary forms, `l@h`, `<l@h>`, `Some Name <l@h>`, `"Any name" <l@h>`,
-/// without routes, comments or backslashes, and what follows it. None for any other form, which the
-/// whole parser must read.
-fn ordinary(text: &[u8], quotes_end: bool) -> Option<(Address<'_>, &[u8])> {
-    let mut name: &[u8] = &[];
-    let mut rest = text;
-    if let Some(inner) = text.strip_prefix(b"\"") {
-        let (shown, after) =
-            inner.split_at(memchr::memchr2(b'"', b'\\', inner).filter(|_| quotes_end)?);
-        if memchr::memchr2(b'\r', b'\n', shown).is_some() {
-            return None;
-        }
-        name = shown.trim_ascii();
-        rest = without_blanks(after.strip_prefix(b"\"")?);
-    } else if text.first() != Some(&b'<') {
-        let (mut word, mut after) = plain(text);
-        if let Some(host) = after.strip_prefix(b"@") {
-            let (host, after) = plain(host);
-            let after = without_blanks(after);
-            let ends = matches!(after.first(), None | Some(b',' | b';'));
-            return (ends && !word.is_empty() && !host.is_empty())
-                .then(|| (of_parts(None, word, host), after));
-        }
-        // Words with single blanks between them.
-        while !word.is_empty() && after.first() == Some(&b' ') {
-            (word, after) = plain(after.get(1..)?);
-        }
-        name = text.get(..text.len().checked_sub(after.len())?)?.trim_ascii_end();
-        rest = after;
-    }
-    let (mailbox, rest) = plain(rest.strip_prefix(b"<")?);
-    let (host, rest) = plain(rest.strip_prefix(b"@")?);
-    let rest = without_blanks(rest.strip_prefix(b">")?);
-    let ends = !mailbox.is_empty() && !host.is_empty() && rest.first() != Some(&b'(');
-    ends.then(|| (of_parts((!name.is_empty()).then_some(name), mailbox, host), rest))
-}
-
-fn of_parts<'a>(name: Option<&'a [u8]>, mailbox: &'a [u8], host: &'a [u8]) -> Address<'a> {
-    Address {
-        name: name.map(Cow::Borrowed),
-        route: None,
-        mailbox: Some(Cow::Borrowed(mailbox)),
-        host: Some(Cow::Borrowed(host)),
-    }
-}
+/// Words without `@` that may become one name. Each of more of them is an address of its own: what
+/// is kept of a value stays small.
+const MAX_WORDS: usize = 4096;
 
 impl<'a> Parser<'a> {
     fn new(value: &'a [u8]) -> Self {
@@ -144,6 +89,7 @@ impl<'a> Parser<'a> {
             gap: false,
             glue: false,
             quotes_end: true,
+            brackets_end: true,
             in_group: false,
             has_at: false,
         }
@@ -165,6 +111,8 @@ struct Parser<'a> {
     glue: bool,
     /// False once a quote was found that never ends: from there on `"` is an ordinary character.
     quotes_end: bool,
+    /// False once a `[` was found that never ends, likewise.
+    brackets_end: bool,
     in_group: bool,
     /// An item has an `@`, so a colon belongs to a source route, not to a group.
     has_at: bool,
@@ -219,7 +167,7 @@ impl Parser<'_> {
                     self.lex.bump();
                     self.joint(b);
                 }
-                b'[' if self.items.last().is_some_and(|i| i.text.ends_with(b"@")) => self.literal(),
+                b'[' if self.brackets_end && self.is_behind_at() => self.literal(),
                 _ => self.atom(),
             }
         }
@@ -234,6 +182,10 @@ impl Parser<'_> {
         }
         self.phrase.extend_from_slice(shown);
         if self.gap && !self.glue {
+            if self.items.len() >= MAX_WORDS {
+                self.flush();
+                self.phrase.extend_from_slice(shown);
+            }
             self.items.push(BareAddress::default());
         }
         if self.items.is_empty() {
@@ -269,9 +221,15 @@ impl Parser<'_> {
         self.word(word, word);
     }
 
+    fn is_behind_at(&self) -> bool {
+        self.items.last().is_some_and(|item| item.text.ends_with(b"@"))
+    }
+
     fn literal(&mut self) {
         let rest = self.lex.rest();
-        let len = rest.iter().position(|b| *b == b']').map_or(1, |at| at + 1);
+        let end = memchr::memchr(b']', rest);
+        self.brackets_end = end.is_some();
+        let len = end.map_or(1, |at| at + 1);
         let word = rest.get(..len).unwrap_or(rest);
         self.lex.skip_to(rest.get(len..).unwrap_or_default());
         self.word(word, word);
@@ -454,7 +412,37 @@ fn split<'a>(mut text: Vec<u8>) -> Address<'a> {
         host = text.split_off(at.saturating_add(1));
         text.truncate(at);
     }
-    Address { name: None, route, mailbox: Some(Cow::Owned(text)), host: Some(Cow::Owned(host)) }
+    let mailbox = without_needless_quotes(text);
+    Address { name: None, route, mailbox: Some(Cow::Owned(mailbox)), host: Some(Cow::Owned(host)) }
+}
+
+/// A local part without its quotes, if it says the same without them.
+// RFC 3501 9, addr-mailbox: "local-part after removing [RFC-2822] quoting". But clients join
+// mailbox and host with an @, and then `"a, b"@x` would be two addresses, `"a@b"@x` another one:
+// where the quotes are needed they stay, as Courier has it.
+fn without_needless_quotes(local: Vec<u8>) -> Vec<u8> {
+    if memchr::memchr(b'"', &local).is_none() {
+        return local;
+    }
+    let mut bare = Vec::with_capacity(local.len());
+    let mut bytes = local.iter();
+    let mut in_quotes = false;
+    while let Some(b) = bytes.next() {
+        match b {
+            b'"' => in_quotes = !in_quotes,
+            b'\\' if in_quotes => bare.extend(bytes.next()),
+            _ => bare.push(*b),
+        }
+    }
+    if in_quotes {
+        return local;
+    }
+    // RFC 5322 3.2.3: dot-atom.
+    let is_dot_atom = bare.split(|b| *b == b'.').all(|atom| {
+        let (plain, rest) = plain(atom);
+        !plain.is_empty() && rest.is_empty()
+    });
+    if is_dot_atom { bare } else { local }
 }
 
 #[cfg(test)]

@@ -50,15 +50,6 @@ impl Decoder {
     }
 }
 
-/// A whole value in base64.
-pub(crate) fn base64(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() / 4 * 3 + 3);
-    let mut d = Base64::default();
-    d.push(bytes, &mut out);
-    d.flush(&mut out);
-    out
-}
-
 const SKIP: u8 = 0xff;
 const PAD: u8 = 0xfe;
 
@@ -104,7 +95,18 @@ fn groups<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
 }
 
 impl Base64 {
-    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+    /// Whether the last group is cut: what came is not the whole of some bytes.
+    pub(crate) fn is_cut(&self) -> bool {
+        match self.held {
+            0 => false,
+            2 => self.bits & 0xf != 0,
+            3 => self.bits & 0x3 != 0,
+            _ => true,
+        }
+    }
+
+    /// Appends what the next characters decode to.
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         out.reserve(bytes.len() / 4 * 3 + 3);
         let mut rest = bytes;
         loop {
@@ -134,7 +136,8 @@ impl Base64 {
         }
     }
 
-    fn flush(&mut self, out: &mut Vec<u8>) {
+    /// Appends what a last group without its padding decodes to.
+    pub(crate) fn flush(&mut self, out: &mut Vec<u8>) {
         match self.held {
             2 => out.push((self.bits >> 4) as u8),
             3 => out.extend_from_slice(&[(self.bits >> 10) as u8, (self.bits >> 2) as u8]),

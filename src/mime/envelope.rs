@@ -2,19 +2,16 @@
 //!
 //! Values are unfolded and trimmed, but not decoded: encoded words and 8-bit bytes stay.
 
-use super::address::{self, Address};
+use super::address::{self, Addresses};
 use super::header::{fields, unfold};
-use crate::types::limits::MAX_ENVELOPE_FIELD;
 use std::borrow::Cow;
 
 /// RFC 3501 7.4.2, ENVELOPE: the values; address lists are parsed when asked for. None and empty
 /// lists are NIL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Envelope<'a> {
-    /// In the order of [`NAMES`], as is `cut`.
+    /// In the order of [`NAMES`].
     values: [Cow<'a, [u8]>; NAMES.len()],
-    /// Whether the value was longer than [`MAX_ENVELOPE_FIELD`].
-    cut: [bool; NAMES.len()],
 }
 
 /// The fields of an envelope that are text; the numbers are indexes in [`NAMES`].
@@ -43,11 +40,15 @@ impl Envelope<'_> {
         self.values.get(which as usize).map(|v| &**v).filter(|v| !v.is_empty())
     }
 
-    /// The addresses of a field's own value. (That From replaces an empty Sender or Reply-To is
-    /// left to the caller.)
-    pub(crate) fn addresses(&self, which: AddressField) -> Vec<Address<'_>> {
-        let value = self.values.get(which as usize).map(|v| &**v).unwrap_or_default();
-        addresses(value, self.cut.get(which as usize).copied().unwrap_or(false))
+    /// The addresses of a field's own value, one after the other: there may be a million of them.
+    /// (That From replaces an empty Sender or Reply-To is left to the caller.)
+    pub(crate) fn addresses(&self, which: AddressField) -> Addresses<'_> {
+        address::each(self.value(which))
+    }
+
+    /// The value of an address field, as written; empty where there is none.
+    pub(crate) fn value(&self, which: AddressField) -> &[u8] {
+        self.values.get(which as usize).map(|v| &**v).unwrap_or_default()
     }
 }
 
@@ -72,44 +73,18 @@ pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
         let Some(slot) = NAMES.iter().position(|n| n.eq_ignore_ascii_case(field.name)) else {
             continue;
         };
-        let (Some(value), Some(cut)) = (found.values.get_mut(slot), found.cut.get_mut(slot)) else {
-            continue;
-        };
+        let Some(value) = found.values.get_mut(slot) else { continue };
         let text = unfold(field.value);
-        if text.is_empty() || *cut {
-            continue;
-        }
-        // Courier: the values of a repeated field, joined with a comma (the newest release's form).
+        // Courier: the values of a repeated field are joined.
         if value.is_empty() {
             *value = text;
-        } else {
+        } else if !text.is_empty() {
             let value = value.to_mut();
-            value.push(b',');
+            value.extend_from_slice(b", ");
             value.extend_from_slice(&text);
-        }
-        if value.len() > MAX_ENVELOPE_FIELD {
-            match value {
-                Cow::Borrowed(text) => *text = text.get(..MAX_ENVELOPE_FIELD).unwrap_or(text),
-                Cow::Owned(text) => text.truncate(MAX_ENVELOPE_FIELD),
-            }
-            *cut = true;
         }
     }
     found
-}
-
-/// The addresses of a value. If it was cut, its last address is left out: half a host name would be
-/// another host's.
-fn addresses(value: &[u8], cut: bool) -> Vec<Address<'_>> {
-    let mut list = address::parse(value);
-    if cut {
-        let grouped = list.last().is_some_and(Address::is_group_end);
-        let at = list.len().saturating_sub(if grouped { 2 } else { 1 });
-        if list.get(at).is_some_and(Address::is_mailbox) {
-            list.remove(at);
-        }
-    }
-    list
 }
 
 #[cfg(test)]
@@ -121,7 +96,7 @@ mod tests {
         let text = |part: &Option<Cow<'_, [u8]>>| {
             String::from_utf8_lossy(part.as_ref().unwrap()).into_owned()
         };
-        e.addresses(list).iter().map(|a| text(&a.mailbox) + "@" + &text(&a.host)).collect()
+        e.addresses(list).map(|a| text(&a.mailbox) + "@" + &text(&a.host)).collect()
     }
 
     #[test]
@@ -135,13 +110,13 @@ mod tests {
             (who(&e, AddressField::Sender).len(), who(&e, AddressField::ReplyTo).len()),
             (0, 0)
         );
-        assert_eq!(e.text(TextField::Subject), Some(&b"a\t\tb,c"[..]));
+        assert_eq!(e.text(TextField::Subject), Some(&b"a\t\tb, c"[..]));
         assert_eq!(e.text(TextField::MessageId), Some(&b"<x>"[..]));
         assert_eq!(
             (
                 e.text(TextField::InReplyTo),
                 e.text(TextField::Date),
-                e.addresses(AddressField::To).len()
+                e.addresses(AddressField::To).count()
             ),
             (None, None, 0)
         );
@@ -153,13 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_cut() {
-        let list: Vec<String> = (0..600).map(|n| format!("user{n}@example.com")).collect();
-        let block = format!("To: {}\nSubject: {}\n\n", list.join(","), "x".repeat(9000));
+    fn fields_are_whole() {
+        let list: Vec<String> = (0..10_000).map(|n| format!("user{n}@example.com")).collect();
+        let block = format!("To: {}\nSubject: {}\n\n", list.join(",\n "), "x".repeat(90_000));
         let e = envelope(block.as_bytes());
-        assert_eq!(e.text(TextField::Subject).unwrap().len(), MAX_ENVELOPE_FIELD);
-        let to = who(&e, AddressField::To);
-        assert_eq!(to, list[..to.len()]);
-        assert!(to.len() > 400);
+        assert_eq!(e.text(TextField::Subject).unwrap().len(), 90_000);
+        assert_eq!(who(&e, AddressField::To), list);
     }
 }

@@ -3,6 +3,7 @@
 //! Everything works on a block as stored: LF or CRLF or a mixture, 8-bit bytes, NULs, lines
 //! without a colon.
 
+use super::charset;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -31,7 +32,7 @@ impl<'a> Field<'a> {
 
     /// The first bytes of the value, `most` at most, unfolded and trimmed; see [`unfold`].
     pub(crate) fn text(&self, most: usize) -> Cow<'a, [u8]> {
-        unfold(self.value.get(..most).unwrap_or(self.value))
+        unfold(charset::cut(self.value, most))
     }
 }
 

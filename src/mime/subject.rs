@@ -1,6 +1,6 @@
 //! The base subject of RFC 5256 2.1, by which SORT and THREAD compare subjects.
 
-use super::encoded_word;
+use super::{charset, encoded_word};
 use crate::types::limits::MAX_COMPARED_FIELD;
 
 /// A subject without what replies, forwards and mailing lists add to it.
@@ -15,7 +15,7 @@ pub(crate) struct BaseSubject {
 
 /// The base subject of a Subject value, folded or not, with its encoded words.
 pub(crate) fn base_subject(value: &[u8]) -> BaseSubject {
-    let text = normal(value.get(..MAX_COMPARED_FIELD).unwrap_or(value));
+    let text = normal(charset::cut(value, MAX_COMPARED_FIELD));
     let mut is_reply = false;
     let mut s = text.as_str();
     loop {

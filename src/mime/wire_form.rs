@@ -68,6 +68,19 @@ pub(crate) fn append(chunk: &[u8], prev_cr: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(chunk.get(from..).unwrap_or_default());
 }
 
+/// Puts 0x80 in the place of each NUL.
+// RFC 3501 9: `literal = "{" number "}" CRLF *CHAR8`, and `CHAR8 = %x01-ff`. 4.3.1: text with NULs
+// has to be encoded, so what is here is broken. 0x80 stands for no character in most character sets,
+// and the size remains.
+pub(crate) fn replace_nul(wire: &mut [u8]) {
+    let Some(first) = memchr(0, wire) else { return };
+    for byte in wire.get_mut(first..).unwrap_or_default() {
+        if *byte == 0 {
+            *byte = 0x80;
+        }
+    }
+}
+
 /// Converts stored bytes to wire bytes, chunk by chunk, for a whole range or for a slice of it.
 ///
 /// A slice (partial fetch, RFC 3501 6.4.5) counts wire bytes and may begin or end between CR and
@@ -194,6 +207,17 @@ mod tests {
         assert_eq!(to_wire(b"a\nb\r\n\rc\r\r\n\n"), b"a\r\nb\r\n\rc\r\r\n\r\n");
         assert_eq!(wire_len(b"\n", true), 1);
         assert_eq!(wire_len(b"\n", false), 2);
+    }
+
+    #[test]
+    fn nul_is_replaced() {
+        for (text, want) in
+            [(&b""[..], &b""[..]), (b"a\r\n", b"a\r\n"), (b"\0a\0\0b", b"\x80a\x80\x80b")]
+        {
+            let mut text = text.to_vec();
+            replace_nul(&mut text);
+            assert_eq!(text, want);
+        }
     }
 
     proptest! {

@@ -85,7 +85,7 @@ impl Writer<'_, '_> {
         if let Some(inner) = message {
             e.space();
             let header = self.headers.header(inner.header.clone()).map_err(Failed::Unreadable)?;
-            envelope::write(e, &mime::envelope::envelope(header));
+            envelope::write(e, &mime::envelope::envelope(header)).map_err(Failed::End)?;
             e.space();
             self.body(inner)?;
         }

@@ -1,7 +1,7 @@
 //! The forms of the wire: atoms, strings, numbers, lists. Appends to the output queue of the
 //! connection.
 
-use crate::mime::encoded_word;
+use crate::mime::{charset, encoded_word};
 use crate::wire::{End, Io, write};
 
 /// Writes values to a connection, in the charset that its client takes.
@@ -33,9 +33,15 @@ impl<'a> Encoder<'a> {
         self
     }
 
-    /// `string`: quoted, or a literal where it holds CR, LF or NUL.
+    /// `string`: quoted, or a literal where it holds CR, LF or NUL. To a client that takes UTF-8,
+    /// what is not valid is repaired (RFC 6855 3: a quoted string is UTF-8).
     pub(crate) fn string(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
-        write::string(&mut self.io.out, text.as_ref());
+        let text = text.as_ref();
+        if self.utf8 {
+            write::string(&mut self.io.out, charset::guess(text).as_bytes());
+        } else {
+            write::string(&mut self.io.out, text);
+        }
         self
     }
 

@@ -1,7 +1,7 @@
 //! FETCH: a message's data items (RFC 3501 7.4.2, PROTOCOL 5.4).
 
-use super::{Encoder, Untagged, envelope};
-use crate::mime::envelope::Envelope;
+use super::{Encoder, Untagged};
+use crate::mime::charset;
 use crate::types::{Flags, KeywordTable, Seq, SetId, Uid};
 use crate::wire::write;
 
@@ -52,7 +52,7 @@ pub(crate) fn section_label(spec: &[u8], names: &[Vec<u8>], start: Option<u64>) 
     let mut label = [b"BODY[", spec].concat();
     for (i, name) in names.iter().enumerate() {
         label.extend_from_slice(if i == 0 { b" (" } else { b" " });
-        write::string(&mut label, name);
+        write::string(&mut label, charset::guess(name).as_bytes());
     }
     if !names.is_empty() {
         label.push(b')');
@@ -66,7 +66,8 @@ pub(crate) fn section_label(spec: &[u8], names: &[Vec<u8>], start: Option<u64>) 
     label
 }
 
-/// A data item whose value is at hand. BODYSTRUCTURE is written by [`super::bodystructure`].
+/// A data item whose value is at hand. Those that may be long are written by [`super::envelope`] and
+/// [`super::bodystructure`].
 pub(crate) enum Item<'a> {
     /// `FLAGS`
     Flags(MessageFlags<'a>),
@@ -76,8 +77,6 @@ pub(crate) enum Item<'a> {
     InternalDate(&'a str),
     /// `RFC822.SIZE`, in bytes on the wire.
     Size(u64),
-    /// `ENVELOPE`
-    Envelope(&'a Envelope<'a>),
     /// A section by the name that the client gave it, and the head of its literal. So many bytes
     /// must follow.
     Section {
@@ -104,10 +103,6 @@ impl Item<'_> {
             }
             Item::Size(size) => {
                 e.raw("RFC822.SIZE ").number(*size);
-            }
-            Item::Envelope(found) => {
-                e.raw("ENVELOPE ");
-                envelope::write(e, found);
             }
             Item::Section { label, length } => {
                 e.raw(label).space().literal_head(*length);

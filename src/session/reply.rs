@@ -1,6 +1,7 @@
 //! The outcome of a command, and the only code that writes a tagged line.
 
 use super::Session;
+use crate::mime::charset;
 use crate::response::Encoder;
 use crate::sys::breath::Interrupted;
 use crate::types::{Uid, UidValidity};
@@ -142,8 +143,9 @@ fn bytes(text: Cow<'static, str>) -> Cow<'static, [u8]> {
     }
 }
 
-/// A response text is one line, whatever name it repeats.
-fn one_line(mut text: Vec<u8>) -> Vec<u8> {
+/// A response text is one line of valid text, whatever name it repeats.
+fn one_line(text: Vec<u8>) -> Vec<u8> {
+    let mut text = charset::guess(&text).into_owned().into_bytes();
     text.iter_mut().filter(|b| matches!(**b, b'\r' | b'\n' | 0)).for_each(|b| *b = b'/');
     text
 }

@@ -49,8 +49,6 @@ pub(crate) const MAX_ACL_BYTES: usize = 1024 * 1024;
 /// Of a message's or a part's header, so much counts for what is looked up in it. A longer one is
 /// an accident or an attack. It is served in full.
 pub(crate) const MAX_HEADER: usize = 4 * 1024 * 1024;
-/// Of a field, so much is served in ENVELOPE. Courier: the same.
-pub(crate) const MAX_ENVELOPE_FIELD: usize = 8 * 1024;
 /// Of a field, so much counts in SORT and THREAD.
 pub(crate) const MAX_COMPARED_FIELD: usize = 8 * 1024;
 /// What SORT keeps to compare the messages by. In a folder where it is more, the longest texts are
@@ -96,7 +94,6 @@ pub(crate) const ALL: &[(&str, usize)] = &[
     ("entries of an ACL", MAX_ACL_ENTRIES),
     ("bytes of an ACL", MAX_ACL_BYTES),
     ("bytes of a header that are looked at", MAX_HEADER),
-    ("bytes of a field in ENVELOPE", MAX_ENVELOPE_FIELD),
     ("bytes of a field that SORT and THREAD compare", MAX_COMPARED_FIELD),
     ("bytes that SORT compares in a folder", MAX_SORT_BYTES),
     ("identifiers of a References field", MAX_REFERENCES),

@@ -57,6 +57,9 @@ public class UseJavaMail {
         check("read", ((String) all[6].getContent()).contains("This is message number 7.") && all[6].isSet(Flags.Flag.SEEN));
         Message[] found = inbox.search(new SubjectTerm("message 7"));
         check("search", found.length == 1 && found[0].getMessageNumber() == 7);
+        // It sends this in Latin-1 where UTF8=ACCEPT is on, and searches by itself when the answer is NO.
+        found = inbox.search(new AndTerm(new SubjectTerm("Gr\u00fc\u00dfe"), new BodyTerm("Sch\u00f6ne")));
+        check("search UTF-8", found.length == 1 && found[0].getMessageNumber() == 5);
         inbox.setFlags(new Message[] {all[5], all[6]}, new Flags(Flags.Flag.FLAGGED), true);
         check("flagged", inbox.search(new FlagTerm(new Flags(Flags.Flag.FLAGGED), true)).length == 2);
         IMAPFolder made = (IMAPFolder) store.getFolder("INBOX.Gr\u00f6\u00dfe");

@@ -111,7 +111,9 @@ MESSAGE
     NEWS=$HOME/news
     news_program
     SAID=$W/said
-    export SAID NEWS MAIL MAILUSER MAILPASS PORT PLAINPORT TLSPORT CERT HOME
+    # Not as MAIL, which some programs take for the file of their inbox.
+    BOX=$MAIL
+    export SAID NEWS BOX MAILUSER MAILPASS PORT PLAINPORT TLSPORT CERT HOME
 }
 # disk FOLDER: number of messages; flags FOLDER LETTER: number of messages with that flag
 disk() { find "$MAIL/$1/cur" "$MAIL/$1/new" -type f | wc -l; }

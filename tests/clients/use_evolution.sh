@@ -1,6 +1,6 @@
 #!/bin/bash
 # Evolution, worked by mouse and keys (xdotool) in a display of its own. The Maildir says when each step is done.
-# shellcheck disable=SC2153 # MAIL, NEWS, PORT, MAILUSER and MAILPASS are of lib.sh
+# shellcheck disable=SC2153 # BOX, NEWS, PORT, MAILUSER and MAILPASS are of lib.sh
 set -e
 export GSETTINGS_BACKEND=keyfile XDG_CONFIG_HOME=$HOME/.config XDG_DATA_HOME=$HOME/.local/share
 export XDG_CACHE_HOME=$HOME/.cache XDG_RUNTIME_DIR=$HOME/run
@@ -68,9 +68,9 @@ eventually() {
 }
 said() { grep -aqE "$1" "$SAID"; }
 # in_folder FOLDER SUBJECT: a folder of the Maildir holds it; gone SUBJECT: the inbox does not
-in_folder() { grep -rqs "^Subject: $2\$" "$MAIL/$1/cur" "$MAIL/$1/new"; }
+in_folder() { grep -rqs "^Subject: $2\$" "$BOX/$1/cur" "$BOX/$1/new"; }
 gone() { ! in_folder . "$1"; }
-with_flag() { [ -n "$(find "$MAIL/cur" -name "*M$1P1_0*:2,*$2*")" ]; }
+with_flag() { [ -n "$(find "$BOX/cur" -name "*M$1P1_0*:2,*$2*")" ]; }
 # row N: a click on the Nth line of the message list
 row() { xdotool mousemove 640 $((197 + 24 * ($1 - 1))) sleep 0.2 click 1; sleep 0.5; }
 # dialog NAME: the dialog of that name is there, and is written into
@@ -92,7 +92,7 @@ eventually "flagged" with_flag 6 F
 eventually "flagged" with_flag 7 F
 xdotool key ctrl+alt+n
 dialog "Create Folder" Filed
-eventually "a new folder" [ -d "$MAIL/.Filed" ]
+eventually "a new folder" [ -d "$BOX/.Filed" ]
 row 7
 xdotool key ctrl+shift+y
 dialog "Copy to Folder" Filed

@@ -103,7 +103,7 @@ def held(folder, subject):
     """How many messages of that subject a folder of the Maildir holds."""
     count = 0
     for part in "cur", "new":
-        for name in glob.glob(os.path.join(glob.escape(os.environ["MAIL"]), folder, part, "*")):
+        for name in glob.glob(os.path.join(glob.escape(os.environ["BOX"]), folder, part, "*")):
             with open(name, "rb") as file:
                 count += b"\nSubject: %s\n" % subject.encode() in b"\n" + file.read()
     return count
@@ -167,7 +167,7 @@ def play(m):
     # It shows moves at once, and tells the server a moment later.
     wait_for("the move on the server", lambda: held(".Work", "message 8") == 1 and held("", "message 8") == 0)
     script(m, "await select('message 9'); command('cmd_delete'); await until('deleted', () => !subject(inbox, 'message 9'));")
-    wait_for("the mark on the server", lambda: glob.glob(os.path.join(os.environ["MAIL"], "cur", "*M9P1_*:2,*T*")))
+    wait_for("the mark on the server", lambda: glob.glob(os.path.join(os.environ["BOX"], "cur", "*M9P1_*:2,*T*")))
     script(m, "inbox.compact(null, null);")
     wait_for("the deletion on the server", lambda: held("", "message 9") == 0)
     # Wait for mail.

@@ -4,9 +4,10 @@ use super::cannot_go_on;
 use super::parse::{Item, Section, What};
 use super::section::{self, Range as Located};
 use crate::mime::date::imap_date_time;
-use crate::mime::wire_form::Converter;
+use crate::mime::wire_form::{Converter, replace_nul};
 use crate::mime::{self, header};
 use crate::response::bodystructure::{Failed, Writer};
+use crate::response::envelope;
 use crate::response::fetch::Item as Datum;
 use crate::session::message::{self, Cache, Reader, Slice};
 use crate::session::{Result, Session};
@@ -43,7 +44,9 @@ impl Contents<'_> {
             Item::Envelope => {
                 let header = message::header(&mut self.reader).map_err(cannot_go_on)?;
                 let found = mime::envelope::envelope(header);
-                Datum::Envelope(&found).write(&mut self.s.encoder());
+                let mut encoder = self.s.encoder();
+                encoder.raw("ENVELOPE ");
+                envelope::write(&mut encoder, &found)?;
             }
             Item::Body => self.structure(false)?,
             Item::BodyStructure => self.structure(true)?,
@@ -186,6 +189,7 @@ impl Contents<'_> {
         if has_empty_line || lines.is_empty() {
             lines.extend_from_slice(b"\r\n");
         }
+        replace_nul(lines);
         let (start, count) = section.partial.unwrap_or((0, u64::MAX));
         let from = usize::try_from(start).unwrap_or(usize::MAX).min(lines.len());
         let rest = lines.get(from..).unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::mime::charset::ToUtf8;
 use crate::mime::decode::Decoder;
 use crate::mime::search_text::{Matcher, Needle};
 use crate::mime::structure::{self, Content, Part, StructureLimits};
-use crate::mime::{date, encoded_word, header};
+use crate::mime::{address, date, encoded_word, header};
 use crate::session::message::{self, Reader};
 use crate::sys::breath::{self, Interrupted};
 use crate::sys::clock;
@@ -149,7 +149,7 @@ impl<'p> Evaluation<'p> {
                 // (Courier: the server's local day).
                 known.sent = date::parse(field.value).map(|d| d.days());
             }
-            let mut text = None;
+            let (mut text, mut form) = (None, None);
             for (test, found) in plan.headers.iter().zip(&mut known.headers) {
                 // RFC 3501 6.4.4: the envelope's fields, the message's header: its own (Courier:
                 // any header in the message).
@@ -157,6 +157,10 @@ impl<'p> Evaluation<'p> {
                     breath::breathe()?;
                     let text = text.get_or_insert_with(|| encoded_word::decode(field.value));
                     *found = test.needle.is_empty() || test.needle.contains(text);
+                    if !*found && test.is_address {
+                        let form = form.get_or_insert_with(|| address::search_form(field.value));
+                        *found = form.as_ref().is_some_and(|form| test.needle.contains(form));
+                    }
                 }
             }
         }

@@ -79,7 +79,12 @@ pub(crate) struct HeaderTest {
     pub(crate) name: Vec<u8>,
     /// The string. An empty one is in every field of that name.
     pub(crate) needle: Needle,
+    /// Whether the field has addresses: RFC 3501 6.4.4, "the envelope structure's FROM field".
+    pub(crate) is_address: bool,
 }
+
+/// Fields with addresses.
+const ADDRESS_FIELDS: [&[u8]; 6] = [b"from", b"to", b"cc", b"bcc", b"sender", b"reply-to"];
 
 /// Criteria for one folder.
 #[derive(Clone, Debug)]
@@ -157,7 +162,8 @@ impl Plan {
             }
             Key::Header(name, text) => match needle(label, &text) {
                 Some(needle) => {
-                    self.headers.push(HeaderTest { name, needle });
+                    let is_address = ADDRESS_FIELDS.iter().any(|f| name.eq_ignore_ascii_case(f));
+                    self.headers.push(HeaderTest { name, needle, is_address });
                     Node::Header(self.headers.len().saturating_sub(1))
                 }
                 None => Node::Is(false),

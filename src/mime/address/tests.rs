@@ -5,8 +5,7 @@ fn show(v: &str) -> String {
     let s = |o: &Option<Cow<'_, [u8]>>| {
         o.as_ref().map_or("-".to_string(), |v| format!("{}", String::from_utf8_lossy(v)))
     };
-    parse(v.as_bytes())
-        .iter()
+    each(v.as_bytes())
         .map(|a| {
             let route = a
                 .route
@@ -72,6 +71,10 @@ fn table() {
         ("< a @ b >", "(-|a|b)"),
         ("\"a@b\" <c@d>", "(a@b|c|d)"),
         ("\"a@b\"@c", "(-|\"a@b\"|c)"),
+        ("\"john.doe\"@c, <\"j\".d@c>", "(-|john.doe|c)(-|j.d|c)"),
+        ("\"a\\b\"@c, \"a@b", "(-|ab|c)(-|\"a|b)"),
+        ("\"\"@c, \"a..b\"@c, \".a\"@c", "(-|\"\"|c)(-|\"a..b\"|c)(-|\".a\"|c)"),
+        ("\"a, b\"@c, \"a\"b\"c\"@d", "(-|\"a, b\"|c)(-|abc|d)"),
         ("'J' <a@b>", "('J'|a|b)"),
         ("José <a@b>", "(José|a|b)"),
         ("", ""),
@@ -79,6 +82,26 @@ fn table() {
     ] {
         assert_eq!(show(value), want, "{value:?}");
     }
+}
+
+/// However much there is, it takes little memory and no more time than it has bytes.
+#[test]
+fn long_lists() {
+    for (text, count) in [
+        ("a@b, ", 400_000),
+        ("a ", 400_000),
+        ("a,", 400_000),
+        ("@[", 1),
+        ("\"", 1),
+        ("(", 1),
+        ("a <", 400_000),
+        ("a:", 800_000),
+        ("\\\"", 1),
+    ] {
+        assert_eq!(each(text.repeat(400_000).as_bytes()).count(), count, "{text}");
+    }
+    let words = "a ".repeat(MAX_WORDS - 1) + "<b@c>";
+    assert_eq!(each(words.as_bytes()).count(), 1);
 }
 
 proptest! {
@@ -90,7 +113,7 @@ proptest! {
             0..60,
         ),
     ) {
-        let list = parse(&v);
+        let list: Vec<_> = each(&v).collect();
         // Groups open and close in turn.
         let mut open = false;
         for a in &list {
@@ -114,7 +137,7 @@ proptest! {
         let text = parts.concat();
         let mut slow = Parser::new(text.as_bytes());
         slow.run(usize::MAX, false);
-        prop_assert_eq!(&parse(text.as_bytes()), &slow.list);
+        prop_assert_eq!(&each(text.as_bytes()).collect::<Vec<_>>(), &slow.list);
         let one = first(text.as_bytes());
         prop_assert_eq!(one.as_ref(), slow.list.first());
     }

@@ -7,27 +7,58 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
 
-use crate::mime::charset;
-use crate::mime::decode::{base64, hex};
+use crate::mime::charset::{self, Guess};
+use crate::mime::decode::{Base64, hex};
 
 /// One `=?charset?encoding?text?=`.
 struct Word<'a> {
     charset: &'a [u8],
-    bytes: Vec<u8>,
+    is_base64: bool,
+    text: &'a [u8],
     /// Length in the source.
     len: usize,
 }
 
+/// What adjacent words in one character set decode to: a character may be split between them, and
+/// so may a group of base64.
+#[derive(Default)]
+struct Bytes {
+    bytes: Vec<u8>,
+    base64: Base64,
+}
+
+impl Bytes {
+    fn of(word: &Word<'_>) -> Bytes {
+        let mut bytes = Bytes::default();
+        bytes.push(word);
+        bytes
+    }
+
+    fn push(&mut self, word: &Word<'_>) {
+        if !word.is_base64 || !self.base64.is_cut() {
+            self.base64.flush(&mut self.bytes);
+        }
+        if word.is_base64 {
+            self.base64.push(word.text, &mut self.bytes);
+        } else {
+            q(word.text, &mut self.bytes);
+        }
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.base64.flush(&mut self.bytes);
+        self.bytes
+    }
+}
+
 /// Decodes the encoded words in a value (unfolded or not). White space between two adjacent encoded
 /// words goes away (RFC 2047 6.2); words in a character set that is not known stay as they are.
-/// What is not encoded is taken for UTF-8 if the value is valid UTF-8, else for windows-1252.
+/// What is not encoded is guessed for the value as a whole: see [`charset::guess`].
 pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
     if memmem::find(value, b"=?").is_none() {
-        return match std::str::from_utf8(value) {
-            Ok(s) => Cow::Borrowed(s),
-            Err(_) => Cow::Owned(charset::guess(value)),
-        };
+        return charset::guess(value);
     }
+    let guess = Guess::of(value);
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
     // Set once no `?` is left, so that unfinished words cost one search, not one each.
@@ -35,20 +66,20 @@ pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
     loop {
         let start = if spent { None } else { memmem::find(rest, b"=?") };
         let Some(start) = start else {
-            out.push_str(&charset::guess(rest));
+            out.push_str(&guess.text(rest));
             return Cow::Owned(out);
         };
         let (plain, from) = rest.split_at(start);
-        match run(from, &mut spent) {
+        match run(from, guess, &mut spent) {
             Some((text, len)) => {
-                out.push_str(&charset::guess(plain));
+                out.push_str(&guess.text(plain));
                 out.push_str(&text);
                 rest = from.get(len..).unwrap_or_default();
             }
             None => {
                 // Not a word: `=?` is text, and the search goes on after it.
                 let keep = start + 2;
-                out.push_str(&charset::guess(rest.get(..keep).unwrap_or(rest)));
+                out.push_str(&guess.text(rest.get(..keep).unwrap_or(rest)));
                 rest = rest.get(keep..).unwrap_or_default();
             }
         }
@@ -57,9 +88,9 @@ pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
 
 /// A run of adjacent encoded words in one character set at the start of `from`: its text and its
 /// length.
-fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
+fn run(from: &[u8], guess: Guess, spent: &mut bool) -> Option<(String, usize)> {
     let first = word(from, spent)?;
-    let mut bytes = first.bytes;
+    let mut bytes = Bytes::of(&first);
     let mut len = first.len;
     let mut text = String::new();
     let mut charset_now = first.charset;
@@ -71,18 +102,17 @@ fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
             after.get(blanks..).filter(|n| n.starts_with(b"=?")).and_then(|n| word(n, spent));
         let same = next.as_ref().is_some_and(|n| n.charset.eq_ignore_ascii_case(charset_now));
         if let Some(n) = next.as_ref().filter(|_| same) {
-            // A character may be split between words.
-            bytes.extend_from_slice(&n.bytes);
+            bytes.push(n);
             len += blanks + n.len;
             continue;
         }
-        let known = match charset::decode(charset_now, &bytes) {
+        let known = match charset::decode(charset_now, &bytes.end()) {
             Some(t) => {
                 text.push_str(&t);
                 true
             }
             None => {
-                text.push_str(&charset::guess(from.get(source..len).unwrap_or_default()));
+                text.push_str(&guess.text(from.get(source..len).unwrap_or_default()));
                 false
             }
         };
@@ -92,12 +122,12 @@ fn run(from: &[u8], spent: &mut bool) -> Option<(String, usize)> {
         // The white space before a word in another character set goes too, unless one of the two
         // stays undecoded.
         if !known || charset::decode(n.charset, b"").is_none() {
-            text.push_str(&charset::guess(after.get(..blanks).unwrap_or_default()));
+            text.push_str(&guess.text(after.get(..blanks).unwrap_or_default()));
         }
         source = len + blanks;
         len = source + n.len;
         charset_now = n.charset;
-        bytes = n.bytes;
+        bytes = Bytes::of(&n);
     }
 }
 
@@ -120,21 +150,20 @@ fn word<'a>(from: &'a [u8], spent: &mut bool) -> Option<Word<'a>> {
         *spent = true;
         return None;
     };
-    let (encoded, tail) = text.split_at(end);
+    let (text, tail) = text.split_at(end);
     if !tail.starts_with(b"?=") {
         return None;
     }
-    let bytes = match encoding {
-        b'B' | b'b' => base64(encoded),
-        b'Q' | b'q' => q(encoded),
+    let is_base64 = match encoding {
+        b'B' | b'b' => true,
+        b'Q' | b'q' => false,
         _ => return None,
     };
-    Some(Word { charset, bytes, len: 2 + mark + 3 + end + 2 })
+    Some(Word { charset, is_base64, text, len: 2 + mark + 3 + end + 2 })
 }
 
 /// RFC 2047 4.2.
-fn q(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+fn q(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((b, after)) = rest.split_first() {
         rest = after;
@@ -154,7 +183,6 @@ fn q(text: &[u8]) -> Vec<u8> {
             _ => out.push(*b),
         }
     }
-    out
 }
 
 #[cfg(test)]
@@ -172,6 +200,18 @@ mod tests {
             ("a =?iso-8859-1?q?=E9?=  =?utf-8?q?=C3=A9?= b", "a éé b"),
             ("=?utf-8?q?=C3?=\r\n =?UTF-8?b?qQ==?=", "é"),
             ("=?utf-8?b?w6nDqQ?=", "éé"),
+            // Without padding, whole and cut within a group.
+            ("=?utf-8?b?w6nDqQ?= =?utf-8?b?w6k?=", "ééé"),
+            ("=?utf-8?b?w6nD?= =?utf-8?b?qcOp?=", "ééé"),
+            ("=?utf-8?b?5Lya6?= =?utf-8?b?K6u?=", "会议"),
+            ("=?utf-8?b?5Lya6K?= =?utf-8?b?6u?=", "会议"),
+            ("=?utf-8?b?5Lya6K6u5?= =?utf-8?q?=E4=BC=9A?=", "会议会"),
+            // A character that is cut for good.
+            ("=?utf-8?b?5Lya6K4=?= x", "会\u{fffd} x"),
+            ("=?utf-8?b?5Lya6K4=?= =?gb2312?b?vOHS6Q==?=", "会\u{fffd}坚议"),
+            ("=?unknown-8bit?q?caf=E9?=", "café"),
+            ("=?ibm850?q?caf=82?= =?cp852?q?=9C?=", "caféť"),
+            ("=?utf-7?q?caf+AOk-?=", "café"),
             ("=?x-none?q?a?= =?utf-8?q?b?= =?x-none?q?c?=", "=?x-none?q?a?= b =?x-none?q?c?="),
             ("=?x-none?q?a?=  =?x-none?q?b?=", "=?x-none?q?a?=  =?x-none?q?b?="),
             ("=?utf-8*en?q?a?=", "a"),
@@ -185,6 +225,7 @@ mod tests {
             assert_eq!(decode(value.as_bytes()), want, "{value:?}");
         }
         assert_eq!(decode(b"caf\xe9 =?utf-8?q?a?="), "café a");
+        assert_eq!(decode(b"\xe4\xbc\x9a =?utf-8?q?a?= \xe8\xae"), "会 a \u{fffd}");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::mime::charset;
 const WORD: usize = 45;
 
 /// Writes a value without 8-bit bytes (PROTOCOL 5.3): words that are plain ASCII stay, those that
-/// are not become `=?utf-8?B?...?=`, neighbours joined with the blanks between them. Text that is
-/// no valid UTF-8 is taken for windows-1252. The form is right for unstructured text and for
+/// are not become `=?utf-8?B?...?=`, neighbours joined with the blanks between them. What is not
+/// valid UTF-8 is repaired: see [`charset::guess`]. The form is right for unstructured text and for
 /// phrases (RFC 2047 5 (1) and (3)).
 pub(crate) fn encode(value: &[u8]) -> Cow<'_, [u8]> {
     if value.is_ascii() {
@@ -18,7 +18,7 @@ pub(crate) fn encode(value: &[u8]) -> Cow<'_, [u8]> {
     }
     let text = charset::guess(value);
     let mut out = Vec::with_capacity(text.len() * 2);
-    let mut rest = text.as_str();
+    let mut rest = &*text;
     // True after an existing encoded word: readers drop the white space between it and the next
     // one, so that white space has to be encoded as well.
     let mut after_word = false;
@@ -140,6 +140,7 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&encode(value.as_bytes())), want, "{value:?}");
         }
         assert_eq!(encode(b"caf\xe9 bar").as_ref(), b"=?utf-8?B?Y2Fmw6k=?= bar");
+        assert_eq!(decode(&encode(b"\xe4\xbc\x9a\xe8\xae bar")), "会\u{fffd} bar");
     }
 
     proptest! {

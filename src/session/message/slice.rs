@@ -75,6 +75,7 @@ impl Slice {
                 sent = sent.saturating_sub(memchr::memchr_iter(b'\r', made).count() as u64);
             }
         }
+        wire_form::replace_nul(out.get_mut(before..).unwrap_or_default());
         if chunk_end > slice_end {
             // The next slice begins in this chunk: the position before it is the one to remember.
             self.take = 0;

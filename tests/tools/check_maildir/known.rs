@@ -156,6 +156,9 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     if d.item == "ENVELOPE" {
         return envelope(d, m);
     }
+    if section && m.raw.contains(&0) {
+        return Some("nul-bytes");
+    }
     if m.has_crlf() && (structure || section || d.item == "RFC822.SIZE") {
         return Some("crlf-files");
     }
@@ -195,11 +198,7 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
 
 fn envelope(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     let (c, o) = (text(d.courier), text(d.ours));
-    let addresses = |v: &[u8]| without(v, |b| b.is_ascii_whitespace());
     if let (Some(c), Some(o)) = (c, o) {
-        if addresses(c) == addresses(o) && o.contains(&b',') {
-            return Some("repeated-header");
-        }
         // Shown as an encoded word here, left out there.
         if without(&plain(c), |b| b == b' ') == without(&plain(o), |b| b == b' ') && plain(o) != o {
             return Some("undecodable-octets");
@@ -215,6 +214,12 @@ fn envelope(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     }
     if m.fields().any(|(n, v)| is_address(n) && v.contains(&b':')) {
         return Some("envelope-groups");
+    }
+    if m.fields().any(|(n, v)| is_address(n) && v.iter().any(|b| matches!(b, b'(' | b'"'))) {
+        return Some("address-quotes");
+    }
+    if m.fields().any(|(_, v)| v.len() > 8000) {
+        return Some("envelope-fields-whole");
     }
     if m.fields().any(|(n, _)| n.ends_with(b" ") || n.ends_with(b"\t")) {
         return Some("blank-before-colon");
