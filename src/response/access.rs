@@ -5,11 +5,11 @@ use super::{Encoder, Untagged};
 use crate::types::Rights;
 
 /// `rights`, an astring: an atom, as other servers write it, where it is one of letters and digits.
-/// Balsa hangs up on quotes there.
-fn write_rights(e: &mut Encoder<'_>, rights: Rights) {
+/// Balsa hangs up on quotes there, which Courier always writes.
+fn write_rights(e: &mut Encoder<'_>, rights: Rights, as_courier: bool) {
     let rights = rights.shown();
     let rights: &[u8] = rights.as_ref();
-    if !rights.is_empty() && rights.iter().all(u8::is_ascii_alphanumeric) {
+    if !as_courier && !rights.is_empty() && rights.iter().all(u8::is_ascii_alphanumeric) {
         e.raw(rights);
     } else {
         e.string(rights);
@@ -22,6 +22,8 @@ pub(crate) struct Acl<'a> {
     pub(crate) name: &'a [u8],
     /// Identifiers in the form of RFC 4314, and their rights.
     pub(crate) entries: &'a [(Vec<u8>, Rights)],
+    /// Whether rights are quoted, as Courier has them.
+    pub(crate) as_courier: bool,
 }
 
 impl Untagged for Acl<'_> {
@@ -29,7 +31,7 @@ impl Untagged for Acl<'_> {
         e.raw("ACL ").string(self.name);
         for (identifier, rights) in self.entries {
             e.space().string(identifier).space();
-            write_rights(e, *rights);
+            write_rights(e, *rights, self.as_courier);
         }
     }
 }
@@ -57,12 +59,14 @@ pub(crate) struct MyRights<'a> {
     pub(crate) name: &'a [u8],
     /// What the user may do in it.
     pub(crate) rights: Rights,
+    /// Whether they are quoted, as Courier has them.
+    pub(crate) as_courier: bool,
 }
 
 impl Untagged for MyRights<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
         e.raw("MYRIGHTS ").string(self.name).space();
-        write_rights(e, self.rights);
+        write_rights(e, self.rights, self.as_courier);
     }
 }
 

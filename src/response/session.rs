@@ -41,11 +41,18 @@ impl Untagged for Id<'_> {
 /// `NAMESPACE` (RFC 2342): always Courier's three. Courier has `#shared.` and `shared.` both among
 /// the shared ones, and older releases of Ruby's net-imap fail where there are two of a kind. What is
 /// in `#shared.` are the folders of other users.
-pub(crate) struct Namespace;
+pub(crate) struct Namespace {
+    /// Whether it is as Courier has it.
+    pub(crate) as_courier: bool,
+}
 
 impl Untagged for Namespace {
     fn write(&self, e: &mut Encoder<'_>) {
-        e.raw(r##"NAMESPACE (("INBOX." ".")) (("#shared." ".")) (("shared." "."))"##);
+        e.raw(if self.as_courier {
+            r##"NAMESPACE (("INBOX." ".")) NIL (("#shared." ".")("shared." "."))"##
+        } else {
+            r##"NAMESPACE (("INBOX." ".")) (("#shared." ".")) (("shared." "."))"##
+        });
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) fn getacl(
         .entries()
         .filter_map(|(identifier, rights)| Some((acl::to_rfc2086(identifier)?, rights)))
         .collect();
-    s.send(&Acl { name: &mailbox.shown, entries: &entries });
+    let as_courier = !s.options.extensions.are_on();
+    s.send(&Acl { name: &mailbox.shown, entries: &entries, as_courier });
     Ok(Outcome::ok("GETACL completed."))
 }
 
@@ -62,7 +63,8 @@ pub(crate) fn myrights(
     (mailbox, []): (Mailbox, [Vec<u8>; 0]),
 ) -> Result<Outcome> {
     let (_, rights) = asked(s, &mailbox)?;
-    s.send(&MyRights { name: &mailbox.shown, rights });
+    let as_courier = !s.options.extensions.are_on();
+    s.send(&MyRights { name: &mailbox.shown, rights, as_courier });
     Ok(Outcome::ok("MYRIGHTS completed."))
 }
 
