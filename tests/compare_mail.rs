@@ -1,7 +1,8 @@
 //! Serves the same mail with Courier's imapd and with ours and compares every answer: sizes,
 //! envelopes, structures, sections, SEARCH, SORT, THREAD. With `--mutate` the messages are damaged
 //! first, the same way for both. What differs is counted by command, the first examples are shown,
-//! and the messages are kept for a look. Started by `scripts/compare-mail`.
+//! and the messages are kept for a look. With `--python` our structures are compared with those
+//! that Python's email parser finds. Started by `scripts/compare-mail`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use lexopt::prelude::*;
@@ -12,7 +13,10 @@ use std::time::Duration;
 use support::text::show;
 use support::{Maildir, Random, Session};
 
-const USAGE: &str = "usage: compare-mail [--courier PROGRAM] [--ours PROGRAM] [--mutate] [--seed N] [--limit N] [--show N] MAILDIR";
+#[path = "compare_mail/structure.rs"]
+mod structure;
+
+const USAGE: &str = "usage: compare-mail [--courier PROGRAM] [--ours PROGRAM] [--python] [--mutate] [--seed N] [--limit N] [--show N] MAILDIR";
 
 /// Asked of each message, one at a time.
 const ITEMS: &[&str] = &[
@@ -100,6 +104,7 @@ fn mutate(content: &[u8], random: &mut Random) -> Vec<u8> {
 struct Options {
     courier: PathBuf,
     ours: PathBuf,
+    python: bool,
     mutate: bool,
     seed: u64,
     limit: usize,
@@ -111,6 +116,7 @@ fn options() -> Result<Options, lexopt::Error> {
     let mut o = Options {
         courier: support::programs::courier(),
         ours: support::postrider(),
+        python: false,
         mutate: false,
         seed: 1,
         limit: 300,
@@ -122,6 +128,7 @@ fn options() -> Result<Options, lexopt::Error> {
         match argument {
             Long("courier") => o.courier = parser.value()?.into(),
             Long("ours") => o.ours = parser.value()?.into(),
+            Long("python") => o.python = true,
             Long("mutate") => o.mutate = true,
             Long("seed") => o.seed = parser.value()?.parse()?,
             Long("limit") => o.limit = parser.value()?.parse()?,
@@ -149,6 +156,13 @@ fn main() -> ExitCode {
     files.sort();
     files.truncate(o.limit);
     let mut random = Random(o.seed);
+    if o.python {
+        let read = |file: &PathBuf| {
+            let content = std::fs::read(file).unwrap();
+            if o.mutate { mutate(&content, &mut random) } else { content }
+        };
+        return structure::compare(&files.iter().map(read).collect::<Vec<_>>(), o.shown);
+    }
     let (one, other) = (Maildir::new(), Maildir::new());
     let mut messages = Vec::new();
     for file in &files {

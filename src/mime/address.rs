@@ -49,24 +49,28 @@ struct BareAddress {
 /// The elements of an address list. Each is parsed when it is asked for.
 pub(crate) struct Addresses<'a> {
     parser: Parser<'a>,
-    ready: std::vec::IntoIter<Address<'a>>,
+    /// How many of the parser's list were handed out.
+    given: usize,
 }
 
 impl<'a> Iterator for Addresses<'a> {
     type Item = Address<'a>;
 
     fn next(&mut self) -> Option<Address<'a>> {
-        if self.ready.len() == 0 {
+        if self.given >= self.parser.list.len() {
+            self.given = 0;
+            self.parser.list.clear();
             self.parser.run(1, true);
-            self.ready = std::mem::take(&mut self.parser.list).into_iter();
         }
-        self.ready.next()
+        let next = self.parser.list.get_mut(self.given).map(std::mem::take);
+        self.given += 1;
+        next
     }
 }
 
 /// Parses the value of an address field, folded or not.
 pub(crate) fn each(value: &[u8]) -> Addresses<'_> {
-    Addresses { parser: Parser::new(value), ready: Vec::new().into_iter() }
+    Addresses { parser: Parser::new(value), given: 0 }
 }
 
 /// The first element; the rest is not parsed.

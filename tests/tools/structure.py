@@ -3,7 +3,8 @@
 the tree, a tab, and the names of the defects. An oracle for scripts/compare-mail that shares no code with us.
 
 The tree: `type/subtype:SIZE` for a part, SIZE being its length in bytes with CRLF line ends; `(PART PART)subtype` for a
-multipart; `<PART>` for a message/rfc822. Python parses message/* of all kinds, so these have `?` for their size."""
+multipart; `<PART>` for a message/rfc822. `?` stands for the size of what Python takes apart in a way of its own: other
+kinds of message/*, and a multipart in which it finds no part."""
 import email
 import re
 import sys
@@ -20,8 +21,7 @@ def tree(part):
     if part.get_content_maintype() == "multipart":
         if isinstance(payload, list) and payload:
             return "(%s)%s" % (" ".join(map(tree, payload)), part.get_content_subtype())
-        if isinstance(payload, list):
-            return kind + ":?"
+        return kind + ":?"
     if kind == "message/rfc822" and isinstance(payload, list):
         return "<%s>" % tree(payload[0])
     if part.get_content_maintype() == "message":

@@ -80,6 +80,11 @@ impl Boundary {
         (!readings.is_empty()).then_some(Boundary { readings, seen: false })
     }
 
+    /// The bytes that its readings begin with.
+    pub(super) fn starts(&self) -> impl Iterator<Item = u8> {
+        self.readings.iter().filter_map(|reading| reading.text.first().copied())
+    }
+
     /// What a line is, of which `text` follows the `--`.
     ///
     /// RFC 2046 5.1.1: `delimiter transport-padding CRLF`, so a line with more behind the boundary

@@ -19,6 +19,8 @@ mod fields;
 mod parser;
 mod part;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use parser::Parser;

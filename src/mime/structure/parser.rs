@@ -98,6 +98,8 @@ pub(crate) struct Parser {
     stack: Vec<OpenPart>,
     /// A boundary may occur: a multipart is open, and more parts are allowed.
     probing: bool,
+    /// The bytes that open boundaries begin with: most lines with `--` are told apart by them.
+    starts: [bool; 256],
     parts: usize,
     kept: usize,
     limited: bool,
@@ -121,6 +123,7 @@ impl Parser {
             line_break: 0,
             stack: vec![OpenPart::new(Mark::default(), true)],
             probing: false,
+            starts: [false; 256],
             parts: 1,
             kept: 0,
             limited: false,
@@ -340,7 +343,17 @@ impl Parser {
     }
 
     fn note_probing(&mut self) {
-        let open = self.stack.iter().any(|o| o.boundary.is_some() && !o.closed);
+        let mut open = false;
+        self.starts = [false; 256];
+        for boundary in self.stack.iter().filter(|o| !o.closed).filter_map(|o| o.boundary.as_ref())
+        {
+            open = true;
+            for start in boundary.starts() {
+                if let Some(known) = self.starts.get_mut(usize::from(start)) {
+                    *known = true;
+                }
+            }
+        }
         self.probing = open && self.parts < self.limits.max_parts;
         self.limited |= open && !self.probing;
     }
@@ -401,6 +414,10 @@ impl Parser {
             return None;
         }
         let text = line.get(..CANDIDATE).unwrap_or(line).strip_prefix(b"--")?;
+        let start = text.first()?;
+        if self.starts.get(usize::from(*start)) != Some(&true) {
+            return None;
+        }
         let mut best: Option<(usize, usize)> = None;
         for (level, open) in self.stack.iter().enumerate().rev() {
             let boundary = open.boundary.as_ref().filter(|_| !open.closed);

@@ -1,12 +1,9 @@
-//! Structures by table, and the promises of the module for any bytes.
+//! Structures by table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use super::*;
 use crate::mime::params::Param;
-use crate::mime::wire_form::to_wire;
 use crate::types::limits;
-use proptest::prelude::*;
-use std::ops::Range;
 
 const M: &str = "MIME-Version: 1.0\n";
 
@@ -363,94 +360,4 @@ fn long_lines_and_fields() {
     let text =
         format!("{M}Content-Type: multipart/mixed; boundary=b\n\n--b{}\n\nx", " ".repeat(10_000));
     assert_eq!(shape(&text), "multipart/mixed[text/plain 1 0]");
-}
-
-/// A message of lines and fragments that the parser must tell apart.
-fn message() -> impl Strategy<Value = Vec<u8>> {
-    let line = prop::sample::select(vec![
-        "MIME-Version: 1.0\n",
-        "Content-Type: multipart/mixed; boundary=b\n",
-        "Content-Type: multipart/digest;\r\n boundary=\"bb\"\r\n",
-        "Content-Type: multipart/related; boundary=\"b \"\n",
-        "Content-Type: multipart/related; boundary=b b; boundary*0*=x''b\n",
-        "--b --\n",
-        "--b b\n",
-        "Content-Type: message/rfc822\n",
-        "Content-Type: text/plain; charset=X\n",
-        "\n",
-        "\n",
-        "\r\n",
-        "--b\n",
-        "--b",
-        "--bb\r\n",
-        "--b--\n",
-        "--bb--",
-        "-",
-        "\r",
-        "\n--",
-        "x",
-        "text\n",
-        "S: é\n",
-        "\0",
-        " ",
-        "\n\n--b\n",
-        "\n\n--bb\n",
-    ]);
-    (any::<bool>(), prop::collection::vec(line, 0..60)).prop_map(|(mime, v)| {
-        let head = if mime {
-            "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
-        } else {
-            ""
-        };
-        format!("{head}{}", v.concat()).into_bytes()
-    })
-}
-
-fn verify(p: &Part, text: &[u8], within: &Range<u64>) {
-    let slice = |r: &Range<u64>| &text[r.start as usize..r.end as usize];
-    assert!(
-        within.start <= p.header.start && p.header.end == p.body.start && p.body.end <= within.end
-    );
-    assert_eq!(p.header_size, to_wire(slice(&p.header)).len() as u64);
-    assert_eq!(p.body_size, to_wire(slice(&p.body)).len() as u64);
-    let lines = |r| slice(r).iter().filter(|b| **b == b'\n').count() as u64;
-    assert_eq!((p.header_lines, p.body_lines), (lines(&p.header), lines(&p.body)));
-    match &p.content {
-        Content::Leaf => {}
-        Content::Message(inner) => {
-            assert_eq!(inner.whole(), p.body);
-            verify(inner, text, &p.body);
-        }
-        Content::Multipart(parts) => {
-            assert!(!parts.is_empty());
-            let mut from = p.body.start;
-            for c in parts {
-                verify(c, text, &(from..p.body.end));
-                from = c.body.end;
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-    #[test]
-    fn any_message(text in message(), cut in 1usize..40) {
-        let limits = StructureLimits { max_parts: 12, max_depth: 5, max_field: 60, max_kept: 300 };
-        let whole = parse(&text, limits);
-        prop_assert_eq!(whole.size, to_wire(&text).len() as u64);
-        prop_assert_eq!(whole.root.whole(), 0..text.len() as u64);
-        verify(&whole.root, &text, &(0..text.len() as u64));
-        let mut p = Parser::new(limits);
-        text.chunks(cut).for_each(|c| p.push(c));
-        prop_assert_eq!(p.finish(), whole);
-        let free = parse(&text, StructureLimits::default());
-        verify(&free.root, &text, &(0..text.len() as u64));
-    }
-
-    #[test]
-    fn any_bytes(text in prop::collection::vec(any::<u8>(), 0..300)) {
-        let m = parse(&text, StructureLimits::default());
-        verify(&m.root, &text, &(0..text.len() as u64));
-    }
 }
