@@ -292,11 +292,10 @@ fn an_inode_that_is_used_again() {
     assert_eq!(plain.len(), html.len());
     for (uid, message) in (1..).zip([&plain[..], html, plain, html]) {
         s.cmd_literal("APPEND INBOX (\\Deleted) \"01-Jan-2020 00:00:00 +0000\"", message, "");
-        // Without MIME-Version both are plain text.
-        let size = if message == html { 11 } else { 10 };
+        let (subtype, size) = if message == html { ("html", 11) } else { ("plain", 10) };
         s.cmd("FETCH 1 (UID BODYSTRUCTURE)").has(&format!(
-            "* 1 FETCH (UID {uid} BODYSTRUCTURE (\"text\" \"plain\" NIL NIL NIL \"7bit\" {size} 2 \
-             NIL NIL NIL))"
+            "* 1 FETCH (UID {uid} BODYSTRUCTURE (\"text\" \"{subtype}\" NIL NIL NIL \"7bit\" \
+             {size} 2 NIL NIL NIL))"
         ));
         s.cmd("EXPUNGE").ok("EXPUNGE completed");
     }

@@ -67,6 +67,87 @@ impl Message<'_> {
         !blank || self.contains(b"content-type: multipart/") || self.contains(b"message/rfc822")
     }
 
+    /// Whether this, which ours says, may come from bytes that are no UTF-8.
+    fn is_repaired(&self, ours: &[u8]) -> bool {
+        ours.starts_with(b"=?utf-8?B?") && std::str::from_utf8(self.raw).is_err()
+    }
+
+    /// Whether a field is there that a test holds for: its name, and its value on the first line.
+    fn has_field(&self, is: impl Fn(&[u8], &[u8]) -> bool) -> bool {
+        self.fields().any(|(name, value)| is(name.trim_ascii(), value.trim_ascii()))
+    }
+
+    /// How many `MIME-Version: 1.0` there are fewer than messages, the enclosed ones among them.
+    fn lacks_mime_version(&self) -> bool {
+        let is_one = |name: &[u8], value: &[u8]| {
+            name.eq_ignore_ascii_case(b"mime-version") && value == b"1.0"
+        };
+        let versions = self.fields().filter(|(n, v)| is_one(n.trim_ascii(), v.trim_ascii()));
+        let enclosed = self
+            .lines()
+            .filter(|line| line.windows(14).any(|w| w.eq_ignore_ascii_case(b"message/rfc822")));
+        versions.count() <= enclosed.count()
+    }
+
+    /// Whether there may be a header with two fields of one `Content-` name.
+    fn repeats_content(&self) -> bool {
+        let mut seen = Vec::new();
+        self.lines().any(|line| {
+            let name = line.split(|b| *b == b':').next().unwrap_or_default().to_ascii_lowercase();
+            if line.is_empty() {
+                seen.clear();
+            }
+            let is_repeated = name.starts_with(b"content-") && seen.contains(&name);
+            seen.push(name);
+            is_repeated
+        })
+    }
+
+    /// A line that begins with `--` and goes on behind the boundary, or the boundary in a form that
+    /// Courier does not know.
+    fn boundary(&self) -> Option<&'static str> {
+        let has_blank = |value: &[u8]| {
+            let value = value.split(|b| *b == b';').next().unwrap_or_default();
+            value.trim_ascii_end().contains(&b' ') || value.ends_with(b" \"")
+        };
+        let forms = self.contains(b"boundary*")
+            || self.fields_text("boundary").is_some_and(|b| b.ends_with(b" "))
+            || self.lines().any(|line| {
+                let lower = line.to_ascii_lowercase();
+                let at = lower.windows(9).position(|w| w == b"boundary=");
+                at.is_some_and(|at| lower.get(at + 9..).is_some_and(has_blank))
+            });
+        if forms {
+            return Some("boundary-forms");
+        }
+        let boundary = self.fields_text("boundary")?;
+        let line = [b"--", boundary.as_slice()].concat();
+        let goes_on = self.lines().any(|l| {
+            l.strip_prefix(line.as_slice()).is_some_and(|rest| {
+                let rest = rest.strip_prefix(b"--").unwrap_or(rest);
+                !rest.trim_ascii().is_empty()
+            })
+        });
+        if goes_on {
+            return Some("boundary-line");
+        }
+        let needle = [b"boundary=", boundary.as_slice()].concat();
+        let quoted = [b"boundary=\"", boundary.as_slice()].concat();
+        let count = |what: &[u8]| {
+            self.raw.windows(what.len()).filter(|w| w.eq_ignore_ascii_case(what)).count()
+        };
+        (count(&needle) + count(&quoted) > 1).then_some("equal-boundaries")
+    }
+
+    /// Whether a delimiter follows the header of a part at once.
+    fn part_is_only_header(&self) -> bool {
+        let lines: Vec<&[u8]> = self.lines().collect();
+        lines.windows(2).any(|two| {
+            let name = two[0].get(..8).unwrap_or_default();
+            name.eq_ignore_ascii_case(b"content-") && two[1].starts_with(b"--")
+        })
+    }
+
     fn boundary_never_comes(&self) -> bool {
         self.fields_text("boundary").is_some_and(|b| {
             let line = [b"--", b.as_slice()].concat();
@@ -141,6 +222,9 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
         if o == b"7bit" && encodings.iter().any(|e| c.eq_ignore_ascii_case(e)) {
             return Some("encoding-7bit");
         }
+        if m.is_repaired(o) {
+            return Some("undecodable-octets");
+        }
         if o != c && without(o, |b| b == b'\\') == without(c, |b| b == b'\\') {
             return Some("parameter-backslash");
         }
@@ -158,6 +242,27 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     }
     if section && m.raw.contains(&0) {
         return Some("nul-bytes");
+    }
+    if d.item.ends_with(".MIME]") {
+        return Some("mime-of-part");
+    }
+    if structure || section {
+        let is_content_type = |n: &[u8]| n.eq_ignore_ascii_case(b"content-type");
+        if m.contains(b"message/global") {
+            return Some("message-global");
+        }
+        if let Some(row) = m.boundary() {
+            return Some(row);
+        }
+        if m.has_field(|n, v| is_content_type(n) && !v.contains(&b'/')) {
+            return Some("type-incomplete");
+        }
+        if m.repeats_content() {
+            return Some("repeated-content");
+        }
+        if m.has_field(|n, _| is_content_type(n)) && m.lacks_mime_version() {
+            return Some("mime-version");
+        }
     }
     if m.has_crlf() && (structure || section || d.item == "RFC822.SIZE") {
         return Some("crlf-files");
@@ -179,7 +284,7 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
         if near && nested {
             return Some("nested-message-size");
         }
-        if near && m.unended_header() {
+        if (near && m.unended_header()) || m.part_is_only_header() {
             return Some("unended-header");
         }
         let own = m.fields().any(|(n, v)| {
@@ -198,7 +303,13 @@ pub fn row(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
 
 fn envelope(d: &Difference<'_>, m: &Message<'_>) -> Option<&'static str> {
     let (c, o) = (text(d.courier), text(d.ours));
+    if m.raw.contains(&0) {
+        return Some("nul-bytes");
+    }
     if let (Some(c), Some(o)) = (c, o) {
+        if m.is_repaired(o) {
+            return Some("undecodable-octets");
+        }
         // Shown as an encoded word here, left out there.
         if without(&plain(c), |b| b == b' ') == without(&plain(o), |b| b == b' ') && plain(o) != o {
             return Some("undecodable-octets");
