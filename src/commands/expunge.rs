@@ -4,7 +4,7 @@
 use super::Call;
 use super::args::{self, Span};
 use crate::maildir::change::Trash;
-use crate::maildir::quota::Charge;
+use crate::maildir::quota::{Charge, Doubts};
 use crate::maildir::second_names::SecondNames;
 use crate::maildir::{self, change, quota};
 use crate::session::{Outcome, Result, Selected, Session};
@@ -16,6 +16,7 @@ use crate::wire::Set;
 struct Ways {
     trash: Trash,
     second_names: SecondNames,
+    doubts: Doubts,
 }
 
 /// Removes the messages flagged \Deleted, all of them or those of a UID set.
@@ -29,7 +30,8 @@ pub(crate) fn remove_deleted(
         Some(set) => args::spans(set, true, messages),
         None => vec![Span::Messages(0..messages.len())],
     };
-    let mut ways = Ways { trash: s.trash_folder(), second_names: SecondNames::default() };
+    let trash = s.trash_folder();
+    let mut ways = Ways { trash, second_names: SecondNames::default(), doubts: Doubts::default() };
     for span in spans {
         let Span::Messages(range) = span else { continue };
         for index in range {
@@ -38,6 +40,9 @@ pub(crate) fn remove_deleted(
                 remove(s, selected, index, &mut ways)?;
             }
         }
+    }
+    if ways.doubts.take() {
+        s.quota().recalculate();
     }
     Ok(())
 }
@@ -79,7 +84,7 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize, ways: &mut Way
         log::info!("{line}");
     }
     if let Some(charge) = charge {
-        s.quota().settle(&charge);
+        s.quota().noting(&ways.doubts).settle(&charge);
     }
     Ok(())
 }

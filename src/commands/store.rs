@@ -5,6 +5,7 @@ use super::args::{self, Span};
 use super::flags::{self, FlagList};
 use crate::maildir::change::{self, Edit};
 use crate::maildir::change_keywords::{KeywordEdit, store_keywords};
+use crate::maildir::quota::Doubts;
 use crate::maildir::{self, KeywordMode, keyword_limit};
 use crate::response::session::InvalidNumber;
 use crate::session::refusal::vanished;
@@ -57,6 +58,8 @@ struct Storing<'a> {
     missing: bool,
     /// The refusal of the first message that could not be changed.
     refused: Option<Error>,
+    /// Of the quota.
+    doubts: Doubts,
 }
 
 const CANNOT: &str = "[ALERT] Cannot store flags - no write permission or out of disk space.";
@@ -67,6 +70,9 @@ impl Storing<'_> {
     fn all(&mut self, spans: &[Span]) -> Result<()> {
         let mut changed = Vec::new();
         let result = spans.iter().try_for_each(|span| self.change_flags_of(span, &mut changed));
+        if self.doubts.take() {
+            self.selected.folder.quota(&self.s.store.config).recalculate();
+        }
         // Messages that were changed before a failure are still sent, ahead of the NO.
         let result = result.and(self.change_keywords(&changed));
         if self.s.options.keywords == KeywordMode::Careful {
@@ -118,8 +124,9 @@ impl Storing<'_> {
 
     /// Changes the system flags of one message; whether it is still there.
     fn change_flags(&mut self, index: usize) -> std::result::Result<bool, maildir::Error> {
-        let (s, folder) = (&*self.s, &self.selected.folder);
-        let quota = Session::is_counted(folder).then(|| folder.quota(&s.store.config));
+        let (s, folder, doubts) = (&*self.s, &self.selected.folder, &self.doubts);
+        let quota = || folder.quota(&s.store.config).noting(doubts);
+        let quota = Session::is_counted(folder).then(quota);
         let allowed = flags::allowed(self.selected.rights);
         let edit = Edit::new(self.change.operation, self.change.list.flags, allowed)
             .counted_by(quota.as_ref());
@@ -166,8 +173,9 @@ pub(crate) fn run(
         selected.announce_keywords(s, &change.list.keywords);
     }
     let by_uid = call.uid;
+    let doubts = Doubts::default();
     let mut storing =
-        Storing { s, selected, change: &change, by_uid, missing: false, refused: None };
+        Storing { s, selected, change: &change, by_uid, missing: false, refused: None, doubts };
     storing.all(&spans)?;
     let Storing { missing, refused, .. } = storing;
     if change.touches_keywords() {

@@ -17,16 +17,19 @@ fn fits<'a>(there: impl IntoIterator<Item = &'a [u8]>, new: &[Vec<u8>]) -> bool 
     for name in there {
         all.intern(name);
     }
-    let before = all.names().count();
+    let before = all.names().len();
     for name in new {
         all.intern(name);
     }
-    let after = all.names().count();
+    let after = all.names().len();
     after == before || after <= MAX_FOLDER_KEYWORDS
 }
 
 /// Refuses keywords for which a scanned folder has no room.
 pub(crate) fn check_snapshot(snapshot: &Snapshot, new: &[Vec<u8>]) -> Result<(), Error> {
+    if new.iter().all(|name| snapshot.keywords.find(name).is_some()) {
+        return Ok(());
+    }
     // The table still has those that no message has any more.
     if fits(snapshot.keywords.names(), new) || fits(snapshot.used_keywords(), new) {
         return Ok(());
@@ -37,7 +40,7 @@ pub(crate) fn check_snapshot(snapshot: &Snapshot, new: &[Vec<u8>]) -> Result<(),
 /// Refuses keywords for which a folder has no room, before messages with them come into it. Only a
 /// folder that may be full is read as a whole.
 pub(crate) fn check_folder(store: &Store, dir: &Entered, new: &[Vec<u8>]) -> Result<(), Error> {
-    if new.is_empty() || fits(keywords::all_names(store, dir).names(), new) {
+    if new.is_empty() || fits(keywords::all_names(store, dir, MAX_FOLDER_KEYWORDS)?.names(), new) {
         return Ok(());
     }
     let mut reading = FolderReading::new(store, dir, Messages::default());

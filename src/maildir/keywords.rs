@@ -144,8 +144,12 @@ pub(super) fn read(
 }
 
 /// The keywords that a folder has, and perhaps some that no message has any more: those of the list
-/// and of what is not merged yet.
-pub(super) fn all_names(store: &Store, dir: &Entered) -> KeywordTable {
+/// and of what is not merged yet. If they are more than `enough`, not all of them.
+pub(super) fn all_names(
+    store: &Store,
+    dir: &Entered,
+    enough: usize,
+) -> Result<KeywordTable, Error> {
     let (messages, index) = (Messages::default(), OnceCell::new());
     let mut reading = Reading::new(store, dir, &messages, &index);
     let done = reading.read_all();
@@ -153,11 +157,16 @@ pub(super) fn all_names(store: &Store, dir: &Entered) -> KeywordTable {
         // No message is known here. What has a period is in the list.
         let names = std::mem::take(&mut reading.unknown);
         for name in names.iter().filter(|name| !name.starts_with(b".")) {
+            // Of a shared folder, others may have filled the directory.
+            breath::breathe()?;
+            if reading.keywords.table.names().len() > enough {
+                break;
+            }
             // One that is gone is in the list by now, or its message is gone.
             let _ = reading.read_file(here, name);
         }
     }
-    reading.keywords.table
+    Ok(reading.keywords.table)
 }
 
 /// A file of a known message.

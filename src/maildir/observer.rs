@@ -16,7 +16,7 @@
 
 use super::Dir;
 use super::stamp::Stamp;
-use super::watch::Watch;
+use super::watch::{Refusal, Watch};
 use crate::sys::{clock, fs};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -158,7 +158,7 @@ impl Observer {
         self.watch = None;
         let (watch, is_shared) = match self.dir.enter() {
             Ok(dir) => (Watch::new(&dir), !dir.folder().is_local()),
-            Err(e) => (Err(e), false),
+            Err(e) => (Err(Refusal::OfThis(e)), false),
         };
         self.is_shared = is_shared;
         let after = Stamps::of(&self.dir);
@@ -171,17 +171,20 @@ impl Observer {
                 self.times = Times::new(after, clock::monotonic());
             }
             Ok(_) => self.retry.refused(clock::monotonic()),
-            Err(e) => {
+            Err(refusal) => {
                 self.retry.refused(clock::monotonic());
-                self.refusal = is_refusal(&e).then_some(e);
+                self.refusal = match refusal {
+                    Refusal::OfAll(e) => Some(e),
+                    Refusal::OfThis(e) => (!is_of_folder(&e)).then_some(e),
+                };
             }
         }
     }
 }
 
-/// Whether an error is the kernel's refusal to notify, and not about the directories.
-fn is_refusal(e: &io::Error) -> bool {
-    !(fs::is_gone(e) || fs::is_unwritable(e) || fs::is_out_of_place(e))
+/// Whether an error of a watch is about the directories: it is logged by who scans them.
+fn is_of_folder(e: &io::Error) -> bool {
+    fs::is_gone(e) || fs::is_unwritable(e) || fs::is_out_of_place(e)
 }
 
 /// When to ask again for a watch that was refused.

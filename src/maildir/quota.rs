@@ -11,7 +11,7 @@ use super::{Config, folder_names};
 use crate::sys::directory::Directory;
 use crate::sys::{breath, clock, dir, fs};
 use crate::types::Flags;
-pub(crate) use charge::Charge;
+pub(crate) use charge::{Charge, Doubts};
 use size_file::{MAX_FILE, NAME, SizeFile, line, signed_size};
 use std::io::{self, Write};
 use std::path::Path;
@@ -23,9 +23,10 @@ const MAX_SUM_AGE: i64 = 15 * 60;
 /// How often the Maildir is counted again because mail came in during the count.
 const MAX_COUNTS: u32 = 5;
 
-/// To this size a file is filled whose sum may be wrong: some more differences, and the Maildir is
-/// counted again.
-const FULL_SOON: usize = MAX_FILE - 400;
+/// To this size a file is filled whose sum may be wrong: about a hundred differences, and the
+/// Maildir is counted again. (After a few already, sessions that change many messages side by side
+/// would do nothing but count.)
+const FULL_SOON: usize = MAX_FILE / 2;
 /// A tick of the kernel's clock of file times, and how many are waited for.
 const TICK: Duration = Duration::from_millis(4);
 const MAX_TICKS: u32 = 5;
@@ -64,6 +65,8 @@ pub(crate) struct Quota<'a> {
     /// `None` if the Maildir cannot be entered: then it has no quota.
     maildir: Option<Rc<Directory>>,
     config: &'a Config,
+    /// For a command that changes many messages one by one.
+    doubts: Option<&'a Doubts>,
 }
 
 /// Whether messages of the folder `.<sub>` count: all but those in `Trash`, which has that name
@@ -109,7 +112,7 @@ impl<'a> Quota<'a> {
 
     /// The quota of an open Maildir; none without one.
     pub(crate) fn of(maildir: Option<Rc<Directory>>, config: &'a Config) -> Quota<'a> {
-        Quota { maildir, config }
+        Quota { maildir, config, doubts: None }
     }
 
     fn read(&self) -> Option<SizeFile> {
@@ -159,9 +162,19 @@ impl<'a> Quota<'a> {
         Some(Charge::begin(self.maildir.clone()?, self.read()?))
     }
 
+    /// The same, for changes of messages one by one. Whoever has made them all looks whether there
+    /// are doubts, and counts.
+    pub(crate) fn noting(self, doubts: &'a Doubts) -> Quota<'a> {
+        Quota { doubts: Some(doubts), ..self }
+    }
+
     /// The messages of a charge have changed.
     pub(crate) fn settle(&self, charge: &Charge) {
-        charge.settle(self.config);
+        match self.doubts {
+            None => charge.settle(self.config),
+            Some(doubts) if charge.is_doubtful_when_settled() => doubts.note(),
+            Some(_) => {}
+        }
     }
 
     /// The messages of a charge did not change.
@@ -210,7 +223,8 @@ impl<'a> Quota<'a> {
         if over(&size_file) { Err(Exceeded) } else { Ok(Some(size_file)) }
     }
 
-    /// Counts the Maildir if there is a quota, after a folder was removed or renamed.
+    /// Counts the Maildir if there is a quota, after a folder was removed or renamed, or when the sum
+    /// is in doubt.
     pub(crate) fn recalculate(&self) {
         if let Some(size_file) = self.read() {
             let _ = self.recount(size_file.limits);
@@ -230,10 +244,11 @@ impl<'a> Quota<'a> {
             let Some((bytes, messages)) = self.count() else { return Err(None) };
             let mut text = format!("{limits}\n{}", line(bytes, messages));
             let is_certain = self.last_change() == before;
-            if !is_certain && tries < MAX_COUNTS {
+            let is_last = tries == MAX_COUNTS;
+            if !is_certain && !is_last {
                 continue;
             }
-            if !is_certain {
+            if is_last {
                 // Differences may be lost with the old file. So this one gets full soon.
                 while text.len() < FULL_SOON {
                     text.push_str(&line(0, 0));

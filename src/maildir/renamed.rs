@@ -61,7 +61,9 @@ pub(super) fn all(base: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
 pub(super) fn find_in(parts: &[&Directory], names: &[Vec<u8>]) -> Option<(usize, Vec<u8>)> {
     (0..ROUNDS).find_map(|_| {
         names.iter().find_map(|name| {
-            let part = parts.iter().position(|part| part.stat(name).is_ok())?;
+            // A directory of that name is no message, and is not to be moved like one.
+            let is_there = |part: &&Directory| part.stat(name).is_ok_and(|stat| !stat.is_dir());
+            let part = parts.iter().position(is_there)?;
             Some((part, name.clone()))
         })
     })
@@ -95,6 +97,8 @@ mod tests {
             }
             assert_eq!(find(&open, b"1.a", known.as_bytes()), None);
         }
+        std::fs::create_dir(cur.path().join("1.a:2,S")).unwrap();
+        assert_eq!(find(&open, b"1.a", b"1.a:2,"), None, "a directory is no message");
     }
 
     #[test]

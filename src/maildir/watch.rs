@@ -17,13 +17,32 @@ pub(crate) struct Watch {
     is_whole: bool,
 }
 
+/// Why there is no watch.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The kernel does not notify this process of anything.
+    OfAll(io::Error),
+    /// This cannot be watched.
+    OfThis(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(e: io::Error) -> Refusal {
+        Refusal::OfThis(e)
+    }
+}
+
+fn begin() -> Result<Inotify, Refusal> {
+    Inotify::init().map_err(Refusal::OfAll)
+}
+
 impl Watch {
     /// Watches `new`, `cur` and the keywords of a folder (STORAGE 9), and whether they and the
     /// folder stay in their places. These are the directories that were entered: inotify takes
     /// paths, and `/proc` has paths that lead to open directories. The folder has to be scanned
     /// after this, for the changes before it. A directory that is removed is noticed when nobody
     /// has it open any more.
-    pub(crate) fn new(dir: &Entered) -> io::Result<Watch> {
+    pub(crate) fn new(dir: &Entered) -> Result<Watch, Refusal> {
         Watch::with_keywords(dir, super::keywords::make_directory)
     }
 
@@ -31,8 +50,8 @@ impl Watch {
     fn with_keywords(
         dir: &Entered,
         make: impl Fn(&Entered) -> io::Result<()>,
-    ) -> io::Result<Watch> {
-        let inotify = Inotify::init()?;
+    ) -> Result<Watch, Refusal> {
+        let inotify = begin()?;
         let place = WatchMask::MOVE_SELF | WatchMask::DELETE_SELF | WatchMask::ONLYDIR;
         let files = WatchMask::CREATE
             | WatchMask::DELETE
@@ -59,8 +78,8 @@ impl Watch {
     }
 
     /// Watches for the removal of one file (a lock that is released).
-    pub(super) fn of_file(directory: &Directory, name: &[u8]) -> io::Result<Watch> {
-        let inotify = Inotify::init()?;
+    pub(super) fn of_file(directory: &Directory, name: &[u8]) -> Result<Watch, Refusal> {
+        let inotify = begin()?;
         let mask = WatchMask::DELETE_SELF | WatchMask::MOVE_SELF | WatchMask::ATTRIB;
         let (_pin, path) = directory.pin(name)?;
         inotify.watches().add(path, mask)?;

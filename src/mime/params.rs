@@ -5,6 +5,7 @@
 //! `/` and `=`, a missing semicolon, unquoted values with blanks or special characters, quotes and
 //! comments that never end.
 
+use super::decode::hex;
 use crate::types::limits::MAX_PARAMS;
 
 /// One parameter, the name in lower case, the value without its quotes and comments.
@@ -174,7 +175,7 @@ impl<'a> Lexer<'a> {
     pub(crate) fn params(&mut self) -> Vec<Param> {
         let mut list = Vec::new();
         self.each_param(|name, value, _| {
-            list.push(Param { name: without_nuls(name), value: without_nuls(value) });
+            list.push(Param { name, value: without_nuls(value) });
         });
         list
     }
@@ -193,7 +194,7 @@ impl<'a> Lexer<'a> {
                 }
                 Some(_) => {}
             }
-            let name = self.token(b"=;\"").to_ascii_lowercase();
+            let name = without_nuls(self.token(b"=;\"").to_ascii_lowercase());
             if name.is_empty() {
                 self.bump();
                 continue;
@@ -326,13 +327,13 @@ pub(crate) fn extended(params: &[Param], name: &[u8]) -> Option<Vec<u8>> {
 
 /// Appends the text with its `%20` resolved; a `%` without two hexadecimal digits stays.
 fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
-    let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
+    let digit = |b: Option<&u8>| b.and_then(|b| hex(*b));
     let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {
         rest = tail;
         match (first, digit(tail.first()), digit(tail.get(1))) {
             (b'%', Some(high), Some(low)) => {
-                out.extend(u8::try_from(high * 16 + low));
+                out.push(high << 4 | low);
                 rest = tail.get(2..).unwrap_or_default();
             }
             _ => out.push(*first),

@@ -64,7 +64,7 @@ impl KeywordTable {
     }
 
     /// All names, in the order in which they were first seen.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.names.iter().map(|n| &**n)
     }
 

@@ -42,6 +42,15 @@ pub(super) struct Criteria {
     key: Key,
 }
 
+/// The character set of strings where none is named.
+const DEFAULT: &[u8] = b"UTF-8";
+
+/// The name of a character set. Courier: an empty one is none, but with UTF8=ACCEPT it is refused.
+fn label(s: &mut Session) -> Result<Vec<u8>> {
+    let label = s.io.astring()?;
+    Ok(if label.is_empty() && !s.utf8() { DEFAULT.to_vec() } else { label })
+}
+
 /// RFC 3501 6.4.4: NO, with BADCHARSET, for a character set that is not known.
 fn known_charset(label: &[u8]) -> Result<()> {
     if charset::lookup(label).is_some() {
@@ -65,7 +74,7 @@ fn search_keys(s: &mut Session, first: Option<Token>) -> Result<Key> {
 
 /// `search-criteria` of SORT and THREAD: the character set is mandatory (RFC 5256 5).
 fn criteria(s: &mut Session) -> Result<Criteria> {
-    let label = s.io.astring()?;
+    let label = label(s)?;
     let key = search_keys(s, None)?;
     Ok(Criteria { label, key })
 }

@@ -1,13 +1,10 @@
 //! SEARCH (RFC 3501 6.4.4, PROTOCOL 6.5).
 
-use super::{Criteria, find, known_charset, search_keys, send_renamed};
+use super::{Criteria, DEFAULT, find, known_charset, label, search_keys, send_renamed};
 use crate::commands::Call;
 use crate::response::search::Numbers;
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::wire::input::Brackets;
-
-/// The character set of strings where none is named.
-const DEFAULT: &[u8] = b"UTF-8";
 
 /// `["CHARSET" SP astring] 1*(SP search-key)`
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Criteria> {
@@ -16,16 +13,12 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Criteria> {
         let key = search_keys(s, Some(first))?;
         return Ok(Criteria { label: DEFAULT.to_vec(), key });
     }
-    let mut label = s.io.astring()?;
+    let label = label(s)?;
     // Courier judges the character set before the keys: a client need not send literals in one that
     // is of no use.
     if s.utf8() {
         // RFC 6855 3: "it SHOULD reject the command with a BAD response". Courier: NO.
         return Outcome::bad("CHARSET is not valid in UTF8 mode as per RFC 6855").refuse();
-    }
-    if label.is_empty() {
-        // Courier: an empty name is none.
-        label = DEFAULT.to_vec();
     }
     known_charset(&label)?;
     let key = search_keys(s, None)?;

@@ -11,18 +11,42 @@
 //! - When the messages are about to change, a difference in an old file is written again, into the
 //!   new one ([`Charge::renew`]).
 //! - If the file is another one when they have changed ([`Charge::settle`]), nobody knows whether
-//!   they were counted. Then the Maildir is counted again. Between the two there are a few system
-//!   calls, so that is rare.
+//!   they were counted. Then the Maildir is counted again, at the end of the command ([`Doubts`]):
+//!   a count replaces the file under the other sessions. If each of them counted at once, it would
+//!   replace the file under the rest, and several that change many messages would only count.
 //!
-//! Among sessions of this program no difference is lost or counted twice. Courier takes a change
-//! within the same second for none, and its differences are as they come: a sum beside it may be
-//! wrong until the next recount, which comes after some two hundred differences at most.
+//! So among sessions of this program no difference is lost or counted twice, with these exceptions:
+//!
+//! - Messages keep changing during each of a recount's tries (`MAX_COUNTS`). What the last one has
+//!   counted replaces the file all the same, filled up, so that the Maildir is counted again after
+//!   about a hundred differences.
+//! - A session is killed between a difference and its messages, or a line or the file cannot be
+//!   written.
+//! - Courier takes a change within the same second for none, and its differences are as they come.
+//!
+//! Then the sum may be wrong until the next recount, which comes after some two hundred differences
+//! at most.
 
 use super::size_file::{self, SizeFile};
 use super::{Config, Quota};
 use crate::sys::directory::Directory;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+
+/// Whether changes of one command have left the sum in doubt.
+#[derive(Default, Debug)]
+pub(crate) struct Doubts(Cell<bool>);
+
+impl Doubts {
+    pub(super) fn note(&self) {
+        self.0.set(true);
+    }
+
+    /// Whether the Maildir is to be counted. The next time this is `false`.
+    pub(crate) fn take(&self) -> bool {
+        self.0.take()
+    }
+}
 
 /// A difference, in the file or not yet, of messages that are about to change.
 #[must_use]
@@ -104,16 +128,21 @@ impl Charge {
 
     /// The messages have changed.
     pub(crate) fn settle(&self, config: &Config) {
+        if self.is_doubtful_when_settled() {
+            self.count(config);
+        }
+    }
+
+    /// The messages have changed. Whether the Maildir has to be counted now.
+    pub(super) fn is_doubtful_when_settled(&self) -> bool {
         self.is_settled.set(true);
         if !self.is_written.get() && self.difference.get() != (0, 0) {
             if self.size_file.borrow().must_be_counted() {
-                return self.count(config);
+                return true;
             }
             self.write();
         }
-        if self.is_replaced() {
-            self.count(config);
-        }
+        self.is_replaced()
     }
 
     /// The messages did not change after all, or are as they were before.

@@ -263,3 +263,31 @@ fn a_count_beside_a_difference() {
     q.settle(&charge);
     assert_eq!(text(&dir), counted(0));
 }
+
+/// A command changes several messages, and somebody counts the Maildir beside each of them: it is
+/// counted once, behind them all. Sessions that count at once after each replace the file under one
+/// another, and do nothing else.
+#[test]
+fn counts_beside_the_differences_of_one_command() {
+    let dir = maildir();
+    let config = limited_to(b"");
+    let q = Quota::new(dir.path(), &config);
+    let doubts = Doubts::default();
+    let noting = q.clone().noting(&doubts);
+    put(&dir, "100S\n 50 5\n");
+    for n in 0..3 {
+        let charge = q.begin().unwrap();
+        let new = dir.path().join("new-file");
+        stdfs::write(&new, "100S\n 70 7\n").unwrap();
+        stdfs::rename(&new, dir.path().join("maildirsize")).unwrap();
+        message(&dir, &format!("cur/{n}.a:2,"));
+        charge.add(11, 1);
+        noting.settle(&charge);
+        assert_eq!(text(&dir), "100S\n 70 7\n");
+    }
+    assert!(doubts.take() && !doubts.take());
+    // Nobody counts beside this one.
+    let charge = q.begin().unwrap();
+    noting.settle(&charge);
+    assert!(!doubts.take());
+}

@@ -265,3 +265,20 @@ fn a_message_that_was_away_keeps_its_uid() {
     }
     drop(lock);
 }
+
+/// Whoever may write the folder puts directories under the names of a message that is gone: they
+/// are no message, and stay where they are.
+#[test]
+fn directories_with_the_names_of_a_message() {
+    let f = TestFolder::new();
+    f.put("cur/1.a:2,");
+    f.put("cur/2.b:2,");
+    let first = f.scan();
+    f.rename("cur/1.a:2,", "away");
+    for name in ["cur/1.a:2,S", "new/1.a"] {
+        std::fs::create_dir(f.path(name)).unwrap();
+    }
+    let second = f.try_scan(Mode::ReadWrite, Some(&first), vec![]).unwrap().snapshot;
+    assert_eq!(show(&second), "2 2.b:2,\n");
+    assert!(f.path("new/1.a").is_dir());
+}

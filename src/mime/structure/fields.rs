@@ -36,7 +36,9 @@ pub(super) struct Kept {
 impl Kept {
     /// A field begins. Whether its value is wanted.
     pub(super) fn start(&mut self, slot: usize) -> bool {
-        let wanted = |v: &Option<Vec<u8>>| v.as_ref().is_none_or(|v| v.trim_ascii().is_empty());
+        // A NUL says nothing: it is left out of what is written.
+        let is_blank = |b: &u8| b.is_ascii_whitespace() || *b == 0;
+        let wanted = |v: &Option<Vec<u8>>| v.as_ref().is_none_or(|v| v.iter().all(is_blank));
         match self.values.get_mut(slot) {
             Some(value) if wanted(value) => {
                 *value = Some(Vec::new());

@@ -18,6 +18,7 @@ mod boundary;
 mod fields;
 mod parser;
 mod part;
+mod position;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

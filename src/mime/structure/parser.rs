@@ -1,38 +1,18 @@
 //! The push parser. It examines lines that may be boundaries or header fields, and counts the rest.
 //!
 //! Outside of headers the parser searches for `\n--` and counts line ends, both at memchr's speed.
-//! A [`Mark`] is a position with the LFs and the bare LFs before it, so that the wire size of any
-//! range is a subtraction.
 
 use memchr::{memchr, memmem};
 
 use super::boundary::{Boundary, Fit};
 use super::fields::{Kept, describe, slot};
 use super::part::{Content, Part, Structure, StructureLimits};
+use super::position::{Cursor, Mark, later};
 use crate::mime::decode::Decoder;
 use crate::mime::header::split_field;
-use crate::mime::wire_form::line_ends;
 
 /// Of a line that may be a boundary, this many bytes count.
 const CANDIDATE: usize = 4096;
-/// A position in the file, and how many line ends precede it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Mark {
-    pos: u64,
-    lf: u64,
-    /// LFs without a CR before them: each is one byte longer on the wire.
-    bare: u64,
-}
-
-impl Mark {
-    fn wire(self) -> u64 {
-        self.pos + self.bare
-    }
-}
-
-fn later(a: Mark, b: Mark) -> Mark {
-    if a.pos >= b.pos { a } else { b }
-}
 
 /// A part whose end has not been seen.
 struct OpenPart {
@@ -84,15 +64,11 @@ enum At {
 /// Parses one message, pushed in chunks of any size. [`super`] says what it guarantees.
 pub(crate) struct Parser {
     limits: StructureLimits,
-    now: Mark,
-    last_cr: bool,
-    last_lf: bool,
-    /// The length of the last line break: 1 or 2, or 0 at the beginning.
-    last_break: u64,
+    cursor: Cursor,
     at: At,
     line: Vec<u8>,
     line_start: Mark,
-    /// `last_break` at `line_start`.
+    /// The length of the line break before `line_start`.
     line_break: u64,
     /// The open parts, from the message itself to the innermost. Never empty before `finish`.
     stack: Vec<OpenPart>,
@@ -113,10 +89,7 @@ impl Parser {
     pub(crate) fn new(limits: StructureLimits) -> Self {
         Parser {
             limits,
-            now: Mark::default(),
-            last_cr: false,
-            last_lf: false,
-            last_break: 0,
+            cursor: Cursor::default(),
             at: At::Header,
             line: Vec::new(),
             line_start: Mark::default(),
@@ -140,7 +113,7 @@ impl Parser {
             rest = match self.at {
                 At::Header => self.header(rest),
                 _ if !self.probing => {
-                    self.advance(rest);
+                    self.cursor.advance(rest);
                     &[]
                 }
                 At::LineStart => self.body_line(rest),
@@ -157,10 +130,11 @@ impl Parser {
             At::Candidate => self.candidate_line(),
             _ => {}
         }
-        let end = self.now;
+        let end = self.cursor.now;
         // A part without a closing boundary ends as if there were one after the last line
         // (Courier), so the last line break does not belong to it.
-        let inner = if self.last_lf { self.before_break(end, self.last_break) } else { end };
+        let inner =
+            if self.cursor.last_lf { end.before_break(self.cursor.last_break) } else { end };
         let waiting = self
             .stack
             .iter()
@@ -183,37 +157,10 @@ impl Parser {
         }
     }
 
-    /// Advances the position past these bytes.
-    fn advance(&mut self, bytes: &[u8]) {
-        let Some((last, before)) = bytes.split_last() else {
-            return;
-        };
-        let (lf, bare) = line_ends(bytes, self.last_cr);
-        self.last_lf = *last == b'\n';
-        if self.last_lf {
-            let cr = before.last().map_or(self.last_cr, |b| *b == b'\r');
-            self.last_break = if cr { 2 } else { 1 };
-        }
-        self.now.pos += bytes.len() as u64;
-        self.now.lf += lf;
-        self.now.bare += bare;
-        self.last_cr = *last == b'\r';
-    }
-
-    /// The position before the line break of `bytes` bytes that ends at `mark`.
-    fn before_break(&self, mut mark: Mark, bytes: u64) -> Mark {
-        if bytes > 0 {
-            mark.pos -= bytes;
-            mark.lf -= 1;
-            mark.bare -= u64::from(bytes == 1);
-        }
-        mark
-    }
-
     fn start_line(&mut self) {
         self.line.clear();
-        self.line_start = self.now;
-        self.line_break = self.last_break;
+        self.line_start = self.cursor.now;
+        self.line_break = self.cursor.last_break;
     }
 
     /// Moves the rest of the line into `line`, which grows to `cap` bytes at most. Returns what
@@ -226,7 +173,7 @@ impl Parser {
         let (taken, rest) = chunk.split_at(len);
         let room = cap.saturating_sub(self.line.len()).min(taken.len());
         self.line.extend_from_slice(taken.get(..room).unwrap_or_default());
-        self.advance(taken);
+        self.cursor.advance(taken);
         (rest, complete)
     }
 
@@ -234,10 +181,10 @@ impl Parser {
         if self.line.is_empty() {
             self.start_line();
         }
-        let before = self.now.pos;
+        let before = self.cursor.now.pos;
         let (rest, complete) = self.take_line(chunk, self.limits.max_field.max(CANDIDATE));
         if !self.has_8bit_header {
-            let taken = chunk.get(..(self.now.pos - before) as usize).unwrap_or_default();
+            let taken = chunk.get(..(self.cursor.now.pos - before) as usize).unwrap_or_default();
             self.has_8bit_header = !taken.is_ascii();
         }
         if complete {
@@ -256,7 +203,7 @@ impl Parser {
         }
         if line == b"\n" || line == b"\r\n" {
             self.header_ended = true;
-            self.header_complete(self.now);
+            self.header_complete(self.cursor.now);
         } else {
             self.header_field(&line);
         }
@@ -376,7 +323,7 @@ impl Parser {
             None => chunk.len(),
         };
         let (taken, rest) = chunk.split_at(consumed);
-        self.advance(taken);
+        self.cursor.advance(taken);
         if taken.last() == Some(&b'\n') {
             self.at = At::LineStart;
         }
@@ -440,7 +387,7 @@ impl Parser {
             boundary.settle(text.strip_prefix(b"--").unwrap_or_default(), fit);
         }
         // The line break before a boundary belongs to the boundary.
-        let end = self.before_break(self.line_start, self.line_break);
+        let end = self.line_start.before_break(self.line_break);
         self.close_above(level + 1, end);
         self.line.clear();
         if close {
@@ -449,7 +396,7 @@ impl Parser {
             }
             self.at = At::LineStart;
         } else {
-            self.open_part(self.now, false);
+            self.open_part(self.cursor.now, false);
         }
         self.note_probing();
     }

@@ -49,6 +49,7 @@ fn leaves() {
         // Of two fields the first that says anything.
         ("Content-Type: TEXT/HTML\nContent-Type: image/PNG\n x\n\n", "text/html 0 0"),
         ("Content-Type:\n \nContent-Type: image/PNG\n\n", "image/png 0 0"),
+        ("Content-Type: \0\nContent-Type: image/PNG\n\n", "image/png 0 0"),
         (
             "Content-Transfer-Encoding: base64\nX: y\nContent-Transfer-Encoding: 7bit\n\n",
             "text/plain base64 0 0",
@@ -135,6 +136,8 @@ fn boundaries_as_mail_has_them() {
         ("boundary=\"-\"", "-"),
         ("boundary=\"--\"", "--"),
         ("boundary=a\0b", "a\0b"),
+        ("boun\0dary=a", "a"),
+        ("boundary\0*=a", "a"),
         ("Boundary = \"(a)\"", "(a)"),
     ] {
         two(declared, &format!("--{boundary}"), &format!("--{boundary}--"));

@@ -58,37 +58,37 @@ fn play_row(scene: &Scene, row: &Row, error: &str, calls: &[trace::Call]) -> Res
 }
 
 macro_rules! scenes {
-    ($($test:ident: $scene:ident;)*) => {
+    ($($test:ident: $half:ident::$scene:ident;)*) => {
         $(#[test]
         fn $test() {
-            play(&table::$scene);
+            play(&table::$half::$scene);
         })*
     };
 }
 
 scenes! {
-    select: SELECT;
-    append: APPEND;
-    copy: COPY;
-    fetch: FETCH;
-    store: STORE;
-    create: CREATE;
-    status: STATUS;
-    fetch_seen: FETCH_SEEN;
-    expunge: EXPUNGE;
-    trash: TRASH;
-    keywords: KEYWORDS;
-    merge: MERGE;
-    delete: DELETE;
-    rename: RENAME;
-    subscribe: SUBSCRIBE;
-    setacl: SETACL;
-    lsub: LSUB;
-    examine: EXAMINE;
-    noop: NOOP;
-    list: LIST;
-    quota: QUOTA;
-    search: SEARCH;
-    careful: CAREFUL;
-    idle: IDLE;
+    select: folders::SELECT;
+    append: messages::APPEND;
+    copy: messages::COPY;
+    fetch: messages::FETCH;
+    store: messages::STORE;
+    create: folders::CREATE;
+    status: folders::STATUS;
+    fetch_seen: messages::FETCH_SEEN;
+    expunge: messages::EXPUNGE;
+    trash: messages::TRASH;
+    keywords: messages::KEYWORDS;
+    merge: folders::MERGE;
+    delete: folders::DELETE;
+    rename: folders::RENAME;
+    subscribe: folders::SUBSCRIBE;
+    setacl: folders::SETACL;
+    lsub: folders::LSUB;
+    examine: folders::EXAMINE;
+    noop: folders::NOOP;
+    list: folders::LIST;
+    quota: folders::QUOTA;
+    search: messages::SEARCH;
+    careful: messages::CAREFUL;
+    idle: folders::IDLE;
 }

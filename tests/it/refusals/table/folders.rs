@@ -1,47 +1,7 @@
-//! The table of refusals: which system call of which command fails, and how; what the client is
-//! told, what the log says beside the reason, what is on disk after.
+//! Folders are opened, looked at, made, renamed and removed.
 
-use super::scene::{Row, Scene};
-
-// The errors, by what they mean.
-
-/// No room: neither blocks nor inodes, or none of the user's share.
-const FULL: &str = "ENOSPC EDQUOT";
-/// We may not.
-const DENIED: &str = "EACCES EROFS";
-/// Nobody may.
-const NEVER: &str = "EPERM";
-/// The disk is broken.
-const BROKEN: &str = "EIO";
-/// No descriptor is left.
-const FEW: &str = "EMFILE ENFILE";
-/// The name is too long, there are too many links, the other name is on another disk.
-const NAMES: &str = "ENAMETOOLONG EMLINK EXDEV";
-/// The file system does not know the call.
-const UNKNOWN: &str = "EINVAL EOPNOTSUPP";
-/// The file was replaced by another host.
-const STALE: &str = "ESTALE";
-
-const ALL: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN, STALE];
-const NOT_FULL: &[&str] = &[DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN, STALE];
-const NOT_STALE: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN];
-const NOT_UNKNOWN: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, STALE];
-
-const fn row(
-    call: &'static str,
-    errors: &'static [&'static str],
-    told: &'static str,
-    log: &'static str,
-    disk: &'static str,
-) -> Row {
-    Row { call, errors, told, log, disk }
-}
-
-/// A message that nobody has seen.
-const NEW_MAIL: &str = "Subject: new\n\ntext\n";
-const SILENT: &str = "";
-const NOTHING: &str = "";
-const DONE: &str = "done";
+use super::super::scene::Scene;
+use super::*;
 
 const UNABLE: &str = "NO Unable to open this mailbox.";
 /// The message without a UID is not shown.
@@ -49,7 +9,7 @@ const HIDDEN: &str = "* 1 EXISTS | OK [READ-WRITE] Ok";
 const MOVED: &str = "-.box/new/2002.x +.box/cur/2002.x:2,";
 
 #[rustfmt::skip]
-pub(super) const SELECT: Scene = Scene {
+pub(crate) const SELECT: Scene = Scene {
     files: &[(".box/new/2002.x", NEW_MAIL)],
     env: &[],
     before: "SELECT INBOX",
@@ -110,106 +70,8 @@ pub(super) const SELECT: Scene = Scene {
     ],
 };
 
-const NO_ROOM: &str =
-    "NO [ALERT] Cannot create message - no write permission or out of disk space.";
-
 #[rustfmt::skip]
-pub(super) const APPEND: Scene = Scene {
-    files: &[],
-    env: &[],
-    before: "SELECT INBOX",
-    command: "APPEND INBOX.box (work) \"26-Nov-2026 00:00:00 +0000\" {14+}\r\nSubject: x\r\n\r\n",
-    told: "OK [APPENDUID 556 2] APPEND Ok.",
-    disk: "+.box/UIDNEXT=3 +.box/courierimapkeywords/.N.NEW +.box/courierimapkeywords/:list +.box/cur/NEW:2,",
-    rows: &[
-        row("open .box/tmp/NEW", NOT_STALE, NO_ROOM, "creating a message in ./.box/tmp", NOTHING),
-        row("open .box/tmp/NEW", &[STALE], DONE, SILENT, DONE),
-        row("write .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
-        row("utimensat .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
-        row("fsync .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
-        row("close .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
-        row("open .box/tmp/NEW_courierlock", NOT_STALE, NO_ROOM, "locking ./.box", NOTHING),
-        row("open .box/tmp/NEW_courierlock", &[STALE], DONE, SILENT, DONE),
-        row("link .box/tmp/courier.lock", &["EACCES", NEVER, "EMLINK EXDEV", UNKNOWN], DONE, SILENT, DONE),
-        row("open .box/courierimapuiddb", NOT_STALE, NO_ROOM, "reading ./.box/courierimapuiddb", NOTHING),
-        row("open .box/courierimapuiddb", &[STALE], DONE, SILENT, DONE),
-        row("open .box/cur", NOT_STALE, NO_ROOM, "opening ./.box/cur", NOTHING),
-        row("open .box/cur", &[STALE], DONE, SILENT, DONE),
-        row("rename .box/cur/NEW:2,", NOT_UNKNOWN, NO_ROOM, "delivering to ./.box", NOTHING),
-        row("rename .box/cur/NEW:2,", &[UNKNOWN], DONE, SILENT, DONE),
-        // The UIDs stay taken.
-        row("fsync .box/cur", NOT_UNKNOWN, NO_ROOM, "syncing ./.box/cur", "+.box/UIDNEXT=3 +.box/courierimapkeywords/.N.NEW +.box/courierimapkeywords/:list"),
-        row("fsync .box/cur", &[UNKNOWN], DONE, SILENT, DONE),
-        row("getdents .box/cur", ALL, NO_ROOM, "reading ./.box/cur", NOTHING),
-        row("open .box/tmp/NEW_imapuid", NOT_STALE, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
-        row("open .box/tmp/NEW_imapuid", &[STALE], DONE, SILENT, DONE),
-        row("fallocate .box/tmp/NEW_imapuid", &[FULL], NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
-        row("fallocate .box/tmp/NEW_imapuid", NOT_FULL, DONE, SILENT, DONE),
-        row("write .box/tmp/NEW_imapuid", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
-        row("ftruncate .box/tmp/NEW_imapuid", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
-        row("fsync .box/tmp/NEW_imapuid", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
-        row("rename .box/courierimapuiddb", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
-        row("fsync .box", &[UNKNOWN], DONE, SILENT, DONE),
-    ],
-};
-
-const COPY_FAILED: &str = "NO [ALERT] COPY failed - no write permission or out of disk space.";
-
-#[rustfmt::skip]
-pub(super) const COPY: Scene = Scene {
-    files: &[],
-    env: &[],
-    before: "SELECT INBOX",
-    command: "COPY 1:2 INBOX.box",
-    told: "OK [COPYUID 556 1:2 2:3] COPY completed.",
-    disk: "+.box/UIDNEXT=4 +.box/cur/NEW:2, +.box/cur/NEW:2,S",
-    rows: &[
-        row("open cur/1001.x:2,", NOT_STALE, COPY_FAILED, "cur/1001.x:2,", NOTHING),
-        row("open cur/1001.x:2,", &[STALE], DONE, SILENT, DONE),
-        row("link .box/tmp/NEW", ALL, DONE, SILENT, DONE),
-        row("link .box/tmp/NEW #2", ALL, DONE, SILENT, DONE),
-        row("always link", &[NEVER, "EMLINK", UNKNOWN], DONE, SILENT, DONE),
-        row("rename .box/cur/NEW:2,S", NOT_UNKNOWN, COPY_FAILED, "delivering to ./.box", NOTHING),
-        row("fsync .box/cur", NOT_UNKNOWN, COPY_FAILED, "syncing ./.box/cur", "+.box/UIDNEXT=4"),
-        row("fsync .box/cur", &[UNKNOWN], DONE, SILENT, DONE),
-        row("fsync .box/tmp/NEW_imapuid", ALL, COPY_FAILED, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
-        row("rename .box/courierimapuiddb", ALL, COPY_FAILED, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
-    ],
-};
-
-#[rustfmt::skip]
-pub(super) const FETCH: Scene = Scene {
-    files: &[],
-    env: &[],
-    before: "SELECT INBOX",
-    command: "FETCH 2 (BODY.PEEK[] INTERNALDATE)",
-    told: "OK FETCH completed.",
-    disk: "",
-    rows: &[
-        row("open cur/1002.x:2,S", NOT_STALE, "* NO [ALERT] Cannot open message 2 | NO Some of the requested messages cannot be read.", "cur/1002.x:2,S", NOTHING),
-        row("open cur/1002.x:2,S", &[STALE], DONE, SILENT, NOTHING),
-        row("read cur/1002.x:2,S", NOT_STALE, "* NO [ALERT] Cannot open message 2 | NO Some of the requested messages cannot be read.", "reading ./cur/1002.x:2,S", NOTHING),
-        row("read cur/1002.x:2,S", &[STALE], DONE, SILENT, NOTHING),
-    ],
-};
-
-#[rustfmt::skip]
-pub(super) const STORE: Scene = Scene {
-    files: &[],
-    env: &[],
-    before: "SELECT INBOX",
-    command: "STORE 2:3 +FLAGS (\\Flagged)",
-    told: "* 3 FETCH (FLAGS (\\Flagged \\Seen \\Deleted)) | OK STORE completed.",
-    disk: "-cur/1002.x:2,S -cur/1003.x:2,ST +cur/1002.x:2,FS +cur/1003.x:2,FST",
-    rows: &[
-        row("rename cur/1002.x:2,FS", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], "* 3 FETCH (FLAGS (\\Flagged \\Seen \\Deleted)) | NO [ALERT] Cannot store flags", "cur/1002.x:2,S", "-cur/1003.x:2,ST +cur/1003.x:2,FST"),
-        row("rename cur/1003.x:2,FST", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], "* 2 FETCH (FLAGS (\\Flagged \\Seen)) | NO [ALERT] Cannot store flags", "cur/1003.x:2,ST", "-cur/1002.x:2,S +cur/1002.x:2,FS"),
-        row("rename cur/1002.x:2,FS", &[STALE], DONE, SILENT, DONE),
-    ],
-};
-
-#[rustfmt::skip]
-pub(super) const CREATE: Scene = Scene {
+pub(crate) const CREATE: Scene = Scene {
     files: &[],
     env: &[],
     before: "SELECT INBOX",
@@ -229,7 +91,7 @@ pub(super) const CREATE: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const STATUS: Scene = Scene {
+pub(crate) const STATUS: Scene = Scene {
     files: &[(".box/new/2002.x", NEW_MAIL)],
     env: &[],
     before: "SELECT INBOX",
@@ -245,73 +107,7 @@ pub(super) const STATUS: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const FETCH_SEEN: Scene = Scene {
-    files: &[],
-    env: &[],
-    before: "SELECT INBOX",
-    command: "FETCH 1 BODY[TEXT]",
-    told: "OK FETCH completed.",
-    disk: "-cur/1001.x:2, +cur/1001.x:2,S",
-    rows: &[
-        row("rename cur/1001.x:2,S", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], DONE, "cur/1001.x:2,", NOTHING),
-        row("rename cur/1001.x:2,S", &[UNKNOWN, STALE], DONE, SILENT, DONE),
-    ],
-};
-
-/// A message to be deleted beside the one by which every scene ends.
-const DELETED: &[(&str, &str)] = &[
-    ("cur/1000.x:2,T", NEW_MAIL),
-    ("courierimapuiddb", "1 555 5\n1 1001.x\n2 1002.x\n3 1003.x\n4 1000.x\n"),
-];
-
-#[rustfmt::skip]
-pub(super) const EXPUNGE: Scene = Scene {
-    files: DELETED,
-    env: &[],
-    before: "SELECT INBOX",
-    command: "UID EXPUNGE 4",
-    told: "* 4 EXPUNGE | OK EXPUNGE completed",
-    disk: "-cur/1000.x:2,T",
-    rows: &[
-        row("unlink cur/1000.x:2,T", NOT_STALE, "OK EXPUNGE completed", "cur/1000.x:2,T", NOTHING),
-        row("unlink cur/1000.x:2,T", &[STALE], DONE, SILENT, DONE),
-        // The line in the UID file may wait.
-        row("open tmp/NEW_courierlock", ALL, DONE, SILENT, DONE),
-    ],
-};
-
-#[rustfmt::skip]
-pub(super) const TRASH: Scene = Scene {
-    files: DELETED,
-    env: &[("IMAP_MOVE_EXPUNGE_TO_TRASH", "1"), ("IMAP_TRASHFOLDERNAME", "box")],
-    before: "SELECT INBOX",
-    command: "UID EXPUNGE 4",
-    told: "* 4 EXPUNGE | OK EXPUNGE completed",
-    disk: "-cur/1000.x:2,T +.box/cur/1000.x:2,",
-    rows: &[
-        row("rename .box/cur/1000.x:2,", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], "OK EXPUNGE completed", "cur/1000.x:2,T", NOTHING),
-        row("rename .box/cur/1000.x:2,", &[UNKNOWN, STALE], DONE, SILENT, DONE),
-    ],
-};
-
-#[rustfmt::skip]
-pub(super) const KEYWORDS: Scene = Scene {
-    files: &[],
-    env: &[],
-    before: "SELECT INBOX",
-    command: "STORE 2 +FLAGS (work)",
-    told: "* 2 FETCH (FLAGS (\\Seen work)) | OK STORE completed.",
-    disk: "+courierimapkeywords/1002.x",
-    rows: &[
-        row("open tmp/NEW", NOT_STALE, "NO An error occured while updating keywords", "courierimapkeywords", NOTHING),
-        row("open tmp/NEW", &[STALE], DONE, SILENT, DONE),
-        row("write tmp/NEW", ALL, "NO An error occured while updating keywords", "courierimapkeywords", NOTHING),
-        row("rename courierimapkeywords/1002.x", ALL, "NO An error occured while updating keywords", "courierimapkeywords", NOTHING),
-    ],
-};
-
-#[rustfmt::skip]
-pub(super) const MERGE: Scene = Scene {
+pub(crate) const MERGE: Scene = Scene {
     files: &[(".box/courierimapkeywords/2001.x", "work\n")],
     env: &[],
     before: "SELECT INBOX",
@@ -328,7 +124,7 @@ pub(super) const MERGE: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const DELETE: Scene = Scene {
+pub(crate) const DELETE: Scene = Scene {
     files: &[],
     env: &[],
     before: "SELECT INBOX",
@@ -342,7 +138,7 @@ pub(super) const DELETE: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const RENAME: Scene = Scene {
+pub(crate) const RENAME: Scene = Scene {
     files: &[(".box.sub/cur/3001.x:2,", NEW_MAIL)],
     env: &[],
     before: "SELECT INBOX",
@@ -359,7 +155,7 @@ pub(super) const RENAME: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const SUBSCRIBE: Scene = Scene {
+pub(crate) const SUBSCRIBE: Scene = Scene {
     files: &[("courierimapsubscribed", "INBOX.one\n")],
     env: &[],
     before: "SELECT INBOX",
@@ -377,7 +173,7 @@ pub(super) const SUBSCRIBE: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const SETACL: Scene = Scene {
+pub(crate) const SETACL: Scene = Scene {
     files: &[],
     env: &[],
     before: "SELECT INBOX",
@@ -393,7 +189,7 @@ pub(super) const SETACL: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const LSUB: Scene = Scene {
+pub(crate) const LSUB: Scene = Scene {
     files: &[("courierimapsubscribed", "INBOX.box\n")],
     env: &[],
     before: "SELECT INBOX",
@@ -409,7 +205,7 @@ pub(super) const LSUB: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const EXAMINE: Scene = Scene {
+pub(crate) const EXAMINE: Scene = Scene {
     files: &[(".box/new/2002.x", NEW_MAIL)],
     env: &[],
     before: "SELECT INBOX",
@@ -425,7 +221,7 @@ pub(super) const EXAMINE: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const NOOP: Scene = Scene {
+pub(crate) const NOOP: Scene = Scene {
     files: &[],
     env: &[],
     before: "SELECT INBOX\nstir cur",
@@ -445,7 +241,7 @@ pub(super) const NOOP: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const LIST: Scene = Scene {
+pub(crate) const LIST: Scene = Scene {
     files: &[],
     env: &[],
     before: "SELECT INBOX",
@@ -463,7 +259,7 @@ pub(super) const LIST: Scene = Scene {
 };
 
 #[rustfmt::skip]
-pub(super) const QUOTA: Scene = Scene {
+pub(crate) const QUOTA: Scene = Scene {
     files: &[("maildirsize", "1000000S\n100 3\n")],
     env: &[],
     before: "SELECT INBOX",
@@ -476,44 +272,11 @@ pub(super) const QUOTA: Scene = Scene {
     ],
 };
 
-#[rustfmt::skip]
-pub(super) const SEARCH: Scene = Scene {
-    files: &[],
-    env: &[],
-    before: "SELECT INBOX",
-    command: "SEARCH BODY text",
-    told: "* SEARCH 1 2 3 | OK SEARCH done.",
-    disk: "",
-    rows: &[
-        row("open cur/1002.x:2,S", NOT_STALE, "* SEARCH 1 3 | OK SEARCH done.", "cur/1002.x:2,S", NOTHING),
-        row("open cur/1002.x:2,S", &[STALE], DONE, SILENT, NOTHING),
-        row("read cur/1002.x:2,S", NOT_STALE, "* SEARCH 1 3 | OK SEARCH done.", "cur/1002.x:2,S", NOTHING),
-        row("read cur/1002.x:2,S", &[STALE], DONE, SILENT, NOTHING),
-    ],
-};
-
-#[rustfmt::skip]
-pub(super) const CAREFUL: Scene = Scene {
-    files: &[],
-    env: &[("IMAP_KEYWORDS", "2")],
-    before: "SELECT INBOX",
-    command: "STORE 1 +FLAGS (work)",
-    told: "* 1 FETCH (FLAGS (work)) | OK STORE completed.",
-    disk: "+courierimapkeywords/1001.x",
-    rows: &[
-        row("open tmp/NEW_courierlock", NOT_STALE, "NO An error occured while updating keywords", "locking .", NOTHING),
-        row("open tmp/NEW", NOT_STALE, "NO An error occured while updating keywords", "courierimapkeywords/1001.x", NOTHING),
-        row("write tmp/NEW", ALL, "NO An error occured while updating keywords", "courierimapkeywords/1001.x", NOTHING),
-        row("link courierimapkeywords/1001.x", &[FULL, BROKEN, FEW], "NO An error occured while updating keywords", "courierimapkeywords/1001.x", NOTHING),
-        row("link courierimapkeywords/1001.x", &[NEVER, "EMLINK EXDEV", UNKNOWN], DONE, SILENT, DONE),
-    ],
-};
-
 /// Without the kernel's notification the times of the directories tell of it.
 const POLLED: &str = "+ entering idle mode | * 4 EXISTS | * 1 RECENT | * 4 FETCH (FLAGS (\\Recent)) | OK IDLE completed";
 
 #[rustfmt::skip]
-pub(super) const IDLE: Scene = Scene {
+pub(crate) const IDLE: Scene = Scene {
     files: &[],
     env: &[("IMAP_CAPABILITY", "IMAP4rev1 UIDPLUS IDLE"), ("IMAP_IDLE_TIMEOUT", "3600")],
     before: "SELECT INBOX",
@@ -521,9 +284,8 @@ pub(super) const IDLE: Scene = Scene {
     told: "+ entering ENHANCED idle mode | * 4 EXISTS | * 1 RECENT | * 4 FETCH (FLAGS (\\Recent)) | OK IDLE completed",
     disk: "+UIDNEXT=5 +cur/1004.x:2,",
     rows: &[
+        row("inotify", &["ENFILE", DENIED, NEVER, BROKEN], POLLED, "alice: inotify", DONE),
         // What is about the folder, others log.
-        row("inotify", &["ENFILE", BROKEN], POLLED, "alice: inotify", DONE),
-        row("inotify", &[NEVER], POLLED, SILENT, DONE),
         row("watch", &["EDQUOT", BROKEN], POLLED, "alice: inotify", DONE),
         row("watch", &[NEVER], POLLED, SILENT, DONE),
         row("watch #4", &["ENOSPC"], POLLED, "alice: inotify", DONE),
