@@ -272,17 +272,18 @@ impl<'a> FolderReading<'a> {
     /// Looks one by one for the known messages that were found neither in `cur` nor among these
     /// names in `new`, if somebody may have moved them from the one to the other meanwhile. What is
     /// in `new` is added to the names. `previous`: the last scan of this session, which knows their
-    /// flags, and which of them are gone.
+    /// flags, and which of them are gone. Not where other hosts remove files: there the system can
+    /// know a name for a second after the file is gone, while a list comes from the server.
     pub(super) fn look_for_missing(
         &mut self,
         previous: Option<&Messages>,
         names: &mut Vec<Vec<u8>>,
         now: i128,
     ) {
-        if !self.may_have_changed(now) {
+        let dir = self.dir;
+        if !dir.folder().is_local() || !self.may_have_changed(now) {
             return;
         }
-        let dir = self.dir;
         let (Ok(cur), Ok(new_mail)) = (dir.cur(), dir.new_mail()) else { return };
         let found = |name: &Vec<u8>| self.messages.find(&self.index, name);
         let in_new: HashSet<usize> = names.iter().filter_map(found).collect();

@@ -39,7 +39,12 @@ part_stress() {
     echo "== stress: $seconds s with sessions on both hosts, then as long with kills"
     local how
     for how in "" --kills; do
-        if stress $how; then pass "stress across hosts${how:+, with kills}"; else fail "stress across hosts${how:+, with kills}" "$SAID"; fi
+        if stress $how; then
+            pass "stress across hosts${how:+, with kills}"
+        else
+            printf '%s\n' "$SAID" >"$TARGET/cluster-stress.log"
+            fail "stress across hosts${how:+, with kills}: all of it is in $TARGET/cluster-stress.log" "$SAID"
+        fi
         FIGURES+=("stress${how:+ with kills}: $(of commands) commands, $(of UIDs) UIDs, $(of lost) lost, $(of doubled) doubled, $(of 'false pictures') false pictures")
         [ -z "$QUICK" ] || break
     done
