@@ -28,6 +28,7 @@ fetch_packages() {
             ;;
         s_nail) have s-nail || debian+=(s-nail) ;;
         gnus) have emacs || debian+=(emacs-nox) ;;
+        meli) [ -x "$DO/meli/bin/meli" ] || pkg-config --exists openssl zlib 2>/dev/null || debian+=(pkg-config libssl-dev zlib1g-dev) ;;
         thunderbird) have thunderbird && have xvfb-run && have dbus-run-session || debian+=(thunderbird xvfb xauth dbus) ;;
         evolution)
             have evolution && have xvfb-run && have xdotool && have openbox && have secret-tool && have gnome-keyring-daemon ||
@@ -59,6 +60,8 @@ fetch_packages() {
         fi
         # Without jmap it does not build.
         chosen_is himalaya && build_client himalaya himalaya@2.0.0 --no-default-features --features imap,smtp,jmap,rustls-ring
+        # A quick build will do for what it does here.
+        chosen_is meli && build_client meli meli@0.9.0 --no-default-features --config profile.release.opt-level=1
         true
     fi
 }

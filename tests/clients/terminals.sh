@@ -84,3 +84,63 @@ test_himalaya() {
     h envelope list | grep -q news
     day_done 2 1
 }
+
+# --- meli ------------------------------------------------------------------------------------------------------------------------------
+about_meli() { [ -x "$DO/meli/bin/meli" ] && echo "meli|$("$DO/meli/bin/meli" --version | sed -n '1s/^meli \([0-9.]*\).*/\1/p')|scripted: folders, read, search, save an attachment, flag, copy to a new folder, move, upload, delete, wait for mail (IDLE); it wants UIDNEXT from SELECT, and lists one message where that is missing, as with Courier"; }
+test_meli() {
+    printf '%s\n' '[accounts.home]' 'root_mailbox = "INBOX"' 'subscribed_mailboxes = ["INBOX", "INBOX/*"]' 'identity = "me@example.com"' \
+        'format = "imap"' 'server_hostname = "localhost"' 'server_port = "1430"' 'server_username = "meli"' 'server_password = "secret"' \
+        'use_tls = false' 'use_starttls = false' 'offline_cache = false' 'send_mail = "false"' '[accounts.home.listing]' \
+        'index_style = "plain"' >"$HOME/config.toml"
+    printf 'Subject: uploaded\r\n\r\nbody\r\n' >"$HOME/up"
+    # Keys that come before it has changed its mode are lost: a command goes in three parts, with pauses.
+    # shellcheck disable=SC2034 # for keys
+    local PAUSE=0.5
+    enter() { keys : "$1" '\r'; }
+    find_it() { keys '\e'; enter "search subject:\"$1\""; sleep 1; }
+    # In a box that asks, nothing is chosen until j chooses "yes".
+    sure() { keys j '\r'; }
+    MELI_CONFIG=$HOME/config.toml XDG_CACHE_HOME=$HOME/cache XDG_DATA_HOME=$HOME/data at_terminal "$DO/meli/bin/meli"
+    eventually "the inbox is listed" yes said 'UID FETCH'
+    sleep 1
+    find_it 'message 7'
+    keys '\r' '\r'
+    eventually "the seventh is read" 1 with_flag 7 S
+    keys i
+    enter 'flag set flagged'
+    eventually "the seventh is flagged" 1 with_flag 7 F
+    enter 'create-mailbox home INBOX.Filed'
+    sure
+    eventually "the new folder is listed" 2 grep -ac LSUB "$SAID"
+    sleep 1
+    enter 'copyto INBOX/Filed'
+    eventually "the seventh is copied" 1 disk .Filed
+    find_it 'message 6'
+    enter 'flag set flagged'
+    eventually "the sixth is flagged" 2 flags . F
+    find_it Grüße
+    keys '\r' '\r'
+    eventually "the fifth is read" 1 with_flag 5 S
+    enter "save-attachment 2 $HOME/six.bin"
+    eventually "the attachment is saved" 000102030405 hex "$HOME/six.bin"
+    keys i
+    find_it 'message 8'
+    enter 'moveto INBOX/Work'
+    # Without MOVE it marks the message as deleted, and leaves the rest to its user.
+    eventually "the eighth is marked" 1 with_flag 8 T
+    enter delete
+    sure
+    eventually "the eighth is moved" ".Work/" where 'message 8'
+    find_it 'message 9'
+    enter delete
+    sure
+    eventually "the ninth is deleted" "" where 'message 9'
+    enter "import $HOME/up INBOX/Work"
+    eventually "uploaded" ".Work/" where uploaded
+    news
+    eventually "the news is told" yes said 'UID FETCH 21'
+    enter quit
+    sure
+    left
+    day_done 2 1
+}

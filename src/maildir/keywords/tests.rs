@@ -259,3 +259,16 @@ fn any_bytes_are_read() {
         f.scan();
     }
 }
+
+/// In a shared folder others may leave as many files as they like: no more of them are read than it
+/// takes to know that there are many keywords.
+#[test]
+fn not_all_names_are_read() {
+    let f = TestFolder::of(&["1.a:2,"]);
+    f.scan();
+    for n in 0..9 {
+        f.write(&format!("courierimapkeywords/{n}.unknown"), &format!("word{n}\n"));
+    }
+    let found = |enough| all_names(&f.store, &f.enter(), enough).unwrap().names().len();
+    assert_eq!((found(2), found(100)), (3, 9));
+}

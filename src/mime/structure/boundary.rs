@@ -36,6 +36,9 @@ pub(super) struct Boundary {
     readings: Vec<Reading>,
     /// A delimiter was seen.
     seen: bool,
+    /// The reading that the first delimiter had, when it went on behind the boundary, and no other
+    /// delimiter has confirmed yet.
+    guessed: Option<usize>,
 }
 
 impl Boundary {
@@ -77,7 +80,7 @@ impl Boundary {
         if let Some(value) = extended(&others, b"boundary") {
             add(&value);
         }
-        (!readings.is_empty()).then_some(Boundary { readings, seen: false })
+        (!readings.is_empty()).then_some(Boundary { readings, seen: false, guessed: None })
     }
 
     /// The bytes that its readings begin with.
@@ -111,23 +114,34 @@ impl Boundary {
         longer.map(Fit::Longer)
     }
 
-    /// A line was taken for a delimiter: from now on it says what the boundary is.
-    pub(super) fn settle(&mut self, text: &[u8], fit: Fit) {
-        if std::mem::replace(&mut self.seen, true) {
-            return;
-        }
+    /// A line was taken for a delimiter: from now on it says what the boundary is. Whether the
+    /// delimiter before it was none: it went on behind the boundary, and now the boundary itself
+    /// comes. A preamble may have such a line.
+    pub(super) fn settle(&mut self, text: &[u8], fit: Fit) -> bool {
+        let first = !std::mem::replace(&mut self.seen, true);
+        let guessed = self.guessed.take();
         match fit {
-            Fit::Exact { reading, .. } => {
-                self.readings.swap(0, reading);
-                self.readings.truncate(1);
+            Fit::Exact { reading, .. } if first => self.keep(reading),
+            Fit::Exact { close: false, reading } if guessed.is_some_and(|g| g != reading) => {
+                self.keep(reading);
+                return true;
             }
-            Fit::Longer(_) => {
+            Fit::Longer(_) if first => {
+                self.guessed = Some(self.readings.len());
                 let text = text.trim_ascii_end();
                 if text.len() <= MAX_BOUNDARY {
                     self.readings.push(Reading { text: text.to_vec(), padded: false });
                 }
             }
+            _ => {}
         }
+        false
+    }
+
+    /// Drops all readings but one.
+    fn keep(&mut self, reading: usize) {
+        self.readings.swap(0, reading);
+        self.readings.truncate(1);
     }
 }
 

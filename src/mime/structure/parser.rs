@@ -383,12 +383,16 @@ impl Parser {
     fn delimit(&mut self, level: usize, fit: Fit) {
         let close = matches!(fit, Fit::Exact { close: true, .. });
         let text = self.line.get(..CANDIDATE).unwrap_or(&self.line);
-        if let Some(boundary) = self.stack.get_mut(level).and_then(|open| open.boundary.as_mut()) {
-            boundary.settle(text.strip_prefix(b"--").unwrap_or_default(), fit);
-        }
+        let text = text.strip_prefix(b"--").unwrap_or_default();
+        let boundary = self.stack.get_mut(level).and_then(|open| open.boundary.as_mut());
+        let was_preamble = boundary.is_some_and(|boundary| boundary.settle(text, fit));
         // The line break before a boundary belongs to the boundary.
         let end = self.line_start.before_break(self.line_break);
         self.close_above(level + 1, end);
+        // The one part so far is no part.
+        if let Some(open) = self.stack.get_mut(level).filter(|_| was_preamble) {
+            open.children.clear();
+        }
         self.line.clear();
         if close {
             if let Some(open) = self.stack.get_mut(level) {

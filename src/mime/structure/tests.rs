@@ -97,6 +97,20 @@ fn multiparts() {
         with("--bla\n\nhi\n--bla\n\nyou\n--blub\n--bla--\nend\n"),
         "multipart/mixed[text/plain 2 0, text/plain 11 1]"
     );
+    // But a preamble may have a line that begins with it.
+    for preamble in ["--bla\n", "pre\n--b bla --\n\nx\n", "--bla\nContent-Type: message/rfc822\n\n"]
+    {
+        assert_eq!(
+            with(&format!("{preamble}--b\n\nhi\n--b\nContent-Type: text/html\n\nyo\n--b--\n")),
+            "multipart/mixed[text/plain 2 0, text/html 2 0]",
+            "{preamble}"
+        );
+    }
+    // Unless it comes again.
+    assert_eq!(
+        with("--bla\n\nhi\n--bla\n\nyou\n--b\n\n"),
+        "multipart/mixed[text/plain 2 0, text/plain 3 0, text/plain 0 0]"
+    );
     // Behind the first one a line is text that has more than the boundary.
     assert_eq!(
         with("--b\n\nhi\n--bla\n--b-- x\n--b---\n--b -\n--b--\n"),
