@@ -1,6 +1,6 @@
 //! All is quiet: what the clients believe, what the ledger knows and what lies on disk must agree.
 
-use super::ledger::{self, FOLDERS, flags_of, folder_path, truth};
+use super::ledger::{self, FOLDERS, Truth, flags_of, folder_path};
 use super::worker::Worker;
 use super::{Keywords, World, status};
 use std::collections::BTreeSet;
@@ -42,13 +42,29 @@ impl World {
     }
 }
 
+/// Reads a folder on disk ([`ledger::truth`]). Beside other hosts twice if need be: for a second
+/// after they have replaced a file, its name leads to the old one here.
+fn truth(world: &World, folder: usize, whole: bool, wrong: &mut Vec<String>) -> Truth {
+    let read = |wrong: &mut Vec<String>| {
+        ledger::truth(&world.root, folder, whole, world.plan.kills, wrong)
+    };
+    let mut first = Vec::new();
+    let truth = read(&mut first);
+    if !first.is_empty() && world.plan.ours.len() > 1 {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        return read(wrong);
+    }
+    wrong.append(&mut first);
+    truth
+}
+
 /// Holds the ledger against the folders on disk, while all is quiet.
 pub fn check(world: &World, whole: bool) {
     for (folder, name) in FOLDERS.iter().enumerate() {
         // Somebody has to take in what lies in `new`.
         world.keywords(folder);
         let mut wrong = Vec::new();
-        let truth = ledger::truth(&world.root, folder, whole, world.plan.kills, &mut wrong);
+        let truth = truth(world, folder, whole, &mut wrong);
         wrong.extend(world.ledger.lock().unwrap().check(folder, &truth));
         if whole && !world.plan.kills {
             for entry in std::fs::read_dir(folder_path(&world.root, folder).join("tmp"))
@@ -110,7 +126,7 @@ impl Worker<'_> {
     fn compare(&mut self) -> Result<()> {
         let Some(folder) = self.selected else { return Ok(()) };
         let mut wrong = Vec::new();
-        let truth = truth(&self.world.root, folder, false, self.world.plan.kills, &mut wrong);
+        let truth = truth(self.world, folder, false, &mut wrong);
         let client = self.client.as_ref().unwrap();
         let believed: Vec<u32> = client.picture.iter().filter_map(|e| e.uid).collect();
         let real: Vec<u32> = truth.keys().copied().collect();
