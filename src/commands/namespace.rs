@@ -6,6 +6,6 @@ use crate::session::{Outcome, Result, Session};
 
 /// Sends the three namespaces, always the same.
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
-    s.send(&Namespace { as_courier: !s.options.extensions.are_on() });
+    s.send(&Namespace { as_courier: !s.has_additions() });
     Ok(Outcome::ok("NAMESPACE completed."))
 }

@@ -96,6 +96,11 @@ impl Session {
         self.enabled.contains(Features::UTF8_ACCEPT)
     }
 
+    /// Whether the wire may show what Courier does not have; not with `IMAP_EXTENSIONS=0`.
+    pub(crate) fn has_additions(&self) -> bool {
+        self.options.extensions.are_on()
+    }
+
     /// Writes what is not a whole response: the parts of a FETCH.
     pub(crate) fn encoder(&mut self) -> Encoder<'_> {
         let utf8 = self.utf8();
@@ -110,7 +115,7 @@ impl Session {
 
     /// Sends an untagged response that Courier does not have, unless `IMAP_EXTENSIONS=0`.
     pub(crate) fn send_addition(&mut self, response: &impl Untagged) {
-        if self.options.extensions.are_on() {
+        if self.has_additions() {
             self.send(response);
         }
     }

@@ -181,7 +181,7 @@ impl From<wire::Error> for Error {
 impl Session {
     /// Sends the tagged line; `None` stands for a line without a usable tag.
     pub(crate) fn tagged(&mut self, tag: Option<&[u8]>, outcome: &Outcome) {
-        let additions = self.options.extensions.are_on();
+        let additions = self.has_additions();
         let mut e = self.encoder();
         e.raw(tag.unwrap_or(b"*")).space().raw(outcome.status).space();
         if let Some(code) = outcome.code.as_ref().filter(|code| additions || !code.is_added()) {

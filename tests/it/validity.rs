@@ -117,9 +117,9 @@ fn append(s: &mut Session, text: &str) -> (u32, u32) {
     }
 }
 
-#[test]
-fn a_uid_file_from_a_backup_takes_back_no_uid() {
-    let maildir = Maildir::new();
+/// A session that has told a UID and removed its message, and the UID file of before. What it was
+/// told.
+fn told_and_forgotten(maildir: &Maildir) -> (Session, (u32, u32)) {
     let file = maildir.path().join("courierimapuiddb");
     let mut s = maildir.session(&[]);
     s.cmd("SELECT INBOX").says("OK");
@@ -129,6 +129,13 @@ fn a_uid_file_from_a_backup_takes_back_no_uid() {
     s.cmd("STORE 2 +FLAGS.SILENT (\\Deleted)").says("OK");
     s.cmd("EXPUNGE").says("OK");
     std::fs::write(&file, backup).unwrap();
+    (s, told)
+}
+
+#[test]
+fn a_uid_file_from_a_backup_takes_back_no_uid() {
+    let maildir = Maildir::new();
+    let (mut s, told) = told_and_forgotten(&maildir);
     // The second message's UID is free by the file, but the client has seen it.
     let next = append(&mut s, "Subject: third\r\n\r\n");
     assert!(next > told, "{told:?}, then {next:?}\n{}", s.story());
@@ -218,15 +225,7 @@ fn a_uid_file_from_a_backup_gives_the_uid_of_a_removed_message_again() {
 #[test]
 fn a_uid_file_from_a_backup_takes_back_no_uid_when_the_folder_is_opened_again() {
     let maildir = Maildir::new();
-    let file = maildir.path().join("courierimapuiddb");
-    let mut s = maildir.session(&[]);
-    s.cmd("SELECT INBOX").says("OK");
-    append(&mut s, "Subject: first\r\n\r\n");
-    let backup = std::fs::read(&file).unwrap();
-    let told = append(&mut s, "Subject: second\r\n\r\n");
-    s.cmd("STORE 2 +FLAGS.SILENT (\\Deleted)").says("OK");
-    s.cmd("EXPUNGE").says("OK");
-    std::fs::write(&file, backup).unwrap();
+    let (mut s, told) = told_and_forgotten(&maildir);
     s.cmd("SELECT INBOX").has("* 1 EXISTS").get("* OK [UIDNEXT 3]");
     let next = append(&mut s, "Subject: third\r\n\r\n");
     assert_eq!(next, (told.0, told.1 + 1), "{}", s.story());

@@ -28,7 +28,7 @@ pub(crate) fn getacl(
         .entries()
         .filter_map(|(identifier, rights)| Some((acl::to_rfc2086(identifier)?, rights)))
         .collect();
-    let as_courier = !s.options.extensions.are_on();
+    let as_courier = !s.has_additions();
     s.send(&Acl { name: &mailbox.shown, entries: &entries, as_courier });
     Ok(Outcome::ok("GETACL completed."))
 }
@@ -63,7 +63,7 @@ pub(crate) fn myrights(
     (mailbox, []): (Mailbox, [Vec<u8>; 0]),
 ) -> Result<Outcome> {
     let (_, rights) = asked(s, &mailbox)?;
-    let as_courier = !s.options.extensions.are_on();
+    let as_courier = !s.has_additions();
     s.send(&MyRights { name: &mailbox.shown, rights, as_courier });
     Ok(Outcome::ok("MYRIGHTS completed."))
 }

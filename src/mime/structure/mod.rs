@@ -20,7 +20,7 @@ mod parser;
 mod part;
 mod position;
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;
 
