@@ -37,6 +37,11 @@ pub fn commands() -> Vec<(&'static str, bool)> {
     crate::commands::TABLE.iter().map(|row| (row.name, row.policy.uid)).collect()
 }
 
+/// The capabilities that Courier does not have.
+pub fn extensions() -> Vec<&'static str> {
+    crate::commands::extensions()
+}
+
 /// How many tokens there are in these command lines.
 pub fn tokens(text: &[u8]) -> usize {
     let mut io = Io::new(Box::new(MemoryConnection::new(text, 0)));

@@ -145,6 +145,12 @@ pub(super) fn enabled_words(enabled: Features) -> Vec<&'static str> {
     CAPABILITIES.iter().filter(is_on).map(|c| c.word).collect()
 }
 
+/// The words that are ours.
+pub(crate) fn extensions() -> Vec<&'static str> {
+    let is_ours = |c: &&Capability| matches!(c.when, When::Extension);
+    CAPABILITIES.iter().filter(is_ours).map(|c| c.word).collect()
+}
+
 /// The words in `IMAP_EXTENSIONS` that name no extension of ours, each once.
 pub(crate) fn unknown_extensions(options: &Options) -> Vec<&str> {
     let mut unknown = Vec::new();

@@ -33,7 +33,7 @@ mod status;
 mod store;
 mod subscribe;
 
-pub(crate) use capability::unknown_extensions;
+pub(crate) use capability::{extensions, unknown_extensions};
 pub(crate) use row::{Call, Row};
 
 use crate::session::Session;

@@ -28,13 +28,39 @@ fn the_limits_of_the_log_and_of_the_end_are_in_the_manual_page() {
     }
 }
 
+/// What stands between a heading of the manual page and the next.
+fn section(heading: &str) -> &'static str {
+    let page = include_str!("../../man/imapd.8");
+    let rest = page.split(&format!("\n.Sh {heading}\n")).nth(1).unwrap();
+    rest.split("\n.Sh ").next().unwrap()
+}
+
+#[test]
+fn every_extension_is_in_the_manual_page_and_the_other_way_round() {
+    let rows = section("EXTENSIONS").lines().filter_map(|line| line.strip_prefix(".It "));
+    let ours: BTreeSet<&str> =
+        rows.filter_map(|row| row.split_once(" Ta ours Ta ").map(|(word, _)| word)).collect();
+    assert_eq!(ours, postrider::testing::extensions().into_iter().collect());
+}
+
+#[test]
+fn every_extension_is_in_the_readme() {
+    let readme = include_str!("../../README.md");
+    let rest = readme.split("\nBeyond Courier, ").nth(1).unwrap();
+    let paragraph = rest.split("\n\n").next().unwrap();
+    let words: BTreeSet<&str> = paragraph
+        .split(|c: char| c.is_whitespace() || ",;:.()".contains(c))
+        .filter(|word| !word.is_empty())
+        .collect();
+    for word in postrider::testing::extensions() {
+        assert!(words.contains(word), "{word}");
+    }
+}
+
 #[test]
 fn the_limits_are_in_the_manual_page_and_the_other_way_round() {
     use postrider::testing::LIMITS;
-    let page = include_str!("../../man/imapd.8");
-    let section = page.split("\n.Sh LIMITS\n").nth(1).and_then(|rest| rest.split("\n.Sh ").next());
-    let described: Vec<(&str, usize)> = section
-        .unwrap()
+    let described: Vec<(&str, usize)> = section("LIMITS")
         .lines()
         .filter_map(|line| line.strip_prefix(".It ")?.split_once(" Ta "))
         .map(|(what, most)| (what, most.parse().unwrap()))
