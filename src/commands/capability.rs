@@ -60,6 +60,7 @@ static CAPABILITIES: &[Capability] = &[
     word("XMAGICTRASH", When::If(|options| options.move_to_trash)),
     word("LITERAL+", When::Extension),
     word("UNSELECT", When::Extension),
+    word("BINARY", When::Extension),
     word("ENABLE", When::Always),
     Capability {
         word: "UTF8=ACCEPT",

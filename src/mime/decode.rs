@@ -3,6 +3,31 @@
 
 use memchr::memchr2;
 
+/// A Content-Transfer-Encoding, by what has to be done to undo it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Encoding {
+    /// 7bit, 8bit, binary: nothing.
+    Identity,
+    /// base64.
+    Base64,
+    /// quoted-printable.
+    QuotedPrintable,
+}
+
+impl Encoding {
+    /// By its name, in any case. `None` for one that RFC 2045 6.1 does not define.
+    pub(crate) fn of(name: &[u8]) -> Option<Encoding> {
+        const NAMES: [(&[u8], Encoding); 5] = [
+            (b"7bit", Encoding::Identity),
+            (b"8bit", Encoding::Identity),
+            (b"binary", Encoding::Identity),
+            (b"base64", Encoding::Base64),
+            (b"quoted-printable", Encoding::QuotedPrintable),
+        ];
+        NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, encoding)| *encoding)
+    }
+}
+
 /// Removes a transfer encoding from a stream. The result does not depend on how the stream is cut.
 #[derive(Debug, Clone)]
 pub(crate) enum Decoder {
@@ -17,12 +42,15 @@ pub(crate) enum Decoder {
 impl Decoder {
     /// For a Content-Transfer-Encoding, in any case.
     pub(crate) fn for_encoding(name: &[u8]) -> Decoder {
-        if name.eq_ignore_ascii_case(b"base64") {
-            Decoder::Base64(Base64::default())
-        } else if name.eq_ignore_ascii_case(b"quoted-printable") {
-            Decoder::QuotedPrintable(QuotedPrintable::default())
-        } else {
-            Decoder::Identity
+        Decoder::of(Encoding::of(name).unwrap_or(Encoding::Identity))
+    }
+
+    /// For an encoding.
+    pub(crate) fn of(encoding: Encoding) -> Decoder {
+        match encoding {
+            Encoding::Identity => Decoder::Identity,
+            Encoding::Base64 => Decoder::Base64(Base64::default()),
+            Encoding::QuotedPrintable => Decoder::QuotedPrintable(QuotedPrintable::default()),
         }
     }
 
@@ -269,9 +297,9 @@ impl QuotedPrintable {
 
     fn flush(&mut self, out: &mut Vec<u8>) {
         match self.escape {
-            Escape::Equals => out.push(b'='),
             Escape::Digit(d) => out.extend_from_slice(&[b'=', d]),
-            Escape::None | Escape::Blank => {}
+            // A soft line break at the end of a part: its line end belongs to the boundary.
+            Escape::None | Escape::Equals | Escape::Blank => {}
         }
         self.held.clear();
         self.escape = Escape::None;
@@ -316,7 +344,8 @@ mod tests {
             ("soft=\nbreak=\r\nand= \t\nblank", "softbreakandblank"),
             ("trail \t\nx \r\ny  ", "trail\nx\r\ny"),
             ("a=3Db =zz =4", "a=b =zz =4"),
-            ("= x=", "= x="),
+            ("= x=", "= x"),
+            ("x= ", "x"),
             ("==3D", "=="),
             ("a  b", "a  b"),
         ] {

@@ -15,11 +15,13 @@
 //! | [`address`], [`envelope`] | address lists, and the fields of ENVELOPE |
 //! | [`date`] | Date fields, IMAP's dates, the calendar |
 //! | [`encoded_word`], [`charset`], [`decode`] | RFC 2047, character sets, transfer encodings |
+//! | [`content`] | a part's content, its transfer encoding undone |
 //! | [`search_text`] | SEARCH's comparison |
 //! | [`subject`], [`msgid`] | base subjects and identifiers for SORT and THREAD |
 
 pub(crate) mod address;
 pub(crate) mod charset;
+pub(crate) mod content;
 pub(crate) mod date;
 pub(crate) mod decode;
 pub(crate) mod encoded_word;

@@ -76,6 +76,12 @@ impl<'a> Encoder<'a> {
         self
     }
 
+    /// `~{n}` and its line break (RFC 3516 7). `length` bytes must follow.
+    pub(crate) fn literal8_head(&mut self, length: u64) -> &mut Self {
+        write::literal8_head(&mut self.io.out, length);
+        self
+    }
+
     /// The values of a list with blanks between them; no parentheses.
     pub(crate) fn spaced<T>(
         &mut self,

@@ -46,10 +46,16 @@ impl MessageFlags<'_> {
 }
 
 /// The name of a section in the response, which is the same for every message: `BODY[1.MIME]<0>`.
-/// `spec` is the section's in upper case, `start` the first byte of a slice. Courier: the names of
-/// header fields as the client wrote them, each quoted; nothing for an empty list.
-pub(crate) fn section_label(spec: &[u8], names: &[Vec<u8>], start: Option<u64>) -> Vec<u8> {
-    let mut label = [b"BODY[", spec].concat();
+/// `item` is what stands before the bracket, `spec` the section's in upper case, `start` the first
+/// byte of a slice. Courier: the names of header fields as the client wrote them, each quoted;
+/// nothing for an empty list.
+pub(crate) fn section_label(
+    item: &str,
+    spec: &[u8],
+    names: &[Vec<u8>],
+    start: Option<u64>,
+) -> Vec<u8> {
+    let mut label = [item.as_bytes(), b"[", spec].concat();
     for (i, name) in names.iter().enumerate() {
         label.extend_from_slice(if i == 0 { b" (" } else { b" " });
         write::string(&mut label, charset::guess(name).as_bytes());
@@ -85,6 +91,22 @@ pub(crate) enum Item<'a> {
         /// Bytes on the wire.
         length: u64,
     },
+    /// `BINARY` (RFC 3516 4.3), by its whole name, and the head of its literal. So many bytes must
+    /// follow.
+    Binary {
+        /// `BINARY[1]<0>`
+        label: &'a [u8],
+        /// The length of the literal, and whether it is one for NULs. `None`: there is no such
+        /// part.
+        literal: Option<(u64, bool)>,
+    },
+    /// `BINARY.SIZE`, by its whole name.
+    BinarySize {
+        /// `BINARY.SIZE[1]`
+        label: &'a [u8],
+        /// Bytes of the content.
+        size: u64,
+    },
 }
 
 impl Item<'_> {
@@ -106,6 +128,17 @@ impl Item<'_> {
             }
             Item::Section { label, length } => {
                 e.raw(label).space().literal_head(*length);
+            }
+            Item::Binary { label, literal } => {
+                e.raw(label).space();
+                match *literal {
+                    Some((length, true)) => e.literal8_head(length),
+                    Some((length, false)) => e.literal_head(length),
+                    None => e.raw("NIL"),
+                };
+            }
+            Item::BinarySize { label, size } => {
+                e.raw(label).space().number(*size);
             }
         }
     }

@@ -29,6 +29,8 @@ pub(crate) enum Code {
     ExpungeIssued,
     /// `LIMIT`, which Courier does not send.
     Limit,
+    /// `UNKNOWN-CTE` (RFC 3516 4.3).
+    UnknownCte,
 }
 
 impl Code {
@@ -54,6 +56,7 @@ impl Code {
             Code::InUse => e.raw("INUSE"),
             Code::ExpungeIssued => e.raw("EXPUNGEISSUED"),
             Code::Limit => e.raw("LIMIT"),
+            Code::UnknownCte => e.raw("UNKNOWN-CTE"),
         };
     }
 }

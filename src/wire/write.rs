@@ -33,6 +33,12 @@ pub(crate) fn literal_head(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"}\r\n");
 }
 
+/// Appends `~{n}` and the line break (RFC 3516 7, `literal8`); `n` bytes must follow.
+pub(crate) fn literal8_head(out: &mut Vec<u8>, length: u64) {
+    out.push(b'~');
+    literal_head(out, length);
+}
+
 /// Appends numbers in the order given, runs of them joined: `1:3,7` (RFC 3501 9, `sequence-set`).
 pub(crate) fn number_set(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>) {
     let mut run: Option<(u32, u32)> = None;

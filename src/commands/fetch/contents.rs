@@ -51,6 +51,8 @@ impl Contents<'_> {
             Item::Body => self.structure(false)?,
             Item::BodyStructure => self.structure(true)?,
             Item::Section(section) => self.section(section)?,
+            Item::Binary(section) => self.binary(section)?,
+            Item::BinarySize(section) => self.binary_size(section)?,
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! the one that is missing (Courier sends a placeholder, which clients keep in their caches for
 //! good), and the tagged line says NO (RFC 2180 4.1.2, RFC 5530 3).
 
+mod binary;
 mod contents;
 mod parse;
 mod section;
@@ -19,7 +20,7 @@ use super::args::{self, Span};
 use crate::response::session::InvalidNumber;
 use crate::session::message::Reader;
 use crate::session::refusal::vanished;
-use crate::session::{Error, Fatal, Outcome, Result, Selected, Session};
+use crate::session::{Code, Error, Fatal, Outcome, Result, Selected, Session};
 use crate::sys::breath;
 use contents::Contents;
 use parse::Request;
@@ -83,6 +84,10 @@ pub(super) fn run(
     }
     if let Some(error) = failures.unopened {
         return Err(s.store_error(error, "Some of the requested messages cannot be read."));
+    }
+    if failures.undecodable {
+        let text = "Some of the requested parts are in an unknown encoding.";
+        return Ok(Outcome::no(text).with_code(Code::UnknownCte));
     }
     if failures.missing {
         return Ok(vanished());

@@ -1,9 +1,9 @@
 //! What a FETCH asks for: `fetch-att` and its sections, from tokens (RFC 3501 9, PROTOCOL 5.1,
 //! 5.7).
 
-use crate::commands::{Call, args};
+use crate::commands::{Call, args, capability};
 use crate::response::fetch::section_label;
-use crate::session::{Error, Outcome, Result, Session};
+use crate::session::{Error, Options, Outcome, Result, Session};
 use crate::types::limits::{MAX_FETCH_ITEMS, MAX_HEADER_NAMES};
 use crate::types::number;
 use crate::wire::input::Brackets;
@@ -37,6 +37,10 @@ pub(crate) enum Item {
     BodyStructure,
     /// `BODY[...]`, `BODY.PEEK[...]`, `RFC822`, `RFC822.HEADER`, `RFC822.TEXT`
     Section(Section),
+    /// `BINARY[...]`, `BINARY.PEEK[...]`
+    Binary(Section),
+    /// `BINARY.SIZE[...]`
+    BinarySize(Section),
 }
 
 /// Bytes of a message.
@@ -98,9 +102,16 @@ impl Item {
             Item::Uid => Needs { uid: true, ..Needs::default() },
             Item::InternalDate => Needs { file: true, ..Needs::default() },
             Item::Envelope => Needs { file: true, bytes: true, ..Needs::default() },
-            Item::Size | Item::Body | Item::BodyStructure => {
+            Item::Size | Item::Body | Item::BodyStructure | Item::BinarySize(_) => {
                 Needs { file: true, bytes: true, all: true, ..Needs::default() }
             }
+            Item::Binary(section) => Needs {
+                file: true,
+                bytes: true,
+                all: true,
+                seen: !section.peek,
+                ..Needs::default()
+            },
             Item::Section(section) => {
                 let head = matches!(section.what, What::Header | What::Fields | What::FieldsNot);
                 let all = !head || !section.path.is_empty();
@@ -128,26 +139,26 @@ pub(crate) fn needs(items: &[Item]) -> Needs {
 /// Courier: macros may stand in the list too.
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Request> {
     let set = args::set(s)?;
-    let items = items(&mut s.io)?;
+    let items = items(s)?;
     Ok(Request { set, items })
 }
 
 /// Everything behind the set, to the end of the line.
-pub(crate) fn items(io: &mut Io) -> Result<Vec<Item>> {
+pub(crate) fn items(s: &mut Session) -> Result<Vec<Item>> {
     let mut items = Vec::new();
-    match io.token()? {
+    match s.io.token()? {
         Token::Open => loop {
-            match io.token()? {
+            match s.io.token()? {
                 Token::Close if !items.is_empty() => break,
                 token => {
-                    item(io, &token, &mut items)?;
+                    item(s, &token, &mut items)?;
                     check_count(&items)?;
                 }
             }
         },
-        token => item(io, &token, &mut items)?,
+        token => item(s, &token, &mut items)?,
     }
-    io.end_of_line()?;
+    s.io.end_of_line()?;
     Ok(items)
 }
 
@@ -159,9 +170,20 @@ fn check_count(items: &[Item]) -> Result<()> {
     Outcome::bad("Too many items in one command.").refuse()
 }
 
+/// The items that an extension brings, and the word that announces it.
+const OF_EXTENSIONS: [(&[u8], &str); 3] =
+    [(b"BINARY", "BINARY"), (b"BINARY.PEEK", "BINARY"), (b"BINARY.SIZE", "BINARY")];
+
+/// Whether a `fetch-att` is one in this session, as far as extensions decide that.
+fn is_known(options: &Options, word: &[u8]) -> bool {
+    let extension = OF_EXTENSIONS.iter().find(|(item, _)| *item == word);
+    extension.is_none_or(|(_, capability)| capability::is_offered(options, capability))
+}
+
 /// `fetch-att`, or a macro.
-fn item(io: &mut Io, token: &Token, items: &mut Vec<Item>) -> Result<()> {
-    let word = token.word().ok_or(Error::Syntax)?;
+fn item(s: &mut Session, token: &Token, items: &mut Vec<Item>) -> Result<()> {
+    let word = token.word().filter(|word| is_known(&s.options, word)).ok_or(Error::Syntax)?;
+    let io = &mut s.io;
     const FAST: [Item; 3] = [Item::Flags, Item::InternalDate, Item::Size];
     let one = match &*word {
         b"FAST" | b"ALL" | b"FULL" => {
@@ -194,6 +216,9 @@ fn item(io: &mut Io, token: &Token, items: &mut Vec<Item>) -> Result<()> {
                 Item::Body
             }
         }
+        b"BINARY" => Item::Binary(section_binary(io, "BINARY", false)?),
+        b"BINARY.PEEK" => Item::Binary(section_binary(io, "BINARY", true)?),
+        b"BINARY.SIZE" => Item::BinarySize(section_binary(io, "BINARY.SIZE", true)?),
         _ => return Err(Error::Syntax),
     };
     items.push(one);
@@ -221,17 +246,48 @@ fn section(io: &mut Io, peek: bool) -> Result<Section> {
             }
         }
     }
-    let text = match io.peek()? {
-        Token::Atom(text) if text.starts_with(b"<") => Some(text.clone()),
-        _ => None,
-    };
-    if let Some(text) = text {
-        io.token()?;
-        section.partial = Some(partial(&text).ok_or(Error::Syntax)?);
-    }
+    section.partial = optional_partial(io)?;
     let start = section.partial.map(|(start, _)| start);
-    section.label = section_label(&spec, &section.names, start);
+    section.label = section_label("BODY", &spec, &section.names, start);
     Ok(section)
+}
+
+/// `section-binary = "[" [section-part] "]"` (RFC 3516 7) with what may follow it, of the data item
+/// that the answer names so.
+fn section_binary(io: &mut Io, name: &str, peek: bool) -> Result<Section> {
+    if io.token()? != Token::BracketOpen {
+        return Err(Error::Syntax);
+    }
+    let mut section = whole(Vec::new(), What::Whole, peek);
+    let mut spec = Vec::new();
+    let mut token = io.token()?;
+    if let Some(word) = token.word() {
+        spec = word;
+        let (path, what) = section_spec(&spec).ok_or(Error::Syntax)?;
+        if what != What::Whole {
+            return Err(Error::Syntax);
+        }
+        section.path = path;
+        token = io.token()?;
+    }
+    if token != Token::BracketClose {
+        return Err(Error::Syntax);
+    }
+    if name == "BINARY" {
+        section.partial = optional_partial(io)?;
+    }
+    section.label = section_label(name, &spec, &[], section.partial.map(|(start, _)| start));
+    Ok(section)
+}
+
+/// `[partial]`
+fn optional_partial(io: &mut Io) -> Result<Option<(u64, u64)>> {
+    let text = match io.peek()? {
+        Token::Atom(text) if text.starts_with(b"<") => text.clone(),
+        _ => return Ok(None),
+    };
+    io.token()?;
+    Ok(Some(partial(&text).ok_or(Error::Syntax)?))
 }
 
 /// `section-spec = section-msgtext / (section-part ["." section-text])`, in upper case.

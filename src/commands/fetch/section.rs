@@ -2,6 +2,7 @@
 //! and a path go in, ranges of the file come out.
 
 use super::parse::What;
+use crate::mime::decode::Encoding;
 use crate::mime::structure::{Content, Part};
 use std::ops;
 
@@ -83,4 +84,21 @@ pub(super) fn locate(root: &Part, path: &[u32], what: What) -> Option<Range> {
         What::Text => body_of(message),
         What::Header | What::Fields | What::FieldsNot => header_of(message, fields),
     })
+}
+
+/// Where the body of a part lies, and how it is encoded; no encoding if that is unknown. `None`:
+/// there is no such part.
+pub(super) fn encoded(root: &Part, path: &[u32]) -> Option<(ops::Range<u64>, Option<Encoding>)> {
+    if path.is_empty() {
+        // RFC 3516 3: what has no field of its own is "7bit". The field in a message's header
+        // speaks of its body.
+        return Some((root.whole(), Some(Encoding::Identity)));
+    }
+    let (part, _) = find(root, path)?;
+    let encoding = match part.content {
+        // RFC 2045 6.4: a multipart is never encoded itself, and this one was found not to be.
+        Content::Multipart(_) => Some(Encoding::Identity),
+        _ => Encoding::of(&part.encoding),
+    };
+    Some((part.body.clone(), encoding))
 }

@@ -19,6 +19,8 @@ pub(super) struct Failures {
     pub(super) unopened: Option<maildir::Error>,
     /// Why a message could not be marked \Seen; the first reason.
     pub(super) unmarked: Option<maildir::Error>,
+    /// Whether a part was asked for whose encoding is unknown.
+    pub(super) undecodable: bool,
 }
 
 /// One FETCH on its way through the messages.
@@ -56,16 +58,27 @@ impl Serving<'_> {
         if self.with_uid {
             Datum::Uid(uid).write(&mut self.contents.s.encoder());
         }
-        for (i, item) in self.items.iter().enumerate() {
-            if i > 0 || self.with_uid {
+        let (mut is_empty, mut sees) = (!self.with_uid, false);
+        for item in self.items {
+            breath::breathe()?;
+            // RFC 3516 4.3: the command fails. What else was asked for is served.
+            if self.contents.is_undecodable(item)? {
+                self.failures.undecodable = true;
+                continue;
+            }
+            if !std::mem::take(&mut is_empty) {
                 self.contents.s.encoder().space();
             }
-            breath::breathe()?;
             self.item(index, uid, item)?;
+            sees |= item.needs().seen;
             self.contents.s.io.flush_within()?;
         }
+        if is_empty {
+            // RFC 3501 9: the list is never empty.
+            Datum::Uid(uid).write(&mut self.contents.s.encoder());
+        }
         fetch::end(&mut self.contents.s.encoder());
-        self.set_seen(index, number);
+        self.set_seen(index, number, sees);
         Ok(self.contents.s.io.flush_if_full()?)
     }
 
@@ -108,11 +121,12 @@ impl Serving<'_> {
         Ok(())
     }
 
-    /// Sets \Seen where the items ask for that, and sends the flags if they have changed, here or
+    /// Sets \Seen where an item that was served asks for that, and sends the flags if they have changed, here or
     /// in another session (then they were taken over when the file was found). FLAGS in the
     /// message's own response shows them as they were before.
-    fn set_seen(&mut self, index: usize, number: Seq) {
+    fn set_seen(&mut self, index: usize, number: Seq, sees: bool) {
         let newly_seen = self.may_set_seen
+            && sees
             && !self.selected.snapshot.messages.flags(index).contains(Flags::SEEN);
         if newly_seen {
             if !self.contents.s.utf8() && self.contents.has_8bit_header() {

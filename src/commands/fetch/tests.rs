@@ -2,13 +2,14 @@
 //! client then fetches.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod binary;
+
 use super::contents::Contents;
 use super::parse::{Item, items, needs};
 use crate::mime::structure::properties::FRAGMENTS;
 use crate::mime::wire_form::{replace_nul, to_wire};
 use crate::session::message::{Cache, Reader};
 use crate::session::{Counts, Features, Session};
-use crate::wire::Io;
 use crate::wire::connection::MemoryConnection;
 use proptest::prelude::*;
 use std::io::Write;
@@ -22,9 +23,10 @@ struct Asked {
 }
 
 fn parsed(text: &str) -> Option<Vec<Item>> {
-    let mut io = Io::new(Box::new(MemoryConnection::new(format!("{text}\r\n").as_bytes(), 0)));
-    io.begin_line();
-    items(&mut io).ok()
+    let link = MemoryConnection::new(format!("{text}\r\n").as_bytes(), 0);
+    let mut session = Session::for_tests(Box::new(link));
+    session.io.begin_line();
+    items(&mut session).ok()
 }
 
 impl Asked {

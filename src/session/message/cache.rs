@@ -1,8 +1,10 @@
 //! What is remembered of the message that was served last, so that a client may fetch a part of
 //! 300 MB in a thousand slices.
 
+use super::content::{Decoding, Encoded, Measured};
 use super::reader::{Identity, Reader};
 use crate::mime::structure::Structure;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// How far a partial fetch came, for the next one.
@@ -26,6 +28,10 @@ pub(crate) struct Cache {
     pub(super) header_end: Option<u64>,
     pub(super) structure: Option<Rc<Structure>>,
     pub(super) position: Option<Position>,
+    /// The contents of parts that were measured.
+    pub(super) contents: HashMap<Encoded, Measured>,
+    /// How far the last content was decoded.
+    pub(super) decoding: Option<Decoding>,
 }
 
 impl Cache {

@@ -3,10 +3,12 @@
 //! behind these few functions.
 
 mod cache;
+mod content;
 mod reader;
 mod slice;
 
 pub(crate) use cache::Cache;
+pub(crate) use content::{ContentSlice, Encoded, Measured, has_nul, measure};
 pub(crate) use reader::Reader;
 pub(crate) use slice::Slice;
 

@@ -1,0 +1,168 @@
+//! The content of a part, its transfer encoding undone (RFC 3516): measured once, then sent as a
+//! whole or in slices. The decoder goes over the file each time; no part is ever in memory.
+
+use super::cache::Cache;
+use super::reader::{Reader, first};
+use crate::mime::content::ToContent;
+use crate::mime::decode::Encoding;
+use std::io;
+use std::ops::Range;
+
+/// Where a part's body lies in the file, and how it is encoded.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Encoded {
+    /// Offsets in the file.
+    pub(crate) range: Range<u64>,
+    /// How to decode it.
+    pub(crate) encoding: Encoding,
+}
+
+/// What must be known of a content before it is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Measured {
+    /// Its length in bytes.
+    pub(crate) size: u64,
+    /// Whether there is a NUL in it.
+    pub(crate) has_nul: bool,
+}
+
+/// How much of the file is decoded at a time, in bytes.
+const STEP: u64 = 16 * 1024;
+
+/// How far a content was decoded.
+#[derive(Clone, Debug)]
+pub(super) struct Decoding {
+    of: Encoded,
+    /// An offset in the file, within the body.
+    at: u64,
+    /// Bytes of the content so far.
+    made: u64,
+    decoder: ToContent,
+    ended: bool,
+}
+
+impl Decoding {
+    fn new(of: Encoded) -> Decoding {
+        let (at, decoder) = (of.range.start, ToContent::new(of.encoding));
+        Decoding { of, at, made: 0, decoder, ended: false }
+    }
+
+    /// Puts some more of the content into `out`, in the place of what is there; whether there was
+    /// more.
+    fn step(&mut self, reader: &mut Reader, out: &mut Vec<u8>) -> io::Result<bool> {
+        out.clear();
+        if self.ended {
+            return Ok(false);
+        }
+        if self.at >= self.of.range.end {
+            self.decoder.clone().finish(out);
+            self.ended = true;
+        } else {
+            let chunk = first(reader.chunk(self.at)?, (self.of.range.end - self.at).min(STEP));
+            if chunk.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.decoder.push(chunk, out);
+            self.at += chunk.len() as u64;
+        }
+        self.made = self.made.saturating_add(out.len() as u64);
+        Ok(true)
+    }
+}
+
+/// Measures a content. Clients ask for the sizes of the parts, and then for the parts: what was
+/// measured is remembered.
+pub(crate) fn measure(
+    cache: &mut Cache,
+    reader: &mut Reader,
+    encoded: &Encoded,
+) -> io::Result<Measured> {
+    let cache = cache.about(reader);
+    if let Some(known) = cache.contents.get(encoded) {
+        return Ok(*known);
+    }
+    let mut decoding = Decoding::new(encoded.clone());
+    let mut content = Vec::new();
+    let mut measured = Measured::default();
+    while decoding.step(reader, &mut content)? {
+        measured.has_nul = measured.has_nul || memchr::memchr(0, &content).is_some();
+    }
+    measured.size = decoding.made;
+    cache.contents.insert(encoded.clone(), measured);
+    Ok(measured)
+}
+
+/// Walks a slice of a content: its bytes `skip..skip + take`, from the nearest place that is known.
+#[derive(Debug)]
+pub(crate) struct ContentSlice {
+    decoding: Decoding,
+    /// As it was before the step that went beyond the slice: the next one begins in there.
+    before_end: Option<Decoding>,
+    content: Vec<u8>,
+    skip: u64,
+    end: u64,
+}
+
+impl ContentSlice {
+    /// At the beginning of the slice, or as near before it as the last one came.
+    pub(crate) fn new(
+        cache: &mut Cache,
+        reader: &Reader,
+        encoded: &Encoded,
+        (skip, take): (u64, u64),
+    ) -> ContentSlice {
+        let known = cache.about(reader).decoding.clone();
+        let known = known.filter(|d| d.of == *encoded && d.made <= skip);
+        ContentSlice {
+            decoding: known.unwrap_or_else(|| Decoding::new(encoded.clone())),
+            before_end: None,
+            content: Vec::new(),
+            skip,
+            end: skip.saturating_add(take),
+        }
+    }
+
+    /// Some more of the slice (nothing, on the way to it); `None` at its end.
+    pub(crate) fn step(&mut self, reader: &mut Reader) -> io::Result<Option<&[u8]>> {
+        let from = self.decoding.made;
+        if from >= self.end {
+            return Ok(None);
+        }
+        // A step makes two bytes of a stored one at most, and what was held back before it.
+        if self.end - from <= 4 * STEP {
+            self.before_end = Some(self.decoding.clone());
+        }
+        if !self.decoding.step(reader, &mut self.content)? {
+            return Ok(None);
+        }
+        let length = self.content.len() as u64;
+        let skip = self.skip.saturating_sub(from).min(length);
+        let end = (self.end - from).min(length).max(skip);
+        Ok(Some(self.content.get(skip as usize..end as usize).unwrap_or_default()))
+    }
+
+    /// Remembers how far it came, for the next slice.
+    pub(crate) fn remember(self, cache: &mut Cache) {
+        let is_beyond = self.decoding.made > self.end;
+        cache.decoding = Some(match self.before_end {
+            Some(before) if is_beyond => before,
+            _ => self.decoding,
+        });
+    }
+}
+
+/// Whether there is a NUL in a slice of a content.
+pub(crate) fn has_nul(
+    cache: &mut Cache,
+    reader: &mut Reader,
+    encoded: &Encoded,
+    slice: (u64, u64),
+) -> io::Result<bool> {
+    let mut slice = ContentSlice::new(cache, reader, encoded, slice);
+    while let Some(content) = slice.step(reader)? {
+        if memchr::memchr(0, content).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
