@@ -60,7 +60,6 @@ static CAPABILITIES: &[Capability] = &[
     word("XMAGICTRASH", When::If(|options| options.move_to_trash)),
     word("LITERAL+", When::Extension),
     word("UNSELECT", When::Extension),
-    word("BINARY", When::Extension),
     word("ENABLE", When::Always),
     Capability {
         word: "UTF8=ACCEPT",
@@ -68,6 +67,7 @@ static CAPABILITIES: &[Capability] = &[
         enables: Some(Features::UTF8_ACCEPT),
         needs: &["ENABLE"],
     },
+    word("BINARY", When::Extension),
 ];
 
 /// The word of this name in a table.

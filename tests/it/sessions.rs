@@ -225,6 +225,9 @@ fn a_message_larger_than_the_address_space() {
     assert_eq!(patient(&mut s, "c"), b"* 1 FETCH (BODY[3] {11}\r\nlast needle)");
     s.send(b"d FETCH 1 BODY.PEEK[]<149000000.10>\r\n");
     assert!(patient(&mut s, "d").starts_with(b"* 1 FETCH (BODY[]<149000000> {10}\r\n"));
+    s.send(b"f FETCH 1 (BINARY.SIZE[2] BINARY.PEEK[2]<54.6>)\r\n");
+    let answer = format!("* 1 FETCH (BINARY.SIZE[2] {} BINARY[2]<54> {{6}}\r\nABCABC)", lines * 54);
+    assert_eq!(patient(&mut s, "f"), answer.as_bytes());
     s.send(b"e FETCH 1 BODY.PEEK[]\r\n");
     let mut bytes = 0;
     let mut chunk = patient(&mut s, "e");

@@ -79,10 +79,16 @@ fn part() -> impl Strategy<Value = (&'static str, String)> {
             .prop_map(move |pieces| (encoding, pieces.concat()))
     };
     prop_oneof![
-        pieces("base64", &["QUJD", "AAAA", "A", "=", "==", "\n", "\r\n", "!", "-", " ", "\0", "zz"]),
+        pieces(
+            "base64",
+            &["QUJD", "AAAA", "A", "=", "==", "\n", "\r\n", "!", "-", " ", "\0", "zz"]
+        ),
         pieces(
             "Quoted-Printable",
-            &["a", "=41", "=0A", "=00", "=", "=\n", "= \r\n", " \n", " ", "\t", "=z", "=4", "\r", "\n"]
+            &[
+                "a", "=41", "=0A", "=00", "=", "=\n", "= \r\n", " \n", " ", "\t", "=z", "=4", "\r",
+                "\n"
+            ]
         ),
         pieces("8bit", &["a", "\n", "\r\n", "\r", "\0", " ", "=41"]),
         pieces("binary", &["a\n", "\0"]),
