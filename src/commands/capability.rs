@@ -68,6 +68,10 @@ static CAPABILITIES: &[Capability] = &[
         needs: &["ENABLE"],
     },
     word("BINARY", When::Extension),
+    Capability { needs: &["ACL"], ..word("RIGHTS=texk", When::Extension) },
+    Capability { needs: &["QUOTA"], ..word("QUOTA=RES-STORAGE", When::Extension) },
+    Capability { needs: &["QUOTA"], ..word("QUOTA=RES-MESSAGE", When::Extension) },
+    word("APPENDLIMIT", When::Extension),
 ];
 
 /// The word of this name in a table.
@@ -79,7 +83,8 @@ fn find<'a>(table: &'a [Capability], word: &str) -> Option<&'a Capability> {
 fn is_offered_of(table: &[Capability], options: &Options, word: &str) -> bool {
     find(table, word).is_some_and(|capability| {
         let itself = match capability.when {
-            When::Setting | When::Always => true,
+            When::Setting => is_set(options, capability.word),
+            When::Always => true,
             When::If(setting) => setting(options),
             When::Text(text) => text(options).is_some(),
             When::Extension => options.extensions.have(capability.word),
@@ -93,6 +98,20 @@ pub(super) fn is_offered(options: &Options, word: &str) -> bool {
     is_offered_of(CAPABILITIES, options, word)
 }
 
+/// What the administrator wants of Courier's words; `None`: what we think best.
+fn setting(options: &Options) -> Option<&[u8]> {
+    let with_tls = options.capability_tls.as_deref().filter(|_| options.tls);
+    with_tls.or(options.capability.as_deref())
+}
+
+/// Whether the setting has a word, or there is none.
+fn is_set(options: &Options, word: &str) -> bool {
+    let has = |setting: &[u8]| {
+        setting.split(|b| *b == b' ').any(|w| w.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    setting(options).map_or(options.extensions.are_on(), has)
+}
+
 /// The words for these settings, none twice.
 fn words(options: &Options) -> Vec<Vec<u8>> {
     let mut words: Vec<Vec<u8>> = Vec::new();
@@ -103,8 +122,7 @@ fn words(options: &Options) -> Vec<Vec<u8>> {
             }
         }
     };
-    let with_tls = options.capability_tls.as_deref().filter(|_| options.tls);
-    match with_tls.or(options.capability.as_deref()) {
+    match setting(options) {
         Some(setting) => put(setting),
         None if options.extensions.are_on() => {
             CAPABILITIES

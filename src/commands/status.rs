@@ -1,36 +1,54 @@
 //! STATUS (PROTOCOL 4.4): a folder's figures, without opening it and without changing anything.
 
-use super::Call;
 use super::args::Mailbox;
-use crate::maildir::status;
-use crate::response::folders::Status;
+use super::{Call, capability};
+use crate::maildir::Snapshot;
+use crate::maildir::status::{self, Status};
+use crate::response::folders::Status as Response;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::Flags;
 use crate::wire::Token;
 
-/// The items, in the order of the answer.
-const ITEMS: [&str; 5] = ["MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"];
+/// The items, in the order of the answer, and the capability that announces each of ours.
+const ITEMS: [(&str, Option<&str>); 8] = [
+    ("MESSAGES", None),
+    ("RECENT", None),
+    ("UIDNEXT", None),
+    ("UIDVALIDITY", None),
+    ("UNSEEN", None),
+    ("DELETED", Some("QUOTA=RES-MESSAGE")),
+    ("DELETED-STORAGE", Some("QUOTA=RES-STORAGE")),
+    ("APPENDLIMIT", Some("APPENDLIMIT")),
+];
+/// The place of the item for which each of the messages may need a stat.
+const DELETED_STORAGE: usize = 6;
+/// A message may be as long as the disk has room (RFC 7889 3: NIL).
+const APPEND_LIMIT: Option<u64> = None;
+
+const FAILED: &str = "[ALERT] STATUS failed";
+
+/// The values of the items; `None` is NIL.
+type Figures = [Option<u64>; ITEMS.len()];
 
 /// The folder and which of the items are asked for.
 pub(crate) struct Question {
     mailbox: Mailbox,
-    asked: [bool; 5],
+    asked: [bool; ITEMS.len()],
 }
 
 /// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses and unknown ones are
 /// tolerated (Courier).
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Question> {
     let mailbox = Mailbox::parse(s)?;
-    let mut asked = [false; 5];
+    let mut asked = [false; ITEMS.len()];
+    let offered = ITEMS.map(|(_, word)| word.is_none_or(|w| capability::is_offered(&s.options, w)));
     let mut ask = |token: &Token| -> Result<()> {
         let word = token.word().ok_or(Error::Syntax)?;
         if token.number().is_some() {
             return Err(Error::Syntax);
         }
-        if let Some(slot) =
-            ITEMS.iter().position(|i| i.as_bytes() == word).and_then(|i| asked.get_mut(i))
-        {
-            *slot = true;
+        for (((name, _), offered), asked) in ITEMS.iter().zip(offered).zip(&mut asked) {
+            *asked |= offered && name.as_bytes() == word;
         }
         Ok(())
     };
@@ -47,15 +65,40 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Question> {
     Ok(Question { mailbox, asked })
 }
 
-fn of_selected(selected: &Selected) -> [u64; 5] {
-    let messages = &selected.snapshot.messages;
-    let unseen = (0..messages.len()).filter(|i| !messages.flags(*i).contains(Flags::SEEN)).count();
+fn of_selected(s: &Session, selected: &Selected, sizes: bool) -> Result<Status> {
+    let Snapshot { messages, uid_next, uid_validity, .. } = &selected.snapshot;
+    let count = |is_such: &dyn Fn(Flags) -> bool| {
+        (0..messages.len()).filter(|i| is_such(messages.flags(*i))).count()
+    };
+    let deleted_bytes = if sizes {
+        let dir =
+            selected.folder.enter().map_err(|e| s.folder_error(&selected.folder, e, FAILED))?;
+        status::deleted_bytes(&dir, messages)?
+    } else {
+        0
+    };
+    Ok(Status {
+        messages: messages.len(),
+        recent: selected.recent(),
+        uid_next: *uid_next,
+        uid_validity: *uid_validity,
+        unseen: count(&|flags| !flags.contains(Flags::SEEN)),
+        deleted: count(&|flags| flags.contains(Flags::DELETED)),
+        deleted_bytes,
+    })
+}
+
+fn figures(status: &Status) -> Figures {
+    let count = |n: usize| Some(n as u64);
     [
-        messages.len() as u64,
-        selected.recent() as u64,
-        u64::from(selected.snapshot.uid_next),
-        u64::from(selected.snapshot.uid_validity.get()),
-        unseen as u64,
+        count(status.messages),
+        count(status.recent),
+        Some(u64::from(status.uid_next)),
+        Some(u64::from(status.uid_validity.get())),
+        count(status.unseen),
+        count(status.deleted),
+        Some(status.deleted_bytes),
+        APPEND_LIMIT,
     ]
 }
 
@@ -63,24 +106,19 @@ fn of_selected(selected: &Selected) -> [u64; 5] {
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, question: Question) -> Result<Outcome> {
     let folder = s.locate(question.mailbox.name(s))?;
     s.require(&folder.name, b'r', "STATUS")?;
-    let figures = match &s.selected {
-        Some(selected) if selected.folder.name == folder.name => of_selected(selected),
+    let sizes = question.asked[DELETED_STORAGE];
+    let status = match &s.selected {
+        Some(selected) if selected.folder.name == folder.name => of_selected(s, selected, sizes)?,
         _ => {
-            let failed = |e| s.folder_error(&folder, e, "[ALERT] STATUS failed");
+            let failed = |e| s.folder_error(&folder, e, FAILED);
             let dir = folder.enter_afresh().map_err(failed)?;
             s.synchronise(&dir)?;
-            let status = status::read(&s.store, &dir).map_err(failed)?;
-            [
-                status.messages as u64,
-                status.recent as u64,
-                u64::from(status.uid_next),
-                u64::from(status.uid_validity.get()),
-                status.unseen as u64,
-            ]
+            status::read(&s.store, &dir, sizes).map_err(failed)?
         }
     };
-    let asked = ITEMS.into_iter().zip(figures).zip(question.asked);
-    let figures: Vec<_> = asked.filter_map(|(figure, asked)| asked.then_some(figure)).collect();
-    s.send(&Status { name: &question.mailbox.shown, figures: &figures });
+    let items = ITEMS.into_iter().zip(figures(&status)).zip(question.asked);
+    let figures: Vec<_> =
+        items.filter(|(_, asked)| *asked).map(|(((item, _), figure), _)| (item, figure)).collect();
+    s.send(&Response { name: &question.mailbox.shown, figures: &figures });
     Ok(Outcome::ok("STATUS Completed."))
 }

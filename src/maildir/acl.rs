@@ -31,6 +31,8 @@ pub(crate) enum ChangeRefused {
     Administrators,
     /// A file cannot hold the identifier or the rights.
     Invalid,
+    /// A letter that stands for no right ([`Acl::change_standard`]).
+    UnknownRight,
     /// The list would have too many entries, or an identifier is too long.
     TooLarge,
     /// The folder has no list: an old-style shared folder, a level of the shared index, or an
@@ -254,15 +256,45 @@ impl Acl {
         identifier: &[u8],
         argument: &[u8],
     ) -> Result<(), ChangeRefused> {
+        self.change_by(identifier, argument, |letters, before| {
+            if is_rights(letters) {
+                Ok((Rights::of_wire(letters), before))
+            } else {
+                Err(ChangeRefused::Invalid)
+            }
+        })
+    }
+
+    /// The same in the letters of RFC 4314 2.1, where no others are rights. What an entry has beside
+    /// these it may keep (5.1.2).
+    pub(crate) fn change_standard(
+        &mut self,
+        identifier: &[u8],
+        argument: &[u8],
+    ) -> Result<(), ChangeRefused> {
+        self.change_by(identifier, argument, |letters, before| {
+            let known = Rights::STANDARD.with(Rights::of(b"dk")).with(before);
+            if !letters.iter().all(|letter| known.has(*letter)) {
+                return Err(ChangeRefused::UnknownRight);
+            }
+            // Of a `k` that Courier has put there nothing was shown.
+            Ok((Rights::of_standard(letters), before.without(Rights::of(b"k"))))
+        })
+    }
+
+    /// `read` is given the letters without their sign, and the rights that the entry has.
+    fn change_by(
+        &mut self,
+        identifier: &[u8],
+        argument: &[u8],
+        read: impl FnOnce(&[u8], Rights) -> Result<(Rights, Rights), ChangeRefused>,
+    ) -> Result<(), ChangeRefused> {
         let (sign, letters) = match argument.split_first() {
             Some((sign @ (b'+' | b'-'), rest)) => (*sign, rest),
             _ => (b'=', argument),
         };
-        if !is_rights(letters) {
-            return Err(ChangeRefused::Invalid);
-        }
-        let letters = Rights::of_wire(letters);
         let before = self.get(&self.spelling(identifier).unwrap_or_default());
+        let (letters, before) = read(letters, before)?;
         let rights = match sign {
             b'+' => before.with(letters),
             b'-' => before.without(letters),

@@ -6,7 +6,9 @@ use super::messages::bit;
 use super::reading::FolderReading;
 use super::time::ScanTime;
 use super::uiddb::{self, Version};
-use super::{Entered, Error, Store, keywords};
+use super::{Entered, Error, Messages, Store, keywords, quota};
+use crate::sys::breath::{self, Interrupted};
+use crate::sys::stat::Stat;
 use crate::types::{Flags, UidValidity};
 use std::io;
 
@@ -23,20 +25,41 @@ pub(crate) struct Status {
     pub(crate) uid_validity: UidValidity,
     /// Messages without \Seen.
     pub(crate) unseen: usize,
+    /// Messages with \Deleted.
+    pub(crate) deleted: usize,
+    /// The bytes on disk of these; 0 if they were not asked for.
+    pub(crate) deleted_bytes: u64,
+}
+
+/// The bytes on disk of the messages that an EXPUNGE would remove (RFC 9208 4.1.4). Only files
+/// without a size in their name need a stat.
+pub(crate) fn deleted_bytes(dir: &Entered, messages: &Messages) -> Result<u64, Interrupted> {
+    let mut bytes = 0u64;
+    for i in (0..messages.len()).filter(|i| messages.flags(*i).contains(Flags::DELETED)) {
+        let name = messages.file_name(i);
+        let size = quota::size_in_name(&name).or_else(|| {
+            breath::breathe().ok()?;
+            dir.stat_message(&name).ok().filter(Stat::is_file).map(|stat| stat.len())
+        });
+        bytes = bytes.saturating_add(size.unwrap_or(0));
+    }
+    breath::breathe()?;
+    Ok(bytes)
 }
 
 /// How often a folder is counted whose UID file is replaced meanwhile.
 const MAX_COUNTS: u32 = 3;
 
 /// Counts a folder's messages, without the lock if the UID file stays the same meanwhile: all that
-/// is not in it then has no UID yet. Otherwise it counts again under the lock.
-pub(crate) fn read(store: &Store, dir: &Entered) -> Result<Status, Error> {
+/// is not in it then has no UID yet. Otherwise it counts again under the lock. `sizes`: whether
+/// [`Status::deleted_bytes`] is asked for.
+pub(crate) fn read(store: &Store, dir: &Entered, sizes: bool) -> Result<Status, Error> {
     for _ in 0..MAX_COUNTS {
         // Without the directory the lock is taken to make it.
         if dir.keywords().is_err() {
             break;
         }
-        match count(store, dir, &ScanTime::unlocked(dir), false) {
+        match count((store, dir), &ScanTime::unlocked(dir), false, sizes) {
             Ok((status, version)) if version.is_current(dir) => match status {
                 Some(status) => return Ok(status),
                 None => break,
@@ -45,11 +68,11 @@ pub(crate) fn read(store: &Store, dir: &Entered) -> Result<Status, Error> {
             Err(_) => break,
         }
     }
-    read_locked(store, dir)
+    read_locked(store, dir, sizes)
 }
 
 /// Counts under the folder's lock, if it can be locked.
-fn read_locked(store: &Store, dir: &Entered) -> Result<Status, Error> {
+fn read_locked(store: &Store, dir: &Entered, sizes: bool) -> Result<Status, Error> {
     let lock = match Lock::acquire(store, dir) {
         Ok(lock) => Some(lock),
         Err(e) if e.io().is_none() => return Err(e),
@@ -61,7 +84,7 @@ fn read_locked(store: &Store, dir: &Entered) -> Result<Status, Error> {
         // We do not need it here.
         let _ = keywords::make_directory(dir);
     }
-    let (status, _) = count(store, dir, &time, true)?;
+    let (status, _) = count((store, dir), &time, true, sizes)?;
     status.ok_or_else(|| Error::failed("counting", io::Error::other("no UIDVALIDITY")))
 }
 
@@ -69,10 +92,10 @@ fn read_locked(store: &Store, dir: &Entered) -> Result<Status, Error> {
 /// from `new` to `cur`: it is in the list of `new`, which is read first. `None`: there is no
 /// UIDVALIDITY, and the lock is not held.
 fn count(
-    store: &Store,
-    dir: &Entered,
+    (store, dir): (&Store, &Entered),
     time: &ScanTime,
     is_locked: bool,
+    sizes: bool,
 ) -> Result<(Option<Status>, Version), Error> {
     let (file, version) = uiddb::read(dir)?;
     if file.validity.is_none() && !is_locked {
@@ -109,6 +132,8 @@ fn count(
     let unnumbered = recent.saturating_add(messages.count(bit::DOUBLED));
     let next = u32::try_from(unnumbered).ok().and_then(|n| file.next.checked_add(n));
     let unseen = (0..messages.len()).filter(|i| !messages.flags(*i).contains(Flags::SEEN)).count();
+    let deleted =
+        (0..messages.len()).filter(|i| messages.flags(*i).contains(Flags::DELETED)).count();
     let validity =
         file.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, file.before));
     let status = Status {
@@ -117,6 +142,8 @@ fn count(
         uid_next: next.unwrap_or(u32::MAX),
         uid_validity: validity,
         unseen,
+        deleted,
+        deleted_bytes: if sizes { deleted_bytes(dir, &messages)? } else { 0 },
     };
     Ok((Some(status), version))
 }

@@ -4,15 +4,28 @@
 use super::{Encoder, Untagged};
 use crate::types::Rights;
 
-/// `rights`, an astring: an atom, as other servers write it, where it is one of letters and digits.
-/// Balsa hangs up on quotes there, which Courier always writes.
-fn write_rights(e: &mut Encoder<'_>, rights: Rights, as_courier: bool) {
-    let rights = rights.shown();
-    let rights: &[u8] = rights.as_ref();
-    if !as_courier && !rights.is_empty() && rights.iter().all(u8::is_ascii_alphanumeric) {
-        e.raw(rights);
+/// How rights are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RightsForm {
+    /// As Courier writes them, in quotes.
+    Courier,
+    /// The same letters without quotes, as other servers write them: Balsa hangs up on quotes here.
+    Unquoted,
+    /// Without quotes, in the letters of RFC 4314.
+    Standard,
+}
+
+/// `rights`, an astring: an atom where it is one of letters and digits.
+fn write_rights(e: &mut Encoder<'_>, rights: Rights, form: RightsForm) {
+    let letters = match form {
+        RightsForm::Courier | RightsForm::Unquoted => rights.shown(),
+        RightsForm::Standard => rights.shown_standard(),
+    };
+    let is_atom = !letters.is_empty() && letters.iter().all(u8::is_ascii_alphanumeric);
+    if is_atom && form != RightsForm::Courier {
+        e.raw(letters);
     } else {
-        e.string(rights);
+        e.string(letters);
     }
 }
 
@@ -22,8 +35,8 @@ pub(crate) struct Acl<'a> {
     pub(crate) name: &'a [u8],
     /// Identifiers in the form of RFC 4314, and their rights.
     pub(crate) entries: &'a [(Vec<u8>, Rights)],
-    /// Whether rights are quoted, as Courier has them.
-    pub(crate) as_courier: bool,
+    /// How rights are written.
+    pub(crate) form: RightsForm,
 }
 
 impl Untagged for Acl<'_> {
@@ -31,7 +44,7 @@ impl Untagged for Acl<'_> {
         e.raw("ACL ").string(self.name);
         for (identifier, rights) in self.entries {
             e.space().string(identifier).space();
-            write_rights(e, *rights, self.as_courier);
+            write_rights(e, *rights, self.form);
         }
     }
 }
@@ -59,14 +72,14 @@ pub(crate) struct MyRights<'a> {
     pub(crate) name: &'a [u8],
     /// What the user may do in it.
     pub(crate) rights: Rights,
-    /// Whether they are quoted, as Courier has them.
-    pub(crate) as_courier: bool,
+    /// How they are written.
+    pub(crate) form: RightsForm,
 }
 
 impl Untagged for MyRights<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
         e.raw("MYRIGHTS ").string(self.name).space();
-        write_rights(e, self.rights, self.as_courier);
+        write_rights(e, self.rights, self.form);
     }
 }
 

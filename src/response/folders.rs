@@ -78,14 +78,18 @@ impl Untagged for Entry<'_> {
 pub(crate) struct Status<'a> {
     /// The name.
     pub(crate) name: &'a [u8],
-    /// Each item with its value.
-    pub(crate) figures: &'a [(&'static str, u64)],
+    /// Each item with its value; `None` is NIL.
+    pub(crate) figures: &'a [(&'static str, Option<u64>)],
 }
 
 impl Untagged for Status<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
         e.raw("STATUS ").string(self.name).space().list(self.figures, |e, (item, value)| {
-            e.raw(item).space().number(*value);
+            e.raw(item).space();
+            match value {
+                Some(value) => e.number(*value),
+                None => e.raw("NIL"),
+            };
         });
     }
 }

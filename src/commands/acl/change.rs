@@ -1,5 +1,6 @@
 //! SETACL and DELETEACL (RFC 4314 3.1, 3.2): one entry of one list.
 
+use super::{is_standard, require_administrator};
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::maildir::acl::{self, Acl, ChangeRefused};
@@ -24,8 +25,9 @@ pub(crate) fn setacl(
     (mailbox, [who, rights]): (Mailbox, [Vec<u8>; 2]),
 ) -> Result<Outcome> {
     let folder = administered(s, &mailbox, "SETACL")?;
-    let identifier = identifier(&who)?;
-    edit(s, &folder.name, |list| list.change(&identifier, &rights))
+    let identifier = identifier(s, &who)?;
+    let change = if is_standard(s) { Acl::change_standard } else { Acl::change };
+    edit(s, &folder.name, |list| change(list, &identifier, &rights))
         .map_err(|refused| refusal(s, &folder.name, refused))?;
     Ok(Outcome::ok("ACLs updated."))
 }
@@ -37,7 +39,7 @@ pub(crate) fn deleteacl(
     (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
 ) -> Result<Outcome> {
     let folder = administered(s, &mailbox, "DELETEACL")?;
-    let identifier = identifier(&who)?;
+    let identifier = identifier(s, &who)?;
     let remove = |list: &mut Acl| {
         list.remove(&identifier);
         Ok(())
@@ -63,18 +65,26 @@ fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Fol
     if folder.is_link() {
         return Outcome::no("Cannot set ACLs for this mailbox").refuse();
     }
-    s.require(&folder.name, b'a', command)?;
+    require_administrator(s, &folder.name, command)?;
     Ok(folder)
 }
 
-/// An identifier in the form of the lists on disk.
-fn identifier(who: &[u8]) -> Result<Vec<u8>> {
+/// An identifier in the form of the lists on disk. One that SASLprep refuses is BAD (RFC 4314 3).
+/// The rest of SASLprep is left out: the login process does not prepare the names of users either,
+/// and the two must be the same.
+fn identifier(s: &Session, who: &[u8]) -> Result<Vec<u8>> {
+    let plain = who.strip_prefix(b"-").unwrap_or(who);
+    let text = std::str::from_utf8(plain).unwrap_or_default();
+    if is_standard(s) && (text.is_empty() || text.contains(char::is_control)) {
+        return Outcome::bad("Invalid ACL identifier.").refuse();
+    }
     acl::from_rfc2086(who).ok_or_else(|| Outcome::no("Invalid ACL identifier.").into())
 }
 
 /// Owner violations are refused alike in every form, as the newer releases of Courier do.
 fn refusal(s: &Session, name: &FolderName, refused: ChangeRefused) -> Error {
     match refused {
+        ChangeRefused::UnknownRight => Outcome::bad("This right is not supported.").into(),
         ChangeRefused::Owner(_) => Outcome::no("Cannot modify ACLs as requested.").into(),
         ChangeRefused::TooLarge => Outcome::no(TOO_LARGE).with_code(Code::Limit).into(),
         ChangeRefused::Failed(e) => s.io_refusal(&list_of(name), &e, CANNOT),

@@ -151,7 +151,7 @@ fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
         Err(ChangeRefused::Administrators) => rights_info(s, b"administrators", "aceilrstwx"),
         Err(ChangeRefused::Special) => failed(s, SPECIAL),
         Err(ChangeRefused::TooLarge) => failed(s, change::TOO_LARGE.as_bytes()),
-        Err(ChangeRefused::Invalid) => failed(s, b"Invalid argument"),
+        Err(ChangeRefused::Invalid | ChangeRefused::UnknownRight) => failed(s, b"Invalid argument"),
         Err(ChangeRefused::Failed(e)) => {
             log::error!("{}: {}", refusal::list_of(name), fs::error_text(&e));
             failed(s, fs::error_text(&e).as_bytes());

@@ -1,5 +1,6 @@
 //! GETACL, LISTRIGHTS and MYRIGHTS (RFC 4314 3.3 to 3.5): what a list says.
 
+use super::{hide, is_standard, require_administrator, rights_form};
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::maildir::acl::{self, ChangeRefused};
@@ -16,7 +17,7 @@ pub(crate) fn getacl(
     (mailbox, []): (Mailbox, [Vec<u8>; 0]),
 ) -> Result<Outcome> {
     let folder = s.locate(mailbox.name(s))?;
-    s.require(&folder.name, b'a', "GETACL")?;
+    require_administrator(s, &folder.name, "GETACL")?;
     let list = s.namespace.load(&folder.name).map_err(|refused| {
         const CANNOT: &str = "Cannot retrieve ACLs for mailbox.";
         match refused {
@@ -28,8 +29,8 @@ pub(crate) fn getacl(
         .entries()
         .filter_map(|(identifier, rights)| Some((acl::to_rfc2086(identifier)?, rights)))
         .collect();
-    let as_courier = !s.has_additions();
-    s.send(&Acl { name: &mailbox.shown, entries: &entries, as_courier });
+    let form = rights_form(s);
+    s.send(&Acl { name: &mailbox.shown, entries: &entries, form });
     Ok(Outcome::ok("GETACL completed."))
 }
 
@@ -39,18 +40,25 @@ pub(crate) fn listrights(
     _: &Call<'_>,
     (mailbox, [who]): (Mailbox, [Vec<u8>; 1]),
 ) -> Result<Outcome> {
-    let (folder, _) = asked(s, &mailbox)?;
+    let folder = s.locate(mailbox.name(s))?;
+    if is_standard(s) {
+        require_administrator(s, &folder.name, "LISTRIGHTS")?;
+    } else {
+        asked(s, &folder)?;
+    }
     let stored = acl::from_rfc2086(&who).unwrap_or_default();
     let is_owner = |id: &[u8]| id == folder.at.owner;
     let minus = stored
         .strip_prefix(b"-")
         .is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
-    let rights = if is_owner(&stored) {
-        "\"al\" c d i p r s w"
-    } else if minus {
-        "\"\" c d i p r s w"
-    } else {
-        "\"\" a c d i l p r s w"
+    let rights = match (is_owner(&stored), minus, is_standard(s)) {
+        (true, _, false) => "\"al\" c d i p r s w",
+        (_, true, false) => "\"\" c d i p r s w",
+        (_, _, false) => "\"\" a c d i l p r s w",
+        // RFC 4314 2.1.1: `c` and `d` by themselves, and none twice.
+        (true, _, true) => "\"al\" r s w i p k x t e c d",
+        (_, true, true) => "\"\" r s w i p k x t e c d",
+        (_, _, true) => "\"\" l r s w i p k x t e a c d",
     };
     s.send(&ListRights { name: &mailbox.shown, identifier: &who, rights });
     Ok(Outcome::ok("LISTRIGHTS completed."))
@@ -62,19 +70,21 @@ pub(crate) fn myrights(
     _: &Call<'_>,
     (mailbox, []): (Mailbox, [Vec<u8>; 0]),
 ) -> Result<Outcome> {
-    let (_, rights) = asked(s, &mailbox)?;
-    let as_courier = !s.has_additions();
-    s.send(&MyRights { name: &mailbox.shown, rights, as_courier });
+    let folder = s.locate(mailbox.name(s))?;
+    let rights = asked(s, &folder)?;
+    let form = rights_form(s);
+    s.send(&MyRights { name: &mailbox.shown, rights, form });
     Ok(Outcome::ok("MYRIGHTS completed."))
 }
 
-/// The folder of a question about rights. Any one right will do to ask it.
-fn asked(s: &mut Session, mailbox: &Mailbox) -> Result<(Folder, Rights)> {
-    let folder = s.locate(mailbox.name(s))?;
+/// The user's rights. Any one of them will do to ask for them.
+fn asked(s: &mut Session, folder: &Folder) -> Result<Rights> {
     let rights = s.rights_announced(&folder.name)?;
-    if rights.intersects(Rights::ASKING) {
-        return Ok((folder, rights));
+    let asking = if is_standard(s) { Rights::ASKING_STANDARD } else { Rights::ASKING };
+    if rights.intersects(asking) {
+        return Ok(rights);
     }
+    hide(s, rights)?;
     // Courier names GETACL and `a` here (PROTOCOL 7.3, sic).
     denied("GETACL", folder.name.spelled(), b'a').refuse()
 }

@@ -131,7 +131,7 @@ fn many_sessions() {
                                 went.fetch_add(1, Ordering::Relaxed);
                             }
                         }
-                        _ => drop(status::read(&store, &enter(dir)).unwrap()),
+                        _ => drop(status::read(&store, &enter(dir), false).unwrap()),
                     }
                     if !is_unchanged(&enter(dir), &snapshot) {
                         snapshot =

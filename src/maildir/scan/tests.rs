@@ -336,28 +336,30 @@ fn status_moves_nothing() {
     f.put("new/.no");
     f.set_uids("1 5 9\n3 1.a\n4 2.b\n5 9.gone\n");
     let before = (f.uids(), f.list("cur"), f.list("new"), f.list("tmp"));
-    let status = status::read(&f.store, &f.enter()).unwrap();
+    let status = status::read(&f.store, &f.enter(), true).unwrap();
     let want = status::Status {
         messages: 5,
         recent: 3,
         uid_next: 12,
         uid_validity: UidValidity::new(5).unwrap(),
         unseen: 2,
+        deleted: 0,
+        deleted_bytes: 0,
     };
     assert_eq!(status, want);
     assert_eq!((f.uids(), f.list("cur"), f.list("new"), f.list("tmp")), before);
     let s = f.scan();
     assert_eq!((s.messages.len(), s.uid_next), (5, 12));
-    let status = status::read(&f.store, &f.enter()).unwrap();
+    let status = status::read(&f.store, &f.enter(), true).unwrap();
     assert_eq!((status.messages, status.recent, status.uid_next, status.unseen), (5, 0, 12, 2));
     // Without a UID file: a UIDVALIDITY of the moment.
     f.remove("courierimapuiddb");
-    let status = status::read(&f.store, &f.enter()).unwrap();
+    let status = status::read(&f.store, &f.enter(), true).unwrap();
     assert!(status.uid_validity.get() > 700_000_000);
     assert_eq!((status.recent, status.uid_next), (5, 6));
     let entered = f.enter();
     std::fs::remove_dir_all(f.dir.path()).unwrap();
-    assert!(matches!(status::read(&f.store, &entered), Err(Error::Gone)));
+    assert!(matches!(status::read(&f.store, &entered, true), Err(Error::Gone)));
 }
 
 #[test]
@@ -446,7 +448,7 @@ fn measure() {
     clock::sleep(Duration::from_millis(70));
     let third = f.scan();
     time("proven unchanged", &mut || assert!(is_unchanged(&f.enter(), &third)));
-    several(9, "status", &mut || drop(status::read(&f.store, &f.enter())));
+    several(9, "status", &mut || drop(status::read(&f.store, &f.enter(), true)));
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     for line in status.lines().filter(|l| l.starts_with("VmPeak") || l.starts_with("VmHWM")) {
         eprintln!("{line}");
