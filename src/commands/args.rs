@@ -1,8 +1,8 @@
 //! Arguments that several commands share.
 
-use super::Call;
+use super::{Call, capability};
 use crate::maildir::Messages;
-use crate::session::{Error, Outcome, Result, Session};
+use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::Uid;
 use crate::types::folder::{self, FolderName, NameError};
 use crate::wire::{Set, Token};
@@ -62,10 +62,23 @@ impl Mailbox {
     }
 }
 
+/// Messages, as a client names them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Which {
+    /// By their numbers.
+    Set(Set),
+    /// `$`: what the last SEARCH with SAVE has found (RFC 5182).
+    Found,
+}
+
 /// `sequence-set`: an atom (PROTOCOL 6.1).
-pub(crate) fn set(s: &mut Session) -> Result<Set> {
+pub(crate) fn set(s: &mut Session) -> Result<Which> {
     match s.io.token()? {
-        Token::Atom(text) => Set::parse(&text).ok_or(Error::Syntax),
+        // RFC 5182 3: `$` stands alone.
+        Token::Atom(text) if text == b"$" && capability::is_offered(&s.options, "SEARCHRES") => {
+            Ok(Which::Found)
+        }
+        Token::Atom(text) => Set::parse(&text).map(Which::Set).ok_or(Error::Syntax),
         _ => Err(Error::Syntax),
     }
 }
@@ -99,22 +112,34 @@ pub(crate) enum Span {
 }
 
 /// The ranges of a set in the open folder, in the client's order, no message twice.
-pub(crate) fn spans(set: &Set, uid: bool, messages: &Messages) -> Vec<Span> {
-    if uid { uid_spans(set, messages) } else { number_spans(set, messages.len()) }
+pub(crate) fn spans(which: &Which, uid: bool, selected: &Selected) -> Vec<Span> {
+    let messages = &selected.snapshot.messages;
+    match which {
+        Which::Set(set) if !uid => number_spans(set, messages.len()),
+        Which::Set(set) => {
+            let last = messages.len().checked_sub(1).and_then(|i| messages.uid(i)).map(Uid::get);
+            uid_spans(set.ranges(last).iter().map(|range| (range.from, range.to)), messages)
+        }
+        // RFC 5182 2.1: sequence numbers or UIDs, whatever the command takes.
+        Which::Found => {
+            let wide = |(from, to)| (u64::from(from), u64::from(to));
+            uid_spans(selected.found.iter().map(wide), messages)
+        }
+    }
 }
 
-fn uid_spans(set: &Set, messages: &Messages) -> Vec<Span> {
+/// The messages whose UIDs lie in these ranges.
+fn uid_spans(ranges: impl Iterator<Item = (u64, u64)>, messages: &Messages) -> Vec<Span> {
     let count = messages.len();
-    let last = count.checked_sub(1).and_then(|i| messages.uid(i)).map(Uid::get);
     // The index of a UID, or the index at which it would stand.
     let index = |n: u64| match u32::try_from(n) {
         Ok(n) => Uid::new(n).map_or(Err(0), |uid| messages.position(uid)),
         Err(_) => Err(count),
     };
     let mut spans = Vec::new();
-    for range in set.ranges(last) {
-        let from = index(range.from).unwrap_or_else(|at| at);
-        let to = index(range.to).map_or_else(|at| at, |at| at + 1);
+    for (from, to) in ranges {
+        let from = index(from).unwrap_or_else(|at| at);
+        let to = index(to).map_or_else(|at| at, |at| at + 1);
         if from < to {
             spans.push(Span::Messages(from..to));
         }

@@ -1,7 +1,7 @@
 //! COPY (PROTOCOL 6.3): messages of the open folder into another, all of them or none.
 
 use super::Call;
-use super::args::{self, Mailbox, Span};
+use super::args::{self, Mailbox, Span, Which};
 use super::flags::FlagList;
 use crate::maildir::quota::{self, Action};
 use crate::maildir::{self, Snapshot, change, deliver::Delivery};
@@ -14,7 +14,6 @@ use crate::session::{Code, Error, Outcome, Result, Selected, Session};
 use crate::sys::{breath, fs};
 use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
-use crate::wire::Set;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -24,16 +23,16 @@ const NOT_COPIED: NotDelivered =
 
 /// The messages and the folder.
 pub(crate) struct Copies {
-    set: Set,
+    which: Which,
     mailbox: Mailbox,
 }
 
 /// `sequence-set SP mailbox`
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Copies> {
-    let set = args::set(s)?;
+    let which = args::set(s)?;
     let mailbox = Mailbox::parse(s)?;
     s.io.end_of_line()?;
-    Ok(Copies { set, mailbox })
+    Ok(Copies { which, mailbox })
 }
 
 /// A message to be copied: its index in the open folder, its UID, its size on disk.
@@ -237,7 +236,7 @@ pub(crate) fn run(
     if !rights.has(b'i') {
         return denied("COPY", to.name.spelled(), b'i').refuse();
     }
-    let spans = args::spans(&a.set, call.uid, &selected.snapshot.messages);
+    let spans = args::spans(&a.which, call.uid, selected);
     let sources = sources(s, selected, spans)?;
     if sources.is_empty() {
         return Ok(Outcome::ok("COPY completed."));

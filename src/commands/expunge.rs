@@ -2,7 +2,7 @@
 //! wants that.
 
 use super::Call;
-use super::args::{self, Span};
+use super::args::{self, Span, Which};
 use crate::maildir::change::Trash;
 use crate::maildir::quota::{Charge, Doubts};
 use crate::maildir::second_names::SecondNames;
@@ -10,7 +10,6 @@ use crate::maildir::{self, change, quota};
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::sys::{breath, fs};
 use crate::types::Flags;
-use crate::wire::Set;
 
 /// What one command needs to know where messages go, and how many names they have.
 struct Ways {
@@ -23,12 +22,11 @@ struct Ways {
 pub(crate) fn remove_deleted(
     s: &mut Session,
     selected: &mut Selected,
-    uids: Option<&Set>,
+    uids: Option<&Which>,
 ) -> Result<()> {
-    let messages = &selected.snapshot.messages;
     let spans = match uids {
-        Some(set) => args::spans(set, true, messages),
-        None => vec![Span::Messages(0..messages.len())],
+        Some(which) => args::spans(which, true, selected),
+        None => vec![Span::Messages(0..selected.snapshot.messages.len())],
     };
     let trash = s.trash_folder();
     let mut ways = Ways { trash, second_names: SecondNames::default(), doubts: Doubts::default() };
@@ -105,10 +103,10 @@ fn charge_in_trash(s: &Session, selected: &Selected, index: usize) -> Option<Cha
 }
 
 /// `UID EXPUNGE SP sequence-set`, or no arguments.
-pub(crate) fn parse(s: &mut Session, call: &Call<'_>) -> Result<Option<Set>> {
-    let set = if call.uid { Some(args::set(s)?) } else { None };
+pub(crate) fn parse(s: &mut Session, call: &Call<'_>) -> Result<Option<Which>> {
+    let which = if call.uid { Some(args::set(s)?) } else { None };
     s.io.end_of_line()?;
-    Ok(set)
+    Ok(which)
 }
 
 /// Removes and rescans.
@@ -116,9 +114,9 @@ pub(crate) fn run(
     s: &mut Session,
     selected: &mut Selected,
     _: &Call<'_>,
-    set: Option<Set>,
+    which: Option<Which>,
 ) -> Result<Outcome> {
-    remove_deleted(s, selected, set.as_ref())?;
+    remove_deleted(s, selected, which.as_ref())?;
     selected.rescan_after_removal(s)?;
     Ok(Outcome::ok("EXPUNGE completed"))
 }

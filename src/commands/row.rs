@@ -78,7 +78,6 @@ impl Check {
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     /// Its tag.
-    #[allow(dead_code, reason = "for responses that name the command they belong to (RFC 4466)")]
     pub(crate) tag: &'a [u8],
     /// Whether `UID` came before its name.
     pub(crate) uid: bool,

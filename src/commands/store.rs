@@ -1,7 +1,7 @@
 //! STORE (PROTOCOL 6.2): flags and keywords of messages.
 
 use super::Call;
-use super::args::{self, Span};
+use super::args::{self, Span, Which};
 use super::flags::{self, FlagList};
 use crate::maildir::change::{self, Edit};
 use crate::maildir::change_keywords::{KeywordEdit, store_keywords};
@@ -12,11 +12,10 @@ use crate::session::refusal::vanished;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::breath;
 use crate::types::Operation;
-use crate::wire::Set;
 
 /// The messages, and what is done with which flags.
 pub(crate) struct Change {
-    set: Set,
+    which: Which,
     operation: Operation,
     /// Whether the new flags are not sent.
     silent: bool,
@@ -32,7 +31,7 @@ impl Change {
 
 /// `sequence-set SP store-att-flags`
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Change> {
-    let set = args::set(s)?;
+    let which = args::set(s)?;
     let word = s.io.token()?.word().ok_or(Error::Syntax)?;
     let (operation, word) = match word.split_first() {
         Some((b'+', rest)) => (Operation::Add, rest),
@@ -45,7 +44,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Change> {
         _ => return Err(Error::Syntax),
     };
     let list = FlagList::parse_to_end(s)?;
-    Ok(Change { set, operation, silent, list })
+    Ok(Change { which, operation, silent, list })
 }
 
 /// A STORE on its way through the messages.
@@ -164,7 +163,7 @@ pub(crate) fn run(
     call: &Call<'_>,
     change: Change,
 ) -> Result<Outcome> {
-    let spans = args::spans(&change.set, call.uid, &selected.snapshot.messages);
+    let spans = args::spans(&change.which, call.uid, selected);
     if selected.rights.has(b'w') {
         if change.operation != Operation::Remove {
             keyword_limit::check_snapshot(&selected.snapshot, &change.list.keywords)

@@ -10,7 +10,7 @@
 //! | [`folders`] | LIST, LSUB, STATUS |
 //! | [`access`] | ACL, MYRIGHTS, LISTRIGHTS, ACLFAILED, RIGHTS-INFO |
 //! | [`quota`] | QUOTA, QUOTAROOT |
-//! | [`search`] | SEARCH, SORT, THREAD |
+//! | [`search`] | SEARCH, ESEARCH, SORT, THREAD |
 
 pub(crate) mod access;
 pub(crate) mod bodystructure;

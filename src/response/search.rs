@@ -1,4 +1,4 @@
-//! SEARCH, SORT and THREAD (RFC 3501 7.2.5, RFC 5256 4).
+//! SEARCH, ESEARCH, SORT and THREAD (RFC 3501 7.2.5, RFC 4466 2.6.2, RFC 5256 4).
 
 use super::{Encoder, Untagged};
 
@@ -15,6 +15,52 @@ impl Untagged for Numbers<'_> {
         e.raw(self.word);
         for number in self.found {
             e.space().number(*number);
+        }
+    }
+}
+
+/// One `search-return-data` of ESEARCH.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Data<'a> {
+    /// `MIN`: the first message.
+    Min(u32),
+    /// `MAX`: the last message.
+    Max(u32),
+    /// `COUNT`: how many.
+    Count(usize),
+    /// `ALL`: every message; not empty.
+    All(&'a [u32]),
+}
+
+impl Data<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            Data::Min(number) => e.raw(" MIN ").number(*number),
+            Data::Max(number) => e.raw(" MAX ").number(*number),
+            Data::Count(count) => e.raw(" COUNT ").number(*count as u64),
+            Data::All(numbers) => e.raw(" ALL ").number_set(numbers.iter().copied()),
+        };
+    }
+}
+
+/// `ESEARCH`: what a client has asked for of a result (RFC 4466 2.6.2, RFC 4731).
+pub(crate) struct Extended<'a> {
+    /// The command that it belongs to.
+    pub(crate) tag: &'a [u8],
+    /// Whether its numbers are UIDs.
+    pub(crate) uid: bool,
+    /// What was asked for.
+    pub(crate) data: &'a [Data<'a>],
+}
+
+impl Untagged for Extended<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("ESEARCH (TAG ").string(self.tag).raw(")");
+        if self.uid {
+            e.raw(" UID");
+        }
+        for data in self.data {
+            data.write(e);
         }
     }
 }

@@ -133,6 +133,11 @@ impl Outcome {
         self
     }
 
+    /// Whether it is `NO`.
+    pub(crate) fn is_no(&self) -> bool {
+        self.status == "NO"
+    }
+
     /// As an error that ends the handler.
     pub(crate) fn refuse<T>(self) -> Result<T> {
         Err(self.into())

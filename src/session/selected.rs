@@ -10,7 +10,7 @@ use crate::maildir::{self, Messages, Mode, Snapshot};
 use crate::response::fetch::{FlagsChanged, MessageFlags};
 use crate::response::mailbox::{self, Exists, Expunge, FolderCode, PermanentFlags, Recent};
 use crate::sys::fs;
-use crate::types::{FolderName, Rights, Seq, Uid};
+use crate::types::{FolderName, Ranges, Rights, Seq, Uid};
 use std::collections::HashSet;
 use std::io;
 
@@ -34,6 +34,9 @@ pub(crate) struct Selected {
     /// Messages that this selection has COPYed elsewhere: they need no second copy in the trash
     /// (PROTOCOL 6.3).
     pub(crate) copied: HashSet<Uid>,
+    /// `$`: the UIDs that the last SEARCH with SAVE has found (RFC 5182). Those of messages that are
+    /// expunged since are of no use: a UID never comes again.
+    pub(crate) found: Ranges,
     /// What the last scan found and the client was not yet told.
     pub(crate) pending: Option<Changes>,
     /// What is remembered of the message that was served last.
@@ -70,6 +73,7 @@ impl Selected {
             snapshot,
             keywords: Vec::new(),
             copied: HashSet::new(),
+            found: Ranges::default(),
             pending: None,
             last_served: None,
             history: History::new(),

@@ -24,7 +24,7 @@ use super::view::{self, Changes};
 use super::{Error, Result, Selected, Session};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::{self, Entered, Snapshot, scan};
-use crate::types::{SetId, Uid};
+use crate::types::{Ranges, SetId, Uid};
 use std::collections::HashMap;
 
 /// Whether the sets of two tables are the same keywords; each pair is compared once.
@@ -84,6 +84,8 @@ impl Selected {
         if changes.replaced {
             // Its UID may be another message's now.
             self.last_served = None;
+            // RFC 5182 2.1: "resetting of the search variable".
+            self.found = Ranges::default();
         }
         self.snapshot = new;
         // A scan is made only where its changes may be announced. If some were left from before

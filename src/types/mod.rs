@@ -7,6 +7,7 @@ pub(crate) mod ids;
 pub(crate) mod keywords;
 pub(crate) mod limits;
 pub(crate) mod number;
+pub(crate) mod ranges;
 pub(crate) mod rights;
 pub(crate) mod utf7;
 
@@ -14,4 +15,5 @@ pub(crate) use flags::{Flags, Operation};
 pub(crate) use folder::{FolderName, Space};
 pub(crate) use ids::{Seq, Uid, UidValidity};
 pub(crate) use keywords::{KeywordTable, SetId};
+pub(crate) use ranges::Ranges;
 pub(crate) use rights::Rights;

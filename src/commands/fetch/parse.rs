@@ -1,19 +1,20 @@
 //! What a FETCH asks for: `fetch-att` and its sections, from tokens (RFC 3501 9, PROTOCOL 5.1,
 //! 5.7).
 
-use crate::commands::{Call, args, capability};
+use crate::commands::args::{self, Which};
+use crate::commands::{Call, capability};
 use crate::response::fetch::section_label;
 use crate::session::{Error, Options, Outcome, Result, Session};
 use crate::types::limits::{MAX_FETCH_ITEMS, MAX_HEADER_NAMES};
 use crate::types::number;
 use crate::wire::input::Brackets;
-use crate::wire::{Io, Set, Token};
+use crate::wire::{Io, Token};
 
 /// The arguments of FETCH.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Request {
     /// Which messages.
-    pub(crate) set: Set,
+    pub(crate) which: Which,
     /// What of them, macros resolved, in the order asked.
     pub(crate) items: Vec<Item>,
 }
@@ -138,9 +139,9 @@ pub(crate) fn needs(items: &[Item]) -> Needs {
 ///
 /// Courier: macros may stand in the list too.
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Request> {
-    let set = args::set(s)?;
+    let which = args::set(s)?;
     let items = items(s)?;
-    Ok(Request { set, items })
+    Ok(Request { which, items })
 }
 
 /// Everything behind the set, to the end of the line.

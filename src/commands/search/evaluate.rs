@@ -22,6 +22,8 @@ use std::io;
 /// What is known of a message.
 struct Known {
     level: Level,
+    /// The internal date, in seconds since 1970, and its day.
+    received: i64,
     internal: i64,
     /// Bytes of the file: the size on the wire is no less, and at most twice as much.
     stored: u64,
@@ -32,6 +34,13 @@ struct Known {
     headers: Vec<bool>,
     /// By text test: found.
     texts: Vec<bool>,
+}
+
+impl Known {
+    fn receive(&mut self, seconds: i64) {
+        self.received = seconds;
+        self.internal = local_day(seconds);
+    }
 }
 
 /// Criteria at work.
@@ -45,6 +54,7 @@ impl<'p> Evaluation<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Evaluation<'p> {
         let known = Known {
             level: Level::View,
+            received: 0,
             internal: 0,
             stored: 0,
             size: None,
@@ -84,7 +94,7 @@ impl<'p> Evaluation<'p> {
         let index = mail.index;
         let gone = io::ErrorKind::NotFound;
         if !self.plan.wants_header && !self.plan.wants_size {
-            self.known.internal = local_day(mail.internal_date(folder).ok_or(gone)?);
+            self.known.receive(mail.internal_date(folder).ok_or(gone)?);
             self.known.level = Level::Text;
             return Ok(());
         }
@@ -92,7 +102,7 @@ impl<'p> Evaluation<'p> {
         let folder = &*folder;
         let known = &mut self.known;
         known.level = Level::File;
-        known.internal = local_day(message::internal_date(reader));
+        known.receive(message::internal_date(reader));
         known.stored = reader.len();
         known.size = None;
         known.texts.clear();
@@ -287,6 +297,8 @@ impl<'p> Evaluation<'p> {
             // Courier: the server's local day; RFC 3501 6.4.4 disregards the zone, and INTERNALDATE
             // is in this one.
             Node::Internal(when, day) => from(Level::File, when.holds(known.internal, *day)),
+            Node::Until(moment) => from(Level::File, known.received <= *moment),
+            Node::From(moment) => from(Level::File, known.received >= *moment),
             Node::Sent(when, day) => {
                 from(Level::Header, known.sent.is_some_and(|sent| when.holds(sent, *day)))
             }

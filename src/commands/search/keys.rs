@@ -43,6 +43,8 @@ pub(crate) enum Key {
     Numbers(Set),
     /// By UID.
     Uids(Set),
+    /// `$`: what the last SEARCH with SAVE has found.
+    Found,
     /// Having a system flag.
     Flag(Flags),
     /// \Recent.
@@ -53,6 +55,10 @@ pub(crate) enum Key {
     Internal(When, i64),
     /// By the day in the Date field, in days since 1970-01-01.
     Sent(When, i64),
+    /// Received at least so many seconds ago.
+    Older(u64),
+    /// Received at most so many seconds ago.
+    Younger(u64),
     /// More bytes on the wire than this.
     Larger(u64),
     /// Fewer bytes on the wire than this.
@@ -79,12 +85,19 @@ enum Step {
     Open(Open),
 }
 
+/// Keys of extensions, and the capabilities that announce them.
+const EXTENSIONS: [(&str, &str); 3] =
+    [("$", "SEARCHRES"), ("OLDER", "WITHIN"), ("YOUNGER", "WITHIN")];
+
+/// Whether a capability is offered.
+pub(super) type Offered<'a> = &'a dyn Fn(&str) -> bool;
+
 /// `1*(SP search-key)` and the end of the line: all keys must hold. `first` is a first token that
-/// was read already.
+/// was read already. A key that is not `offered` is unknown.
 ///
 /// # Errors
 /// A line outside the grammar, or with more keys than are accepted.
-pub(crate) fn parse(io: &mut Io, first: Option<Token>) -> Result<Key> {
+pub(super) fn parse(io: &mut Io, first: Option<Token>, offered: Offered<'_>) -> Result<Key> {
     let mut first = first;
     let mut stack: Vec<Open> = Vec::new();
     let mut all = Vec::new();
@@ -106,7 +119,7 @@ pub(crate) fn parse(io: &mut Io, first: Option<Token>) -> Result<Key> {
                 if count > MAX_SEARCH_KEYS {
                     return Err(Error::TooMany("Too many search keys in one command."));
                 }
-                match step(io, token)? {
+                match step(io, token, offered)? {
                     Step::Key(key) => key,
                     Step::Open(open) => {
                         stack.push(open);
@@ -187,12 +200,15 @@ fn unless(key: Key) -> Step {
 }
 
 /// One token and the arguments that belong to it.
-fn step(io: &mut Io, token: Token) -> Result<Step> {
+fn step(io: &mut Io, token: Token, offered: Offered<'_>) -> Result<Step> {
     let text = match token {
         Token::Open => return Ok(Step::Open(Open::List(Vec::new()))),
         Token::Atom(text) => text,
         _ => return Err(Error::Syntax),
     };
+    if !is_known(&text, offered) {
+        return Err(Error::Syntax);
+    }
     let key = match text.to_ascii_uppercase().as_slice() {
         b"ALL" => Key::All,
         b"NOT" => return Ok(Step::Open(Open::Not)),
@@ -219,6 +235,8 @@ fn step(io: &mut Io, token: Token) -> Result<Step> {
         b"SENTBEFORE" => Key::Sent(When::Before, day(io)?),
         b"SENTON" => Key::Sent(When::On, day(io)?),
         b"SENTSINCE" => Key::Sent(When::Since, day(io)?),
+        b"OLDER" => Key::Older(interval(io)?),
+        b"YOUNGER" => Key::Younger(interval(io)?),
         b"LARGER" => Key::Larger(number(io)?),
         b"SMALLER" => Key::Smaller(number(io)?),
         b"HEADER" => {
@@ -230,13 +248,21 @@ fn step(io: &mut Io, token: Token) -> Result<Step> {
         }
         b"BODY" => Key::Body(string(io)?),
         b"TEXT" => Key::Text(string(io)?),
+        b"$" => Key::Found,
         b"UID" => match io.token()? {
+            Token::Atom(text) if text == b"$" && is_known(&text, offered) => Key::Found,
             Token::Atom(text) => Key::Uids(Set::parse(&text).ok_or(Error::Syntax)?),
             _ => return Err(Error::Syntax),
         },
         _ => Key::Numbers(Set::parse(&text).ok_or(Error::Syntax)?),
     };
     Ok(Step::Key(key))
+}
+
+/// Whether a word may be a key here: it is of no extension, or of one that is there.
+fn is_known(text: &[u8], offered: Offered<'_>) -> bool {
+    let extension = EXTENSIONS.iter().find(|(key, _)| text.eq_ignore_ascii_case(key.as_bytes()));
+    extension.is_none_or(|(_, word)| offered(word))
 }
 
 /// `astring`
@@ -267,6 +293,11 @@ fn number(io: &mut Io) -> Result<u64> {
     io.token()?.number().ok_or(Error::Syntax)
 }
 
+/// `nz-number` of OLDER and YOUNGER, in seconds (RFC 5032 3).
+fn interval(io: &mut Io) -> Result<u64> {
+    number(io).and_then(|n| if n == 0 { Err(Error::Syntax) } else { Ok(n) })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -275,7 +306,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(line: &[u8]) -> Result<Key> {
-        parse(&mut Io::new(Box::new(MemoryConnection::new(line, 0))), None)
+        parse(&mut Io::new(Box::new(MemoryConnection::new(line, 0))), None, &|word| word != "GONE")
     }
 
     fn ok(line: &str) -> Key {
@@ -318,6 +349,9 @@ mod tests {
             ("LARGER 0", Key::Larger(0)),
             ("smaller 4294967296", Key::Smaller(1 << 32)),
             ("SINCE 1-feb-1994", Key::Internal(When::Since, 8797)),
+            ("older 5", Key::Older(5)),
+            ("NOT YOUNGER 18446744073709551615", Key::Not(Box::new(Key::Younger(u64::MAX)))),
+            ("UID $ $", Key::And(vec![Key::Found, Key::Found])),
             ("SENTON \"1-Feb-1994 10:00\"", Key::Sent(When::On, 8797)),
         ] {
             assert_eq!(ok(line), key, "{line}");
@@ -355,7 +389,13 @@ mod tests {
             ",1",
             "KEYWORD",
             "SEEN [",
-            "YOUNGER 5",
+            "YOUNGER",
+            "YOUNGER 0",
+            "OLDER \"5\"",
+            "OLDER -1",
+            "$,1",
+            "1:$",
+            "UID $:1",
             "SUBJECT (x)",
         ] {
             assert_eq!(read(format!("{line}\r\n").as_bytes()), Err(Error::Syntax), "{line}");

@@ -13,7 +13,7 @@ mod mail;
 mod plain;
 mod plan;
 mod references;
-
+mod returns;
 mod sort;
 mod thread;
 
@@ -21,12 +21,14 @@ pub(super) use plain::{parse as parse_search, run as run_search};
 pub(super) use sort::{parse as parse_sort, run as run_sort};
 pub(super) use thread::{parse as parse_thread, run as run_thread};
 
+use crate::commands::capability;
 use crate::maildir;
 use crate::mime::charset;
 use crate::session::message::{self, Reader};
 use crate::session::refusal::PROTOCOL_ERROR;
 use crate::session::{Code, Outcome, Result, Selected, Session};
 use crate::sys::breath;
+use crate::sys::clock;
 use crate::types::{Flags, Seq, Uid};
 use crate::wire::{self, Token};
 use evaluate::Evaluation;
@@ -66,8 +68,9 @@ fn known_charset(label: &[u8]) -> Result<()> {
 /// A quoted string that is not UTF-8 is refused by NO (Courier), where RFC 6855 3 has BAD: JavaMail
 /// writes Latin-1 there under UTF8=ACCEPT, and searches by itself after NO. After BAD it fails.
 fn search_keys(s: &mut Session, first: Option<Token>) -> Result<Key> {
-    keys::parse(&mut s.io, first).map_err(|e| match e {
-        wire::Error::Syntax if s.io.is_ill_formed() => Outcome::no(PROTOCOL_ERROR).into(),
+    let Session { io, options, .. } = s;
+    keys::parse(io, first, &|word| capability::is_offered(options, word)).map_err(|e| match e {
+        wire::Error::Syntax if io.is_ill_formed() => Outcome::no(PROTOCOL_ERROR).into(),
         e => e.into(),
     })
 }
@@ -164,12 +167,28 @@ impl Live<'_> {
     }
 }
 
-/// Hands every message that matches to `hit`, ascending, with its sequence number or UID. Returns
-/// the messages that were found renamed.
+/// How many messages of a result are looked for, at either end of it. What lies between is not
+/// searched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Ends {
+    /// So many of the first.
+    first: usize,
+    /// So many of the last.
+    last: usize,
+}
+
+impl Ends {
+    /// The whole result.
+    const ALL: Ends = Ends { first: usize::MAX, last: 0 };
+}
+
+/// Hands every message that matches to `hit`, with its sequence number or UID: the first ones
+/// ascending, then the last ones descending. Returns the messages that were found renamed.
 fn find(
     selected: &mut Selected,
     uid: bool,
     criteria: Criteria,
+    ends: Ends,
     mut hit: impl FnMut(u32, &mut Live<'_>, &mut Mail),
 ) -> Result<Vec<usize>> {
     let messages = &selected.snapshot.messages;
@@ -178,12 +197,22 @@ fn find(
         count: u32::try_from(count).unwrap_or(u32::MAX),
         last_uid: count.checked_sub(1).and_then(|last| messages.uid(last)).map(|uid| uid.get()),
         keyword: &|name| selected.snapshot.keywords.find(name),
+        found: &selected.found,
+        now: clock::now().0,
     };
     let plan = Plan::new(criteria.key, &criteria.label, &folder);
     let mut evaluation = Evaluation::new(&plan);
     let mut live = Live { selected, renamed: Vec::new() };
     let mut mail = Mail::default();
-    for index in 0..count {
+    let Ends { mut first, mut last } = ends;
+    let mut left = 0..count;
+    loop {
+        let (index, wanted) = match (first, last) {
+            (0, 0) => break,
+            (0, _) => (left.next_back(), &mut last),
+            _ => (left.next(), &mut first),
+        };
+        let Some(index) = index else { break };
         breath::breathe()?;
         mail.turn_to(index);
         if evaluation.matches(&mut live, &mut mail) {
@@ -194,6 +223,7 @@ fn find(
             };
             debug_assert!(number.is_some(), "a message of this folder");
             let Some(number) = number else { continue };
+            *wanted = wanted.saturating_sub(1);
             hit(number, &mut live, &mut mail);
         }
     }

@@ -1,14 +1,37 @@
 //! SEARCH (RFC 3501 6.4.4, PROTOCOL 6.5).
 
-use super::{Criteria, DEFAULT, find, known_charset, label, search_keys, send_renamed};
+use super::returns::{self, Returns};
+use super::{Criteria, DEFAULT, Ends, find, known_charset, label, search_keys, send_renamed};
 use crate::commands::Call;
 use crate::response::search::Numbers;
 use crate::session::{Outcome, Result, Selected, Session};
+use crate::wire::Token;
 use crate::wire::input::Brackets;
 
-/// `["CHARSET" SP astring] 1*(SP search-key)`
-pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Criteria> {
+/// The arguments of SEARCH.
+pub(crate) struct Search {
+    returns: Option<Returns>,
+    criteria: Criteria,
+}
+
+/// `[search-return-opts SP] search-program` (RFC 4466 3)
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Search> {
     let first = s.io.token_as(Brackets::Text)?;
+    let (returns, first) = returns::leading(s, first, "ESEARCH")?;
+    let criteria = program(s, first);
+    let criteria = match returns {
+        Some(returns) => returns.or_forget(criteria, s.selected.as_mut())?,
+        None => criteria?,
+    };
+    Ok(Search { returns, criteria })
+}
+
+/// `["CHARSET" SP astring] 1*(SP search-key)`. `first` is a first token that was read already.
+fn program(s: &mut Session, first: Option<Token>) -> Result<Criteria> {
+    let first = match first {
+        Some(first) => first,
+        None => s.io.token_as(Brackets::Text)?,
+    };
     if !first.is("CHARSET") {
         let key = search_keys(s, Some(first))?;
         return Ok(Criteria { label: DEFAULT.to_vec(), key });
@@ -30,11 +53,16 @@ pub(crate) fn run(
     s: &mut Session,
     selected: &mut Selected,
     call: &Call<'_>,
-    criteria: Criteria,
+    Search { returns, criteria }: Search,
 ) -> Result<Outcome> {
     let mut found = Vec::new();
-    let renamed = find(selected, call.uid, criteria, |number, _, _| found.push(number))?;
-    s.send(&Numbers { word: "SEARCH", found: &found });
+    let ends = returns.map_or(Ends::ALL, Returns::ends);
+    let renamed = find(selected, call.uid, criteria, ends, |number, _, _| found.push(number))?;
+    found.sort_unstable();
+    match returns {
+        Some(returns) => returns.deliver(s, selected, call, &found),
+        None => s.send(&Numbers { word: "SEARCH", found: &found }),
+    }
     send_renamed(s, selected, &renamed);
     Ok(Outcome::ok("SEARCH done."))
 }

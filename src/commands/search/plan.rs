@@ -4,37 +4,15 @@
 use super::keys::{Key, When};
 use crate::mime::charset;
 use crate::mime::search_text::Needle;
-use crate::types::Flags;
+use crate::types::{Flags, Ranges};
 use crate::wire::Set;
 
-/// Numbers, as ranges in order that do not touch.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Ranges(Vec<(u32, u32)>);
-
-impl Ranges {
-    /// The numbers of a set in a folder whose highest number is `last`.
-    // RFC 3501 9: the ends of a range may come in either order, and `*` is the highest number in
-    // use; Courier has neither here.
-    fn of(set: &Set, last: Option<u32>) -> Ranges {
-        let top = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        let mut list: Vec<(u32, u32)> =
-            set.ranges(last).iter().map(|r| (top(r.from), top(r.to))).collect();
-        list.sort_unstable();
-        let mut ranges: Vec<(u32, u32)> = Vec::with_capacity(list.len());
-        for (from, to) in list {
-            match ranges.last_mut() {
-                Some(before) if from <= before.1.saturating_add(1) => before.1 = before.1.max(to),
-                _ => ranges.push((from, to)),
-            }
-        }
-        Ranges(ranges)
-    }
-
-    /// Whether a number is in here.
-    pub(crate) fn contains(&self, n: u32) -> bool {
-        let next = self.0.partition_point(|(from, _)| *from <= n);
-        next.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, to)| n <= *to)
-    }
+/// The numbers of a set in a folder whose highest number is `last`.
+// RFC 3501 9: the ends of a range may come in either order, and `*` is the highest number in use;
+// Courier has neither here.
+fn ranges(set: &Set, last: Option<u32>) -> Ranges {
+    let top = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    set.ranges(last).iter().map(|r| (top(r.from), top(r.to))).collect()
 }
 
 /// A key for one folder.
@@ -60,6 +38,10 @@ pub(crate) enum Node {
     Keyword(u32),
     /// By the day of the internal date.
     Internal(When, i64),
+    /// Received at this moment or before it, in seconds since 1970.
+    Until(i64),
+    /// Received at this moment or after it.
+    From(i64),
     /// By the day in the Date field.
     Sent(When, i64),
     /// More bytes on the wire than this.
@@ -111,6 +93,10 @@ pub(crate) struct Folder<'a> {
     pub(crate) last_uid: Option<u32>,
     /// The number of a keyword, if there is such a one.
     pub(crate) keyword: &'a dyn Fn(&[u8]) -> Option<u32>,
+    /// The UIDs that `$` stands for.
+    pub(crate) found: &'a Ranges,
+    /// The time, in seconds since 1970.
+    pub(crate) now: i64,
 }
 
 impl Plan {
@@ -140,14 +126,15 @@ impl Plan {
                 Node::Is(known) => Node::Is(!known),
                 node => Node::Not(Box::new(node)),
             },
-            Key::Numbers(set) => {
-                Node::Numbers(Ranges::of(&set, Some(folder.count).filter(|n| *n > 0)))
-            }
-            Key::Uids(set) => Node::Uids(Ranges::of(&set, folder.last_uid)),
+            Key::Numbers(set) => Node::Numbers(ranges(&set, Some(folder.count).filter(|n| *n > 0))),
+            Key::Uids(set) => Node::Uids(ranges(&set, folder.last_uid)),
+            Key::Found => Node::Uids(folder.found.clone()),
             Key::Flag(flag) => Node::Flag(flag),
             Key::Recent => Node::Recent,
             Key::Keyword(name) => (folder.keyword)(&name).map_or(Node::Is(false), Node::Keyword),
             Key::Internal(when, day) => Node::Internal(when, day),
+            Key::Older(seconds) => Node::Until(before(folder.now, seconds)),
+            Key::Younger(seconds) => Node::From(before(folder.now, seconds)),
             Key::Sent(when, day) => {
                 self.wants_header = true;
                 Node::Sent(when, day)
@@ -211,7 +198,7 @@ impl Plan {
             | Node::Flag(_)
             | Node::Recent
             | Node::Keyword(_) => Level::View,
-            Node::Internal(..) => Level::File,
+            Node::Internal(..) | Node::Until(_) | Node::From(_) => Level::File,
             Node::Sent(..) | Node::Header(_) => Level::Header,
             Node::Larger(_) | Node::Smaller(_) => Level::Size,
             Node::Text(n) if self.texts.get(*n).is_some_and(Needle::is_empty) => Level::File,
@@ -239,6 +226,11 @@ pub(crate) enum Level {
     Text,
 }
 
+/// RFC 5032 2: the moment so many seconds ago.
+fn before(now: i64, seconds: u64) -> i64 {
+    now.saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
 /// The pattern of a string, `None` for one that is not valid in its character set: it matches
 /// nothing (PROTOCOL 6.6).
 fn needle(label: &[u8], text: &[u8]) -> Option<Needle> {
@@ -254,9 +246,12 @@ mod tests {
 
     fn plan(line: &str) -> Plan {
         let mut io = Io::new(Box::new(MemoryConnection::new(format!("{line}\r\n").as_bytes(), 0)));
-        let key = super::super::keys::parse(&mut io, None).unwrap();
+        let key = super::super::keys::parse(&mut io, None, &|_| true).unwrap();
         let keyword = |name: &[u8]| name.eq_ignore_ascii_case(b"junk").then_some(7);
-        Plan::new(key, b"utf-8", &Folder { count: 4, last_uid: Some(40), keyword: &keyword })
+        let found = Ranges::of_numbers([10, 20]);
+        let folder =
+            Folder { count: 4, last_uid: Some(40), keyword: &keyword, found: &found, now: 1000 };
+        Plan::new(key, b"utf-8", &folder)
     }
 
     #[test]
@@ -270,11 +265,17 @@ mod tests {
             ("99999999999", &[(u32::MAX, u32::MAX)]),
             ("0", &[(0, 0)]),
         ] {
-            assert_eq!(plan(line).root, Node::Numbers(Ranges(ranges.to_vec())), "{line}");
+            assert_eq!(plan(line).root, Node::Numbers(ranges.iter().copied().collect()), "{line}");
         }
-        assert_eq!(plan("UID 50:*").root, Node::Uids(Ranges(vec![(40, 40)])));
-        let r = Ranges(vec![(1, 1), (4, 6)]);
-        assert_eq!((0..8).filter(|n| r.contains(*n)).collect::<Vec<_>>(), [1, 4, 5, 6]);
+        assert_eq!(plan("UID 50:*").root, Node::Uids(Ranges::of_numbers([40])));
+        assert_eq!(plan("UID $").root, Node::Uids(Ranges::of_numbers([10, 20])));
+    }
+
+    #[test]
+    fn intervals() {
+        assert_eq!(plan("OLDER 1").root, Node::Until(999));
+        assert_eq!(plan("YOUNGER 1000").root, Node::From(0));
+        assert_eq!(plan("YOUNGER 18446744073709551615").root, Node::From(1000 - i64::MAX));
     }
 
     #[test]

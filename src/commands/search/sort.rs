@@ -1,7 +1,7 @@
 //! SORT (RFC 5256 3, PROTOCOL 6.8).
 
 use super::mail::{Folder as _, Mail};
-use super::{Criteria, Live, check_charset, criteria, find, option_word, send_renamed};
+use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::Call;
 use crate::mime::{address, date, header, subject};
 use crate::response::search::Numbers;
@@ -83,7 +83,7 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     check_charset(s, &criteria)?;
     let mut table = Table::new(program);
-    let renamed = find(selected, call.uid, criteria, |number, folder, mail| {
+    let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
         table.take(number, folder, mail);
     })?;
     let found: Vec<u32> = table.sorted().collect();

@@ -3,7 +3,7 @@
 use super::forest::{Subjects, ordered_subject};
 use super::mail::{Folder as _, Mail};
 use super::references::{Message, References};
-use super::{Criteria, Live, check_charset, criteria, find, option_word, send_renamed};
+use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::Call;
 use crate::mime::{date, header, msgid, subject};
 use crate::response::search::Threads;
@@ -42,7 +42,7 @@ pub(crate) fn run(
     let (forest, renamed) = match algorithm {
         Algorithm::OrderedSubject => {
             let mut messages = Vec::new();
-            let renamed = find(selected, call.uid, criteria, |number, folder, mail| {
+            let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
                 if let Some(message) = read(number, folder, mail, &mut subjects, false) {
                     messages.push((number, message.sent, message.subject));
                 }
@@ -51,7 +51,7 @@ pub(crate) fn run(
         }
         Algorithm::References => {
             let mut references = References::default();
-            let renamed = find(selected, call.uid, criteria, |number, folder, mail| {
+            let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
                 if let Some(message) = read(number, folder, mail, &mut subjects, true) {
                     references.add(message);
                 }

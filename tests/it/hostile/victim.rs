@@ -38,6 +38,8 @@ pub const LINES: &[&str] = &[
     "NOOP",
     "RENAME INBOX.ren INBOX.ren2",
     "SEARCH CHARSET UTF-8 OR (SEEN NOT KEYWORD x) 1:3 UID 1:* SINCE 1-Jan-2000 LARGER 3 HEADER Subject \"a\" TEXT {2+}\r\nab",
+    "SEARCH RETURN (MIN MAX ALL COUNT SAVE) OR $ NOT UID $ YOUNGER 5 OLDER 6",
+    "UID FETCH $ FLAGS",
     "SELECT \"INBOX\"",
     "SETACL INBOX bob +lr-w",
     "SETQUOTA \"ROOT\" (STORAGE 100 MESSAGE 10)",

@@ -2,7 +2,7 @@
 
 use super::super::{keys, plan};
 use super::*;
-use crate::types::{Flags, Uid};
+use crate::types::{Flags, Ranges, Uid};
 use crate::wire::Io;
 use crate::wire::connection::MemoryConnection;
 use std::fs::OpenOptions;
@@ -65,13 +65,17 @@ impl Fake {
 
     fn search_as(&mut self, label: &str, line: &[u8]) -> Vec<usize> {
         let mut io = Io::new(Box::new(MemoryConnection::new(&[line, b"\r\n"].concat(), 0)));
-        let key = keys::parse(&mut io, None)
+        let key = keys::parse(&mut io, None, &|_| true)
             .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(line)));
         let count = self.messages.len();
+        let found = Ranges::of_numbers([20]);
         let folder = plan::Folder {
             count: count as u32,
             last_uid: count.checked_sub(1).and_then(|last| self.uid(last)).map(Uid::get),
             keyword: &|name| (name == b"k").then_some(1),
+            found: &found,
+            // An hour after the messages were received.
+            now: 1_600_002_000,
         };
         let plan = Plan::new(key, label.as_bytes(), &folder);
         let mut evaluation = Evaluation::new(&plan);
@@ -149,6 +153,12 @@ fn dates_and_sizes() {
     let plain = wire(PLAIN);
     for (line, found) in [
         ("ON 13-Sep-2020", &[1, 2, 4][..]),
+        ("OLDER 3600", &[1, 2, 4]),
+        ("OLDER 3601", &[]),
+        ("YOUNGER 3600", &[1, 2, 4]),
+        ("YOUNGER 3599", &[]),
+        ("NOT YOUNGER 3599", &[1, 2, 4]),
+        ("$", &[2]),
         ("SINCE 13-Sep-2020", &[1, 2, 4]),
         ("BEFORE 13-Sep-2020", &[]),
         ("BEFORE 14-Sep-2020", &[1, 2, 4]),

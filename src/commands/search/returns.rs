@@ -1,0 +1,153 @@
+//! What a search is to return: `RETURN (...)` (RFC 4466 2.6.1, RFC 4731, RFC 5182).
+
+use super::Ends;
+use crate::commands::{Call, capability};
+use crate::response::search::{Data, Extended};
+use crate::session::{Error, Result, Selected, Session};
+use crate::types::{Ranges, Uid};
+use crate::wire::Token;
+
+bitflags::bitflags! {
+    /// `search-return-opt`s without an argument.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub(crate) struct Options: u8 {
+        /// `MIN`: the first message.
+        const MIN = 1;
+        /// `MAX`: the last message.
+        const MAX = 2;
+        /// `ALL`: every message.
+        const ALL = 4;
+        /// `COUNT`: how many.
+        const COUNT = 8;
+        /// `SAVE`: they become `$`.
+        const SAVE = 16;
+    }
+}
+
+/// The options by their names, each with the capability that announces it.
+const OPTIONS: [(&str, Options, &str); 5] = [
+    ("MIN", Options::MIN, "ESEARCH"),
+    ("MAX", Options::MAX, "ESEARCH"),
+    ("ALL", Options::ALL, "ESEARCH"),
+    ("COUNT", Options::COUNT, "ESEARCH"),
+    ("SAVE", Options::SAVE, "SEARCHRES"),
+];
+
+/// What a search is to return.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Returns {
+    options: Options,
+}
+
+impl Returns {
+    /// `"(" [search-return-opt *(SP search-return-opt)] ")"`. What no capability announces is a
+    /// protocol error (RFC 4466 2.6.1).
+    pub(crate) fn parse(s: &mut Session) -> Result<Returns> {
+        if s.io.token()? != Token::Open {
+            return Err(Error::Syntax);
+        }
+        let mut options = Options::empty();
+        loop {
+            let token = s.io.token()?;
+            if token == Token::Close {
+                break;
+            }
+            let known = OPTIONS.iter().find(|(name, _, _)| token.is(name));
+            let offered = known.filter(|(_, _, word)| capability::is_offered(&s.options, word));
+            let (_, option, _) = offered.ok_or(Error::Syntax)?;
+            options |= *option;
+        }
+        if options.is_empty() {
+            // RFC 4731 3.1: `RETURN ()` is `RETURN (ALL)`.
+            options = Options::ALL;
+        }
+        Ok(Returns { options })
+    }
+
+    fn has(self, option: Options) -> bool {
+        self.options.contains(option)
+    }
+
+    /// How much of the result has to be found.
+    pub(crate) fn ends(self) -> Ends {
+        let needs_all = self.options.intersects(Options::ALL | Options::COUNT)
+            || !self.options.intersects(Options::MIN | Options::MAX);
+        if needs_all {
+            return Ends::ALL;
+        }
+        Ends { first: self.has(Options::MIN).into(), last: self.has(Options::MAX).into() }
+    }
+
+    /// Hands through what came of reading or running a search. RFC 5182 2.1: if it is NO to one
+    /// with SAVE, `$` becomes empty.
+    pub(crate) fn or_forget<T>(
+        self,
+        done: Result<T>,
+        selected: Option<&mut Selected>,
+    ) -> Result<T> {
+        if self.has(Options::SAVE)
+            && matches!(&done, Err(Error::Refused(outcome)) if outcome.is_no())
+            && let Some(selected) = selected
+        {
+            selected.found = Ranges::default();
+        }
+        done
+    }
+
+    /// Saves and sends what was found, in its order.
+    pub(crate) fn deliver(
+        self,
+        s: &mut Session,
+        selected: &mut Selected,
+        call: &Call<'_>,
+        found: &[u32],
+    ) {
+        if self.has(Options::SAVE) {
+            selected.found = self.saved(selected, call.uid, found);
+        }
+        let data = self.data(found);
+        // RFC 5182 2.2: with SAVE alone there is nothing to say.
+        if self.options != Options::SAVE {
+            s.send(&Extended { tag: call.tag, uid: call.uid, data: &data });
+        }
+    }
+
+    /// RFC 5182 2.4: `$` is what was returned by MIN and MAX, where these are all that was asked
+    /// for, otherwise all that was found.
+    fn saved(self, selected: &Selected, uid: bool, found: &[u32]) -> Ranges {
+        let messages = &selected.snapshot.messages;
+        let uid_of = |number: u32| match uid {
+            true => Some(number),
+            false => messages.uid(number.checked_sub(1)? as usize).map(Uid::get),
+        };
+        Ranges::of_numbers(found.iter().filter_map(|number| uid_of(*number)))
+    }
+
+    /// The `search-return-data`. RFC 4731 3.1: where nothing was found, there is none but COUNT.
+    fn data(self, found: &[u32]) -> Vec<Data<'_>> {
+        let first = found.first().filter(|_| self.has(Options::MIN));
+        let last = found.last().filter(|_| self.has(Options::MAX));
+        let all = (self.has(Options::ALL) && !found.is_empty()).then_some(found);
+        let count = self.has(Options::COUNT).then_some(found.len());
+        let data = [
+            first.map(|number| Data::Min(*number)),
+            last.map(|number| Data::Max(*number)),
+            count.map(Data::Count),
+            all.map(Data::All),
+        ];
+        data.into_iter().flatten().collect()
+    }
+}
+
+/// `["RETURN" ...]`, where `first` is the first token of a searching command and RETURN is known by
+/// `word`; and the token that comes after it.
+pub(crate) fn leading(
+    s: &mut Session,
+    first: Token,
+    word: &str,
+) -> Result<(Option<Returns>, Option<Token>)> {
+    if first.is("RETURN") && capability::is_offered(&s.options, word) {
+        return Ok((Some(Returns::parse(s)?), None));
+    }
+    Ok((None, Some(first)))
+}
