@@ -67,6 +67,7 @@ static CAPABILITIES: &[Capability] = &[
         enables: Some(Features::UTF8_ACCEPT),
         needs: &["ENABLE"],
     },
+    word("MOVE", When::Extension),
     word("BINARY", When::Extension),
     word("ESEARCH", When::Extension),
     Capability { needs: &["ESEARCH"], ..word("SEARCHRES", When::Extension) },

@@ -11,11 +11,9 @@ use crate::session::delivery::Delivered;
 use crate::session::folder::Folder;
 use crate::session::refusal::{NotDelivered, PROTOCOL_ERROR, denied, vanished};
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
-use crate::sys::{breath, fs};
+use crate::sys::breath;
 use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
-use std::fs::File;
-use std::path::PathBuf;
 
 const NO_ROOM: &str = "[ALERT] COPY failed - no write permission or out of disk space.";
 const NOT_COPIED: NotDelivered =
@@ -23,8 +21,8 @@ const NOT_COPIED: NotDelivered =
 
 /// The messages and the folder.
 pub(crate) struct Copies {
-    which: Which,
-    mailbox: Mailbox,
+    pub(super) which: Which,
+    pub(super) mailbox: Mailbox,
 }
 
 /// `sequence-set SP mailbox`
@@ -117,22 +115,12 @@ impl Copying<'_> {
         }
         .limited_to(self.rights);
         let store = &self.s.store;
+        let path = || from.message_path(&snapshot.messages.file_name(source.index));
         let made = self.to.enter_delivery().and_then(|to| {
-            let linked =
-                if from.is_of_links() { None } else { Delivery::link_of(store, &to, &file)? };
-            match linked {
-                Some(mut delivery) => {
-                    delivery.finish(store, list.flags, list.keywords, None)?;
-                    Ok(delivery)
-                }
-                None => {
-                    let mut delivery = Delivery::create(store, &to, Some(stat.len()))?;
-                    let path = || from.message_path(&snapshot.messages.file_name(source.index));
-                    write_all_of(&file, path, &mut delivery)?;
-                    delivery.finish(store, list.flags, list.keywords, Some(stat.mtime()))?;
-                    Ok(delivery)
-                }
-            }
+            let (mut delivery, mtime) =
+                Delivery::copy_of(store, (&from, &to), (&file, &stat), path)?;
+            delivery.finish(store, list.flags, list.keywords, mtime)?;
+            Ok(delivery)
         });
         made.map_err(|e| self.s.not_delivered_to(&self.to, e, NOT_COPIED))
     }
@@ -186,26 +174,6 @@ impl Copying<'_> {
     }
 }
 
-/// Copies a message's bytes.
-fn write_all_of(
-    file: &File,
-    path: impl Fn() -> PathBuf,
-    copy: &mut Delivery,
-) -> std::result::Result<(), maildir::Error> {
-    let mut buffer = vec![0; 128 * 1024];
-    let mut at = 0;
-    loop {
-        breath::breathe()?;
-        let n = fs::read_at(file, &mut buffer, at)
-            .map_err(|e| maildir::Error::failed(format!("reading {}", fs::shown(&path())), e))?;
-        if n == 0 {
-            return Ok(());
-        }
-        at = at.saturating_add(n as u64);
-        copy.write(buffer.get(..n).unwrap_or_default())?;
-    }
-}
-
 /// What messages cost: bytes on disk, and how many. One that is \Deleted does not count (STORAGE
 /// 7.3).
 type Cost = (u64, u64);
@@ -216,6 +184,38 @@ fn sum(costs: impl Iterator<Item = (u64, Flags)>) -> Cost {
         .fold((0, 0), |(size, count), (one, _)| (size.saturating_add(one), count + 1))
 }
 
+/// The folder that is to get messages, and the user's rights on it, among which must be the one to
+/// insert. `command` is its name in a refusal.
+pub(super) fn target(
+    s: &mut Session,
+    selected: &mut Selected,
+    mailbox: &Mailbox,
+    (command, refusal): (&str, NotDelivered),
+) -> Result<(Folder, Rights)> {
+    // RFC 3501 6.4.7: "can't copy to that name" is NO, as it is to Courier, though in the words of
+    // its protocol error (PROTOCOL 6.3).
+    let name = mailbox.name(s).map_err(|e| match e {
+        NameError::Invalid => Error::from(Outcome::no(PROTOCOL_ERROR)),
+        NameError::Encoding => Outcome::no(refusal.missing).with_code(Code::TryCreate).into(),
+    })?;
+    let to = s.locate_name(name, Missing::TryCreate(refusal.missing))?;
+    let rights = selected.rights_beside(s, &to.name)?;
+    if !rights.has(b'i') {
+        return denied(command, to.name.spelled(), b'i').refuse();
+    }
+    Ok((to, rights))
+}
+
+/// Whether messages that come into a folder are mailed; refused if they are too many for that.
+pub(super) fn is_mailed(s: &Session, to: &Folder, count: usize) -> Result<bool> {
+    let outbox = s.is_outbox(to);
+    let multiple = s.outbox.as_ref().is_some_and(|outbox| outbox.multiple);
+    if outbox && count > 1 && !multiple {
+        return Outcome::no("[ALERT] Only one message may be sent at a time.").refuse();
+    }
+    Ok(outbox)
+}
+
 /// Checks, copies, says which message became which.
 pub(crate) fn run(
     s: &mut Session,
@@ -223,29 +223,13 @@ pub(crate) fn run(
     call: &Call<'_>,
     a: Copies,
 ) -> Result<Outcome> {
-    // RFC 3501 6.4.7: "can't copy to that name" is NO, as it is to Courier, though in the words of
-    // its protocol error (PROTOCOL 6.3).
-    let name = a.mailbox.name(s).map_err(|e| match e {
-        NameError::Invalid => Error::from(Outcome::no(PROTOCOL_ERROR)),
-        NameError::Encoding => {
-            Outcome::no("Mailbox does not exist.").with_code(Code::TryCreate).into()
-        }
-    })?;
-    let to = s.locate_name(name, Missing::TryCreate(NOT_COPIED.missing))?;
-    let rights = selected.rights_beside(s, &to.name)?;
-    if !rights.has(b'i') {
-        return denied("COPY", to.name.spelled(), b'i').refuse();
-    }
+    let (to, rights) = target(s, selected, &a.mailbox, ("COPY", NOT_COPIED))?;
     let spans = args::spans(&a.which, call.uid, selected);
     let sources = sources(s, selected, spans)?;
     if sources.is_empty() {
         return Ok(Outcome::ok("COPY completed."));
     }
-    let outbox = s.is_outbox(&to);
-    let multiple = s.outbox.as_ref().is_some_and(|outbox| outbox.multiple);
-    if outbox && sources.len() > 1 && !multiple {
-        return Outcome::no("[ALERT] Only one message may be sent at a time.").refuse();
-    }
+    let outbox = is_mailed(s, &to, sources.len())?;
     if rights.has(b'w') {
         s.must_take_keywords(&to, &keywords_of(&sources, selected), NOT_COPIED)?;
     }

@@ -22,6 +22,7 @@ mod id;
 mod idle;
 mod list;
 mod logout;
+mod move_;
 mod namespace;
 mod noop;
 mod quota;
@@ -158,6 +159,27 @@ pub(crate) static TABLE: &[Row] = &[
         policy: USUAL,
     },
     Row { name: "LSUB", handler: &AnyState { parse: list::parse, run: list::lsub }, policy: USUAL },
+    Row {
+        name: "MOVE",
+        handler: &OpenFolder { parse: copy::parse, run: move_::run },
+        policy: Policy {
+            uid: true,
+            checks: &[
+                Check::Right(
+                    b'e',
+                    "Access denied for MOVE on current mailbox (ACL \"e\" required)",
+                ),
+                Check::Right(
+                    b't',
+                    "Access denied for MOVE on current mailbox (ACL \"t\" required)",
+                ),
+                Check::Writable("Cannot move from read-only mailbox."),
+            ],
+            known: Known::WhereOffered,
+            capabilities: &["MOVE"],
+            ..USUAL
+        },
+    },
     Row {
         name: "MYRIGHTS",
         handler: &AnyState { parse: acl::parse_words, run: acl::myrights },

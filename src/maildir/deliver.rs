@@ -6,10 +6,11 @@ use super::quota::Charge;
 use super::temporary::{TemporaryFile, with_new_name};
 use super::{Entered, Error, Store, write_keywords};
 use crate::sys::stat::Stat;
-use crate::sys::{fs, user};
+use crate::sys::{breath, fs, user};
 use crate::types::Flags;
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// A message that is being delivered.
@@ -63,6 +64,35 @@ impl Delivery {
         }
     }
 
+    /// A message of another folder on its way into this one: a second name for its file, or a copy
+    /// with the same INTERNALDATE. It has yet to be finished by [`Delivery::finish`], with the time
+    /// that is returned. `shown`: the file's path, for the log.
+    pub(crate) fn copy_of(
+        store: &Store,
+        (from, to): (&Entered, &Entered),
+        (file, stat): (&File, &Stat),
+        shown: impl Fn() -> PathBuf,
+    ) -> Result<(Delivery, Option<i64>), Error> {
+        if !from.is_of_links()
+            && let Some(delivery) = Delivery::link_of(store, to, file)?
+        {
+            return Ok((delivery, None));
+        }
+        let mut delivery = Delivery::create(store, to, Some(stat.len()))?;
+        let mut buffer = vec![0; 128 * 1024];
+        let mut at = 0;
+        loop {
+            breath::breathe()?;
+            let n = fs::read_at(file, &mut buffer, at)
+                .map_err(|e| Error::failed(format!("reading {}", fs::shown(&shown())), e))?;
+            if n == 0 {
+                return Ok((delivery, Some(stat.mtime())));
+            }
+            at = at.saturating_add(n as u64);
+            delivery.write(buffer.get(..n).unwrap_or_default())?;
+        }
+    }
+
     /// Makes a second name for an open message, instead of a copy: messages never change. The
     /// INTERNALDATE is the source's. `None` where a link is impossible or not as good as a copy:
     /// another file system, another owner, a folder that others read and a file that they may not,
@@ -76,9 +106,7 @@ impl Delivery {
         let tmp = target.tmp().map_err(about_tmp)?;
         let folder = tmp.own_stat().map_err(about_tmp)?;
         let stat = Stat::of(source).map_err(|e| Error::failed("copying", e))?;
-        let readable = folder.mode() & 0o077 == 0 || stat.mode() & 0o044 == 0o044;
-        let ours = stat.uid() == user::euid() && folder.uid() == user::euid();
-        if !stat.is_file() || !readable || !ours {
+        if !is_as_good_as_copy(&stat, &folder) {
             return Ok(None);
         }
         let make = || {
@@ -202,17 +230,33 @@ impl Delivery {
     }
 }
 
+/// Whether a message's file itself is as good as a copy of it in a folder, by what stat(2) says of
+/// both: it must be ours, as the copy would be, and readable for the others who read there.
+pub(super) fn is_as_good_as_copy(file: &Stat, folder: &Stat) -> bool {
+    let readable = folder.mode() & 0o077 == 0 || file.mode() & 0o044 == 0o044;
+    let ours = file.uid() == user::euid() && folder.uid() == user::euid();
+    file.is_file() && readable && ours
+}
+
 /// What a scan has put into `cur`. It is removed again if the scan fails: then the client
 /// gets the answer that it was not stored.
 pub(super) struct Arrivals<'a> {
     dir: &'a Entered,
     names: Vec<Vec<u8>>,
+    /// Whether nothing is ever removed.
+    stays: bool,
 }
 
 impl<'a> Arrivals<'a> {
     /// Nothing yet.
     pub(super) fn new(dir: &'a Entered) -> Arrivals<'a> {
-        Arrivals { dir, names: Vec::new() }
+        Arrivals { dir, names: Vec::new(), stays: false }
+    }
+
+    /// Files that a move renames into `cur`, or has renamed. They are all that there is of their
+    /// messages, and are never removed.
+    pub(super) fn of_move(dir: &'a Entered, names: Vec<Vec<u8>>) -> Arrivals<'a> {
+        Arrivals { dir, names, stays: true }
     }
 
     /// The folder.
@@ -230,14 +274,17 @@ impl<'a> Arrivals<'a> {
         &self.names
     }
 
-    /// Keeps them in `cur` for good.
-    pub(super) fn stay(mut self) {
-        self.names.clear();
+    /// Keeps them in `cur` for good; their file names.
+    pub(super) fn stay(mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.names)
     }
 }
 
 impl Drop for Arrivals<'_> {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         for name in &self.names {
             let _ = self.dir.cur().and_then(|cur| cur.unlink(name));
             let base = names::base(name);

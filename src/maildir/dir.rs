@@ -175,6 +175,20 @@ impl Entered {
         fs::join(&self.cur_path(), name)
     }
 
+    /// Whether this is the same folder, under whatever name.
+    pub(crate) fn is_same(&self, other: &Entered) -> bool {
+        let inode = |entered: &Entered| entered.folder.own_stat().ok().map(|stat| stat.inode());
+        inode(self).is_some_and(|this| inode(other) == Some(this))
+    }
+
+    /// Whether the folder still is where it was entered: it may have been removed or renamed, and
+    /// another one made.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let there = Directory::enter(self.path()).and_then(|there| there.own_stat());
+        let this = self.folder.own_stat();
+        there.is_ok_and(|there| this.is_ok_and(|this| this.inode() == there.inode()))
+    }
+
     /// Whether `cur` is in its place: a folder that was removed under us has none any more.
     pub(crate) fn has_cur(&self) -> bool {
         self.folder.has_directory(b"cur")

@@ -26,6 +26,8 @@ pub(crate) mod list;
 mod lock;
 mod make_folder;
 mod messages;
+pub(crate) mod move_by_copy;
+pub(crate) mod moving;
 mod names;
 pub(crate) mod observer;
 pub(crate) mod outbox;

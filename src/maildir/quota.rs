@@ -115,6 +115,12 @@ impl<'a> Quota<'a> {
         Quota { maildir, config, doubts: None }
     }
 
+    /// Whether this is the quota of the same Maildir.
+    pub(crate) fn is_same(&self, other: &Quota<'_>) -> bool {
+        let inode = |quota: &Quota<'_>| Some(quota.maildir.as_ref()?.own_stat().ok()?.inode());
+        inode(self).is_some_and(|this| inode(other) == Some(this))
+    }
+
     fn read(&self) -> Option<SizeFile> {
         SizeFile::read(self.maildir.as_ref()?)
     }

@@ -37,6 +37,10 @@
 //! - **Delivery**: the file in `tmp` is complete and synced when it is moved into `cur`, under the
 //!   lock. `cur` and the UID file are synced before the client is told. A crash in between leaves a
 //!   message without a UID, or a line without a message, whose UID is not given again.
+//! - **A move** (`move_in.rs`) renames files of another folder into `cur`, under the lock, when
+//!   their UIDs are on disk in a file that has yet to get its name. So nobody sees a UID without
+//!   its message, and a failure to write the file moves nothing. A crash in between leaves messages
+//!   without a UID.
 //! - **A lock that was taken from us**: another host thought us dead, or another session removed
 //!   our lock in place of a stale one (Courier removes it by the name alone), or a hand did. Then
 //!   another scan may be giving UIDs. So when the new UID file is written and synced, the lock must
@@ -59,12 +63,14 @@
 
 mod collect;
 mod lock;
+mod move_in;
 mod number;
 mod request;
 mod save;
 mod snapshot;
 mod unlocked;
 
+pub(crate) use move_in::{Incoming, move_in};
 pub(crate) use request::Mode;
 pub(crate) use snapshot::{Snapshot, is_unchanged};
 
@@ -94,6 +100,15 @@ pub(crate) struct Scanned {
     /// The UIDs of the deliveries, in their order. Empty where UIDs cannot be saved: such a UID
     /// must not be announced.
     pub(crate) delivered: Vec<Uid>,
+    /// Their file names, in the same order.
+    pub(crate) names: Vec<Vec<u8>>,
+}
+
+impl Scanned {
+    /// A scan that has delivered nothing.
+    fn of(snapshot: Snapshot) -> Scanned {
+        Scanned { snapshot, delivered: Vec::new(), names: Vec::new() }
+    }
 }
 
 /// Scans a folder under its lock (STORAGE 2.4): puts the deliveries into `cur`, moves `new` to
@@ -111,11 +126,11 @@ pub(crate) fn scan(
 ) -> Result<Scanned, Error> {
     let mut arrivals = Arrivals::new(dir);
     let delivers = !deliveries.is_empty() || mode == Mode::New;
-    let request = Request { store, dir, mode, previous, doubtful: None, delivers };
+    let request = Request { store, dir, mode, previous, above: None, doubtful: None, delivers };
     let mut lock = None;
     if request.may_go_without_lock() {
         match without_waiting(&request) {
-            Ok(snapshot) => return Ok(Scanned { snapshot, delivered: Vec::new() }),
+            Ok(snapshot) => return Ok(Scanned::of(snapshot)),
             Err(taken) => lock = taken,
         }
     }
@@ -123,8 +138,8 @@ pub(crate) fn scan(
     for _ in 0..MAX_TRIES {
         let request = Request { doubtful, ..request };
         match scan_once(&request, lock.take(), &mut deliveries, &mut arrivals)? {
-            Try::Done(scanned) => {
-                arrivals.stay();
+            Try::Done(mut scanned) => {
+                scanned.names = arrivals.stay();
                 return Ok(*scanned);
             }
             Try::Again => {}
@@ -174,12 +189,11 @@ fn scan_once(
     let mut access = match lock::lock(request, taken)? {
         Turn::Ours(access) => access,
         Turn::Served(snapshot) => {
-            let scanned = Scanned { snapshot: *snapshot, delivered: Vec::new() };
-            return Ok(Try::Done(Box::new(scanned)));
+            return Ok(Try::Done(Box::new(Scanned::of(*snapshot))));
         }
     };
     let mut found = collect::collect(request, &access, deliveries, arrivals)?;
-    let uids = match save::save(request, &access, &mut found)? {
+    let uids = match save::save(request, &access, &mut found, None)? {
         Saved::Done(uids) => uids,
         Saved::Again => return Ok(Try::Again),
         Saved::Doubtful(uids) => return Ok(Try::Doubtful(uids.validity)),
@@ -208,7 +222,7 @@ fn scan_once(
         let Error::Io(_) = e else { return Err(e) };
         hide_unsynced(request, &mut snapshot, first_new, e)?;
     }
-    Ok(Try::Done(Box::new(Scanned { snapshot, delivered })))
+    Ok(Try::Done(Box::new(Scanned { delivered, ..Scanned::of(snapshot) })))
 }
 
 /// Leaves out the messages whose new UIDs are saved in a directory that cannot be synced, from

@@ -1,7 +1,7 @@
 //! Responses about the open folder as a whole (PROTOCOL 3.5, 4.2).
 
 use super::{Encoder, Untagged};
-use crate::types::{Rights, Seq, UidValidity};
+use crate::types::{Rights, Seq, Uid, UidValidity};
 
 /// `FLAGS`: keywords, then the system flags in Courier's order.
 pub(crate) struct Flags<'a>(pub(crate) &'a [Vec<u8>]);
@@ -100,5 +100,23 @@ impl Untagged for FolderCode {
                 e.raw("OK [MYRIGHTS \"").raw(rights.shown()).raw("\"] ACL")
             }
         };
+    }
+}
+
+/// `OK` with `COPYUID` (RFC 4315 3), where it cannot wait for the tagged line (RFC 6851 4.3).
+pub(crate) struct Copied<'a> {
+    /// UIDVALIDITY of the folder that has the messages now.
+    pub(crate) validity: UidValidity,
+    /// Their UIDs before.
+    pub(crate) from: &'a [Uid],
+    /// Their UIDs now, in the same order.
+    pub(crate) to: &'a [Uid],
+}
+
+impl Untagged for Copied<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("OK [COPYUID ").number(self.validity.get()).space();
+        e.number_set(self.from.iter().map(|uid| uid.get())).space();
+        e.number_set(self.to.iter().map(|uid| uid.get())).raw("] Ok");
     }
 }

@@ -3,8 +3,8 @@
 //! The folder belongs to everybody. Other sessions, delivery agents, programs and hosts rename, add
 //! and remove its files at any moment. The client, on its side, counts messages by numbers that
 //! must not shift under a command. So a session works on the snapshot of one scan, and scans again
-//! only where it may announce what it finds: SELECT, NOOP, CHECK, EXPUNGE, IDLE, and APPEND or COPY
-//! into the folder itself. In between:
+//! only where it may announce what it finds: SELECT, NOOP, CHECK, EXPUNGE, MOVE, IDLE, and APPEND or
+//! COPY into the folder itself. In between:
 //!
 //! - A file that was renamed is found again by its base name when it is needed. The flags of its
 //!   new name are taken over and announced at once (a FETCH response never moves a number).
@@ -141,9 +141,14 @@ impl Selected {
             Ok(()) if !self.rights.has(b'r') => {}
             done => return done,
         }
+        self.leave_out_gone();
+        Ok(())
+    }
+
+    /// Takes the messages that are known to be gone for expunged, without a scan.
+    pub(crate) fn leave_out_gone(&mut self) {
         let left = self.snapshot.without_gone();
         self.replace_snapshot(left);
-        Ok(())
     }
 
     /// Puts messages into the folder, entered as `dir`, under its lock, with a scan; their UIDs.

@@ -27,6 +27,8 @@ pub(super) struct Request<'a> {
     pub(super) mode: Mode,
     /// The last scan of the same selection.
     pub(super) previous: Option<&'a Snapshot>,
+    /// The next UID, under a UIDVALIDITY, as a session has told it that does not give its last scan.
+    pub(super) above: Option<(UidValidity, u32)>,
     /// The UIDVALIDITY under which a try before this one has written UIDs without the lock.
     pub(super) doubtful: Option<UidValidity>,
     /// Whether messages are delivered, or the folder is new: then UIDs have to be saved.
@@ -50,6 +52,9 @@ impl<'a> Request<'a> {
         if let Some(told) = self.told(file.validity) {
             known.next = known.next.max(told.next);
             known.is_replaced |= told.messages.contradict(&file.messages);
+        }
+        if let Some((_, next)) = self.above.filter(|above| Some(above.0) == file.validity) {
+            known.next = known.next.max(next);
         }
         known
     }

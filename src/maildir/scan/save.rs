@@ -28,11 +28,14 @@ enum Written {
     Doubtful,
 }
 
-/// Gives UIDs to the messages without one and saves them, where that is possible.
+/// Gives UIDs to the messages without one and saves them, where that is possible. What is expected
+/// comes by `arrive`: it is called when the UIDs are on disk, in a file that has yet to get its
+/// name, and not where that fails.
 pub(super) fn save(
     request: &Request<'_>,
     access: &Access,
     found: &mut Collected<'_>,
+    mut arrive: Option<&mut dyn FnMut()>,
 ) -> Result<Saved, Error> {
     let draft = found.draft.take();
     if access.is_writable && request.unsaved().is_none() && found.has_room {
@@ -40,14 +43,18 @@ pub(super) fn save(
         if !found.is_stale && !found.has_news {
             return Ok(Saved::Done(uids));
         }
-        match write(request, access, found, uids, draft)? {
+        match write(request, access, found, (uids, draft), &mut arrive)? {
             Written::Done => return Ok(Saved::Done(uids)),
             Written::Again => return Ok(Saved::Again),
             Written::Doubtful => return Ok(Saved::Doubtful(uids)),
             Written::NoRoom => found.has_room = false,
         }
     }
-    number_unsaved(request, access.time.seconds, found).map(Saved::Done)
+    let uids = number_unsaved(request, access.time.seconds, found)?;
+    if let Some(arrive) = arrive {
+        arrive();
+    }
+    Ok(Saved::Done(uids))
 }
 
 /// Writes the UID file. One that only has something stale in it may stay as it is: an account that
@@ -56,18 +63,26 @@ fn write(
     request: &Request<'_>,
     access: &Access,
     found: &Collected<'_>,
-    uids: Uids,
-    draft: Option<Draft<'_>>,
+    (uids, draft): (Uids, Option<Draft<'_>>),
+    arrive: &mut Option<&mut dyn FnMut()>,
 ) -> Result<Written, Error> {
     let Request { store, dir, delivers, .. } = *request;
     let begins_anew = found.uids.validity.is_some_and(|old| old != uids.validity);
     let header = uiddb::Header { validity: uids.validity, next: uids.next };
     let draft = draft.map_or_else(|| Draft::new(store, dir), Ok);
     let is_ours = || access.lock.as_ref().is_none_or(Lock::is_ours);
+    // Another scan may give UIDs of its own meanwhile: it has our lock, or had it and is done.
+    let is_overtaken =
+        || !is_ours() || found.version.as_ref().is_some_and(|read| !read.is_current(dir));
     let written = draft.and_then(|draft| draft.write(header, &found.messages)).and_then(|file| {
-        // Another scan may give UIDs of its own meanwhile: it has our lock, or had it and is done.
-        if !is_ours() || found.version.as_ref().is_some_and(|read| !read.is_current(dir)) {
+        if is_overtaken() {
             return Ok(Written::Again);
+        }
+        if let Some(arrive) = arrive {
+            arrive();
+            if is_overtaken() {
+                return Ok(Written::Again);
+            }
         }
         file.put()?;
         Ok(if is_ours() { Written::Done } else { Written::Doubtful })

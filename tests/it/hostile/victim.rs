@@ -33,6 +33,8 @@ pub const LINES: &[&str] = &[
     "LIST (SUBSCRIBED) \"\" (\"*\" \"%\") RETURN (CHILDREN STATUS (MESSAGES))",
     "LISTRIGHTS INBOX bob",
     "LSUB \"#shared.\" \"*\"",
+    "MOVE 2,1 \"INBOX.other\"",
+    "UID MOVE *:2 INBOX",
     "MYRIGHTS \"INBOX\"",
     "NAMESPACE",
     "NOOP",
