@@ -55,6 +55,8 @@ const WATCH_AFTER: Duration = Duration::from_millis(100);
 /// The wait where inotify notifies us of the lock's end. It ends early enough to notice a holder
 /// that has died.
 const WATCHED_WAIT: Duration = Duration::from_secs(1);
+/// For how long a network file system may say that what we make is another host's.
+const STALE_PATIENCE: Duration = Duration::from_secs(5);
 /// The age from which our own file is made anew: its age will be the lock's age.
 const MAX_TICKET_AGE: Duration = Duration::from_secs(1);
 /// How far the file system's clock, which dates locks, may be off from ours, in nanoseconds. At
@@ -195,9 +197,10 @@ impl<'a> Wait<'a> {
         }
         let tmp = self.tmp()?;
         let ticket = match self.ticket.take() {
-            Some(ticket) if ticket.made.elapsed() <= MAX_TICKET_AGE => ticket,
-            _ => Ticket::make(self.store, self.dir)?,
+            Some(ticket) if ticket.made.elapsed() <= MAX_TICKET_AGE => Some(ticket),
+            _ => self.make_ticket()?,
         };
+        let Some(ticket) = ticket else { return Ok(None) };
         let ticket = self.ticket.insert(ticket);
         match ticket.take(tmp) {
             Ok(Some(id)) => {
@@ -205,11 +208,22 @@ impl<'a> Wait<'a> {
             }
             Ok(None) => Ok(None),
             // Somebody has removed our file. Making another one shows if the folder is gone, too.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.ticket = Some(Ticket::make(self.store, self.dir)?);
+            Err(e) if fs::is_gone(&e) => {
+                self.ticket = None;
+                self.ticket = self.make_ticket()?;
                 Ok(None)
             }
             Err(e) => Err(Error::about("locking", &self.path())(e)),
+        }
+    }
+
+    /// A file of ours; `None` if a network file system cannot make one in this moment.
+    fn make_ticket(&self) -> Result<Option<Ticket>, Error> {
+        match Ticket::make(self.store, self.dir) {
+            Err(e) if e.io().is_some_and(fs::is_stale) && self.begun.elapsed() < STALE_PATIENCE => {
+                Ok(None)
+            }
+            made => made.map(Some),
         }
     }
 
@@ -222,7 +236,10 @@ impl<'a> Wait<'a> {
         let left = left.ok_or(Error::Locked)?;
         let tmp = self.tmp()?;
         // It has gone meanwhile, or link(2) and a cache of names do not agree.
-        let Ok(stat) = tmp.stat(NAME) else { return pause(at_random(NEXT_WAIT), None) };
+        let Ok(stat) = tmp.stat(NAME) else {
+            let unseen = waited.saturating_sub(PATIENCE) / 16;
+            return pause(at_random(unseen.clamp(NEXT_WAIT, MAX_WAIT)).min(left), None);
+        };
         let since = match &self.seen {
             Some((of, since)) if *of == id(&stat) => *since,
             _ => {

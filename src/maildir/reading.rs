@@ -42,6 +42,8 @@ pub(super) struct FolderReading<'a> {
 const NOT_SHOWN: &str = "mail in it is not shown";
 /// How often a directory that keeps changing is read.
 const MAX_READINGS: u32 = 5;
+/// After how many readings a message counts as missing in a directory that other hosts change.
+const SHARED_READINGS: u32 = 2;
 /// How many messages are looked for one by one. More have been removed rather than moved.
 const MAX_LOOKED_FOR: usize = 64;
 /// How often a file is followed that goes to and fro between `new` and `cur`.
@@ -104,8 +106,10 @@ impl<'a> FolderReading<'a> {
                 break;
             }
             // A message is missing, or is there twice. That is certain only if nothing was renamed
-            // during the reading.
-            if stamp(&cur)? == before && (reading > 1 || before.is_settled(now)) {
+            // during the reading. Where another host may have done so, and be seen by a list that
+            // was begun before, the time may still be a cache's: only more readings tell.
+            let enough = if before.is_local() { 1 } else { SHARED_READINGS };
+            if stamp(&cur)? == before && (reading > enough || before.is_settled(now)) {
                 break;
             }
         }

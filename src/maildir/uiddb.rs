@@ -88,10 +88,8 @@ pub(super) fn read(dir: &Entered) -> Result<(UidFile, Version), Error> {
 
 /// The UIDVALIDITY in a folder's UID file. Only the first line is read.
 pub(crate) fn validity_of(dir: &Entered) -> Option<UidValidity> {
-    let (file, _) = dir.folder().open_control(UID_FILE).ok()?;
-    let mut start = [0u8; 256];
-    let got = fs::read_at(&file, &mut start, 0).ok()?;
-    let line = start.get(..got)?.split(|b| *b == b'\n').next()?;
+    let start = dir.folder().read_control_start(UID_FILE, 256).ok()?;
+    let line = start.split(|b| *b == b'\n').next()?;
     header(line).and_then(|(validity, _)| fits(validity))
 }
 

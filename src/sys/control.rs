@@ -20,8 +20,6 @@ use std::time::Duration;
 
 /// The pauses between tries, in milliseconds: more than two seconds, for two caches of one second.
 const PAUSES: [u64; 9] = [0, 10, 20, 40, 80, 160, 320, 640, 1280];
-/// How often a file is read that other hosts replace meanwhile.
-const MAX_READINGS: u32 = 3;
 /// With how many other entries the inodes of a directory are compared with those of stat.
 const MAX_COMPARED: usize = 4;
 
@@ -44,11 +42,22 @@ impl Directory {
         })
     }
 
+    /// The beginning of a control file, no more than `most` bytes.
+    pub(crate) fn read_control_start(&self, name: &[u8], most: usize) -> io::Result<Vec<u8>> {
+        until_fresh(|| {
+            let (file, _) = self.open_control(name)?;
+            let mut start = vec![0; most];
+            let got = fs::read_at(&file, &mut start, 0)?;
+            start.truncate(got);
+            Ok(start)
+        })
+    }
+
     /// Opens the regular file that has this name now, whatever the caches say.
     ///
     /// Errors: those of [`Directory::open`]; ESTALE where the directory goes on naming another
-    /// file.
-    pub(crate) fn open_control(&self, name: &[u8]) -> io::Result<(File, Stat)> {
+    /// file, or cannot be read itself.
+    fn open_control(&self, name: &[u8]) -> io::Result<(File, Stat)> {
         let opened = self.open(name);
         let may_be_stale = match &opened {
             Ok((_, stat)) => self.is_shared(stat.inode().0),
@@ -57,18 +66,23 @@ impl Directory {
         if !may_be_stale {
             return opened;
         }
-        certainly(opened, || self.open(name), || list(self, name), clock::sleep)
+        let inode = |(_, stat): &(File, Stat)| stat.inode().1;
+        certainly(opened, inode, || self.open(name), || list(self, name), clock::sleep)
     }
 
-    /// lstat(2) of what has this name now, whatever the caches say. Errors: ESTALE if they know
-    /// another file by this name than the directory has.
+    /// lstat(2) of what has this name now, whatever the caches say. Errors: ESTALE if they go on
+    /// knowing another file by this name than the directory has.
     pub(crate) fn stat_now(&self, name: &[u8]) -> io::Result<Stat> {
         let found = self.stat(name);
         let may_be_stale = match &found {
             Ok(stat) => self.is_shared(stat.inode().0),
             Err(e) => fs::is_gone(e) && !self.is_local(),
         };
-        if may_be_stale { as_listed(found, list(self, name)?) } else { found }
+        if !may_be_stale {
+            return found;
+        }
+        let inode = |stat: &Stat| stat.inode().1;
+        certainly(found, inode, || self.stat(name), || list(self, name), clock::sleep)
     }
 
     /// [`Directory::rename_new`] within this directory, where the caches may know names that other
@@ -105,25 +119,23 @@ impl Directory {
     }
 }
 
-/// Reads anew what another host has replaced during the reading.
-fn until_fresh<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for _ in 1..MAX_READINGS {
+/// Reads anew what another host has replaced during the reading, and again for more than two
+/// seconds. Errors: ESTALE if it has replaced it each time.
+pub(crate) fn until_fresh<T>(read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    while_stale(read, clock::sleep)
+}
+
+fn while_stale<T>(
+    mut read: impl FnMut() -> io::Result<T>,
+    mut sleep: impl FnMut(Duration),
+) -> io::Result<T> {
+    for pause in PAUSES {
         match read() {
-            Err(e) if fs::is_stale(&e) => {}
+            Err(e) if fs::is_stale(&e) => sleep(Duration::from_millis(pause)),
             other => return other,
         }
     }
     read()
-}
-
-/// What was found by a name, if the directory agrees.
-fn as_listed(found: io::Result<Stat>, listed: Listed) -> io::Result<Stat> {
-    match (found, listed.inode) {
-        (Ok(stat), Some(inode)) if stat.inode().1 == inode => Ok(stat),
-        (Ok(stat), Some(_)) if listed.are_inodes_real == Some(false) => Ok(stat),
-        (_, None) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
-        (_, Some(_)) => Err(io::Error::from_raw_os_error(libc::ESTALE)),
-    }
 }
 
 fn is_taken(renamed: &io::Result<()>) -> bool {
@@ -189,29 +201,48 @@ fn list(directory: &Directory, wanted: &[u8]) -> io::Result<Listed> {
     Ok(listed)
 }
 
-/// Opens until the directory names the open file.
-fn certainly(
-    first: io::Result<(File, Stat)>,
-    mut open: impl FnMut() -> io::Result<(File, Stat)>,
+/// Tries until the directory agrees with what was found by a name: with the inode, or that there is
+/// nothing.
+fn certainly<T>(
+    first: io::Result<T>,
+    inode_of: impl Fn(&T) -> u64,
+    mut again: impl FnMut() -> io::Result<T>,
     mut list: impl FnMut() -> io::Result<Listed>,
     mut sleep: impl FnMut(Duration),
-) -> io::Result<(File, Stat)> {
-    let mut opened = first;
+) -> io::Result<T> {
+    let mut found = first;
+    let mut absences = 0;
     for pause in PAUSES {
         if pause > 0 {
             sleep(Duration::from_millis(pause));
         }
         let listed = match list() {
-            Err(e) if fs::is_gone(&e) => Listed { inode: None, are_inodes_real: None },
-            listed => listed?,
+            // This does not say that the name is gone. The directory may be, or a cache is wrong.
+            Err(e) if fs::is_gone(&e) => None,
+            listed => Some(listed?),
         };
-        match (&opened, listed.inode) {
-            (Ok((_, stat)), Some(inode)) if stat.inode().1 == inode => return opened,
+        if listed.is_some_and(|listed| listed.inode.is_none()) {
+            absences += 1;
+        }
+        match (&found, listed) {
+            (Ok(found_file), Some(Listed { inode: Some(inode), .. }))
+                if inode_of(found_file) == inode =>
+            {
+                return found;
+            }
             // Some file systems make their inodes up, and the directory has others.
-            (Ok(_), Some(_)) if listed.are_inodes_real == Some(false) => return opened,
-            (Err(e), None) if e.kind() == io::ErrorKind::NotFound => return opened,
-            (Err(e), _) if !fs::is_gone(e) => return opened,
-            _ => opened = open(),
+            (Ok(_), Some(Listed { inode: Some(_), are_inodes_real: Some(false) })) => {
+                return found;
+            }
+            (Err(e), Some(Listed { inode: None, .. })) if e.kind() == io::ErrorKind::NotFound => {
+                return found;
+            }
+            (Err(e), _) if !fs::is_gone(e) => return found,
+            // Only the caches have it, for a second.
+            (_, Some(Listed { inode: None, .. })) if absences > 1 => {
+                return Err(fs::error(io::ErrorKind::NotFound));
+            }
+            _ => found = again(),
         }
     }
     Err(io::Error::from_raw_os_error(libc::ESTALE))
@@ -238,6 +269,11 @@ mod tests {
             .map_err(|e| e.raw_os_error().unwrap_or(0))
     }
 
+    /// The inode of an open file.
+    fn of(opened: &(File, Stat)) -> u64 {
+        opened.1.inode().1
+    }
+
     fn errno<T>(errno: i32) -> io::Result<T> {
         Err(io::Error::from_raw_os_error(errno))
     }
@@ -256,7 +292,7 @@ mod tests {
         };
         let inode = Some(directory.stat(b"new").unwrap().inode().1);
         let first = open();
-        text(certainly(first, open, || Ok(Listed { inode, are_inodes_real }), |_| {}))
+        text(certainly(first, of, open, || Ok(Listed { inode, are_inodes_real }), |_| {}))
     }
 
     #[test]
@@ -279,10 +315,10 @@ mod tests {
         let nothing = || Ok(Listed { inode: None, are_inodes_real: Some(true) });
         let never = || panic!("the directory agrees");
         let missing = || errno(libc::ENOENT);
-        assert_eq!(text(certainly(missing(), never, nothing, |_| {})), Err(libc::ENOENT));
+        assert_eq!(text(certainly(missing(), of, never, nothing, |_| {})), Err(libc::ENOENT));
         // It is found by its old name, and the directory has it no more.
         let found = directory.open(b"old");
-        assert_eq!(text(certainly(found, missing, nothing, |_| {})), Err(libc::ENOENT));
+        assert_eq!(text(certainly(found, of, missing, nothing, |_| {})), Err(libc::ENOENT));
     }
 
     #[test]
@@ -313,38 +349,68 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_only_the_caches_have_is_gone() {
+        let (_home, directory) = replaced();
+        let mut lists = 0;
+        let mut nothing = || {
+            lists += 1;
+            Ok(Listed { inode: None, are_inodes_real: Some(true) })
+        };
+        let cached = || directory.open(b"old");
+        assert_eq!(text(certainly(cached(), of, cached, &mut nothing, |_| {})), Err(libc::ENOENT));
+        assert_eq!(lists, 2);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_read_does_not_say_that_a_name_is_gone() {
+        let missing = || errno(libc::ENOENT);
+        for trouble in [libc::ENOENT, libc::ESTALE] {
+            let list = || errno(trouble);
+            assert_eq!(text(certainly(missing(), of, missing, list, |_| {})), Err(libc::ESTALE));
+        }
+        // At last it can be.
+        let mut lists =
+            vec![Ok(Listed { inode: None, are_inodes_real: None }), errno(libc::ENOENT)];
+        let list = || lists.pop().unwrap();
+        assert_eq!(text(certainly(missing(), of, missing, list, |_| {})), Err(libc::ENOENT));
+    }
+
+    #[test]
     fn a_stat_is_what_the_directory_says() {
         let (_home, directory) = replaced();
         let (old, new) = (directory.stat(b"old").unwrap(), directory.stat(b"new").unwrap());
-        let is = |found: io::Result<Stat>, inode, are_inodes_real| {
-            as_listed(found, Listed { inode, are_inodes_real })
+        let is = |found: fn(&Directory) -> io::Result<Stat>, inode, are_inodes_real| {
+            let again = || found(&directory);
+            let of = |stat: &Stat| stat.inode().1;
+            certainly(again(), of, again, || Ok(Listed { inode, are_inodes_real }), |_| {})
                 .map(|stat| stat.inode())
                 .map_err(|e| e.raw_os_error().unwrap_or(0))
         };
         let inode = Some(new.inode().1);
         for real in [Some(true), None] {
-            assert_eq!(is(Ok(new), inode, real), Ok(new.inode()));
-            assert_eq!(is(Ok(old), inode, real), Err(libc::ESTALE), "a stale name");
-            assert_eq!(is(errno(libc::ENOENT), inode, real), Err(libc::ESTALE), "not known yet");
-            assert_eq!(is(Ok(old), None, real), Err(libc::ENOENT), "gone");
+            assert_eq!(is(|d| d.stat(b"new"), inode, real), Ok(new.inode()));
+            assert_eq!(is(|d| d.stat(b"old"), inode, real), Err(libc::ESTALE), "a stale name");
+            assert_eq!(is(|_| errno(libc::ENOENT), inode, real), Err(libc::ESTALE), "not known");
+            assert_eq!(is(|d| d.stat(b"old"), None, real), Err(libc::ENOENT), "gone");
         }
-        assert_eq!(is(Ok(old), inode, Some(false)), Ok(old.inode()), "there is no telling");
+        assert_eq!(is(|d| d.stat(b"old"), inode, Some(false)), Ok(old.inode()), "no telling");
     }
 
     #[test]
     fn a_file_that_is_replaced_during_the_reading_is_read_again() {
         let mut left = vec![Ok(7), errno(libc::ESTALE), errno(libc::ESTALE)];
-        assert_eq!(until_fresh(|| left.pop().unwrap()).unwrap(), 7);
+        assert_eq!(while_stale(|| left.pop().unwrap(), |_| {}).unwrap(), 7);
         let mut calls = 0;
         let mut fails = |with| {
-            until_fresh(|| {
+            let read = || {
                 calls += 1;
                 errno::<()>(with)
-            })
+            };
+            while_stale(read, |_| {})
         };
         assert_eq!(fails(libc::ESTALE).unwrap_err().raw_os_error(), Some(libc::ESTALE));
         assert_eq!(fails(libc::EIO).unwrap_err().raw_os_error(), Some(libc::EIO));
-        assert_eq!(calls, 4);
+        assert_eq!(calls, 2 + PAUSES.len());
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(crate) fn read_all(file: &File, size: u64, limit: u64) -> io::Result<Vec<u8>
         return Ok(data);
     }
     let mut data = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut data)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut data).map_err(of_open)?;
     if data.len() as u64 > limit { Err(too_large()) } else { Ok(data) }
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<us
             Ok(0) => break,
             Ok(n) => done += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+            Err(e) => return Err(of_open(e)),
         }
     }
     Ok(done)
@@ -133,6 +133,16 @@ pub(crate) fn close(file: File) -> io::Result<()> {
 /// another host on a network file system).
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESTALE))
+}
+
+/// What an error of a call on an open file means: it is never that there is no such file. GlusterFS
+/// says so where another host has removed or replaced the file since, for it opens files only when
+/// they are read. To take that for a missing file would be to lose what is in the new one.
+pub(super) fn of_open(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => io::Error::from_raw_os_error(libc::ESTALE),
+        _ => error,
+    }
 }
 
 /// Whether an error says that a file system has no hard links, or none here.

@@ -4,7 +4,7 @@
 pub(crate) mod alloc;
 pub(crate) mod breath;
 pub(crate) mod clock;
-mod control;
+pub(crate) mod control;
 pub(crate) mod dir;
 pub(crate) mod directory;
 mod enter;

@@ -1,5 +1,6 @@
 //! What stat(2) says of a file or directory.
 
+use super::fs;
 use nix::sys::stat::{FileStat, fstat};
 use std::io;
 use std::os::fd::AsFd;
@@ -11,7 +12,7 @@ pub(crate) struct Stat(FileStat);
 impl Stat {
     /// Of an open file or directory.
     pub(crate) fn of(file: impl AsFd) -> io::Result<Stat> {
-        Ok(Stat(fstat(file)?))
+        fstat(file).map(Stat).map_err(|e| fs::of_open(e.into()))
     }
 
     pub(super) fn new(stat: FileStat) -> Stat {

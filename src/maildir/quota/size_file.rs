@@ -3,7 +3,7 @@
 use super::QuotaLimits;
 use crate::maildir::error::is_missing;
 use crate::sys::directory::Directory;
-use crate::sys::{clock, fs};
+use crate::sys::{clock, control, fs};
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
@@ -58,7 +58,8 @@ impl SizeFile {
     /// we may write.
     pub(super) fn read(maildir: &Directory) -> Option<SizeFile> {
         let mut text = vec![0; MAX_FILE];
-        let read = maildir.open_append(NAME).and_then(|(file, stat)| {
+        let read = control::until_fresh(|| {
+            let (file, stat) = maildir.open_append(NAME)?;
             let length = fs::read_at(&file, &mut text, 0)?;
             Ok((file, stat, length))
         });
