@@ -59,6 +59,8 @@ const WATCHED_WAIT: Duration = Duration::from_secs(1);
 const STALE_PATIENCE: Duration = Duration::from_secs(5);
 /// The age from which our own file is made anew: its age will be the lock's age.
 const MAX_TICKET_AGE: Duration = Duration::from_secs(1);
+/// In this time the age of a lock is found out again, whatever the ticket's was.
+const AGE_CHECK: Duration = Duration::from_secs(2);
 /// How far the file system's clock, which dates locks, may be off from ours, in nanoseconds. At
 /// login it was proven to be less.
 pub(super) const MAX_CLOCK_SKEW: i128 = 31_000_000_000;
@@ -143,6 +145,8 @@ pub(super) struct Wait<'a> {
     store: &'a Store,
     dir: &'a Entered,
     begun: Instant,
+    /// What is added to the longest wait.
+    extra: Duration,
     ticket: Option<Ticket>,
     /// Which lock is in the way, and since when.
     seen: Option<(FileId, Instant)>,
@@ -164,7 +168,8 @@ impl<'a> Wait<'a> {
     /// Begins. Nothing is tried yet.
     pub(super) fn begin(store: &'a Store, dir: &'a Entered) -> Wait<'a> {
         let (ticket, seen, watch, last) = (None, None, None, None);
-        Wait { store, dir, begun: clock::monotonic(), ticket, seen, watch, last }
+        let (begun, extra) = (clock::monotonic(), Duration::ZERO);
+        Wait { store, dir, begun, extra, ticket, seen, watch, last }
     }
 
     /// Tries once, and waits a little if somebody has the lock: then `None`. For the errors see
@@ -232,7 +237,8 @@ impl<'a> Wait<'a> {
         let timing = self.store.timing.get();
         let now = clock::monotonic();
         let waited = now.saturating_duration_since(self.begun);
-        let left = timing.limit.checked_sub(waited).filter(|left| !left.is_zero());
+        let limit = timing.limit.saturating_add(self.extra);
+        let left = limit.checked_sub(waited).filter(|left| !left.is_zero());
         let left = left.ok_or(Error::Locked)?;
         let tmp = self.tmp()?;
         // It has gone meanwhile, or link(2) and a cache of names do not agree.
@@ -262,7 +268,8 @@ impl<'a> Wait<'a> {
                     let path = fs::shown(&self.path()).to_string();
                     log::warn!("{path}: a stale lock was removed{holder}");
                 }
-                pause(timing.after_stale.min(left), None)
+                self.extra = timing.after_stale.saturating_add(AGE_CHECK);
+                pause(timing.after_stale, None)
             }
             Holder::Here if held >= WATCH_AFTER => match &mut self.watch {
                 Some(watch) => {
@@ -279,7 +286,13 @@ impl<'a> Wait<'a> {
                     Err(_) => pause(short, None),
                 },
             },
-            Holder::Here | Holder::Elsewhere => pause(short, None),
+            // It is stale only at the age at which the wait would end, and its age is known to a
+            // second. To give up just before would be to have waited for nothing.
+            Holder::Elsewhere => {
+                self.extra = self.extra.max(AGE_CHECK);
+                pause(short, None)
+            }
+            Holder::Here => pause(short, None),
             Holder::Directory => {
                 let e = fs::error(io::ErrorKind::IsADirectory);
                 Err(Error::about("locking", &self.path())(e))

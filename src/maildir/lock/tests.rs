@@ -100,6 +100,17 @@ fn live_ones_are_waited_for() {
 }
 
 /// A process of that number lives, and never made this lock.
+/// Another host's lock is stale at the age at which a wait for it ends.
+#[test]
+fn who_removes_a_stale_lock_at_the_end_of_the_wait_gets_the_next() {
+    let f = folder();
+    let timing = f.store.timing.get();
+    let times = [timing.limit * 3 / 4, timing.limit / 2];
+    f.store.timing.set(LockTiming { foreign_age: times[0], after_stale: times[1], ..timing });
+    std::fs::write(f.lock(), "1:elsewhere").unwrap();
+    assert!(f.time().unwrap() > timing.limit);
+}
+
 #[test]
 fn the_living_do_not_inherit_the_locks_of_the_dead() {
     let mut alive = Command::new("sleep").arg("60").spawn().unwrap();
