@@ -80,12 +80,14 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Message> {
 
 /// Checks the folder and what may be done with it, all before the client is asked for the message.
 fn check(s: &mut Session, a: &Message) -> Result<(Folder, Rights)> {
-    let name = a.mailbox.name(s).map_err(|_| Outcome::no(args::INVALID_NAME))?;
+    let name = a.mailbox.name(s).map_err(|_| args::invalid_name())?;
     let folder = s.locate_name(name, Missing::TryCreate(NOT_STORED.missing))?;
     let rights = s.require(&folder.name, b'i', "APPEND")?;
     // Whoever has opened it for reading only does not write to it by another way (Courier).
     if s.selected.as_ref().is_some_and(|f| f.read_only && f.folder.name == folder.name) {
-        return Outcome::no("Current box is selected READ-ONLY.").refuse();
+        return Outcome::no("Current box is selected READ-ONLY.")
+            .with_code(Code::IsReadOnly)
+            .refuse();
     }
     let list = a.list.clone().limited_to(rights);
     s.must_take_keywords(&folder, &list.keywords, NOT_STORED)?;

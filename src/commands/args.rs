@@ -2,13 +2,15 @@
 
 use super::{Call, capability};
 use crate::maildir::Messages;
-use crate::session::{Error, Outcome, Result, Selected, Session};
+use crate::session::{Code, Error, Outcome, Result, Selected, Session};
 use crate::types::Uid;
 use crate::types::folder::{self, FolderName, NameError};
 use crate::wire::{Set, Token};
 
 /// The refusal of a name outside of the rules (PROTOCOL 4.1).
-pub(crate) const INVALID_NAME: &str = "Invalid mailbox name.";
+pub(crate) fn invalid_name() -> Outcome {
+    Outcome::no("Invalid mailbox name.").with_code(Code::Cannot)
+}
 
 /// What a client wrote where a folder's name belongs, in the one form in which it is echoed
 /// (Courier: superfluous encodings are gone): modified UTF-7, UTF-8 under UTF8=ACCEPT. What has no
@@ -58,7 +60,7 @@ impl Mailbox {
     /// The folder that it names, which need not be there. A name outside of the rules is refused
     /// (PROTOCOL 4.1).
     pub(crate) fn valid_name(&self, s: &Session) -> Result<FolderName> {
-        self.name(s).map_err(|_| Outcome::no(INVALID_NAME).into())
+        self.name(s).map_err(|_| invalid_name().into())
     }
 }
 

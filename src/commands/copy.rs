@@ -195,8 +195,8 @@ pub(super) fn target(
     // RFC 3501 6.4.7: "can't copy to that name" is NO, as it is to Courier, though in the words of
     // its protocol error (PROTOCOL 6.3).
     let name = mailbox.name(s).map_err(|e| match e {
-        NameError::Invalid => Error::from(Outcome::no(PROTOCOL_ERROR)),
-        NameError::Encoding => Outcome::no(refusal.missing).with_code(Code::TryCreate).into(),
+        NameError::Invalid => Outcome::no(PROTOCOL_ERROR).with_code(Code::Cannot),
+        NameError::Encoding => Outcome::no(refusal.missing).with_code(Code::TryCreate),
     })?;
     let to = s.locate_name(name, Missing::TryCreate(refusal.missing))?;
     let rights = selected.rights_beside(s, &to.name)?;

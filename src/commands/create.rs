@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::args::{self, Mailbox};
-use crate::session::{Outcome, Result, Session, refusal};
+use crate::session::{Code, Outcome, Result, Session, refusal};
 use crate::types::folder::Space;
 
 /// Makes the folder; not those above it (Courier).
@@ -10,10 +10,10 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Out
     let created = Outcome::ok_named(&mailbox.shown, "created.");
     let name = mailbox.without_separator().valid_name(s)?;
     if name.space() == Space::Inbox {
-        return Outcome::no("INBOX already exists!").refuse();
+        return Outcome::no("INBOX already exists!").with_code(Code::AlreadyExists).refuse();
     }
     if name.has_control() {
-        return Outcome::no(args::INVALID_NAME).refuse();
+        return args::invalid_name().refuse();
     }
     if mailbox.ends_in_separator() {
         // RFC 3501 6.3.3: a declaration that folders will be made below it. There is nothing to do.

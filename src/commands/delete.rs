@@ -3,7 +3,7 @@
 use super::Call;
 use super::args::Mailbox;
 use crate::session::refusal::CANNOT_DELETE;
-use crate::session::{Outcome, Result, Session};
+use crate::session::{Code, Outcome, Result, Session};
 use crate::types::folder::Space;
 
 /// Removes the folder with its messages. Folders below it stay.
@@ -13,7 +13,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Out
     }
     let folder = s.locate(mailbox.name(s))?;
     if s.is_open(&folder.name) {
-        return Outcome::no("Cannot delete currently-open folder.").refuse();
+        return Outcome::no("Cannot delete currently-open folder.").with_code(Code::InUse).refuse();
     }
     if let Space::Link(path) = folder.name.space() {
         let links = s.namespace.links();
@@ -22,7 +22,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Out
     }
     s.require(&folder.name, b'x', "DELETE")?;
     if folder.is_top() || s.is_trash(&folder) {
-        return Outcome::no(CANNOT_DELETE).refuse();
+        return Outcome::no(CANNOT_DELETE).with_code(Code::Cannot).refuse();
     }
     s.delete_folder(&folder)?;
     Ok(Outcome::ok("Folder deleted."))

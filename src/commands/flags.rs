@@ -44,11 +44,11 @@ impl FlagList {
             return Err(Error::Syntax);
         }
         if word.len() > MAX_KEYWORD {
-            return Outcome::bad("A keyword is too long.").refuse();
+            return Outcome::too_many("A keyword is too long.").refuse();
         }
         if !self.keywords.iter().any(|k| k.eq_ignore_ascii_case(&word)) {
             if self.keywords.len() >= MAX_KEYWORDS {
-                return Outcome::bad("Too many keywords in one command.").refuse();
+                return Outcome::too_many("Too many keywords in one command.").refuse();
             }
             self.keywords.push(word);
         }

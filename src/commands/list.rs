@@ -5,7 +5,7 @@ use crate::maildir::list::Listed;
 use crate::maildir::pattern::Pattern;
 use crate::response::folders::{Entry, Extra, Listing};
 use crate::session::refusal::SUBSCRIPTIONS;
-use crate::session::{Error, Outcome, Result, Session};
+use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::sys::breath;
 use crate::types::Rights;
 use crate::types::folder::{self, FolderName, Space};
@@ -112,7 +112,7 @@ fn resolve(a: &Request) -> Result<Target> {
     }
     match Pattern::new(&Pattern::join(reference, text)) {
         Some(pattern) => Ok(Target::Names(pattern)),
-        None => Outcome::no("Invalid argument").refuse(),
+        None => Outcome::no("Invalid argument").with_code(Code::Limit).refuse(),
     }
 }
 

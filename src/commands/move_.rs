@@ -12,7 +12,7 @@ use crate::maildir::{self, scan};
 use crate::response::mailbox::Copied;
 use crate::response::session::InvalidNumber;
 use crate::session::folder::Folder;
-use crate::session::refusal::{NotDelivered, OVER_QUOTA, vanished};
+use crate::session::refusal::{NotDelivered, over_quota, vanished};
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::{breath, fs};
 use crate::types::{Rights, Uid, UidValidity};
@@ -73,7 +73,7 @@ impl<'a> Accounts<'a> {
             false => more,
         };
         if more != (0, 0) && accounts.to.check(more.0, more.1, Action::Copy).is_err() {
-            return Outcome::no(OVER_QUOTA).refuse();
+            return over_quota().refuse();
         }
         accounts.charges.1 = accounts.to.begin();
         if !is_same {

@@ -4,7 +4,7 @@
 use super::args::{self, Mailbox};
 use super::{Call, capability};
 use crate::response::quota::{Quota, QuotaRoot, Resource};
-use crate::session::{Outcome, Result, Session};
+use crate::session::{Code, Outcome, Result, Session};
 use crate::types::folder::Space;
 
 /// The one root that can have limits: the session's own Maildir.
@@ -51,7 +51,7 @@ pub(crate) fn getquota(s: &mut Session, _: &Call<'_>, root: Vec<u8>) -> Result<O
         .into_iter()
         .any(|word| capability::is_offered(&s.options, word));
     if is_standard && ![OWN_ROOT, INDEX_ROOT, LINK_ROOT].contains(&&*root) {
-        return Outcome::no("No such quota root.").refuse();
+        return Outcome::no("No such quota root.").with_code(Code::NonExistent).refuse();
     }
     send_quota(s, &root);
     Ok(Outcome::ok("GETQUOTA Ok."))
@@ -60,7 +60,7 @@ pub(crate) fn getquota(s: &mut Session, _: &Call<'_>, root: Vec<u8>) -> Result<O
 /// GETQUOTAROOT: sends the root of a folder, which need not exist, and its figures.
 pub(crate) fn getquotaroot(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
     let Ok(name) = mailbox.name(s) else {
-        return Outcome::no(args::INVALID_NAME).refuse();
+        return args::invalid_name().refuse();
     };
     let root = match name.space() {
         Space::Inbox | Space::Own(_) => OWN_ROOT,
@@ -74,5 +74,5 @@ pub(crate) fn getquotaroot(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> R
 
 /// SETQUOTA: refuses (Courier).
 pub(crate) fn setquota(_: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
-    Outcome::no("SETQUOTA No permission.").refuse()
+    Outcome::no("SETQUOTA No permission.").with_code(Code::NoPerm).refuse()
 }

@@ -1,6 +1,6 @@
 //! What a row of the table of commands says, and how a command is run by it.
 
-use crate::session::{Error, Options, Outcome, Result, Selected, Session};
+use crate::session::{Code, Error, Options, Outcome, Result, Selected, Session};
 
 /// One command.
 pub(crate) struct Row {
@@ -65,12 +65,12 @@ pub(crate) enum Check {
 
 impl Check {
     fn of(self, selected: &Selected) -> Result<()> {
-        let (holds, refusal) = match self {
-            Check::FlagsMayChange(text) => (!selected.flags_are_fixed, text),
-            Check::Writable(text) => (!selected.read_only, text),
-            Check::Right(right, text) => (selected.rights.has(right), text),
+        let (holds, code, refusal) = match self {
+            Check::FlagsMayChange(text) => (!selected.flags_are_fixed, Code::IsReadOnly, text),
+            Check::Writable(text) => (!selected.read_only, Code::IsReadOnly, text),
+            Check::Right(right, text) => (selected.rights.has(right), Code::NoPerm, text),
         };
-        if holds { Ok(()) } else { Outcome::no(refusal).refuse() }
+        if holds { Ok(()) } else { Outcome::no(refusal).with_code(code).refuse() }
     }
 }
 
@@ -139,7 +139,9 @@ fn arguments<A>(
     parse: impl Fn(&mut Session, &Call<'_>) -> Result<A>,
 ) -> Result<A> {
     if (call.row.policy.disabled)(&s.options) {
-        return Outcome::no("This command is disabled by the system administrator.").refuse();
+        return Outcome::no("This command is disabled by the system administrator.")
+            .with_code(Code::NoPerm)
+            .refuse();
     }
     parse(s, call)
 }

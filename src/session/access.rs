@@ -2,7 +2,7 @@
 //! knows where folders are and who may do what. Here its answers become Courier's refusals.
 
 use super::folder::Folder;
-use super::refusal::{self, CANNOT_DELETE, CANNOT_OPEN, DOES_NOT_EXIST, SUBSCRIPTIONS, denied};
+use super::refusal::{self, CANNOT_DELETE, CANNOT_OPEN, SUBSCRIPTIONS, denied, does_not_exist};
 use super::reply::{Code, Outcome, Result};
 use super::{Selected, Session};
 use crate::maildir::change::Trash;
@@ -37,7 +37,7 @@ impl Session {
     ) -> Result<Folder> {
         match name {
             Ok(name) => self.locate_name(name, Missing::Refused),
-            Err(_) => Outcome::no(DOES_NOT_EXIST).refuse(),
+            Err(_) => does_not_exist().refuse(),
         }
     }
 
@@ -46,7 +46,7 @@ impl Session {
         match self.namespace.resolve(&name) {
             Ok(at) => Ok(Folder::new(name, at)),
             Err(_) => match missing {
-                Missing::Refused => Outcome::no(DOES_NOT_EXIST).refuse(),
+                Missing::Refused => does_not_exist().refuse(),
                 Missing::TryCreate(text) => Outcome::no(text).with_code(Code::TryCreate).refuse(),
             },
         }
@@ -171,7 +171,7 @@ impl Session {
         folders::create(&self.store, &folder.dir).map_err(|e| match e.io() {
             // It is there; another session may have made it in this moment.
             Some(refused) if refused.kind() == io::ErrorKind::AlreadyExists => {
-                Outcome::no(CANNOT).into()
+                Outcome::no(CANNOT).with_code(Code::AlreadyExists).into()
             }
             _ => self.store_error(e, CANNOT),
         })?;
@@ -190,7 +190,7 @@ impl Session {
         let kept = lists.load(&folder.at.sub).ok();
         lists.before_deletion(&folder.at.sub, kept.as_ref());
         folders::delete(&self.store, &folder.dir).map_err(|e| match e {
-            maildir::Error::Gone => Outcome::no(DOES_NOT_EXIST).into(),
+            maildir::Error::Gone => does_not_exist().into(),
             e => self.store_error(e, CANNOT_DELETE),
         })?;
         lists.deleted(&folder.at.sub);
@@ -210,9 +210,10 @@ impl Session {
                     ) {
                         self.log_store_error(&e);
                     }
-                    Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).into()
+                    Outcome::no(format!("RENAME failed: {}", fs::error_text(io))).because(io).into()
                 }
-                None => self.store_error(e, DOES_NOT_EXIST),
+                None if matches!(e, maildir::Error::Gone) => does_not_exist().into(),
+                None => self.store_error(e, "RENAME failed"),
             },
         )?;
         self.quota_of(from).recalculate();
@@ -231,7 +232,9 @@ impl Session {
             Some(io::ErrorKind::FileTooLarge) => {
                 Outcome::no("Too many subscriptions.").with_code(Code::Limit).into()
             }
-            _ if name.as_bytes().contains(&b'\n') => Outcome::no("Invalid mailbox name.").into(),
+            _ if name.as_bytes().contains(&b'\n') => {
+                Outcome::no("Invalid mailbox name.").with_code(Code::Cannot).into()
+            }
             _ => match e.io() {
                 Some(io) => self.io_refusal(SUBSCRIPTIONS, io, text),
                 None => self.store_error(e, text),

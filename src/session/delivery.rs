@@ -2,8 +2,8 @@
 //! them UIDs.
 
 use super::folder::Folder;
-use super::refusal::{NotDelivered, OVER_QUOTA};
-use super::reply::{Outcome, Result};
+use super::refusal::{NotDelivered, over_quota};
+use super::reply::Result;
 use super::{Selected, Session};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::quota::{self, Action, Charge, Quota};
@@ -44,7 +44,7 @@ impl Session {
             return Ok(None);
         }
         let charged = self.quota_of(folder).check_and_add(size, count, action);
-        charged.map(|charge| charge.map(Rc::new)).map_err(|_| Outcome::no(OVER_QUOTA).into())
+        charged.map(|charge| charge.map(Rc::new)).map_err(|_| over_quota().into())
     }
 
     /// Refuses what would not fit now, before a client is asked for it.
@@ -52,7 +52,7 @@ impl Session {
         if !Session::is_counted(folder) {
             return Ok(());
         }
-        self.quota_of(folder).check(size, 1, action).map_err(|_| Outcome::no(OVER_QUOTA).into())
+        self.quota_of(folder).check(size, 1, action).map_err(|_| over_quota().into())
     }
 
     /// Refuses keywords for which a folder has no room, before messages with them come into it.

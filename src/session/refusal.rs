@@ -11,10 +11,14 @@ use crate::wire::End;
 use std::io;
 
 /// The refusal of a folder that is not there (PROTOCOL 4.1).
-pub(crate) const DOES_NOT_EXIST: &str = "Mailbox does not exist, or must be subscribed to.";
+pub(crate) fn does_not_exist() -> Outcome {
+    Outcome::no("Mailbox does not exist, or must be subscribed to.").with_code(Code::NonExistent)
+}
 
 /// The refusal of what does not fit the quota (PROTOCOL 6.3, 6.4).
-pub(crate) const OVER_QUOTA: &str = "[ALERT] You exceeded your mail quota.";
+pub(crate) fn over_quota() -> Outcome {
+    Outcome::no("[ALERT] You exceeded your mail quota.").with_code(Code::OverQuota)
+}
 
 /// The answer to a protocol error (PROTOCOL 1.6).
 pub(crate) const PROTOCOL_ERROR: &str = "Error in IMAP command received by server.";
@@ -39,7 +43,7 @@ pub(crate) fn vanished() -> Outcome {
 
 /// `NO Access denied for <CMD> on <name> (ACL "<letter>" required)`
 pub(crate) fn denied(command: &str, name: &[u8], right: u8) -> Outcome {
-    Outcome::no_bytes(denied_text(command, name, right))
+    Outcome::no_bytes(denied_text(command, name, right)).with_code(Code::NoPerm)
 }
 
 /// The text of [`denied`].
@@ -72,6 +76,14 @@ pub(crate) fn list_of(name: &FolderName) -> String {
     format!("access control list of {}", logging::shown(name.spelled()))
 }
 
+/// With the response code for what the system said.
+fn because(outcome: Outcome, error: &maildir::Error) -> Outcome {
+    match error.io() {
+        Some(e) => outcome.because(e),
+        None => outcome,
+    }
+}
+
 /// Whether an error may say that a folder was removed.
 fn is_of_missing(error: &maildir::Error) -> bool {
     match error {
@@ -87,7 +99,7 @@ impl Session {
             return self.stopped();
         }
         log::error!("{file}: {}", fs::error_text(e));
-        Outcome::no(text).into()
+        Outcome::no(text).because(e).into()
     }
 
     /// Refuses because a folder's access control list cannot be read.
@@ -98,6 +110,7 @@ impl Session {
             String::from_utf8_lossy(name.spelled()),
             fs::error_text(e)
         ))
+        .because(e)
         .into()
     }
 
@@ -105,17 +118,19 @@ impl Session {
     /// log.
     pub(crate) fn store_error(&self, error: maildir::Error, text: &'static str) -> Error {
         match error {
-            maildir::Error::Gone => Outcome::no(text).into(),
+            maildir::Error::Gone => {
+                Outcome::no(text).because(&io::ErrorKind::NotFound.into()).into()
+            }
             // RFC 5530 3: another session holds the folder for longer than anybody should.
             maildir::Error::Locked => Outcome::no(text).with_code(Code::InUse).into(),
-            maildir::Error::OverQuota => Outcome::no(OVER_QUOTA).into(),
+            maildir::Error::OverQuota => over_quota().into(),
             maildir::Error::TooManyKeywords => {
                 Outcome::no(TOO_MANY_KEYWORDS).with_code(Code::Limit).into()
             }
             maildir::Error::Stopped => self.stopped(),
             error @ maildir::Error::Io(_) => {
                 self.log_store_error(&error);
-                Outcome::no(text).into()
+                because(Outcome::no(text), &error).into()
             }
         }
     }
@@ -141,7 +156,7 @@ impl Session {
             refusal.doing,
             logging::shown(&self.client.user)
         );
-        Outcome::no(refusal.text).into()
+        because(Outcome::no(refusal.text), &error).into()
     }
 
     /// As [`Session::not_delivered`], for what goes wrong in the folder that gets the messages. If
@@ -166,7 +181,7 @@ impl Session {
         text: &'static str,
     ) -> Error {
         let is_gone = is_of_missing(&error) && !folder.dir.is_there();
-        if is_gone { Outcome::no(DOES_NOT_EXIST).into() } else { self.store_error(error, text) }
+        if is_gone { does_not_exist().into() } else { self.store_error(error, text) }
     }
 
     /// A wait for a lock or long work was ended from outside.

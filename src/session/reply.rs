@@ -7,8 +7,10 @@ use crate::sys::breath::Interrupted;
 use crate::types::{Uid, UidValidity};
 use crate::wire::{self, End};
 use std::borrow::Cow;
+use std::io;
 
-/// A response code of a tagged line (RFC 3501 7.1, RFC 4315 3, RFC 5530 3).
+/// A response code of a tagged line (RFC 3501 7.1, RFC 4315 3, RFC 5530 3). Those from `InUse` on
+/// are additions: Courier does not send them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Code {
     /// `TRYCREATE`
@@ -23,20 +25,63 @@ pub(crate) enum Code {
     AppendUid(UidValidity, Uid),
     /// `COPYUID`: the UIDVALIDITY of the target, the UIDs of the messages and of their copies.
     CopyUid(UidValidity, Vec<Uid>, Vec<Uid>),
-    /// `INUSE`, which Courier does not send.
+    /// `INUSE`: it may succeed later.
     InUse,
-    /// `EXPUNGEISSUED`, which Courier does not send.
+    /// `EXPUNGEISSUED`: messages are gone.
     ExpungeIssued,
-    /// `LIMIT`, which Courier does not send.
+    /// `LIMIT`: more of something than there may be.
     Limit,
     /// `UNKNOWN-CTE` (RFC 3516 4.3).
     UnknownCte,
+    /// `ALREADYEXISTS`: the name is taken.
+    AlreadyExists,
+    /// `CANNOT`: it can never succeed.
+    Cannot,
+    /// `CLIENTBUG`: the client has made a mistake.
+    ClientBug,
+    /// `CORRUPTION`: a file's content makes no sense.
+    Corruption,
+    /// `NONEXISTENT`: there is nothing of that name.
+    NonExistent,
+    /// `NOPERM`: the user may not do it.
+    NoPerm,
+    /// `OVERQUOTA`: there is no room for it.
+    OverQuota,
+    /// `READ-ONLY` in a refusal: the open folder was opened for reading.
+    IsReadOnly,
+    /// `UNAVAILABLE`: the system refused it for now.
+    Unavailable,
 }
 
 impl Code {
     /// Whether it is an addition of ours, which goes with `IMAP_EXTENSIONS=0`.
     fn is_added(&self) -> bool {
-        matches!(self, Code::InUse | Code::ExpungeIssued | Code::Limit)
+        !matches!(
+            self,
+            Code::TryCreate
+                | Code::BadCharset
+                | Code::ReadOnly
+                | Code::ReadWrite
+                | Code::AppendUid(..)
+                | Code::CopyUid(..)
+        )
+    }
+
+    /// The code for what the system refused (RFC 5530 3).
+    fn of(e: &io::Error) -> Code {
+        use io::ErrorKind as Kind;
+        match e.kind() {
+            Kind::NotFound => Code::NonExistent,
+            Kind::AlreadyExists => Code::AlreadyExists,
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Code::NoPerm,
+            Kind::QuotaExceeded => Code::OverQuota,
+            Kind::ResourceBusy => Code::InUse,
+            Kind::InvalidFilename | Kind::FileTooLarge | Kind::TooManyLinks => Code::Limit,
+            Kind::InvalidInput if e.raw_os_error().is_some() => Code::Cannot,
+            // What is there is something else, or holds something else.
+            Kind::InvalidInput | Kind::InvalidData | Kind::NotADirectory => Code::Corruption,
+            _ => Code::Unavailable,
+        }
     }
 
     fn write(&self, e: &mut Encoder<'_>) {
@@ -57,15 +102,29 @@ impl Code {
             Code::ExpungeIssued => e.raw("EXPUNGEISSUED"),
             Code::Limit => e.raw("LIMIT"),
             Code::UnknownCte => e.raw("UNKNOWN-CTE"),
+            Code::AlreadyExists => e.raw("ALREADYEXISTS"),
+            Code::Cannot => e.raw("CANNOT"),
+            Code::ClientBug => e.raw("CLIENTBUG"),
+            Code::Corruption => e.raw("CORRUPTION"),
+            Code::NonExistent => e.raw("NONEXISTENT"),
+            Code::NoPerm => e.raw("NOPERM"),
+            Code::OverQuota => e.raw("OVERQUOTA"),
+            Code::IsReadOnly => e.raw("READ-ONLY"),
+            Code::Unavailable => e.raw("UNAVAILABLE"),
         };
     }
 }
+
+/// RFC 3501 7.1: the text must be shown to the user.
+const ALERT: &str = "[ALERT] ";
 
 /// The tagged answer of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Outcome {
     status: &'static str,
     code: Option<Code>,
+    /// It is `ALERT`, unless there is a code that may be sent.
+    alert: bool,
     text: Cow<'static, [u8]>,
 }
 
@@ -100,17 +159,24 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 impl Outcome {
     /// `OK <text>`
     pub(crate) fn ok(text: impl Into<Cow<'static, str>>) -> Outcome {
-        Outcome { status: "OK", code: None, text: bytes(text.into()) }
+        Outcome::new("OK", bytes(text.into()))
     }
 
-    /// `NO <text>`
+    /// `NO <text>`. A text of ours may begin with `[ALERT] `, as Courier's do: a code that is given
+    /// takes its place, but not on Courier's wire. All others should be given one.
     pub(crate) fn no(text: impl Into<Cow<'static, str>>) -> Outcome {
-        Outcome { status: "NO", code: None, text: bytes(text.into()) }
+        let text = text.into();
+        match text {
+            Cow::Borrowed(text) if text.starts_with(ALERT) => {
+                Outcome { alert: true, ..Outcome::no(text.strip_prefix(ALERT).unwrap_or_default()) }
+            }
+            text => Outcome::new("NO", bytes(text)),
+        }
     }
 
     /// `NO <text>`, with the client's own bytes in it.
     pub(crate) fn no_bytes(text: Vec<u8>) -> Outcome {
-        Outcome { status: "NO", code: None, text: Cow::Owned(one_line(text)) }
+        Outcome::new("NO", Cow::Owned(one_line(text)))
     }
 
     /// `OK "<name>" <text>`
@@ -119,12 +185,21 @@ impl Outcome {
         wire::write::string(&mut whole, name);
         whole.push(b' ');
         whole.extend_from_slice(text.as_bytes());
-        Outcome { status: "OK", code: None, text: Cow::Owned(one_line(whole)) }
+        Outcome::new("OK", Cow::Owned(one_line(whole)))
     }
 
     /// `BAD <text>`
     pub(crate) fn bad(text: &'static str) -> Outcome {
-        Outcome { status: "BAD", code: None, text: Cow::Borrowed(text.as_bytes()) }
+        Outcome::new("BAD", Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// `BAD [LIMIT] <text>`: more of something than one command may hold.
+    pub(crate) fn too_many(text: &'static str) -> Outcome {
+        Outcome::bad(text).with_code(Code::Limit)
+    }
+
+    fn new(status: &'static str, text: Cow<'static, [u8]>) -> Outcome {
+        Outcome { status, code: None, alert: false, text }
     }
 
     /// With a response code.
@@ -136,6 +211,11 @@ impl Outcome {
     /// Whether it is `NO`.
     pub(crate) fn is_no(&self) -> bool {
         self.status == "NO"
+    }
+
+    /// With the response code for what the system refused (RFC 5530 3), unless it is an ALERT.
+    pub(crate) fn because(self, e: &io::Error) -> Outcome {
+        if self.alert { self } else { self.with_code(Code::of(e)) }
     }
 
     /// As an error that ends the handler.
@@ -180,7 +260,7 @@ impl From<wire::Error> for Error {
     fn from(error: wire::Error) -> Error {
         match error {
             wire::Error::Syntax => Error::Syntax,
-            wire::Error::TooMany(text) => Outcome::bad(text).into(),
+            wire::Error::TooMany(text) => Outcome::too_many(text).into(),
             wire::Error::End(end) => Error::End(end),
         }
     }
@@ -196,8 +276,78 @@ impl Session {
             e.raw("[");
             code.write(&mut e);
             e.raw("] ");
+        } else if outcome.alert {
+            e.raw(ALERT);
         }
         e.raw(&outcome.text).raw("\r\n");
         self.io.end_response();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::session::features::Extensions;
+    use crate::wire::connection::MemoryConnection;
+
+    fn tagged(outcome: &Outcome, extensions: Extensions) -> String {
+        let mut s = Session::for_tests(Box::new(MemoryConnection::default()));
+        s.options.extensions = extensions;
+        s.tagged(Some(b"a"), outcome);
+        String::from_utf8(s.io.out.clone()).unwrap()
+    }
+
+    /// As shipped, and on Courier's wire.
+    #[test]
+    fn codes_and_alerts() {
+        let alert = || Outcome::no("[ALERT] No.");
+        let denied = io::Error::from_raw_os_error(libc::EACCES);
+        for (outcome, ours, couriers) in [
+            (Outcome::no("No."), "a NO No.", "a NO No."),
+            (Outcome::no("No.").with_code(Code::NoPerm), "a NO [NOPERM] No.", "a NO No."),
+            (Outcome::no("No.").because(&denied), "a NO [NOPERM] No.", "a NO No."),
+            (alert(), "a NO [ALERT] No.", "a NO [ALERT] No."),
+            (alert().because(&denied), "a NO [ALERT] No.", "a NO [ALERT] No."),
+            (alert().with_code(Code::OverQuota), "a NO [OVERQUOTA] No.", "a NO [ALERT] No."),
+            (
+                Outcome::no("No.").with_code(Code::TryCreate),
+                "a NO [TRYCREATE] No.",
+                "a NO [TRYCREATE] No.",
+            ),
+            (Outcome::too_many("Too many."), "a BAD [LIMIT] Too many.", "a BAD Too many."),
+            // A client's text is a text.
+            (Outcome::no(String::from("[ALERT] x")), "a NO [ALERT] x", "a NO [ALERT] x"),
+        ] {
+            assert_eq!(tagged(&outcome, Extensions::All), format!("{ours}\r\n"));
+            assert_eq!(tagged(&outcome, Extensions::None), format!("{couriers}\r\n"));
+        }
+    }
+
+    #[test]
+    fn codes_for_what_the_system_refuses() {
+        for (errno, code) in [
+            (libc::EACCES, Code::NoPerm),
+            (libc::EPERM, Code::NoPerm),
+            (libc::EROFS, Code::NoPerm),
+            (libc::EDQUOT, Code::OverQuota),
+            (libc::ENOENT, Code::NonExistent),
+            (libc::EEXIST, Code::AlreadyExists),
+            (libc::EBUSY, Code::InUse),
+            (libc::ENAMETOOLONG, Code::Limit),
+            (libc::EFBIG, Code::Limit),
+            (libc::EMLINK, Code::Limit),
+            (libc::EINVAL, Code::Cannot),
+            (libc::ENOTDIR, Code::Corruption),
+            (libc::ENOSPC, Code::Unavailable),
+            (libc::EIO, Code::Unavailable),
+            (libc::EMFILE, Code::Unavailable),
+            (libc::ENOMEM, Code::Unavailable),
+            (libc::ESTALE, Code::Unavailable),
+        ] {
+            assert_eq!(Code::of(&io::Error::from_raw_os_error(errno)), code, "{errno}");
+        }
+        let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        assert_eq!(Code::of(&odd), Code::Corruption);
     }
 }

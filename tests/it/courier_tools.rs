@@ -112,7 +112,7 @@ fn the_quota_of_deliverquota() {
     // 17 bytes each, the third fits; a fourth is one message too many, by either program.
     tool("deliverquota.courier", &[path(&maildir)], message);
     s.cmd_literal("APPEND INBOX", b"Subject: z\r\n\r\nbody\r\n", "")
-        .no("[ALERT] You exceeded your mail quota.");
+        .no("[OVERQUOTA] You exceeded your mail quota.");
     let mut refused = Command::new("/usr/bin/deliverquota.courier")
         .arg(path(&maildir))
         .stdin(Stdio::piped())

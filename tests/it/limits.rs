@@ -37,37 +37,49 @@ fn a_hundred_thousand_of_everything() {
     let mut s = session(&maildir);
     s.cmd("SELECT INBOX").has("* 1 EXISTS");
     for (command, answer) in [
-        (format!("STORE 1 FLAGS ({})", words(100_000)), "BAD Too many keywords in one command."),
-        (format!("STORE 1 +FLAGS {}", "k".repeat(101)), "BAD A keyword is too long."),
+        (
+            format!("STORE 1 FLAGS ({})", words(100_000)),
+            "BAD [LIMIT] Too many keywords in one command.",
+        ),
+        (format!("STORE 1 +FLAGS {}", "k".repeat(101)), "BAD [LIMIT] A keyword is too long."),
         (
             format!("APPEND INBOX ({}) {{1+}}\r\nx", words(100_000)),
-            "BAD Too many keywords in one command.",
+            "BAD [LIMIT] Too many keywords in one command.",
         ),
-        (format!("FETCH 1 ({})", same("ENVELOPE", 100_000)), "BAD Too many items in one command."),
-        (format!("FETCH 1 ({})", same("FULL", 100_000)), "BAD Too many items in one command."),
+        (
+            format!("FETCH 1 ({})", same("ENVELOPE", 100_000)),
+            "BAD [LIMIT] Too many items in one command.",
+        ),
+        (
+            format!("FETCH 1 ({})", same("FULL", 100_000)),
+            "BAD [LIMIT] Too many items in one command.",
+        ),
         (
             format!("FETCH 1 BODY.PEEK[HEADER.FIELDS ({})]", words(100_000)),
-            "BAD Too many header names in one list.",
+            "BAD [LIMIT] Too many header names in one list.",
         ),
-        (format!("SEARCH {}", same("ALL", 100_000)), "BAD Too many search keys in one command."),
+        (
+            format!("SEARCH {}", same("ALL", 100_000)),
+            "BAD [LIMIT] Too many search keys in one command.",
+        ),
         (
             format!("SEARCH {}SEEN", "NOT ".repeat(100_000)),
-            "BAD Too many search keys in one command.",
+            "BAD [LIMIT] Too many search keys in one command.",
         ),
         (
             format!("SORT ({}) UTF-8 ALL", same("SUBJECT", 100_000)),
-            "BAD Too many sort keys in one command.",
+            "BAD [LIMIT] Too many sort keys in one command.",
         ),
         (
             format!("ACL STORE ({}) joe lr", same("*", 100_000)),
-            "BAD Too many mailboxes in one command.",
+            "BAD [LIMIT] Too many mailboxes in one command.",
         ),
-        (format!("LIST \"\" {}", "*".repeat(60_000)), "NO Invalid argument"),
+        (format!("LIST \"\" {}", "*".repeat(60_000)), "NO [LIMIT] Invalid argument"),
         (format!("LIST \"\" \"{}\"", "*a".repeat(10)), "OK LIST completed"),
-        (format!("CREATE INBOX{}", ".a".repeat(30_000)), "NO Invalid mailbox name."),
-        (format!("SUBSCRIBE INBOX{}", ".a".repeat(30_000)), "NO Invalid mailbox name."),
-        (format!("SUBSCRIBE INBOX.{}", "a".repeat(600)), "NO Invalid mailbox name."),
-        ("SUBSCRIBE {9+}\r\nINBOX.a\nb".to_owned(), "NO Invalid mailbox name."),
+        (format!("CREATE INBOX{}", ".a".repeat(30_000)), "NO [CANNOT] Invalid mailbox name."),
+        (format!("SUBSCRIBE INBOX{}", ".a".repeat(30_000)), "NO [CANNOT] Invalid mailbox name."),
+        (format!("SUBSCRIBE INBOX.{}", "a".repeat(600)), "NO [CANNOT] Invalid mailbox name."),
+        ("SUBSCRIBE {9+}\r\nINBOX.a\nb".to_owned(), "NO [CANNOT] Invalid mailbox name."),
         (format!("STATUS INBOX ({})", same("MESSAGES", 100_000)), "OK STATUS Completed."),
         (format!("STORE {}1 FLAGS.SILENT (\\Seen)", "1:*,".repeat(100_000)), "OK STORE completed."),
         (format!("SETACL INBOX.box {} lr", "x".repeat(60_000)), "NO [LIMIT] The ACL is too large."),

@@ -216,11 +216,13 @@ fn a_fault_is_one_line_with_its_file_its_reason_and_the_account() {
     let mut s = maildir.session(&[]);
     for _ in 0..3 {
         s.cmd("SELECT INBOX").has("* 2 EXISTS");
-        s.cmd("FETCH 1:* (BODY.PEEK[])").no("Some of the requested messages cannot be read.");
+        s.cmd("FETCH 1:* (BODY.PEEK[])")
+            .no("[UNAVAILABLE] Some of the requested messages cannot be read.");
         s.cmd("COPY 2 INBOX").no("[ALERT] COPY failed - no write permission or out of disk space.");
-        s.cmd("SUBSCRIBE INBOX.x").no("Cannot subscribe to this folder.");
-        s.cmd("LSUB \"\" *").no("LSUB failed");
-        s.cmd("SELECT INBOX.l").no("Unable to read ACLs for INBOX.l: not a regular file");
+        s.cmd("SUBSCRIBE INBOX.x").no("[CORRUPTION] Cannot subscribe to this folder.");
+        s.cmd("LSUB \"\" *").no("[CORRUPTION] LSUB failed");
+        s.cmd("SELECT INBOX.l")
+            .no("[CORRUPTION] Unable to read ACLs for INBOX.l: not a regular file");
     }
     let copying = "ERR: error copying a message, user=alice, errno=40: \
                    opening ./cur/1002.b:2,: Too many levels of symbolic links";

@@ -63,7 +63,7 @@ pub(super) fn edit(
 fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Folder> {
     let folder = s.locate(mailbox.name(s))?;
     if folder.is_link() {
-        return Outcome::no("Cannot set ACLs for this mailbox").refuse();
+        return Outcome::no("Cannot set ACLs for this mailbox").with_code(Code::Cannot).refuse();
     }
     require_administrator(s, &folder.name, command)?;
     Ok(folder)
@@ -78,17 +78,20 @@ fn identifier(s: &Session, who: &[u8]) -> Result<Vec<u8>> {
     if is_standard(s) && (text.is_empty() || text.contains(char::is_control)) {
         return Outcome::bad("Invalid ACL identifier.").refuse();
     }
-    acl::from_rfc2086(who).ok_or_else(|| Outcome::no("Invalid ACL identifier.").into())
+    acl::from_rfc2086(who)
+        .ok_or_else(|| Outcome::no("Invalid ACL identifier.").with_code(Code::Cannot).into())
 }
 
 /// Owner violations are refused alike in every form, as the newer releases of Courier do.
 fn refusal(s: &Session, name: &FolderName, refused: ChangeRefused) -> Error {
     match refused {
         ChangeRefused::UnknownRight => Outcome::bad("This right is not supported.").into(),
-        ChangeRefused::Owner(_) => Outcome::no("Cannot modify ACLs as requested.").into(),
+        ChangeRefused::Owner(_) => {
+            Outcome::no("Cannot modify ACLs as requested.").with_code(Code::Cannot).into()
+        }
         ChangeRefused::TooLarge => Outcome::no(TOO_LARGE).with_code(Code::Limit).into(),
         ChangeRefused::Failed(e) => s.io_refusal(&list_of(name), &e, CANNOT),
         ChangeRefused::Locked(e) => s.store_error(e, CANNOT),
-        _ => Outcome::no(CANNOT).into(),
+        _ => Outcome::no(CANNOT).with_code(Code::Cannot).into(),
     }
 }

@@ -5,7 +5,7 @@ use super::change::{self, Edited};
 use crate::commands::{Call, list};
 use crate::maildir::acl::{self, Acl, ChangeRefused};
 use crate::response::access::{AclFailed, RightsInfo};
-use crate::session::{Error, Outcome, Result, Session, refusal};
+use crate::session::{Code, Error, Outcome, Result, Session, refusal};
 use crate::sys::{breath, fs};
 use crate::types::FolderName;
 use crate::types::folder::{Space, text_of_wire, to_wire};
@@ -58,7 +58,7 @@ fn boxes(s: &mut Session) -> Result<(Vec<Vec<u8>>, bool)> {
         match s.io.token_as(Brackets::Text).map_err(invalid)? {
             Token::Close => return Ok((patterns, true)),
             _ if count >= MAX_ACL_PATTERNS => {
-                return Outcome::bad("Too many mailboxes in one command.").refuse();
+                return Outcome::too_many("Too many mailboxes in one command.").refuse();
             }
             token => {
                 count += 1;
@@ -186,7 +186,7 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, command: Command) -> Result<Out
         && let Some((identifier, rights)) = entries.iter().find(|(id, _)| !acl::is_identifier(id))
     {
         let text = [b"ACL SET <", &**identifier, b", ", rights, b"> failed."].concat();
-        return Outcome::no_bytes(text).refuse();
+        return Outcome::no_bytes(text).with_code(Code::Cannot).refuse();
     }
     let mut changed = Vec::new();
     for name in folders {

@@ -12,8 +12,8 @@ pub(super) use show::{getacl, listrights, myrights};
 use super::args::Mailbox;
 use super::{Call, capability};
 use crate::response::access::RightsForm;
-use crate::session::refusal::{DOES_NOT_EXIST, denied};
-use crate::session::{Outcome, Result, Session};
+use crate::session::refusal::{denied, does_not_exist};
+use crate::session::{Result, Session};
 use crate::types::{FolderName, Rights};
 
 /// Whether the commands follow RFC 4314 to the letter. Where its rights are not announced, they are
@@ -44,7 +44,7 @@ fn require_administrator(s: &mut Session, name: &FolderName, command: &str) -> R
 /// To a user who would not see the folder in LIST, it is not there (RFC 4314 6).
 fn hide(s: &Session, rights: Rights) -> Result<()> {
     if is_standard(s) && !rights.has(b'l') {
-        return Outcome::no(DOES_NOT_EXIST).refuse();
+        return does_not_exist().refuse();
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::maildir::acl::{self, ChangeRefused};
 use crate::response::access::{Acl, ListRights, MyRights};
 use crate::session::folder::Folder;
 use crate::session::refusal::{denied, list_of};
-use crate::session::{Outcome, Result, Session};
+use crate::session::{Code, Outcome, Result, Session};
 use crate::types::Rights;
 
 /// GETACL: sends the list, groups left out (PROTOCOL 7.2).
@@ -22,7 +22,7 @@ pub(crate) fn getacl(
         const CANNOT: &str = "Cannot retrieve ACLs for mailbox.";
         match refused {
             ChangeRefused::Failed(e) => s.io_refusal(&list_of(&folder.name), &e, CANNOT),
-            _ => Outcome::no(CANNOT).into(),
+            _ => Outcome::no(CANNOT).with_code(Code::Cannot).into(),
         }
     })?;
     let entries: Vec<_> = list

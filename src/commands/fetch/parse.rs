@@ -168,7 +168,7 @@ fn check_count(items: &[Item]) -> Result<()> {
     if items.len() <= MAX_FETCH_ITEMS {
         return Ok(());
     }
-    Outcome::bad("Too many items in one command.").refuse()
+    Outcome::too_many("Too many items in one command.").refuse()
 }
 
 /// The items that an extension brings, and the word that announces it.
@@ -331,7 +331,7 @@ fn header_list(io: &mut Io) -> Result<Vec<Vec<u8>>> {
             match io.token_as(Brackets::Text)? {
                 Token::Close => return Ok(names),
                 _ if names.len() >= MAX_HEADER_NAMES => {
-                    return Outcome::bad("Too many header names in one list.").refuse();
+                    return Outcome::too_many("Too many header names in one list.").refuse();
                 }
                 token => names.push(io.text_of(token)?),
             }

@@ -70,7 +70,9 @@ fn known_charset(label: &[u8]) -> Result<()> {
 fn search_keys(s: &mut Session, first: Option<Token>) -> Result<Key> {
     let Session { io, options, .. } = s;
     keys::parse(io, first, &|word| capability::is_offered(options, word)).map_err(|e| match e {
-        wire::Error::Syntax if io.is_ill_formed() => Outcome::no(PROTOCOL_ERROR).into(),
+        wire::Error::Syntax if io.is_ill_formed() => {
+            Outcome::no(PROTOCOL_ERROR).with_code(Code::ClientBug).into()
+        }
         e => e.into(),
     })
 }

@@ -47,7 +47,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Program, Criteria)
             }
             count = count.saturating_add(1);
             if count > MAX_SORT_KEYS {
-                return Outcome::bad("Too many sort keys in one command.").refuse();
+                return Outcome::too_many("Too many sort keys in one command.").refuse();
             }
             match option_word(token).as_deref() {
                 // RFC 5256 5 has one REVERSE at most; Courier takes more, each turning the order

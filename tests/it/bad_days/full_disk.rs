@@ -75,7 +75,7 @@ fn a_full_disk_locks_nobody_out() {
         s.cmd("STATUS INBOX.box (MESSAGES)").ok("STATUS Completed.");
         s.cmd_literal("APPEND INBOX", b"Subject: x\r\n\r\ny\r\n", "")
             .no("[ALERT] Cannot create message - no write permission or out of disk space.");
-        s.cmd("CREATE INBOX.made").no("Cannot create this folder.");
+        s.cmd("CREATE INBOX.made").no("[UNAVAILABLE] Cannot create this folder.");
         assert!(!maildir.path().join(".made").exists());
         // One that somebody has put back into new keeps its UID, and is not told to be gone.
         fs::rename(maildir.path().join("cur/1003.x:2,"), maildir.path().join("new/1003.x"))

@@ -352,7 +352,7 @@ fn a_folder_is_made_whole_or_not_at_all() {
         let Some(mut s) = under_strace(&maildir, &["-e", "trace=fsync", "-e", &refuse]) else {
             return;
         };
-        s.cmd("CREATE INBOX.made").no("Cannot create this folder.");
+        s.cmd("CREATE INBOX.made").no("[UNAVAILABLE] Cannot create this folder.");
         assert!(!maildir.path().join(".made").exists(), "{n}\n{}", s.story());
         s.cmd("CREATE INBOX.made").ok("\"INBOX.made\" created.");
     }
@@ -368,7 +368,7 @@ fn flags_are_told_when_keywords_are_refused() {
     fs::remove_dir(maildir.path().join("courierimapkeywords")).unwrap();
     maildir.write("courierimapkeywords", b"");
     let reply = s.cmd("STORE 1:2 +FLAGS (\\Seen Work)");
-    reply.no("An error occured while updating keywords");
+    reply.no("[CORRUPTION] An error occured while updating keywords");
     reply.has("* 1 FETCH (FLAGS (\\Seen \\Recent))").has("* 2 FETCH (FLAGS (\\Seen \\Recent))");
 }
 
@@ -385,7 +385,7 @@ fn one_message_cannot_be_read() {
     let Some(mut s) = under_strace(&maildir, &refuse) else { return };
     s.cmd("SELECT INBOX").has("* 3 EXISTS");
     let reply = s.cmd("FETCH 1:3 (UID BODY.PEEK[])");
-    reply.no("Some of the requested messages cannot be read.");
+    reply.no("[UNAVAILABLE] Some of the requested messages cannot be read.");
     for n in [1, 3] {
         reply.has(&format!("* {n} FETCH (UID {n} BODY[] {{20}}\r\nSubject: x\r\n\r\ntext\r\n)"));
     }

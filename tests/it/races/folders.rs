@@ -48,7 +48,8 @@ fn one_folder_is_deleted_once_and_made_again() {
             // Whoever opens it then finds a whole one, or none.
             let reply = s.cmd("STATUS INBOX.a (MESSAGES)");
             let text = String::from_utf8_lossy(reply.last()).into_owned();
-            let is_missing = text.ends_with("NO Mailbox does not exist, or must be subscribed to.");
+            let is_missing = text
+                .ends_with("NO [NONEXISTENT] Mailbox does not exist, or must be subscribed to.");
             assert!(text.contains(" OK ") || is_missing, "{text}\n{}", s.story());
         }
     });
@@ -168,7 +169,7 @@ fn mail_for_a_folder_that_is_deleted() {
             assert!(is_told, "{text}\n{}", s.story());
             meeting.wait();
             let reply = s.cmd(&format!("STATUS {folder} (MESSAGES)"));
-            reply.no("Mailbox does not exist, or must be subscribed to.");
+            reply.no("[NONEXISTENT] Mailbox does not exist, or must be subscribed to.");
             s.cmd("NOOP").ok("NOOP completed");
         }
     });

@@ -43,7 +43,7 @@ fn no_inode_is_left() {
             .no("[ALERT] Cannot create message - no write permission or out of disk space.");
         s.cmd("COPY 1 INBOX.box")
             .no("[ALERT] COPY failed - no write permission or out of disk space.");
-        s.cmd("CREATE INBOX.made").no("Cannot create this folder.");
+        s.cmd("CREATE INBOX.made").no("[UNAVAILABLE] Cannot create this folder.");
         s.cmd("STORE 1 +FLAGS (\\Deleted)").ok("STORE completed.");
         let reply = s.cmd("EXPUNGE");
         reply.ok("EXPUNGE completed").has("* 1 EXPUNGE");

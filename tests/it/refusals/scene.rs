@@ -243,6 +243,16 @@ fn stir(directory: &Path) {
     fs::remove_file(&file).unwrap();
 }
 
+/// A tagged line without the response code that says what the error was: it differs between the
+/// errors of a row. (Those for single errors are in `src/session/reply.rs`.)
+fn without_code(line: &[u8]) -> Vec<u8> {
+    const CODES: [&str; 6] =
+        ["ALREADYEXISTS", "CANNOT", "LIMIT", "NOPERM", "OVERQUOTA", "UNAVAILABLE"];
+    let line = String::from_utf8_lossy(line);
+    let found = CODES.iter().find_map(|code| line.strip_prefix(&format!("cmd NO [{code}] ")));
+    found.map_or_else(|| line.clone().into_owned(), |text| format!("cmd NO {text}")).into_bytes()
+}
+
 /// The client idles until it is told of a message that has arrived.
 fn idle(s: &mut Session, reply: &mut Reply) {
     while !reply.last().ends_with(b" FETCH (FLAGS (\\Recent))")
@@ -348,7 +358,7 @@ impl Played {
     /// Whether the client was told all of this.
     fn tells(&self, told: &str) -> bool {
         let (untagged, tagged) = told.rsplit_once(" | ").unwrap_or(("", told));
-        self.reply.last().starts_with(format!("cmd {tagged}").as_bytes())
+        without_code(self.reply.last()).starts_with(format!("cmd {tagged}").as_bytes())
             && untagged
                 .split(" | ")
                 .filter(|line| !line.is_empty())
