@@ -145,7 +145,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "LIST",
-        handler: &AnyState { parse: list::parse, run: list::list },
+        handler: &AnyState { parse: list::parse_list, run: list::list },
         policy: Policy { capabilities: &["CHILDREN"], ..USUAL },
     },
     Row {
@@ -158,7 +158,11 @@ pub(crate) static TABLE: &[Row] = &[
         handler: &AnyState { parse: args::none, run: logout::run },
         policy: USUAL,
     },
-    Row { name: "LSUB", handler: &AnyState { parse: list::parse, run: list::lsub }, policy: USUAL },
+    Row {
+        name: "LSUB",
+        handler: &AnyState { parse: list::parse_lsub, run: list::lsub },
+        policy: USUAL,
+    },
     Row {
         name: "MOVE",
         handler: &OpenFolder { parse: copy::parse, run: move_::run },

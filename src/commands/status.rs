@@ -5,6 +5,7 @@ use super::{Call, capability};
 use crate::maildir::Snapshot;
 use crate::maildir::status::{self, Status};
 use crate::response::folders::Status as Response;
+use crate::session::folder::Folder;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::Flags;
 use crate::wire::Token;
@@ -30,37 +31,53 @@ const FAILED: &str = "[ALERT] STATUS failed";
 /// The values of the items; `None` is NIL.
 type Figures = [Option<u64>; ITEMS.len()];
 
-/// The folder and which of the items are asked for.
-pub(crate) struct Question {
-    mailbox: Mailbox,
-    asked: [bool; ITEMS.len()],
-}
+/// Which of the items are asked for.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Items([bool; ITEMS.len()]);
 
-/// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses and unknown ones are
-/// tolerated (Courier).
-pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Question> {
-    let mailbox = Mailbox::parse(s)?;
-    let mut asked = [false; ITEMS.len()];
-    let offered = ITEMS.map(|(_, word)| word.is_none_or(|w| capability::is_offered(&s.options, w)));
-    let mut ask = |token: &Token| -> Result<()> {
+impl Items {
+    /// `status-att`; unknown ones are tolerated (Courier).
+    fn ask(&mut self, s: &Session, token: &Token) -> Result<()> {
         let word = token.word().ok_or(Error::Syntax)?;
         if token.number().is_some() {
             return Err(Error::Syntax);
         }
-        for (((name, _), offered), asked) in ITEMS.iter().zip(offered).zip(&mut asked) {
-            *asked |= offered && name.as_bytes() == word;
+        for ((name, needs), asked) in ITEMS.iter().zip(&mut self.0) {
+            *asked |= name.as_bytes() == word
+                && needs.is_none_or(|needs| capability::is_offered(&s.options, needs));
         }
         Ok(())
-    };
-    match s.io.token()? {
-        Token::Open => loop {
-            match s.io.token()? {
-                Token::Close => break,
-                token => ask(&token)?,
-            }
-        },
-        token => ask(&token)?,
     }
+
+    /// `status-att *(SP status-att) ")"`
+    pub(super) fn parse_list(s: &mut Session) -> Result<Items> {
+        let mut asked = Items::default();
+        loop {
+            match s.io.token()? {
+                Token::Close => return Ok(asked),
+                token => asked.ask(s, &token)?,
+            }
+        }
+    }
+}
+
+/// The folder and which of the items are asked for.
+pub(crate) struct Question {
+    mailbox: Mailbox,
+    asked: Items,
+}
+
+/// `mailbox SP "(" status-att *(SP status-att) ")"`; one without parentheses is tolerated (Courier).
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Question> {
+    let mailbox = Mailbox::parse(s)?;
+    let asked = match s.io.token()? {
+        Token::Open => Items::parse_list(s)?,
+        token => {
+            let mut asked = Items::default();
+            asked.ask(s, &token)?;
+            asked
+        }
+    };
     s.io.end_of_line()?;
     Ok(Question { mailbox, asked })
 }
@@ -102,23 +119,32 @@ fn figures(status: &Status) -> Figures {
     ]
 }
 
-/// Sends the figures. Of the open folder these are the ones that the client knows already.
-pub(crate) fn run(s: &mut Session, _: &Call<'_>, question: Question) -> Result<Outcome> {
-    let folder = s.locate(question.mailbox.name(s))?;
-    s.require(&folder.name, b'r', "STATUS")?;
-    let sizes = question.asked[DELETED_STORAGE];
+/// What is asked of a folder, each item with its value; `None` is NIL. Of the open folder these are
+/// the ones that the client knows already.
+pub(super) fn ask(
+    s: &Session,
+    folder: &Folder,
+    Items(asked): Items,
+) -> Result<Vec<(&'static str, Option<u64>)>> {
+    let sizes = asked[DELETED_STORAGE];
     let status = match &s.selected {
         Some(selected) if selected.folder.name == folder.name => of_selected(s, selected, sizes)?,
         _ => {
-            let failed = |e| s.folder_error(&folder, e, FAILED);
+            let failed = |e| s.folder_error(folder, e, FAILED);
             let dir = folder.enter_afresh().map_err(failed)?;
             s.synchronise(&dir)?;
             status::read(&s.store, &dir, sizes).map_err(failed)?
         }
     };
-    let items = ITEMS.into_iter().zip(figures(&status)).zip(question.asked);
-    let figures: Vec<_> =
-        items.filter(|(_, asked)| *asked).map(|(((item, _), figure), _)| (item, figure)).collect();
+    let items = ITEMS.into_iter().zip(figures(&status)).zip(asked);
+    Ok(items.filter(|(_, asked)| *asked).map(|(((item, _), figure), _)| (item, figure)).collect())
+}
+
+/// Sends the figures.
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, question: Question) -> Result<Outcome> {
+    let folder = s.locate(question.mailbox.name(s))?;
+    s.require(&folder.name, b'r', "STATUS")?;
+    let figures = ask(s, &folder, question.asked)?;
     s.send(&Response { name: &question.mailbox.shown, figures: &figures });
     Ok(Outcome::ok("STATUS Completed."))
 }

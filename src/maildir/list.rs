@@ -2,7 +2,7 @@
 //! them have children (PROTOCOL 4.5).
 
 use super::folder_names;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Patterns};
 use super::resolve::Namespace;
 use crate::sys::breath::{self, Interrupted};
 use crate::sys::directory::Directory;
@@ -32,7 +32,7 @@ struct Names {
 }
 
 /// The levels above a name, nearest first.
-fn above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = name;
     std::iter::from_fn(move || {
         let dot = memchr::memrchr(b'.', rest)?;
@@ -58,20 +58,24 @@ impl Names {
 
     /// Whether the rights on a name matter: it would be listed, or a listed level would have it as
     /// its first child.
-    fn matters(&self, pattern: &Pattern, name: &[u8]) -> bool {
-        pattern.matches(name)
-            || above(name).any(|level| !self.known_levels.contains(level) && pattern.matches(level))
+    fn matters(&self, matches: &dyn Fn(&[u8]) -> bool, name: &[u8]) -> bool {
+        matches(name)
+            || above(name).any(|level| !self.known_levels.contains(level) && matches(level))
     }
 
     /// The lines. `with_shared`: whether the namespace `#shared` counts as a level. Courier shows
     /// it in LSUB, not in LIST.
-    fn into_list(self, pattern: &Pattern, with_shared: bool) -> Result<Vec<Listed>, Interrupted> {
+    fn into_list(
+        self,
+        matches: &dyn Fn(&[u8]) -> bool,
+        with_shared: bool,
+    ) -> Result<Vec<Listed>, Interrupted> {
         let names: HashSet<&[u8]> = self.names.iter().map(|n| &**n).collect();
         let mut seen = HashSet::new();
         let mut list = Vec::new();
         for name in &self.names {
             breath::breathe()?;
-            if pattern.matches(name) && seen.insert(&**name) {
+            if matches(name) && seen.insert(&**name) {
                 list.push(Listed {
                     name: name.clone(),
                     is_folder: true,
@@ -81,10 +85,7 @@ impl Names {
         }
         for level in &self.levels {
             breath::breathe()?;
-            if (with_shared || level != b"#shared")
-                && !names.contains(&**level)
-                && pattern.matches(level)
-            {
+            if (with_shared || level != b"#shared") && !names.contains(&**level) && matches(level) {
                 list.push(Listed { name: level.clone(), is_folder: false, has_children: true });
             }
         }
@@ -99,7 +100,7 @@ impl Namespace {
 
     /// Whether a subscription is shown. One whose folder does not exist is shown: it may outlive
     /// the folder (RFC 3501 6.3.9).
-    fn may_see_subscribed(&self, name: &FolderName) -> bool {
+    pub(crate) fn may_see_subscribed(&self, name: &FolderName) -> bool {
         let is_dangling =
             matches!(name.space(), Space::Index(path) if self.index().find(path).is_none());
         is_dangling || self.rights_or_none(name).contains(LOOKUP)
@@ -107,28 +108,30 @@ impl Namespace {
 
     /// LIST: the folders that match, in the order of the directories, then the levels above folders
     /// that match. Folders without the right `l` are left out, also as children.
-    pub(crate) fn list(&self, pattern: &Pattern) -> Result<Vec<Listed>, Interrupted> {
+    pub(crate) fn list(&self, patterns: &Patterns) -> Result<Vec<Listed>, Interrupted> {
         let mut found = Names::default();
-        if pattern.is_index() {
-            self.find_in_index(pattern, &mut found)?;
-        } else {
-            self.find_folders_of(self.root(), b"INBOX", pattern, &mut found)?;
-            self.find_links(pattern, &mut found);
+        if patterns.has_any(false) {
+            self.find_folders_of(self.root(), b"INBOX", patterns, &mut found)?;
+            self.find_links(patterns, &mut found);
         }
-        found.into_list(pattern, false)
+        if patterns.has_any(true) {
+            self.find_in_index(patterns, &mut found)?;
+        }
+        found.into_list(&|name| patterns.matches(name), false)
     }
 
     /// LSUB: the subscriptions that match, in the order of the file, then the levels above them.
     /// The folders need not exist. Those without the right `l` are left out.
     pub(crate) fn list_subscribed(&self, pattern: &Pattern) -> std::io::Result<Vec<Listed>> {
         let mut found = Names::default();
+        let matches = |name: &[u8]| pattern.matches(name);
         let index = pattern.as_bytes().starts_with(b"#");
         for name in self.subscriptions().names()? {
             breath::breathe()?;
             // `inbox.x` in the file is INBOX.x. What no client could write is skipped.
             let Ok(folder) = FolderName::from_disk(&name) else { continue };
             if name.starts_with(b"#") == index
-                && found.matters(pattern, folder.as_bytes())
+                && found.matters(&matches, folder.as_bytes())
                 && self.may_see_subscribed(&folder)
             {
                 found.add(folder.as_bytes().to_vec());
@@ -139,7 +142,27 @@ impl Namespace {
                 found.add([b"shared.", &*path].concat());
             }
         }
-        Ok(found.into_list(pattern, true)?)
+        Ok(found.into_list(&matches, true)?)
+    }
+
+    /// The names of subscriptions that are wanted, in the order of the file, each once, whether
+    /// their folders exist or not.
+    pub(crate) fn subscribed(
+        &self,
+        is_wanted: &dyn Fn(&[u8]) -> bool,
+    ) -> std::io::Result<Vec<FolderName>> {
+        let names = self.subscriptions().names()?.into_iter();
+        let links = self.links().subscribed().into_iter().map(|path| [b"shared.", &*path].concat());
+        let mut seen = HashSet::new();
+        let mut wanted = Vec::new();
+        for name in names.chain(links) {
+            breath::breathe()?;
+            let Ok(folder) = FolderName::from_disk(&name) else { continue };
+            if is_wanted(folder.as_bytes()) && seen.insert(folder.as_bytes().to_vec()) {
+                wanted.push(folder);
+            }
+        }
+        Ok(wanted)
     }
 
     /// Finds a Maildir's INBOX, which is called `top`, and its folders.
@@ -147,10 +170,10 @@ impl Namespace {
         &self,
         root: &std::path::Path,
         top: &[u8],
-        pattern: &Pattern,
+        patterns: &Patterns,
         found: &mut Names,
     ) -> Result<(), Interrupted> {
-        if !pattern.matches(top) && !pattern.may_match_below(top) {
+        if !patterns.matches(top) && !patterns.may_match_below(top) {
             return Ok(());
         }
         let listed = Directory::enter(root).and_then(|maildir| folder_names::list(&maildir));
@@ -161,21 +184,21 @@ impl Namespace {
             Vec::new()
         });
         breath::breathe()?;
-        if pattern.matches(top) && self.may_see(top) {
+        if patterns.matches(top) && self.may_see(top) {
             found.add(top.to_vec());
         }
         for sub in subs {
             breath::breathe()?;
             let name = [top, b".", &sub].concat();
-            if found.matters(pattern, &name) && self.may_see(&name) {
+            if found.matters(&|name| patterns.matches(name), &name) && self.may_see(&name) {
                 found.add(name);
             }
         }
         Ok(())
     }
 
-    fn find_links(&self, pattern: &Pattern, found: &mut Names) {
-        if !pattern.matches(b"shared") && !pattern.may_match_below(b"shared") {
+    fn find_links(&self, patterns: &Patterns, found: &mut Names) {
+        if !patterns.matches(b"shared") && !patterns.may_match_below(b"shared") {
             return;
         }
         for path in self.links().all() {
@@ -183,13 +206,13 @@ impl Namespace {
         }
     }
 
-    fn find_in_index(&self, pattern: &Pattern, found: &mut Names) -> Result<(), Interrupted> {
-        let wanted = |name: &[u8]| pattern.matches(name) || pattern.may_match_below(name);
+    fn find_in_index(&self, patterns: &Patterns, found: &mut Names) -> Result<(), Interrupted> {
+        let wanted = |name: &[u8]| patterns.matches(name) || patterns.may_match_below(name);
         let mut groups = Vec::new();
         let mut accounts = Vec::new();
         self.index().walk(
             &wanted,
-            &|name| pattern.may_match_below(name),
+            &|name| patterns.may_match_below(name),
             &mut |name| groups.push(name.to_vec()),
             &mut |name, account| {
                 accounts.push((name.to_vec(), account.root));
@@ -202,7 +225,7 @@ impl Namespace {
             found.add_level(&group);
         }
         for (name, root) in accounts {
-            self.find_folders_of(&root, &name, pattern, found)?;
+            self.find_folders_of(&root, &name, patterns, found)?;
         }
         Ok(())
     }

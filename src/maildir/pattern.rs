@@ -107,6 +107,44 @@ impl Pattern {
     }
 }
 
+/// Patterns of which a name has to match one (RFC 5258 3).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patterns(Vec<Pattern>);
+
+impl Patterns {
+    /// All of them.
+    pub(crate) fn new(patterns: Vec<Pattern>) -> Patterns {
+        Patterns(patterns)
+    }
+
+    /// The patterns of the namespace that a name is in: each pattern is for one alone.
+    fn for_name(&self, name: &[u8]) -> impl Iterator<Item = &Pattern> {
+        let index = name.starts_with(b"#");
+        self.0.iter().filter(move |pattern| pattern.is_index() == index)
+    }
+
+    /// Whether there are patterns for `#shared` folders, or for all others.
+    pub(crate) fn has_any(&self, index: bool) -> bool {
+        self.0.iter().any(|pattern| pattern.is_index() == index)
+    }
+
+    /// Whether a name matches.
+    pub(crate) fn matches(&self, name: &[u8]) -> bool {
+        self.for_name(name).any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether a name below `level` may match.
+    pub(crate) fn may_match_below(&self, level: &[u8]) -> bool {
+        self.for_name(level).any(|pattern| pattern.may_match_below(level))
+    }
+}
+
+impl From<Pattern> for Patterns {
+    fn from(pattern: Pattern) -> Patterns {
+        Patterns(vec![pattern])
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -143,6 +143,12 @@ impl SharedLinks<'_> {
         Some(fs::join(&fs::join(&fs::join(self.root, TREE), name), folder))
     }
 
+    /// Whether the account is subscribed to a folder.
+    pub(crate) fn is_subscribed(&self, path: &[u8]) -> bool {
+        let folder = self.dir(path).ok_or_else(|| fs::error(io::ErrorKind::NotFound));
+        folder.and_then(|dir| Directory::enter(&dir)?.stat(b"shared")).is_ok()
+    }
+
     /// Makes the account's folder, for SUBSCRIBE and for the first SELECT, EXAMINE or STATUS. A
     /// level above folders counts as subscribed. The provider need not have the folder (Courier).
     pub(crate) fn subscribe(&self, path: &[u8]) -> io::Result<Subscribed> {
@@ -150,8 +156,7 @@ impl SharedLinks<'_> {
             return Ok(Subscribed::Already);
         }
         let link = self.find(path).ok_or(io::ErrorKind::NotFound)?;
-        let is_there = |folder: Directory| folder.stat(b"shared").is_ok();
-        if Directory::enter(&link.dir).is_ok_and(is_there) {
+        if self.is_subscribed(path) {
             return Ok(Subscribed::Already);
         }
         let (name, folder) = halves(path).ok_or(io::ErrorKind::NotFound)?;

@@ -20,11 +20,11 @@ pub(crate) struct Entry<'a> {
     pub(crate) attributes: &'a [&'static str],
     /// The name, encoded for the client.
     pub(crate) name: &'a [u8],
-    /// What Courier's `LIST (...)` asks for beside the name.
+    /// What was asked for beside the name.
     pub(crate) extras: &'a [Extra],
 }
 
-/// Courier's additions to a LIST entry (PROTOCOL 4.5).
+/// What follows the name in a LIST entry: Courier's additions (PROTOCOL 4.5), or those of RFC 5258.
 pub(crate) enum Extra {
     /// Identifiers with their rights.
     Acl(Vec<(Vec<u8>, Rights)>),
@@ -32,6 +32,8 @@ pub(crate) enum Extra {
     MyRights(Rights),
     /// Always NIL: Courier has no posting addresses.
     PostAddress,
+    /// The criteria that something below the folder meets (RFC 5258 3.5).
+    ChildInfo(Vec<&'static str>),
 }
 
 impl Extra {
@@ -50,6 +52,11 @@ impl Extra {
             Extra::PostAddress => {
                 e.raw("(POSTADDRESS NIL)");
             }
+            Extra::ChildInfo(criteria) => {
+                e.raw("\"CHILDINFO\" ").list(criteria, |e, criterion| {
+                    e.string(criterion);
+                });
+            }
         }
     }
 }
@@ -66,7 +73,10 @@ impl Untagged for Entry<'_> {
         e.raw(" \".\" ").string(self.name);
         if !self.extras.is_empty() {
             e.raw(" (");
-            for extra in self.extras {
+            for (i, extra) in self.extras.iter().enumerate() {
+                if i > 0 && matches!(extra, Extra::ChildInfo(_)) {
+                    e.space();
+                }
                 extra.write(e);
             }
             e.raw(")");

@@ -18,7 +18,7 @@ fn shown(list: &[Listed]) -> Vec<String> {
 }
 
 fn list(names: &Namespace, pattern: &str) -> Vec<String> {
-    shown(&names.list(&Pattern::new(pattern.as_bytes()).unwrap()).unwrap())
+    shown(&names.list(&Pattern::new(pattern.as_bytes()).unwrap().into()).unwrap())
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub const LINES: &[&str] = &[
     "ID (\"name\" \"x\" \"version\" NIL)",
     "LIST (ACL MYRIGHTS POSTADDRESS) \"\" \"INBOX.%*\"",
     "LIST (SUBSCRIBED) \"\" (\"*\" \"%\") RETURN (CHILDREN STATUS (MESSAGES))",
+    "LIST (REMOTE RECURSIVEMATCH SUBSCRIBED) INBOX (%.% \"\" {1+}\r\n*) RETURN (SUBSCRIBED MYRIGHTS)",
     "LISTRIGHTS INBOX bob",
     "LSUB \"#shared.\" \"*\"",
     "MOVE 2,1 \"INBOX.other\"",
