@@ -49,6 +49,16 @@ const MAX_LOOKED_FOR: usize = 64;
 /// How often a file is followed that goes to and fro between `new` and `cur`.
 const MAX_MOVES: u32 = 10;
 
+/// What a second name of a message is.
+enum Double {
+    /// The name of another file.
+    OtherFile,
+    /// Of the same file, as this name is now.
+    SameFile { second: Vec<u8> },
+    /// No longer one: the file was renamed meanwhile.
+    Gone,
+}
+
 impl<'a> FolderReading<'a> {
     /// Begins with the messages of the UID file.
     pub(super) fn new(
@@ -165,35 +175,65 @@ impl<'a> FolderReading<'a> {
     /// under the other one's UID.
     ///
     /// One file with two names may be in the middle of a rename by link(2) and unlink(2). After
-    /// some time one of the two is removed. Until then the name counts that it had in `previous`,
-    /// the last scan of this session: a change of flags must not seem undone.
+    /// some time one of the two is removed.
     pub(super) fn rename_doubles(&mut self, previous: Option<&Messages>, now: i128) {
         let Ok(cur) = self.dir.cur() else { return };
         for (i, name) in std::mem::take(&mut self.doubles) {
-            let kept = self.messages.file_name(i);
-            match (cur.stat(&kept), cur.stat(&name)) {
-                (Err(_), Ok(_)) => self.found(i, &name, 0),
-                (Ok(a), Ok(b)) if !is_same_file(&a, &b) => {
-                    self.rename_to_unique(cur, &name);
-                }
-                (Ok(_), Ok(_)) => {
-                    let uid = self.messages.uid(i);
-                    let was = |old: &&Messages| {
-                        let at = uid.and_then(|uid| old.position(uid).ok());
-                        at.is_some_and(|at| old.is_named(at, &name))
-                    };
-                    let is_known = previous.filter(was).is_some();
-                    if is_known {
-                        self.found(i, &name, 0);
-                    }
-                    let (kept, second) = if is_known { (name, kept) } else { (kept, name) };
+            match self.choose_name(cur, i, &name, previous, now) {
+                Double::OtherFile => self.rename_to_unique(cur, &name),
+                Double::SameFile { second } => {
+                    let kept = self.messages.file_name(i);
                     second_names::remove_settled((cur, &second), (cur, &kept), now);
                 }
-                _ => {}
+                Double::Gone => {}
             }
         }
         for name in std::mem::take(&mut self.unwritable) {
             self.rename_to_unique(cur, &name);
+        }
+    }
+
+    /// The same for who only counts: no file is renamed or removed.
+    pub(super) fn choose_names(&mut self, now: i128) {
+        let Ok(cur) = self.dir.cur() else { return };
+        for (i, name) in std::mem::take(&mut self.doubles) {
+            self.choose_name(cur, i, &name, None, now);
+        }
+    }
+
+    /// Finds out what a second name of a message is, and which of the two counts if both are of one
+    /// file. At first it is the one that the file had in `previous`, the last scan of this session:
+    /// a change of flags must not seem undone. When the file has been like that for a while, as
+    /// whoever was killed leaves it, it is the same one for all sessions.
+    fn choose_name(
+        &mut self,
+        cur: &Directory,
+        i: usize,
+        name: &[u8],
+        previous: Option<&Messages>,
+        now: i128,
+    ) -> Double {
+        let kept = self.messages.file_name(i);
+        let stat = match (cur.stat(&kept), cur.stat(name)) {
+            (Err(_), Ok(_)) => {
+                self.found(i, name, 0);
+                return Double::Gone;
+            }
+            (Ok(a), Ok(b)) if !is_same_file(&a, &b) => return Double::OtherFile,
+            (Ok(stat), Ok(_)) => stat,
+            _ => return Double::Gone,
+        };
+        let at = previous.zip(self.messages.uid(i));
+        let at = at.and_then(|(old, uid)| Some((old, old.position(uid).ok()?)));
+        let was = |name: &[u8]| {
+            !second_names::is_agreed(&stat, now)
+                && at.is_some_and(|(old, at)| old.is_named(at, name))
+        };
+        if was(name) || (!was(&kept) && *name > *kept) {
+            self.found(i, name, 0);
+            Double::SameFile { second: kept }
+        } else {
+            Double::SameFile { second: name.to_vec() }
         }
     }
 

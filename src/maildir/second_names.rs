@@ -13,6 +13,10 @@ use std::rc::Rc;
 /// itself. Until then somebody may be in the middle of a rename, and will remove the other name.
 const MIN_AGE: i128 = 600_000_000_000;
 
+/// From when on (in nanoseconds) all sessions take the same one of two names. A rename is done much
+/// sooner, whatever the clocks of other hosts say.
+const AGREED_AGE: i128 = 60_000_000_000;
+
 /// The names in `cur` and `new` that are not those of their messages, as far as they are known to
 /// one EXPUNGE.
 #[derive(Default)]
@@ -64,6 +68,12 @@ impl SecondNames {
 
 pub(super) fn is_same_file(a: &Stat, b: &Stat) -> bool {
     a.inode() == b.inode()
+}
+
+/// Whether a file with this stat has had its two names for so long that nobody is about to remove
+/// one. `now`: nanoseconds since 1970, no later than the file system's time.
+pub(super) fn is_agreed(stat: &Stat, now: i128) -> bool {
+    stat.ctime_nanos().saturating_add(AGREED_AGE) < now
 }
 
 /// Removes the name `second` of the file that has the name `kept` in `cur`, too, if the file has

@@ -4,6 +4,7 @@
 use super::lock::Lock;
 use super::messages::bit;
 use super::reading::FolderReading;
+use super::second_names::is_same_file;
 use super::time::ScanTime;
 use super::uiddb::{self, Version};
 use super::{Entered, Error, Messages, Store, keywords, quota};
@@ -104,6 +105,7 @@ fn count(
     let mut reading = FolderReading::new(store, dir, file.messages);
     let names = reading.list_new();
     reading.read_cur(time.nanos)?;
+    reading.choose_names(time.nanos);
     let can_move = names.is_empty()
         || [dir.new_mail(), dir.cur()].iter().all(|d| d.as_ref().is_ok_and(|d| d.is_writable()));
     for name in names {
@@ -116,9 +118,14 @@ fn count(
         if !can_move {
             continue;
         }
-        if reading.messages.find(&reading.index, &name).is_some() {
-            // By now it may be the very file that is in `cur`.
-            if !dir.new_mail().is_ok_and(|new_mail| new_mail.stat(&name).is_ok()) {
+        if let Some(i) = reading.messages.find(&reading.index, &name) {
+            // By now it may be the very file that is in `cur`, or have been moved there by link(2)
+            // and not been unlinked yet.
+            let Ok(second) = dir.new_mail().and_then(|new_mail| new_mail.stat(&name)) else {
+                continue;
+            };
+            let first = dir.cur().and_then(|cur| cur.stat(&reading.messages.file_name(i)));
+            if first.is_ok_and(|first| is_same_file(&first, &second)) {
                 continue;
             }
             reading.messages.push_named(&name, bit::FRESH | bit::FOUND);

@@ -57,10 +57,12 @@ host_up() {
     HOST[$1]=$!
     disown
     until_true 5 test -f "$d/ready" || return 1
-    local program
+    # Only what the program asks for is another time: the times of files come from the file system.
+    local program clock=
+    [ "$1" != 2 ] || [ -z "${skew:-}" ] || clock="env FAKETIME=$(printf %+d "$skew")s NO_FAKE_STAT=1 LD_PRELOAD=libfaketime.so.1 LD_LIBRARY_PATH=$(dirname "$(find /usr/lib -name libfaketime.so.1 | head -n 1)")"
     for program in "$IMAPD:imapd" "${courier:-/usr/bin/imapd}:courier"; do
-        printf '#!/bin/sh\nexec nsenter -t %s -m -n -u -- /bin/sh -c '\''cd "$0" && exec %s "$@"'\'' "$PWD" "$@"\n' \
-            "${HOST[$1]}" "${program%:*}" >"$W/hosts/$1/${program##*:}"
+        printf '#!/bin/sh\nexec nsenter -t %s -m -n -u -- /bin/sh -c '\''cd "$0" && exec %s %s "$@"'\'' "$PWD" "$@"\n' \
+            "${HOST[$1]}" "$clock" "${program%:*}" >"$W/hosts/$1/${program##*:}"
         chmod 755 "$W/hosts/$1/${program##*:}"
     done
 }

@@ -3,7 +3,8 @@
 
 use super::super::testing::{TestFolder, show};
 use super::*;
-use crate::maildir::{Config, status, upkeep};
+use crate::maildir::reading::FolderReading;
+use crate::maildir::{Config, status, uiddb, upkeep};
 use crate::sys::{clock, dir};
 use crate::types::{Flags, UidValidity};
 use std::os::unix::fs::MetadataExt;
@@ -188,6 +189,31 @@ fn one_name_two_messages() {
     assert_eq!(f.scan().messages.len(), 1);
     assert_eq!(f.list("cur"), ["1.a:2,F", "1.a:2,S"]);
     assert_eq!(f.list("new"), ["1.a"]);
+    let status = status::read(&f.store, &f.enter(), true).unwrap();
+    assert_eq!((status.messages, status.recent, status.unseen), (1, 0, 0));
+}
+
+/// A session was killed between link(2) and unlink(2), on a file system that has no other way.
+#[test]
+fn of_two_names_of_one_file_the_same_counts_for_all_in_the_end() {
+    let f = TestFolder::of(&["1.a:2,F"]);
+    let before = f.scan();
+    std::fs::hard_link(f.path("cur/1.a:2,F"), f.path("cur/1.a:2,S")).unwrap();
+    let name = |previous: Option<&Snapshot>, seconds: i128| {
+        let now = clock::now_nanos() + seconds * 1_000_000_000;
+        let entered = f.enter();
+        let messages = uiddb::read(&entered).unwrap().0.messages;
+        let mut reading = FolderReading::new(&f.store, &entered, messages);
+        reading.read_cur(now).unwrap();
+        reading.rename_doubles(previous.map(|s| &s.messages), now);
+        String::from_utf8(reading.messages.file_name(0)).unwrap()
+    };
+    assert_eq!(name(Some(&before), 0), "1.a:2,F", "a change must not seem undone");
+    assert_eq!(name(None, 0), "1.a:2,S");
+    assert_eq!(name(Some(&before), 100), "1.a:2,S");
+    assert_eq!(f.list("cur"), ["1.a:2,F", "1.a:2,S"]);
+    assert_eq!(name(Some(&before), 700), "1.a:2,S");
+    assert_eq!(f.list("cur"), ["1.a:2,S"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! All is quiet: what the clients believe, what the ledger knows and what lies on disk must agree.
 
-use super::ledger::{self, FOLDERS, Truth, flags_of, folder_path};
+use super::ledger::{self, FOLDERS, Truth, folder_path};
 use super::worker::Worker;
 use super::{Keywords, World, status};
 use std::collections::BTreeSet;
@@ -145,7 +145,7 @@ impl Worker<'_> {
         };
         for (entry, (uid, (_, letters))) in client.picture.iter().zip(&truth) {
             let Some(flags) = &entry.flags else { continue };
-            if system(flags) != flags_of(letters) {
+            if !ledger::may_be(letters, &system(flags)) {
                 return client.wrong(&format!(
                     "FALSE FLAGS of UID {uid} in {}: {flags:?}, the file has {letters}",
                     FOLDERS[folder]

@@ -2,6 +2,7 @@
 //! hand that was laid on a message.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use support::Random;
 
@@ -66,7 +67,8 @@ pub struct Ledger {
 }
 
 /// What lies in a folder when all is quiet: by UID, which message, and the flag letters of its
-/// name.
+/// name. After kills a file can have two names, where a rename is a link(2) and an unlink(2): then
+/// the letters of the one that counts for whoever comes, a `|`, and those of the other.
 pub type Truth = BTreeMap<u32, (u64, String)>;
 
 impl Ledger {
@@ -247,6 +249,8 @@ pub fn truth(
     let database = std::fs::read_to_string(path.join("courierimapuiddb")).unwrap_or_default();
     let mut uids: HashMap<&str, u32> = HashMap::new();
     let mut seen = HashSet::new();
+    let mut first_names: HashMap<String, (u32, u64)> = HashMap::new();
+    let mut inodes = HashSet::new();
     for line in database.lines().skip(1) {
         let Some((uid, base)) = line.split_once(' ') else {
             wrong.push(format!("{name}: a line of the UID file: {line}"));
@@ -263,10 +267,19 @@ pub fn truth(
     for entry in std::fs::read_dir(path.join("cur")).into_iter().flatten().flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         let (base, letters) = file.split_once(":2,").unwrap_or((&file, ""));
+        let inode = entry.metadata().map_or(0, |m| m.ino());
         let Some(uid) = uids.remove(base) else {
-            wrong.push(format!("{name}: {file} has no UID of its own"));
+            match first_names.get(base).filter(|(_, first)| kills && *first == inode) {
+                Some((uid, _)) => {
+                    let known: &mut String = &mut truth.get_mut(uid).unwrap().1;
+                    let (less, more) = (known.as_str().min(letters), known.as_str().max(letters));
+                    *known = format!("{more}|{less}");
+                }
+                None => wrong.push(format!("{name}: {file} has no UID of its own")),
+            }
             continue;
         };
+        first_names.insert(base.to_owned(), (uid, inode));
         let bytes = std::fs::read(entry.path()).unwrap_or_default();
         let Some(id) = id_of(&bytes) else {
             wrong.push(format!("{name}: {file} has no number"));
@@ -276,18 +289,29 @@ pub fn truth(
             wrong.push(format!("{name}: {file} is not whole"));
         }
         truth.insert(uid, (id, letters.to_owned()));
+        if kills {
+            inodes.insert(inode);
+        }
     }
     for base in uids.keys().filter(|_| !kills) {
         wrong.push(format!("{name}: {base} is in the UID file and nowhere else"));
     }
     for entry in std::fs::read_dir(path.join("new")).into_iter().flatten().flatten() {
-        wrong.push(format!("{name}: {} is still in new", entry.file_name().to_string_lossy()));
+        // After kills it may be in `cur`, too.
+        if !entry.metadata().is_ok_and(|m| inodes.contains(&m.ino())) {
+            wrong.push(format!("{name}: {} is still in new", entry.file_name().to_string_lossy()));
+        }
     }
     truth
 }
 
+/// Whether a client may believe these flags of a file with these letters.
+pub fn may_be(letters: &str, flags: &BTreeSet<String>) -> bool {
+    letters.split('|').any(|letters| flags_of(letters) == *flags)
+}
+
 /// Flag letters as the client sees them.
-pub fn flags_of(letters: &str) -> BTreeSet<String> {
+fn flags_of(letters: &str) -> BTreeSet<String> {
     let names = [
         ('D', "\\Draft"),
         ('F', "\\Flagged"),

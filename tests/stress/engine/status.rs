@@ -65,7 +65,10 @@ pub fn ask(client: &mut Client, name: &str) -> Result<Status> {
 
 /// How many messages are unseen.
 pub fn unseen(truth: &Truth) -> usize {
-    truth.values().filter(|(_, letters)| !letters.contains('S')).count()
+    truth
+        .values()
+        .filter(|(_, letters)| !letters.split('|').next().unwrap_or_default().contains('S'))
+        .count()
 }
 
 impl Worker<'_> {
