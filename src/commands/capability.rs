@@ -69,6 +69,7 @@ static CAPABILITIES: &[Capability] = &[
     },
     word("MOVE", When::Extension),
     word("BINARY", When::Extension),
+    word("SAVEDATE", When::Extension),
     word("ESEARCH", When::Extension),
     Capability { needs: &["ESEARCH"], ..word("SEARCHRES", When::Extension) },
     word("WITHIN", When::Extension),

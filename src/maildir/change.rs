@@ -256,7 +256,11 @@ pub(crate) fn move_to_trash(
         }
         let stat = cur.stat(name)?;
         second_names.look(dir, messages, &stat);
-        let mut new = names::base(name).to_vec();
+        let fresh = || Stem::next(store).base(&store.config.host, stat.inode(), stat.len());
+        // Courier: the base name stays. One that says when the message came into this folder would
+        // be wrong in the other (RFC 8514 3).
+        let base = names::base(name);
+        let mut new = if names::saved(base).is_some() { fresh() } else { base.to_vec() };
         for _ in 0..MAX_TRASH_NAMES {
             let to = trash.cur(store)?;
             let target = names::renamed_without(name, &new, lost_in_trash());
@@ -266,10 +270,7 @@ pub(crate) fn move_to_trash(
                     let (from, to) = (cur.path_of(name), Some(to.path_of(&target)));
                     return Ok(Some(Removed { from, to }));
                 }
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                    let stem = Stem::next(store);
-                    new = stem.base(&store.config.host, stat.inode(), stat.len());
-                }
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => new = fresh(),
                 // The folder is not there; or else the message is not.
                 Err(e) if fs::is_gone(&e) && trash.is_gone() => {}
                 Err(e) => return Err(e),

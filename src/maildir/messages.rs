@@ -125,6 +125,12 @@ impl Messages {
         self.records.get(index).map_or(&[], |r| self.base_of(r))
     }
 
+    /// When a message was put into the folder, in seconds since 1970; `None` where its name does
+    /// not say so.
+    pub(crate) fn saved(&self, index: usize) -> Option<i64> {
+        names::saved(self.base_name(index))
+    }
+
     /// The file name of a message in `cur`, as it was last seen. Empty past the end.
     pub(crate) fn file_name(&self, index: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);

@@ -106,6 +106,27 @@ pub(super) fn without_size(base: &[u8]) -> &[u8] {
     }
 }
 
+/// When a message was put into its folder, in seconds since 1970, by its base name. `None` for a
+/// name that is not made as we and Courier's programs make it (see [`Stem`]): another program's
+/// number may be anything.
+pub(super) fn saved(base: &[u8]) -> Option<i64> {
+    let (seconds, rest) = leading(base, u8::is_ascii_digit)?;
+    let (_, rest) = leading(rest.strip_prefix(b".M")?, u8::is_ascii_digit)?;
+    let (_, rest) = leading(rest.strip_prefix(b"P")?, u8::is_ascii_digit)?;
+    let (_, rest) = leading(rest.strip_prefix(b"V")?, u8::is_ascii_hexdigit)?;
+    let (_, rest) = leading(rest.strip_prefix(b"I")?, u8::is_ascii_hexdigit)?;
+    let (_, rest) = leading(rest.strip_prefix(b"_")?, u8::is_ascii_digit)?;
+    let host = rest.strip_prefix(b".")?;
+    let seconds = number::digits(seconds).and_then(|n| i64::try_from(n).ok())?;
+    (!host.is_empty()).then_some(seconds)
+}
+
+/// The bytes of a kind that a text begins with, at least one, and what follows them.
+fn leading(text: &[u8], is_of_kind: impl Fn(&u8) -> bool) -> Option<(&[u8], &[u8])> {
+    let end = text.iter().position(|b| !is_of_kind(b)).unwrap_or(text.len());
+    text.split_at_checked(end).filter(|(kind, _)| !kind.is_empty())
+}
+
 /// The name of a message's file: its base name, and the letters of its flags.
 pub(crate) fn with_flags(base: &[u8], flags: Flags) -> Vec<u8> {
     let mut name = [base, b":2,"].concat();
@@ -145,6 +166,37 @@ mod tests {
             format!("1700000000.M424242P{pid}V000000000000FE00I00000000009AE523_0.host1,S=17")
                 .as_bytes()
         );
+    }
+
+    #[test]
+    fn names_that_say_when() {
+        let stem = Stem { moment: (1_700_000_000, 424_242), count: 3 };
+        let ours = stem.base(&Host::new(b"host1"), (0xFE00, 0x9AE523), 17);
+        assert_eq!(saved(&ours), Some(1_700_000_000));
+        for (name, seconds) in [
+            (
+                "1795697008.M5P6V0000000000000801I0000000000ABCDEF_0.mail.example",
+                Some(1_795_697_008),
+            ),
+            ("0.M5P6V801Iabc_0.h,S=3", Some(0)),
+            // Dovecot, Postfix, qmail, mutt, procmail, a tool's own.
+            ("1795697008.M5P6.mail.example,S=1,W=2", None),
+            ("1795697008.V801Iabc_0M5.mail.example", None),
+            ("1795697008.6.mail.example", None),
+            ("1795697008.R123456789.mail.example", None),
+            ("1795697008.6_0.mail.example", None),
+            ("1001.m1", None),
+            ("", None),
+            (".M5P6V801Iabc_0.h", None),
+            ("1.M5P6V801Iabc_0", None),
+            ("1.M5P6V801Iabc_0.", None),
+            ("1.M5P6V801Iabc_.h", None),
+            ("1.MP6V801Iabc_0.h", None),
+            ("99999999999999999999.M5P6V801Iabc_0.h", None),
+            ("18446744073709551615.M5P6V801Iabc_0.h", None),
+        ] {
+            assert_eq!(saved(name.as_bytes()), seconds, "{name}");
+        }
     }
 
     #[test]

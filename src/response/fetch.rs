@@ -81,6 +81,8 @@ pub(crate) enum Item<'a> {
     Uid(Uid),
     /// `INTERNALDATE`, in the form of RFC 3501 9, `date-time`.
     InternalDate(&'a str),
+    /// `SAVEDATE` (RFC 8514 4.2), in the same form; `None` where it is not known.
+    SaveDate(Option<&'a str>),
     /// `RFC822.SIZE`, in bytes on the wire.
     Size(u64),
     /// A section by the name that the client gave it, and the head of its literal. So many bytes
@@ -122,6 +124,12 @@ impl Item<'_> {
             }
             Item::InternalDate(date) => {
                 e.raw("INTERNALDATE \"").raw(date).raw("\"");
+            }
+            Item::SaveDate(None) => {
+                e.raw("SAVEDATE NIL");
+            }
+            Item::SaveDate(Some(date)) => {
+                e.raw("SAVEDATE \"").raw(date).raw("\"");
             }
             Item::Size(size) => {
                 e.raw("RFC822.SIZE ").number(*size);

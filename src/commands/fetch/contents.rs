@@ -14,6 +14,11 @@ use crate::session::{Result, Session};
 use crate::sys::clock;
 use std::ops::Range;
 
+/// A moment, in seconds since 1970, as IMAP writes it in the server's zone.
+pub(super) fn local_date_time(seconds: i64) -> String {
+    imap_date_time(seconds, clock::local_time(seconds).offset / 60)
+}
+
 /// An open message, and the session that serves it.
 pub(super) struct Contents<'a> {
     /// The session.
@@ -30,10 +35,11 @@ impl Contents<'_> {
     /// Writes an item that comes from the file, its name first.
     pub(super) fn item(&mut self, item: &Item) -> Result<()> {
         match item {
-            Item::Flags | Item::Uid => debug_assert!(false, "these come from the folder"),
+            Item::Flags | Item::Uid | Item::SaveDate => {
+                debug_assert!(false, "these come from the folder")
+            }
             Item::InternalDate => {
-                let seconds = message::internal_date(&self.reader);
-                let date = imap_date_time(seconds, clock::local_time(seconds).offset / 60);
+                let date = local_date_time(message::internal_date(&self.reader));
                 Datum::InternalDate(&date).write(&mut self.s.encoder());
             }
             Item::Size => {

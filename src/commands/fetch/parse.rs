@@ -28,6 +28,8 @@ pub(crate) enum Item {
     Uid,
     /// `INTERNALDATE`
     InternalDate,
+    /// `SAVEDATE`
+    SaveDate,
     /// `RFC822.SIZE`
     Size,
     /// `ENVELOPE`
@@ -100,6 +102,7 @@ impl Item {
     pub(crate) fn needs(&self) -> Needs {
         match self {
             Item::Flags => Needs { flags: true, ..Needs::default() },
+            Item::SaveDate => Needs::default(),
             Item::Uid => Needs { uid: true, ..Needs::default() },
             Item::InternalDate => Needs { file: true, ..Needs::default() },
             Item::Envelope => Needs { file: true, bytes: true, ..Needs::default() },
@@ -172,8 +175,12 @@ fn check_count(items: &[Item]) -> Result<()> {
 }
 
 /// The items that an extension brings, and the word that announces it.
-const OF_EXTENSIONS: [(&[u8], &str); 3] =
-    [(b"BINARY", "BINARY"), (b"BINARY.PEEK", "BINARY"), (b"BINARY.SIZE", "BINARY")];
+const OF_EXTENSIONS: [(&[u8], &str); 4] = [
+    (b"BINARY", "BINARY"),
+    (b"BINARY.PEEK", "BINARY"),
+    (b"BINARY.SIZE", "BINARY"),
+    (b"SAVEDATE", "SAVEDATE"),
+];
 
 /// Whether a `fetch-att` is one in this session, as far as extensions decide that.
 fn is_known(options: &Options, word: &[u8]) -> bool {
@@ -200,6 +207,7 @@ fn item(s: &mut Session, token: &Token, items: &mut Vec<Item>) -> Result<()> {
         b"FLAGS" => Item::Flags,
         b"UID" => Item::Uid,
         b"INTERNALDATE" => Item::InternalDate,
+        b"SAVEDATE" => Item::SaveDate,
         b"ENVELOPE" => Item::Envelope,
         b"BODYSTRUCTURE" => Item::BodyStructure,
         b"RFC822.SIZE" => Item::Size,

@@ -1,7 +1,7 @@
 //! Serving one message after the other: its response, then what follows from it (\Seen, the alert
 //! for 8-bit headers).
 
-use super::contents::Contents;
+use super::contents::{Contents, local_date_time};
 use super::parse::{Item, Needs};
 use crate::maildir::{self, change};
 use crate::response::fetch::{self, Item as Datum};
@@ -116,6 +116,10 @@ impl Serving<'_> {
                 Datum::Flags(flags).write(&mut self.contents.s.encoder());
             }
             Item::Uid => Datum::Uid(uid).write(&mut self.contents.s.encoder()),
+            Item::SaveDate => {
+                let date = self.selected.snapshot.messages.saved(index).map(local_date_time);
+                Datum::SaveDate(date.as_deref()).write(&mut self.contents.s.encoder());
+            }
             item => self.contents.item(item)?,
         }
         Ok(())

@@ -297,6 +297,11 @@ impl<'p> Evaluation<'p> {
             // Courier: the server's local day; RFC 3501 6.4.4 disregards the zone, and INTERNALDATE
             // is in this one.
             Node::Internal(when, day) => from(Level::File, when.holds(known.internal, *day)),
+            Node::Saved(when, day) => match folder.saved(index) {
+                Some(seconds) => Some(when.holds(local_day(seconds), *day)),
+                // RFC 8514 4.3: the internal date, where this one is not known.
+                None => from(Level::File, when.holds(known.internal, *day)),
+            },
             Node::Until(moment) => from(Level::File, known.received <= *moment),
             Node::From(moment) => from(Level::File, known.received >= *moment),
             Node::Sent(when, day) => {

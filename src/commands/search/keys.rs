@@ -55,6 +55,8 @@ pub(crate) enum Key {
     Internal(When, i64),
     /// By the day in the Date field, in days since 1970-01-01.
     Sent(When, i64),
+    /// By the day on which it came into the folder, in days since 1970-01-01.
+    Saved(When, i64),
     /// Received at least so many seconds ago.
     Older(u64),
     /// Received at most so many seconds ago.
@@ -86,8 +88,15 @@ enum Step {
 }
 
 /// Keys of extensions, and the capabilities that announce them.
-const EXTENSIONS: [(&str, &str); 3] =
-    [("$", "SEARCHRES"), ("OLDER", "WITHIN"), ("YOUNGER", "WITHIN")];
+const EXTENSIONS: [(&str, &str); 7] = [
+    ("$", "SEARCHRES"),
+    ("OLDER", "WITHIN"),
+    ("YOUNGER", "WITHIN"),
+    ("SAVEDBEFORE", "SAVEDATE"),
+    ("SAVEDON", "SAVEDATE"),
+    ("SAVEDSINCE", "SAVEDATE"),
+    ("SAVEDATESUPPORTED", "SAVEDATE"),
+];
 
 /// Whether a capability is offered.
 pub(super) type Offered<'a> = &'a dyn Fn(&str) -> bool;
@@ -235,6 +244,11 @@ fn step(io: &mut Io, token: Token, offered: Offered<'_>) -> Result<Step> {
         b"SENTBEFORE" => Key::Sent(When::Before, day(io)?),
         b"SENTON" => Key::Sent(When::On, day(io)?),
         b"SENTSINCE" => Key::Sent(When::Since, day(io)?),
+        b"SAVEDBEFORE" => Key::Saved(When::Before, day(io)?),
+        b"SAVEDON" => Key::Saved(When::On, day(io)?),
+        b"SAVEDSINCE" => Key::Saved(When::Since, day(io)?),
+        // RFC 8514 4.3: of a folder, all or none.
+        b"SAVEDATESUPPORTED" => Key::All,
         b"OLDER" => Key::Older(interval(io)?),
         b"YOUNGER" => Key::Younger(interval(io)?),
         b"LARGER" => Key::Larger(number(io)?),
@@ -350,6 +364,8 @@ mod tests {
             ("smaller 4294967296", Key::Smaller(1 << 32)),
             ("SINCE 1-feb-1994", Key::Internal(When::Since, 8797)),
             ("older 5", Key::Older(5)),
+            ("savedon 1-feb-1994", Key::Saved(When::On, 8797)),
+            ("SAVEDATESUPPORTED", Key::All),
             ("NOT YOUNGER 18446744073709551615", Key::Not(Box::new(Key::Younger(u64::MAX)))),
             ("UID $ $", Key::And(vec![Key::Found, Key::Found])),
             ("SENTON \"1-Feb-1994 10:00\"", Key::Sent(When::On, 8797)),
@@ -389,6 +405,9 @@ mod tests {
             ",1",
             "KEYWORD",
             "SEEN [",
+            "SAVEDON",
+            "SAVEDON x",
+            "SAVEDDATE 1-Feb-1994",
             "YOUNGER",
             "YOUNGER 0",
             "OLDER \"5\"",

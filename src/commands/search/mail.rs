@@ -14,6 +14,8 @@ pub(crate) trait Folder {
     fn recent(&self, index: usize) -> bool;
     /// Whether it has the keyword of this number.
     fn has_keyword(&self, index: usize, number: u32) -> bool;
+    /// When it came into the folder, in seconds since 1970, if that is known.
+    fn saved(&self, index: usize) -> Option<i64>;
     /// Opens it; `false` if it is gone.
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool;
     /// Has the reader know its internal date, for which it need not be opened; `false` if it is

@@ -128,6 +128,10 @@ impl Folder for Live<'_> {
         snapshot.keywords.contains(snapshot.messages.keywords(index), number)
     }
 
+    fn saved(&self, index: usize) -> Option<i64> {
+        self.selected.snapshot.messages.saved(index)
+    }
+
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
         let messages = &mut self.selected.snapshot.messages;
         let dir = self.selected.folder.enter();

@@ -44,6 +44,8 @@ pub(crate) enum Node {
     From(i64),
     /// By the day in the Date field.
     Sent(When, i64),
+    /// By the day on which it came into the folder.
+    Saved(When, i64),
     /// More bytes on the wire than this.
     Larger(u64),
     /// Fewer bytes on the wire than this.
@@ -133,6 +135,7 @@ impl Plan {
             Key::Recent => Node::Recent,
             Key::Keyword(name) => (folder.keyword)(&name).map_or(Node::Is(false), Node::Keyword),
             Key::Internal(when, day) => Node::Internal(when, day),
+            Key::Saved(when, day) => Node::Saved(when, day),
             Key::Older(seconds) => Node::Until(before(folder.now, seconds)),
             Key::Younger(seconds) => Node::From(before(folder.now, seconds)),
             Key::Sent(when, day) => {
@@ -198,7 +201,7 @@ impl Plan {
             | Node::Flag(_)
             | Node::Recent
             | Node::Keyword(_) => Level::View,
-            Node::Internal(..) | Node::Until(_) | Node::From(_) => Level::File,
+            Node::Internal(..) | Node::Saved(..) | Node::Until(_) | Node::From(_) => Level::File,
             Node::Sent(..) | Node::Header(_) => Level::Header,
             Node::Larger(_) | Node::Smaller(_) => Level::Size,
             Node::Text(n) if self.texts.get(*n).is_some_and(Needle::is_empty) => Level::File,

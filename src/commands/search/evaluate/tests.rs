@@ -32,6 +32,10 @@ impl Folder for Fake {
     fn has_keyword(&self, index: usize, number: u32) -> bool {
         index == 1 && number == 1
     }
+    fn saved(&self, index: usize) -> Option<i64> {
+        // Noon of 2020-09-20, UTC.
+        (index == 1).then_some(1_600_603_200)
+    }
     fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
         self.opened.push(index);
         let Some(file) = &self.messages[index].0 else { return false };
@@ -117,6 +121,8 @@ fn the_view_is_enough() {
     let mut f = fake();
     for (line, found) in [
         ("ALL", &[1, 2, 3, 4][..]),
+        ("SAVEDATESUPPORTED", &[1, 2, 3, 4]),
+        ("2 SAVEDBEFORE 20-Sep-2020", &[]),
         ("SEEN", &[1, 2]),
         ("UNSEEN", &[3, 4]),
         ("FLAGGED", &[2]),
@@ -158,6 +164,9 @@ fn dates_and_sizes() {
         ("YOUNGER 3600", &[1, 2, 4]),
         ("YOUNGER 3599", &[]),
         ("NOT YOUNGER 3599", &[1, 2, 4]),
+        ("SAVEDON 20-Sep-2020", &[2]),
+        ("SAVEDBEFORE 20-Sep-2020", &[1, 4]),
+        ("SAVEDSINCE 14-Sep-2020", &[2]),
         ("$", &[2]),
         ("SINCE 13-Sep-2020", &[1, 2, 4]),
         ("BEFORE 13-Sep-2020", &[]),
