@@ -3,8 +3,8 @@
 use super::{Call, capability};
 use crate::maildir::Messages;
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
-use crate::types::Uid;
 use crate::types::folder::{self, FolderName, NameError};
+use crate::types::{Page, Uid};
 use crate::wire::{Set, Token};
 
 /// The refusal of a name outside of the rules (PROTOCOL 4.1).
@@ -85,6 +85,17 @@ pub(crate) fn set(s: &mut Session) -> Result<Which> {
     }
 }
 
+/// `partial-range`, behind PARTIAL, of which there may be one in a command (RFC 9394 4).
+pub(crate) fn page(s: &mut Session, before: Option<Page>) -> Result<Page> {
+    if before.is_some() || !capability::is_offered(&s.options, "PARTIAL") {
+        return Err(Error::Syntax);
+    }
+    match s.io.token()? {
+        Token::Atom(text) => Page::parse(&text).ok_or(Error::Syntax),
+        _ => Err(Error::Syntax),
+    }
+}
+
 /// A command without arguments.
 pub(crate) fn none(s: &mut Session, _: &Call<'_>) -> Result<()> {
     Ok(s.io.end_of_line()?)
@@ -111,6 +122,16 @@ pub(crate) enum Span {
     /// the rest of its range is dropped (PROTOCOL 6.1). UIDs that name no message are passed over
     /// (RFC 3501 6.4.8).
     Invalid(u64),
+}
+
+impl Span {
+    /// How many messages it names.
+    fn len(&self) -> usize {
+        match self {
+            Span::Messages(range) => range.len(),
+            Span::Invalid(_) => 0,
+        }
+    }
 }
 
 /// The ranges of a set in the open folder, in the client's order, no message twice.
@@ -164,4 +185,52 @@ fn number_spans(set: &Set, count: usize) -> Vec<Span> {
         }
     }
     spans
+}
+
+/// The spans of a page of the messages, in the order of the folder (RFC 9394 3.3).
+pub(crate) fn page_of(spans: Vec<Span>, page: Page) -> Vec<Span> {
+    let (mut messages, mut spans) =
+        spans.into_iter().partition::<Vec<Span>, _>(|span| matches!(span, Span::Messages(_)));
+    messages.sort_unstable_by_key(|span| match span {
+        Span::Messages(range) => range.start,
+        Span::Invalid(_) => usize::MAX,
+    });
+    let count = messages.iter().map(Span::len).sum();
+    let wanted = page.within(count);
+    let mut at = 0usize;
+    for span in messages {
+        let Span::Messages(range) = span else { continue };
+        let place = at..at.saturating_add(range.len());
+        at = place.end;
+        let from = wanted.start.clamp(place.start, place.end).saturating_sub(place.start);
+        let to = wanted.end.clamp(place.start, place.end).saturating_sub(place.start);
+        if from < to {
+            let start = range.start;
+            spans.push(Span::Messages(start.saturating_add(from)..start.saturating_add(to)));
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_spans() {
+        let spans = || vec![Span::Messages(7..9), Span::Invalid(99), Span::Messages(0..3)];
+        for (page, messages) in [
+            ("1:2", &[(0, 2)][..]),
+            ("3:4", &[(2, 3), (7, 8)]),
+            ("-1:-3", &[(2, 3), (7, 9)]),
+            ("-4:-9", &[(0, 2)]),
+            ("6:9", &[]),
+        ] {
+            let page = Page::parse(page.as_bytes());
+            let found = page.map(|page| page_of(spans(), page));
+            let mut expected = vec![Span::Invalid(99)];
+            expected.extend(messages.iter().map(|(from, to)| Span::Messages(*from..*to)));
+            assert_eq!(found, Some(expected), "{page:?}");
+        }
+    }
 }

@@ -17,6 +17,8 @@ struct Capability {
     enables: Option<Features>,
     /// Words that it cannot do without.
     needs: &'static [&'static str],
+    /// Whether the administrator has switched off the command that it extends.
+    disabled: fn(&Options) -> bool,
 }
 
 /// When a word is announced.
@@ -35,7 +37,13 @@ enum When {
 }
 
 const fn word(word: &'static str, when: When) -> Capability {
-    Capability { word, when, enables: None, needs: &[] }
+    Capability { word, when, enables: None, needs: &[], disabled: |_| false }
+}
+
+/// A word of ours that extends SORT or THREAD.
+const fn sorting(word: &'static str, needs: &'static [&'static str]) -> Capability {
+    let disabled = |options: &Options| options.disable_thread_sort;
+    Capability { word, when: When::Extension, enables: None, needs, disabled }
 }
 
 /// Every word that has a rule here, in the order in which they are announced.
@@ -66,6 +74,7 @@ static CAPABILITIES: &[Capability] = &[
         when: When::Always,
         enables: Some(Features::UTF8_ACCEPT),
         needs: &["ENABLE"],
+        disabled: |_| false,
     },
     word("MOVE", When::Extension),
     word("BINARY", When::Extension),
@@ -73,6 +82,10 @@ static CAPABILITIES: &[Capability] = &[
     word("ESEARCH", When::Extension),
     Capability { needs: &["ESEARCH"], ..word("SEARCHRES", When::Extension) },
     word("WITHIN", When::Extension),
+    sorting("ESORT", &["SORT", "ESEARCH"]),
+    Capability { needs: &["ESEARCH"], ..word("PARTIAL", When::Extension) },
+    sorting("SORT=DISPLAY", &["SORT"]),
+    sorting("THREAD=REFS", &[]),
     word("LIST-EXTENDED", When::Extension),
     Capability { needs: &["LIST-EXTENDED"], ..word("LIST-STATUS", When::Extension) },
     Capability { needs: &["LIST-EXTENDED", "ACL"], ..word("LIST-MYRIGHTS", When::Extension) },
@@ -97,7 +110,9 @@ fn is_offered_of(table: &[Capability], options: &Options, word: &str) -> bool {
             When::Text(text) => text(options).is_some(),
             When::Extension => options.extensions.have(capability.word),
         };
-        itself && capability.needs.iter().all(|need| is_offered_of(table, options, need))
+        itself
+            && !(capability.disabled)(options)
+            && capability.needs.iter().all(|need| is_offered_of(table, options, need))
     })
 }
 

@@ -1,6 +1,7 @@
 //! SEARCH, ESEARCH, SORT and THREAD (RFC 3501 7.2.5, RFC 4466 2.6.2, RFC 5256 4).
 
 use super::{Encoder, Untagged};
+use crate::types::Page;
 
 /// `SEARCH` or `SORT`: sequence numbers or UIDs, in order.
 pub(crate) struct Numbers<'a> {
@@ -30,6 +31,8 @@ pub(crate) enum Data<'a> {
     Count(usize),
     /// `ALL`: every message; not empty.
     All(&'a [u32]),
+    /// `PARTIAL`: those of a page, if there are any (RFC 9394 3.1).
+    Page(Page, &'a [u32]),
 }
 
 impl Data<'_> {
@@ -39,6 +42,17 @@ impl Data<'_> {
             Data::Max(number) => e.raw(" MAX ").number(*number),
             Data::Count(count) => e.raw(" COUNT ").number(*count as u64),
             Data::All(numbers) => e.raw(" ALL ").number_set(numbers.iter().copied()),
+            Data::Page(page, numbers) => {
+                let sign = if page.from_last { "-" } else { "" };
+                e.raw(" PARTIAL (").raw(sign).number(page.from).raw(":");
+                e.raw(sign).number(page.to).space();
+                if numbers.is_empty() {
+                    e.raw("NIL");
+                } else {
+                    e.number_set(numbers.iter().copied());
+                }
+                e.raw(")")
+            }
         };
     }
 }

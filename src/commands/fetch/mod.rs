@@ -53,7 +53,10 @@ pub(super) fn run(
     if needs.seen {
         selected.refresh_rights(s);
     }
-    let spans = args::spans(&request.which, call.uid, selected);
+    let mut spans = args::spans(&request.which, call.uid, selected);
+    if let Some(page) = request.page {
+        spans = args::page_of(spans, page);
+    }
     let cache = selected.last_served.take().unwrap_or_default();
     let mut serving = Serving {
         may_set_seen: needs.seen && !selected.read_only && selected.rights.has(b's'),

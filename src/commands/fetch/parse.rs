@@ -6,7 +6,7 @@ use crate::commands::{Call, capability};
 use crate::response::fetch::section_label;
 use crate::session::{Error, Options, Outcome, Result, Session};
 use crate::types::limits::{MAX_FETCH_ITEMS, MAX_HEADER_NAMES};
-use crate::types::number;
+use crate::types::{Page, number};
 use crate::wire::input::Brackets;
 use crate::wire::{Io, Token};
 
@@ -17,6 +17,8 @@ pub(crate) struct Request {
     pub(crate) which: Which,
     /// What of them, macros resolved, in the order asked.
     pub(crate) items: Vec<Item>,
+    /// Which of them, by their places among them (RFC 9394 3.3).
+    pub(crate) page: Option<Page>,
 }
 
 /// One `fetch-att`.
@@ -138,17 +140,22 @@ pub(crate) fn needs(items: &[Item]) -> Needs {
 }
 
 /// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP
-/// fetch-att) ")")`
+/// fetch-att) ")") [SP fetch-modifiers]`
 ///
 /// Courier: macros may stand in the list too.
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Request> {
     let which = args::set(s)?;
-    let items = items(s)?;
-    Ok(Request { which, items })
+    let (items, page) = rest(s)?;
+    Ok(Request { which, items, page })
 }
 
 /// Everything behind the set, to the end of the line.
-pub(crate) fn items(s: &mut Session) -> Result<Vec<Item>> {
+pub(super) fn rest(s: &mut Session) -> Result<(Vec<Item>, Option<Page>)> {
+    Ok((items(s)?, modifiers(s)?))
+}
+
+/// The items behind the set.
+fn items(s: &mut Session) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     match s.io.token()? {
         Token::Open => loop {
@@ -162,8 +169,26 @@ pub(crate) fn items(s: &mut Session) -> Result<Vec<Item>> {
         },
         token => item(s, &token, &mut items)?,
     }
-    s.io.end_of_line()?;
     Ok(items)
+}
+
+/// `["(" fetch-modifier *(SP fetch-modifier) ")"]` (RFC 4466 2.4), to the end of the line.
+fn modifiers(s: &mut Session) -> Result<Option<Page>> {
+    let mut page = None;
+    match s.io.token()? {
+        Token::Eol => return Ok(None),
+        Token::Open => {}
+        _ => return Err(Error::Syntax),
+    }
+    loop {
+        match s.io.token()? {
+            Token::Close if page.is_some() => break,
+            token if token.is("PARTIAL") => page = Some(args::page(s, page)?),
+            _ => return Err(Error::Syntax),
+        }
+    }
+    s.io.end_of_line()?;
+    Ok(page)
 }
 
 /// Refuses more items than one command may hold.

@@ -5,7 +5,7 @@
 mod binary;
 
 use super::contents::Contents;
-use super::parse::{Item, items, needs};
+use super::parse::{Item, needs, rest};
 use crate::mime::structure::properties::FRAGMENTS;
 use crate::mime::wire_form::{replace_nul, to_wire};
 use crate::session::message::{Cache, Reader};
@@ -26,7 +26,7 @@ fn parsed(text: &str) -> Option<Vec<Item>> {
     let link = MemoryConnection::new(format!("{text}\r\n").as_bytes(), 0);
     let mut session = Session::for_tests(Box::new(link));
     session.io.begin_line();
-    items(&mut session).ok()
+    rest(&mut session).ok().map(|(items, _)| items)
 }
 
 impl Asked {

@@ -23,6 +23,8 @@ pub(crate) struct Node {
 pub(crate) struct Forest {
     /// The nodes.
     pub(crate) nodes: Vec<Node>,
+    /// What threads are ordered by, at the index of the node at their top. Empty: as siblings are.
+    latest: Vec<(i64, u32)>,
 }
 
 impl Forest {
@@ -51,10 +53,43 @@ impl Forest {
         keys
     }
 
+    /// Has the threads ordered by the latest date in each. `dates` are those of the messages, which
+    /// are the first nodes.
+    pub(crate) fn order_by_latest(&mut self, dates: &[i64]) {
+        // By node: the top of its thread, once that is known.
+        let mut top: Vec<Option<u32>> = vec![None; self.nodes.len()];
+        self.latest = vec![(i64::MIN, 0); self.nodes.len()];
+        let mut path = Vec::new();
+        for (start, date) in (0u32..).zip(dates) {
+            let mut at = start;
+            let root = loop {
+                if let Some(known) = top.get(at as usize).copied().flatten() {
+                    break known;
+                }
+                path.push(at);
+                match self.node(at).parent {
+                    NONE => break at,
+                    parent => at = parent,
+                }
+            };
+            for at in path.drain(..) {
+                if let Some(slot) = top.get_mut(at as usize) {
+                    *slot = Some(root);
+                }
+            }
+            if let Some(latest) = self.latest.get_mut(root as usize) {
+                *latest = (*latest).max((*date, start));
+            }
+        }
+    }
+
     /// The way through the threads as THREAD has it. Dummies without children are left out.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let keys = self.keys();
-        let key = |at: u32| keys.get(at as usize).copied().unwrap_or((i64::MAX, at));
+        let key = |at: u32| {
+            let latest = self.latest.get(at as usize).filter(|_| self.node(at).parent == NONE);
+            latest.or_else(|| keys.get(at as usize)).copied().unwrap_or((i64::MAX, at))
+        };
         // Every set of siblings, each in order, one behind the other; those at the top come last.
         let mut order: Vec<u32> = (0u32..)
             .zip(&keys)
@@ -204,6 +239,7 @@ mod tests {
                 .iter()
                 .map(|&(parent, number, sent)| Node { parent, number, sent })
                 .collect(),
+            ..Forest::default()
         }
     }
 

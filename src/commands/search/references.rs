@@ -1,4 +1,5 @@
-//! THREAD REFERENCES (RFC 5256 3): who answers whom, by Message-IDs first and by subjects then. The
+//! THREAD REFERENCES (RFC 5256 3) and REFS (draft-ietf-morg-inthread-01 4): who answers whom, by
+//! Message-IDs first, and in REFERENCES by subjects then. The
 //! six steps of the RFC, each under its number, in nearly linear time and without recursion.
 
 use super::forest::{Digest, Digests, Forest, Node};
@@ -14,6 +15,8 @@ pub(crate) struct Message {
     pub(crate) number: u32,
     /// The sent date, seconds since 1970.
     pub(crate) sent: i64,
+    /// The internal date, seconds since 1970.
+    pub(crate) received: i64,
     /// The number of its base subject; 0 when that is empty.
     pub(crate) subject: u32,
     /// A reply or a forward, by its subject.
@@ -43,12 +46,14 @@ pub(crate) struct References {
     trees: LinkCut,
     /// The slots of the messages, in the order of their sequence numbers.
     messages: Vec<u32>,
+    /// Their internal dates.
+    received: Vec<i64>,
 }
 
 impl References {
     /// Steps (1)(A) and (B) for one message. Messages come in the order of their sequence numbers.
     pub(crate) fn add(&mut self, message: Message) {
-        let Message { number, sent, subject, is_reply, id, references } = message;
+        let Message { number, sent, received, subject, is_reply, id, references } = message;
         // RFC 5256 3 (1)(A): of several messages with one ID the first has it, the others get one
         // of their own. (Courier: the earlier one loses the parent and the children that it has so
         // far.)
@@ -60,6 +65,7 @@ impl References {
             *p = Slot { number, sent, subject, is_reply, ..*p };
         }
         self.messages.push(slot);
+        self.received.push(received);
 
         // (A)
         let mut before = NONE;
@@ -127,10 +133,23 @@ impl References {
         at
     }
 
-    /// Steps (2) to (6).
-    pub(crate) fn finish(mut self) -> Forest {
+    /// Steps (2) and (3), then the threads by the most recent internal date in each, which is what
+    /// REFS has in the place of step (4). It ignores subjects.
+    pub(crate) fn finish_by_arrival(mut self) -> Forest {
+        self.drop_ids();
+        let mut forest = self.pruned();
+        forest.order_by_latest(&self.received);
+        forest
+    }
+
+    fn drop_ids(&mut self) {
         self.ids = HashMap::new();
         self.trees = LinkCut::default();
+    }
+
+    /// Steps (2) to (6).
+    pub(crate) fn finish(mut self) -> Forest {
+        self.drop_ids();
         let mut forest = self.pruned();
         gather_subjects(&mut forest, &self.messages, &self.slots);
         // (6): siblings are put in order when they are written.
@@ -173,7 +192,8 @@ impl References {
                 *slot = node;
             }
         }
-        let mut forest = Forest { nodes: Vec::with_capacity(self.messages.len()) };
+        let mut forest = Forest::default();
+        forest.nodes.reserve(self.messages.len());
         forest.nodes.extend(self.messages.iter().map(|at| {
             let slot = self.get(*at);
             Node { parent: NONE, number: slot.number, sent: slot.sent }

@@ -1,10 +1,11 @@
-//! What a search is to return: `RETURN (...)` (RFC 4466 2.6.1, RFC 4731, RFC 5182).
+//! What a search is to return: `RETURN (...)` (RFC 4466 2.6.1, RFC 4731, RFC 5182, RFC
+//! 9394).
 
 use super::Ends;
-use crate::commands::{Call, capability};
+use crate::commands::{Call, args, capability};
 use crate::response::search::{Data, Extended};
 use crate::session::{Error, Result, Selected, Session};
-use crate::types::{Ranges, Uid};
+use crate::types::{Page, Ranges, Uid};
 use crate::wire::Token;
 
 bitflags::bitflags! {
@@ -37,6 +38,8 @@ const OPTIONS: [(&str, Options, &str); 5] = [
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Returns {
     options: Options,
+    /// `PARTIAL`: a part of it.
+    page: Option<Page>,
 }
 
 impl Returns {
@@ -46,22 +49,30 @@ impl Returns {
         if s.io.token()? != Token::Open {
             return Err(Error::Syntax);
         }
-        let mut options = Options::empty();
+        let (mut options, mut page) = (Options::empty(), None);
         loop {
             let token = s.io.token()?;
             if token == Token::Close {
                 break;
+            }
+            if token.is("PARTIAL") {
+                page = Some(args::page(s, page)?);
+                continue;
             }
             let known = OPTIONS.iter().find(|(name, _, _)| token.is(name));
             let offered = known.filter(|(_, _, word)| capability::is_offered(&s.options, word));
             let (_, option, _) = offered.ok_or(Error::Syntax)?;
             options |= *option;
         }
-        if options.is_empty() {
+        // RFC 9394 3.1: "either one PARTIAL, one ALL, or neither".
+        if page.is_some() && options.contains(Options::ALL) {
+            return Err(Error::Syntax);
+        }
+        if options.is_empty() && page.is_none() {
             // RFC 4731 3.1: `RETURN ()` is `RETURN (ALL)`.
             options = Options::ALL;
         }
-        Ok(Returns { options })
+        Ok(Returns { options, page })
     }
 
     fn has(self, option: Options) -> bool {
@@ -70,12 +81,22 @@ impl Returns {
 
     /// How much of the result has to be found.
     pub(crate) fn ends(self) -> Ends {
-        let needs_all = self.options.intersects(Options::ALL | Options::COUNT)
-            || !self.options.intersects(Options::MIN | Options::MAX);
-        if needs_all {
+        if self.wants_all() {
             return Ends::ALL;
         }
-        Ends { first: self.has(Options::MIN).into(), last: self.has(Options::MAX).into() }
+        let mut ends =
+            Ends { first: self.has(Options::MIN).into(), last: self.has(Options::MAX).into() };
+        if let Some(page) = self.page {
+            let end = if page.from_last { &mut ends.last } else { &mut ends.first };
+            *end = page.depth().max(*end);
+        }
+        ends
+    }
+
+    /// Whether every message counts, be it for `$` (RFC 5182 2.4, RFC 9394 3.2).
+    fn wants_all(self) -> bool {
+        let some = self.page.is_some() || self.options.intersects(Options::MIN | Options::MAX);
+        !some || self.options.intersects(Options::ALL | Options::COUNT)
     }
 
     /// Hands through what came of reading or running a search. RFC 5182 2.1: if it is NO to one
@@ -107,33 +128,46 @@ impl Returns {
         }
         let data = self.data(found);
         // RFC 5182 2.2: with SAVE alone there is nothing to say.
-        if self.options != Options::SAVE {
+        if self.options != Options::SAVE || self.page.is_some() {
             s.send(&Extended { tag: call.tag, uid: call.uid, data: &data });
         }
     }
 
-    /// RFC 5182 2.4: `$` is what was returned by MIN and MAX, where these are all that was asked
-    /// for, otherwise all that was found.
+    /// RFC 5182 2.4, RFC 9394 3.2: `$` is what MIN, MAX and PARTIAL return, where these are all
+    /// that was asked for, otherwise all that was found.
     fn saved(self, selected: &Selected, uid: bool, found: &[u32]) -> Ranges {
         let messages = &selected.snapshot.messages;
         let uid_of = |number: u32| match uid {
             true => Some(number),
             false => messages.uid(number.checked_sub(1)? as usize).map(Uid::get),
         };
-        Ranges::of_numbers(found.iter().filter_map(|number| uid_of(*number)))
+        let (mut ends, mut page) = ([None, None], found);
+        if !self.wants_all() {
+            ends = [self.first(found), self.last(found)];
+            page = self.page.map_or(&[], |page| page.of(found));
+        }
+        let numbers = ends.into_iter().flatten().chain(page.iter().copied());
+        Ranges::of_numbers(numbers.filter_map(uid_of))
+    }
+
+    fn first(self, found: &[u32]) -> Option<u32> {
+        found.first().copied().filter(|_| self.has(Options::MIN))
+    }
+
+    fn last(self, found: &[u32]) -> Option<u32> {
+        found.last().copied().filter(|_| self.has(Options::MAX))
     }
 
     /// The `search-return-data`. RFC 4731 3.1: where nothing was found, there is none but COUNT.
     fn data(self, found: &[u32]) -> Vec<Data<'_>> {
-        let first = found.first().filter(|_| self.has(Options::MIN));
-        let last = found.last().filter(|_| self.has(Options::MAX));
         let all = (self.has(Options::ALL) && !found.is_empty()).then_some(found);
         let count = self.has(Options::COUNT).then_some(found.len());
         let data = [
-            first.map(|number| Data::Min(*number)),
-            last.map(|number| Data::Max(*number)),
+            self.first(found).map(Data::Min),
+            self.last(found).map(Data::Max),
             count.map(Data::Count),
             all.map(Data::All),
+            self.page.map(|page| Data::Page(page, page.of(found))),
         ];
         data.into_iter().flatten().collect()
     }

@@ -1,15 +1,18 @@
-//! SORT (RFC 5256 3, PROTOCOL 6.8).
+//! SORT (RFC 5256 3, RFC 5267 3, RFC 5957, PROTOCOL 6.8).
+
+mod values;
 
 use super::mail::{Folder as _, Mail};
+use super::returns::{self, Returns};
 use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, send_renamed};
-use crate::commands::Call;
-use crate::mime::{address, date, header, subject};
+use crate::commands::{Call, capability};
 use crate::response::search::Numbers;
 use crate::session::message;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::limits::{MAX_COMPARED_FIELD, MAX_SORT_BYTES, MAX_SORT_KEYS};
 use crate::wire::Token;
 use std::cmp::Ordering;
+use values::Values;
 
 /// `sort-key`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +20,8 @@ enum Key {
     Arrival,
     Cc,
     Date,
+    DisplayFrom,
+    DisplayTo,
     From,
     Size,
     Subject,
@@ -26,11 +31,35 @@ enum Key {
 /// `sort-criterion`: the key, and whether it is reversed.
 type Criterion = (Key, bool);
 
-/// `sort-criteria SP search-criteria`
-pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Program, Criteria)> {
-    if s.io.token()? != Token::Open {
+/// The arguments of SORT.
+pub(crate) struct Sort {
+    returns: Option<Returns>,
+    program: Program,
+    criteria: Criteria,
+}
+
+/// `[search-return-opts SP] sort-criteria SP search-criteria` (RFC 5267 5)
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Sort> {
+    let first = s.io.token()?;
+    let (returns, first) = returns::leading(s, first, "ESORT")?;
+    let first = match first {
+        Some(first) => first,
+        None => s.io.token()?,
+    };
+    let arguments = program(s, first).and_then(|program| Ok((program, criteria(s)?)));
+    let (program, criteria) = match returns {
+        Some(returns) => returns.or_forget(arguments, s.selected.as_mut())?,
+        None => arguments?,
+    };
+    Ok(Sort { returns, program, criteria })
+}
+
+/// `sort-criteria`; `first` is its first token.
+fn program(s: &mut Session, first: Token) -> Result<Program> {
+    if first != Token::Open {
         return Err(Error::Syntax);
     }
+    let has_display = capability::is_offered(&s.options, "SORT=DISPLAY");
     let mut program: Vec<Criterion> = Vec::new();
     let mut count = 0usize;
     loop {
@@ -42,8 +71,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Program, Criteria)
                 if count == 0 || reverse.is_some() {
                     return Err(Error::Syntax);
                 }
-                let criteria = criteria(s)?;
-                return Ok((Program(program), criteria));
+                return Ok(Program(program));
             }
             count = count.saturating_add(1);
             if count > MAX_SORT_KEYS {
@@ -56,6 +84,8 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Program, Criteria)
                 Some(b"ARRIVAL") => break Key::Arrival,
                 Some(b"CC") => break Key::Cc,
                 Some(b"DATE") => break Key::Date,
+                Some(b"DISPLAYFROM") if has_display => break Key::DisplayFrom,
+                Some(b"DISPLAYTO") if has_display => break Key::DisplayTo,
                 Some(b"FROM") => break Key::From,
                 Some(b"SIZE") => break Key::Size,
                 Some(b"SUBJECT") => break Key::Subject,
@@ -79,15 +109,22 @@ pub(crate) fn run(
     s: &mut Session,
     selected: &mut Selected,
     call: &Call<'_>,
-    (program, criteria): (Program, Criteria),
+    Sort { returns, program, criteria }: Sort,
 ) -> Result<Outcome> {
-    check_charset(s, &criteria)?;
+    let charset = check_charset(s, &criteria);
+    match returns {
+        Some(returns) => returns.or_forget(charset, Some(&mut *selected))?,
+        None => charset?,
+    }
     let mut table = Table::new(program);
     let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
         table.take(number, folder, mail);
     })?;
     let found: Vec<u32> = table.sorted().collect();
-    s.send(&Numbers { word: "SORT", found: &found });
+    match returns {
+        Some(returns) => returns.deliver(s, selected, call, &found),
+        None => s.send(&Numbers { word: "SORT", found: &found }),
+    }
     send_renamed(s, selected, &renamed);
     Ok(Outcome::ok("SORT done."))
 }
@@ -156,6 +193,8 @@ struct Table {
     numbers: Vec<u32>,
     columns: Vec<(Criterion, Column)>,
     wants_header: bool,
+    /// Whether names are compared.
+    displays: bool,
     wants_size: bool,
     /// How many bytes of each text are kept.
     most: usize,
@@ -167,6 +206,9 @@ impl Table {
             numbers: Vec::new(),
             most: MAX_COMPARED_FIELD,
             wants_size: program.iter().any(|(key, _)| *key == Key::Size),
+            displays: program
+                .iter()
+                .any(|(key, _)| matches!(key, Key::DisplayFrom | Key::DisplayTo)),
             wants_header: program.iter().any(|(key, _)| !matches!(key, Key::Arrival | Key::Size)),
             columns: program
                 .into_iter()
@@ -193,7 +235,7 @@ impl Table {
             }
             if self.wants_header {
                 match message::header(reader) {
-                    Ok(header) => values.read(header),
+                    Ok(header) => values.read(header, self.displays),
                     Err(e) => folder.unreadable(mail.index, e),
                 }
             }
@@ -212,12 +254,7 @@ impl Table {
                 Key::Arrival => column.push_number(values.arrival),
                 Key::Date => column.push_number(values.sent),
                 Key::Size => column.push_number(i64::try_from(values.size).unwrap_or(i64::MAX)),
-                Key::Cc => column.push_text(values.cc.as_deref().unwrap_or_default(), most),
-                Key::From => column.push_text(values.from.as_deref().unwrap_or_default(), most),
-                Key::To => column.push_text(values.to.as_deref().unwrap_or_default(), most),
-                Key::Subject => {
-                    column.push_text(values.subject.as_deref().unwrap_or_default(), most)
-                }
+                key => column.push_text(values.text(*key), most),
             }
         }
         // What mails with long fields would take of the memory is taken from the longest texts.
@@ -247,104 +284,11 @@ impl Table {
     }
 }
 
-/// What a message is compared by; texts in their form for comparison.
-#[derive(Clone, Debug, Default)]
-struct Values {
-    arrival: i64,
-    sent: i64,
-    size: u64,
-    subject: Option<Vec<u8>>,
-    from: Option<Vec<u8>>,
-    to: Option<Vec<u8>>,
-    cc: Option<Vec<u8>>,
-}
-
-impl Values {
-    /// Takes the values of the header; of a repeated field the first counts.
-    fn read(&mut self, block: &[u8]) {
-        let mut dated = false;
-        for field in header::fields(block) {
-            let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
-            let slot = if is(b"date") {
-                // RFC 5256 2.2: in UTC; without a usable one the internal date (Courier: first).
-                if let Some(sent) = (!dated).then(|| date::parse(field.value)).flatten() {
-                    self.sent = sent.unix();
-                }
-                dated = true;
-                continue;
-            } else if is(b"subject") {
-                if self.subject.is_none() {
-                    self.subject = Some(subject::base_subject(field.value).text.into_bytes());
-                }
-                continue;
-            } else if is(b"from") {
-                &mut self.from
-            } else if is(b"to") {
-                &mut self.to
-            } else if is(b"cc") {
-                &mut self.cc
-            } else {
-                continue;
-            };
-            if slot.is_none() {
-                *slot = Some(mailbox(&field.text(MAX_COMPARED_FIELD)));
-            }
-        }
-    }
-}
-
-/// RFC 5256 3: "[IMAP] addr-mailbox of the first address", without regard to case (RFC 5256 7).
-/// Courier: mailbox and host, as written.
-fn mailbox(value: &[u8]) -> Vec<u8> {
-    let first = address::first(value).and_then(|a| a.mailbox).unwrap_or_default();
-    if first.is_ascii() {
-        return first.to_ascii_uppercase();
-    }
-    let text = String::from_utf8_lossy(&first);
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        // The simple mapping, as for subjects.
-        let mut upper = c.to_uppercase();
-        match (upper.next(), upper.next()) {
-            (Some(u), None) => out.push(u),
-            _ => out.push(c),
-        }
-    }
-    out.into_bytes()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn mailboxes() {
-        for (value, text) in [
-            ("Zoe <bob@x>", "BOB"),
-            ("bob", "BOB"),
-            ("<Bob@y>, a@b", "BOB"),
-            ("A group: a@b;", "A GROUP"),
-            ("José@x", "JOSÉ"),
-            ("\"q p\"@x", "\"Q P\""),
-            ("", ""),
-            (" , ", ""),
-        ] {
-            assert_eq!(mailbox(value.as_bytes()), text.as_bytes(), "{value}");
-        }
-    }
-
-    #[test]
-    fn headers() {
-        let mut v = Values { sent: 5, ..Values::default() };
-        v.read(b"Subject: Re: [l] a\n b\nSubject: c\nFROM: a@x\nTo:\nTo: b@x\nDate: 1 Jan 1970 00:00:07 +0000\nDate: 1 Jan 1970 00:00:08 +0000\n");
-        assert_eq!((v.subject.as_deref(), v.from.as_deref()), (Some(&b"A B"[..]), Some(&b"A"[..])));
-        assert_eq!((v.to.as_deref(), v.cc, v.sent), (Some(&b""[..]), None, 7));
-        let mut v = Values { sent: 5, ..Values::default() };
-        v.read(b"Date: never\nDate: 1 Jan 1970 00:00:08 +0000\n");
-        assert_eq!(v.sent, 5);
-    }
 
     proptest! {
         #[test]

@@ -1,10 +1,10 @@
-//! THREAD (RFC 5256 3, PROTOCOL 6.9).
+//! THREAD (RFC 5256 3, draft-ietf-morg-inthread-01 4, PROTOCOL 6.9).
 
 use super::forest::{Subjects, ordered_subject};
 use super::mail::{Folder as _, Mail};
 use super::references::{Message, References};
 use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, send_renamed};
-use crate::commands::Call;
+use crate::commands::{Call, capability};
 use crate::mime::{date, header, msgid, subject};
 use crate::response::search::Threads;
 use crate::session::message;
@@ -18,6 +18,8 @@ pub(crate) enum Algorithm {
     OrderedSubject,
     /// By Message-IDs, then by subject.
     References,
+    /// By Message-IDs alone, the threads by the latest arrival in each.
+    Refs,
 }
 
 /// `thread-alg SP search-criteria`
@@ -25,6 +27,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Algorithm, Criteri
     let algorithm = match option_word(s.io.token()?).as_deref() {
         Some(b"ORDEREDSUBJECT") => Algorithm::OrderedSubject,
         Some(b"REFERENCES") => Algorithm::References,
+        Some(b"REFS") if capability::is_offered(&s.options, "THREAD=REFS") => Algorithm::Refs,
         _ => return Err(Error::Syntax),
     };
     Ok((algorithm, criteria(s)?))
@@ -43,20 +46,24 @@ pub(crate) fn run(
         Algorithm::OrderedSubject => {
             let mut messages = Vec::new();
             let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
-                if let Some(message) = read(number, folder, mail, &mut subjects, false) {
+                if let Some(message) = read(number, folder, mail, &mut subjects, algorithm) {
                     messages.push((number, message.sent, message.subject));
                 }
             })?;
             (ordered_subject(messages), renamed)
         }
-        Algorithm::References => {
+        Algorithm::References | Algorithm::Refs => {
             let mut references = References::default();
             let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
-                if let Some(message) = read(number, folder, mail, &mut subjects, true) {
+                if let Some(message) = read(number, folder, mail, &mut subjects, algorithm) {
                     references.add(message);
                 }
             })?;
-            (references.finish(), renamed)
+            let forest = match algorithm {
+                Algorithm::Refs => references.finish_by_arrival(),
+                _ => references.finish(),
+            };
+            (forest, renamed)
         }
     };
     s.send(&Threads(&forest.steps()));
@@ -70,28 +77,29 @@ fn read(
     folder: &mut Live<'_>,
     mail: &mut Mail,
     subjects: &mut Subjects,
-    ids: bool,
+    algorithm: Algorithm,
 ) -> Option<Message> {
     let (reader, _) = mail.open(folder)?;
     // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest
     // or equal to all).
-    let mut message =
-        Message { number, sent: message::internal_date(reader), ..Message::default() };
+    let received = message::internal_date(reader);
+    let mut message = Message { number, sent: received, received, ..Message::default() };
     match message::header(reader) {
-        Ok(header) => read_header(&mut message, header, subjects, ids),
+        Ok(header) => read_header(&mut message, header, subjects, algorithm),
         Err(e) => folder.unreadable(mail.index, e),
     }
     Some(message)
 }
 
 /// Reads the header. Of a repeated field the first counts.
-fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, ids: bool) {
+fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, algorithm: Algorithm) {
+    let ids = algorithm != Algorithm::OrderedSubject;
     let (mut sent, mut subject, mut id, mut references, mut in_reply_to) =
         (None, None, None, None, None);
     for field in header::fields(block) {
         let slot = match field.name.to_ascii_lowercase().as_slice() {
             b"date" => &mut sent,
-            b"subject" => &mut subject,
+            b"subject" if algorithm != Algorithm::Refs => &mut subject,
             b"message-id" if ids => &mut id,
             b"references" if ids => &mut references,
             b"in-reply-to" if ids => &mut in_reply_to,
@@ -125,7 +133,12 @@ mod tests {
     fn headers() {
         let read = |text: &str| {
             let mut message = Message { sent: 7, ..Message::default() };
-            read_header(&mut message, text.as_bytes(), &mut Subjects::default(), true);
+            read_header(
+                &mut message,
+                text.as_bytes(),
+                &mut Subjects::default(),
+                Algorithm::References,
+            );
             message
         };
         let ids = |list: &[&str]| list.iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>();

@@ -15,6 +15,8 @@ fn message(number: u32, text: &str, subjects: &mut super::super::forest::Subject
     Message {
         number,
         sent,
+        // Each arrives before the one ahead of it in the folder.
+        received: -i64::from(number),
         subject: subjects.number(base.text.as_bytes()),
         is_reply: base.is_reply,
         id: Some(id.trim()).filter(|id| *id != "-").map(|id| id.as_bytes().to_vec()),
@@ -33,6 +35,31 @@ fn threads(messages: &[&str]) -> String {
 
 fn line(all: References) -> String {
     crate::response::written(&crate::response::search::Threads(&all.finish().steps()))
+}
+
+#[test]
+fn by_arrival() {
+    for (messages, expected) in [
+        (&[][..], "THREAD"),
+        (&["a", "b"], "THREAD (2)(1)"),
+        // The thread of the message that came last comes last; within it the sent date counts.
+        (&["a @9", "b < a @8", "c < a @7", "d"], "THREAD (4)(1 (3)(2))"),
+        (&["d", "a", "b < a", "c < d"], "THREAD (2 3)(1 4)"),
+        // A missing top.
+        (&["x", "b < a @5", "c < a @4"], "THREAD ((3)(2))(1)"),
+        (&["b < a", "x", "c < a"], "THREAD (2)((1)(3))"),
+        // Subjects say nothing.
+        (&["a | s", "b | Re: s"], "THREAD (2)(1)"),
+    ] {
+        let mut all = References::default();
+        let mut subjects = Default::default();
+        for (number, text) in (1..).zip(messages) {
+            all.add(message(number, text, &mut subjects));
+        }
+        let forest = all.finish_by_arrival();
+        let line = crate::response::written(&crate::response::search::Threads(&forest.steps()));
+        assert_eq!(line, expected, "{messages:?}");
+    }
 }
 
 #[test]
@@ -169,7 +196,7 @@ proptest! {
         for (number, (id, references, subject, is_reply, sent)) in (1..).zip(messages) {
             let id = (id > 0).then(|| vec![id]);
             let references = references.into_iter().map(|r| vec![r]).collect();
-            all.add(Message { number, sent, subject, is_reply, id, references });
+            all.add(Message { number, sent, received: sent, subject, is_reply, id, references });
         }
         let line = line(all);
         let mut numbers: Vec<u32> = line.split(|c: char| !c.is_ascii_digit()).filter_map(|w| w.parse().ok()).collect();
