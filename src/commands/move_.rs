@@ -64,8 +64,11 @@ impl<'a> Accounts<'a> {
         moves: &Moves<'_>,
     ) -> Result<Accounts<'a>> {
         let counts = (Session::is_counted(from), Session::is_counted(to));
-        let (from, to) = (s.quota_of(from), s.quota_of(to));
-        let is_same = from.is_same(&to);
+        let quota = s.quota_of(to);
+        let is_same = from.at.root == to.at.root;
+        let from = if is_same { quota.clone() } else { s.quota_of(from) };
+        let is_same = is_same || from.is_same(&quota);
+        let to = quota;
         let mut accounts = Accounts { from, to, counts, is_same, charges: (None, None) };
         let (less, more) = accounts.difference(moves);
         let more = match is_same {

@@ -1,5 +1,6 @@
 //! One folder's directory, and the names of what is in it (STORAGE 1.1): as a place, and entered.
 
+use super::error::is_missing;
 use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::sys::stat::Stat;
@@ -182,11 +183,14 @@ impl Entered {
     }
 
     /// Whether the folder still is where it was entered: it may have been removed or renamed, and
-    /// another one made.
+    /// another one made. `true` if that cannot be found out.
     pub(crate) fn is_in_place(&self) -> bool {
         let there = Directory::enter(self.path()).and_then(|there| there.own_stat());
-        let this = self.folder.own_stat();
-        there.is_ok_and(|there| this.is_ok_and(|this| this.inode() == there.inode()))
+        match (there, self.folder.own_stat()) {
+            (Ok(there), Ok(this)) => there.inode() == this.inode(),
+            (Err(e), _) => !is_missing(&e),
+            _ => true,
+        }
     }
 
     /// Whether `cur` is in its place: a folder that was removed under us has none any more.

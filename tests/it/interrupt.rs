@@ -145,3 +145,35 @@ fn an_expunge_that_is_cut_short_has_moved_some() {
     let mut s = maildir.session(&[]);
     s.cmd("SELECT INBOX").has(&format!("* {left} EXISTS"));
 }
+
+/// What has moved is told before the goodbye, and has its UID.
+#[test]
+fn a_move_that_is_cut_short_has_moved_some() {
+    let maildir = many(20_000, b"Subject: x\n\ny\n");
+    maildir.folder("INBOX.box");
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").has("* 20000 EXISTS");
+    s.send(b"x MOVE 1:* INBOX.box\r\n");
+    appears(&maildir.path().join(".box/cur"), |_| true);
+    terminate(&s);
+    let told = s.line();
+    let mut expunged = 0;
+    let last = loop {
+        match s.line() {
+            line if line == "* 1 EXPUNGE" => expunged += 1,
+            line if line.starts_with("* BYE") => break line,
+            line => assert!(line.ends_with(" EXISTS") || line.ends_with(" RECENT"), "{line}"),
+        }
+    };
+    assert_eq!(last, "* BYE Courier-IMAP server shut down by signal.");
+    s.wait();
+    let moved = maildir.files_in(".box/cur").len();
+    assert!((1..20_000).contains(&moved), "{moved}");
+    assert_eq!((expunged, maildir.files_in("cur").len()), (moved, 20_000 - moved));
+    assert!(told.contains(&format!(" 1:{moved} 1:{moved}] Ok")), "{told}");
+    assert_eq!(maildir.files_in(".box/tmp"), [""; 0]);
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").has(&format!("* {} EXISTS", 20_000 - moved));
+    s.cmd("SELECT INBOX.box").has(&format!("* {moved} EXISTS"));
+    s.cmd(&format!("FETCH {moved} UID")).has(&format!("* {moved} FETCH (UID {moved})"));
+}

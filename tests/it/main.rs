@@ -20,6 +20,7 @@ mod kill;
 mod limits;
 mod log;
 mod manual;
+mod moves;
 mod notice;
 mod races;
 mod realtime;

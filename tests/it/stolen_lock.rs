@@ -55,6 +55,7 @@ fn answer(s: &mut Session) -> String {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Work {
     Append,
+    Move,
     Noop,
     Select,
 }
@@ -62,6 +63,11 @@ enum Work {
 impl Work {
     /// Everything up to the command.
     fn prepare(self, maildir: &Maildir, s: &mut Session) -> Option<u32> {
+        if self == Work::Move {
+            maildir.folder("INBOX.from").deliver("INBOX.from", "2.x", b"Subject: ours\n\ntext\n");
+            s.cmd("SELECT INBOX.from").has("* 1 EXISTS");
+            return None;
+        }
         let selected = (self != Work::Select).then(|| s.cmd("SELECT INBOX"));
         if self != Work::Append {
             maildir.deliver("INBOX", "1600000001.M1P1.host", b"Subject: ours\n\ntext\n");
@@ -74,6 +80,7 @@ impl Work {
     fn command(self) -> String {
         match self {
             Work::Append => message("ours"),
+            Work::Move => "a MOVE 1 INBOX\r\n".to_owned(),
             Work::Noop => "a NOOP\r\n".to_owned(),
             Work::Select => "a SELECT INBOX\r\n".to_owned(),
         }
@@ -138,7 +145,18 @@ fn play(work: Work, call: &str, n: usize) -> bool {
             let before = names.insert(told(&told_first), "ours".to_owned());
             assert_eq!(before, None, "{call} {n}: one UID for two messages");
         }
-        let validity = validity(&told_first).or(selected).unwrap();
+        if work == Work::Move {
+            // It need not say which UID the message has got.
+            let code = told_first.split_once("[COPYUID ").map(|(_, code)| code.replace(" 1 ", " "));
+            if let Some(code) = code {
+                let before = names.insert(told(&format!("[APPENDUID {code}")), "ours".to_owned());
+                assert_eq!(before, None, "{call} {n}: one UID for two messages");
+            }
+            first.cmd("SELECT INBOX").says("OK");
+        }
+        let validity = validity(&told_first)
+            .or(selected)
+            .unwrap_or_else(|| look(&maildir).keys().next().unwrap().0);
         for (uid, subject) in subjects(&mut first) {
             let name = (validity, uid);
             let before = names.insert(name, subject.clone());
@@ -208,6 +226,11 @@ fn play_all(work: Work) {
 #[test]
 fn a_lock_is_taken_at_every_step_of_append() {
     play_all(Work::Append);
+}
+
+#[test]
+fn a_lock_is_taken_at_every_step_of_move() {
+    play_all(Work::Move);
 }
 
 #[test]

@@ -96,6 +96,10 @@ fn once_more(
     let mut c = client(&postrider(), home, scenario.env);
     let mut again = || -> client::Result<()> {
         c.cmd("SELECT INBOX", Allow::Expunge)?;
+        let done = scenario.steps.iter().take(acknowledged);
+        if let Some(select) = done.rev().find(|step| step.0.starts_with("SELECT ")) {
+            select.send(&mut c)?;
+        }
         for step in scenario.steps.iter().skip(acknowledged).filter(|step| step.0 != "LOGOUT") {
             let reply = step.send(&mut c)?;
             // What is there cannot be made again, what is gone not be removed.

@@ -37,6 +37,10 @@ pub enum Rule {
     Whole,
     /// The flags of each message are as before or as after, and so are its keywords.
     Each,
+    /// Each message is in one of the folders, as before or as after.
+    Move,
+    /// The same, but after a kill it may be in both.
+    MoveByCopy,
     /// Folders come, go and change their names: each message is there as often as before, with the
     /// flags that it had or has.
     Folders,
@@ -107,7 +111,7 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
-        name: "move",
+        name: "move by hand",
         env: KEYWORDS,
         set_up: template::quota,
         steps: &[
@@ -115,6 +119,42 @@ pub const SCENARIOS: &[Scenario] = &[
             step("UID STORE 1:2 +FLAGS (\\Deleted)"),
             step("UID EXPUNGE 1:2"),
         ],
+        ..PLAIN
+    },
+    Scenario {
+        set_up: template::quota,
+        ..one("move", Rule::Move, &[step("UID MOVE 1:3 INBOX.box")])
+    },
+    Scenario {
+        name: "move and back",
+        env: KEYWORDS,
+        steps: &[
+            step("UID MOVE 2:4 INBOX.box"),
+            step("SELECT INBOX.box"),
+            step("UID MOVE 3,4 INBOX"),
+            step("UID MOVE 1:5 INBOX.box"),
+        ],
+        rule: Rule::Move,
+        ..PLAIN
+    },
+    Scenario {
+        set_up: template::closed_messages,
+        ..one("move by copying", Rule::MoveByCopy, &[step("UID MOVE 1:3 INBOX.box")])
+    },
+    Scenario {
+        name: "move into a shared folder",
+        set_up: template::subscribed_provider,
+        steps: &[step("UID MOVE 1:3 shared.pub.Stuff")],
+        rule: Rule::Move,
+        anew: &["shared.pub.Stuff"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "move out of a shared folder",
+        set_up: template::subscribed_provider,
+        steps: &[step("SELECT shared.pub.Stuff"), step("UID MOVE 1:2 INBOX.box")],
+        rule: Rule::MoveByCopy,
+        anew: &["shared.pub.Stuff"],
         ..PLAIN
     },
     // Messages change.

@@ -76,6 +76,8 @@ scenes! {
     select: folders::SELECT;
     append: messages::APPEND;
     copy: messages::COPY;
+    moving: messages::MOVE;
+    moving_by_copy: messages::MOVE_BY_COPY;
     fetch: messages::FETCH;
     store: messages::STORE;
     create: folders::CREATE;

@@ -70,6 +70,51 @@ pub(crate) const COPY: Scene = Scene {
     ],
 };
 
+const MOVE_FAILED: &str = "NO [ALERT] MOVE failed - no write permission or out of disk space.";
+const ONE_MOVED: &str = "* OK [COPYUID 556 2 3] Ok | * 2 EXPUNGE | NO [ALERT] MOVE failed - no write permission or out of disk space.";
+const BOTH_MOVED: &str = "* 2 EXPUNGE | * 3 EXPUNGE | NO [ALERT] MOVE failed - no write permission or out of disk space.";
+
+#[rustfmt::skip]
+pub(crate) const MOVE: Scene = Scene {
+    files: &[("cur/1000.x:2,R", NEW_MAIL), ("courierimapuiddb", "1 555 5\n1 1001.x\n2 1002.x\n3 1003.x\n4 1000.x\n"), ("courierimapkeywords/1000.x", "work\n")],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "UID MOVE 4,2 INBOX.box",
+    told: "* OK [COPYUID 556 4,2 2:3] Ok | * 2 EXPUNGE | * 3 EXPUNGE | OK MOVE completed.",
+    disk: "-courierimapkeywords/:list -cur/1000.x:2,R -cur/1002.x:2,S +.box/UIDNEXT=4 +.box/courierimapkeywords/NEW +.box/cur/NEW:2,R +.box/cur/NEW:2,S",
+    rows: &[
+        row("open .box/tmp/NEW_courierlock", NOT_STALE, MOVE_FAILED, "locking ./.box", NOTHING),
+        row("open .box/courierimapuiddb", NOT_STALE, MOVE_FAILED, "reading ./.box/courierimapuiddb", NOTHING),
+        row("getdents .box/cur", ALL, MOVE_FAILED, "reading ./.box/cur", NOTHING),
+        // Nothing has moved before the UIDs are on disk.
+        row("open .box/tmp/NEW_imapuid", NOT_STALE, MOVE_FAILED, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        row("fallocate .box/tmp/NEW_imapuid", &[FULL], MOVE_FAILED, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        row("write .box/tmp/NEW_imapuid", ALL, MOVE_FAILED, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        row("fsync .box/tmp/NEW_imapuid", ALL, MOVE_FAILED, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+        // One message stays, the other moves.
+        row("rename .box/courierimapkeywords/NEW", NOT_STALE, ONE_MOVED, ".box/courierimapkeywords", "-cur/1002.x:2,S +.box/UIDNEXT=4 +.box/cur/NEW:2,S"),
+        row("rename .box/cur/NEW:2,R", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], ONE_MOVED, "moving ./cur/1000.x:2,R", "-cur/1002.x:2,S +.box/UIDNEXT=4 +.box/cur/NEW:2,S"),
+        row("rename .box/cur/NEW:2,R", &[UNKNOWN, STALE], DONE, SILENT, DONE),
+        row("rename .box/courierimapuiddb", ALL, BOTH_MOVED, "Failed to create cache file: ./.box/courierimapuiddb", "-courierimapkeywords/:list -cur/1000.x:2,R -cur/1002.x:2,S +.box/courierimapkeywords/NEW +.box/cur/NEW:2,R +.box/cur/NEW:2,S"),
+        row("fsync .box/cur", NOT_UNKNOWN, BOTH_MOVED, "syncing ./.box/cur", DONE),
+        row("fsync .box/cur", &[UNKNOWN], DONE, SILENT, DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(crate) const MOVE_BY_COPY: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "MOVE 2 INBOX.box",
+    told: "* OK [COPYUID 556 2 2] Ok | * 2 EXPUNGE | OK MOVE completed.",
+    disk: "-cur/1002.x:2,S +.box/UIDNEXT=3 +.box/cur/NEW:2,S",
+    rows: &[
+        // Not by a rename then.
+        row("always link", &["EXDEV"], DONE, SILENT, DONE),
+    ],
+};
+
 #[rustfmt::skip]
 pub(crate) const FETCH: Scene = Scene {
     files: &[],
