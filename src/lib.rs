@@ -98,7 +98,7 @@
 //!   all the same. A capability word is never printed twice; one that Courier knows and
 //!   `IMAP_CAPABILITY` leaves out stays out.
 //! - EXISTS and EXPUNGE are found out only where the folder is scanned: SELECT, NOOP, CHECK,
-//!   EXPUNGE, IDLE, and APPEND or COPY into the open folder (RFC 3501 6.3.11). Other commands
+//!   EXPUNGE, MOVE, IDLE, and APPEND or COPY into the open folder (RFC 3501 6.3.11). Other commands
 //!   announce only what is known.
 //! - \Recent: exactly one of the read-write sessions that are open shows it.
 //! - `AUTHENTICATED` without `IMAPLOGINTAG` is a PREAUTH session of that user. Our scripts and
@@ -133,8 +133,11 @@
 //!   has told.
 //! - DELETE and RENAME do not sleep for two seconds. Before a folder goes, they wait until the
 //!   clock has passed its UIDVALIDITY; so does UNSUBSCRIBE of an old-style shared folder.
+//! - MOVE renames a message's file, when its new UID is on disk in a UID file that has yet to get
+//!   its name. A rename is not undone: what has moved is told, whatever fails later. What cannot
+//!   be renamed is copied, and removed when the copy and its UID are on disk.
 //! - Synced before the answer: message file and directory for APPEND; the directory for COPY by
-//!   hard link, the copy too where linking is not possible; the UID database and its directory
+//!   hard link and for MOVE, the copy too where linking is not possible; the UID database and its directory
 //!   before a new UID is told; new and renamed folders; the keyword list. Changes of flags and
 //!   unlinks are not. `IMAP_FSYNC=0` leaves out all of it.
 //! - `,S=` in a file name is trusted for the quota only, never for RFC822.SIZE.
