@@ -77,6 +77,7 @@ static CAPABILITIES: &[Capability] = &[
         disabled: |_| false,
     },
     word("MOVE", When::Extension),
+    word("MULTIAPPEND", When::Extension),
     word("BINARY", When::Extension),
     word("SAVEDATE", When::Extension),
     word("ESEARCH", When::Extension),

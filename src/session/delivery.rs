@@ -47,12 +47,19 @@ impl Session {
         charged.map(|charge| charge.map(Rc::new)).map_err(|_| over_quota().into())
     }
 
-    /// Refuses what would not fit now, before a client is asked for it.
-    pub(crate) fn must_fit(&self, folder: &Folder, size: u64, action: Action) -> Result<()> {
+    /// Refuses messages that would not fit now, before a client is asked for them. `size` in bytes
+    /// on disk.
+    pub(crate) fn must_fit(
+        &self,
+        folder: &Folder,
+        (size, count): (u64, u64),
+        action: Action,
+    ) -> Result<()> {
         if !Session::is_counted(folder) {
             return Ok(());
         }
-        self.quota_of(folder).check(size, 1, action).map_err(|_| over_quota().into())
+        let checked = self.quota_of(folder).check(size, count, action);
+        checked.map_err(|_| over_quota().into())
     }
 
     /// Refuses keywords for which a folder has no room, before messages with them come into it.

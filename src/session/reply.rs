@@ -21,8 +21,8 @@ pub(crate) enum Code {
     ReadOnly,
     /// `READ-WRITE`
     ReadWrite,
-    /// `APPENDUID`: the UIDVALIDITY of the folder, and the UID.
-    AppendUid(UidValidity, Uid),
+    /// `APPENDUID`: the UIDVALIDITY of the folder, and the UIDs of the messages.
+    AppendUid(UidValidity, Vec<Uid>),
     /// `COPYUID`: the UIDVALIDITY of the target, the UIDs of the messages and of their copies.
     CopyUid(UidValidity, Vec<Uid>, Vec<Uid>),
     /// `INUSE`: it may succeed later.
@@ -90,8 +90,9 @@ impl Code {
             Code::BadCharset => e.raw("BADCHARSET"),
             Code::ReadOnly => e.raw("READ-ONLY"),
             Code::ReadWrite => e.raw("READ-WRITE"),
-            Code::AppendUid(validity, uid) => {
-                e.raw("APPENDUID ").number(validity.get()).space().number(uid.get())
+            Code::AppendUid(validity, uids) => {
+                e.raw("APPENDUID ").number(validity.get()).space();
+                e.number_set(uids.iter().map(|uid| uid.get()))
             }
             Code::CopyUid(validity, from, to) => {
                 e.raw("COPYUID ").number(validity.get()).space();

@@ -14,6 +14,9 @@ pub(crate) const MAX_ID_PAIRS: usize = 30;
 pub(crate) const MAX_SEARCH_KEYS: usize = 1000;
 /// Keys and REVERSEs in SORT. Courier: the same since its newest release.
 pub(crate) const MAX_SORT_KEYS: usize = 1000;
+/// Messages in one APPEND: their files are in `tmp` until the last one has come, and the folder is
+/// locked while they get their places.
+pub(crate) const MAX_APPENDED: usize = 10_000;
 /// Items of FETCH: each is answered for each message.
 pub(crate) const MAX_FETCH_ITEMS: usize = 1000;
 /// Names in one HEADER.FIELDS: the answer repeats them for each message.
@@ -80,6 +83,7 @@ pub(crate) const ALL: &[(&str, usize)] = &[
     ("pairs in ID", MAX_ID_PAIRS),
     ("keys in SEARCH", MAX_SEARCH_KEYS),
     ("keys in SORT", MAX_SORT_KEYS),
+    ("messages in APPEND", MAX_APPENDED),
     ("items in FETCH", MAX_FETCH_ITEMS),
     ("names in HEADER.FIELDS", MAX_HEADER_NAMES),
     ("wildcards in a pattern", MAX_WILDCARDS),

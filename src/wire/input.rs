@@ -251,6 +251,9 @@ impl Io {
             self.at = self.at.saturating_add(n);
             left = left.saturating_sub(n as u64);
         }
+        // The rest of the line is not late because the literal took long.
+        let patience = clock::monotonic() + STALL;
+        self.deadline = self.deadline.map(|deadline| deadline.max(patience));
         Ok(())
     }
 

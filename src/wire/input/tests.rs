@@ -253,3 +253,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_literal_that_took_long_makes_the_line_not_late() {
+    let mut io = io(b"{3}\r\nabc x\r\n", 1);
+    assert!(matches!(io.token(), Ok(Token::Literal(_))));
+    // The time for the command is over when the literal has come.
+    io.deadline = Some(clock::monotonic());
+    let literal = io.accept_literal().unwrap();
+    io.literal_bytes(literal.length, |_| {}).unwrap();
+    assert_eq!(io.token(), Ok(Token::Atom(b"x".to_vec())));
+    assert_eq!(io.token(), Ok(Token::Eol));
+}

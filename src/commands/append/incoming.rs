@@ -1,0 +1,226 @@
+//! Messages from the client on their way into a folder, for APPEND and its kin: checked one by one
+//! before the client is asked for them, received into `tmp`, and stored together or not at all.
+
+use super::message::{Data, Message, takes_several};
+use super::writer::Writer;
+use crate::commands::args::{self, Mailbox};
+use crate::commands::flags::FlagList;
+use crate::maildir::quota::{self, Action, Charge};
+use crate::maildir::{self, deliver::Delivery};
+use crate::response::session::Alert;
+use crate::session::access::Missing;
+use crate::session::delivery::Delivered;
+use crate::session::folder::Folder;
+use crate::session::refusal::{NotDelivered, denied};
+use crate::session::{Code, Error, Outcome, Result, Selected, Session};
+use crate::types::Rights;
+use crate::types::limits::MAX_APPENDED;
+use crate::wire::Token;
+use std::rc::Rc;
+
+const NOT_STORED: NotDelivered = NotDelivered {
+    doing: "storing",
+    text: "[ALERT] Cannot create message - no write permission or out of disk space.",
+    missing: "Must create mailbox before append",
+};
+const NOT_UNICODE: &str = "Your IMAP client does not appear to correctly implement Unicode \
+    messages, see https://datatracker.ietf.org/doc/html/rfc6855";
+
+/// The messages of one command, and where they go.
+pub(crate) struct Incoming<'a> {
+    s: &'a mut Session,
+    /// The open folder.
+    selected: Option<&'a mut Selected>,
+    folder: Folder,
+    /// The user's rights on it.
+    rights: Rights,
+    /// Complete, in the client's order.
+    deliveries: Vec<Delivery>,
+    /// What they cost: bytes on disk, and how many count.
+    cost: (u64, u64),
+    /// All their keywords.
+    keywords: Vec<Vec<u8>>,
+    /// Whether one of them has 8-bit bytes in its header and does not say that it may.
+    has_8bit_header: bool,
+}
+
+impl<'a> Incoming<'a> {
+    /// Checks the folder. `command`: for the refusal.
+    pub(crate) fn begin(
+        s: &'a mut Session,
+        mut selected: Option<&'a mut Selected>,
+        command: &str,
+        mailbox: &Mailbox,
+    ) -> Result<Incoming<'a>> {
+        let name = mailbox.name(s).map_err(|_| args::invalid_name())?;
+        let folder = s.locate_name(name, Missing::TryCreate(NOT_STORED.missing))?;
+        let rights = match &mut selected {
+            Some(selected) => selected.rights_beside(s, &folder.name)?,
+            None => s.rights(&folder.name)?,
+        };
+        if !rights.has(b'i') {
+            return denied(command, folder.name.spelled(), b'i').refuse();
+        }
+        // Whoever has opened it for reading only does not write to it by another way (Courier).
+        if selected.as_ref().is_some_and(|f| f.read_only && f.folder.name == folder.name) {
+            return Outcome::no("Current box is selected READ-ONLY.")
+                .with_code(Code::IsReadOnly)
+                .refuse();
+        }
+        let (deliveries, keywords) = (Vec::new(), Vec::new());
+        let (cost, has_8bit_header) = ((0, 0), false);
+        Ok(Incoming { s, selected, folder, rights, deliveries, cost, keywords, has_8bit_header })
+    }
+
+    fn failed(&self, e: maildir::Error) -> Error {
+        self.s.not_delivered_to(&self.folder, e, NOT_STORED)
+    }
+
+    /// Checks a message before the client is asked for it, and receives it.
+    pub(crate) fn receive(&mut self, message: Message) -> Result<()> {
+        self.must_be_allowed()?;
+        let list = message.list.limited_to(self.rights);
+        self.must_take_keywords(&list)?;
+        let made = self
+            .folder
+            .enter_delivery()
+            .and_then(|dir| Delivery::create(&self.s.store, &dir, None));
+        let mut writer = Writer::new(made.map_err(|e| self.failed(e))?);
+        match message.data {
+            Data::Literal(length) => self.literal(length, &list, &mut writer)?,
+            Data::Utf8(length) => {
+                self.literal(length, &list, &mut writer)?;
+                if self.s.io.token()? != Token::Close {
+                    return Err(Error::Syntax);
+                }
+            }
+        }
+        let is_utf8 = matches!(message.data, Data::Utf8(_));
+        self.has_8bit_header |= writer.has_8bit_header() && !is_utf8;
+        self.add(writer, list, message.date)
+    }
+
+    /// How many messages one command may store.
+    fn must_be_allowed(&self) -> Result<()> {
+        let count = self.deliveries.len();
+        if count >= MAX_APPENDED {
+            return Outcome::no("Too many messages in one command.")
+                .with_code(Code::Limit)
+                .refuse();
+        }
+        // What was mailed cannot be taken back.
+        if count > 0 && self.s.is_outbox(&self.folder) {
+            return Outcome::no("[ALERT] Only one message may be sent at a time.").refuse();
+        }
+        Ok(())
+    }
+
+    /// Refuses keywords for which the folder has no room, those of all messages together.
+    fn must_take_keywords(&mut self, list: &FlagList) -> Result<()> {
+        let before = self.keywords.len();
+        for keyword in &list.keywords {
+            if !self.keywords.iter().any(|known| known.eq_ignore_ascii_case(keyword)) {
+                self.keywords.push(keyword.clone());
+            }
+        }
+        if self.keywords.len() == before {
+            return Ok(());
+        }
+        self.s.must_take_keywords(&self.folder, &self.keywords, NOT_STORED)
+    }
+
+    /// Receives a literal as the next bytes of a message.
+    fn literal(&mut self, length: u64, list: &FlagList, writer: &mut Writer) -> Result<()> {
+        // RFC 3502: "A zero-length message literal argument is an error, and MUST return a NO. This
+        // can be used to cancel the append." Courier: it is a message, an empty one.
+        if length == 0 && takes_several(self.s) {
+            return Outcome::no("APPEND cancelled.").refuse();
+        }
+        self.must_fit(length, list, writer)?;
+        let literal = self.s.io.accept_literal()?;
+        self.s.io.literal_bytes(literal.length, |chunk| writer.push(chunk))?;
+        Ok(())
+    }
+
+    /// Refuses a message that has no room for another `length` bytes of the wire.
+    fn must_fit(&self, length: u64, list: &FlagList, writer: &Writer) -> Result<()> {
+        if !quota::is_counted(list.flags) {
+            return Ok(());
+        }
+        // CRs are not stored: of a text with CRLF at the end of each line, half is left at least.
+        // What does not fit even so is not asked for.
+        let (bytes, count) = self.cost;
+        let bytes = bytes.saturating_add(writer.size()).saturating_add(length / 2);
+        self.s.must_fit(&self.folder, (bytes, count + 1), Action::Append)
+    }
+
+    /// Completes a message.
+    fn add(&mut self, writer: Writer, list: FlagList, date: Option<i64>) -> Result<()> {
+        let finished = writer.finish().and_then(|mut delivery| {
+            delivery.finish(&self.s.store, list.flags, list.keywords, date)?;
+            Ok(delivery)
+        });
+        let delivery = finished.map_err(|e| self.failed(e))?;
+        if quota::is_counted(delivery.flags()) {
+            self.cost.0 = self.cost.0.saturating_add(delivery.size());
+            self.cost.1 += 1;
+        }
+        self.deliveries.push(delivery);
+        Ok(())
+    }
+
+    /// The message behind the last one; `None` at the end of the line.
+    pub(crate) fn next(&mut self) -> Result<Option<Message>> {
+        match self.s.io.token()? {
+            Token::Eol => Ok(None),
+            token if takes_several(self.s) => Message::parse(self.s, token).map(Some),
+            _ => Err(Error::Syntax),
+        }
+    }
+
+    /// Stores the messages.
+    pub(crate) fn deliver(mut self) -> Result<Outcome> {
+        let charge = self.s.charge(&self.folder, self.cost, Action::Append)?;
+        let count = self.deliveries.len();
+        let delivered = self.mail_and_store(charge.clone());
+        let (validity, uids) = match delivered {
+            Ok(done) => done,
+            Err(e) => {
+                self.s.refund(&self.folder, charge.as_deref());
+                return Err(e);
+            }
+        };
+        if self.has_8bit_header {
+            self.s.send(&Alert(NOT_UNICODE));
+        }
+        let done = Outcome::ok("APPEND Ok.");
+        // A UID that does not last is not sent (RFC 4315 3), and one for each message or none.
+        if uids.len() != count {
+            return Ok(done);
+        }
+        Ok(done.with_code(Code::AppendUid(validity, uids)))
+    }
+
+    fn mail_and_store(&mut self, charge: Option<Rc<Charge>>) -> Result<Delivered> {
+        let mut deliveries = std::mem::take(&mut self.deliveries);
+        if let Some(first) = deliveries.first_mut() {
+            first.charge = charge;
+        }
+        if self.s.is_outbox(&self.folder) {
+            deliveries.iter().try_for_each(|delivery| self.mail(delivery))?;
+        }
+        let selected = self.selected.as_deref_mut();
+        self.s.deliver(selected, &self.folder, deliveries, NOT_STORED)
+    }
+
+    fn mail(&self, delivery: &Delivery) -> Result<()> {
+        let file = delivery.reopen().map_err(|e| {
+            let reading = format!("reading {}", delivery.shown());
+            self.s.not_delivered(maildir::Error::failed(reading, e), NOT_STORED)
+        })?;
+        if self.s.mail(&file) {
+            return Ok(());
+        }
+        Outcome::no("[ALERT] Unable to send E-mail message.").refuse()
+    }
+}

@@ -1,0 +1,82 @@
+//! What APPEND and its kin store: the flags, the date and the data of one message, up to the first
+//! of its bytes. These stay where they are, so that every check can come before the continuation.
+
+use crate::commands::capability;
+use crate::commands::flags::FlagList;
+use crate::mime::date;
+use crate::session::{Error, Result, Session};
+use crate::wire::Token;
+
+/// Whether one command may store several messages.
+pub(super) fn takes_several(s: &Session) -> bool {
+    capability::is_offered(&s.options, "MULTIAPPEND")
+}
+
+/// Everything before a message's own bytes.
+pub(crate) struct Message {
+    /// Flags and keywords.
+    pub(super) list: FlagList,
+    /// Seconds since 1970.
+    pub(super) date: Option<i64>,
+    /// Where the bytes come from.
+    pub(super) data: Data,
+}
+
+/// `append-data`: where a message's bytes come from. The head of the literal was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Data {
+    /// A literal of so many bytes.
+    Literal(u64),
+    /// `UTF8 (~{n}...)` (RFC 6855 4).
+    Utf8(u64),
+}
+
+impl Message {
+    /// `[flag-list SP] [date-time SP] append-data` (RFC 3502, RFC 4466 2.8, `append-message`), its
+    /// first token given. Upper-case `NIL` stands for no flags or no date, an empty string for no
+    /// date, and one flag needs no parentheses (Courier).
+    pub(crate) fn parse(s: &mut Session, mut token: Token) -> Result<Message> {
+        let mut list = FlagList::default();
+        let mut date = None;
+        if token == Token::Open {
+            list = FlagList::parse_list(s)?;
+            token = s.io.token()?;
+        } else if token == Token::Atom(b"NIL".to_vec()) {
+            token = s.io.token()?;
+        } else if let Token::Atom(flag) = &mut token
+            && !(s.utf8() && flag.eq_ignore_ascii_case(b"UTF8"))
+        {
+            list = FlagList::of_one(s, std::mem::take(flag))?;
+            token = s.io.token()?;
+        }
+        if let Token::Quoted(text) = &token {
+            if !text.is_empty() {
+                date = Some(date::parse_append(text).ok_or(Error::Syntax)?.unix());
+            }
+            token = s.io.token()?;
+        } else if token == Token::Atom(b"NIL".to_vec()) {
+            token = s.io.token()?;
+        }
+        Ok(Message { list, date, data: data(s, token)? })
+    }
+}
+
+/// `append-data`, its first token given.
+fn data(s: &mut Session, token: Token) -> Result<Data> {
+    match token {
+        Token::Literal(literal) if !literal.literal8 => Ok(Data::Literal(literal.length)),
+        token if s.utf8() && token.is("UTF8") => utf8_literal(s).map(Data::Utf8),
+        _ => Err(Error::Syntax),
+    }
+}
+
+/// `utf8-literal = "UTF8" SP "(" literal8 ")"`, behind its word: the length.
+fn utf8_literal(s: &mut Session) -> Result<u64> {
+    if s.io.token()? != Token::Open {
+        return Err(Error::Syntax);
+    }
+    match s.io.token()? {
+        Token::Literal(literal) if literal.literal8 => Ok(literal.length),
+        _ => Err(Error::Syntax),
+    }
+}

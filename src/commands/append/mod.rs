@@ -1,0 +1,39 @@
+//! APPEND (PROTOCOL 6.4), of one message or several (RFC 3502): streamed, and stored only when the
+//! whole command was right, all of the messages or none.
+
+mod incoming;
+mod message;
+mod writer;
+
+use super::Call;
+use super::args::Mailbox;
+use crate::session::{Outcome, Result, Session};
+use incoming::Incoming;
+use message::Message;
+
+/// The folder, and the first message up to its bytes.
+pub(crate) struct Append {
+    mailbox: Mailbox,
+    first: Message,
+}
+
+/// `append = "APPEND" SP mailbox 1*append-message`. The other messages are read when the first one
+/// was received.
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Append> {
+    let mailbox = Mailbox::parse(s)?;
+    let token = s.io.token()?;
+    Ok(Append { mailbox, first: Message::parse(s, token)? })
+}
+
+/// Receives the messages one by one and stores them.
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Append) -> Result<Outcome> {
+    s.with_selected(|s, selected| {
+        let mut incoming = Incoming::begin(s, selected, "APPEND", &a.mailbox)?;
+        let mut message = Some(a.first);
+        while let Some(next) = message {
+            incoming.receive(next)?;
+            message = incoming.next()?;
+        }
+        incoming.deliver()
+    })
+}
