@@ -5,7 +5,8 @@ use crate::maildir::Messages;
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
 use crate::types::folder::{self, FolderName, NameError};
 use crate::types::{Page, Uid};
-use crate::wire::{Set, Token};
+use crate::wire::input::Brackets;
+use crate::wire::{self, Set, Token};
 
 /// The refusal of a name outside of the rules (PROTOCOL 4.1).
 pub(crate) fn invalid_name() -> Outcome {
@@ -25,14 +26,20 @@ impl Mailbox {
     /// `mailbox`: an astring; anything else is `BAD Invalid command`, which is not counted
     /// (PROTOCOL 4.1).
     pub(crate) fn parse(s: &mut Session) -> Result<Mailbox> {
-        match s.io.astring() {
+        let token = s.io.token_as(Brackets::Text);
+        Mailbox::of(s, token)
+    }
+
+    /// The same from its first token, which was read as [`Brackets::Text`].
+    pub(crate) fn of(s: &mut Session, token: wire::Result<Token>) -> Result<Mailbox> {
+        match token.and_then(|token| s.io.text_of(token)) {
             Ok(wire) => {
                 let text = folder::text_of_wire(&wire, s.utf8());
                 let usual = text.and_then(|text| folder::to_wire(&text, s.utf8()));
                 let ends_in_separator = wire.ends_with(b".");
                 Ok(Mailbox { shown: usual.unwrap_or(wire), ends_in_separator })
             }
-            Err(crate::wire::Error::Syntax) => Err(Error::Invalid),
+            Err(wire::Error::Syntax) => Err(Error::Invalid),
             Err(e) => Err(e.into()),
         }
     }

@@ -90,6 +90,7 @@ static CAPABILITIES: &[Capability] = &[
     word("LIST-EXTENDED", When::Extension),
     Capability { needs: &["LIST-EXTENDED"], ..word("LIST-STATUS", When::Extension) },
     Capability { needs: &["LIST-EXTENDED", "ACL"], ..word("LIST-MYRIGHTS", When::Extension) },
+    word("METADATA", When::Extension),
     Capability { needs: &["ACL"], ..word("RIGHTS=texk", When::Extension) },
     Capability { needs: &["QUOTA"], ..word("QUOTA=RES-STORAGE", When::Extension) },
     Capability { needs: &["QUOTA"], ..word("QUOTA=RES-MESSAGE", When::Extension) },

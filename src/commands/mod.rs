@@ -22,6 +22,7 @@ mod id;
 mod idle;
 mod list;
 mod logout;
+mod metadata;
 mod move_;
 mod namespace;
 mod noop;
@@ -124,6 +125,11 @@ pub(crate) static TABLE: &[Row] = &[
         policy: Policy { capabilities: &["ACL"], ..USUAL },
     },
     Row {
+        name: "GETMETADATA",
+        handler: &AnyState { parse: metadata::parse_get, run: metadata::get },
+        policy: Policy { known: Known::WhereOffered, capabilities: &["METADATA"], ..USUAL },
+    },
+    Row {
         name: "GETQUOTA",
         handler: &AnyState { parse: quota::parse_root, run: quota::getquota },
         policy: Policy { capabilities: &["QUOTA"], ..USUAL },
@@ -214,6 +220,11 @@ pub(crate) static TABLE: &[Row] = &[
         name: "SETACL",
         handler: &AnyState { parse: acl::parse_words, run: acl::setacl },
         policy: Policy { capabilities: &["ACL"], ..USUAL },
+    },
+    Row {
+        name: "SETMETADATA",
+        handler: &AnyState { parse: metadata::parse_set, run: metadata::set },
+        policy: Policy { known: Known::WhereOffered, capabilities: &["METADATA"], ..USUAL },
     },
     Row {
         name: "SETQUOTA",

@@ -26,6 +26,7 @@ pub(crate) mod list;
 mod lock;
 mod make_folder;
 mod messages;
+pub(crate) mod metadata;
 pub(crate) mod move_by_copy;
 pub(crate) mod moving;
 mod names;

@@ -64,6 +64,21 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// `string` or `literal8`, of bytes that are sent as they are: quoted where they are short and
+    /// of ASCII (RFC 3501 9, `quoted`).
+    pub(crate) fn binary(&mut self, bytes: &[u8]) -> &mut Self {
+        const MAX_QUOTED: usize = 1000;
+        let is_plain = |b: &u8| b.is_ascii() && !matches!(b, b'\r' | b'\n' | 0);
+        if bytes.len() <= MAX_QUOTED && bytes.iter().all(is_plain) {
+            write::string(&mut self.io.out, bytes);
+            return self;
+        }
+        if bytes.contains(&0) {
+            self.raw("~");
+        }
+        self.literal_head(bytes.len() as u64).raw(bytes)
+    }
+
     /// `sequence-set`: the numbers in their order, runs of them joined.
     pub(crate) fn number_set(&mut self, numbers: impl IntoIterator<Item = u32>) -> &mut Self {
         write::number_set(&mut self.io.out, numbers);

@@ -9,6 +9,7 @@
 //! | [`fetch`] | FETCH and its data items; [`envelope`] and [`bodystructure`] beside it |
 //! | [`folders`] | LIST, LSUB, STATUS |
 //! | [`access`] | ACL, MYRIGHTS, LISTRIGHTS, ACLFAILED, RIGHTS-INFO |
+//! | [`metadata`] | METADATA |
 //! | [`quota`] | QUOTA, QUOTAROOT |
 //! | [`search`] | SEARCH, ESEARCH, SORT, THREAD |
 
@@ -19,6 +20,7 @@ pub(crate) mod envelope;
 pub(crate) mod fetch;
 pub(crate) mod folders;
 pub(crate) mod mailbox;
+pub(crate) mod metadata;
 pub(crate) mod quota;
 pub(crate) mod search;
 pub(crate) mod session;

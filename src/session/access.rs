@@ -194,6 +194,7 @@ impl Session {
             e => self.store_error(e, CANNOT_DELETE),
         })?;
         lists.deleted(&folder.at.sub);
+        self.forget_annotations(folder);
         self.quota_of(folder).recalculate();
         Ok(())
     }
@@ -216,6 +217,7 @@ impl Session {
                 None => self.store_error(e, "RENAME failed"),
             },
         )?;
+        self.rename_annotations(from, to);
         self.quota_of(from).recalculate();
         Ok(())
     }

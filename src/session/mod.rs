@@ -2,6 +2,7 @@
 //! as plain fields.
 
 pub(crate) mod access;
+pub(crate) mod annotations;
 pub(crate) mod delivery;
 pub(crate) mod features;
 pub(crate) mod folder;

@@ -65,6 +65,10 @@ pub(crate) struct Options {
     pub(crate) log_deletions: bool,
     /// `IMAP_MAILBOX_SANITY_CHECK`.
     pub(crate) sanity_check: bool,
+    /// `IMAP_METADATA_ADMIN`, when not empty: ours; the server's `/shared/admin`.
+    pub(crate) metadata_admin: Option<Vec<u8>>,
+    /// `IMAP_METADATA_COMMENT`, when not empty: ours; the server's `/shared/comment`.
+    pub(crate) metadata_comment: Option<Vec<u8>>,
     /// `IMAP_MOVE_EXPUNGE_TO_TRASH`.
     pub(crate) move_to_trash: bool,
     /// `IMAP_OBSOLETE_CLIENT`.
@@ -108,6 +112,8 @@ pub(crate) const VARIABLES: &[&str] = &[
     "IMAP_KEYWORDS",
     "IMAP_LOG_DELETIONS",
     "IMAP_MAILBOX_SANITY_CHECK",
+    "IMAP_METADATA_ADMIN",
+    "IMAP_METADATA_COMMENT",
     "IMAP_MOVE_EXPUNGE_TO_TRASH",
     "IMAP_OBSOLETE_CLIENT",
     "IMAP_SHAREDINDEXFILE",
@@ -198,6 +204,8 @@ impl Options {
             use_locks: get("IMAP_USELOCKS").is_none_or(|v| v.first() == Some(&b'1')),
             extensions: get("IMAP_EXTENSIONS").map_or(Extensions::All, |v| Extensions::parse(&v)),
             fsync: on_unless_zero("IMAP_FSYNC"),
+            metadata_admin: filled("IMAP_METADATA_ADMIN"),
+            metadata_comment: filled("IMAP_METADATA_COMMENT"),
         }
     }
 }

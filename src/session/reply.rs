@@ -1,6 +1,7 @@
 //! The outcome of a command, and the only code that writes a tagged line.
 
 use super::Session;
+use super::annotations::MetadataCode;
 use crate::mime::charset;
 use crate::response::Encoder;
 use crate::sys::breath::Interrupted;
@@ -25,6 +26,8 @@ pub(crate) enum Code {
     AppendUid(UidValidity, Vec<Uid>),
     /// `COPYUID`: the UIDVALIDITY of the target, the UIDs of the messages and of their copies.
     CopyUid(UidValidity, Vec<Uid>, Vec<Uid>),
+    /// `METADATA`: about annotations.
+    Metadata(MetadataCode),
     /// `INUSE`: it may succeed later.
     InUse,
     /// `EXPUNGEISSUED`: messages are gone.
@@ -99,6 +102,7 @@ impl Code {
                 e.number_set(from.iter().map(|uid| uid.get())).space();
                 e.number_set(to.iter().map(|uid| uid.get()))
             }
+            Code::Metadata(code) => code.write(e.raw("METADATA ")),
             Code::InUse => e.raw("INUSE"),
             Code::ExpungeIssued => e.raw("EXPUNGEISSUED"),
             Code::Limit => e.raw("LIMIT"),

@@ -51,6 +51,15 @@ pub(crate) const MAX_ACL_IDENTIFIER: usize = 300;
 pub(crate) const MAX_ACL_ENTRIES: usize = 1000;
 /// The file of an access list. One that could not be read again is not written.
 pub(crate) const MAX_ACL_BYTES: usize = 1024 * 1024;
+/// The name of an annotation.
+pub(crate) const MAX_METADATA_NAME: usize = 255;
+/// The value of an annotation: RFC 5464 4.1 has 1024 at least.
+pub(crate) const MAX_METADATA_VALUE: usize = MAX_STRING;
+/// Annotations of a folder or of the server, shared ones and each user's own, for SETMETADATA to
+/// add another: RFC 5464 4.1 has 10 at least.
+pub(crate) const MAX_METADATA_ENTRIES: usize = 100;
+/// A file with annotations: all of it is in memory, and no quota counts it.
+pub(crate) const MAX_METADATA_BYTES: usize = 1024 * 1024;
 /// Of a message's or a part's header, so much counts for what is looked up in it. A longer one is
 /// an accident or an attack. It is served in full.
 pub(crate) const MAX_HEADER: usize = 4 * 1024 * 1024;
@@ -100,6 +109,10 @@ pub(crate) const ALL: &[(&str, usize)] = &[
     ("bytes of an ACL identifier", MAX_ACL_IDENTIFIER),
     ("entries of an ACL", MAX_ACL_ENTRIES),
     ("bytes of an ACL", MAX_ACL_BYTES),
+    ("bytes of an annotation's name", MAX_METADATA_NAME),
+    ("bytes of an annotation", MAX_METADATA_VALUE),
+    ("annotations of a folder or of the server", MAX_METADATA_ENTRIES),
+    ("bytes of a file with annotations", MAX_METADATA_BYTES),
     ("bytes of a header that are looked at", MAX_HEADER),
     ("bytes of a field that SORT and THREAD compare", MAX_COMPARED_FIELD),
     ("bytes that SORT compares in a folder", MAX_SORT_BYTES),

@@ -1,6 +1,7 @@
 //! Values and their rules, no input or output: what a UID is, what a folder may be called, which
 //! letters are rights.
 
+pub(crate) mod entry;
 pub(crate) mod flags;
 pub(crate) mod folder;
 pub(crate) mod ids;
@@ -12,6 +13,7 @@ pub(crate) mod ranges;
 pub(crate) mod rights;
 pub(crate) mod utf7;
 
+pub(crate) use entry::EntryName;
 pub(crate) use flags::{Flags, Operation};
 pub(crate) use folder::{FolderName, Space};
 pub(crate) use ids::{Seq, Uid, UidValidity};

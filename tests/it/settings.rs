@@ -74,6 +74,16 @@ const CASES: &[Case] = &[
         "a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Deleted)\r\nc EXPUNGE\r\n",
     ),
     case(
+        "IMAP_METADATA_ADMIN",
+        [None, Some("mailto:a@example.com")],
+        "a GETMETADATA \"\" /shared/admin\r\n",
+    ),
+    case(
+        "IMAP_METADATA_COMMENT",
+        [None, Some("down on Sunday")],
+        "a GETMETADATA \"\" /shared/comment\r\n",
+    ),
+    case(
         "IMAP_MOVE_EXPUNGE_TO_TRASH",
         [None, Some("1")],
         "a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Deleted)\r\nc EXPUNGE\r\n",

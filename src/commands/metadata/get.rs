@@ -1,0 +1,213 @@
+//! GETMETADATA (RFC 5464 4.2).
+
+use super::entry;
+use crate::commands::Call;
+use crate::commands::args::Mailbox;
+use crate::maildir::metadata::Annotations;
+use crate::response::metadata::Metadata;
+use crate::session::annotations::{MetadataCode, Scope};
+use crate::session::folder::Folder;
+use crate::session::{Code, Error, Outcome, Result, Session};
+use crate::types::{EntryName, number};
+use crate::wire::Token;
+use crate::wire::input::Brackets;
+use std::collections::HashSet;
+
+/// How far below a name annotations are asked for (4.2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Depth {
+    /// The name itself.
+    #[default]
+    Zero,
+    /// And those immediately below it.
+    One,
+    /// And all below it.
+    Infinity,
+}
+
+/// What is asked for.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Query {
+    depth: Depth,
+    /// Longer values are left out (4.2.1).
+    max_size: Option<u64>,
+    entries: Vec<EntryName>,
+}
+
+/// The arguments.
+pub(crate) struct Question {
+    mailbox: Mailbox,
+    query: Query,
+}
+
+/// Strings up to the closing parenthesis.
+fn list(s: &mut Session) -> Result<Vec<Vec<u8>>> {
+    let mut texts = Vec::new();
+    loop {
+        match s.io.token_as(Brackets::Text)? {
+            Token::Close => return Ok(texts),
+            token => texts.push(s.io.text_of(token)?),
+        }
+    }
+}
+
+/// `getmetadata-options`, between their parentheses.
+fn options(texts: &[Vec<u8>]) -> Result<Query> {
+    let mut query = Query::default();
+    let mut words = texts.iter().map(|text| text.to_ascii_uppercase());
+    while let Some(option) = words.next() {
+        let value = words.next().ok_or(Error::Syntax)?;
+        match &*option {
+            b"MAXSIZE" => query.max_size = Some(number::digits(&value).ok_or(Error::Syntax)?),
+            b"DEPTH" => {
+                query.depth = match &*value {
+                    b"0" => Depth::Zero,
+                    b"1" => Depth::One,
+                    b"INFINITY" => Depth::Infinity,
+                    _ => return Err(Error::Syntax),
+                }
+            }
+            _ => return Err(Error::Syntax),
+        }
+    }
+    if texts.is_empty() { Err(Error::Syntax) } else { Ok(query) }
+}
+
+/// `entries`, from their first token; also several without parentheses, as in an example of RFC
+/// 5464 4.4.1.
+pub(crate) fn entries(s: &mut Session, first: Token) -> Result<Vec<Vec<u8>>> {
+    if first == Token::Open {
+        let texts = list(s)?;
+        s.io.end_of_line()?;
+        return Ok(texts);
+    }
+    let mut texts = vec![s.io.text_of(first)?];
+    loop {
+        match s.io.token_as(Brackets::Text)? {
+            Token::Eol => return Ok(texts),
+            token => texts.push(s.io.text_of(token)?),
+        }
+    }
+}
+
+impl Query {
+    /// The names that are asked for, each once. Only together with those below it may a name be one
+    /// that has no value.
+    fn ask(mut self, texts: &[Vec<u8>]) -> Result<Query> {
+        let mut known = HashSet::new();
+        for text in texts {
+            let name = entry(text)?;
+            if self.depth == Depth::Zero && !name.is_complete() {
+                return Err(Error::Syntax);
+            }
+            if known.insert(name.as_bytes().to_vec()) {
+                self.entries.push(name);
+            }
+        }
+        if self.entries.is_empty() { Err(Error::Syntax) } else { Ok(self) }
+    }
+}
+
+/// `[getmetadata-options SP] mailbox SP entries`; the options may also come behind the mailbox, as
+/// in the examples of RFC 5464 4.2.
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Question> {
+    let mut query = None;
+    let mut token = s.io.token_as(Brackets::Text);
+    if token == Ok(Token::Open) {
+        query = Some(options(&list(s)?)?);
+        token = s.io.token_as(Brackets::Text);
+    }
+    let mailbox = Mailbox::of(s, token)?;
+    let mut first = s.io.token_as(Brackets::Text)?;
+    if first == Token::Open && query.is_none() {
+        let texts = list(s)?;
+        if texts.first().is_none_or(|text| text.starts_with(b"/")) {
+            s.io.end_of_line()?;
+            return Ok(Question { mailbox, query: Query::default().ask(&texts)? });
+        }
+        query = Some(options(&texts)?);
+        first = s.io.token_as(Brackets::Text)?;
+    }
+    let texts = entries(s, first)?;
+    Ok(Question { mailbox, query: query.unwrap_or_default().ask(&texts)? })
+}
+
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// Names and values; `None`: it has none.
+    pub(crate) entries: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// The length of the longest value that was left out.
+    longest: Option<u64>,
+}
+
+impl Found {
+    /// Adds a value, unless it is too long.
+    fn add(&mut self, name: Vec<u8>, value: &[u8], max_size: Option<u64>) {
+        let length = value.len() as u64;
+        if max_size.is_some_and(|most| length > most) {
+            self.longest = self.longest.max(Some(length));
+        } else {
+            self.entries.push((name, Some(value.to_vec())));
+        }
+    }
+
+    /// Adds what a query asks for by one name. A name without a value is told to have none, unless
+    /// it stands above others that have one.
+    fn look_up(&mut self, query: &Query, name: &EntryName, annotations: &Annotations) {
+        let mut is_there = false;
+        if let Some(value) = annotations.get(name) {
+            is_there = true;
+            self.add(name.spelled().to_vec(), value, query.max_size);
+        }
+        if query.depth != Depth::Zero {
+            let begin = name.spelled().len().saturating_add(1);
+            for (below, value) in annotations.below(name) {
+                let rest = below.get(begin..).unwrap_or_default();
+                if query.depth == Depth::Infinity || !rest.contains(&b'/') {
+                    is_there = true;
+                    self.add(below, value, query.max_size);
+                }
+            }
+        }
+        if !is_there {
+            self.entries.push((name.spelled().to_vec(), None));
+        }
+    }
+}
+
+/// Looks up what is asked for of a folder, or of the server.
+pub(crate) fn find(s: &Session, folder: Option<&Folder>, query: &Query) -> Result<Found> {
+    let (mut private, mut shared) = (None, None);
+    let mut found = Found::default();
+    for name in &query.entries {
+        let (read, scope) = if name.is_private() {
+            (&mut private, Scope::Private)
+        } else {
+            (&mut shared, Scope::Shared)
+        };
+        let annotations = match read {
+            Some(annotations) => annotations,
+            None => read.insert(s.annotations(folder, scope)?),
+        };
+        found.look_up(query, name, annotations);
+    }
+    // With DEPTH, names may stand below each other.
+    let mut known = HashSet::new();
+    found.entries.retain(|(name, _)| known.insert(name.to_ascii_lowercase()));
+    Ok(found)
+}
+
+/// Sends the annotations that are asked for.
+pub(crate) fn get(s: &mut Session, _: &Call<'_>, question: Question) -> Result<Outcome> {
+    let folder = super::folder(s, &question.mailbox, "GETMETADATA")?;
+    let found = find(s, folder.as_ref(), &question.query)?;
+    if !found.entries.is_empty() {
+        s.send(&Metadata { name: &question.mailbox.shown, entries: &found.entries });
+    }
+    let done = Outcome::ok("GETMETADATA completed.");
+    Ok(match found.longest {
+        Some(length) => done.with_code(Code::Metadata(MetadataCode::LongEntries(length))),
+        None => done,
+    })
+}

@@ -1,0 +1,89 @@
+//! SETMETADATA (RFC 5464 4.3).
+
+use super::entry;
+use crate::commands::Call;
+use crate::commands::args::Mailbox;
+use crate::maildir::metadata::Changes;
+use crate::maildir::resolve::FolderKind;
+use crate::session::annotations::{MetadataCode, TooMany};
+use crate::session::folder::Folder;
+use crate::session::{Code, Error, Outcome, Result, Session};
+use crate::types::limits::MAX_METADATA_VALUE;
+use crate::wire::Token;
+use crate::wire::input::Brackets;
+
+/// The arguments.
+pub(crate) struct Change {
+    mailbox: Mailbox,
+    changes: Changes,
+}
+
+/// `value`: `nstring` or `literal8`. A literal that is too long is refused before it is sent.
+fn value(s: &mut Session) -> Result<Option<Vec<u8>>> {
+    match s.io.token()? {
+        Token::Atom(text) if text.eq_ignore_ascii_case(b"NIL") => Ok(None),
+        Token::Quoted(text) => Ok(Some(text)),
+        Token::Literal(literal) if literal.length > MAX_METADATA_VALUE as u64 => {
+            Outcome::no("The annotation is too long.")
+                .with_code(Code::Metadata(MetadataCode::MaxSize(MAX_METADATA_VALUE as u64)))
+                .refuse()
+        }
+        token @ Token::Literal(_) => Ok(Some(s.io.text_of(token)?)),
+        _ => Err(Error::Syntax),
+    }
+}
+
+/// `mailbox SP "(" entry SP value *(SP entry SP value) ")"`
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Change> {
+    let mailbox = Mailbox::parse(s)?;
+    if s.io.token()? != Token::Open {
+        return Err(Error::Syntax);
+    }
+    let mut changes = Changes::new();
+    loop {
+        let name = match s.io.token_as(Brackets::Text)? {
+            Token::Close => break,
+            token => s.io.text_of(token)?,
+        };
+        let name = entry(&name)?;
+        if !name.is_complete() {
+            return Err(Error::Syntax);
+        }
+        changes.push((name, value(s)?));
+    }
+    s.io.end_of_line()?;
+    if changes.is_empty() { Err(Error::Syntax) } else { Ok(Change { mailbox, changes }) }
+}
+
+/// Changes the annotations, all or none.
+pub(crate) fn set(s: &mut Session, _: &Call<'_>, a: Change) -> Result<Outcome> {
+    let folder = super::folder(s, &a.mailbox, "SETMETADATA")?;
+    let has_shared = a.changes.iter().any(|(name, _)| !name.is_private());
+    match &folder {
+        // What is said to all who may see the folder takes more than seeing it.
+        Some(folder) if has_shared => {
+            s.require(&folder.name, b'w', "SETMETADATA")?;
+        }
+        // RFC 5464 3.3: it would be said to the users of all accounts.
+        None if has_shared => {
+            return Outcome::no("Only the administrator changes these.")
+                .with_code(Code::NoPerm)
+                .refuse();
+        }
+        _ => {}
+    }
+    // The file in the user's own Maildir has its name in a line.
+    let has_no_line = |f: &Folder| f.at.kind == FolderKind::Index && f.name.has_control();
+    let has_private = a.changes.iter().any(|(name, _)| name.is_private());
+    if has_private && folder.as_ref().is_some_and(has_no_line) {
+        return Outcome::no("Only shared annotations are kept of this mailbox.")
+            .with_code(Code::Metadata(MetadataCode::NoPrivate))
+            .refuse();
+    }
+    match s.change_annotations(folder.as_ref(), a.changes)? {
+        Ok(()) => Ok(Outcome::ok("SETMETADATA completed.")),
+        Err(TooMany) => Outcome::no("Too many annotations.")
+            .with_code(Code::Metadata(MetadataCode::TooMany))
+            .refuse(),
+    }
+}
