@@ -98,8 +98,8 @@
 //!   all the same. A capability word is never printed twice; one that Courier knows and
 //!   `IMAP_CAPABILITY` leaves out stays out.
 //! - EXISTS and EXPUNGE are found out only where the folder is scanned: SELECT, NOOP, CHECK,
-//!   EXPUNGE, MOVE, IDLE, and APPEND or COPY into the open folder (RFC 3501 6.3.11). Other commands
-//!   announce only what is known.
+//!   EXPUNGE, MOVE, REPLACE, IDLE, and APPEND or COPY into the open folder (RFC 3501 6.3.11).
+//!   Other commands announce only what is known.
 //! - \Recent: exactly one of the read-write sessions that are open shows it.
 //! - `AUTHENTICATED` without `IMAPLOGINTAG` is a PREAUTH session of that user. Our scripts and
 //!   tests start the binary with an empty environment and the variables that they name: people

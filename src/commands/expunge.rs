@@ -3,19 +3,29 @@
 
 use super::Call;
 use super::args::{self, Span, Which};
-use crate::maildir::change::Trash;
+use crate::maildir::change::{Removal, Removed, Trash};
 use crate::maildir::quota::{Charge, Doubts};
-use crate::maildir::second_names::SecondNames;
 use crate::maildir::{self, change, quota};
 use crate::session::{Outcome, Result, Selected, Session};
 use crate::sys::{breath, fs};
 use crate::types::Flags;
 
 /// What one command needs to know where messages go, and how many names they have.
-struct Ways {
+pub(super) struct Ways {
     trash: Trash,
-    second_names: SecondNames,
+    removal: Removal,
     doubts: Doubts,
+}
+
+impl Ways {
+    fn of_deleted(s: &Session) -> Ways {
+        Ways { trash: s.trash_folder(), removal: Removal::default(), doubts: Doubts::default() }
+    }
+
+    /// For messages whatever their flags are.
+    pub(super) fn of_any(s: &Session) -> Ways {
+        Ways { removal: Removal::of_any(), ..Ways::of_deleted(s) }
+    }
 }
 
 /// Removes the messages flagged \Deleted, all of them or those of a UID set.
@@ -28,8 +38,7 @@ pub(crate) fn remove_deleted(
         Some(which) => args::spans(which, true, selected),
         None => vec![Span::Messages(0..selected.snapshot.messages.len())],
     };
-    let trash = s.trash_folder();
-    let mut ways = Ways { trash, second_names: SecondNames::default(), doubts: Doubts::default() };
+    let mut ways = Ways::of_deleted(s);
     for span in spans {
         let Span::Messages(range) = span else { continue };
         for index in range {
@@ -51,20 +60,7 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize, ways: &mut Way
     let Some(uid) = selected.snapshot.messages.uid(index) else { return Ok(()) };
     let goes_to_trash = s.goes_to_trash(selected, uid);
     let charge = if goes_to_trash { charge_in_trash(s, selected, index) } else { None };
-    let messages = &mut selected.snapshot.messages;
-    let removed = selected.folder.enter().and_then(|dir| {
-        if goes_to_trash {
-            change::move_to_trash(
-                &s.store,
-                &dir,
-                messages,
-                index,
-                (&mut ways.trash, &mut ways.second_names),
-            )
-        } else {
-            change::unlink(&dir, messages, index, &mut ways.second_names)
-        }
-    });
+    let removed = take_away(s, selected, index, ways);
     let removed = match removed {
         Ok(Some(removed)) => removed,
         Ok(None) => return Ok(()),
@@ -74,17 +70,42 @@ fn remove(s: &mut Session, selected: &mut Selected, index: usize, ways: &mut Way
             return Ok(());
         }
     };
-    if s.options.log_deletions {
-        let line = format!("EXPUNGED, {}, old_name={}", s.who(), fs::shown(&removed.from));
-        if let Some(new) = &removed.to {
-            log::info!("{line}, new_name={}: only new_name will be left", fs::shown(new));
-        }
-        log::info!("{line}");
-    }
+    log_removal(s, &removed);
     if let Some(charge) = charge {
         s.quota().noting(&ways.doubts).settle(&charge);
     }
     Ok(())
+}
+
+/// Removes a message, or moves it to the trash; `None` if it is not gone by this call.
+pub(super) fn take_away(
+    s: &Session,
+    selected: &mut Selected,
+    index: usize,
+    ways: &mut Ways,
+) -> std::result::Result<Option<Removed>, maildir::Error> {
+    let Some(uid) = selected.snapshot.messages.uid(index) else { return Ok(None) };
+    let goes_to_trash = s.goes_to_trash(selected, uid);
+    let messages = &mut selected.snapshot.messages;
+    let dir = selected.folder.enter()?;
+    if goes_to_trash {
+        let Ways { trash, removal, .. } = ways;
+        change::move_to_trash(&s.store, &dir, messages, index, (trash, removal))
+    } else {
+        change::unlink(&dir, messages, index, &mut ways.removal)
+    }
+}
+
+/// Notes a removed message in the log, if that is wanted.
+pub(super) fn log_removal(s: &Session, removed: &Removed) {
+    if !s.options.log_deletions {
+        return;
+    }
+    let line = format!("EXPUNGED, {}, old_name={}", s.who(), fs::shown(&removed.from));
+    if let Some(new) = &removed.to {
+        log::info!("{line}, new_name={}: only new_name will be left", fs::shown(new));
+    }
+    log::info!("{line}");
 }
 
 /// What a message will take of the quota once it is in the trash; `None` for nothing. There it is

@@ -28,6 +28,7 @@ mod namespace;
 mod noop;
 mod quota;
 mod rename;
+mod replace;
 mod row;
 mod search;
 mod select;
@@ -205,6 +206,29 @@ pub(crate) static TABLE: &[Row] = &[
         name: "RENAME",
         handler: &AnyState { parse: rename::parse, run: rename::run },
         policy: USUAL,
+    },
+    Row {
+        name: "REPLACE",
+        handler: &OpenFolder { parse: replace::parse, run: replace::run },
+        policy: Policy {
+            uid: true,
+            // RFC 8508 4.1: what UID STORE and UID EXPUNGE ask for.
+            checks: &[
+                Check::Right(
+                    b't',
+                    "Access denied for REPLACE on current mailbox (ACL \"t\" required)",
+                ),
+                Check::Right(
+                    b'e',
+                    "Access denied for REPLACE on current mailbox (ACL \"e\" required)",
+                ),
+                Check::Writable("Current box is selected READ-ONLY."),
+                Check::FlagsMayChange("Current box is selected READ-ONLY."),
+            ],
+            known: Known::WhereOffered,
+            capabilities: &["REPLACE"],
+            ..USUAL
+        },
     },
     Row {
         name: "SEARCH",

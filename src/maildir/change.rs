@@ -161,6 +161,25 @@ pub(crate) struct Removed {
     pub(crate) to: Option<PathBuf>,
 }
 
+/// What one command that removes messages goes by.
+#[derive(Default)]
+pub(crate) struct Removal {
+    second_names: SecondNames,
+    /// Whether a message goes from which another session has taken \Deleted.
+    whatever_flags: bool,
+}
+
+impl Removal {
+    /// For messages whatever their flags are.
+    pub(crate) fn of_any() -> Removal {
+        Removal { whatever_flags: true, ..Removal::default() }
+    }
+
+    fn keeps(&self, messages: &Messages, i: usize) -> bool {
+        !self.whatever_flags && is_undeleted(messages, i)
+    }
+}
+
 /// Unlinks a message, under all its names; `None` if it is not gone by this call. With a link its
 /// target is removed, too; if that is impossible, the link stays. A message stays, too, if another
 /// session has taken \Deleted away.
@@ -168,11 +187,11 @@ pub(crate) fn unlink(
     dir: &Entered,
     messages: &mut Messages,
     i: usize,
-    second_names: &mut SecondNames,
+    removal: &mut Removal,
 ) -> Result<Option<Removed>, Error> {
     let done = with_current_name(dir, messages, i, "removing", |messages, name| {
         let cur = dir.cur()?;
-        if is_undeleted(messages, i) {
+        if removal.keeps(messages, i) {
             cur.stat(name)?;
             return Ok(None);
         }
@@ -180,9 +199,9 @@ pub(crate) fn unlink(
             shared_link::expunge(dir, name)?
         } else {
             let stat = cur.stat(name)?;
-            second_names.look(dir, messages, &stat);
+            removal.second_names.look(dir, messages, &stat);
             cur.unlink(name)?;
-            second_names.remove(i, &stat);
+            removal.second_names.remove(i, &stat);
             true
         };
         Ok(is_gone.then(|| Removed { from: cur.path_of(name), to: None }))
@@ -246,16 +265,16 @@ pub(crate) fn move_to_trash(
     dir: &Entered,
     messages: &mut Messages,
     i: usize,
-    (trash, second_names): (&mut Trash, &mut SecondNames),
+    (trash, removal): (&mut Trash, &mut Removal),
 ) -> Result<Option<Removed>, Error> {
     let done = with_current_name(dir, messages, i, "moving to the trash", |messages, name| {
         let cur = dir.cur()?;
-        if is_undeleted(messages, i) {
+        if removal.keeps(messages, i) {
             cur.stat(name)?;
             return Ok(None);
         }
         let stat = cur.stat(name)?;
-        second_names.look(dir, messages, &stat);
+        removal.second_names.look(dir, messages, &stat);
         let fresh = || Stem::next(store).base(&store.config.host, stat.inode(), stat.len());
         // Courier: the base name stays. One that says when the message came into this folder would
         // be wrong in the other (RFC 8514 3).
@@ -266,7 +285,7 @@ pub(crate) fn move_to_trash(
             let target = names::renamed_without(name, &new, lost_in_trash());
             match cur.rename_new(name, &to, &target) {
                 Ok(()) => {
-                    second_names.remove(i, &stat);
+                    removal.second_names.remove(i, &stat);
                     let (from, to) = (cur.path_of(name), Some(to.path_of(&target)));
                     return Ok(Some(Removed { from, to }));
                 }

@@ -238,9 +238,9 @@ pub(super) fn is_as_good_as_copy(file: &Stat, folder: &Stat) -> bool {
     file.is_file() && readable && ours
 }
 
-/// What a scan has put into `cur`. It is removed again if the scan fails: then the client
-/// gets the answer that it was not stored.
-pub(super) struct Arrivals<'a> {
+/// What a scan has put into `cur`. It is removed again if the scan fails, or what was to be done
+/// after it: then the client gets the answer that it was not stored.
+pub(crate) struct Arrivals<'a> {
     dir: &'a Entered,
     names: Vec<Vec<u8>>,
     /// Whether nothing is ever removed.
@@ -275,7 +275,7 @@ impl<'a> Arrivals<'a> {
     }
 
     /// Keeps them in `cur` for good; their file names.
-    pub(super) fn stay(mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn stay(mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.names)
     }
 }

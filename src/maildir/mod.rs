@@ -38,6 +38,7 @@ mod quota_limits;
 mod reading;
 mod renamed;
 pub(crate) mod resolve;
+pub(crate) mod saved;
 pub(crate) mod scan;
 pub(crate) mod second_names;
 mod shared_index;

@@ -151,8 +151,26 @@ impl<'a> Quota<'a> {
         messages: u64,
         action: Action,
     ) -> Result<Option<Charge>, Exceeded> {
-        let size_file = self.with_room_for(bytes, messages, action)?;
-        let difference = (signed_size(bytes), signed_size(messages));
+        self.check_beyond_and_add((bytes, messages), (0, 0), action)
+    }
+
+    /// The same for messages in the place of others, which are going to cease to count: what they
+    /// take beyond those has to fit.
+    pub(crate) fn check_beyond_and_add(
+        &self,
+        (bytes, messages): (u64, u64),
+        (freed_bytes, freed_messages): (u64, u64),
+        action: Action,
+    ) -> Result<Option<Charge>, Exceeded> {
+        let (more, more_messages) =
+            (bytes.saturating_sub(freed_bytes), messages.saturating_sub(freed_messages));
+        let size_file = match (more, more_messages) {
+            // Whoever is over the quota may still replace a message by a smaller one.
+            (0, 0) => self.read(),
+            _ => self.with_room_for(more, more_messages, action)?,
+        };
+        let less = |n, freed| signed_size(n).saturating_sub(signed_size(freed));
+        let difference = (less(bytes, freed_bytes), less(messages, freed_messages));
         let charge = |(maildir, file)| Charge::written(maildir, file, difference);
         Ok(self.maildir.clone().zip(size_file).map(charge))
     }

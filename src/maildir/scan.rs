@@ -122,15 +122,28 @@ pub(crate) fn scan(
     dir: &Entered,
     mode: Mode,
     previous: Option<&Snapshot>,
-    mut deliveries: Vec<Delivery>,
+    deliveries: Vec<Delivery>,
 ) -> Result<Scanned, Error> {
+    let (mut scanned, arrivals) = scan_and_hold(store, dir, mode, previous, deliveries)?;
+    scanned.names = arrivals.stay();
+    Ok(scanned)
+}
+
+/// As [`scan`]. The deliveries are there, and go again unless the caller lets them stay.
+pub(crate) fn scan_and_hold<'a>(
+    store: &Store,
+    dir: &'a Entered,
+    mode: Mode,
+    previous: Option<&Snapshot>,
+    mut deliveries: Vec<Delivery>,
+) -> Result<(Scanned, Arrivals<'a>), Error> {
     let mut arrivals = Arrivals::new(dir);
     let delivers = !deliveries.is_empty() || mode == Mode::New;
     let request = Request { store, dir, mode, previous, above: None, doubtful: None, delivers };
     let mut lock = None;
     if request.may_go_without_lock() {
         match without_waiting(&request) {
-            Ok(snapshot) => return Ok(Scanned::of(snapshot)),
+            Ok(snapshot) => return Ok((Scanned::of(snapshot), arrivals)),
             Err(taken) => lock = taken,
         }
     }
@@ -138,10 +151,7 @@ pub(crate) fn scan(
     for _ in 0..MAX_TRIES {
         let request = Request { doubtful, ..request };
         match scan_once(&request, lock.take(), &mut deliveries, &mut arrivals)? {
-            Try::Done(mut scanned) => {
-                scanned.names = arrivals.stay();
-                return Ok(*scanned);
-            }
+            Try::Done(scanned) => return Ok((*scanned, arrivals)),
             Try::Again => {}
             Try::Doubtful(validity) => doubtful = Some(validity),
         }

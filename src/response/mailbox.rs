@@ -120,3 +120,19 @@ impl Untagged for Copied<'_> {
         e.number_set(self.to.iter().map(|uid| uid.get())).raw("] Ok");
     }
 }
+
+/// `OK [APPENDUID ...]` before the tagged line (RFC 8508 4.3): the message that came in the place
+/// of another.
+pub(crate) struct Replaced {
+    /// The UIDVALIDITY of its folder.
+    pub(crate) validity: UidValidity,
+    /// Its UID.
+    pub(crate) uid: Uid,
+}
+
+impl Untagged for Replaced {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("OK [APPENDUID ").number(self.validity.get()).space().number(self.uid.get());
+        e.raw("] Replacement Message ready");
+    }
+}

@@ -37,13 +37,26 @@ impl Session {
     pub(crate) fn charge(
         &self,
         folder: &Folder,
-        (size, count): (u64, u64),
+        cost: (u64, u64),
         action: Action,
     ) -> Result<Option<Rc<Charge>>> {
-        if count == 0 || !Session::is_counted(folder) {
+        self.charge_beyond(folder, cost, (0, 0), action)
+    }
+
+    /// The same for messages in the place of others: only what they take beyond `freed`, bytes and
+    /// messages of the same quota, has to fit.
+    pub(crate) fn charge_beyond(
+        &self,
+        folder: &Folder,
+        cost: (u64, u64),
+        freed: (u64, u64),
+        action: Action,
+    ) -> Result<Option<Rc<Charge>>> {
+        let cost = if cost.1 > 0 && Session::is_counted(folder) { cost } else { (0, 0) };
+        if cost == (0, 0) && freed == (0, 0) {
             return Ok(None);
         }
-        let charged = self.quota_of(folder).check_and_add(size, count, action);
+        let charged = self.quota_of(folder).check_beyond_and_add(cost, freed, action);
         charged.map(|charge| charge.map(Rc::new)).map_err(|_| over_quota().into())
     }
 
@@ -55,7 +68,7 @@ impl Session {
         (size, count): (u64, u64),
         action: Action,
     ) -> Result<()> {
-        if !Session::is_counted(folder) {
+        if !Session::is_counted(folder) || (size, count) == (0, 0) {
             return Ok(());
         }
         let checked = self.quota_of(folder).check(size, count, action);
@@ -99,18 +112,36 @@ impl Session {
         deliveries: Vec<Delivery>,
         refusal: NotDelivered,
     ) -> Result<Delivered> {
+        self.deliver_then(selected, folder, deliveries, refusal, |_, _| Ok(()))
+    }
+
+    /// The same, and when the messages are there, `then` does what belongs to it, with the open
+    /// folder as it is by then. If that fails, they are removed again.
+    pub(crate) fn deliver_then(
+        &mut self,
+        mut selected: Option<&mut Selected>,
+        folder: &Folder,
+        deliveries: Vec<Delivery>,
+        refusal: NotDelivered,
+        then: impl FnOnce(&mut Session, Option<&mut Selected>) -> Result<()>,
+    ) -> Result<Delivered> {
         let entered =
             folder.enter_delivery().map_err(|e| self.not_delivered_to(folder, e, refusal))?;
-        let is_shown = |f: &&mut Selected| f.folder.name == folder.name && f.rights.has(b'r');
-        let mut selected = selected.filter(is_shown);
-        if let Some(selected) = selected.as_mut().filter(|_| !folder.is_link()) {
-            let uids = selected.deliver(self, &entered, deliveries, refusal)?;
+        let is_shown = |f: &Selected| f.folder.name == folder.name && f.rights.has(b'r');
+        let is_shown = selected.as_deref().is_some_and(is_shown);
+        if let Some(selected) = selected.as_deref_mut().filter(|_| is_shown && !folder.is_link()) {
+            let then = |s: &mut Session, selected: &mut Selected| then(s, Some(selected));
+            let uids = selected.deliver(self, &entered, deliveries, refusal, then)?;
             return Ok((selected.snapshot.uid_validity, uids));
         }
-        let scanned = scan::scan(&self.store, &entered, Mode::ReadWrite, None, deliveries)
-            .map_err(|e| self.not_delivered_to(folder, e, refusal))?;
+        let mode = Mode::ReadWrite;
+        let (scanned, arrivals) =
+            scan::scan_and_hold(&self.store, &entered, mode, None, deliveries)
+                .map_err(|e| self.not_delivered_to(folder, e, refusal))?;
+        then(self, selected.as_deref_mut())?;
+        arrivals.stay();
         // New mail of an old-style shared folder is linked into the open folder by its next scan.
-        if let Some(selected) = selected {
+        if let Some(selected) = selected.filter(|_| is_shown) {
             selected.rescan_if_possible(self)?;
         }
         // Its UID there is another than in the provider's folder, and not given yet.

@@ -32,6 +32,10 @@ pub(crate) enum Code {
     InUse,
     /// `EXPUNGEISSUED`: messages are gone.
     ExpungeIssued,
+    /// `BADURL` (RFC 4469 4.1), and the URL.
+    BadUrl(Vec<u8>),
+    /// `TOOBIG` (RFC 4469 4.2).
+    TooBig,
     /// `LIMIT`: more of something than there may be.
     Limit,
     /// `UNKNOWN-CTE` (RFC 3516 4.3).
@@ -105,6 +109,18 @@ impl Code {
             Code::Metadata(code) => code.write(e.raw("METADATA ")),
             Code::InUse => e.raw("INUSE"),
             Code::ExpungeIssued => e.raw("EXPUNGEISSUED"),
+            Code::TooBig => e.raw("TOOBIG"),
+            Code::BadUrl(url) => {
+                e.raw("BADURL ");
+                for byte in url {
+                    match byte {
+                        // RFC 4469 5, `url-resp-text`: no control character and no bracket.
+                        b'!'..=b'\\' | b'^'..=b'~' => e.raw([*byte]),
+                        byte => e.raw(format!("%{byte:02X}")),
+                    };
+                }
+                e
+            }
             Code::Limit => e.raw("LIMIT"),
             Code::UnknownCte => e.raw("UNKNOWN-CTE"),
             Code::AlreadyExists => e.raw("ALREADYEXISTS"),

@@ -3,8 +3,8 @@
 //! The folder belongs to everybody. Other sessions, delivery agents, programs and hosts rename, add
 //! and remove its files at any moment. The client, on its side, counts messages by numbers that
 //! must not shift under a command. So a session works on the snapshot of one scan, and scans again
-//! only where it may announce what it finds: SELECT, NOOP, CHECK, EXPUNGE, MOVE, IDLE, and APPEND or
-//! COPY into the folder itself. In between:
+//! only where it may announce what it finds: SELECT, NOOP, CHECK, EXPUNGE, MOVE, REPLACE, IDLE, and
+//! APPEND or COPY into the folder itself. In between:
 //!
 //! - A file that was renamed is found again by its base name when it is needed. The flags of its
 //!   new name are taken over and announced at once (a FETCH response never moves a number).
@@ -152,15 +152,18 @@ impl Selected {
     }
 
     /// Puts messages into the folder, entered as `dir`, under its lock, with a scan; their UIDs.
+    /// Then `then` works on the folder as it is now; if it fails, they are removed again.
     pub(crate) fn deliver(
         &mut self,
-        s: &Session,
+        s: &mut Session,
         dir: &Entered,
         deliveries: Vec<Delivery>,
         refusal: NotDelivered,
+        then: impl FnOnce(&mut Session, &mut Selected) -> Result<()>,
     ) -> Result<Vec<Uid>> {
-        match scan::scan(&s.store, dir, self.mode(), Some(&self.snapshot), deliveries) {
-            Ok(mut scanned) => {
+        let mode = self.mode();
+        match scan::scan_and_hold(&s.store, dir, mode, Some(&self.snapshot), deliveries) {
+            Ok((mut scanned, arrivals)) => {
                 if !self.read_only {
                     // RFC 3501 6.3.11, 6.4.7: this session is the first to be told of them.
                     for uid in &scanned.delivered {
@@ -169,7 +172,12 @@ impl Selected {
                         }
                     }
                 }
-                self.replace_snapshot(scanned.snapshot);
+                let told = std::mem::replace(&mut self.snapshot, scanned.snapshot);
+                let done = then(s, self);
+                let new = std::mem::replace(&mut self.snapshot, told);
+                done?;
+                arrivals.stay();
+                self.replace_snapshot(new);
                 Ok(scanned.delivered)
             }
             Err(e) => Err(s.not_delivered(e, refusal)),

@@ -17,6 +17,10 @@ pub(crate) const MAX_SORT_KEYS: usize = 1000;
 /// Messages in one APPEND: their files are in `tmp` until the last one has come, and the folder is
 /// locked while they get their places.
 pub(crate) const MAX_APPENDED: usize = 10_000;
+/// Parts of CATENATE: each may be another message, or lie deep in one.
+pub(crate) const MAX_CATENATED: usize = 10_000;
+/// Bytes of a message that CATENATE makes: RFC 4469 4.2.
+pub(crate) const MAX_CATENATED_BYTES: u64 = 0xffff_ffff;
 /// Items of FETCH: each is answered for each message.
 pub(crate) const MAX_FETCH_ITEMS: usize = 1000;
 /// Names in one HEADER.FIELDS: the answer repeats them for each message.
@@ -93,6 +97,8 @@ pub(crate) const ALL: &[(&str, usize)] = &[
     ("keys in SEARCH", MAX_SEARCH_KEYS),
     ("keys in SORT", MAX_SORT_KEYS),
     ("messages in APPEND", MAX_APPENDED),
+    ("parts in CATENATE", MAX_CATENATED),
+    ("bytes that CATENATE makes", MAX_CATENATED_BYTES as usize),
     ("items in FETCH", MAX_FETCH_ITEMS),
     ("names in HEADER.FIELDS", MAX_HEADER_NAMES),
     ("wildcards in a pattern", MAX_WILDCARDS),

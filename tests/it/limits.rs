@@ -219,3 +219,57 @@ fn mails_made_to_fill_the_memory() {
     s.forget();
     s.cmd("NOOP").ok("NOOP completed");
 }
+
+#[test]
+fn messages_and_parts_without_end() {
+    let maildir = Maildir::new();
+    maildir.write("cur/1000.a:2,", b"Subject: a\n\nbody\n");
+    let start = format!("ulimit -v 131072; exec {} ./Maildir", postrider().display());
+    let env = [("IMAP_FSYNC", "0")];
+    let mut s = maildir.start(Path::new("/bin/sh"), &env, &["-c", &start]);
+    s.line();
+    s.cmd("SELECT INBOX").has("* 1 EXISTS");
+    let many = |part: &str, count: usize| part.repeat(count);
+    let several = format!("APPEND INBOX{}", many(" {1+}\r\nx", 100_000));
+    let texts =
+        format!("APPEND INBOX CATENATE (TEXT {{1+}}\r\nx{})", many(" TEXT {1+}\r\nx", 100_000));
+    let urls = format!("APPEND INBOX CATENATE (URL ;UID=1{})", many(" URL ;UID=1", 100_000));
+    for (command, answer) in [
+        (several, "NO [LIMIT] Too many messages in one command."),
+        (texts, "NO [LIMIT] Too many parts in one message."),
+        (urls, "NO [LIMIT] Too many parts in one message."),
+        (format!("APPEND INBOX CATENATE (URL {})", "x".repeat(70_000)), "NO [BADURL xxx"),
+        (
+            format!("APPEND INBOX CATENATE (URL ;UID=1/;SECTION={}1)", "2.".repeat(30_000)),
+            "NO [BADURL ;UID=1",
+        ),
+        ("APPEND INBOX CATENATE (TEXT {3+}\r\nabc TEXT {4294967295}".to_owned(), "NO [TOOBIG] "),
+        ("APPEND INBOX CATENATE (TEXT {18446744073709551614}".to_owned(), "NO [TOOBIG] "),
+    ] {
+        s.cmd(&command).says(answer);
+        s.forget();
+        s.cmd("NOOP").ok("NOOP completed");
+    }
+    assert_eq!(maildir.files_in("tmp"), [""; 0]);
+    assert_eq!(maildir.files_in("cur").len(), 1);
+}
+
+/// No message and no part is ever in memory as a whole.
+#[test]
+fn a_message_larger_than_the_memory_made_of_others() {
+    let maildir = Maildir::new();
+    let mut text = b"Subject: a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n".to_vec();
+    text.resize(24 << 20, b'x');
+    text.extend_from_slice(b"\n--b--\n");
+    maildir.write("cur/1000.a:2,", &text);
+    drop(text);
+    let mut s = session_with(&maildir, 65_536);
+    s.cmd("SELECT INBOX").has("* 1 EXISTS");
+    let urls = "URL ;UID=1 URL ;UID=1/;SECTION=1 URL ;UID=1/;SECTION=TEXT/;PARTIAL=100";
+    s.cmd(&format!("APPEND INBOX CATENATE ({urls})")).says("OK [APPENDUID ");
+    let size = |n: u32| (n << 20) as usize;
+    let names = maildir.files_in("cur");
+    let largest =
+        names.iter().map(|name| fs::metadata(maildir.path().join("cur").join(name)).unwrap().len());
+    assert!(largest.max().unwrap() as usize > size(71), "{names:?}");
+}

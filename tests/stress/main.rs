@@ -120,7 +120,7 @@ fn report(world: &World, time: Duration) -> usize {
         _ => "ours",
     };
     println!(
-        "stress: seed {}, {:.0} s, {} sessions ({who}), {} commands: {} appends, {} deliveries, {} copies ({} answered OK, of {} messages), {} stores, {} expunges, \
+        "stress: seed {}, {:.0} s, {} sessions ({who}), {} commands: {} appends ({} of several), {} replaced, {} deliveries, {} copies ({} answered OK, of {} messages), {} stores, {} expunges, \
          {} idles, {} STATUS, {} folders made, {} renamed, {} deleted, {} visits to such ({} refused), \
          {} changes of subscriptions, {} messages served whole, {} changes by hand, {} kills, {} refused for a lost lock; {} UIDs, {} pictures compared: {} lost, {} doubled, \
          {} false pictures, {} complaints{theirs}",
@@ -129,6 +129,8 @@ fn report(world: &World, time: Duration) -> usize {
         plan.sessions,
         f.commands,
         f.appends,
+        f.multiappends,
+        f.replaces,
         f.deliveries,
         f.copies,
         f.copies_ok,

@@ -2,6 +2,7 @@
 //! before the client is asked for them, received into `tmp`, and stored together or not at all.
 
 use super::message::{Data, Message, takes_several};
+use super::source::Sources;
 use super::writer::Writer;
 use crate::commands::args::{self, Mailbox};
 use crate::commands::flags::FlagList;
@@ -18,7 +19,7 @@ use crate::types::limits::MAX_APPENDED;
 use crate::wire::Token;
 use std::rc::Rc;
 
-const NOT_STORED: NotDelivered = NotDelivered {
+pub(super) const NOT_STORED: NotDelivered = NotDelivered {
     doing: "storing",
     text: "[ALERT] Cannot create message - no write permission or out of disk space.",
     missing: "Must create mailbox before append",
@@ -28,9 +29,9 @@ const NOT_UNICODE: &str = "Your IMAP client does not appear to correctly impleme
 
 /// The messages of one command, and where they go.
 pub(crate) struct Incoming<'a> {
-    s: &'a mut Session,
+    pub(super) s: &'a mut Session,
     /// The open folder.
-    selected: Option<&'a mut Selected>,
+    pub(super) selected: Option<&'a mut Selected>,
     folder: Folder,
     /// The user's rights on it.
     rights: Rights,
@@ -38,10 +39,19 @@ pub(crate) struct Incoming<'a> {
     deliveries: Vec<Delivery>,
     /// What they cost: bytes on disk, and how many count.
     cost: (u64, u64),
+    /// What goes when they are there, of the same quota: bytes and messages.
+    pub(crate) freed: (u64, u64),
     /// All their keywords.
     keywords: Vec<Vec<u8>>,
     /// Whether one of them has 8-bit bytes in its header and does not say that it may.
     has_8bit_header: bool,
+    /// What URLs name.
+    pub(super) sources: Sources,
+}
+
+/// The refusal of a message without a byte.
+pub(super) fn cancelled() -> Outcome {
+    Outcome::no("APPEND cancelled.")
 }
 
 impl<'a> Incoming<'a> {
@@ -68,8 +78,19 @@ impl<'a> Incoming<'a> {
                 .refuse();
         }
         let (deliveries, keywords) = (Vec::new(), Vec::new());
-        let (cost, has_8bit_header) = ((0, 0), false);
-        Ok(Incoming { s, selected, folder, rights, deliveries, cost, keywords, has_8bit_header })
+        let (cost, freed, has_8bit_header) = ((0, 0), (0, 0), false);
+        Ok(Incoming {
+            s,
+            selected,
+            folder,
+            rights,
+            deliveries,
+            cost,
+            freed,
+            keywords,
+            has_8bit_header,
+            sources: Sources::default(),
+        })
     }
 
     fn failed(&self, e: maildir::Error) -> Error {
@@ -87,16 +108,16 @@ impl<'a> Incoming<'a> {
             .and_then(|dir| Delivery::create(&self.s.store, &dir, None));
         let mut writer = Writer::new(made.map_err(|e| self.failed(e))?);
         match message.data {
-            Data::Literal(length) => self.literal(length, &list, &mut writer)?,
-            Data::Utf8(length) => {
-                self.literal(length, &list, &mut writer)?;
-                if self.s.io.token()? != Token::Close {
-                    return Err(Error::Syntax);
-                }
+            // RFC 3502: "A zero-length message literal argument is an error, and MUST return a NO.
+            // This can be used to cancel the append." Courier: it is a message, an empty one.
+            Data::Literal(0) | Data::Utf8(0) if takes_several(self.s) => {
+                return cancelled().refuse();
             }
+            Data::Literal(length) => self.literal(length, &list, &mut writer)?,
+            Data::Utf8(length) => self.utf8_literal(length, &list, &mut writer)?,
+            Data::Catenate(first) => self.catenate(first, &list, &mut writer)?,
         }
-        let is_utf8 = matches!(message.data, Data::Utf8(_));
-        self.has_8bit_header |= writer.has_8bit_header() && !is_utf8;
+        self.has_8bit_header |= writer.has_8bit_header();
         self.add(writer, list, message.date)
     }
 
@@ -130,20 +151,33 @@ impl<'a> Incoming<'a> {
     }
 
     /// Receives a literal as the next bytes of a message.
-    fn literal(&mut self, length: u64, list: &FlagList, writer: &mut Writer) -> Result<()> {
-        // RFC 3502: "A zero-length message literal argument is an error, and MUST return a NO. This
-        // can be used to cancel the append." Courier: it is a message, an empty one.
-        if length == 0 && takes_several(self.s) {
-            return Outcome::no("APPEND cancelled.").refuse();
-        }
+    pub(super) fn literal(
+        &mut self,
+        length: u64,
+        list: &FlagList,
+        writer: &mut Writer,
+    ) -> Result<()> {
         self.must_fit(length, list, writer)?;
         let literal = self.s.io.accept_literal()?;
         self.s.io.literal_bytes(literal.length, |chunk| writer.push(chunk))?;
         Ok(())
     }
 
+    /// The same, in `UTF8 (~{n}...)`.
+    pub(super) fn utf8_literal(
+        &mut self,
+        length: u64,
+        list: &FlagList,
+        writer: &mut Writer,
+    ) -> Result<()> {
+        writer.take_8bit(true);
+        self.literal(length, list, writer)?;
+        writer.take_8bit(false);
+        if self.s.io.token()? == Token::Close { Ok(()) } else { Err(Error::Syntax) }
+    }
+
     /// Refuses a message that has no room for another `length` bytes of the wire.
-    fn must_fit(&self, length: u64, list: &FlagList, writer: &Writer) -> Result<()> {
+    pub(super) fn must_fit(&self, length: u64, list: &FlagList, writer: &Writer) -> Result<()> {
         if !quota::is_counted(list.flags) {
             return Ok(());
         }
@@ -151,7 +185,9 @@ impl<'a> Incoming<'a> {
         // What does not fit even so is not asked for.
         let (bytes, count) = self.cost;
         let bytes = bytes.saturating_add(writer.size()).saturating_add(length / 2);
-        self.s.must_fit(&self.folder, (bytes, count + 1), Action::Append)
+        let (free, free_count) = self.freed;
+        let beyond = (bytes.saturating_sub(free), (count + 1).saturating_sub(free_count));
+        self.s.must_fit(&self.folder, beyond, Action::Append)
     }
 
     /// Completes a message.
@@ -178,30 +214,48 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Stores the messages.
-    pub(crate) fn deliver(mut self) -> Result<Outcome> {
-        let charge = self.s.charge(&self.folder, self.cost, Action::Append)?;
+    /// The end of the line, for a command that stores one message.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        Ok(self.s.io.end_of_line()?)
+    }
+
+    /// Says what the quota gets back when the messages are there, in bytes and messages.
+    pub(crate) fn frees(
+        &mut self,
+        look: impl FnOnce(&Session, &mut Selected, &Folder) -> Result<(u64, u64)>,
+    ) -> Result<()> {
+        if let Some(selected) = self.selected.as_deref_mut() {
+            self.freed = look(self.s, selected, &self.folder)?;
+        }
+        Ok(())
+    }
+
+    /// Stores the messages; then `then` does what belongs to it. If that fails, they go again.
+    pub(crate) fn store(
+        mut self,
+        then: impl FnOnce(&mut Session, Option<&mut Selected>) -> Result<()>,
+    ) -> Result<Delivered> {
+        let charge = self.s.charge_beyond(&self.folder, self.cost, self.freed, Action::Append)?;
         let count = self.deliveries.len();
-        let delivered = self.mail_and_store(charge.clone());
-        let (validity, uids) = match delivered {
-            Ok(done) => done,
-            Err(e) => {
-                self.s.refund(&self.folder, charge.as_deref());
-                return Err(e);
-            }
-        };
+        let stored = self.mail_and_store(charge.clone(), then);
+        let (validity, uids) =
+            stored.inspect_err(|_| self.s.refund(&self.folder, charge.as_deref()))?;
+        // What was freed was still there when the other messages came.
+        if self.freed != (0, 0) && charge.is_some_and(|charge| charge.is_doubtful_later()) {
+            self.s.quota_of(&self.folder).recalculate();
+        }
         if self.has_8bit_header {
             self.s.send(&Alert(NOT_UNICODE));
         }
-        let done = Outcome::ok("APPEND Ok.");
         // A UID that does not last is not sent (RFC 4315 3), and one for each message or none.
-        if uids.len() != count {
-            return Ok(done);
-        }
-        Ok(done.with_code(Code::AppendUid(validity, uids)))
+        Ok((validity, if uids.len() == count { uids } else { Vec::new() }))
     }
 
-    fn mail_and_store(&mut self, charge: Option<Rc<Charge>>) -> Result<Delivered> {
+    fn mail_and_store(
+        &mut self,
+        charge: Option<Rc<Charge>>,
+        then: impl FnOnce(&mut Session, Option<&mut Selected>) -> Result<()>,
+    ) -> Result<Delivered> {
         let mut deliveries = std::mem::take(&mut self.deliveries);
         if let Some(first) = deliveries.first_mut() {
             first.charge = charge;
@@ -210,7 +264,7 @@ impl<'a> Incoming<'a> {
             deliveries.iter().try_for_each(|delivery| self.mail(delivery))?;
         }
         let selected = self.selected.as_deref_mut();
-        self.s.deliver(selected, &self.folder, deliveries, NOT_STORED)
+        self.s.deliver_then(selected, &self.folder, deliveries, NOT_STORED, then)
     }
 
     fn mail(&self, delivery: &Delivery) -> Result<()> {

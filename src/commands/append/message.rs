@@ -6,6 +6,7 @@ use crate::commands::flags::FlagList;
 use crate::mime::date;
 use crate::session::{Error, Result, Session};
 use crate::wire::Token;
+use crate::wire::input::Brackets;
 
 /// Whether one command may store several messages.
 pub(super) fn takes_several(s: &Session) -> bool {
@@ -29,6 +30,19 @@ pub(crate) enum Data {
     Literal(u64),
     /// `UTF8 (~{n}...)` (RFC 6855 4).
     Utf8(u64),
+    /// `CATENATE (...)` (RFC 4469), the first of its parts.
+    Catenate(Part),
+}
+
+/// `cat-part`: some of a message's bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// `TEXT` and a literal of so many bytes.
+    Text(u64),
+    /// `UTF8 (~{n}...)` (RFC 6855 4).
+    Utf8(u64),
+    /// `URL` and the token of an astring. If that is a literal, it was not accepted yet.
+    Url(Token),
 }
 
 impl Message {
@@ -45,6 +59,7 @@ impl Message {
             token = s.io.token()?;
         } else if let Token::Atom(flag) = &mut token
             && !(s.utf8() && flag.eq_ignore_ascii_case(b"UTF8"))
+            && !(flag.eq_ignore_ascii_case(b"CATENATE") && catenates(s)?)
         {
             list = FlagList::of_one(s, std::mem::take(flag))?;
             token = s.io.token()?;
@@ -66,7 +81,41 @@ fn data(s: &mut Session, token: Token) -> Result<Data> {
     match token {
         Token::Literal(literal) if !literal.literal8 => Ok(Data::Literal(literal.length)),
         token if s.utf8() && token.is("UTF8") => utf8_literal(s).map(Data::Utf8),
+        token if token.is("CATENATE") && catenates(s)? => {
+            s.io.token()?;
+            let token = s.io.token()?;
+            Part::parse(s, &token).map(Data::Catenate)
+        }
         _ => Err(Error::Syntax),
+    }
+}
+
+/// Whether the word CATENATE, the last token, begins `"CATENATE" SP "(" cat-part *(SP cat-part)
+/// ")"`. It may be a keyword (Courier), and is nothing else where the extension is not offered.
+fn catenates(s: &mut Session) -> Result<bool> {
+    Ok(capability::is_offered(&s.options, "CATENATE") && *s.io.peek()? == Token::Open)
+}
+
+impl Part {
+    /// `cat-part = "TEXT" SP literal / "URL" SP astring / utf8-literal`, its first token given.
+    pub(super) fn parse(s: &mut Session, token: &Token) -> Result<Part> {
+        if token.is("TEXT") {
+            return match s.io.token()? {
+                Token::Literal(literal) if !literal.literal8 => Ok(Part::Text(literal.length)),
+                _ => Err(Error::Syntax),
+            };
+        }
+        if token.is("URL") {
+            return match s.io.token_as(Brackets::Text)? {
+                url @ (Token::Atom(_) | Token::Quoted(_) | Token::Literal(_)) => Ok(Part::Url(url)),
+                _ => Err(Error::Syntax),
+            };
+        }
+        if s.utf8() && token.is("UTF8") {
+            utf8_literal(s).map(Part::Utf8)
+        } else {
+            Err(Error::Syntax)
+        }
     }
 }
 

@@ -1,15 +1,18 @@
 //! APPEND (PROTOCOL 6.4), of one message or several (RFC 3502): streamed, and stored only when the
 //! whole command was right, all of the messages or none.
 
+mod catenate;
 mod incoming;
 mod message;
+mod source;
+mod url;
 mod writer;
 
 use super::Call;
 use super::args::Mailbox;
-use crate::session::{Outcome, Result, Session};
-use incoming::Incoming;
-use message::Message;
+use crate::session::{Code, Outcome, Result, Session};
+pub(super) use incoming::Incoming;
+pub(super) use message::Message;
 
 /// The folder, and the first message up to its bytes.
 pub(crate) struct Append {
@@ -34,6 +37,11 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, a: Append) -> Result<Outcome> {
             incoming.receive(next)?;
             message = incoming.next()?;
         }
-        incoming.deliver()
+        let (validity, uids) = incoming.store(|_, _| Ok(()))?;
+        let done = Outcome::ok("APPEND Ok.");
+        if uids.is_empty() {
+            return Ok(done);
+        }
+        Ok(done.with_code(Code::AppendUid(validity, uids)))
     })
 }

@@ -8,6 +8,10 @@ use crate::mime::header::EndFinder;
 pub(super) struct Writer {
     delivery: Delivery,
     failed: Option<maildir::Error>,
+    /// Bytes taken, CRs too.
+    taken: u64,
+    /// Whether what comes may have 8-bit bytes in the header.
+    takes_8bit: bool,
     /// The last byte written.
     last: u8,
     header: EndFinder,
@@ -21,6 +25,8 @@ impl Writer {
         Writer {
             delivery,
             failed: None,
+            taken: 0,
+            takes_8bit: false,
             last: 0,
             header: EndFinder::new(),
             in_header: true,
@@ -29,8 +35,15 @@ impl Writer {
         }
     }
 
+    /// Whether the bytes that come now may be 8-bit ones in the header: the client has said so, or
+    /// they are on the server already.
+    pub(super) fn take_8bit(&mut self, takes_8bit: bool) {
+        self.takes_8bit = takes_8bit;
+    }
+
     /// Some more bytes.
     pub(super) fn push(&mut self, chunk: &[u8]) {
+        self.taken = self.taken.saturating_add(chunk.len() as u64);
         if self.failed.is_some() {
             return;
         }
@@ -45,7 +58,7 @@ impl Writer {
         if self.in_header {
             let end = self.header.push(&self.stripped);
             let head = end.and_then(|e| self.stripped.get(..e)).unwrap_or(&self.stripped);
-            self.has_8bit_header |= !head.is_ascii();
+            self.has_8bit_header |= !self.takes_8bit && !head.is_ascii();
             self.in_header = end.is_none();
         }
         if let Some(last) = self.stripped.last() {
@@ -54,12 +67,22 @@ impl Writer {
         }
     }
 
+    /// Bytes taken so far, CRs too.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Whether something cannot be written.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Bytes on disk so far.
     pub(super) fn size(&self) -> u64 {
         self.delivery.size()
     }
 
-    /// Whether its header has 8-bit bytes.
+    /// Whether its header has 8-bit bytes that should not be there.
     pub(super) fn has_8bit_header(&self) -> bool {
         self.has_8bit_header
     }

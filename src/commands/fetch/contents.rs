@@ -3,9 +3,8 @@
 use super::cannot_go_on;
 use super::parse::{Item, Section, What};
 use super::section::{self, Range as Located};
+use crate::mime;
 use crate::mime::date::imap_date_time;
-use crate::mime::wire_form::{Converter, replace_nul};
-use crate::mime::{self, header};
 use crate::response::bodystructure::{Failed, Writer};
 use crate::response::envelope;
 use crate::response::fetch::Item as Datum;
@@ -178,26 +177,8 @@ impl Contents<'_> {
     fn chosen_lines(&mut self, section: &Section, header: Range<u64>) -> Result<()> {
         let length = header.end.saturating_sub(header.start);
         let block = self.reader.header_block(header).map_err(cannot_go_on)?;
-        // RFC 3501 6.4.5: "the blank line is included in all header fetches, except in the case of
-        // a message which has no body and no blank line". Courier: and where no line was chosen.
-        let has_empty_line =
-            block.ends_with(b"\n\n") || block.ends_with(b"\n\r\n") || (block.len() as u64) < length;
         let lines = &mut self.lines;
-        lines.clear();
-        let mut converter = Converter::new();
-        let mut put = |line: &[u8]| converter.push(line, lines);
-        match section.what {
-            What::FieldsNot => header::select_not(block, &section.names).for_each(&mut put),
-            What::Mime => header::select_mime(block).for_each(&mut put),
-            _ => header::select(block, &section.names).for_each(&mut put),
-        }
-        if !lines.is_empty() && !lines.ends_with(b"\n") {
-            lines.extend_from_slice(b"\r\n");
-        }
-        if has_empty_line || lines.is_empty() {
-            lines.extend_from_slice(b"\r\n");
-        }
-        replace_nul(lines);
+        section::choose_lines(block, length, (section.what, &section.names), lines);
         let (start, count) = section.partial.unwrap_or((0, u64::MAX));
         let from = usize::try_from(start).unwrap_or(usize::MAX).min(lines.len());
         let rest = lines.get(from..).unwrap_or_default();

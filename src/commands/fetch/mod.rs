@@ -13,7 +13,8 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
-pub(super) use parse::parse;
+pub(super) use parse::{What, parse, section_spec};
+pub(super) use section::{choose_lines, locate};
 
 use super::Call;
 use super::args::{self, Span};

@@ -325,7 +325,7 @@ fn optional_partial(io: &mut Io) -> Result<Option<(u64, u64)>> {
 }
 
 /// `section-spec = section-msgtext / (section-part ["." section-text])`, in upper case.
-fn section_spec(word: &[u8]) -> Option<(Vec<u32>, What)> {
+pub(crate) fn section_spec(word: &[u8]) -> Option<(Vec<u32>, What)> {
     let mut path = Vec::new();
     let mut rest = word;
     while rest.first().is_some_and(u8::is_ascii_digit) {

@@ -3,18 +3,20 @@
 
 use super::parse::What;
 use crate::mime::decode::Encoding;
+use crate::mime::header;
 use crate::mime::structure::{Content, Part};
+use crate::mime::wire_form::{Converter, replace_nul};
 use std::ops;
 
 /// A range of the file, with its length on the wire.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Range {
+pub(crate) struct Range {
     /// Offsets in the file.
-    pub(super) stored: ops::Range<u64>,
+    pub(crate) stored: ops::Range<u64>,
     /// Bytes on the wire.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// It is a header of which some lines are chosen.
-    pub(super) chosen: bool,
+    pub(crate) chosen: bool,
 }
 
 /// The part that a path names, `1.2`, and whether it is the body of a message that is no multipart,
@@ -58,7 +60,7 @@ fn body_of(part: &Part) -> Range {
 
 /// Where the bytes of a section lie; for the kinds that choose among header lines, where that
 /// header lies. `None`: there is no such part.
-pub(super) fn locate(root: &Part, path: &[u32], what: What) -> Option<Range> {
+pub(crate) fn locate(root: &Part, path: &[u32], what: What) -> Option<Range> {
     let fields = matches!(what, What::Fields | What::FieldsNot);
     if path.is_empty() {
         return Some(match what {
@@ -101,4 +103,33 @@ pub(super) fn encoded(root: &Part, path: &[u32]) -> Option<(ops::Range<u64>, Opt
         _ => Encoding::of(&part.encoding),
     };
     Some((part.body.clone(), encoding))
+}
+
+/// The lines of a header that a section means, and the empty line behind them, as on the wire.
+/// `block`: the header, or the beginning of one that is too long; `length`: of all of it.
+pub(crate) fn choose_lines(
+    block: &[u8],
+    length: u64,
+    (what, names): (What, &[Vec<u8>]),
+    lines: &mut Vec<u8>,
+) {
+    // RFC 3501 6.4.5: "the blank line is included in all header fetches, except in the case of a
+    // message which has no body and no blank line". Courier: and where no line was chosen.
+    let has_empty_line =
+        block.ends_with(b"\n\n") || block.ends_with(b"\n\r\n") || (block.len() as u64) < length;
+    lines.clear();
+    let mut converter = Converter::new();
+    let mut put = |line: &[u8]| converter.push(line, lines);
+    match what {
+        What::FieldsNot => header::select_not(block, names).for_each(&mut put),
+        What::Mime => header::select_mime(block).for_each(&mut put),
+        _ => header::select(block, names).for_each(&mut put),
+    }
+    if !lines.is_empty() && !lines.ends_with(b"\n") {
+        lines.extend_from_slice(b"\r\n");
+    }
+    if has_empty_line || lines.is_empty() {
+        lines.extend_from_slice(b"\r\n");
+    }
+    replace_nul(lines);
 }

@@ -144,10 +144,10 @@ fn links_and_pipes_are_not_opened() {
     assert!(matches!(open(&links(), &mut m, 1), Err(Error::Gone)));
     std::fs::create_dir(&theirs).unwrap();
     assert!(matches!(open(&links(), &mut m, 1), Err(Error::Io(..))));
-    assert!(unlink(&links(), &mut m, 1, &mut SecondNames::default()).unwrap().is_none());
+    assert!(unlink(&links(), &mut m, 1, &mut Removal::default()).unwrap().is_none());
     assert!(std::fs::symlink_metadata(d.path("cur/2.b:2,")).is_ok());
     std::fs::remove_dir(&theirs).unwrap();
-    assert!(unlink(&links(), &mut m, 1, &mut SecondNames::default()).unwrap().is_some());
+    assert!(unlink(&links(), &mut m, 1, &mut Removal::default()).unwrap().is_some());
     assert_eq!(d.list("cur"), ["1.a:2,"]);
     d.remove("cur/1.a:2,");
     std::fs::create_dir(d.path("cur/1.a:2,")).unwrap();
@@ -160,8 +160,7 @@ fn unlinking() {
     let mut m = d.scan().messages;
     d.rename("cur/2.b:2,T", "cur/2.b:2,ST");
     d.rename("cur/3.c:2,T", "cur/3.c:2,S");
-    let mut gone =
-        |i| unlink(&d.enter(), &mut m, i, &mut SecondNames::default()).unwrap().is_some();
+    let mut gone = |i| unlink(&d.enter(), &mut m, i, &mut Removal::default()).unwrap().is_some();
     assert!(gone(0));
     assert!(!gone(0));
     assert!(gone(1));
@@ -178,7 +177,7 @@ fn moving_to_the_trash() {
     let mut place = Trash::at(trash.dir.clone());
     let mut m = d.scan().messages;
     let mut go = |i| {
-        move_to_trash(&d.store, &d.enter(), &mut m, i, (&mut place, &mut SecondNames::default()))
+        move_to_trash(&d.store, &d.enter(), &mut m, i, (&mut place, &mut Removal::default()))
             .map(|removed| removed.is_some())
     };
     assert!(go(0).unwrap());
@@ -220,12 +219,12 @@ fn a_half_made_trash_takes_nothing() {
     let mut place = Trash::at(trash.dir.clone());
     std::fs::create_dir(trash.dir.path()).unwrap();
     let moved =
-        move_to_trash(&d.store, &d.enter(), &mut m, 0, (&mut place, &mut SecondNames::default()));
+        move_to_trash(&d.store, &d.enter(), &mut m, 0, (&mut place, &mut Removal::default()));
     assert_eq!(moved.unwrap_err().errno(), Some(libc::ENOTDIR));
     assert_eq!(d.list("cur"), ["1.a:2,T"]);
     std::fs::remove_dir(trash.dir.path()).unwrap();
     assert!(
-        move_to_trash(&d.store, &d.enter(), &mut m, 0, (&mut place, &mut SecondNames::default()))
+        move_to_trash(&d.store, &d.enter(), &mut m, 0, (&mut place, &mut Removal::default()))
             .unwrap()
             .is_some()
     );

@@ -59,6 +59,8 @@ pub(crate) struct Charge {
     is_written: Cell<bool>,
     /// Whether the messages have changed.
     is_settled: Cell<bool>,
+    /// Whether the Maildir was counted for it.
+    is_counted: Cell<bool>,
 }
 
 impl Charge {
@@ -70,6 +72,7 @@ impl Charge {
             difference: Cell::new((0, 0)),
             is_written: Cell::new(false),
             is_settled: Cell::new(false),
+            is_counted: Cell::new(false),
         }
     }
 
@@ -158,7 +161,14 @@ impl Charge {
         }
     }
 
+    /// Whether a part of the difference that came true only after [`Charge::settle`] may have been
+    /// counted, too.
+    pub(crate) fn is_doubtful_later(&self) -> bool {
+        self.is_counted.get() || self.is_replaced()
+    }
+
     fn count(&self, config: &Config) {
+        self.is_counted.set(true);
         Quota::of(Some(Rc::clone(&self.maildir)), config).recalculate();
         if let Some(size_file) = SizeFile::read(&self.maildir) {
             self.size_file.replace(size_file);

@@ -5,8 +5,8 @@
 use super::super::testing::{TestFolder, show};
 use super::*;
 use crate::maildir::Dir;
+use crate::maildir::change::Removal;
 use crate::maildir::change::{self, Edit};
-use crate::maildir::second_names::SecondNames;
 use crate::maildir::{Config, Host, status};
 use crate::sys::clock;
 use crate::types::{Flags, Operation};
@@ -123,7 +123,7 @@ fn many_sessions() {
                                 &enter(dir),
                                 &mut snapshot.messages,
                                 i,
-                                &mut SecondNames::default(),
+                                &mut Removal::default(),
                             )
                             .unwrap()
                             .is_some()

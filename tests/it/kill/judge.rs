@@ -104,7 +104,7 @@ impl Case<'_> {
         self.control_files()?;
         match self.scenario.rule {
             Rule::Folders | Rule::Delete => self.folders(),
-            Rule::Whole | Rule::Each => self.messages(),
+            Rule::Whole | Rule::Replaced | Rule::Each => self.messages(),
             Rule::Move | Rule::MoveByCopy => self.nothing_lost().and_then(|()| self.messages()),
         }
     }
@@ -240,8 +240,13 @@ impl Case<'_> {
         if self.is_done() && only(is) != only(after) {
             return self.fail("OK, and not done");
         }
-        if *word == Some("NO") && self.scenario.rule == Rule::Whole && only(is) != only(before) {
+        let is_whole = matches!(self.scenario.rule, Rule::Whole | Rule::Replaced);
+        if *word == Some("NO") && is_whole && only(is) != only(before) {
             return self.fail("NO, and something was done");
+        }
+        let all = |state: &State| state.folders.values().map(|f| f.messages.len()).sum::<usize>();
+        if self.scenario.rule == Rule::Replaced && all(is) < all(before) {
+            return self.fail("the old message is gone, and the new one is not there");
         }
         let nothing = Folder::default();
         for (name, folder) in &is.folders {

@@ -35,6 +35,8 @@ pub enum Literal {
 pub enum Rule {
     /// All or nothing, unless it was killed: then each message is as before or as after.
     Whole,
+    /// As Whole, and a message takes the place of another: never are both gone.
+    Replaced,
     /// The flags of each message are as before or as after, and so are its keywords.
     Each,
     /// Each message is in one of the folders, as before or as after.
@@ -100,6 +102,39 @@ pub const SCENARIOS: &[Scenario] = &[
         set_up: template::outbox,
         steps: &[Step("APPEND INBOX.Outbox ()", TEXT)],
         rule: Rule::Whole,
+        ..PLAIN
+    },
+    one(
+        "append several",
+        Rule::Whole,
+        &[Step(
+            "APPEND INBOX (\\Flagged Work) {24+}\r\nSubject: first\r\n\r\ntext\r\n (\\Seen) \
+             {25+}\r\nSubject: second\r\n\r\ntext\r\n (Fresh)",
+            TEXT,
+        )],
+    ),
+    Scenario {
+        name: "append several under a quota",
+        set_up: template::quota,
+        steps: &[Step("APPEND INBOX.box {24+}\r\nSubject: first\r\n\r\ntext\r\n", TEXT)],
+        rule: Rule::Whole,
+        ..PLAIN
+    },
+    one(
+        "catenate",
+        Rule::Whole,
+        &[step(
+            "APPEND INBOX.box (\\Seen) CATENATE (TEXT {20+}\r\nSubject: catenated\r\n \
+             URL ;UID=1/;SECTION=TEXT URL \"/INBOX.box/;UID=1\")",
+        )],
+    ),
+    one("replace", Rule::Replaced, &[Step("REPLACE 2 INBOX (\\Draft Work)", TEXT)]),
+    one("replace elsewhere", Rule::Replaced, &[Step("REPLACE 1 INBOX.box ()", TEXT)]),
+    Scenario {
+        name: "replace under a quota",
+        set_up: template::quota,
+        steps: &[Step("REPLACE 1 INBOX.box ()", TEXT)],
+        rule: Rule::Replaced,
         ..PLAIN
     },
     one("copy", Rule::Whole, &[step("COPY 1:3 INBOX.box")]),

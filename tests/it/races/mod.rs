@@ -4,6 +4,7 @@
 mod folders;
 mod lists;
 mod messages;
+mod storing;
 
 use std::sync::{Condvar, Mutex};
 use support::{Maildir, PATIENCE, Session};

@@ -75,6 +75,10 @@ macro_rules! scenes {
 scenes! {
     select: folders::SELECT;
     append: messages::APPEND;
+    append_several: messages::APPEND_SEVERAL;
+    catenate: messages::CATENATE;
+    replace: messages::REPLACE;
+    replace_here: messages::REPLACE_HERE;
     copy: messages::COPY;
     moving: messages::MOVE;
     moving_by_copy: messages::MOVE_BY_COPY;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use support::client::{Allow, Client, PATIENCE, Reply, Result};
 
 pub const FLAGS: &[&str] = &["\\Seen", "\\Flagged", "\\Answered", "\\Draft"];
-const KEYWORDS: &[&str] = &["Work", "$Forwarded", "later"];
+pub const KEYWORDS: &[&str] = &["Work", "$Forwarded", "later"];
 
 /// A set for a few places: as numbers or UIDs. `None` if a UID is not known.
 pub fn set(client: &Client, places: &[usize], uid: bool) -> Option<String> {
@@ -84,7 +84,7 @@ impl Worker<'_> {
     }
 
     /// An answer that is neither OK nor said of messages that are gone.
-    fn expect(&mut self, reply: &Reply) -> Result<()> {
+    pub fn expect(&mut self, reply: &Reply) -> Result<()> {
         if self.may_refuse(reply)
             || reply.word == "OK"
             || reply.text.contains("no longer exist")
@@ -94,49 +94,6 @@ impl Worker<'_> {
             return Ok(());
         }
         self.client().wrong("refused")
-    }
-
-    pub fn append(&mut self) -> Result<()> {
-        let crowded = self.client().picture.len() > 150;
-        if crowded && !self.r.percent(15) {
-            return Ok(());
-        }
-        let folder = self.r.below(FOLDERS.len());
-        let mut r = self.r.clone();
-        let id = self.ledger(|l| l.new_id(&mut r));
-        self.r = r;
-        let mut flags: Vec<&str> = FLAGS.iter().copied().filter(|_| self.r.percent(25)).collect();
-        if self.r.percent(20) {
-            flags.push(KEYWORDS[self.r.below(KEYWORDS.len())]);
-        }
-        let plus = self.r.percent(50) && !self.client().courier;
-        let text = on_the_wire(&content(id));
-        self.open = Open::Append(folder, id);
-        let command = format!("APPEND {} ({})", FOLDERS[folder], flags.join(" "));
-        let reply = self.client().cmd_literal(&command, &text, plus)?;
-        self.open = Open::Nothing;
-        self.note(&reply);
-        if self.has_lost_its_lock(&reply) {
-            self.ledger(|l| l.taken_back(folder, id));
-            return Ok(());
-        }
-        if reply.word != "OK" {
-            return self.client().wrong("APPEND refused");
-        }
-        self.world.count(|f| f.appends += 1);
-        let told = code(&reply.text, "APPENDUID")
-            .and_then(|words| Some((words.first()?.parse().ok()?, words.get(1)?.parse().ok()?)));
-        let result = self.ledger(|l| {
-            l.arrived(folder, id);
-            match told {
-                Some((validity, uid)) => {
-                    l.validity(folder, validity).and_then(|()| l.learn(folder, uid, id))
-                }
-                None => Ok(()),
-            }
-        });
-        self.complain(result);
-        self.learn()
     }
 
     pub fn fetch(&mut self, folder: usize) -> Result<()> {

@@ -10,6 +10,7 @@ mod extras;
 pub mod ledger;
 mod others;
 mod status;
+mod storing;
 mod worker;
 
 use extras::Extras;
@@ -71,6 +72,8 @@ impl Default for Plan {
 #[derive(Default, Clone)]
 pub struct Figures {
     pub appends: u64,
+    pub multiappends: u64,
+    pub replaces: u64,
     pub deliveries: u64,
     pub served: u64,
     pub stores: u64,

@@ -9,7 +9,7 @@ use support::client::{Allow, Client, Entry, Reply, Result, Stop};
 /// What an acknowledgement that never came may have brought about.
 pub enum Open {
     Nothing,
-    Append(usize, u64),
+    Append(usize, Vec<u64>),
     Copy(usize, Vec<u64>),
     /// Into a folder that is renamed.
     Extra(Vec<u64>),
@@ -89,8 +89,7 @@ impl<'a> Worker<'a> {
     pub fn open_is_loose(&mut self) {
         match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Nothing => {}
-            Open::Append(folder, id) => self.ledger(|l| l.perhaps(folder, id)),
-            Open::Copy(folder, ids) => {
+            Open::Append(folder, ids) | Open::Copy(folder, ids) => {
                 self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)))
             }
             Open::Extra(ids) => self.extras(|e| e.perhaps(&ids)),
@@ -164,7 +163,8 @@ impl<'a> Worker<'a> {
             30..46 => self.store(folder),
             46..54 => self.delete(folder),
             54..61 => self.copy(folder),
-            61..69 => self.expunge(folder),
+            61..66 => self.expunge(folder),
+            66..69 => self.replace(folder),
             69..78 => self.simple("NOOP"),
             78..80 => self.simple("CHECK"),
             80..86 => self.idle(),

@@ -46,6 +46,44 @@ pub(crate) const APPEND: Scene = Scene {
     ],
 };
 
+#[rustfmt::skip]
+pub(crate) const APPEND_SEVERAL: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "APPEND INBOX.box {14+}\r\nSubject: x\r\n\r\n (\\Seen) {14+}\r\nSubject: y\r\n\r\n",
+    told: "OK [APPENDUID 556 2:3] APPEND Ok.",
+    disk: "+.box/UIDNEXT=4 +.box/cur/NEW:2, +.box/cur/NEW:2,S",
+    rows: &[
+        row("open .box/tmp/NEW #2", NOT_STALE, NO_ROOM, "creating a message in ./.box/tmp", NOTHING),
+        row("write .box/tmp/NEW #2", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
+        row("fsync .box/tmp/NEW #2", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
+        row("rename .box/cur/NEW:2,", NOT_UNKNOWN, NO_ROOM, "delivering to ./.box", NOTHING),
+        row("rename .box/cur/NEW:2,S", NOT_UNKNOWN, NO_ROOM, "delivering to ./.box", NOTHING),
+        row("fsync .box/cur", NOT_UNKNOWN, NO_ROOM, "syncing ./.box/cur", "+.box/UIDNEXT=4"),
+        row("rename .box/courierimapuiddb", ALL, NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+    ],
+};
+
+#[rustfmt::skip]
+pub(crate) const CATENATE: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "APPEND INBOX CATENATE (URL \"/INBOX.box/;UID=1\" TEXT {3+}\r\nend)",
+    told: "* 4 EXISTS | OK [APPENDUID 555 4] APPEND Ok.",
+    disk: "+UIDNEXT=5 +cur/NEW:2,",
+    rows: &[
+        row("open .box/courierimapuiddb", NOT_STALE, NO_ROOM, "reading ./.box/courierimapuiddb", NOTHING),
+        row("open .box/courierimapuiddb", &[STALE], DONE, SILENT, DONE),
+        row("open .box/cur/2001.x:2,", NOT_STALE, NO_ROOM, "opening ./.box/cur/2001.x:2,", NOTHING),
+        row("open .box/cur/2001.x:2,", &[STALE], DONE, SILENT, DONE),
+        row("read .box/cur/2001.x:2,", NOT_STALE, NO_ROOM, "reading what CATENATE names", NOTHING),
+        row("read .box/cur/2001.x:2,", &[STALE], DONE, SILENT, DONE),
+        row("write tmp/NEW", ALL, NO_ROOM, "writing ./tmp/", NOTHING),
+    ],
+};
+
 const COPY_FAILED: &str = "NO [ALERT] COPY failed - no write permission or out of disk space.";
 
 #[rustfmt::skip]
@@ -193,6 +231,40 @@ pub(crate) const TRASH: Scene = Scene {
     rows: &[
         row("rename .box/cur/1000.x:2,", &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES], "OK EXPUNGE completed", "cur/1000.x:2,T", NOTHING),
         row("rename .box/cur/1000.x:2,", &[UNKNOWN, STALE], DONE, SILENT, DONE),
+    ],
+};
+
+const NOT_REMOVED: &str =
+    "NO [ALERT] Cannot remove the message - no write permission or out of disk space.";
+
+#[rustfmt::skip]
+pub(crate) const REPLACE: Scene = Scene {
+    files: DELETED,
+    env: &[],
+    before: "SELECT INBOX",
+    command: "UID REPLACE 4 INBOX.box {14+}\r\nSubject: x\r\n\r\n",
+    told: "* OK [APPENDUID 556 2] Replacement Message ready | * 4 EXPUNGE | OK REPLACE completed.",
+    disk: "-cur/1000.x:2,T +.box/UIDNEXT=3 +.box/cur/NEW:2,",
+    rows: &[
+        row("open cur/1000.x:2,T", NOT_STALE, NOT_REMOVED, "opening ./cur/1000.x:2,T", NOTHING),
+        row("write .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
+        row("fsync .box/cur", NOT_UNKNOWN, NO_ROOM, "syncing ./.box/cur", "+.box/UIDNEXT=3"),
+        // The new one goes again, and its UID stays taken.
+        row("unlink cur/1000.x:2,T", NOT_STALE, NOT_REMOVED, "removing ./cur/1000.x:2,T", "+.box/UIDNEXT=3"),
+        row("unlink cur/1000.x:2,T", &[STALE], DONE, SILENT, DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(crate) const REPLACE_HERE: Scene = Scene {
+    files: DELETED,
+    env: &[],
+    before: "SELECT INBOX",
+    command: "UID REPLACE 4 INBOX {14+}\r\nSubject: x\r\n\r\n",
+    told: "* OK [APPENDUID 555 5] Replacement Message ready | * 5 EXISTS | * 4 EXPUNGE | OK REPLACE completed.",
+    disk: "-cur/1000.x:2,T +UIDNEXT=6 +cur/NEW:2,",
+    rows: &[
+        row("unlink cur/1000.x:2,T", NOT_STALE, NOT_REMOVED, "removing ./cur/1000.x:2,T", "+UIDNEXT=6"),
     ],
 };
 
