@@ -93,6 +93,7 @@ static CAPABILITIES: &[Capability] = &[
     word("LIST-EXTENDED", When::Extension),
     Capability { needs: &["LIST-EXTENDED"], ..word("LIST-STATUS", When::Extension) },
     Capability { needs: &["LIST-EXTENDED", "ACL"], ..word("LIST-MYRIGHTS", When::Extension) },
+    Capability { needs: &["LIST-EXTENDED", "METADATA"], ..word("LIST-METADATA", When::Extension) },
     word("METADATA", When::Extension),
     Capability { needs: &["ACL"], ..word("RIGHTS=texk", When::Extension) },
     Capability { needs: &["QUOTA"], ..word("QUOTA=RES-STORAGE", When::Extension) },

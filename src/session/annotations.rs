@@ -144,6 +144,11 @@ impl Session {
         }
     }
 
+    /// Whether somebody with these rights may see a folder's annotations.
+    pub(crate) fn sees_annotations(rights: Rights) -> bool {
+        rights.has(b'l') && rights.intersects(SEEING)
+    }
+
     /// What the user may do in a folder of which he asks for the annotations, or changes them. To
     /// whom it is not shown it is not there.
     pub(crate) fn require_annotations(&mut self, folder: &Folder, command: &str) -> Result<Rights> {

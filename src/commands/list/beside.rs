@@ -1,11 +1,12 @@
 //! What RETURN asks for beside a line of LIST, in responses of its own that follow the line: STATUS
-//! (RFC 5819), MYRIGHTS (RFC 8440).
+//! (RFC 5819), MYRIGHTS (RFC 8440), METADATA (RFC 9590).
 
 use super::lines::Line;
 use super::options::Returns;
-use crate::commands::{acl, status};
+use crate::commands::{acl, metadata, status};
 use crate::response::access::MyRights;
 use crate::response::folders::Status;
+use crate::response::metadata::Metadata;
 use crate::session::access::Missing;
 use crate::session::folder::Folder;
 use crate::session::{Error, Result, Session};
@@ -18,6 +19,7 @@ pub(super) struct Beside {
     pub(super) is_closed: bool,
     figures: Option<Vec<(&'static str, Option<u64>)>>,
     rights: Option<Rights>,
+    annotations: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 /// A refusal, or what the session ends with.
@@ -34,7 +36,7 @@ impl Beside {
     /// found out, and the command goes on.
     pub(super) fn of(s: &mut Session, line: &Line, returns: &Returns) -> Result<Beside> {
         let mut beside = Beside::default();
-        let is_asked = returns.rights || returns.status.is_some();
+        let is_asked = returns.rights || returns.status.is_some() || returns.metadata.is_some();
         if !is_asked || !line.is_selected || !line.listed.is_folder {
             return Ok(beside);
         }
@@ -42,6 +44,11 @@ impl Beside {
         let Some(rights) = unless_refused(s.rights_announced(&name))? else { return Ok(beside) };
         if returns.rights && rights.intersects(Rights::ASKING) {
             beside.rights = Some(rights);
+        }
+        if let Some(query) = &returns.metadata
+            && Session::sees_annotations(rights)
+        {
+            beside.annotate(s, &name, query)?;
         }
         if let Some(items) = returns.status {
             if rights.has(b'r') {
@@ -54,11 +61,19 @@ impl Beside {
         Ok(beside)
     }
 
-    fn count(&mut self, s: &Session, name: FolderName, items: status::Items) -> Result<()> {
-        // To look into an old-style shared folder is to subscribe to it, which LIST must not do.
-        if let Space::Link(path) = name.space()
-            && !s.namespace.links().is_subscribed(path)
+    /// RFC 9590 3: of what cannot be looked up there is no METADATA.
+    fn annotate(&mut self, s: &Session, name: &FolderName, query: &metadata::Query) -> Result<()> {
+        if may_be_opened(s, name)
+            && let Some(folder) = unless_refused(s.locate_name(name.clone(), Missing::Refused))?
+            && let Some(found) = unless_refused(metadata::find(s, Some(&folder), query))?
         {
+            self.annotations = found.entries;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, s: &Session, name: FolderName, items: status::Items) -> Result<()> {
+        if !may_be_opened(s, &name) {
             return Ok(());
         }
         let folder = unless_refused(s.locate_name(name, Missing::Refused))?;
@@ -80,6 +95,17 @@ impl Beside {
         if let Some(figures) = &self.figures {
             s.send(&Status { name, figures });
         }
+        if !self.annotations.is_empty() {
+            s.send(&Metadata { name, entries: &self.annotations });
+        }
+    }
+}
+
+/// To look into an old-style shared folder is to subscribe to it, which LIST must not do.
+fn may_be_opened(s: &Session, name: &FolderName) -> bool {
+    match name.space() {
+        Space::Link(path) => s.namespace.links().is_subscribed(path),
+        _ => true,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What LIST can be asked (PROTOCOL 4.5; RFC 5258 3.1, 3.2): two tables, of the options before the
 //! names and of those behind them. An option that `IMAP_EXTENSIONS` takes away is unknown.
 
-use crate::commands::{capability, status};
+use crate::commands::{capability, metadata, status};
 use crate::session::{Error, Result, Session};
 use crate::wire::Token;
 
@@ -42,6 +42,8 @@ pub(super) struct Returns {
     pub(super) status: Option<status::Items>,
     /// The user's rights, in a response of their own.
     pub(super) rights: bool,
+    /// Annotations.
+    pub(super) metadata: Option<metadata::Query>,
 }
 
 /// The options of one command.
@@ -126,6 +128,14 @@ static RETURNS: &[Return] = &[
         needs: "LIST-MYRIGHTS",
         parse: |_, returns| {
             returns.rights = true;
+            Ok(())
+        },
+    },
+    Return {
+        word: "METADATA",
+        needs: "LIST-METADATA",
+        parse: |s, returns| {
+            returns.metadata = Some(metadata::parse_return(s)?);
             Ok(())
         },
     },

@@ -75,7 +75,7 @@ fn options(texts: &[Vec<u8>]) -> Result<Query> {
 
 /// `entries`, from their first token; also several without parentheses, as in an example of RFC
 /// 5464 4.4.1.
-pub(crate) fn entries(s: &mut Session, first: Token) -> Result<Vec<Vec<u8>>> {
+fn entries(s: &mut Session, first: Token) -> Result<Vec<Vec<u8>>> {
     if first == Token::Open {
         let texts = list(s)?;
         s.io.end_of_line()?;
@@ -130,6 +130,26 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Question> {
     }
     let texts = entries(s, first)?;
     Ok(Question { mailbox, query: query.unwrap_or_default().ask(&texts)? })
+}
+
+/// What RETURN asks for in LIST: `"METADATA" SP entries` (RFC 9590 5). The options of GETMETADATA are
+/// taken, too.
+pub(crate) fn parse_return(s: &mut Session) -> Result<Query> {
+    let mut texts = strings(s)?;
+    let mut query = Query::default();
+    if texts.first().is_some_and(|text| !text.starts_with(b"/")) {
+        query = options(&texts)?;
+        texts = strings(s)?;
+    }
+    query.ask(&texts)
+}
+
+/// One string, or several in parentheses.
+fn strings(s: &mut Session) -> Result<Vec<Vec<u8>>> {
+    match s.io.token_as(Brackets::Text)? {
+        Token::Open => list(s),
+        token => Ok(vec![s.io.text_of(token)?]),
+    }
 }
 
 /// What was found.

@@ -3,7 +3,7 @@
 mod get;
 mod set;
 
-pub(super) use get::{get, parse as parse_get};
+pub(super) use get::{Query, find, get, parse as parse_get, parse_return};
 pub(super) use set::{parse as parse_set, set};
 
 use super::args::Mailbox;

@@ -35,6 +35,7 @@ pub const LINES: &[&str] = &[
     "ID (\"name\" \"x\" \"version\" NIL)",
     "LIST (ACL MYRIGHTS POSTADDRESS) \"\" \"INBOX.%*\"",
     "LIST (SUBSCRIBED) \"\" (\"*\" \"%\") RETURN (CHILDREN STATUS (MESSAGES))",
+    "LIST \"\" % RETURN (METADATA (DEPTH 1) (/private \"/shared/comment\"))",
     "LIST (REMOTE RECURSIVEMATCH SUBSCRIBED) INBOX (%.% \"\" {1+}\r\n*) RETURN (SUBSCRIBED MYRIGHTS)",
     "LISTRIGHTS INBOX bob",
     "LSUB \"#shared.\" \"*\"",
