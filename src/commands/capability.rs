@@ -90,6 +90,7 @@ static CAPABILITIES: &[Capability] = &[
     Capability { needs: &["ESEARCH"], ..word("PARTIAL", When::Extension) },
     sorting("SORT=DISPLAY", &["SORT"]),
     sorting("THREAD=REFS", &[]),
+    word("I18NLEVEL=1", When::Extension),
     word("LIST-EXTENDED", When::Extension),
     Capability { needs: &["LIST-EXTENDED"], ..word("LIST-STATUS", When::Extension) },
     Capability { needs: &["LIST-EXTENDED", "ACL"], ..word("LIST-MYRIGHTS", When::Extension) },

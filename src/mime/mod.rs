@@ -20,6 +20,7 @@
 //! | [`subject`], [`msgid`] | base subjects and identifiers for SORT and THREAD |
 
 pub(crate) mod address;
+pub(crate) mod casemap;
 pub(crate) mod charset;
 pub(crate) mod content;
 pub(crate) mod date;

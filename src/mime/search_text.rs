@@ -1,55 +1,42 @@
 //! SEARCH's comparison: without regard to case and to the amount of white space (PROTOCOL 6.6).
 //!
-//! Both sides are brought to a normal form: characters in lower case by Unicode's simple mapping,
-//! and one blank for each run of blank, tab, CR and LF. A pattern also loses the white space at its
-//! ends. Text is pushed in chunks; a match may span them.
+//! Both sides are brought to a normal form: characters in the form of the comparator, and one blank
+//! for each run of white space. A pattern also loses the white space at its ends. Text is pushed in
+//! chunks; a match may span them.
 
+use super::casemap::Comparator;
 use memchr::memmem::Finder;
 
 /// A pattern in normal form.
 #[derive(Debug, Clone)]
 pub(crate) struct Needle {
     finder: Finder<'static>,
-}
-
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n')
-}
-
-/// Simple lower-casing: one character for one.
-fn lower(c: char) -> char {
-    // The full mapping differs only for U+0130, whose simple one is the first character of the full
-    // one.
-    c.to_lowercase().next().unwrap_or(c)
+    comparator: Comparator,
 }
 
 /// Appends the normal form of `text`; `space` says whether the last character appended was white
 /// space.
-fn normalise(text: &str, space: &mut bool, out: &mut Vec<u8>) {
-    let mut buf = [0; 4];
+fn normalise(text: &str, comparator: Comparator, space: &mut bool, out: &mut Vec<u8>) {
     for c in text.chars() {
-        if is_space(c) {
+        if comparator.is_space(c) {
             if !*space {
                 out.push(b' ');
             }
             *space = true;
         } else {
             *space = false;
-            if c.is_ascii() {
-                out.push(c.to_ascii_lowercase() as u8);
-            } else {
-                out.extend_from_slice(lower(c).encode_utf8(&mut buf).as_bytes());
-            }
+            comparator.push(c, out);
         }
     }
 }
 
 impl Needle {
     /// A pattern as the client sent it, in UTF-8.
-    pub(crate) fn new(pattern: &str) -> Needle {
+    pub(crate) fn new(pattern: &str, comparator: Comparator) -> Needle {
         let mut form = Vec::with_capacity(pattern.len());
-        normalise(pattern.trim_matches(is_space), &mut false, &mut form);
-        Needle { finder: Finder::new(&form).into_owned() }
+        let pattern = pattern.trim_matches(|c| comparator.is_space(c));
+        normalise(pattern, comparator, &mut false, &mut form);
+        Needle { finder: Finder::new(&form).into_owned(), comparator }
     }
 
     /// Matches everything.
@@ -68,6 +55,7 @@ impl Needle {
 /// Searches for several patterns in one stream of text.
 pub(crate) struct Matcher<'n> {
     needles: &'n [Needle],
+    comparator: Comparator,
     found: Vec<bool>,
     open: usize,
     /// A pattern has a blank, so runs of white space must be joined.
@@ -79,7 +67,7 @@ pub(crate) struct Matcher<'n> {
 }
 
 impl<'n> Matcher<'n> {
-    /// Searches for these patterns at once.
+    /// Searches for these patterns at once. They have one comparator.
     pub(crate) fn new(needles: &'n [Needle]) -> Self {
         let found: Vec<bool> = needles.iter().map(Needle::is_empty).collect();
         Matcher {
@@ -92,6 +80,7 @@ impl<'n> Matcher<'n> {
                 .max()
                 .unwrap_or(0)
                 .saturating_sub(1),
+            comparator: needles.first().map_or(Comparator::Simple, |needle| needle.comparator),
             needles,
             form: Vec::new(),
             space: false,
@@ -121,12 +110,12 @@ impl<'n> Matcher<'n> {
             // White space cannot be part of a match; it need not be joined.
             self.form.extend_from_slice(chunk.as_bytes());
             if let Some(new) = self.form.get_mut(old..) {
-                new.make_ascii_lowercase();
+                self.comparator.map_ascii(new);
             }
             // White space at the start of the next chunk is not joined with it.
             self.space = false;
         } else {
-            normalise(chunk, &mut self.space, &mut self.form);
+            normalise(chunk, self.comparator, &mut self.space, &mut self.form);
         }
         for (needle, found) in self.needles.iter().zip(&mut self.found) {
             if !*found && needle.finder.find(&self.form).is_some() {
@@ -170,14 +159,30 @@ mod tests {
             ("straße", "STRASSE", false),
             ("xyz", "xy", false),
         ] {
-            assert_eq!(Needle::new(pattern).contains(text), want, "{pattern:?} in {text:?}");
+            let needle = Needle::new(pattern, Comparator::Simple);
+            assert_eq!(needle.contains(text), want, "{pattern:?} in {text:?}");
+        }
+        for (pattern, text, want) in [
+            ("é", "CAFÉ", true),
+            ("e", "É", true),
+            ("É", "e\u{301}", true),
+            ("é", "e", false),
+            ("a b", "a\u{a0}\u{2003}b", true),
+            ("\u{a0}x", "x", true),
+            ("ΑΣ", "ας ασ", true),
+            ("fi", "ﬁ", false),
+            ("ﬁ", "ﬁ", true),
+            ("straße", "STRASSE", false),
+        ] {
+            let needle = Needle::new(pattern, Comparator::UnicodeCasemap);
+            assert_eq!(needle.contains(text), want, "{pattern:?} in {text:?}");
         }
     }
 
     /// White space before an ASCII chunk is not joined with that after it.
     #[test]
     fn white_space_between_chunks() {
-        let needles = [Needle::new("aé")];
+        let needles = [Needle::new("aé", Comparator::UnicodeCasemap)];
         let mut m = Matcher::new(&needles);
         for chunk in ["é ", "a", " é"] {
             m.push(chunk);
@@ -198,16 +203,17 @@ mod tests {
                 1..4,
             ),
             cut in 1usize..6,
+            comparator in prop::sample::select(vec![Comparator::Simple, Comparator::UnicodeCasemap]),
         ) {
             let whole = text.concat();
-            let needles: Vec<Needle> = patterns.iter().map(|p| Needle::new(&p.concat())).collect();
+            let needles: Vec<Needle> = patterns.iter().map(|p| Needle::new(&p.concat(), comparator)).collect();
             let mut m = Matcher::new(&needles);
             for chunk in text.chunks(cut) {
                 m.push(&chunk.concat());
             }
             // The plain way.
             let mut form = Vec::new();
-            normalise(&whole, &mut false, &mut form);
+            normalise(&whole, comparator, &mut false, &mut form);
             for (n, p) in needles.iter().enumerate() {
                 let want = memchr::memmem::find(&form, p.finder.needle()).is_some();
                 prop_assert_eq!(m.found(n), want);

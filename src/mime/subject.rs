@@ -1,5 +1,6 @@
 //! The base subject of RFC 5256 2.1, by which SORT and THREAD compare subjects.
 
+use super::casemap::Comparator;
 use super::{charset, encoded_word};
 use crate::types::limits::MAX_COMPARED_FIELD;
 
@@ -11,6 +12,16 @@ pub(crate) struct BaseSubject {
     /// The message is a reply or a forward: a `Re:` or `Fwd:`, a `(fwd)` or a `[Fwd: ]` was removed
     /// (RFC 5256 3).
     pub(crate) is_reply: bool,
+}
+
+impl BaseSubject {
+    /// What it is compared by. RFC 5255 4.2: it is found before the comparator is applied.
+    pub(crate) fn key(self, comparator: Comparator) -> Vec<u8> {
+        match comparator {
+            Comparator::UnicodeCasemap if !self.text.is_ascii() => comparator.key(&self.text),
+            _ => self.text.into_bytes(),
+        }
+    }
 }
 
 /// The base subject of a Subject value, folded or not, with its encoded words.

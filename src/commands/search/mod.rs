@@ -23,6 +23,7 @@ pub(super) use thread::{parse as parse_thread, run as run_thread};
 
 use crate::commands::capability;
 use crate::maildir;
+use crate::mime::casemap::Comparator;
 use crate::mime::charset;
 use crate::session::message::{self, Reader};
 use crate::session::refusal::PROTOCOL_ERROR;
@@ -42,6 +43,21 @@ use std::io;
 pub(super) struct Criteria {
     label: Vec<u8>,
     key: Key,
+    comparator: Comparator,
+}
+
+impl Criteria {
+    fn new(s: &Session, label: Vec<u8>, key: Key) -> Criteria {
+        Criteria { label, key, comparator: comparator(s) }
+    }
+}
+
+/// How texts are compared.
+fn comparator(s: &Session) -> Comparator {
+    match capability::is_offered(&s.options, "I18NLEVEL=1") {
+        true => Comparator::UnicodeCasemap,
+        false => Comparator::Simple,
+    }
 }
 
 /// The character set of strings where none is named.
@@ -81,7 +97,7 @@ fn search_keys(s: &mut Session, first: Option<Token>) -> Result<Key> {
 fn criteria(s: &mut Session) -> Result<Criteria> {
     let label = label(s)?;
     let key = search_keys(s, None)?;
-    Ok(Criteria { label, key })
+    Ok(Criteria::new(s, label, key))
 }
 
 /// Whether SORT and THREAD may have strings in this character set.
@@ -205,6 +221,7 @@ fn find(
         keyword: &|name| selected.snapshot.keywords.find(name),
         found: &selected.found,
         now: clock::now().0,
+        comparator: criteria.comparator,
     };
     let plan = Plan::new(criteria.key, &criteria.label, &folder);
     let mut evaluation = Evaluation::new(&plan);

@@ -34,7 +34,7 @@ fn program(s: &mut Session, first: Option<Token>) -> Result<Criteria> {
     };
     if !first.is("CHARSET") {
         let key = search_keys(s, Some(first))?;
-        return Ok(Criteria { label: DEFAULT.to_vec(), key });
+        return Ok(Criteria::new(s, DEFAULT.to_vec(), key));
     }
     let label = label(s)?;
     // Courier judges the character set before the keys: a client need not send literals in one that
@@ -45,7 +45,7 @@ fn program(s: &mut Session, first: Option<Token>) -> Result<Criteria> {
     }
     known_charset(&label)?;
     let key = search_keys(s, None)?;
-    Ok(Criteria { label, key })
+    Ok(Criteria::new(s, label, key))
 }
 
 /// Sends the messages that match, ascending.

@@ -2,6 +2,7 @@
 //! is cheap to decide stands first.
 
 use super::keys::{Key, When};
+use crate::mime::casemap::Comparator;
 use crate::mime::charset;
 use crate::mime::search_text::Needle;
 use crate::types::{Flags, Ranges};
@@ -99,6 +100,8 @@ pub(crate) struct Folder<'a> {
     pub(crate) found: &'a Ranges,
     /// The time, in seconds since 1970.
     pub(crate) now: i64,
+    /// How strings are compared.
+    pub(crate) comparator: Comparator,
 }
 
 impl Plan {
@@ -150,7 +153,7 @@ impl Plan {
                 self.wants_size = true;
                 Node::Smaller(n)
             }
-            Key::Header(name, text) => match needle(label, &text) {
+            Key::Header(name, text) => match needle(label, &text, folder.comparator) {
                 Some(needle) => {
                     let is_address = ADDRESS_FIELDS.iter().any(|f| name.eq_ignore_ascii_case(f));
                     self.headers.push(HeaderTest { name, needle, is_address });
@@ -158,13 +161,13 @@ impl Plan {
                 }
                 None => Node::Is(false),
             },
-            Key::Body(text) => self.text(label, &text, false),
-            Key::Text(text) => self.text(label, &text, true),
+            Key::Body(text) => self.text(needle(label, &text, folder.comparator), false),
+            Key::Text(text) => self.text(needle(label, &text, folder.comparator), true),
         }
     }
 
-    fn text(&mut self, label: &[u8], text: &[u8], with_headers: bool) -> Node {
-        let Some(needle) = needle(label, text) else { return Node::Is(false) };
+    fn text(&mut self, needle: Option<Needle>, with_headers: bool) -> Node {
+        let Some(needle) = needle else { return Node::Is(false) };
         self.texts.push(needle);
         self.with_headers.push(with_headers);
         Node::Text(self.texts.len().saturating_sub(1))
@@ -236,8 +239,8 @@ fn before(now: i64, seconds: u64) -> i64 {
 
 /// The pattern of a string, `None` for one that is not valid in its character set: it matches
 /// nothing (PROTOCOL 6.6).
-fn needle(label: &[u8], text: &[u8]) -> Option<Needle> {
-    charset::decode_strict(label, text).map(|text| Needle::new(&text))
+fn needle(label: &[u8], text: &[u8], comparator: Comparator) -> Option<Needle> {
+    charset::decode_strict(label, text).map(|text| Needle::new(&text, comparator))
 }
 
 #[cfg(test)]
@@ -252,8 +255,14 @@ mod tests {
         let key = super::super::keys::parse(&mut io, None, &|_| true).unwrap();
         let keyword = |name: &[u8]| name.eq_ignore_ascii_case(b"junk").then_some(7);
         let found = Ranges::of_numbers([10, 20]);
-        let folder =
-            Folder { count: 4, last_uid: Some(40), keyword: &keyword, found: &found, now: 1000 };
+        let folder = Folder {
+            count: 4,
+            last_uid: Some(40),
+            keyword: &keyword,
+            found: &found,
+            now: 1000,
+            comparator: Comparator::UnicodeCasemap,
+        };
         Plan::new(key, b"utf-8", &folder)
     }
 

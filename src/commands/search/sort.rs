@@ -6,6 +6,7 @@ use super::mail::{Folder as _, Mail};
 use super::returns::{self, Returns};
 use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::{Call, capability};
+use crate::mime::casemap::Comparator;
 use crate::response::search::Numbers;
 use crate::session::message;
 use crate::session::{Error, Outcome, Result, Selected, Session};
@@ -116,7 +117,7 @@ pub(crate) fn run(
         Some(returns) => returns.or_forget(charset, Some(&mut *selected))?,
         None => charset?,
     }
-    let mut table = Table::new(program);
+    let mut table = Table::new(program, criteria.comparator);
     let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
         table.take(number, folder, mail);
     })?;
@@ -193,6 +194,7 @@ struct Table {
     numbers: Vec<u32>,
     columns: Vec<(Criterion, Column)>,
     wants_header: bool,
+    comparator: Comparator,
     /// Whether names are compared.
     displays: bool,
     wants_size: bool,
@@ -201,8 +203,9 @@ struct Table {
 }
 
 impl Table {
-    fn new(Program(program): Program) -> Table {
+    fn new(Program(program): Program, comparator: Comparator) -> Table {
         Table {
+            comparator,
             numbers: Vec::new(),
             most: MAX_COMPARED_FIELD,
             wants_size: program.iter().any(|(key, _)| *key == Key::Size),
@@ -235,7 +238,7 @@ impl Table {
             }
             if self.wants_header {
                 match message::header(reader) {
-                    Ok(header) => values.read(header, self.displays),
+                    Ok(header) => values.read(header, self.displays, self.comparator),
                     Err(e) => folder.unreadable(mail.index, e),
                 }
             }
@@ -296,7 +299,7 @@ mod tests {
             rows in proptest::collection::vec((0i64..4, 0u64..3, "[a-c]{0,2}"), 0..30),
             program in proptest::collection::vec((proptest::sample::select(vec![Key::Arrival, Key::Size, Key::Subject]), any::<bool>()), 1..4),
         ) {
-            let mut table = Table::new(Program(program.clone()));
+            let mut table = Table::new(Program(program.clone()), Comparator::UnicodeCasemap);
             for (number, (arrival, size, subject)) in (1..).zip(&rows) {
                 let subject = Some(subject.clone().into_bytes()).filter(|s| !s.is_empty());
                 table.add(number, &Values { arrival: *arrival, size: *size, subject, ..Values::default() });

@@ -5,6 +5,7 @@ use super::mail::{Folder as _, Mail};
 use super::references::{Message, References};
 use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::{Call, capability};
+use crate::mime::casemap::Comparator;
 use crate::mime::{date, header, msgid, subject};
 use crate::response::search::Threads;
 use crate::session::message;
@@ -33,6 +34,9 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Algorithm, Criteri
     Ok((algorithm, criteria(s)?))
 }
 
+/// The algorithm, and how subjects are compared.
+type Way = (Algorithm, Comparator);
+
 /// Sends the threads of the messages that match.
 pub(crate) fn run(
     s: &mut Session,
@@ -42,11 +46,12 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     check_charset(s, &criteria)?;
     let mut subjects = Subjects::default();
+    let way = (algorithm, criteria.comparator);
     let (forest, renamed) = match algorithm {
         Algorithm::OrderedSubject => {
             let mut messages = Vec::new();
             let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
-                if let Some(message) = read(number, folder, mail, &mut subjects, algorithm) {
+                if let Some(message) = read(number, folder, mail, &mut subjects, way) {
                     messages.push((number, message.sent, message.subject));
                 }
             })?;
@@ -55,7 +60,7 @@ pub(crate) fn run(
         Algorithm::References | Algorithm::Refs => {
             let mut references = References::default();
             let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
-                if let Some(message) = read(number, folder, mail, &mut subjects, algorithm) {
+                if let Some(message) = read(number, folder, mail, &mut subjects, way) {
                     references.add(message);
                 }
             })?;
@@ -77,7 +82,7 @@ fn read(
     folder: &mut Live<'_>,
     mail: &mut Mail,
     subjects: &mut Subjects,
-    algorithm: Algorithm,
+    way: Way,
 ) -> Option<Message> {
     let (reader, _) = mail.open(folder)?;
     // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest
@@ -85,14 +90,15 @@ fn read(
     let received = message::internal_date(reader);
     let mut message = Message { number, sent: received, received, ..Message::default() };
     match message::header(reader) {
-        Ok(header) => read_header(&mut message, header, subjects, algorithm),
+        Ok(header) => read_header(&mut message, header, subjects, way),
         Err(e) => folder.unreadable(mail.index, e),
     }
     Some(message)
 }
 
 /// Reads the header. Of a repeated field the first counts.
-fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, algorithm: Algorithm) {
+fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, way: Way) {
+    let (algorithm, comparator) = way;
     let ids = algorithm != Algorithm::OrderedSubject;
     let (mut sent, mut subject, mut id, mut references, mut in_reply_to) =
         (None, None, None, None, None);
@@ -112,8 +118,8 @@ fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, alg
     }
     if let Some(subject) = subject {
         let base = subject::base_subject(subject);
-        message.subject = subjects.number(base.text.as_bytes());
         message.is_reply = base.is_reply;
+        message.subject = subjects.number(&base.key(comparator));
     }
     message.id = id.and_then(msgid::message_id);
     message.references = references.map(msgid::ids).unwrap_or_default();
@@ -137,7 +143,7 @@ mod tests {
                 &mut message,
                 text.as_bytes(),
                 &mut Subjects::default(),
-                Algorithm::References,
+                (Algorithm::References, Comparator::Simple),
             );
             message
         };

@@ -2,6 +2,7 @@
 
 use super::super::{keys, plan};
 use super::*;
+use crate::mime::casemap::Comparator;
 use crate::types::{Flags, Ranges, Uid};
 use crate::wire::Io;
 use crate::wire::connection::MemoryConnection;
@@ -80,6 +81,7 @@ impl Fake {
             found: &found,
             // An hour after the messages were received.
             now: 1_600_002_000,
+            comparator: Comparator::Simple,
         };
         let plan = Plan::new(key, label.as_bytes(), &folder);
         let mut evaluation = Evaluation::new(&plan);

@@ -1,6 +1,7 @@
 //! What SORT compares messages by.
 
 use super::Key;
+use crate::mime::casemap::Comparator;
 use crate::mime::{address, date, encoded_word, header, subject};
 use crate::types::limits::MAX_COMPARED_FIELD;
 
@@ -35,7 +36,7 @@ impl Values {
 
     /// Takes the values of the header; of a repeated field the first counts. `displays`: names of
     /// people, too.
-    pub(super) fn read(&mut self, block: &[u8], displays: bool) {
+    pub(super) fn read(&mut self, block: &[u8], displays: bool, comparator: Comparator) {
         let mut dated = false;
         for field in header::fields(block) {
             let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
@@ -48,7 +49,7 @@ impl Values {
                 continue;
             } else if is(b"subject") {
                 if self.subject.is_none() {
-                    self.subject = Some(subject::base_subject(field.value).text.into_bytes());
+                    self.subject = Some(subject::base_subject(field.value).key(comparator));
                 }
                 continue;
             } else if is(b"from") {
@@ -63,9 +64,9 @@ impl Values {
             let (slot, shown) = slot;
             if slot.is_none() {
                 let text = field.text(MAX_COMPARED_FIELD);
-                *slot = Some(mailbox(&text));
+                *slot = Some(mailbox(&text, comparator));
                 if let Some(shown) = shown.filter(|_| displays) {
-                    *shown = display(&text);
+                    *shown = display(&text, comparator);
                 }
             }
         }
@@ -74,42 +75,25 @@ impl Values {
 
 /// RFC 5256 3: "[IMAP] addr-mailbox of the first address", without regard to case (RFC 5256 7).
 /// Courier: mailbox and host, as written.
-fn mailbox(value: &[u8]) -> Vec<u8> {
+fn mailbox(value: &[u8], comparator: Comparator) -> Vec<u8> {
     let first = address::first(value).and_then(|a| a.mailbox).unwrap_or_default();
-    if first.is_ascii() {
-        return first.to_ascii_uppercase();
-    }
-    comparable(&String::from_utf8_lossy(&first))
+    comparator.key(&String::from_utf8_lossy(&first))
 }
 
 /// RFC 5957 3: the name of the first address, decoded; without one the address itself.
-fn display(value: &[u8]) -> Vec<u8> {
+fn display(value: &[u8], comparator: Comparator) -> Vec<u8> {
     let Some(first) = address::first(value) else { return Vec::new() };
     let name = first.name.unwrap_or_default();
     let name = encoded_word::decode(&name);
     if !name.is_empty() {
-        return comparable(&name);
+        return comparator.key(&name);
     }
     let mailbox = first.mailbox.unwrap_or_default();
     let address = match first.host.filter(|host| !host.is_empty()) {
         Some(host) => [&*mailbox, b"@", &*host].concat(),
         None => mailbox.into_owned(),
     };
-    comparable(&String::from_utf8_lossy(&address))
-}
-
-/// A text in the form in which it is compared.
-fn comparable(text: &str) -> Vec<u8> {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        // The simple mapping, as for subjects.
-        let mut upper = c.to_uppercase();
-        match (upper.next(), upper.next()) {
-            (Some(u), None) => out.push(u),
-            _ => out.push(c),
-        }
-    }
-    out.into_bytes()
+    comparator.key(&String::from_utf8_lossy(&address))
 }
 
 #[cfg(test)]
@@ -129,7 +113,7 @@ mod tests {
             ("", ""),
             (" , ", ""),
         ] {
-            assert_eq!(mailbox(value.as_bytes()), text.as_bytes(), "{value}");
+            assert_eq!(mailbox(value.as_bytes(), Comparator::Simple), text.as_bytes(), "{value}");
         }
     }
 
@@ -145,18 +129,18 @@ mod tests {
             ("A group: a@b;", "A GROUP"),
             ("", ""),
         ] {
-            assert_eq!(display(value.as_bytes()), text.as_bytes(), "{value}");
+            assert_eq!(display(value.as_bytes(), Comparator::Simple), text.as_bytes(), "{value}");
         }
     }
 
     #[test]
     fn headers() {
         let mut v = Values { sent: 5, ..Values::default() };
-        v.read(b"Subject: Re: [l] a\n b\nSubject: c\nFROM: a@x\nTo:\nTo: b@x\nDate: 1 Jan 1970 00:00:07 +0000\nDate: 1 Jan 1970 00:00:08 +0000\n", false);
+        v.read(b"Subject: Re: [l] a\n b\nSubject: c\nFROM: a@x\nTo:\nTo: b@x\nDate: 1 Jan 1970 00:00:07 +0000\nDate: 1 Jan 1970 00:00:08 +0000\n", false, Comparator::Simple);
         assert_eq!((v.subject.as_deref(), v.from.as_deref()), (Some(&b"A B"[..]), Some(&b"A"[..])));
         assert_eq!((v.to.as_deref(), v.cc, v.sent), (Some(&b""[..]), None, 7));
         let mut v = Values { sent: 5, ..Values::default() };
-        v.read(b"Date: never\nDate: 1 Jan 1970 00:00:08 +0000\n", false);
+        v.read(b"Date: never\nDate: 1 Jan 1970 00:00:08 +0000\n", false, Comparator::Simple);
         assert_eq!(v.sent, 5);
     }
 }
