@@ -96,6 +96,8 @@ static CAPABILITIES: &[Capability] = &[
     Capability { needs: &["LIST-EXTENDED", "ACL"], ..word("LIST-MYRIGHTS", When::Extension) },
     Capability { needs: &["LIST-EXTENDED", "METADATA"], ..word("LIST-METADATA", When::Extension) },
     word("METADATA", When::Extension),
+    Capability { needs: &["LIST-EXTENDED"], ..word("SPECIAL-USE", When::Extension) },
+    Capability { needs: &["SPECIAL-USE"], ..word("CREATE-SPECIAL-USE", When::Extension) },
     Capability { needs: &["ACL"], ..word("RIGHTS=texk", When::Extension) },
     Capability { needs: &["QUOTA"], ..word("QUOTA=RES-STORAGE", When::Extension) },
     Capability { needs: &["QUOTA"], ..word("QUOTA=RES-MESSAGE", When::Extension) },

@@ -1,12 +1,62 @@
-//! CREATE (RFC 3501 6.3.3, PROTOCOL 4.7).
+//! CREATE (RFC 3501 6.3.3, PROTOCOL 4.7), with USE (RFC 6154 3).
 
-use super::Call;
 use super::args::{self, Mailbox};
-use crate::session::{Code, Outcome, Result, Session, refusal};
+use super::{Call, capability};
+use crate::maildir::folders;
+use crate::session::{Code, Error, Outcome, Result, Session, refusal, special_use};
+use crate::types::SpecialUses;
 use crate::types::folder::Space;
+use crate::types::special_use::UnknownUse;
+use crate::wire::Token;
+
+/// The folder, and what it is to be used for.
+pub(crate) struct Request {
+    mailbox: Mailbox,
+    /// `None` if that was not said.
+    uses: Option<std::result::Result<SpecialUses, UnknownUse>>,
+}
+
+/// `mailbox [SP "(" create-param *(SP create-param) ")"]` (RFC 4466 2.2)
+pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Request> {
+    let mailbox = Mailbox::parse(s)?;
+    let mut uses = None;
+    match s.io.token()? {
+        Token::Eol => {}
+        Token::Open if capability::is_offered(&s.options, "CREATE-SPECIAL-USE") => {
+            if !s.io.token()?.is("USE") {
+                return Err(Error::Syntax);
+            }
+            uses = Some(parse_uses(s)?);
+            if s.io.token()? != Token::Close {
+                return Err(Error::Syntax);
+            }
+            s.io.end_of_line()?;
+        }
+        _ => return Err(Error::Syntax),
+    }
+    Ok(Request { mailbox, uses })
+}
+
+/// `"(" [use-attr *(SP use-attr)] ")"`
+fn parse_uses(s: &mut Session) -> Result<std::result::Result<SpecialUses, UnknownUse>> {
+    if s.io.token()? != Token::Open {
+        return Err(Error::Syntax);
+    }
+    let mut uses = Ok(SpecialUses::empty());
+    loop {
+        match s.io.token()? {
+            Token::Close => return Ok(uses),
+            Token::Atom(word) if word.starts_with(b"\\") => {
+                uses = uses.and_then(|all| Ok(all | SpecialUses::of_word(&word)?));
+            }
+            _ => return Err(Error::Syntax),
+        }
+    }
+}
 
 /// Makes the folder; not those above it (Courier).
-pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Outcome> {
+pub(crate) fn run(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Outcome> {
+    let Request { mailbox, uses } = request;
     let created = Outcome::ok_named(&mailbox.shown, "created.");
     let name = mailbox.without_separator().valid_name(s)?;
     if name.space() == Space::Inbox {
@@ -16,6 +66,10 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Out
         return args::invalid_name().refuse();
     }
     if mailbox.ends_in_separator() {
+        // What has no use, for it holds no messages.
+        if uses.is_some_and(|uses| uses != Ok(SpecialUses::empty())) {
+            return special_use::not_possible().refuse();
+        }
         // RFC 3501 6.3.3: a declaration that folders will be made below it. There is nothing to do.
         return Ok(created);
     }
@@ -26,6 +80,22 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, mailbox: Mailbox) -> Result<Out
         return refusal::denied("CREATE", name.spelled(), b'c').refuse();
     };
     s.require_create(&name, "CREATE")?;
+    let uses = match uses {
+        Some(Err(UnknownUse)) => {
+            let text = "Mailbox not created; the special use is not supported.";
+            return Outcome::no(text).with_code(Code::UseAttr).refuse();
+        }
+        Some(Ok(_)) if !s.may_have_special_uses(&folder) => {
+            return special_use::not_possible().refuse();
+        }
+        Some(Ok(uses)) => Some(uses),
+        None => None,
+    };
     s.create_folder(&folder)?;
+    if let Some(uses) = uses {
+        // RFC 6154 3: without its use the folder must not be there.
+        s.set_special_uses(&folder, uses)
+            .inspect_err(|_| folders::undo_create(&s.store, &folder.dir))?;
+    }
     Ok(created)
 }

@@ -76,7 +76,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "CREATE",
-        handler: &AnyState { parse: args::mailbox, run: create::run },
+        handler: &AnyState { parse: create::parse, run: create::run },
         policy: USUAL,
     },
     Row {

@@ -35,6 +35,17 @@ pub(super) fn is_below(sub: &[u8], above: &[u8]) -> bool {
     sub.strip_prefix(above).is_some_and(|rest| rest.starts_with(b"."))
 }
 
+/// As [`list`], each name with the inode of its entry.
+pub(super) fn list_with_inodes(maildir: &Directory) -> io::Result<Vec<(Vec<u8>, u64)>> {
+    let mut subs = Vec::new();
+    dir::for_each_inode(&maildir.reading()?, |name, inode| {
+        if let Some(sub) = name.strip_prefix(b".").filter(|sub| is_valid(sub)) {
+            subs.push((sub.to_vec(), inode));
+        }
+    })?;
+    Ok(subs)
+}
+
 /// Every entry of a Maildir that begins with a dot, without that dot and in the directory's order,
 /// even what is no folder (STORAGE 1.1).
 pub(super) fn list_all(maildir: &Directory) -> io::Result<Vec<Vec<u8>>> {

@@ -4,11 +4,14 @@
 use super::folder_names;
 use super::pattern::{Pattern, Patterns};
 use super::resolve::Namespace;
+use super::special_use::{self, Rules, Uses};
 use crate::sys::breath::{self, Interrupted};
 use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::types::{FolderName, Rights, Space};
 use std::collections::HashSet;
+use std::io;
+use std::rc::Rc;
 
 /// One line of LIST or LSUB.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,10 +28,13 @@ const LOOKUP: Rights = Rights::of(b"l");
 
 /// Names in the order in which they were found, and the levels above them.
 #[derive(Default)]
-struct Names {
+struct Names<'a> {
     names: Vec<Vec<u8>>,
     levels: Vec<Vec<u8>>,
     known_levels: HashSet<Vec<u8>>,
+    /// By which folders have uses, if that is to be found out.
+    rules: Option<Rules<'a>>,
+    uses: Uses,
 }
 
 /// The levels above a name, nearest first.
@@ -41,7 +47,7 @@ pub(crate) fn above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-impl Names {
+impl Names<'_> {
     fn add_level(&mut self, level: &[u8]) {
         if !self.known_levels.contains(level) {
             self.known_levels.insert(level.to_vec());
@@ -94,7 +100,7 @@ impl Names {
 }
 
 impl Namespace {
-    fn may_see(&self, name: &[u8]) -> bool {
+    pub(super) fn may_see(&self, name: &[u8]) -> bool {
         FolderName::from_disk(name).is_ok_and(|n| self.rights_or_none(&n).contains(LOOKUP))
     }
 
@@ -109,20 +115,32 @@ impl Namespace {
     /// LIST: the folders that match, in the order of the directories, then the levels above folders
     /// that match. Folders without the right `l` are left out, also as children.
     pub(crate) fn list(&self, patterns: &Patterns) -> Result<Vec<Listed>, Interrupted> {
-        let mut found = Names::default();
+        Ok(self.list_with_uses(patterns, None)?.0)
+    }
+
+    /// The same with the special uses of the account's own folders, if there are rules for them: of
+    /// all that have one, by their whole names.
+    pub(crate) fn list_with_uses(
+        &self,
+        patterns: &Patterns,
+        rules: Option<Rules<'_>>,
+    ) -> Result<(Vec<Listed>, Uses), Interrupted> {
+        let mut found = Names { rules, ..Names::default() };
         if patterns.has_any(false) {
             self.find_folders_of(self.root(), b"INBOX", patterns, &mut found)?;
             self.find_links(patterns, &mut found);
         }
+        found.rules = None;
         if patterns.has_any(true) {
             self.find_in_index(patterns, &mut found)?;
         }
-        found.into_list(&|name| patterns.matches(name), false)
+        let uses = std::mem::take(&mut found.uses);
+        Ok((found.into_list(&|name| patterns.matches(name), false)?, uses))
     }
 
     /// LSUB: the subscriptions that match, in the order of the file, then the levels above them.
     /// The folders need not exist. Those without the right `l` are left out.
-    pub(crate) fn list_subscribed(&self, pattern: &Pattern) -> std::io::Result<Vec<Listed>> {
+    pub(crate) fn list_subscribed(&self, pattern: &Pattern) -> io::Result<Vec<Listed>> {
         let mut found = Names::default();
         let matches = |name: &[u8]| pattern.matches(name);
         let index = pattern.as_bytes().starts_with(b"#");
@@ -150,7 +168,7 @@ impl Namespace {
     pub(crate) fn subscribed(
         &self,
         is_wanted: &dyn Fn(&[u8]) -> bool,
-    ) -> std::io::Result<Vec<FolderName>> {
+    ) -> io::Result<Vec<FolderName>> {
         let names = self.subscriptions().names()?.into_iter();
         let links = self.links().subscribed().into_iter().map(|path| [b"shared.", &*path].concat());
         let mut seen = HashSet::new();
@@ -171,23 +189,29 @@ impl Namespace {
         root: &std::path::Path,
         top: &[u8],
         patterns: &Patterns,
-        found: &mut Names,
+        found: &mut Names<'_>,
     ) -> Result<(), Interrupted> {
         if !patterns.matches(top) && !patterns.may_match_below(top) {
             return Ok(());
         }
-        let listed = Directory::enter(root).and_then(|maildir| folder_names::list(&maildir));
-        let subs = listed.unwrap_or_else(|e| {
-            if !breath::is_interruption(&e) {
-                log::error!("{}: {}", fs::shown(root), fs::error_text(&e));
+        let failed = |e: &io::Error| {
+            if !breath::is_interruption(e) {
+                log::error!("{}: {}", fs::shown(root), fs::error_text(e));
             }
-            Vec::new()
-        });
+        };
+        let maildir = Directory::enter(root).map(Rc::new).inspect_err(failed).ok();
+        let listed = maildir.as_deref().map(folder_names::list_with_inodes).transpose();
+        let subs = listed.inspect_err(failed).ok().flatten().unwrap_or_default();
+        if let (Some(rules), Some(maildir)) = (found.rules, &maildir) {
+            let name = |sub: &[u8]| [top, b".", sub].concat();
+            let uses = special_use::find(maildir, &subs, rules, &|sub| self.may_see(&name(sub)))?;
+            found.uses = uses.into_iter().map(|(sub, uses)| (name(&sub), uses)).collect();
+        }
         breath::breathe()?;
         if patterns.matches(top) && self.may_see(top) {
             found.add(top.to_vec());
         }
-        for sub in subs {
+        for (sub, _) in subs {
             breath::breathe()?;
             let name = [top, b".", &sub].concat();
             if found.matters(&|name| patterns.matches(name), &name) && self.may_see(&name) {
@@ -197,7 +221,7 @@ impl Namespace {
         Ok(())
     }
 
-    fn find_links(&self, patterns: &Patterns, found: &mut Names) {
+    fn find_links(&self, patterns: &Patterns, found: &mut Names<'_>) {
         if !patterns.matches(b"shared") && !patterns.may_match_below(b"shared") {
             return;
         }
@@ -206,7 +230,7 @@ impl Namespace {
         }
     }
 
-    fn find_in_index(&self, patterns: &Patterns, found: &mut Names) -> Result<(), Interrupted> {
+    fn find_in_index(&self, patterns: &Patterns, found: &mut Names<'_>) -> Result<(), Interrupted> {
         let wanted = |name: &[u8]| patterns.matches(name) || patterns.may_match_below(name);
         let mut groups = Vec::new();
         let mut accounts = Vec::new();

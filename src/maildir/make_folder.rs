@@ -4,6 +4,7 @@
 
 use super::dir::{Dir, Entered, UID_FILE};
 use super::names::Stem;
+use super::special_use;
 use super::store::Store;
 use crate::sys::directory::Directory;
 use crate::sys::fs;
@@ -133,6 +134,8 @@ pub(super) fn unmake(parent: &Directory, name: &[u8], dir: &Entered) {
     }
     let _ = folder.rmdir(b"courierimapkeywords");
     let _ = folder.unlink(UID_FILE);
+    let _ = folder.unlink(b"courierimapacl");
+    let _ = folder.unlink(special_use::FILE);
     let _ = folder.unlink(b"maildirfolder");
     let _ = folder.rmdir(b"tmp");
     let _ = parent.rmdir(name);

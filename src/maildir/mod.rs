@@ -43,6 +43,7 @@ pub(crate) mod scan;
 pub(crate) mod second_names;
 mod shared_index;
 pub(crate) mod shared_link;
+pub(crate) mod special_use;
 mod stamp;
 pub(crate) mod status;
 mod store;

@@ -137,6 +137,12 @@ impl Namespace {
         Subscriptions { root: &self.root, host: &self.host, sync: self.fsync }
     }
 
+    /// How control files are written: the host in names of temporary files, and whether they are
+    /// synced.
+    pub(super) fn writing(&self) -> (&Host, bool) {
+        (&self.host, self.fsync)
+    }
+
     /// The access control lists of a Maildir: of `root()`, or of [`Resolved::root`].
     pub(crate) fn lists<'a>(&'a self, root: &'a Path) -> AclFiles<'a> {
         AclFiles { root, host: &self.host, sync: self.fsync }
@@ -334,7 +340,7 @@ impl Namespace {
 }
 
 /// Takes the lock of a Maildir.
-fn lock(store: &Store, root: &Path) -> Result<Lock, Error> {
+pub(super) fn lock(store: &Store, root: &Path) -> Result<Lock, Error> {
     let maildir = Dir::at(root).enter().map_err(Error::about("locking", root))?;
     Lock::acquire(store, &maildir)
 }

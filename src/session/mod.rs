@@ -12,6 +12,7 @@ pub(crate) mod options;
 pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod selected;
+pub(crate) mod special_use;
 pub(crate) mod sync;
 pub(crate) mod view;
 

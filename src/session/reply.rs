@@ -56,6 +56,8 @@ pub(crate) enum Code {
     OverQuota,
     /// `READ-ONLY` in a refusal: the open folder was opened for reading.
     IsReadOnly,
+    /// `USEATTR`: the folder cannot have that special use (RFC 6154 3).
+    UseAttr,
     /// `UNAVAILABLE`: the system refused it for now.
     Unavailable,
 }
@@ -131,6 +133,7 @@ impl Code {
             Code::NoPerm => e.raw("NOPERM"),
             Code::OverQuota => e.raw("OVERQUOTA"),
             Code::IsReadOnly => e.raw("READ-ONLY"),
+            Code::UseAttr => e.raw("USEATTR"),
             Code::Unavailable => e.raw("UNAVAILABLE"),
         };
     }

@@ -27,6 +27,8 @@ pub(crate) const MAX_FETCH_ITEMS: usize = 1000;
 pub(crate) const MAX_HEADER_NAMES: usize = 1000;
 /// Wildcards in a pattern. Courier: the same ("Invalid argument", PROTOCOL 4.5).
 pub(crate) const MAX_WILDCARDS: usize = 10;
+/// Folders for which a special use was set: LIST looks into each of them.
+pub(crate) const MAX_SPECIAL_USE_FOLDERS: usize = 1000;
 /// Patterns in LIST: each is matched with all folders.
 pub(crate) const MAX_LIST_PATTERNS: usize = 100;
 /// Patterns in ACL STORE, SET and DELETE: each is matched with all folders.
@@ -102,6 +104,7 @@ pub(crate) const ALL: &[(&str, usize)] = &[
     ("items in FETCH", MAX_FETCH_ITEMS),
     ("names in HEADER.FIELDS", MAX_HEADER_NAMES),
     ("wildcards in a pattern", MAX_WILDCARDS),
+    ("folders with a special use that was set", MAX_SPECIAL_USE_FOLDERS),
     ("patterns in LIST", MAX_LIST_PATTERNS),
     ("patterns in an ACL command", MAX_ACL_PATTERNS),
     ("bytes of a keyword", MAX_KEYWORD),

@@ -11,6 +11,7 @@ pub(crate) mod number;
 pub(crate) mod page;
 pub(crate) mod ranges;
 pub(crate) mod rights;
+pub(crate) mod special_use;
 pub(crate) mod utf7;
 
 pub(crate) use entry::EntryName;
@@ -21,3 +22,4 @@ pub(crate) use keywords::{KeywordTable, SetId};
 pub(crate) use page::Page;
 pub(crate) use ranges::Ranges;
 pub(crate) use rights::Rights;
+pub(crate) use special_use::SpecialUses;

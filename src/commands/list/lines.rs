@@ -1,11 +1,14 @@
 //! Which names LIST sends, and what each of them is (RFC 5258 3.3 to 3.5).
 
 use super::options::{Asked, Criteria};
+use crate::commands::capability;
 use crate::maildir::list::{Listed, above};
 use crate::maildir::pattern::Patterns;
+use crate::maildir::special_use::Uses;
 use crate::session::refusal::SUBSCRIPTIONS;
 use crate::session::{Result, Session};
 use crate::sys::breath::{self, Interrupted};
+use crate::types::SpecialUses;
 use std::collections::{HashMap, HashSet};
 
 /// One line.
@@ -13,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Line {
     pub(super) listed: Listed,
     pub(super) is_subscribed: bool,
+    pub(super) uses: SpecialUses,
     /// Whether it meets the criteria. If not, something below it does.
     pub(super) is_selected: bool,
     /// Whether something below it meets the criteria; not found out without RECURSIVEMATCH.
@@ -22,57 +26,66 @@ pub(super) struct Line {
 /// A name that is listed whatever the criteria are.
 impl From<Listed> for Line {
     fn from(listed: Listed) -> Line {
-        Line { listed, is_subscribed: false, is_selected: true, has_selected_below: false }
+        Line {
+            listed,
+            is_subscribed: false,
+            uses: SpecialUses::empty(),
+            is_selected: true,
+            has_selected_below: false,
+        }
     }
 }
 
 /// The lines: what matches and meets the criteria, then what is above that.
 pub(super) fn find(s: &Session, patterns: &Patterns, asked: &Asked) -> Result<Vec<Line>> {
-    let listed = s.namespace.list(patterns)?;
-    let subscribed = if asked.returns.subscribed {
-        subscribed(s, patterns, asked.criteria)?
-    } else {
-        Vec::new()
+    let criteria = asked.criteria;
+    let rules = capability::is_offered(&s.options, "SPECIAL-USE").then(|| s.special_use_rules());
+    let (listed, uses) = s.namespace.list_with_uses(patterns, rules)?;
+    let subscribed =
+        if asked.returns.subscribed { subscribed(s, patterns, criteria)? } else { Vec::new() };
+    let subscriptions: HashSet<&[u8]> = subscribed.iter().map(|name| &**name).collect();
+    let line = |listed: Listed| Line {
+        is_subscribed: subscriptions.contains(&*listed.name),
+        uses: uses.get(&listed.name).copied().unwrap_or_default(),
+        ..Line::from(listed)
     };
-    let names: HashSet<&[u8]> = subscribed.iter().map(|name| &**name).collect();
-    if asked.criteria.words().is_empty() {
-        let line = |listed: Listed| Line {
-            is_subscribed: names.contains(&*listed.name),
-            ..Line::from(listed)
-        };
+    if criteria.words().is_empty() {
         return Ok(listed.into_iter().map(line).collect());
     }
-    let levels = if asked.criteria.recursive {
-        Levels::above(&subscribed, patterns)?
-    } else {
-        Levels::default()
-    };
+    let selected = selected(&subscribed, &uses, criteria);
+    let levels =
+        if criteria.recursive { Levels::above(&selected, patterns)? } else { Levels::default() };
     let mut found: HashMap<Vec<u8>, Listed> =
         listed.into_iter().map(|listed| (listed.name.clone(), listed)).collect();
-    let missing =
-        |name: &[u8]| Listed { name: name.to_vec(), is_folder: false, has_children: false };
+    let mut line_of = |name: &[u8]| {
+        let missing = || Listed { name: name.to_vec(), is_folder: false, has_children: false };
+        line(found.remove(name).unwrap_or_else(missing))
+    };
     let mut lines = Vec::new();
-    for name in subscribed.iter().filter(|name| patterns.matches(name)) {
+    for name in selected.iter().filter(|name| patterns.matches(name)) {
         breath::breathe()?;
-        lines.push(Line {
-            listed: found.remove(name).unwrap_or_else(|| missing(name)),
-            is_subscribed: true,
-            is_selected: true,
-            has_selected_below: levels.known.get(name).is_some_and(Option::is_some),
-        });
+        let has_selected_below = levels.known.get(*name).is_some_and(Option::is_some);
+        lines.push(Line { has_selected_below, ..line_of(name) });
     }
+    let names: HashSet<&[u8]> = selected.into_iter().collect();
     for name in &levels.order {
         // RFC 5258 3.5: if all that is below it is listed, too, it need not be.
         if levels.known.get(name) == Some(&Some(true)) && !names.contains(&**name) {
-            lines.push(Line {
-                listed: found.remove(name).unwrap_or_else(|| missing(name)),
-                is_subscribed: false,
-                is_selected: false,
-                has_selected_below: true,
-            });
+            lines.push(Line { is_selected: false, has_selected_below: true, ..line_of(name) });
         }
     }
     Ok(lines)
+}
+
+/// The names that meet the criteria, whether they match a pattern or not.
+fn selected<'a>(subscribed: &'a [Vec<u8>], uses: &'a Uses, criteria: Criteria) -> Vec<&'a [u8]> {
+    if criteria.subscribed {
+        let is_such = |name: &&&[u8]| !criteria.special_use || uses.contains_key(**name);
+        return subscribed.iter().map(|name| &**name).filter(|name| is_such(&name)).collect();
+    }
+    let mut names: Vec<&[u8]> = uses.keys().map(|name| &**name).collect();
+    names.sort_unstable();
+    names
 }
 
 /// The names of subscriptions that may have to do with the patterns. Where they are the criterion,
@@ -104,7 +117,7 @@ struct Levels {
 }
 
 impl Levels {
-    fn above(names: &[Vec<u8>], patterns: &Patterns) -> std::result::Result<Levels, Interrupted> {
+    fn above(names: &[&[u8]], patterns: &Patterns) -> std::result::Result<Levels, Interrupted> {
         let mut levels = Levels::default();
         for name in names {
             breath::breathe()?;

@@ -140,7 +140,7 @@ fn resolve(a: &Request) -> Result<Target> {
     Ok(Target::Names(patterns.collect()))
 }
 
-/// The attributes of a folder: Courier's in Courier's order, then those of RFC 5258.
+/// The attributes of a folder: Courier's in Courier's order, then those of RFC 5258 and RFC 6154.
 fn attributes(s: &Session, line: &Line, asked: &Asked, is_closed: bool) -> Vec<&'static str> {
     let name = &line.listed;
     let marked = marked(s, name);
@@ -157,6 +157,7 @@ fn attributes(s: &Session, line: &Line, asked: &Asked, is_closed: bool) -> Vec<&
     ]
     .into_iter()
     .filter_map(|(there, attribute)| there.then_some(attribute))
+    .chain(line.uses.words())
     .collect()
 }
 

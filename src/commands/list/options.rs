@@ -18,6 +18,8 @@ pub(super) struct Extras {
 pub(super) struct Criteria {
     /// Those that are subscribed.
     pub(super) subscribed: bool,
+    /// Those with a special use.
+    pub(super) special_use: bool,
     /// Also those above names that meet the criteria.
     pub(super) recursive: bool,
 }
@@ -25,7 +27,7 @@ pub(super) struct Criteria {
 impl Criteria {
     /// The options that say what a name must be, as CHILDINFO repeats them.
     pub(super) fn words(self) -> Vec<&'static str> {
-        let all = [(self.subscribed, "SUBSCRIBED")];
+        let all = [(self.subscribed, "SUBSCRIBED"), (self.special_use, "SPECIAL-USE")];
         all.into_iter().filter_map(|(asked, word)| asked.then_some(word)).collect()
     }
 }
@@ -81,6 +83,7 @@ static SELECTIONS: &[Selection] = &[
         asked.criteria.subscribed = true;
         asked.returns.subscribed = true;
     }),
+    extended("SPECIAL-USE", "SPECIAL-USE", |asked| asked.criteria.special_use = true),
     // Every folder is on this server.
     extended("REMOTE", "LIST-EXTENDED", |_| {}),
     extended("RECURSIVEMATCH", "LIST-EXTENDED", |asked| asked.criteria.recursive = true),
@@ -112,6 +115,8 @@ static RETURNS: &[Return] = &[
             Ok(())
         },
     },
+    // LIST shows special uses whether they are asked for or not: many clients never ask.
+    Return { word: "SPECIAL-USE", needs: "SPECIAL-USE", parse: |_, _| Ok(()) },
     Return {
         word: "STATUS",
         needs: "LIST-STATUS",
