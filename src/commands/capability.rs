@@ -91,6 +91,7 @@ static CAPABILITIES: &[Capability] = &[
     sorting("SORT=DISPLAY", &["SORT"]),
     sorting("THREAD=REFS", &[]),
     word("I18NLEVEL=1", When::Extension),
+    Capability { needs: &["ESEARCH"], ..word("MULTISEARCH", When::Extension) },
     word("LIST-EXTENDED", When::Extension),
     Capability { needs: &["LIST-EXTENDED"], ..word("LIST-STATUS", When::Extension) },
     Capability { needs: &["LIST-EXTENDED", "ACL"], ..word("LIST-MYRIGHTS", When::Extension) },

@@ -95,6 +95,11 @@ pub(crate) static TABLE: &[Row] = &[
         policy: Policy { capabilities: &["ENABLE"], ..USUAL },
     },
     Row {
+        name: "ESEARCH",
+        handler: &AnyState { parse: search::parse_multi, run: search::run_multi },
+        policy: Policy { known: Known::WhereOffered, capabilities: &["MULTISEARCH"], ..USUAL },
+    },
+    Row {
         name: "EXAMINE",
         handler: &AnyState { parse: args::mailbox, run: select::examine },
         policy: USUAL,

@@ -159,6 +159,11 @@ pub(crate) fn scan_and_hold<'a>(
     Err(Error::Locked)
 }
 
+/// Looks at a folder for a search, and changes nothing: see [`unlocked::look`].
+pub(crate) fn look(store: &Store, dir: &Entered) -> Result<Option<Snapshot>, Error> {
+    unlocked::look(store, dir)
+}
+
 /// Scans without the lock if that does, and with it if it can be had at once and there is something
 /// to write. Otherwise the lock is needed: it comes with the answer if it is taken already.
 fn without_waiting(request: &Request<'_>) -> Result<Snapshot, Option<Lock>> {

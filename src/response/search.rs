@@ -1,7 +1,7 @@
 //! SEARCH, ESEARCH, SORT and THREAD (RFC 3501 7.2.5, RFC 4466 2.6.2, RFC 5256 4).
 
 use super::{Encoder, Untagged};
-use crate::types::Page;
+use crate::types::{Page, UidValidity};
 
 /// `SEARCH` or `SORT`: sequence numbers or UIDs, in order.
 pub(crate) struct Numbers<'a> {
@@ -61,6 +61,8 @@ impl Data<'_> {
 pub(crate) struct Extended<'a> {
     /// The command that it belongs to.
     pub(crate) tag: &'a [u8],
+    /// Whose result it is, where that is not the open folder's alone (RFC 7377 2.1).
+    pub(crate) folder: Option<(&'a [u8], UidValidity)>,
     /// Whether its numbers are UIDs.
     pub(crate) uid: bool,
     /// What was asked for.
@@ -69,7 +71,11 @@ pub(crate) struct Extended<'a> {
 
 impl Untagged for Extended<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
-        e.raw("ESEARCH (TAG ").string(self.tag).raw(")");
+        e.raw("ESEARCH (TAG ").string(self.tag);
+        if let Some((name, validity)) = self.folder {
+            e.raw(" MAILBOX ").string(name).raw(" UIDVALIDITY ").number(validity.get());
+        }
+        e.raw(")");
         if self.uid {
             e.raw(" UID");
         }

@@ -21,6 +21,8 @@ pub(crate) const MAX_APPENDED: usize = 10_000;
 pub(crate) const MAX_CATENATED: usize = 10_000;
 /// Bytes of a message that CATENATE makes: RFC 4469 4.2.
 pub(crate) const MAX_CATENATED_BYTES: u64 = 0xffff_ffff;
+/// Folders in one ESEARCH: each is read.
+pub(crate) const MAX_SEARCHED_FOLDERS: usize = 10_000;
 /// Items of FETCH: each is answered for each message.
 pub(crate) const MAX_FETCH_ITEMS: usize = 1000;
 /// Names in one HEADER.FIELDS: the answer repeats them for each message.
@@ -101,6 +103,7 @@ pub(crate) const ALL: &[(&str, usize)] = &[
     ("messages in APPEND", MAX_APPENDED),
     ("parts in CATENATE", MAX_CATENATED),
     ("bytes that CATENATE makes", MAX_CATENATED_BYTES as usize),
+    ("folders in ESEARCH", MAX_SEARCHED_FOLDERS),
     ("items in FETCH", MAX_FETCH_ITEMS),
     ("names in HEADER.FIELDS", MAX_HEADER_NAMES),
     ("wildcards in a pattern", MAX_WILDCARDS),

@@ -10,13 +10,16 @@ mod forest;
 mod keys;
 mod link_cut;
 mod mail;
+mod multi;
 mod plain;
 mod plan;
 mod references;
 mod returns;
 mod sort;
+mod sources;
 mod thread;
 
+pub(super) use multi::{parse as parse_multi, run as run_multi};
 pub(super) use plain::{parse as parse_search, run as run_search};
 pub(super) use sort::{parse as parse_sort, run as run_sort};
 pub(super) use thread::{parse as parse_thread, run as run_thread};

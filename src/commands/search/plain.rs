@@ -27,7 +27,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Search> {
 }
 
 /// `["CHARSET" SP astring] 1*(SP search-key)`. `first` is a first token that was read already.
-fn program(s: &mut Session, first: Option<Token>) -> Result<Criteria> {
+pub(super) fn program(s: &mut Session, first: Option<Token>) -> Result<Criteria> {
     let first = match first {
         Some(first) => first,
         None => s.io.token_as(Brackets::Text)?,

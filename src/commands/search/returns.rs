@@ -5,7 +5,7 @@ use super::Ends;
 use crate::commands::{Call, args, capability};
 use crate::response::search::{Data, Extended};
 use crate::session::{Error, Result, Selected, Session};
-use crate::types::{Page, Ranges, Uid};
+use crate::types::{Page, Ranges, Uid, folder};
 use crate::wire::Token;
 
 bitflags::bitflags! {
@@ -43,6 +43,14 @@ pub(crate) struct Returns {
 }
 
 impl Returns {
+    /// `RETURN (ALL)`
+    pub(crate) const ALL: Returns = Returns { options: Options::ALL, page: None };
+
+    /// Whether the result becomes `$`.
+    pub(crate) fn saves(self) -> bool {
+        self.has(Options::SAVE)
+    }
+
     /// `"(" [search-return-opt *(SP search-return-opt)] ")"`. What no capability announces is a
     /// protocol error (RFC 4466 2.6.1).
     pub(crate) fn parse(s: &mut Session) -> Result<Returns> {
@@ -123,13 +131,40 @@ impl Returns {
         call: &Call<'_>,
         found: &[u32],
     ) {
-        if self.has(Options::SAVE) {
-            selected.found = self.saved(selected, call.uid, found);
+        self.save(selected, call.uid, found);
+        if !self.is_silent() {
+            let data = self.data(found);
+            s.send(&Extended { tag: call.tag, folder: None, uid: call.uid, data: &data });
         }
+    }
+
+    /// Sends what was found in one of many folders, by UIDs: RFC 7377 2.1. Of a folder in which
+    /// nothing was found, nothing is sent.
+    pub(crate) fn send_of_folder(
+        self,
+        s: &mut Session,
+        call: &Call<'_>,
+        folder: &Selected,
+        found: &[u32],
+    ) {
+        if found.is_empty() || self.is_silent() {
+            return;
+        }
+        let Some(name) = folder::to_wire(folder.folder.name.as_bytes(), s.utf8()) else { return };
         let data = self.data(found);
-        // RFC 5182 2.2: with SAVE alone there is nothing to say.
-        if self.options != Options::SAVE || self.page.is_some() {
-            s.send(&Extended { tag: call.tag, uid: call.uid, data: &data });
+        let folder = Some((&*name, folder.snapshot.uid_validity));
+        s.send(&Extended { tag: call.tag, folder, uid: true, data: &data });
+    }
+
+    /// RFC 5182 2.2: with SAVE alone there is nothing to say.
+    fn is_silent(self) -> bool {
+        self.options == Options::SAVE && self.page.is_none()
+    }
+
+    /// Makes `$` of what was found, where that is asked for.
+    pub(crate) fn save(self, selected: &mut Selected, uid: bool, found: &[u32]) {
+        if self.saves() {
+            selected.found = self.saved(selected, uid, found);
         }
     }
 

@@ -22,6 +22,7 @@ use crate::maildir::stamp::Stamp;
 use crate::maildir::time::ScanTime;
 use crate::maildir::uiddb::{self, Version};
 use crate::maildir::upkeep;
+use crate::maildir::{Entered, Error, Store};
 use crate::types::UidValidity;
 use std::cell::OnceCell;
 
@@ -166,4 +167,63 @@ pub(super) fn is_durable(
             || (old.uid_validity == uids.validity && old.uid_next >= uids.next)
     });
     is_old || is_told
+}
+
+/// Looks at a folder without changing anything in it: the messages that have a UID, as they are
+/// now. What has none yet is left out, in `new` or in `cur`. `None`: there are no UIDs at all.
+///
+/// One reading of the UID file is of one moment, and its UIDs name the same messages whatever
+/// happens meanwhile: so nothing has to be compared with another reading.
+pub(super) fn look(store: &Store, dir: &Entered) -> Result<Option<Snapshot>, Error> {
+    let request = Request {
+        store,
+        dir,
+        mode: Mode::ReadOnly,
+        previous: None,
+        above: None,
+        doubtful: None,
+        delivers: false,
+    };
+    let time = ScanTime::unlocked(dir);
+    let (file, version) = uiddb::read(dir)?;
+    let Some(validity) = file.validity else { return Ok(None) };
+    let known = file.messages.len();
+    let mut reading = FolderReading::new(store, dir, file.messages);
+    let mut names = reading.list_new();
+    reading.read_cur(time.nanos)?;
+    if !reading.messages.all_have(bit::FOUND) {
+        reading.look_for_missing(None, &mut names, time.nanos);
+    }
+    let FolderReading { mut messages, cur, new_mail, .. } = reading;
+    messages.keep(bit::FOUND);
+    messages.leave_out(bit::FRESH | bit::DOUBLED);
+    if !make_durable(&request, &version, validity, file.next, &time) {
+        return Ok(None);
+    }
+    messages.end_scan();
+    messages.shrink();
+    let found = Collected {
+        messages,
+        missing: Absent::default(),
+        // Positions have changed.
+        index: OnceCell::new(),
+        cur,
+        new_mail,
+        uids: FileUids {
+            validity: Some(validity),
+            before: None,
+            next: file.next,
+            is_replaced: false,
+        },
+        has_news: false,
+        is_stale: false,
+        has_room: true,
+        draft: None,
+        version: None,
+        known,
+    };
+    let access = Access { lock: None, has_room: true, is_writable: false, time };
+    let uids = Uids { validity, next: file.next, saved: true };
+    super::snapshot(&request, &access, found, uids, version.stamp())
+        .map(|(snapshot, _)| Some(snapshot))
 }

@@ -21,6 +21,7 @@ pub const LINES: &[&str] = &[
     "DELETE \"INBOX.gone\"",
     "DELETEACL INBOX bob",
     "ENABLE UTF8=ACCEPT",
+    "ESEARCH IN (selected subtree (INBOX \"#shared\") mailboxes INBOX.other subscribed) RETURN (COUNT PARTIAL 1:2) NOT $ 1:*",
     "EXAMINE {5+}\r\nINBOX",
     "EXPUNGE",
     "UID EXPUNGE 1:*",
