@@ -7,7 +7,7 @@ use crate::commands::{self, Call};
 use crate::response::session::{Bye, FatalBye};
 use crate::response::{self, Untagged};
 use crate::session::refusal::PROTOCOL_ERROR;
-use crate::session::{Error, Fatal, Outcome, Result, Session, logging};
+use crate::session::{Compression, Error, Fatal, Outcome, Result, Session, logging};
 use crate::sys::{
     breath, clock,
     process::{self, CommandLine},
@@ -67,14 +67,20 @@ enum Ending {
 }
 
 fn serve(mut s: Session) -> ExitCode {
-    let ending = converse(&mut s);
+    let ending = match converse(&mut s) {
+        Ending::End(End::Garbled) => {
+            let what = "COMPRESSED DATA CANNOT BE READ".to_owned();
+            fatal(&s, Fatal { what, reason: String::new() })
+        }
+        ending => ending,
+    };
     // The answers to finished commands are sent in any case, a goodbye only between two responses.
     let (word, goodbye) = match &ending {
         Ending::Logout => {
             start::empty_trash(&s);
             (Some("LOGOUT"), None)
         }
-        Ending::End(End::Closed) => (Some("DISCONNECTED"), None),
+        Ending::End(End::Closed | End::Garbled) => (Some("DISCONNECTED"), None),
         Ending::End(End::Inactive) => (Some("TIMEOUT"), Some("Disconnected for inactivity.")),
         Ending::End(End::Signal) => (None, Some("Courier-IMAP server shut down by signal.")),
         Ending::Fatal(Fatal { what, reason }) => {
@@ -123,7 +129,9 @@ fn converse(s: &mut Session) -> Ending {
             // line. A client that went away after a complete command is answered all the same. One
             // that does not send a literal that it has announced is sent away: what it may send
             // later would be taken for commands.
-            if let Err(wire::Error::End(end @ (End::Inactive | End::Signal))) = s.io.finish_line() {
+            if let Err(wire::Error::End(end @ (End::Inactive | End::Signal | End::Garbled))) =
+                s.io.finish_line()
+            {
                 if let Ok(outcome) = &result {
                     s.tagged(tag.as_deref(), outcome);
                 }
@@ -157,6 +165,12 @@ fn converse(s: &mut Session) -> Ending {
         s.tagged(tag.as_deref(), &outcome);
         if s.over {
             return Ending::Logout;
+        }
+        if s.compression == Compression::Next {
+            s.compression = Compression::On;
+            if let Err(end) = s.io.compress() {
+                return Ending::End(end);
+            }
         }
         if let Err(end) = s.io.flush_if_full() {
             return Ending::End(end);

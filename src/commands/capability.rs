@@ -59,7 +59,8 @@ static CAPABILITIES: &[Capability] = &[
     word("IDLE", When::Setting),
     word("ACL", When::If(|options| options.acl)),
     word("ACL2=UNION", When::If(|options| options.acl)),
-    word("ID", When::If(|options| options.id_fields.is_some())),
+    // Courier: where the setting is there. Ruby's net-imap sends ID unasked and fails where it is BAD.
+    word("ID", When::If(|o| o.id_fields.is_some() || o.extensions.are_on())),
     word("AUTH=EXTERNAL", When::If(|options| options.tls && options.tls_external)),
     word(
         "XCOURIEROUTBOX",
@@ -103,6 +104,7 @@ static CAPABILITIES: &[Capability] = &[
     Capability { needs: &["QUOTA"], ..word("QUOTA=RES-STORAGE", When::Extension) },
     Capability { needs: &["QUOTA"], ..word("QUOTA=RES-MESSAGE", When::Extension) },
     word("APPENDLIMIT", When::Extension),
+    word("COMPRESS=DEFLATE", When::Extension),
 ];
 
 /// The word of this name in a table.
@@ -146,7 +148,7 @@ fn is_set(options: &Options, word: &str) -> bool {
 }
 
 /// The words for these settings, none twice.
-fn words(options: &Options) -> Vec<Vec<u8>> {
+pub(crate) fn words(options: &Options) -> Vec<Vec<u8>> {
     let mut words: Vec<Vec<u8>> = Vec::new();
     let mut put = |part: &[u8]| {
         for word in part.split(|b| *b == b' ').filter(|w| !w.is_empty()) {

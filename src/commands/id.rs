@@ -40,14 +40,16 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Pairs> {
     }
 }
 
-/// Logs the client's fields, sends ours.
+/// Logs the client's fields where the setting asks for ID, sends ours.
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, pairs: Pairs) -> Result<Outcome> {
-    let mut line = format!("ID, {}", s.who());
-    for (key, value) in &pairs {
-        let value = value.as_deref().map_or("(nil)".into(), shown);
-        line.push_str(&format!(", {}={value}", shown(key)));
+    if s.options.id_fields.is_some() {
+        let mut line = format!("ID, {}", s.who());
+        for (key, value) in &pairs {
+            let value = value.as_deref().map_or("(nil)".into(), shown);
+            line.push_str(&format!(", {}={value}", shown(key)));
+        }
+        log::info!("{line}");
     }
-    log::info!("{line}");
     let wanted = s.options.id_fields.unwrap_or(0);
     let (system, release) = user::system();
     let mut fields: Vec<(&str, &[u8])> = vec![("name", b"Postrider")];

@@ -11,6 +11,7 @@ mod append;
 mod args;
 mod capability;
 mod close;
+mod compress;
 mod copy;
 mod create;
 mod delete;
@@ -36,7 +37,7 @@ mod status;
 mod store;
 mod subscribe;
 
-pub(crate) use capability::{extensions, unknown_extensions};
+pub(crate) use capability::{extensions, unknown_extensions, words as capabilities};
 pub(crate) use row::{Call, Row};
 
 use crate::session::Session;
@@ -68,6 +69,11 @@ pub(crate) static TABLE: &[Row] = &[
         name: "CLOSE",
         handler: &CloseFolder { parse: args::none, run: close::close },
         policy: CLOSING,
+    },
+    Row {
+        name: "COMPRESS",
+        handler: &AnyState { parse: compress::parse, run: compress::run },
+        policy: Policy { known: Known::WhereOffered, capabilities: &["COMPRESS=DEFLATE"], ..USUAL },
     },
     Row {
         name: "COPY",

@@ -56,12 +56,18 @@ impl Untagged for Namespace {
     }
 }
 
-/// The greeting of a session that nobody had to log in to.
-pub(crate) struct Preauth;
+/// The greeting of a session that nobody had to log in to, with the capabilities if there are any.
+pub(crate) struct Preauth<'a>(pub(crate) &'a [Vec<u8>]);
 
-impl Untagged for Preauth {
+impl Untagged for Preauth<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
-        e.raw("PREAUTH Ready.");
+        e.raw("PREAUTH ");
+        if !self.0.is_empty() {
+            e.raw("[");
+            Capability(self.0).write(e);
+            e.raw("] ");
+        }
+        e.raw("Ready.");
     }
 }
 

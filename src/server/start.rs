@@ -8,7 +8,9 @@ use crate::maildir::quota::QuotaLimits;
 use crate::maildir::resolve::{Namespace, Settings};
 use crate::maildir::{Config, Host, Store, trash};
 use crate::response::session::{Bye, FatalBye, Preauth};
-use crate::session::{Client, Counts, Features, Options, Outcome, Session, logging};
+use crate::session::{
+    Client, Code, Compression, Counts, Features, Options, Outcome, Session, logging,
+};
 use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
 use crate::sys::stdio::Stdio;
@@ -104,6 +106,7 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         counts: Counts::default(),
         started: clock::monotonic(),
         over: false,
+        compression: Compression::Off,
         options,
     };
     log_unknown_extensions(&s);
@@ -303,9 +306,15 @@ fn check_clock(s: &mut Session) -> Result<(), ExitCode> {
 }
 
 fn greet(s: &mut Session) -> Result<(), ExitCode> {
+    // imaplogin's greeting names what Courier has, and clients believe it until they are told more
+    // (RFC 3501 7.2.1).
+    let words = if s.has_additions() { commands::capabilities(&s.options) } else { Vec::new() };
     match s.options.login_tag.clone() {
-        Some(tag) => s.tagged(Some(&tag), &Outcome::ok("LOGIN Ok.")),
-        None => s.send(&Preauth),
+        Some(tag) => {
+            let welcome = Outcome::ok("LOGIN Ok.").with_code(Code::Capability(words));
+            s.tagged(Some(&tag), &welcome);
+        }
+        None => s.send(&Preauth(&words)),
     }
     let refusal = if s.account.flag("disableimap") {
         Some("IMAP access disabled for this account.")

@@ -78,6 +78,19 @@ pub(crate) struct Session {
     pub(crate) started: Instant,
     /// LOGOUT was given: the tagged line is the last.
     pub(crate) over: bool,
+    /// Whether the connection is compressed.
+    pub(crate) compression: Compression,
+}
+
+/// Whether the connection is compressed (RFC 4978).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Compression {
+    /// It is not.
+    Off,
+    /// It is from the end of the next tagged line on.
+    Next,
+    /// It is.
+    On,
 }
 
 impl Session {
@@ -175,6 +188,7 @@ impl Session {
             counts: Counts::default(),
             started: clock::monotonic(),
             over: false,
+            compression: Compression::Off,
         }
     }
 }

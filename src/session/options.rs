@@ -57,9 +57,9 @@ pub(crate) struct Options {
     pub(crate) empty_trash: Option<Vec<u8>>,
     /// `IMAP_IDLE_TIMEOUT`: seconds between two rescans in IDLE.
     pub(crate) idle_seconds: u64,
-    /// `IMAP_ID_FIELDS`: ID is known if set; bits 1 version, 2 os, 4 os-version.
+    /// `IMAP_ID_FIELDS`: what ID tells, and whether what clients tell is logged; bits 1 version, 2 os, 4 os-version.
     pub(crate) id_fields: Option<i64>,
-    /// `IMAP_KEYWORDS`.
+    /// `IMAP_KEYWORDS`; unset, on without a login program, off with one.
     pub(crate) keywords: KeywordMode,
     /// `IMAP_LOG_DELETIONS`.
     pub(crate) log_deletions: bool,
@@ -185,10 +185,12 @@ impl Options {
             idle_seconds: get("IMAP_IDLE_TIMEOUT")
                 .map_or(60, |v| u64::try_from(atoi(&v)).unwrap_or(0).clamp(1, 86_400)),
             id_fields: get("IMAP_ID_FIELDS").map(|v| atoi(&v)),
-            keywords: match get("IMAP_KEYWORDS").map_or(0, |v| atoi(&v)) {
-                0 => KeywordMode::Off,
-                1 => KeywordMode::Fast,
-                _ => KeywordMode::Careful,
+            keywords: match get("IMAP_KEYWORDS").map(|v| atoi(&v)) {
+                // Whoever starts it by hand has no start script that sets it to 1.
+                None if get("IMAPLOGINTAG").is_none() => KeywordMode::Fast,
+                None | Some(0) => KeywordMode::Off,
+                Some(1) => KeywordMode::Fast,
+                Some(_) => KeywordMode::Careful,
             },
             // Set but empty is on (STORAGE 11.1).
             log_deletions: get("IMAP_LOG_DELETIONS").is_some_and(|v| v.first() != Some(&b'0')),
@@ -226,7 +228,8 @@ mod tests {
         assert!(o.use_locks && o.sanity_check && o.extensions.are_on() && o.fsync);
         assert_eq!(o.trash, b"Trash");
         assert_eq!(o.idle_seconds, 60);
-        assert_eq!((o.keywords, o.id_fields, o.log_deletions), (KeywordMode::Off, None, false));
+        assert_eq!((o.keywords, o.id_fields, o.log_deletions), (KeywordMode::Fast, None, false));
+        assert_eq!(read(&[("IMAPLOGINTAG", "a")]).keywords, KeywordMode::Off);
     }
 
     #[test]
@@ -257,6 +260,7 @@ mod tests {
         });
         let mut asked = asked.into_inner();
         asked.sort();
+        asked.dedup();
         assert_eq!(asked, VARIABLES);
     }
 }

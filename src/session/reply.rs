@@ -10,8 +10,8 @@ use crate::wire::{self, End};
 use std::borrow::Cow;
 use std::io;
 
-/// A response code of a tagged line (RFC 3501 7.1, RFC 4315 3, RFC 5530 3). Those from `InUse` on
-/// are additions: Courier does not send them.
+/// A response code of a tagged line (RFC 3501 7.1, RFC 4315 3, RFC 5530 3). Those from `Capability`
+/// on are additions: Courier does not send them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Code {
     /// `TRYCREATE`
@@ -28,6 +28,8 @@ pub(crate) enum Code {
     CopyUid(UidValidity, Vec<Uid>, Vec<Uid>),
     /// `METADATA`: about annotations.
     Metadata(MetadataCode),
+    /// `CAPABILITY` and the words, an addition like all that follow.
+    Capability(Vec<Vec<u8>>),
     /// `INUSE`: it may succeed later.
     InUse,
     /// `EXPUNGEISSUED`: messages are gone.
@@ -46,6 +48,8 @@ pub(crate) enum Code {
     Cannot,
     /// `CLIENTBUG`: the client has made a mistake.
     ClientBug,
+    /// `COMPRESSIONACTIVE` (RFC 4978 3).
+    CompressionActive,
     /// `CORRUPTION`: a file's content makes no sense.
     Corruption,
     /// `NONEXISTENT`: there is nothing of that name.
@@ -109,6 +113,9 @@ impl Code {
                 e.number_set(to.iter().map(|uid| uid.get()))
             }
             Code::Metadata(code) => code.write(e.raw("METADATA ")),
+            Code::Capability(words) => e.raw("CAPABILITY ").spaced(words, |e, word| {
+                e.raw(word);
+            }),
             Code::InUse => e.raw("INUSE"),
             Code::ExpungeIssued => e.raw("EXPUNGEISSUED"),
             Code::TooBig => e.raw("TOOBIG"),
@@ -128,6 +135,7 @@ impl Code {
             Code::AlreadyExists => e.raw("ALREADYEXISTS"),
             Code::Cannot => e.raw("CANNOT"),
             Code::ClientBug => e.raw("CLIENTBUG"),
+            Code::CompressionActive => e.raw("COMPRESSIONACTIVE"),
             Code::Corruption => e.raw("CORRUPTION"),
             Code::NonExistent => e.raw("NONEXISTENT"),
             Code::NoPerm => e.raw("NOPERM"),

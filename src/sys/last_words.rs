@@ -25,6 +25,9 @@ static LENGTH: AtomicUsize = AtomicUsize::new(0);
 /// The client has received a part of a response whose rest is not in `UNSENT`.
 static MID_RESPONSE: AtomicBool = AtomicBool::new(false);
 
+/// What is sent goes into stored blocks of DEFLATE.
+static STORED: AtomicBool = AtomicBool::new(false);
+
 /// How many bytes a pipe takes at once after poll() has reported room (POSIX PIPE_BUF).
 pub(super) const PIPE_BUF: usize = 4096;
 /// Ends the process if a write blocks even so: another process may have filled the pipe since.
@@ -37,6 +40,12 @@ pub(crate) fn note_unsent(unsent: &[u8], mid_response: bool) {
     UNSENT.store(at, Relaxed);
     LENGTH.store(unsent.len(), Relaxed);
     MID_RESPONSE.store(mid_response, Relaxed);
+}
+
+/// From now on, what is sent continues a DEFLATE stream that stands at a byte boundary whenever
+/// something may be sent: it goes into stored blocks, for which nothing need be compressed.
+pub(crate) fn use_stored_blocks() {
+    STORED.store(true, Relaxed);
 }
 
 /// The offset of `UNSENT` in a block of memory, if it is in there.
@@ -96,13 +105,31 @@ pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
         // freed (`freed` and `moved` see to that), and no other code runs any more.
         unsafe { std::slice::from_raw_parts(unsent, LENGTH.load(Relaxed)) }
     };
-    if !MID_RESPONSE.load(Relaxed) && write_all(1, unsent) {
-        write_all(1, goodbye);
+    if !MID_RESPONSE.load(Relaxed) && say(unsent, false) {
+        say(goodbye, true);
     }
     let _ = discard_input();
     // SAFETY: ends the process. There is nothing to clean up: the next session recognises a lock
     // whose owner is gone.
     unsafe { libc::_exit(1) }
+}
+
+/// Sends to the client. Whether that was all.
+fn say(text: &[u8], is_last: bool) -> bool {
+    if !STORED.load(Relaxed) {
+        return write_all(1, text);
+    }
+    let mut blocks = text.chunks(usize::from(u16::MAX)).peekable();
+    while let Some(block) = blocks.next() {
+        // RFC 1951 3.2.4: BFINAL and BTYPE 0, then the length, and its complement.
+        let is_final = is_last && blocks.peek().is_none();
+        let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
+        let [[a, b], [c, d]] = [length.to_le_bytes(), (!length).to_le_bytes()];
+        if !write_all(1, &[u8::from(is_final), a, b, c, d]) || !write_all(1, block) {
+            return false;
+        }
+    }
+    true
 }
 
 /// How many buffers of input are discarded at once: more than the kernel usually holds, but not as

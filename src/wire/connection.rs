@@ -39,6 +39,20 @@ pub(crate) trait Connection {
     /// response. `mid_response`: the client has a part of a response whose rest is not in `unsent`,
     /// so nothing may follow.
     fn note_unsent(&mut self, unsent: &[u8], mid_response: bool);
+    /// Sends a part of what an encoding still holds back, and an end of the encoding where
+    /// [`Connection::end_output`] has asked for it. Whether nothing is left.
+    fn write_rest(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+    /// Whether something is left for [`Connection::write_rest`].
+    fn has_rest(&self) -> bool {
+        false
+    }
+    /// What is written from now on is the last.
+    fn end_output(&mut self) {}
+    /// What is recorded by [`Connection::note_unsent`] is to be sent in the stored blocks of
+    /// DEFLATE.
+    fn use_stored_blocks(&mut self) {}
     /// Ends the session: discards input until the client has received all output, for `patience` at
     /// most.
     fn hang_up(&mut self, patience: Duration);
@@ -71,6 +85,10 @@ impl Connection for Stdio {
 
     fn note_unsent(&mut self, unsent: &[u8], mid_response: bool) {
         last_words::note_unsent(unsent, mid_response);
+    }
+
+    fn use_stored_blocks(&mut self) {
+        last_words::use_stored_blocks();
     }
 
     fn hang_up(&mut self, patience: Duration) {

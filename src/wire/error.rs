@@ -12,6 +12,8 @@ pub(crate) enum End {
     Inactive,
     /// SIGTERM, SIGHUP or SIGINT.
     Signal,
+    /// What the client sent is not compressed as it should be.
+    Garbled,
 }
 
 impl From<Interrupted> for End {

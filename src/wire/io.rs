@@ -8,7 +8,8 @@
 //! mail. So the output queue knows where its last complete response ends, and whether the client
 //! has received a part of a response only.
 
-use super::connection::{Connection, Events};
+use super::connection::{Connection, Events, MemoryConnection};
+use super::deflate::Deflated;
 use super::error::End;
 use super::head::Head;
 use super::token::{Literal, Token};
@@ -147,10 +148,10 @@ impl Io {
 
     /// `until`: the session is ending and waits until then at most, whatever signals come.
     fn flush_until(&mut self, until: Option<Instant>) -> Result<(), End> {
-        if self.out.is_empty() {
+        if self.out.is_empty() && !self.connection.has_rest() {
             return Ok(());
         }
-        if let Some(trace) = &mut self.trace {
+        if let Some(trace) = self.trace.as_mut().filter(|_| !self.out.is_empty()) {
             trace(b"WRITE: ");
             trace(&self.out);
         }
@@ -171,13 +172,20 @@ impl Io {
 
     fn write_out(&mut self, until: Option<Instant>) -> Result<(), End> {
         let mut wait = self.connection.must_wait();
-        while self.written < self.out.len() {
+        loop {
             if wait {
                 self.wait_for_room(until)?;
                 wait = self.connection.must_wait();
             }
-            match self.connection.write(self.out.get(self.written..).unwrap_or_default()) {
-                Ok(n) => {
+            let rest = self.out.get(self.written..).unwrap_or_default();
+            let written = if rest.is_empty() {
+                self.connection.write_rest().map(|is_all| if is_all { None } else { Some(0) })
+            } else {
+                self.connection.write(rest).map(Some)
+            };
+            match written {
+                Ok(None) => return Ok(()),
+                Ok(Some(n)) => {
                     self.sent = self.sent.saturating_add(n as u64);
                     self.written = self.written.saturating_add(n);
                     self.note_unsent();
@@ -187,7 +195,6 @@ impl Io {
                 Err(_) => return Err(End::Closed),
             }
         }
-        Ok(())
     }
 
     fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), End> {
@@ -232,6 +239,7 @@ impl Io {
         self.out.truncate(self.complete);
         if !mid_response {
             goodbye(self);
+            self.connection.end_output();
         }
         let flushed = self.flush();
         let end = clock::monotonic() + GRACE;
@@ -300,9 +308,22 @@ impl Io {
                         e.kind(),
                         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                     ) => {}
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => return Err(End::Garbled),
                 Err(_) => return Err(End::Closed),
             }
         }
+    }
+
+    /// Sends all output, and compresses from there on, both ways (RFC 4978).
+    pub(crate) fn compress(&mut self) -> Result<(), End> {
+        self.end_response();
+        self.flush()?;
+        let plain = std::mem::replace(&mut self.connection, Box::new(MemoryConnection::default()));
+        self.connection = Box::new(Deflated::new(plain, self.unread()));
+        self.buffer.clear();
+        self.at = 0;
+        self.note_unsent();
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! from memory.
 
 pub(crate) mod connection;
+mod deflate;
 mod error;
 mod head;
 pub(crate) mod input;

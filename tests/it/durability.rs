@@ -65,7 +65,7 @@ fn traced(maildir: &Maildir, env: &[(&str, &str)], play: impl FnOnce(&mut Sessio
         "./Maildir",
     ];
     let mut s = maildir.start(strace().unwrap(), env, &args);
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
     play(&mut s);
     s.cmd("LOGOUT").ok("LOGOUT completed");
     s.wait().unwrap();
@@ -381,7 +381,7 @@ fn who_has_lost_the_lock_gives_no_uids() {
     let args =
         ["-o", "/dev/null", "-e", "trace=fsync", "-e", inject, ours.to_str().unwrap(), "./Maildir"];
     let mut slow = maildir.start(strace, &[], &args);
-    assert_eq!(slow.line(), "* PREAUTH Ready.", "{}", slow.story());
+    assert!(support::is_greeting(slow.line().as_bytes()), "{}", slow.story());
     slow.cmd("SELECT INBOX").has("* 0 EXISTS");
     let mut quick = maildir.session(&[]);
     quick.cmd("SELECT INBOX").has("* 0 EXISTS");
@@ -422,7 +422,7 @@ fn an_append_that_has_lost_the_lock_tells_the_uid_that_others_gave() {
         "./Maildir",
     ];
     let mut slow = maildir.start(strace, &[UIDPLUS], &args);
-    assert_eq!(slow.line(), "* PREAUTH Ready.", "{}", slow.story());
+    assert!(support::is_greeting(slow.line().as_bytes()), "{}", slow.story());
     let mut quick = maildir.session(&[]);
     quick.cmd("SELECT INBOX").has("* 0 EXISTS");
     maildir.write("cur/1000.x:2,", b"Subject: x\n\nx\n");

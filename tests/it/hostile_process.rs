@@ -22,7 +22,7 @@ fn an_allocation_that_fails_ends_the_session_in_order() {
         .set_len(200 << 20)
         .unwrap();
     let mut s = shell(&maildir, "ulimit -v 65536");
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
     s.send(b"a NOOP\r\nb SELECT INBOX\r\n");
     let mut lines = Vec::new();
     while let Some(line) = s.response(support::PATIENCE) {
@@ -45,7 +45,7 @@ fn the_smallest_memory_that_serves() {
     let line = format!("{}\n", "x".repeat(76));
     maildir.write("cur/1000.a:2,", format!("Subject: a\n\n{}", line.repeat(200_000)).as_bytes());
     let mut s = shell(&maildir, "ulimit -v 32768");
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
     s.cmd("SELECT INBOX").has("* 1 EXISTS");
     s.cmd("FETCH 1 (RFC822.SIZE BODYSTRUCTURE)").ok("FETCH completed.");
     s.cmd("SEARCH BODY nowhere").ok("SEARCH done.");
@@ -86,7 +86,7 @@ fn programs_get_what_is_theirs() {
         postrider().display()
     );
     let mut s = maildir.start(Path::new("/bin/sh"), &env, &["-c", &start]);
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
     // ls itself has a fourth.
     let check = |name: &str| {
         let text = fs::read_to_string(maildir.path().join(name)).unwrap();
@@ -118,7 +118,7 @@ fn a_file_that_may_not_grow_is_a_full_disk() {
     let text = |bytes: usize| format!("Subject: x\r\n\r\n{}\r\n", "x".repeat(bytes)).into_bytes();
     maildir.write("cur/1000.large:2,", &text(8000));
     let mut s = shell(&maildir, "ulimit -f 8");
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
     for size in [5000, 200_000] {
         s.cmd_literal("APPEND INBOX", &text(size), "").no(&format!("[ALERT] {NO_ROOM}"));
     }
@@ -143,7 +143,7 @@ fn whatever_the_umask_nobody_else_may_write() {
     for (umask, taken) in [("0", 0o022), ("002", 0o022), ("022", 0o022), ("077", 0o077)] {
         let maildir = Maildir::new();
         let mut s = shell(&maildir, &format!("umask {umask}"));
-        assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+        assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
         s.cmd_literal("APPEND INBOX", b"Subject: x\r\n\r\ny\r\n", "").says("OK [APPENDUID ");
         s.cmd("CREATE INBOX.box").ok("\"INBOX.box\" created.");
         s.cmd("SUBSCRIBE INBOX.box").ok("Folder subscribed.");

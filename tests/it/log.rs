@@ -251,7 +251,7 @@ fn a_message_that_cannot_be_stored_is_logged_in_couriers_words() {
         let refuse = ["-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=EDQUOT"];
         let args = [&refuse[..], &[ours.to_str().unwrap(), "./Maildir"]].concat();
         let mut s = maildir.start(strace, &[], &args);
-        assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+        assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
         s.cmd_literal("APPEND INBOX", "x".repeat(length).as_bytes(), "")
             .no("[ALERT] Cannot create message - no write permission or out of disk space.");
         let log = faults_of(s);

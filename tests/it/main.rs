@@ -6,6 +6,7 @@
 mod bad_days;
 mod check_maildir;
 mod citations;
+mod compress;
 mod courier_tools;
 mod cycles;
 mod durability;

@@ -196,7 +196,7 @@ fn a_message_larger_than_the_address_space() {
     maildir.write("cur/1000.big:2,", content.as_bytes());
     let limited = format!("ulimit -v 131072; exec {} ./Maildir", support::postrider().display());
     let mut s = maildir.start(Path::new("/bin/sh"), &[], &["-c", &limited]);
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
     let patient = |s: &mut support::Session, tag: &str| {
         let mut last = Vec::new();
         while let Some(line) = s.response(Duration::from_secs(120)) {

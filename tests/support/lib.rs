@@ -52,6 +52,12 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("TZ", "UTC0"),
 ];
 
+/// Whether a response is the greeting of a session that nobody logged in to, with the capabilities
+/// or without.
+pub fn is_greeting(response: &[u8]) -> bool {
+    response.starts_with(b"* PREAUTH ") && response.ends_with(b"Ready.")
+}
+
 /// Unix seconds now.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())

@@ -102,7 +102,7 @@ impl Session {
     pub fn start(maildir: &Maildir, kind: Kind, limit: &str) -> Session {
         let (output, log) = (End::new(kind), End::new(Kind::Pipe));
         let mut s = Session::spawn(maildir, output, log, limit);
-        assert_eq!(s.read(18), "* PREAUTH Ready.\r\n");
+        s.greeting();
         s
     }
 
@@ -137,6 +137,15 @@ impl Session {
             self.output.reader.read_exact(byte).unwrap();
         }
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// Reads the greeting.
+    pub fn greeting(&mut self) {
+        let mut line = String::new();
+        while !line.ends_with('\n') {
+            line.push_str(&self.read(1));
+        }
+        assert!(support::is_greeting(line.trim_end().as_bytes()), "{line:?}");
     }
 
     pub fn signal(&self) {

@@ -15,6 +15,7 @@ pub const LINES: &[&str] = &[
     "CAPABILITY",
     "CHECK",
     "CLOSE",
+    "COMPRESS DEFLATE",
     "COPY 1,2:* \"INBOX.other\"",
     "CREATE \"INBOX.new.&AOk-.x\"",
     "CREATE INBOX.use (USE (\\Sent \\Archive))",

@@ -70,7 +70,7 @@ fn without_privileges(maildir: &Maildir) -> Session {
     } else {
         maildir.start(&ours, &[UIDPLUS], &["./Maildir"])
     };
-    assert_eq!(s.line(), "* PREAUTH Ready.", "{}", s.story());
+    assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
     s
 }
 

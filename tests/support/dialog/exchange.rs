@@ -26,7 +26,7 @@ impl Player<'_> {
             let mut session = self.maildir.start(server.program, &env, &args);
             if greeting {
                 let line = session.response(PATIENCE).unwrap_or_default();
-                if line != b"* PREAUTH Ready." {
+                if !crate::is_greeting(&line) {
                     self.story.push_str(&session.story());
                     return Err(format!("greeting: {}", show(&line)));
                 }
