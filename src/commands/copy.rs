@@ -104,24 +104,23 @@ impl Copying<'_> {
     /// between.
     fn prepare(&mut self, source: &Source) -> Result<Delivery> {
         breath::breathe()?;
-        let snapshot = &mut self.selected.snapshot;
+        let Snapshot { messages, keywords, .. } = &mut self.selected.snapshot;
         let from = self.selected.folder.enter().map_err(|e| unreadable(self.s, e))?;
-        let (file, stat) = change::open(&from, &mut snapshot.messages, source.index)
-            .map_err(|e| unreadable(self.s, e))?;
-        let set = snapshot.messages.keywords(source.index);
-        let list = FlagList {
-            flags: snapshot.messages.flags(source.index),
-            keywords: snapshot.keywords.names_of(set).map(<[u8]>::to_vec).collect(),
-        }
-        .limited_to(self.rights);
         let store = &self.s.store;
-        let path = || from.message_path(&snapshot.messages.file_name(source.index));
-        let made = self.to.enter_delivery().and_then(|to| {
-            let (mut delivery, mtime) =
-                Delivery::copy_of(store, (&from, &to), (&file, &stat), path)?;
+        let made = change::with_open(&from, messages, source.index, |messages, opened| {
+            let names = keywords.names_of(messages.keywords(source.index));
+            let list = FlagList {
+                flags: messages.flags(source.index),
+                keywords: names.map(<[u8]>::to_vec).collect(),
+            }
+            .limited_to(self.rights);
+            let to = self.to.enter_delivery()?;
+            let path = || from.message_path(&messages.file_name(source.index));
+            let (mut delivery, mtime) = Delivery::copy_of(store, (&from, &to), opened, path)?;
             delivery.finish(store, list.flags, list.keywords, mtime)?;
             Ok(delivery)
-        });
+        })
+        .map_err(|e| unreadable(self.s, e))?;
         made.map_err(|e| self.s.not_delivered_to(&self.to, e, NOT_COPIED))
     }
 

@@ -9,8 +9,8 @@ use super::quota::{self, Action, Charge, Exceeded, Quota};
 use super::second_names::{SecondNames, is_same_file};
 use super::{Dir, Entered, Error, Store, make_folder, renamed, shared_link};
 use crate::sys::directory::Directory;
-use crate::sys::fs;
 use crate::sys::stat::Stat;
+use crate::sys::{control, fs};
 use crate::types::{Flags, Operation};
 use std::fs::File;
 use std::io;
@@ -34,6 +34,21 @@ pub(crate) fn open(
         }
     })?
     .ok_or(Error::Gone)
+}
+
+/// Opens a message and works with the file, again if another host replaces the file meanwhile
+/// (GlusterFS opens it only when it is read). Errors: those of [`open`], and inside, the work's.
+pub(crate) fn with_open<T>(
+    dir: &Entered,
+    messages: &mut Messages,
+    i: usize,
+    mut work: impl FnMut(&Messages, (&File, &Stat)) -> Result<T, Error>,
+) -> Result<Result<T, Error>, Error> {
+    let try_once = || open(dir, messages, i).map(|(file, stat)| work(messages, (&file, &stat)));
+    control::while_stale(try_once, |done| {
+        let failed = done.as_ref().ok().and_then(|done| done.as_ref().err());
+        failed.and_then(Error::io).is_some_and(fs::is_stale)
+    })
 }
 
 /// Opens a message again whose open file was replaced by another host. It has this base name, and

@@ -54,8 +54,13 @@ pub(crate) fn move_by_copy(
 /// Makes the copy ready; `None` if the message is gone, or cannot be opened.
 fn copy(moves: &mut Moves<'_>, n: usize, to: &Entered) -> Result<Option<Delivery>, Error> {
     let Some(index) = moves.all.get(n).map(|m| m.index) else { return Ok(None) };
-    let (file, stat) = match change::open(&moves.from, moves.messages, index) {
-        Ok(opened) => opened,
+    let (store, from) = (moves.store(), &moves.from);
+    let copied = change::with_open(from, moves.messages, index, |messages, opened| {
+        let path = || from.message_path(&messages.file_name(index));
+        Delivery::copy_of(store, (from, to), opened, path)
+    });
+    let (mut delivery, mtime) = match copied {
+        Ok(copied) => copied?,
         Err(Error::Stopped) => return Err(Error::Stopped),
         Err(e) => {
             moves.note(n, Err(e));
@@ -66,9 +71,6 @@ fn copy(moves: &mut Moves<'_>, n: usize, to: &Entered) -> Result<Option<Delivery
     if let Some(moving) = moves.all.get_mut(n) {
         moving.flags = flags;
     }
-    let path = || moves.from.message_path(&moves.messages.file_name(index));
-    let (mut delivery, mtime) =
-        Delivery::copy_of(moves.store(), (&moves.from, to), (&file, &stat), path)?;
     delivery.finish(moves.store(), flags, moves.keywords_of(index), mtime)?;
     Ok(Some(delivery))
 }

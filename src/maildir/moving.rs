@@ -455,9 +455,9 @@ impl Moves<'_> {
 }
 
 /// Moving by a copy.
-impl Moves<'_> {
+impl<'a> Moves<'a> {
     /// The store.
-    pub(super) fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &'a Store {
         self.store
     }
 

@@ -122,20 +122,27 @@ impl Directory {
 /// Reads anew what another host has replaced during the reading, and again for more than two
 /// seconds. Errors: ESTALE if it has replaced it each time.
 pub(crate) fn until_fresh<T>(read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    while_stale(read, clock::sleep)
+    while_stale(read, |read| read.as_ref().is_err_and(fs::is_stale))
 }
 
-fn while_stale<T>(
-    mut read: impl FnMut() -> io::Result<T>,
+/// Tries again, for more than two seconds, as long as another host replaces what is read.
+pub(crate) fn while_stale<T>(try_once: impl FnMut() -> T, is_stale: impl Fn(&T) -> bool) -> T {
+    pausing(try_once, is_stale, clock::sleep)
+}
+
+fn pausing<T>(
+    mut try_once: impl FnMut() -> T,
+    is_stale: impl Fn(&T) -> bool,
     mut sleep: impl FnMut(Duration),
-) -> io::Result<T> {
+) -> T {
     for pause in PAUSES {
-        match read() {
-            Err(e) if fs::is_stale(&e) => sleep(Duration::from_millis(pause)),
-            other => return other,
+        let tried = try_once();
+        if !is_stale(&tried) {
+            return tried;
         }
+        sleep(Duration::from_millis(pause));
     }
-    read()
+    try_once()
 }
 
 fn is_taken(renamed: &io::Result<()>) -> bool {
@@ -398,15 +405,16 @@ mod tests {
 
     #[test]
     fn a_file_that_is_replaced_during_the_reading_is_read_again() {
+        let is_stale = |read: &io::Result<i32>| read.as_ref().is_err_and(fs::is_stale);
         let mut left = vec![Ok(7), errno(libc::ESTALE), errno(libc::ESTALE)];
-        assert_eq!(while_stale(|| left.pop().unwrap(), |_| {}).unwrap(), 7);
+        assert_eq!(pausing(|| left.pop().unwrap(), is_stale, |_| {}).unwrap(), 7);
         let mut calls = 0;
         let mut fails = |with| {
             let read = || {
                 calls += 1;
-                errno::<()>(with)
+                errno(with)
             };
-            while_stale(read, |_| {})
+            pausing(read, is_stale, |_| {})
         };
         assert_eq!(fails(libc::ESTALE).unwrap_err().raw_os_error(), Some(libc::ESTALE));
         assert_eq!(fails(libc::EIO).unwrap_err().raw_os_error(), Some(libc::EIO));
