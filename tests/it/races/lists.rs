@@ -49,6 +49,36 @@ fn entries_of_an_access_list() {
     assert!(lost.is_empty(), "{} are lost: {lost:?}", lost.len());
 }
 
+/// Sessions change one file, or two at once, whose locks they need.
+#[test]
+fn annotations() {
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.box");
+    at_once(&maildir, &[], SESSIONS, |n, s, meeting| {
+        for round in 0..ROUNDS / 2 {
+            meeting.wait();
+            let value = format!("\"{n} {round}\"");
+            let entries = match n % 3 {
+                0 => format!("(/shared/s{n}r{round} {value})"),
+                1 => format!("(/private/s{n}r{round} {value} /shared/s{n}r{round} {value})"),
+                _ => format!("(/shared/s{n}r{round} {value} /private/s{n}r{round} {value})"),
+            };
+            s.cmd(&format!("SETMETADATA INBOX.box {entries}")).ok("SETMETADATA completed.");
+        }
+    });
+    let text = |name: &str| fs::read_to_string(maildir.path().join(".box").join(name)).unwrap();
+    let (shared, private) = (text("postrider-metadata"), text("postrider-metadata-private"));
+    for n in 0..SESSIONS {
+        for round in 0..ROUNDS / 2 {
+            let has = |text: &str, scope: &str| {
+                text.contains(&format!("/{scope}/s{n}r{round}\n{n} {round}\n"))
+            };
+            assert!(has(&shared, "shared"), "s{n}r{round} is lost");
+            assert!(n % 3 == 0 || has(&private, "private"), "s{n}r{round} is lost");
+        }
+    }
+}
+
 /// A list is inherited, and saved, when somebody first asks for it.
 #[test]
 fn a_list_that_is_inherited_while_it_is_changed() {
