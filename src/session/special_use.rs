@@ -4,7 +4,7 @@ use super::folder::Folder;
 use super::reply::{Code, Outcome, Result};
 use super::{Error, Session};
 use crate::maildir::resolve::FolderKind;
-use crate::maildir::special_use::Rules;
+use crate::maildir::special_use::{Rules, Uses};
 use crate::types::SpecialUses;
 use std::io;
 
@@ -28,15 +28,10 @@ impl Session {
         folder.at.kind == FolderKind::Own && !folder.is_top() && !self.is_outbox(folder)
     }
 
-    /// What a folder is used for, as LIST shows it.
-    #[allow(dead_code, reason = "for METADATA, whose /private/specialuse it is (RFC 6154 4)")]
-    pub(crate) fn special_uses(&self, folder: &Folder) -> Result<SpecialUses> {
-        if !self.may_have_special_uses(folder) {
-            return Ok(SpecialUses::empty());
-        }
+    /// What the account's folders are used for, as LIST shows it.
+    pub(crate) fn special_uses(&self) -> Result<Uses> {
         let uses = self.namespace.special_uses(self.special_use_rules());
-        let uses = uses.map_err(|e| self.io_refusal("special uses", &e, CANNOT))?;
-        Ok(uses.get(&folder.at.sub).copied().unwrap_or_default())
+        uses.map_err(|e| self.io_refusal("special uses", &e, "Cannot read the special uses."))
     }
 
     /// Sets what a folder is used for. Other folders for which one of these uses was set lose it.

@@ -42,7 +42,6 @@ impl SpecialUses {
 
     /// The uses of words with white space between them; an empty text is none. What is no use is
     /// an error, or is passed over by [`SpecialUses::known`].
-    #[allow(dead_code, reason = "for METADATA, whose clients write such texts (RFC 6154 4)")]
     pub(crate) fn parse(text: &[u8]) -> Result<SpecialUses, UnknownUse> {
         words(text).map(SpecialUses::of_word).collect()
     }

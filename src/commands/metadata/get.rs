@@ -1,9 +1,10 @@
 //! GETMETADATA (RFC 5464 4.2).
 
-use super::entry;
+use super::{entry, special_use};
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::maildir::metadata::Annotations;
+use crate::maildir::special_use::Uses;
 use crate::response::metadata::Metadata;
 use crate::session::annotations::{MetadataCode, Scope};
 use crate::session::folder::Folder;
@@ -11,11 +12,12 @@ use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::types::{EntryName, number};
 use crate::wire::Token;
 use crate::wire::input::Brackets;
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 /// How far below a name annotations are asked for (4.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum Depth {
+pub(super) enum Depth {
     /// The name itself.
     #[default]
     Zero,
@@ -28,10 +30,12 @@ enum Depth {
 /// What is asked for.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Query {
-    depth: Depth,
+    pub(super) depth: Depth,
     /// Longer values are left out (4.2.1).
     max_size: Option<u64>,
-    entries: Vec<EntryName>,
+    pub(super) entries: Vec<EntryName>,
+    /// What the account's folders are used for, once it is known.
+    pub(super) uses: OnceCell<Uses>,
 }
 
 /// The arguments.
@@ -208,7 +212,13 @@ pub(crate) fn find(s: &Session, folder: Option<&Folder>, query: &Query) -> Resul
         };
         let annotations = match read {
             Some(annotations) => annotations,
-            None => read.insert(s.annotations(folder, scope)?),
+            None => {
+                let read = read.insert(s.annotations(folder, scope)?);
+                if let Some(folder) = folder.filter(|_| scope == Scope::Private) {
+                    special_use::add(s, folder, query, read)?;
+                }
+                read
+            }
         };
         found.look_up(query, name, annotations);
     }

@@ -2,6 +2,7 @@
 
 mod get;
 mod set;
+mod special_use;
 
 pub(super) use get::{Query, find, get, parse as parse_get, parse_return};
 pub(super) use set::{parse as parse_set, set};

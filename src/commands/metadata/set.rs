@@ -1,11 +1,11 @@
 //! SETMETADATA (RFC 5464 4.3).
 
-use super::entry;
+use super::{entry, special_use};
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
 use crate::maildir::metadata::Changes;
 use crate::maildir::resolve::FolderKind;
-use crate::session::annotations::{MetadataCode, TooMany};
+use crate::session::annotations::{MetadataCode, Scope, TooMany};
 use crate::session::folder::Folder;
 use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::types::limits::MAX_METADATA_VALUE;
@@ -56,7 +56,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Change> {
 }
 
 /// Changes the annotations, all or none.
-pub(crate) fn set(s: &mut Session, _: &Call<'_>, a: Change) -> Result<Outcome> {
+pub(crate) fn set(s: &mut Session, _: &Call<'_>, mut a: Change) -> Result<Outcome> {
     let folder = super::folder(s, &a.mailbox, "SETMETADATA")?;
     let has_shared = a.changes.iter().any(|(name, _)| !name.is_private());
     match &folder {
@@ -80,10 +80,36 @@ pub(crate) fn set(s: &mut Session, _: &Call<'_>, a: Change) -> Result<Outcome> {
             .with_code(Code::Metadata(MetadataCode::NoPrivate))
             .refuse();
     }
+    let uses = special_use::take(s, folder.as_ref(), &mut a.changes)?;
+    let before = match uses {
+        Some(_) => values_now(s, folder.as_ref(), &a.changes)?,
+        None => Changes::new(),
+    };
     match s.change_annotations(folder.as_ref(), a.changes)? {
-        Ok(()) => Ok(Outcome::ok("SETMETADATA completed.")),
-        Err(TooMany) => Outcome::no("Too many annotations.")
-            .with_code(Code::Metadata(MetadataCode::TooMany))
-            .refuse(),
+        Ok(()) => {}
+        Err(TooMany) => {
+            return Outcome::no("Too many annotations.")
+                .with_code(Code::Metadata(MetadataCode::TooMany))
+                .refuse();
+        }
     }
+    if let (Some(uses), Some(folder)) = (uses, &folder)
+        && let Err(e) = s.set_special_uses(folder, uses)
+    {
+        // RFC 5464 4.3: all or none.
+        let _ = s.change_annotations(Some(folder), before)?;
+        return Err(e);
+    }
+    Ok(Outcome::ok("SETMETADATA completed."))
+}
+
+/// The values that these names have, as changes that would give them back.
+fn values_now(s: &Session, folder: Option<&Folder>, changes: &Changes) -> Result<Changes> {
+    let mut now = Changes::new();
+    for (name, _) in changes {
+        let scope = if name.is_private() { Scope::Private } else { Scope::Shared };
+        let value = s.annotations(folder, scope)?.get(name).map(<[u8]>::to_vec);
+        now.push((name.clone(), value));
+    }
+    Ok(now)
 }

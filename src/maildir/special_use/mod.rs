@@ -139,7 +139,6 @@ fn is_folder(maildir: &Rc<Directory>, sub: &[u8]) -> bool {
 
 impl Namespace {
     /// What the account's own folders are used for.
-    #[allow(dead_code, reason = "for METADATA, whose /private/specialuse it is (RFC 6154 4)")]
     pub(crate) fn special_uses(&self, rules: Rules<'_>) -> io::Result<Uses> {
         let maildir = Rc::new(Directory::enter(self.root())?);
         let folders = folder_names::list_with_inodes(&maildir)?;

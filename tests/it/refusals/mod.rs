@@ -95,7 +95,6 @@ scenes! {
     rename: folders::RENAME;
     subscribe: folders::SUBSCRIBE;
     setacl: folders::SETACL;
-    setmetadata: folders::SETMETADATA;
     lsub: folders::LSUB;
     examine: folders::EXAMINE;
     noop: folders::NOOP;
