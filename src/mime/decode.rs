@@ -1,7 +1,7 @@
 //! Content-Transfer-Encodings undone, chunk by chunk (RFC 2045 6.7 and 6.8). Broken input never
 //! fails: in base64 other characters are skipped, in quoted-printable they are copied.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 /// A Content-Transfer-Encoding, by what has to be done to undo it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,20 +106,53 @@ pub(crate) struct Base64 {
     held: u8,
 }
 
-/// Decodes groups of four characters up to the first that is not base64; returns the rest.
+/// The bits of each character in each place of a group of four.
+static BITS: [[u32; 256]; 4] = [bits(18), bits(12), bits(6), bits(0)];
+
+/// What is no base64, in [`BITS`].
+const NONE: u32 = 1 << 31;
+
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler
+const fn bits(shift: u32) -> [u32; 256] {
+    let mut table = [NONE; 256];
+    let mut b = 0;
+    while b < 256 {
+        if VALUES[b] < 64 {
+            table[b] = (VALUES[b] as u32) << shift;
+        }
+        b += 1;
+    }
+    table
+}
+
+/// How many characters are looked at together: room is made for all of them, and if the first is not
+/// base64, for nothing.
+const RUN: usize = 128;
+
+/// Decodes groups of four characters, up to the first that is not base64 and no further than the
+/// line goes; returns the rest. Most attachments pass through here.
 fn groups<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let mut rest = bytes;
-    while let Some(([a, b, c, d], after)) = rest.split_first_chunk::<4>() {
-        let (a, b, c, d) = (value(*a), value(*b), value(*c), value(*d));
-        if (a | b | c | d) >= 64 {
+    let run = bytes.get(..RUN).unwrap_or(bytes);
+    let end = memchr(b'\n', run).unwrap_or(run.len());
+    let line = bytes.get(..end).unwrap_or_default();
+    let (quads, _) = line.as_chunks::<4>();
+    let start = out.len();
+    out.resize(start + quads.len() * 3, 0);
+    let (triples, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<3>();
+    let [first, second, third, fourth] = &BITS;
+    let of = |table: &[u32; 256], b: u8| table.get(usize::from(b)).copied().unwrap_or(NONE);
+    let mut count = 0;
+    for ([a, b, c, d], triple) in quads.iter().zip(triples) {
+        let bits = of(first, *a) | of(second, *b) | of(third, *c) | of(fourth, *d);
+        if bits >= NONE {
             break;
         }
-        let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
         let [_, x, y, z] = bits.to_be_bytes();
-        out.extend_from_slice(&[x, y, z]);
-        rest = after;
+        *triple = [x, y, z];
+        count += 1;
     }
-    rest
+    out.truncate(start + count * 3);
+    bytes.get(count * 4..).unwrap_or_default()
 }
 
 impl Base64 {

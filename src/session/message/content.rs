@@ -5,6 +5,7 @@ use super::cache::Cache;
 use super::reader::{Reader, first};
 use crate::mime::content::ToContent;
 use crate::mime::decode::Encoding;
+use crate::mime::wire_form;
 use std::io;
 use std::ops::Range;
 
@@ -81,15 +82,32 @@ pub(crate) fn measure(
     if let Some(known) = cache.contents.get(encoded) {
         return Ok(*known);
     }
-    let mut decoding = Decoding::new(encoded.clone());
-    let mut content = Vec::new();
-    let mut measured = Measured::default();
-    while decoding.step(reader, &mut content)? {
-        measured.has_nul = measured.has_nul || memchr::memchr(0, &content).is_some();
-    }
-    measured.size = decoding.made;
+    let measured = match encoded.encoding {
+        Encoding::Identity => measure_text(reader, encoded.range.clone())?,
+        _ => measure_decoded(reader, encoded.clone())?,
+    };
     cache.contents.insert(encoded.clone(), measured);
     Ok(measured)
+}
+
+/// Measures what is not encoded: its wire form need not be made for that.
+fn measure_text(reader: &mut Reader, range: Range<u64>) -> io::Result<Measured> {
+    let (mut measured, mut after_cr) = (Measured::default(), false);
+    reader.each(range, |chunk| {
+        measured.size = measured.size.saturating_add(wire_form::wire_len(chunk, after_cr));
+        measured.has_nul = measured.has_nul || memchr::memchr(0, chunk).is_some();
+        after_cr = chunk.last() == Some(&b'\r');
+    })?;
+    Ok(measured)
+}
+
+fn measure_decoded(reader: &mut Reader, encoded: Encoded) -> io::Result<Measured> {
+    let mut decoding = Decoding::new(encoded);
+    let (mut content, mut has_nul) = (Vec::new(), false);
+    while decoding.step(reader, &mut content)? {
+        has_nul = has_nul || memchr::memchr(0, &content).is_some();
+    }
+    Ok(Measured { size: decoding.made, has_nul })
 }
 
 /// Walks a slice of a content: its bytes `skip..skip + take`, from the nearest place that is known.
