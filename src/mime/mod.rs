@@ -15,6 +15,7 @@
 //! | [`address`], [`envelope`] | address lists, and the fields of ENVELOPE |
 //! | [`date`] | Date fields, IMAP's dates, the calendar |
 //! | [`encoded_word`], [`charset`], [`decode`] | RFC 2047, character sets, transfer encodings |
+//! | [`encode`] | base64 made |
 //! | [`content`] | a part's content, its transfer encoding undone |
 //! | [`search_text`] | SEARCH's comparison |
 //! | [`subject`], [`msgid`] | base subjects and identifiers for SORT and THREAD |
@@ -25,6 +26,7 @@ pub(crate) mod charset;
 pub(crate) mod content;
 pub(crate) mod date;
 pub(crate) mod decode;
+mod encode;
 pub(crate) mod encoded_word;
 pub(crate) mod envelope;
 pub(crate) mod header;

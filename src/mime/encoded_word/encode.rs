@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::mime::charset;
+use crate::mime::encode::base64;
 
 /// Bytes of text in one encoded word: 45 make 60 of base64, which with its frame stays within RFC
 /// 2047's 75.
@@ -97,22 +98,6 @@ fn words(text: &str, out: &mut Vec<u8>) {
         base64(chunk.as_bytes(), out);
         out.extend_from_slice(b"?=");
         rest = tail;
-    }
-}
-
-fn base64(bytes: &[u8], out: &mut Vec<u8>) {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for group in bytes.chunks(3) {
-        let at = |n: usize| u32::from(group.get(n).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for n in 0..4 {
-            let c = if n <= group.len() {
-                ALPHABET.get((bits >> (18 - 6 * n) & 63) as usize).copied()
-            } else {
-                None
-            };
-            out.push(c.unwrap_or(b'='));
-        }
     }
 }
 

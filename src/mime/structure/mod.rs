@@ -16,6 +16,7 @@
 
 mod boundary;
 mod fields;
+mod no_binary;
 mod parser;
 mod part;
 mod position;
@@ -24,6 +25,7 @@ pub(crate) mod properties;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use no_binary::NoBinary;
 pub(crate) use parser::Parser;
 pub(crate) use part::{Content, Disposition, Part, Structure, StructureLimits};
 

@@ -8,11 +8,10 @@ use super::boundary::{Boundary, Fit};
 use super::fields::{Kept, describe, slot};
 use super::part::{Content, Part, Structure, StructureLimits};
 use super::position::{Cursor, Mark, later};
-use crate::mime::decode::Decoder;
 use crate::mime::header::split_field;
 
 /// Of a line that may be a boundary, this many bytes count.
-const CANDIDATE: usize = 4096;
+pub(super) const CANDIDATE: usize = 4096;
 
 /// A part whose end has not been seen.
 struct OpenPart {
@@ -252,11 +251,7 @@ impl Parser {
         part.header_size = end.wire() - top.start.wire();
         part.header_lines = end.lf - top.start.lf;
         top.body = Some(end);
-        // RFC 6532 3.7: a message/global may be encoded, and then there is nothing to find in it.
-        let is_message = part.kind == b"message"
-            && (part.subtype == b"rfc822"
-                || (part.subtype == b"global"
-                    && Decoder::for_encoding(&part.encoding).is_identity()));
+        let is_message = part.is_message();
         let mut enclosed = false;
         if part.kind == b"multipart" {
             if depth < self.limits.max_depth {

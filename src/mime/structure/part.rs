@@ -1,6 +1,7 @@
 //! What the parser finds: a tree of parts, with offsets into the file and sizes on the wire, and
 //! the limits that bound it.
 
+use crate::mime::decode::Decoder;
 use crate::mime::params::Param;
 use crate::types::limits;
 use std::ops::Range;
@@ -107,6 +108,15 @@ impl Part {
             Content::Multipart(parts) => parts,
             _ => &[],
         }
+    }
+
+    /// Whether it is of a type that encloses a message: message/rfc822, or message/global that is
+    /// not encoded (RFC 6532 3.7).
+    pub(crate) fn is_message(&self) -> bool {
+        self.kind == b"message"
+            && (self.subtype == b"rfc822"
+                || (self.subtype == b"global"
+                    && Decoder::for_encoding(&self.encoding).is_identity()))
     }
 
     /// The message inside a message/rfc822 part.
