@@ -45,6 +45,10 @@ impl Incoming<'_> {
                     must_be_possible(length, writer)?;
                     self.literal(length, list, writer)?;
                 }
+                Part::Binary(length) => {
+                    must_be_possible(length, writer)?;
+                    self.literal8(length, list, writer)?;
+                }
                 Part::Utf8(length) => {
                     must_be_possible(length, writer)?;
                     self.utf8_literal(length, list, writer)?;

@@ -1,7 +1,7 @@
 //! Messages from the client on their way into a folder, for APPEND and its kin: checked one by one
 //! before the client is asked for them, received into `tmp`, and stored together or not at all.
 
-use super::message::{Data, Message, takes_several};
+use super::message::{Data, Message, takes_binary, takes_several};
 use super::source::Sources;
 use super::writer::Writer;
 use crate::commands::args::{self, Mailbox};
@@ -106,16 +106,29 @@ impl<'a> Incoming<'a> {
             .folder
             .enter_delivery()
             .and_then(|dir| Delivery::create(&self.s.store, &dir, None));
-        let mut writer = Writer::new(made.map_err(|e| self.failed(e))?);
+        let filters = match message.data {
+            Data::Binary(_) => true,
+            // Whether a literal8 is among its parts, it has not said yet.
+            Data::Catenate(_) => takes_binary(self.s),
+            Data::Literal(_) | Data::Utf8(_) => false,
+        };
+        let mut writer = Writer::new(made.map_err(|e| self.failed(e))?, filters);
         match message.data {
             // RFC 3502: "A zero-length message literal argument is an error, and MUST return a NO.
             // This can be used to cancel the append." Courier: it is a message, an empty one.
-            Data::Literal(0) | Data::Utf8(0) if takes_several(self.s) => {
+            Data::Literal(0) | Data::Binary(0) | Data::Utf8(0) if takes_several(self.s) => {
                 return cancelled().refuse();
             }
             Data::Literal(length) => self.literal(length, &list, &mut writer)?,
+            Data::Binary(length) => self.literal8(length, &list, &mut writer)?,
             Data::Utf8(length) => self.utf8_literal(length, &list, &mut writer)?,
             Data::Catenate(first) => self.catenate(first, &list, &mut writer)?,
+        }
+        writer.end();
+        if writer.is_unstorable() {
+            return Outcome::no("A message in this encoding cannot be stored.")
+                .with_code(Code::UnknownCte)
+                .refuse();
         }
         self.has_8bit_header |= writer.has_8bit_header();
         self.add(writer, list, message.date)
@@ -161,6 +174,17 @@ impl<'a> Incoming<'a> {
         let literal = self.s.io.accept_literal()?;
         self.s.io.literal_bytes(literal.length, |chunk| writer.push(chunk))?;
         Ok(())
+    }
+
+    /// The same, with NULs and with `binary` parts.
+    pub(super) fn literal8(
+        &mut self,
+        length: u64,
+        list: &FlagList,
+        writer: &mut Writer,
+    ) -> Result<()> {
+        writer.take_binary();
+        self.literal(length, list, writer)
     }
 
     /// The same, in `UTF8 (~{n}...)`.

@@ -13,6 +13,11 @@ pub(super) fn takes_several(s: &Session) -> bool {
     capability::is_offered(&s.options, "MULTIAPPEND")
 }
 
+/// Whether a message may come as a literal8, and have `binary` parts (RFC 3516 4.4).
+pub(super) fn takes_binary(s: &Session) -> bool {
+    capability::is_offered(&s.options, "BINARY")
+}
+
 /// Everything before a message's own bytes.
 pub(crate) struct Message {
     /// Flags and keywords.
@@ -28,6 +33,8 @@ pub(crate) struct Message {
 pub(crate) enum Data {
     /// A literal of so many bytes.
     Literal(u64),
+    /// A literal8 of so many bytes (RFC 3516 4.4).
+    Binary(u64),
     /// `UTF8 (~{n}...)` (RFC 6855 4).
     Utf8(u64),
     /// `CATENATE (...)` (RFC 4469), the first of its parts.
@@ -39,6 +46,8 @@ pub(crate) enum Data {
 pub(crate) enum Part {
     /// `TEXT` and a literal of so many bytes.
     Text(u64),
+    /// `TEXT` and a literal8 of so many bytes.
+    Binary(u64),
     /// `UTF8 (~{n}...)` (RFC 6855 4).
     Utf8(u64),
     /// `URL` and the token of an astring. If that is a literal, it was not accepted yet.
@@ -80,6 +89,7 @@ impl Message {
 fn data(s: &mut Session, token: Token) -> Result<Data> {
     match token {
         Token::Literal(literal) if !literal.literal8 => Ok(Data::Literal(literal.length)),
+        Token::Literal(literal) if takes_binary(s) => Ok(Data::Binary(literal.length)),
         token if s.utf8() && token.is("UTF8") => utf8_literal(s).map(Data::Utf8),
         token if token.is("CATENATE") && catenates(s)? => {
             s.io.token()?;
@@ -97,11 +107,13 @@ fn catenates(s: &mut Session) -> Result<bool> {
 }
 
 impl Part {
-    /// `cat-part = "TEXT" SP literal / "URL" SP astring / utf8-literal`, its first token given.
+    /// `cat-part = "TEXT" SP (literal / literal8) / "URL" SP astring / utf8-literal`, its first token
+    /// given.
     pub(super) fn parse(s: &mut Session, token: &Token) -> Result<Part> {
         if token.is("TEXT") {
             return match s.io.token()? {
                 Token::Literal(literal) if !literal.literal8 => Ok(Part::Text(literal.length)),
+                Token::Literal(literal) if takes_binary(s) => Ok(Part::Binary(literal.length)),
                 _ => Err(Error::Syntax),
             };
         }

@@ -2,6 +2,7 @@
 
 use crate::maildir::{self, deliver::Delivery};
 use crate::mime::header::EndFinder;
+use crate::mime::structure::{NoBinary, StructureLimits};
 
 /// Writes a message's bytes without the CRs (STORAGE 1.2). What cannot be written is still taken
 /// off the wire, so that the next command is the next command.
@@ -18,10 +19,16 @@ pub(super) struct Writer {
     in_header: bool,
     has_8bit_header: bool,
     stripped: Vec<u8>,
+    /// Encodes what is `binary`.
+    filter: Option<NoBinary>,
+    filtered: Vec<u8>,
+    /// Whether some of it came as a literal8.
+    has_binary: bool,
 }
 
 impl Writer {
-    pub(super) fn new(delivery: Delivery) -> Writer {
+    /// `filters`: whether the message may have `binary` parts, which are encoded then.
+    pub(super) fn new(delivery: Delivery, filters: bool) -> Writer {
         Writer {
             delivery,
             failed: None,
@@ -32,6 +39,9 @@ impl Writer {
             in_header: true,
             has_8bit_header: false,
             stripped: Vec::new(),
+            filter: filters.then(|| NoBinary::new(StructureLimits::default())),
+            filtered: Vec::new(),
+            has_binary: false,
         }
     }
 
@@ -41,26 +51,48 @@ impl Writer {
         self.takes_8bit = takes_8bit;
     }
 
+    /// From now on there are bytes of a literal8: the message must have a form that can be stored.
+    pub(super) fn take_binary(&mut self) {
+        self.has_binary = true;
+    }
+
+    /// Whether it has none (RFC 3516 4.4).
+    pub(super) fn is_unstorable(&self) -> bool {
+        self.has_binary && self.filter.as_ref().is_some_and(NoBinary::has_failed)
+    }
+
     /// Some more bytes.
     pub(super) fn push(&mut self, chunk: &[u8]) {
         self.taken = self.taken.saturating_add(chunk.len() as u64);
         if self.failed.is_some() {
             return;
         }
-        self.stripped.clear();
-        let mut rest = chunk;
-        while let Some(at) = memchr::memchr(b'\r', rest) {
-            let (before, after) = rest.split_at(at);
-            self.stripped.extend_from_slice(before);
-            rest = after.get(1..).unwrap_or_default();
-        }
-        self.stripped.extend_from_slice(rest);
+        strip(chunk, &mut self.stripped);
         if self.in_header {
             let end = self.header.push(&self.stripped);
             let head = end.and_then(|e| self.stripped.get(..e)).unwrap_or(&self.stripped);
             self.has_8bit_header |= !self.takes_8bit && !head.is_ascii();
             self.in_header = end.is_none();
         }
+        if let Some(filter) = &mut self.filter {
+            self.filtered.clear();
+            filter.push(chunk, &mut self.filtered);
+            strip(&self.filtered, &mut self.stripped);
+        }
+        self.write();
+    }
+
+    /// No more bytes come.
+    pub(super) fn end(&mut self) {
+        if let Some(filter) = self.filter.as_mut().filter(|_| self.failed.is_none()) {
+            self.filtered.clear();
+            filter.finish(&mut self.filtered);
+            strip(&self.filtered, &mut self.stripped);
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
         if let Some(last) = self.stripped.last() {
             self.last = *last;
             self.failed = self.delivery.write(&self.stripped).err();
@@ -89,9 +121,21 @@ impl Writer {
 
     /// The message is complete: its last line gets its end.
     pub(super) fn finish(mut self) -> Result<Delivery, maildir::Error> {
-        if self.last != b'\n' {
-            self.push(b"\n");
+        if self.last != b'\n' && self.failed.is_none() {
+            self.failed = self.delivery.write(b"\n").err();
         }
         self.failed.map_or(Ok(self.delivery), Err)
     }
+}
+
+/// Puts the bytes without their CRs into `out`, in the place of what is there.
+fn strip(bytes: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let mut rest = bytes;
+    while let Some(at) = memchr::memchr(b'\r', rest) {
+        let (before, after) = rest.split_at(at);
+        out.extend_from_slice(before);
+        rest = after.get(1..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
 }

@@ -12,6 +12,7 @@ pub const LINES: &[&str] = &[
     "APPEND INBOX (\\Seen Kw) \"01-Jan-2020 00:00:00 +0000\" {3+}\r\nabc",
     "APPEND INBOX (Kw) {3+}\r\nabc (\\Seen) \"02-Jan-2020 00:00:00 +0000\" {3+}\r\nabc",
     "APPEND INBOX CATENATE (TEXT {3+}\r\nabc URL \"/INBOX.none;UIDVALIDITY=7/;UID=9/;SECTION=1.MIME/;PARTIAL=0.5\")",
+    "APPEND INBOX ~{3+}\r\nabc",
     "CAPABILITY",
     "CHECK",
     "CLOSE",
