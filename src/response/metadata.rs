@@ -53,3 +53,28 @@ mod tests {
         assert_eq!(response, "METADATA \"\" (\"/shared/a b\" NIL \"/shared/(\" NIL)");
     }
 }
+
+/// What the code `METADATA` says (RFC 5464 5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MetadataCode {
+    /// The longest value that was asked for and left out has so many bytes.
+    LongEntries(u64),
+    /// A value may have so many bytes.
+    MaxSize(u64),
+    /// There would be too many annotations.
+    TooMany,
+    /// There are no private ones here.
+    NoPrivate,
+}
+
+impl MetadataCode {
+    /// Writes what stands behind the word.
+    pub(crate) fn write<'e, 'io>(self, e: &'e mut Encoder<'io>) -> &'e mut Encoder<'io> {
+        match self {
+            MetadataCode::LongEntries(length) => e.raw("LONGENTRIES ").number(length),
+            MetadataCode::MaxSize(length) => e.raw("MAXSIZE ").number(length),
+            MetadataCode::TooMany => e.raw("TOOMANY"),
+            MetadataCode::NoPrivate => e.raw("NOPRIVATE"),
+        }
+    }
+}

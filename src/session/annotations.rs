@@ -7,7 +7,6 @@ use super::{Session, refusal};
 use crate::maildir::metadata::{self, Annotations, ChangeRefused, Changes, File, Place};
 use crate::maildir::resolve::FolderKind;
 use crate::maildir::{Dir, Entered, Error};
-use crate::response::Encoder;
 use crate::sys::fs;
 use crate::types::{EntryName, FolderName, Rights};
 use std::rc::Rc;
@@ -19,31 +18,6 @@ pub(crate) enum Scope {
     Private,
     /// All users'.
     Shared,
-}
-
-/// What the code `METADATA` says (RFC 5464 5).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum MetadataCode {
-    /// The longest value that was asked for and left out has so many bytes.
-    LongEntries(u64),
-    /// A value may have so many bytes.
-    MaxSize(u64),
-    /// There would be too many annotations.
-    TooMany,
-    /// There are no private ones here.
-    NoPrivate,
-}
-
-impl MetadataCode {
-    /// Writes what stands behind the word.
-    pub(super) fn write<'e, 'io>(self, e: &'e mut Encoder<'io>) -> &'e mut Encoder<'io> {
-        match self {
-            MetadataCode::LongEntries(length) => e.raw("LONGENTRIES ").number(length),
-            MetadataCode::MaxSize(length) => e.raw("MAXSIZE ").number(length),
-            MetadataCode::TooMany => e.raw("TOOMANY"),
-            MetadataCode::NoPrivate => e.raw("NOPRIVATE"),
-        }
-    }
 }
 
 /// There would be too many annotations, or too much of them.

@@ -1,9 +1,9 @@
 //! The outcome of a command, and the only code that writes a tagged line.
 
 use super::Session;
-use super::annotations::MetadataCode;
 use crate::mime::charset;
 use crate::response::Encoder;
+use crate::response::metadata::MetadataCode;
 use crate::sys::breath::Interrupted;
 use crate::types::{Uid, UidValidity};
 use crate::wire::{self, End};
