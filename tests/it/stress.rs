@@ -17,6 +17,7 @@ fn sessions_and_deliveries_over_one_maildir() {
         done.appends,
         done.deliveries,
         done.copies,
+        done.moved,
         done.stores,
         done.expunges,
         done.made + done.renamed + done.deleted,

@@ -120,7 +120,7 @@ fn report(world: &World, time: Duration) -> usize {
         _ => "ours",
     };
     println!(
-        "stress: seed {}, {:.0} s, {} sessions ({who}), {} commands: {} appends ({} of several), {} replaced, {} deliveries, {} copies ({} answered OK, of {} messages), {} stores, {} expunges, \
+        "stress: seed {}, {:.0} s, {} sessions ({who}), {} commands: {} appends ({} of several), {} replaced, {} deliveries, {} copies ({} answered OK, of {} messages), {} moves (of {} messages), {} stores, {} expunges, \
          {} idles, {} STATUS, {} folders made, {} renamed, {} deleted, {} visits to such ({} refused), \
          {} changes of subscriptions, {} messages served whole, {} changes by hand, {} kills, {} refused for a lost lock; {} UIDs, {} pictures compared: {} lost, {} doubled, \
          {} false pictures, {} complaints{theirs}",
@@ -135,6 +135,8 @@ fn report(world: &World, time: Duration) -> usize {
         f.copies,
         f.copies_ok,
         f.copied,
+        f.moves,
+        f.moved,
         f.stores,
         f.expunges,
         f.idles,

@@ -55,6 +55,8 @@ pub struct Reply {
     pub status: Option<String>,
     /// The lines of LIST and LSUB.
     pub listed: Vec<String>,
+    /// An untagged COPYUID and what follows it.
+    pub copied: Option<String>,
 }
 
 /// What a command's answer may bring.
@@ -159,6 +161,9 @@ impl Client {
         }
         if rest.starts_with(b"STATUS ") {
             reply.status = Some(String::from_utf8_lossy(rest).into_owned());
+        }
+        if rest.starts_with(b"OK [COPYUID ") {
+            reply.copied = rest.get(3..).map(|text| String::from_utf8_lossy(text).into_owned());
         }
         if rest.starts_with(b"LIST ") || rest.starts_with(b"LSUB ") {
             reply.listed.push(String::from_utf8_lossy(rest).into_owned());

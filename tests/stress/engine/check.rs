@@ -60,6 +60,7 @@ fn truth(world: &World, folder: usize, whole: bool, wrong: &mut Vec<String>) -> 
 
 /// Holds the ledger against the folders on disk, while all is quiet.
 pub fn check(world: &World, whole: bool) {
+    let mut truths = Vec::new();
     for (folder, name) in FOLDERS.iter().enumerate() {
         // Somebody has to take in what lies in `new`.
         world.keywords(folder);
@@ -83,6 +84,10 @@ pub fn check(world: &World, whole: bool) {
         for what in wrong {
             world.complain(what);
         }
+        truths.push(truth);
+    }
+    for what in world.ledger.lock().unwrap().check_all(&truths) {
+        world.complain(what);
     }
 }
 

@@ -60,6 +60,10 @@ pub struct Ledger {
     expected: HashMap<(usize, u64), u32>,
     /// Instances that may have come into being: the answer was cut off.
     loose: HashMap<(usize, u64), u32>,
+    /// UIDs that somebody has moved elsewhere, or was about to.
+    left: HashSet<(usize, u32)>,
+    /// How often nobody knows whether a message has moved.
+    adrift: HashMap<u64, u32>,
     /// The highest UID told of a folder.
     highest: HashMap<usize, u32>,
     /// Which session was told \Recent.
@@ -85,6 +89,34 @@ impl Ledger {
 
     pub fn is_keeper(id: u64) -> bool {
         id % 2 == 1
+    }
+
+    /// A keeper that may be moved from folder to folder.
+    pub fn is_rover(id: u64) -> bool {
+        id % 4 == 3
+    }
+
+    /// Somebody is about to move this message elsewhere.
+    pub fn leaves(&mut self, folder: usize, uid: u32) {
+        self.left.insert((folder, uid));
+    }
+
+    /// A message has moved.
+    pub fn moved(&mut self, from: usize, to: usize, id: u64) {
+        for map in [&mut self.expected, &mut self.loose] {
+            if let Some(n) = map.get_mut(&(from, id)).filter(|n| **n > 0) {
+                *n -= 1;
+                break;
+            }
+        }
+        self.arrived(to, id);
+    }
+
+    /// Nobody knows whether a message has moved: it is in one of the two folders.
+    pub fn adrift(&mut self, from: usize, to: usize, id: u64) {
+        *self.adrift.entry(id).or_default() += 1;
+        *self.by_hand.entry((from, id)).or_default() += 1;
+        self.perhaps(to, id);
     }
 
     pub fn arrived(&mut self, folder: usize, id: u64) {
@@ -135,7 +167,9 @@ impl Ledger {
     /// How many messages are in a folder and will never be removed, and the highest UID that was
     /// told.
     pub fn at_least(&self, folder: usize) -> (usize, u32) {
-        let is_kept = |((f, id), _): &(&(usize, u64), &u32)| *f == folder && Self::is_keeper(*id);
+        let is_kept = |((f, id), _): &(&(usize, u64), &u32)| {
+            *f == folder && Self::is_keeper(*id) && !Self::is_rover(*id)
+        };
         let keepers: u32 = self.expected.iter().filter(is_kept).map(|(_, n)| *n).sum();
         (keepers as usize, self.highest.get(&folder).copied().unwrap_or(0))
     }
@@ -178,6 +212,9 @@ impl Ledger {
         let mut doomed: HashMap<u64, u32> = HashMap::new();
         let mut missing: BTreeSet<(u32, u64)> = BTreeSet::new();
         for ((_, uid), id) in self.uids.iter().filter(|((f, _), _)| *f == folder) {
+            if self.left.contains(&(folder, *uid)) {
+                continue;
+            }
             if self.doomed.contains(&(folder, *uid)) {
                 *doomed.entry(*id).or_default() += 1;
             } else if !truth.contains_key(uid) {
@@ -229,6 +266,31 @@ impl Ledger {
                 .filter(|id| !ids.contains(id))
                 .map(|id| format!("message {id} in {name} comes from nowhere")),
         );
+        wrong
+    }
+
+    /// Holds all folders on disk against all that is known: a message that has moved, or may have,
+    /// is in one of them. Complaints.
+    pub fn check_all(&self, truths: &[Truth]) -> Vec<String> {
+        let mut count: HashMap<u64, u32> = HashMap::new();
+        for (id, _) in truths.iter().flat_map(BTreeMap::values) {
+            *count.entry(*id).or_default() += 1;
+        }
+        let sum = |map: &HashMap<(usize, u64), u32>, id: u64| -> u32 {
+            (0..FOLDERS.len()).filter_map(|folder| map.get(&(folder, id))).sum()
+        };
+        let mut wrong = Vec::new();
+        for id in self.expected.keys().map(|(_, id)| *id).collect::<BTreeSet<_>>() {
+            let is = count.get(&id).copied().unwrap_or(0);
+            let adrift = self.adrift.get(&id).copied().unwrap_or(0);
+            let least = if Self::is_rover(id) { sum(&self.expected, id) } else { 0 };
+            let most = (sum(&self.expected, id) + sum(&self.loose, id)).saturating_sub(adrift);
+            if is < least || is > most {
+                wrong.push(format!(
+                    "LOST or DOUBLED: message {id} stands {is} times in all folders, {least} to {most} are due"
+                ));
+            }
+        }
         wrong
     }
 }

@@ -8,6 +8,7 @@ mod actions;
 mod check;
 mod extras;
 pub mod ledger;
+mod moves;
 mod others;
 mod status;
 mod storing;
@@ -81,6 +82,8 @@ pub struct Figures {
     /// Those that were answered OK, and how many messages they had to copy.
     pub copies_ok: u64,
     pub copied: u64,
+    pub moves: u64,
+    pub moved: u64,
     pub expunges: u64,
     pub idles: u64,
     /// Folders that were made, renamed and deleted; visits to such ones, and those in which

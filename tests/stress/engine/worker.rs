@@ -11,6 +11,8 @@ pub enum Open {
     Nothing,
     Append(usize, Vec<u64>),
     Copy(usize, Vec<u64>),
+    /// Out of the first folder, into the second.
+    Move(usize, usize, Vec<u64>),
     /// Into a folder that is renamed.
     Extra(Vec<u64>),
 }
@@ -92,6 +94,9 @@ impl<'a> Worker<'a> {
             Open::Append(folder, ids) | Open::Copy(folder, ids) => {
                 self.ledger(|l| ids.iter().for_each(|id| l.perhaps(folder, *id)))
             }
+            Open::Move(from, to, ids) => {
+                self.ledger(|l| ids.iter().for_each(|id| l.adrift(from, to, *id)))
+            }
             Open::Extra(ids) => self.extras(|e| e.perhaps(&ids)),
         }
     }
@@ -151,7 +156,11 @@ impl<'a> Worker<'a> {
             return self.select(folder);
         };
         if self.world.plan.copies && self.r.percent(60) {
-            return if self.r.percent(60) { self.copy(folder) } else { self.store(folder) };
+            return match self.r.below(10) {
+                0..4 => self.copy(folder),
+                4..6 => self.move_some(folder),
+                _ => self.store(folder),
+            };
         }
         if self.r.percent(12) {
             return self.extra();
@@ -161,8 +170,9 @@ impl<'a> Worker<'a> {
             0..14 => self.append(),
             14..30 => self.fetch(folder),
             30..46 => self.store(folder),
-            46..54 => self.delete(folder),
-            54..61 => self.copy(folder),
+            46..53 => self.delete(folder),
+            53..57 => self.copy(folder),
+            57..61 => self.move_some(folder),
             61..66 => self.expunge(folder),
             66..69 => self.replace(folder),
             69..78 => self.simple("NOOP"),
