@@ -213,7 +213,7 @@ pub fn growth(runs: &[Results]) -> String {
     let Some(ours) = first.has(Kind::Ours) else { return out };
     for row in &first.rows {
         // Work of a fixed size says nothing about growth.
-        let fixed = ["greeting", "COPY of", "APPEND of", "folders", "one BODY", "IDLE"];
+        let fixed = ["greeting", "COPY of", "MOVE of", "APPEND of", "folders", "one BODY", "IDLE"];
         if fixed.iter().any(|f| row.name.contains(f)) {
             continue;
         }

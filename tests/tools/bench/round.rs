@@ -3,7 +3,7 @@
 
 use super::client::{Answer, Session};
 use super::results::{Results, group, median};
-use super::servers::{Memory, Server};
+use super::servers::{Kind, Memory, Server};
 use super::{limits, mail};
 use std::io;
 use std::path::PathBuf;
@@ -54,6 +54,7 @@ impl Bench {
         for server in &self.servers {
             mail::fill(&server.folder("bench"), &self.master)?;
             mail::empty(&server.folder("copy"))?;
+            mail::empty(&server.folder("moved"))?;
             mail::empty(&server.folder("append"))?;
             mail::empty(&server.folder("fast"))?;
         }
@@ -217,12 +218,38 @@ impl Bench {
             "link, one sync",
             limits::link(&own, &limit.join(".copy"), copies)?,
         );
+        self.moves(&mut open, copies)?;
         self.appends(&mut open)?;
         self.folders(&mut open)?;
         self.notice(&mut open);
         self.expunge(&mut open)?;
         self.limit("EXPUNGE of half", "unlink", limits::unlink(&own)?);
         self.finish(open)
+    }
+
+    /// The copies go on into another folder; with Courier, which has no MOVE, by COPY, STORE and
+    /// EXPUNGE.
+    fn moves(&mut self, open: &mut Sessions, copies: usize) -> io::Result<()> {
+        self.each("MOVE of 1,000", None, Some(copies as u64), open, |server, session| {
+            let session = need(session)?;
+            let to = format!("{}moved", server.prefix);
+            session.good(&format!("SELECT {}copy", server.prefix))?;
+            let commands = match server.kind {
+                Kind::Courier => vec![
+                    format!("COPY 1:{copies} {to}"),
+                    format!("STORE 1:{copies} +FLAGS.SILENT (\\Deleted)"),
+                    "EXPUNGE".to_owned(),
+                ],
+                _ => vec![format!("MOVE 1:{copies} {to}")],
+            };
+            let mut seconds = 0.0;
+            for command in commands {
+                seconds += session.good(&command)?.seconds;
+            }
+            session.good(&format!("SELECT {}bench", server.prefix))?;
+            Ok(Sample::counted(seconds, mail::count(&server.folder("moved"))?))
+        });
+        Ok(())
     }
 
     fn appends(&mut self, open: &mut Sessions) -> io::Result<()> {
