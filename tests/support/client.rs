@@ -189,6 +189,9 @@ impl Client {
                 return self.wrong(&format!("EXPUNGE {n} where {} are known", self.picture.len()));
             }
             self.picture.remove(n - 1);
+            // What was fetched before it has other numbers now.
+            reply.fetched.retain(|f| f.index != n - 1);
+            reply.fetched.iter_mut().filter(|f| f.index >= n).for_each(|f| f.index -= 1);
         } else if let Some(items) = rest.strip_prefix(b"FETCH (") {
             if n == 0 || n > self.picture.len() {
                 return self.wrong(&format!("FETCH {n} where {} are known", self.picture.len()));
