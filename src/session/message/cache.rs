@@ -1,7 +1,7 @@
 //! What is remembered of the message that was served last, so that a client may fetch a part of
 //! 300 MB in a thousand slices.
 
-use super::content::{Decoding, Encoded, Measured};
+use super::decoding::{Decoding, Encoded, Measured};
 use super::reader::{Identity, Reader};
 use crate::mime::structure::Structure;
 use std::collections::HashMap;

@@ -4,11 +4,13 @@
 
 mod cache;
 mod content;
+mod decoding;
 mod reader;
 mod slice;
 
 pub(crate) use cache::Cache;
-pub(crate) use content::{ContentSlice, Encoded, Measured, has_nul, measure};
+pub(crate) use content::{ContentSlice, has_nul, measure};
+pub(crate) use decoding::{Encoded, Measured};
 pub(crate) use reader::Reader;
 pub(crate) use slice::Slice;
 

@@ -30,6 +30,7 @@ const ALL: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN, STALE];
 const NOT_FULL: &[&str] = &[DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN, STALE];
 const NOT_STALE: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN];
 const NOT_UNKNOWN: &[&str] = &[FULL, DENIED, NEVER, BROKEN, FEW, NAMES, STALE];
+const NEITHER_FULL_NOR_STALE: &[&str] = &[DENIED, NEVER, BROKEN, FEW, NAMES, UNKNOWN];
 
 const fn row(
     call: &'static str,
