@@ -7,7 +7,7 @@
 
 use super::dir::UID_FILE;
 use super::error::is_missing;
-use super::lock::MAX_CLOCK_SKEW;
+use super::lock::{self, Lock, MAX_CLOCK_SKEW};
 use super::make_folder;
 use super::scan::{Mode, scan};
 use super::temporary::TemporaryFile;
@@ -99,12 +99,31 @@ pub(super) fn remove(
         put_back((&tmp, &gone), (holder, name));
         return Err(about(e));
     }
+    if wait_for_movers(store, &tmp, &gone).is_err() {
+        // It is out of sight, and goes with the leftovers.
+        return Ok(());
+    }
     if let Err(e) = empty((&tmp, &gone), this)
         && !breath::is_interruption(&e)
     {
         log::error!("{}: {}", fs::shown(&tmp.path_of(&gone)), fs::error_text(&e));
     }
     Ok(())
+}
+
+/// Whoever is moving messages into a folder has its lock. When the folder is out of sight, they are
+/// taken back: none of them must be removed until then. Whoever gets the lock later sees first that
+/// the folder is gone.
+fn wait_for_movers(store: &Store, tmp: &Directory, gone: &[u8]) -> Result<(), Error> {
+    let Ok(folder) = tmp.open_directory(gone).map(|open| Entered::of(Rc::new(open))) else {
+        return Ok(());
+    };
+    let is_locked = folder.tmp().is_ok_and(|tmp| tmp.stat(lock::NAME).is_ok());
+    if is_locked && store.config.use_locks {
+        Lock::acquire(store, &folder).map(drop)
+    } else {
+        Ok(())
+    }
 }
 
 /// An error (`NotFound`) if there is another directory under this name, or none.

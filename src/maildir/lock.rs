@@ -38,7 +38,7 @@ fn id(stat: &Stat) -> FileId {
 }
 
 /// The lock's name in `tmp`.
-const NAME: &[u8] = b"courier.lock";
+pub(super) const NAME: &[u8] = b"courier.lock";
 
 /// The shortest wait between two tries. A scan takes about as long.
 const FIRST_WAIT: Duration = Duration::from_micros(200);

@@ -14,8 +14,10 @@ use crate::sys::{breath, fs};
 use crate::types::{Flags, UidValidity};
 use std::io;
 
-/// Moves messages into the folder; its UIDVALIDITY, if the UIDs that they have got are on disk.
-/// After an error nothing has moved.
+/// Moves messages into the folder; its UIDVALIDITY, if the UIDs that they have got are on disk. An
+/// error does not say that nothing has moved: `moves` knows what has.
+///
+/// [`Error::Gone`] if the folder is not there any more: no more originals are removed then.
 pub(crate) fn move_by_copy(
     to: &Entered,
     moves: &mut Moves<'_>,
@@ -40,6 +42,9 @@ pub(crate) fn move_by_copy(
         if let Some(moving) = moves.all.get_mut(n) {
             moving.uid = uids.next().copied();
             moving.copied_as = Some(names::base(name).into());
+        }
+        if !to.is_in_place() {
+            return Err(Error::Gone);
         }
         moves.is_stopped |= breath::breathe().is_err();
         // What is not moved any more is not left in both folders either.

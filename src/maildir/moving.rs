@@ -317,6 +317,11 @@ impl Incoming for Moves<'_> {
                     break;
                 }
                 self.rename(n, to);
+                // Somebody is removing the folder: each of the others would be looked for in vain.
+                let has_failed = self.all.get(n).is_some_and(|m| m.state != State::Moved);
+                if has_failed && !(to.is_in_place() && to.has_cur()) {
+                    break;
+                }
             }
         }
         self.follow_keywords(to);

@@ -130,6 +130,46 @@ fn a_folder_that_goes_away_meanwhile() {
     }
 }
 
+/// A folder that is deleted while messages move into it: whoever moves them takes them back, and until
+/// then DELETE removes nothing. The test is who moves.
+#[test]
+fn a_folder_that_is_deleted_in_the_middle_of_a_move() {
+    let maildir = maildir(1);
+    let at = |name: &str| maildir.path().join(name);
+    let lock = format!("{} host.example\n", std::process::id());
+    fs::write(at(".box/tmp/courier.lock"), lock).unwrap();
+    fs::rename(at("cur/1001.x:2,"), at(".box/cur/1002.x:2,")).unwrap();
+    let mut s = maildir.session(&[]);
+    s.send(b"x DELETE INBOX.box\r\n");
+    assert_eq!(s.response(Duration::from_millis(300)), None, "{}", s.story());
+    assert!(!at(".box").exists(), "it is out of sight");
+    let gone = at("tmp").read_dir().unwrap().next().unwrap().unwrap().path();
+    fs::rename(gone.join("cur/1002.x:2,"), at("cur/1001.x:2,")).unwrap();
+    fs::remove_file(gone.join("tmp/courier.lock")).unwrap();
+    s.finish("x").ok("Folder deleted.");
+    assert_eq!(maildir.files_in("tmp"), [""; 0]);
+}
+
+/// A folder that is removed while messages move into it, by somebody who does not know of the lock:
+/// those that are in it are taken back, and the others are not looked for in vain.
+#[test]
+fn a_folder_that_is_removed_in_the_middle_of_a_move() {
+    let maildir = maildir(3000);
+    let at = |name: &str| maildir.path().join(name);
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").has("* 3000 EXISTS");
+    s.send(b"x MOVE 1:* INBOX.box\r\n");
+    while at(".box/cur").read_dir().unwrap().next().is_none() {
+        std::thread::yield_now();
+    }
+    fs::rename(at(".box"), at("tmp/gone")).unwrap();
+    // What is in `cur` is removed last.
+    fs::rename(at("tmp/gone/cur"), at("tmp/cur")).unwrap();
+    fs::remove_dir_all(at("tmp/gone")).unwrap();
+    s.finish("x").no("[TRYCREATE] Mailbox does not exist.");
+    assert_eq!(maildir.files_in("cur").len(), 3000);
+}
+
 /// The sets of a COPYUID.
 fn moved(reply: &support::Reply) -> Vec<(u32, u32)> {
     let Some(code) = reply.responses.iter().find(|r| r.starts_with(b"* OK [COPYUID ")) else {

@@ -13,7 +13,7 @@
 //!
 //! What has moved is never removed here, whatever goes wrong later.
 
-use super::lock::{self, Turn};
+use super::lock::{self, Access, Turn};
 use super::request::{Mode, Request};
 use super::save::{self, Saved};
 use super::{MAX_TRIES, collect, sync};
@@ -51,12 +51,18 @@ pub(crate) fn move_in(
     let mut request =
         Request { store, dir, mode, previous: None, above, doubtful: None, delivers: true };
     for _ in 0..MAX_TRIES {
-        match once(&request, moves)? {
-            Try::Done(validity) => return Ok(validity),
-            Try::Again => {}
-            Try::Doubtful(validity) => request.doubtful = Some(validity),
+        match once(&request, moves) {
+            Ok(Try::Done(validity)) => return Ok(validity),
+            Ok(Try::Again) => {}
+            Ok(Try::Doubtful(validity)) => request.doubtful = Some(validity),
+            Err(e) => {
+                // What came in an earlier try.
+                must_be_in_place(dir, moves)?;
+                return Err(e);
+            }
         }
     }
+    must_be_in_place(dir, moves)?;
     Err(Error::Locked)
 }
 
@@ -68,12 +74,25 @@ enum Try {
 }
 
 fn once(request: &Request<'_>, moves: &mut dyn Incoming) -> Result<Try, Error> {
-    let Request { store, dir, .. } = *request;
     let Turn::Ours(mut access) = lock::lock(request, None)? else { return Ok(Try::Again) };
+    let done = with_lock(request, &mut access, moves);
+    if done.is_err() {
+        // The folder may have gone after messages had come. Whoever deletes it waits for the lock.
+        must_be_in_place(request.dir, moves)?;
+    }
+    done
+}
+
+fn with_lock(
+    request: &Request<'_>,
+    access: &mut Access,
+    moves: &mut dyn Incoming,
+) -> Result<Try, Error> {
+    let Request { store, dir, .. } = *request;
     must_be_in_place(dir, moves)?;
     let mut arrivals = Arrivals::of_move(dir, moves.names());
-    let mut found = collect::collect(request, &access, &mut Vec::new(), &mut arrivals)?;
-    let saved = save::save(request, &access, &mut found, Some(&mut || moves.arrive(dir)))?;
+    let mut found = collect::collect(request, access, &mut Vec::new(), &mut arrivals)?;
+    let saved = save::save(request, access, &mut found, Some(&mut || moves.arrive(dir)))?;
     let uids = match saved {
         Saved::Done(uids) => uids,
         Saved::Again => return Ok(Try::Again),

@@ -103,4 +103,5 @@ scenes! {
     search: messages::SEARCH;
     careful: messages::CAREFUL;
     idle: folders::IDLE;
+    setmetadata: metadata::SETMETADATA;
 }

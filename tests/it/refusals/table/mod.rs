@@ -4,6 +4,7 @@
 
 pub(super) mod folders;
 pub(super) mod messages;
+pub(super) mod metadata;
 
 use super::scene::Row;
 
