@@ -31,7 +31,9 @@ public class UseJavaMail {
     }
 
     public static void main(String[] args) throws Exception {
-        Session session = Session.getInstance(new Properties());
+        Properties properties = new Properties();
+        properties.setProperty("mail.imap.compress.enable", "true");
+        Session session = Session.getInstance(properties);
         IMAPStore store = open(session);
         List<String> names = new ArrayList<>();
         for (Folder folder : store.getDefaultFolder().list("*")) names.add(folder.getFullName());
@@ -70,15 +72,19 @@ public class UseJavaMail {
         Folder work = store.getFolder("INBOX.Work");
         AppendUID[] copied = inbox.copyUIDMessages(just(all[6]), filed);
         check("copy", copied != null && copied[0].uid == 1);
+        // What MOVE has taken away is still in its list, for the next expunge() to return.
+        int gone = 1;
         if (store.hasCapability("MOVE")) {
+            check("ID", store.id(Map.of("name", "JavaMail")).get("name") != null);
             inbox.moveMessages(just(all[7]), work);
+            gone = 2;
         } else {
             inbox.copyMessages(just(all[7]), work);
             all[7].setFlag(Flags.Flag.DELETED, true);
             check("expunge", inbox.expunge(just(all[7])).length == 1);
         }
         all[8].setFlag(Flags.Flag.DELETED, true);
-        check("expunge again", inbox.expunge().length == 1);
+        check("expunge again", inbox.expunge().length == gone);
         work.appendMessages(just(news(session, "appended")));
         check("appended", work.getMessageCount() == 12);
         check("quota", inbox.getQuota().length > 0);
@@ -108,8 +114,8 @@ public class UseJavaMail {
         inbox.idle(true);
         check("idle", "news".equals(told.poll(20, TimeUnit.SECONDS)));
         sender.join();
-        Folder gone = store.getFolder("INBOX.Gone");
-        check("delete", gone.create(Folder.HOLDS_MESSAGES) && gone.delete(false));
+        Folder last = store.getFolder("INBOX.Gone");
+        check("delete", last.create(Folder.HOLDS_MESSAGES) && last.delete(false));
         inbox.close(true);
         store.close();
         System.out.println("JavaMail: all is well");

@@ -182,11 +182,18 @@ PROGRAM
 tunnel() {
     local uid; uid=$(stat -c %u "$MAIL")
     install -o "$uid" -m 600 /dev/null "$MAIL/said"
-    printf '#!/bin/sh\ncd %s\nexec setpriv --reuid %s --regid %s --clear-groups env -i AUTHENTICATED=%s IMAP_KEYWORDS=1 IMAP_ACL=1 IMAPDEBUGFILE=said IMAP_CAPABILITY="%s" %s ./Maildir 2>>%s\n' \
-        "$(dirname "$MAIL")" "$uid" "$uid" "$MAILUSER" \
+    printf '#!/bin/sh\ncd %s\nexec setpriv --reuid %s --regid %s --clear-groups env -i AUTHENTICATED=%s IMAP_EXTENSIONS=%s IMAP_KEYWORDS=1 IMAP_ACL=1 IMAPDEBUGFILE=said IMAP_CAPABILITY="%s" %s ./Maildir 2>>%s\n' \
+        "$(dirname "$MAIL")" "$uid" "$uid" "$MAILUSER" "$EXTENSIONS" \
         "$(sed -n 's/^IMAP_CAPABILITY="\(.*\)"/\1/p' /etc/courier/imapd)" /usr/bin/imapd "$W/tunnel.log" >"$W/tunnel"
     chmod 755 "$W/tunnel"
     echo "$W/tunnel"
+}
+# uses WORD...: the client has used these extensions; and none of them where the server has none.
+uses() {
+    local word list wanted=yes
+    [ "$EXTENSIONS" != 0 ] || wanted=no
+    list=" $(used) "
+    for word; do is "used $word" "$wanted" "$(case $list in *" $word "*) echo yes ;; *) echo no ;; esac)"; done
 }
 # The debug file's tokens as lines again.
 tokens() {
@@ -198,13 +205,17 @@ tokens() {
 used() {
     local LC_ALL=C
     # Behind STARTTLS on the plain port nothing is recorded.
-    [ "$1" != imaplib_tls ] || { echo "STARTTLS AUTH=PLAIN SORT THREAD QUOTA ACL NAMESPACE"; return; }
+    [ "${1:-}" != imaplib_tls ] || { echo "STARTTLS AUTH=PLAIN SORT THREAD QUOTA ACL NAMESPACE"; return; }
     [ ! -s "$MAIL/said" ] || tokens "$MAIL/said" >>"$W/said"
     # The answers to AUTHENTICATE and the literals of APPEND are not commands; a command has a tag before its name.
     tr -d '\r' <"$W/said" | awk '
         function add(word) { if (!(word in seen)) { seen[word] = 1; list = list (list == "" ? "" : " ") word } }
         { line = toupper($0); name = toupper($2); if (name == "UID") name = "UID " toupper($3) }
+        # After the first message of an APPEND its line goes on.
+        /^ .*\{[0-9]+\+?\}$/ && !catenate { add("MULTIAPPEND") }
         $1 !~ /^[A-Za-z0-9.*]+$/ { next }
+        { catenate = line ~ / CATENATE \(/ }
+        catenate { add("CATENATE") }
         name == "ID" { add("ID") }
         name == "STARTTLS" { add("STARTTLS") }
         name == "AUTHENTICATE" { add("AUTH=" toupper($3)) }
@@ -220,11 +231,19 @@ used() {
         name ~ /^(GETACL|SETACL|MYRIGHTS|LISTRIGHTS)$/ { add("ACL") }
         name == "COMPRESS" { add("COMPRESS") }
         name == "XLIST" { add("XLIST") }
-        name == "LIST" && line ~ /RETURN \(/ { add("LIST-EXTENDED") }
+        name == "LIST" && line ~ /RETURN \(|LIST \(/ { add("LIST-EXTENDED") }
+        name == "LIST" && line ~ /RETURN \(.*STATUS \(/ { add("LIST-STATUS") }
+        name == "LIST" && line ~ /SPECIAL-USE/ { add("SPECIAL-USE") }
+        name == "CREATE" && line ~ / \(USE \(/ { add("CREATE-SPECIAL-USE") }
+        name ~ /METADATA$/ { add("METADATA") }
         name ~ /SEARCH$/ && line ~ /RETURN \(/ { add("ESEARCH") }
+        name ~ /SORT$/ && line ~ /RETURN \(/ { add("ESORT") }
+        name ~ /SORT$/ && line ~ /\(.*DISPLAY(FROM|TO)/ { add("SORT=DISPLAY") }
+        name ~ /SEARCH$/ && line ~ / (OLDER|YOUNGER) [0-9]/ { add("WITHIN") }
+        name ~ /SEARCH$/ && line ~ /RETURN \(.*SAVE/ { add("SEARCHRES") }
         name ~ /^(SELECT|EXAMINE)$/ && line ~ /CONDSTORE/ { add("CONDSTORE") }
         line ~ /CHANGEDSINCE/ { add("CONDSTORE") }
-        line ~ /BINARY(\.PEEK)?\[/ { add("BINARY") }
+        line ~ /BINARY(\.PEEK)?\[|~\{[0-9]+\+?\}/ { add("BINARY") }
         name ~ /^[A-Z ]+$/ && line ~ /\{[0-9]+\+\}$/ { add("LITERAL+") }
         END { print list == "" ? "-" : list }'
 }
@@ -239,10 +258,9 @@ run() {
     fi
     : >"$W/said"
     case $name in mbsync) box mbsync 1000 ;; mbsync_tunnel | offlineimap) box "${name//_/}" 200 ;; *) box "${name//_/}" ;; esac
-    # The recorder between client and server: what the client says is kept.
-    socat -r "$W/said" TCP-LISTEN:1430,bind=127.0.0.1,reuseaddr,fork TCP:127.0.0.1:143 2>/dev/null &
-    local recorder=$! result
-    sleep 0.2
+    # Between client and server: what the client says is kept.
+    local recorder result
+    recorder=$(python3 tests/clients/recorder.py "$W/said" 1430 143)
     # At the first failing command the rest of a test is left out.
     story=$(set -eE; trap 'echo "(${BASH_SOURCE[0]##*/}:$LINENO)"' ERR; "test_$name" 2>&1)
     # shellcheck disable=SC2181
@@ -257,7 +275,6 @@ $(tail -n ${SAID_LINES:-15} "$W/said" | tr -d '\0')
 -- log:
 $(grep -av 'Connection, ip' "$LOG" | tail -n 4)"
     fi
-    kill $recorder
-    wait $recorder 2>/dev/null
+    kill "$recorder"
     printf '| %s | %s | %s | %s | %s |\n' "$title" "$version" "$what" "$(used "$name")" "$result" >>"$ROWS"
 }

@@ -52,11 +52,18 @@ SSLType None" >"$HOME/rc"
     sed "s/^Port .*/Port 143/; s|^SSLType.*|SSLType STARTTLS\nCertificateFile $CERT|" "$HOME/rc" >"$HOME/rc.tls"
     timeout 180 mbsync -c "$HOME/rc.tls" -a
     is "messages on the server after TLS" 996 "$(disk .)"
+    # With a trash, what was deleted here is moved there: MOVE, or COPY without it.
+    sed 's/^Account a$/&\nTrash Trash/; s/^Patterns .*/Patterns * !Trash !INBOX.Trash/' "$HOME/rc" >"$HOME/rc.trash"
+    rm "$(grep -rl '^Subject: message 19$' "$HOME/mail" | head -n 1)"
+    timeout 180 mbsync -c "$HOME/rc.trash" -a
+    is "where the nineteenth is" ".Trash/" "$(where 'message 19')"
+    uses COMPRESS MOVE
 }
 about_mbsync_tunnel() { command -v mbsync >/dev/null && echo "mbsync, tunnel|$(mbsync --version | sed 's/^isync //')|the same with 200 messages through a tunnel (PREAUTH on pipes)"; }
 test_mbsync_tunnel() {
     mbsync_rc "Tunnel $(tunnel)" >"$HOME/rc"
     both_ways 200 timeout 300 mbsync -c "$HOME/rc" -a
+    uses COMPRESS
 }
 
 # --- offlineimap ---------------------------------------------------------------------------------------------------------------------
@@ -83,8 +90,10 @@ remotepass = secret
 ssl = no
 starttls = no
 auth_mechanisms = LOGIN
+usecompression = $([ "$EXTENSIONS" = 0 ] && echo no || echo yes)
 RC
     both_ways 200 timeout 300 offlineimap -c "$HOME/rc" -o -u basic
+    uses COMPRESS
 }
 
 # --- mutt, neomutt ----------------------------------------------------------------------------------------------------------------------
@@ -94,6 +103,7 @@ set imap_user=$MAILUSER imap_pass=secret ssl_force_tls=no ssl_starttls=no
 set folder="$1" spoolfile="$1INBOX" record="" postponed=""
 set quit=yes delete=yes move=no confirmappend=no confirmcreate=no mark_old=no wait_key=no imap_check_subscribed=no imap_passive=no
 set header_cache="$HOME/cache" sleep_time=0 pager_stop=yes sort=mailbox-order
+set imap_deflate=yes
 RC
 }
 # Read the seventh and look at its raw header; flag the second; save (copy and delete) the third to Work; delete the fourth; search; a new
@@ -108,6 +118,7 @@ mutt_work() { # mutt_work PROGRAM RC
     is "messages in Made" 1 "$(disk .Made)"
     is "flagged" 1 "$(flags . F)"
     is "the seventh is read" 1 "$(find "$MAIL/cur" -name '*M7P*:2,*S*' | wc -l)"
+    uses COMPRESS
 }
 mutt_version() { command -v "$1" >/dev/null && echo "$2|$("$1" -v | head -n 1 | sed 's/^[A-Za-z]* //; s/ (.*//')|$3"; }
 about_mutt() { mutt_version mutt mutt "scripted: open, read, flag, save, delete, search, copy to a new folder, sync"; }

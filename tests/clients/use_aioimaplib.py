@@ -30,6 +30,15 @@ async def main():
     assert any(b"INBOX.Work" in line for line in answer.lines), answer
     answer = await box.namespace()
     assert answer.result == "OK", answer
+    if os.environ["EXTENSIONS"] != "0":
+        # It asks for the capabilities before the login alone, where Courier's programs answer for the server.
+        await box.protocol.capability()
+        answer = await box.id(name="aioimaplib")
+        assert answer.result == "OK" and any(b"name" in line for line in answer.lines), answer
+        answer = await box.uid("move", "8", "INBOX.Work")
+        assert answer.result == "OK", answer
+        answer = await box.append(b"Subject: moved\r\n\r\nbody\r\n", mailbox="INBOX")
+        assert answer.result == "OK", answer
     idle = await box.idle_start(timeout=60)
     other = await connect()
     answer = await other.append(b"Subject: news\r\n\r\nbody\r\n", mailbox="INBOX")

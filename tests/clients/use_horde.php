@@ -53,6 +53,25 @@ try {
     $other->logout();
     $box->noop();
     check('new mail', $box->status('INBOX', Horde_Imap_Client::STATUS_MESSAGES)['messages'] == 19);
+    if ($box->capability->query('METADATA')) {
+        check('ID', $box->getID() !== []);
+        $box->createMailbox('INBOX.Mine', ['special_use' => [Horde_Imap_Client::SPECIALUSE_DRAFTS]]);
+        $all = $box->listMailboxes('*', Horde_Imap_Client::MBOX_ALL_SUBSCRIBED, ['attributes' => true, 'children' => true, 'special_use' => true,
+            'status' => Horde_Imap_Client::STATUS_MESSAGES]);
+        check('special use', in_array('\\drafts', array_map('strtolower', $all['INBOX.Mine']['attributes'])));
+        check('status in LIST', $all['INBOX.Work']['status']['messages'] == 12);
+        $box->setMetadata('INBOX.Mine', ['/private/comment' => 'Grüße']);
+        check('metadata', $box->getMetadata('INBOX.Mine', '/private/comment')['INBOX.Mine']['/private/comment'] === 'Grüße');
+        $two = [['data' => $long, 'flags' => ['\\Seen']], ['data' => str_replace('appended', 'second', $long)]];
+        check('two at once', count($box->append('INBOX.Mine', $two)) == 2);
+        $validity = $box->status('INBOX', Horde_Imap_Client::STATUS_UIDVALIDITY)['uidvalidity'];
+        $parts = [['t' => 'text', 'v' => "Subject: pieces\r\n\r\n"], ['t' => 'url', 'v' => "/INBOX;UIDVALIDITY=$validity/;UID=5/;SECTION=2"]];
+        check('catenate', count($box->append('INBOX.Mine', [['data' => $parts]])) == 1);
+        $sorted = $box->search('INBOX', null, ['sort' => [Horde_Imap_Client::SORT_DISPLAYFROM], 'results' => [Horde_Imap_Client::SEARCH_RESULTS_MIN,
+            Horde_Imap_Client::SEARCH_RESULTS_COUNT]]);
+        check('sort by name', $sorted['count'] == 19);
+        $box->deleteMailbox('INBOX.Mine');
+    }
     check('quota', is_array($box->getQuotaRoot('INBOX')));
     check('rights', (string) $box->getMyACLRights('INBOX') !== '');
     $box->createMailbox('INBOX.Gone');

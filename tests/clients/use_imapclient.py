@@ -28,6 +28,7 @@ box.copy([2, 3], "INBOX.Work")
 assert box.folder_status("INBOX.Work", ["MESSAGES"])[b"MESSAGES"] == 12
 if box.has_capability("MOVE"):
     box.move([3], "INBOX.Work")
+    assert box.folder_status("INBOX.Work", ["MESSAGES"])[b"MESSAGES"] == 13
 else:
     box.delete_messages([3])
     box.uid_expunge([3])
@@ -37,6 +38,10 @@ assert "INBOX.Grüße & Küsse" in [name for _, _, name in box.list_folders()]
 box.append("INBOX.Grüße & Küsse", b"Subject: here\r\n\r\nbody\r\n", [b"\\Seen"])
 assert box.folder_status("INBOX.Grüße & Küsse", ["MESSAGES", "UIDNEXT", "UNSEEN"])[b"MESSAGES"] == 1
 box.delete_folder("INBOX.Grüße & Küsse")
+if box.has_capability("MULTIAPPEND"):
+    two = [{"msg": b"Subject: first\r\n\r\nbody\r\n", "flags": ["\\Seen"]}, b"Subject: second\r\n\r\nbody\r\n"]
+    assert b"APPENDUID" in box.multiappend("INBOX.Work", two)
+    assert box.folder_status("INBOX.Work", ["MESSAGES", "UNSEEN"])[b"MESSAGES"] == 15
 assert len(box.sort(["REVERSE DATE"])) == 19
 assert box.thread("REFERENCES")
 assert box.get_quota_root("INBOX")

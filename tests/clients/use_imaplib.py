@@ -60,6 +60,10 @@ assert ok(box.thread("REFERENCES", "UTF-8", "ALL"))[0]
 assert ok(box.getquotaroot("INBOX"))
 assert ok(box.myrights("INBOX"))
 assert ok(box.namespace())
+if os.environ["EXTENSIONS"] != "0":
+    ok(box.uid("MOVE", "9", "INBOX.Work"))
+    assert ok(box.uid("SEARCH", "UID", "8:10"))[0] == b"8 10"
+    ok(box.append("INBOX", None, None, b"Subject: moved\r\n\r\nbody\r\n"))
 ok(box.check())
 ok(box.close())
 typ, _ = box.logout()

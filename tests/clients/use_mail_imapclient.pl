@@ -6,6 +6,7 @@ my $box = Mail::IMAPClient->new(Server => "localhost", Port => $ENV{PORT}, User 
     or die "login: $@";
 sub check { my ($what, $good) = @_; die "$what: " . ($box->LastError // "") . "\n" unless $good }
 check("capability", $box->has_capability("IMAP4rev1"));
+if (grep { $_ eq "COMPRESS=DEFLATE" } $box->capability) { check("compress", $box->compress) }
 check("folders", grep { $_ eq "INBOX.Work" } $box->folders);
 check("separator", $box->separator eq ".");
 check("select", $box->select("INBOX"));

@@ -32,10 +32,15 @@ box.create("INBOX.Made")
 box.rename("INBOX.Made", "INBOX.Filed")
 box.subscribe("INBOX.Filed")
 box.uid_copy(7, "INBOX.Filed")
-# Without MOVE: copy, mark, expunge.
-box.uid_copy(8, "INBOX.Work")
-box.uid_store(8, "+FLAGS", [:Deleted])
-check "expunge", box.expunge == [8]
+if box.capability.include?("MOVE")
+  check "ID", box.id(name: "net-imap")["name"]
+  box.uid_move(8, "INBOX.Work")
+  check "moved", box.uid_search(["UID", "8"]) == []
+else
+  box.uid_copy(8, "INBOX.Work")
+  box.uid_store(8, "+FLAGS", [:Deleted])
+  check "expunge", box.expunge == [8]
+end
 box.uid_store(9, "+FLAGS", [:Deleted])
 check "expunge again", box.expunge.length == 1
 box.append("INBOX.Work", "Subject: appended\r\n\r\nbody\r\n", [:Seen], Time.at(1_700_000_000))

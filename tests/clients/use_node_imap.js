@@ -27,6 +27,11 @@ async function main() {
   await call(box, "copy", [2], "INBOX.Work");
   await call(box, "move", [3], "INBOX.Work");
   await call(box, "append", "Subject: appended\r\n\r\nbody\r\n", { mailbox: "INBOX.Work", flags: ["\\Seen"] });
+  if (box.serverSupports("ESEARCH")) {
+    await call(box, "id", { name: "node-imap" });
+    const found = await call(box, "esearch", [["SUBJECT", "message 1"]], ["MIN", "MAX", "COUNT"]);
+    assert(JSON.stringify(found).includes("11"), JSON.stringify(found));
+  }
   const told = new Promise((resolve, reject) => { box.on("mail", resolve); setTimeout(() => reject(new Error("IDLE told nothing")), 20000); });
   const other = open();
   await connect(other);

@@ -29,6 +29,20 @@ check('expunge', $box->expunge('INBOX', '8'));
 $message = "Subject: appended\r\n\r\nbody\r\n";
 check('append', $box->append('INBOX.Work', $message, ['SEEN']) !== false);
 check('counted', $box->countMessages('INBOX.Work') == 13);
+check('sort by name', $box->sort('INBOX', 'FROM', 'ALL', true)->count() == 19);
+if ($box->getCapability('LIST-EXTENDED')) {
+    check('subscribed by LIST', in_array('INBOX.Work', $box->listMailboxes('', '*', ['SUBSCRIBED'], ['SUBSCRIBED'])));
+    check('counts by LIST', $box->listMailboxes('', '*', ['MESSAGES', 'UNSEEN'])['INBOX.Work']['MESSAGES'] == 13);
+    check('create for drafts', $box->createFolder('INBOX.Mine', ['\\Drafts']));
+    check('special uses', in_array('INBOX.Mine', $box->listMailboxes('', '*', ['SUBSCRIBED'], ['SPECIAL-USE'])));
+    check('drafts', in_array('\\Drafts', $box->data['LIST']['INBOX.Mine']));
+    check('note', $box->setMetadata('INBOX', ['/private/comment' => "Grüße aus \"München\""]));
+    check('noted', $box->getMetadata('INBOX', '/private/comment')['INBOX']['/private/comment'] === "Grüße aus \"München\"");
+    check('no note', $box->deleteMetadata('INBOX', ['/private/comment']) && $box->deleteFolder('INBOX.Mine'));
+    $zero = "Subject: zero\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b\r\n";
+    check('append as binary', $box->append('INBOX.Filed', $zero, [], null, true) === false);
+    check('append as binary', $box->createFolder('INBOX.Filed') && $box->append('INBOX.Filed', $zero, [], null, true) !== false);
+}
 check('create', $box->createFolder('INBOX.Made') && $box->renameFolder('INBOX.Made', 'INBOX.Renamed') && $box->subscribe('INBOX.Renamed'));
 check('delete', $box->deleteFolder('INBOX.Renamed'));
 check('quota', $box->getQuota('INBOX') !== null);
