@@ -105,8 +105,8 @@ pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
         // freed (`freed` and `moved` see to that), and no other code runs any more.
         unsafe { std::slice::from_raw_parts(unsent, LENGTH.load(Relaxed)) }
     };
-    if !MID_RESPONSE.load(Relaxed) && say(unsent, false) {
-        say(goodbye, true);
+    if !MID_RESPONSE.load(Relaxed) && say(unsent) {
+        say(goodbye);
     }
     let _ = discard_input();
     // SAFETY: ends the process. There is nothing to clean up: the next session recognises a lock
@@ -115,17 +115,15 @@ pub(super) fn end(log: &[u8], goodbye: &[u8]) -> ! {
 }
 
 /// Sends to the client. Whether that was all.
-fn say(text: &[u8], is_last: bool) -> bool {
+fn say(text: &[u8]) -> bool {
     if !STORED.load(Relaxed) {
         return write_all(1, text);
     }
-    let mut blocks = text.chunks(usize::from(u16::MAX)).peekable();
-    while let Some(block) = blocks.next() {
-        // RFC 1951 3.2.4: BFINAL and BTYPE 0, then the length, and its complement.
-        let is_final = is_last && blocks.peek().is_none();
+    for block in text.chunks(usize::from(u16::MAX)) {
+        // RFC 1951 3.2.4: not BFINAL (see `wire::deflate`), BTYPE 0; the length; its complement.
         let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
         let [[a, b], [c, d]] = [length.to_le_bytes(), (!length).to_le_bytes()];
-        if !write_all(1, &[u8::from(is_final), a, b, c, d]) || !write_all(1, block) {
+        if !write_all(1, &[0, a, b, c, d]) || !write_all(1, block) {
             return false;
         }
     }

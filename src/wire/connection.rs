@@ -39,8 +39,7 @@ pub(crate) trait Connection {
     /// response. `mid_response`: the client has a part of a response whose rest is not in `unsent`,
     /// so nothing may follow.
     fn note_unsent(&mut self, unsent: &[u8], mid_response: bool);
-    /// Sends a part of what an encoding still holds back, and an end of the encoding where
-    /// [`Connection::end_output`] has asked for it. Whether nothing is left.
+    /// Sends a part of what an encoding still holds back. Whether nothing is left.
     fn write_rest(&mut self) -> io::Result<bool> {
         Ok(true)
     }
@@ -48,8 +47,6 @@ pub(crate) trait Connection {
     fn has_rest(&self) -> bool {
         false
     }
-    /// What is written from now on is the last.
-    fn end_output(&mut self) {}
     /// What is recorded by [`Connection::note_unsent`] is to be sent in the stored blocks of
     /// DEFLATE.
     fn use_stored_blocks(&mut self) {}

@@ -5,6 +5,9 @@
 //! that stand for gigabytes cost time as they are read, not memory. What goes out is deflated, and
 //! flushed to a byte boundary before each wait. There, and only there, a session that must end at
 //! once can still be heard (`sys::last_words`).
+//!
+//! The stream never gets an end (a final block). RFC 4978 asks for none, other servers send none,
+//! and to Perl's Mail::IMAPClient, which imapsync is built on, it is an error.
 
 use super::connection::{Connection, Events};
 use super::error::End;
@@ -84,8 +87,6 @@ struct Output {
     packed: Queue,
     /// Everything that was deflated is in `packed` or was sent, up to a byte boundary.
     is_flushed: bool,
-    /// The stream gets an end.
-    is_last: bool,
 }
 
 impl Input {
@@ -173,7 +174,6 @@ impl Deflated {
                 deflate: Compress::new(LEVEL, false),
                 packed: Queue::default(),
                 is_flushed: true,
-                is_last: false,
             },
         }
     }
@@ -254,10 +254,8 @@ impl Connection for Deflated {
 
     fn write_rest(&mut self) -> io::Result<bool> {
         if self.output.packed.is_empty() && !self.output.is_flushed {
-            let flush =
-                if self.output.is_last { FlushCompress::Finish } else { FlushCompress::Sync };
             self.inner.note_unsent(&[], true);
-            self.output.pack(&[], flush);
+            self.output.pack(&[], FlushCompress::Sync);
         }
         if !self.output.packed.is_empty() {
             self.send()?;
@@ -269,13 +267,6 @@ impl Connection for Deflated {
         !self.output.is_at_boundary()
     }
 
-    fn end_output(&mut self) {
-        if !self.output.is_last {
-            self.output.is_last = true;
-            self.output.is_flushed = false;
-        }
-    }
-
     fn must_wait(&self) -> bool {
         self.inner.must_wait()
     }
@@ -285,7 +276,7 @@ impl Connection for Deflated {
     }
 
     fn note_unsent(&mut self, unsent: &[u8], mid_response: bool) {
-        let can_follow = !mid_response && self.output.is_at_boundary() && !self.output.is_last;
+        let can_follow = !mid_response && self.output.is_at_boundary();
         self.inner.note_unsent(if can_follow { unsent } else { &[] }, !can_follow);
     }
 

@@ -239,7 +239,6 @@ impl Io {
         self.out.truncate(self.complete);
         if !mid_response {
             goodbye(self);
-            self.connection.end_output();
         }
         let flushed = self.flush();
         let end = clock::monotonic() + GRACE;

@@ -212,10 +212,10 @@ used() {
         function add(word) { if (!(word in seen)) { seen[word] = 1; list = list (list == "" ? "" : " ") word } }
         { line = toupper($0); name = toupper($2); if (name == "UID") name = "UID " toupper($3) }
         # After the first message of an APPEND its line goes on.
-        /^ .*\{[0-9]+\+?\}$/ && !catenate { add("MULTIAPPEND") }
+        /^\)? .*\{[0-9]+\+?\}$/ && appends && !catenate { add("MULTIAPPEND") }
         $1 !~ /^[A-Za-z0-9.*]+$/ { next }
-        { catenate = line ~ / CATENATE \(/ }
-        catenate { add("CATENATE") }
+        name ~ /^(UID )?(SEARCH|SORT|THREAD|FETCH)$/ { appends = 0 }
+        name == "APPEND" { appends = 1; catenate = line ~ / CATENATE \(/; if (catenate) add("CATENATE") }
         name == "ID" { add("ID") }
         name == "STARTTLS" { add("STARTTLS") }
         name == "AUTHENTICATE" { add("AUTH=" toupper($3)) }
@@ -243,7 +243,7 @@ used() {
         name ~ /SEARCH$/ && line ~ /RETURN \(.*SAVE/ { add("SEARCHRES") }
         name ~ /^(SELECT|EXAMINE)$/ && line ~ /CONDSTORE/ { add("CONDSTORE") }
         line ~ /CHANGEDSINCE/ { add("CONDSTORE") }
-        line ~ /BINARY(\.PEEK)?\[|~\{[0-9]+\+?\}/ { add("BINARY") }
+        line ~ /BINARY(\.PEEK)?\[| ~\{[0-9]+\+?\}/ { add("BINARY") }
         name ~ /^[A-Z ]+$/ && line ~ /\{[0-9]+\+\}$/ { add("LITERAL+") }
         END { print list == "" ? "-" : list }'
 }

@@ -103,7 +103,6 @@ set imap_user=$MAILUSER imap_pass=secret ssl_force_tls=no ssl_starttls=no
 set folder="$1" spoolfile="$1INBOX" record="" postponed=""
 set quit=yes delete=yes move=no confirmappend=no confirmcreate=no mark_old=no wait_key=no imap_check_subscribed=no imap_passive=no
 set header_cache="$HOME/cache" sleep_time=0 pager_stop=yes sort=mailbox-order
-set imap_deflate=yes
 RC
 }
 # Read the seventh and look at its raw header; flag the second; save (copy and delete) the third to Work; delete the fourth; search; a new
@@ -118,18 +117,19 @@ mutt_work() { # mutt_work PROGRAM RC
     is "messages in Made" 1 "$(disk .Made)"
     is "flagged" 1 "$(flags . F)"
     is "the seventh is read" 1 "$(find "$MAIL/cur" -name '*M7P*:2,*S*' | wc -l)"
-    uses COMPRESS
 }
 mutt_version() { command -v "$1" >/dev/null && echo "$2|$("$1" -v | head -n 1 | sed 's/^[A-Za-z]* //; s/ (.*//')|$3"; }
 about_mutt() { mutt_version mutt mutt "scripted: open, read, flag, save, delete, search, copy to a new folder, sync"; }
-test_mutt() { mutt_rc imap://localhost:1430/ >"$HOME/rc"; mutt_work mutt "$HOME/rc"; }
+test_mutt() { mutt_rc imap://localhost:1430/ >"$HOME/rc"; echo 'set imap_deflate=yes' >>"$HOME/rc"; mutt_work mutt "$HOME/rc"; uses COMPRESS; }
 about_neomutt() { mutt_version neomutt neomutt "the same as mutt"; }
 test_neomutt() { mutt_rc imap://localhost:1430/ >"$HOME/rc"; mutt_work neomutt "$HOME/rc"; }
 about_mutt_tunnel() { mutt_version mutt "mutt, tunnel" "the same through a tunnel (PREAUTH on a socket pair)"; }
 test_mutt_tunnel() {
     mutt_rc imap://localhost/ >"$HOME/rc"
+    echo 'set imap_deflate=yes' >>"$HOME/rc"
     echo "set tunnel=\"$(tunnel)\"" >>"$HOME/rc"
     mutt_work mutt "$HOME/rc"
+    uses COMPRESS
 }
 
 # --- alpine ----------------------------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ try {
         $two = [['data' => $long, 'flags' => ['\\Seen']], ['data' => str_replace('appended', 'second', $long)]];
         check('two at once', count($box->append('INBOX.Mine', $two)) == 2);
         $validity = $box->status('INBOX', Horde_Imap_Client::STATUS_UIDVALIDITY)['uidvalidity'];
-        $parts = [['t' => 'text', 'v' => "Subject: pieces\r\n\r\n"], ['t' => 'url', 'v' => "/INBOX;UIDVALIDITY=$validity/;UID=5/;SECTION=2"]];
+        $parts = [['t' => 'text', 'v' => $long], ['t' => 'url', 'v' => "/INBOX;UIDVALIDITY=$validity/;UID=5/;SECTION=2"]];
         check('catenate', count($box->append('INBOX.Mine', [['data' => $parts]])) == 1);
         $sorted = $box->search('INBOX', null, ['sort' => [Horde_Imap_Client::SORT_DISPLAYFROM], 'results' => [Horde_Imap_Client::SEARCH_RESULTS_MIN,
             Horde_Imap_Client::SEARCH_RESULTS_COUNT]]);

@@ -40,7 +40,7 @@ assert box.folder_status("INBOX.Grüße & Küsse", ["MESSAGES", "UIDNEXT", "UNSE
 box.delete_folder("INBOX.Grüße & Küsse")
 if box.has_capability("MULTIAPPEND"):
     two = [{"msg": b"Subject: first\r\n\r\nbody\r\n", "flags": ["\\Seen"]}, b"Subject: second\r\n\r\nbody\r\n"]
-    assert b"APPENDUID" in box.multiappend("INBOX.Work", two)
+    assert b"APPENDUID" in box.multiappend("INBOX.Work", two)[1][0]
     assert box.folder_status("INBOX.Work", ["MESSAGES", "UNSEEN"])[b"MESSAGES"] == 15
 assert len(box.sort(["REVERSE DATE"])) == 19
 assert box.thread("REFERENCES")

@@ -35,7 +35,7 @@ box.uid_copy(7, "INBOX.Filed")
 if box.capability.include?("MOVE")
   check "ID", box.id(name: "net-imap")["name"]
   box.uid_move(8, "INBOX.Work")
-  check "moved", box.uid_search(["UID", "8"]) == []
+  check "moved", box.responses.delete("EXPUNGE") == [8]
 else
   box.uid_copy(8, "INBOX.Work")
   box.uid_store(8, "+FLAGS", [:Deleted])
