@@ -79,7 +79,9 @@
 //! Output collects and is flushed before the next wait, so that pipelined commands share a write.
 //! One function waits for the command loop, for IDLE and for literals alike; signals are let in
 //! only there, and in `sys::breath::breathe`, which every loop over messages, parts, fields, names,
-//! folders or files calls: it ends long work, and with it the session, by an error. A client meets
+//! folders or files calls: it ends long work, and with it the session, by an error. There, and in the
+//! wait for a lock, a client that has heard nothing for a second is told that its command is at work
+//! (INPROGRESS), without a wait and only between two responses. A client meets
 //! three errors: BAD (syntax), NO (refused, perhaps with a response code), BYE (the session is
 //! over). The causes below those are logged once, in Courier's format.
 //!

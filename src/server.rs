@@ -103,7 +103,10 @@ fn farewell(s: &Session, word: Option<&str>) {
     let nobody = s.client.user.is_empty();
     let counts = format!(
         "headers={}, body={}, rcvd={}, sent={}, time={age}{tls}",
-        s.counts.header, s.counts.body, s.io.received, s.io.sent
+        s.counts.header,
+        s.counts.body,
+        s.io.received,
+        s.io.sent()
     );
     const SIGNAL: &str = "Disconnected during shutdown by signal";
     match word {
@@ -201,6 +204,7 @@ fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     }
     let row = commands::find(s, &name).filter(|row| row.policy.uid || !uid);
     let call = Call { tag, uid, row: row.ok_or(Error::Syntax)? };
+    let _at_work = call.at_work(s);
     let result = call.run(s);
     if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) && call.may_expunge() {
         s.announce_changes(false);

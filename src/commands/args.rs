@@ -158,6 +158,15 @@ pub(crate) fn spans(which: &Which, uid: bool, selected: &Selected) -> Vec<Span> 
     }
 }
 
+/// How many messages these are.
+pub(crate) fn count(spans: &[Span]) -> usize {
+    let each = spans.iter().map(|span| match span {
+        Span::Messages(range) => range.len(),
+        Span::Invalid(_) => 0,
+    });
+    each.sum()
+}
+
 /// The messages whose UIDs lie in these ranges.
 fn uid_spans(ranges: impl Iterator<Item = (u64, u64)>, messages: &Messages) -> Vec<Span> {
     let count = messages.len();

@@ -105,6 +105,7 @@ static CAPABILITIES: &[Capability] = &[
     Capability { needs: &["QUOTA"], ..word("QUOTA=RES-MESSAGE", When::Extension) },
     word("APPENDLIMIT", When::Extension),
     word("COMPRESS=DEFLATE", When::Extension),
+    word("INPROGRESS", When::Extension),
 ];
 
 /// The word of this name in a table.

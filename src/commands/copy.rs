@@ -11,7 +11,7 @@ use crate::session::delivery::Delivered;
 use crate::session::folder::Folder;
 use crate::session::refusal::{NotDelivered, PROTOCOL_ERROR, denied, vanished};
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
-use crate::sys::breath;
+use crate::sys::breath::{self, Items};
 use crate::types::folder::NameError;
 use crate::types::{Flags, Rights, Uid};
 
@@ -103,7 +103,6 @@ impl Copying<'_> {
     /// name it has now, and copied by its descriptor: no rename by another session comes in
     /// between.
     fn prepare(&mut self, source: &Source) -> Result<Delivery> {
-        breath::breathe()?;
         let Snapshot { messages, keywords, .. } = &mut self.selected.snapshot;
         let from = self.selected.folder.enter().map_err(|e| unreadable(self.s, e))?;
         let store = &self.s.store;
@@ -126,8 +125,13 @@ impl Copying<'_> {
 
     /// Makes all copies ready; into the outbox, mails them too.
     fn prepare_all(&mut self, sources: &[Source], outbox: bool) -> Result<Vec<Delivery>> {
-        let deliveries =
-            sources.iter().map(|source| self.prepare(source)).collect::<Result<Vec<Delivery>>>()?;
+        let mut items = Items::of(sources.len());
+        let mut deliveries = Vec::with_capacity(sources.len());
+        for source in sources {
+            items.breathe()?;
+            deliveries.push(self.prepare(source)?);
+        }
+        drop(items);
         // Last: what was sent cannot be taken back.
         if outbox && !self.mail_all(sources)? {
             return Outcome::no(NO_ROOM).refuse();

@@ -7,7 +7,8 @@ use crate::maildir::change::{Removal, Removed, Trash};
 use crate::maildir::quota::{Charge, Doubts};
 use crate::maildir::{self, change, quota};
 use crate::session::{Outcome, Result, Selected, Session};
-use crate::sys::{breath, fs};
+use crate::sys::breath::Items;
+use crate::sys::fs;
 use crate::types::Flags;
 
 /// What one command needs to know where messages go, and how many names they have.
@@ -39,10 +40,11 @@ pub(crate) fn remove_deleted(
         None => vec![Span::Messages(0..selected.snapshot.messages.len())],
     };
     let mut ways = Ways::of_deleted(s);
+    let mut items = Items::of(args::count(&spans));
     for span in spans {
         let Span::Messages(range) = span else { continue };
         for index in range {
-            breath::breathe()?;
+            items.breathe()?;
             if selected.snapshot.messages.flags(index).contains(Flags::DELETED) {
                 remove(s, selected, index, &mut ways)?;
             }

@@ -4,13 +4,15 @@ use super::{Call, capability};
 use crate::maildir::observer::Observer;
 use crate::response;
 use crate::session::{Error, Outcome, Result, Selected, Session, logging};
-use crate::sys::{clock, fs};
+use crate::sys::{breath, clock, fs};
 use crate::wire::io::WaitOutcome;
 use crate::wire::{End, Token};
 use std::time::Duration;
 
 /// Idles until the client sends a line.
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
+    // It waits for the client.
+    breath::be_quiet();
     s.with_selected(idle)
 }
 

@@ -1,6 +1,8 @@
 //! What a row of the table of commands says, and how a command is run by it.
 
+use super::capability;
 use crate::session::{Code, Error, Options, Outcome, Result, Selected, Session};
+use crate::sys::breath::AtWork;
 
 /// One command.
 pub(crate) struct Row {
@@ -93,6 +95,12 @@ impl Call<'_> {
             Expunges::WithUid => self.uid,
             Expunges::Yes => true,
         }
+    }
+
+    /// Until what is returned is dropped, the client is told that the command is at work, if it is
+    /// for long (RFC 9585).
+    pub(crate) fn at_work(&self, s: &Session) -> Option<AtWork> {
+        capability::is_offered(&s.options, "INPROGRESS").then(|| s.tell_progress(self.tag))
     }
 
     /// Runs it.

@@ -10,7 +10,7 @@ use crate::maildir::{self, KeywordMode, keyword_limit};
 use crate::response::session::InvalidNumber;
 use crate::session::refusal::vanished;
 use crate::session::{Error, Outcome, Result, Selected, Session};
-use crate::sys::breath;
+use crate::sys::breath::Items;
 use crate::types::Operation;
 
 /// The messages, and what is done with which flags.
@@ -68,7 +68,10 @@ impl Storing<'_> {
     /// for that may take the folder's lock and a reading of all its keywords.
     fn all(&mut self, spans: &[Span]) -> Result<()> {
         let mut changed = Vec::new();
-        let result = spans.iter().try_for_each(|span| self.change_flags_of(span, &mut changed));
+        let mut items = Items::of(args::count(spans));
+        let result =
+            spans.iter().try_for_each(|span| self.change_flags_of(span, &mut items, &mut changed));
+        drop(items);
         if self.doubts.take() {
             self.selected.folder.quota(&self.s.store.config).recalculate();
         }
@@ -101,10 +104,15 @@ impl Storing<'_> {
 
     /// Changes the system flags of some of the messages; adds those that are still there to
     /// `changed`.
-    fn change_flags_of(&mut self, span: &Span, changed: &mut Vec<usize>) -> Result<()> {
+    fn change_flags_of(
+        &mut self,
+        span: &Span,
+        items: &mut Items,
+        changed: &mut Vec<usize>,
+    ) -> Result<()> {
         let Span::Messages(range) = span else { return Ok(()) };
         for index in range.clone() {
-            breath::breathe()?;
+            items.breathe()?;
             match self.change_flags(index) {
                 Ok(true) => changed.push(index),
                 Ok(false) => self.missing = true,

@@ -14,7 +14,7 @@ use super::temporary::TemporaryFile;
 use super::{Dir, Entered, Error, Store, folder_names, uiddb};
 use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
-use crate::sys::{breath, clock, dir, fs, poll};
+use crate::sys::{breath, clock, dir, fs};
 use crate::types::{Flags, UidValidity};
 use std::io;
 use std::path::Path;
@@ -200,7 +200,7 @@ fn wait_until_past(
         // The clock of file times may be a tick behind.
         let left = Duration::from_nanos(u64::try_from(left).unwrap_or(0))
             .saturating_add(Duration::from_millis(1));
-        match poll::pause(left, None) {
+        match breath::pause(left, None) {
             Ok(ready) if ready.signal => return Err(Error::Stopped),
             Ok(ready) if !ready.hangup => {}
             _ => clock::sleep(left),

@@ -15,7 +15,7 @@ use super::watch::Watch;
 use super::{Entered, Error, Store};
 use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
-use crate::sys::{clock, fs, poll, user};
+use crate::sys::{breath, clock, fs, user};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -366,7 +366,7 @@ fn pause(time: Duration, watch: Option<&Watch>) -> Result<(), Error> {
     loop {
         let left =
             end.map_or(Duration::ZERO, |end| end.saturating_duration_since(clock::monotonic()));
-        match poll::pause(left, watch.map(Watch::fd)) {
+        match breath::pause(left, watch.map(Watch::fd)) {
             Ok(ready) if ready.signal || ready.hangup => return Err(Error::Stopped),
             Ok(ready) if ready.watch => return Ok(()),
             Ok(_) => {}

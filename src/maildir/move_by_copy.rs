@@ -10,7 +10,8 @@ use super::follow::with_current_name;
 use super::moving::{Moves, State};
 use super::scan::{Mode, scan};
 use super::{Entered, Error, change, names, shared_link};
-use crate::sys::{breath, fs};
+use crate::sys::breath::{self, Items};
+use crate::sys::fs;
 use crate::types::{Flags, UidValidity};
 use std::io;
 
@@ -23,16 +24,18 @@ pub(crate) fn move_by_copy(
     moves: &mut Moves<'_>,
 ) -> Result<Option<UidValidity>, Error> {
     let (mut which, mut deliveries) = (Vec::new(), Vec::new());
+    let mut items = Items::of(moves.all.len());
     for n in 0..moves.all.len() {
         if moves.all.get(n).is_none_or(|m| m.state != State::Waiting) {
             continue;
         }
-        breath::breathe()?;
+        items.breathe()?;
         if let Some(delivery) = copy(moves, n, to)? {
             which.push(n);
             deliveries.push(delivery);
         }
     }
+    drop(items);
     if deliveries.is_empty() {
         return Ok(None);
     }

@@ -20,8 +20,9 @@ use super::second_names::SecondNames;
 use super::stamp::Stamp;
 use super::temporary::with_new_name;
 use super::{Entered, Error, Store, change, quota, shared_link, write_keywords};
+use crate::sys::breath::{self, Items};
 use crate::sys::stat::Stat;
-use crate::sys::{breath, clock, fs};
+use crate::sys::{clock, fs};
 use crate::types::{Flags, Uid};
 use std::cell::OnceCell;
 use std::fs::File;
@@ -310,9 +311,10 @@ impl Incoming for Moves<'_> {
     }
 
     fn arrive(&mut self, to: &Entered) {
+        let mut items = Items::of(self.all.len());
         for n in 0..self.all.len() {
             if self.all.get(n).is_some_and(|m| m.state == State::Waiting) {
-                if breath::breathe().is_err() {
+                if items.breathe().is_err() {
                     self.is_stopped = true;
                     break;
                 }

@@ -18,7 +18,7 @@ impl<'a> Encoder<'a> {
 
     /// Atoms and punctuation, as they are.
     pub(crate) fn raw(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
-        self.io.out.extend_from_slice(text.as_ref());
+        self.io.out().extend_from_slice(text.as_ref());
         self
     }
 
@@ -29,7 +29,7 @@ impl<'a> Encoder<'a> {
 
     /// `number` and its kin.
     pub(crate) fn number(&mut self, n: impl Into<u64>) -> &mut Self {
-        write::number(&mut self.io.out, n.into());
+        write::number(&mut self.io.out(), n.into());
         self
     }
 
@@ -38,9 +38,9 @@ impl<'a> Encoder<'a> {
     pub(crate) fn string(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         let text = text.as_ref();
         if self.utf8 {
-            write::string(&mut self.io.out, charset::guess(text).as_bytes());
+            write::string(&mut self.io.out(), charset::guess(text).as_bytes());
         } else {
-            write::string(&mut self.io.out, text);
+            write::string(&mut self.io.out(), text);
         }
         self
     }
@@ -70,7 +70,7 @@ impl<'a> Encoder<'a> {
         const MAX_QUOTED: usize = 1000;
         let is_plain = |b: &u8| b.is_ascii() && !matches!(b, b'\r' | b'\n' | 0);
         if bytes.len() <= MAX_QUOTED && bytes.iter().all(is_plain) {
-            write::string(&mut self.io.out, bytes);
+            write::string(&mut self.io.out(), bytes);
             return self;
         }
         if bytes.contains(&0) {
@@ -81,19 +81,19 @@ impl<'a> Encoder<'a> {
 
     /// `sequence-set`: the numbers in their order, runs of them joined.
     pub(crate) fn number_set(&mut self, numbers: impl IntoIterator<Item = u32>) -> &mut Self {
-        write::number_set(&mut self.io.out, numbers);
+        write::number_set(&mut self.io.out(), numbers);
         self
     }
 
     /// `{n}` and its line break. `length` bytes must follow.
     pub(crate) fn literal_head(&mut self, length: u64) -> &mut Self {
-        write::literal_head(&mut self.io.out, length);
+        write::literal_head(&mut self.io.out(), length);
         self
     }
 
     /// `~{n}` and its line break (RFC 3516 7). `length` bytes must follow.
     pub(crate) fn literal8_head(&mut self, length: u64) -> &mut Self {
-        write::literal8_head(&mut self.io.out, length);
+        write::literal8_head(&mut self.io.out(), length);
         self
     }
 
@@ -122,15 +122,15 @@ impl<'a> Encoder<'a> {
     }
 
     /// Where the output ends now. For [`Encoder::repeat`].
-    pub(crate) fn position(&self) -> usize {
-        self.io.out.len()
+    pub(crate) fn position(&mut self) -> usize {
+        self.io.out().len()
     }
 
     /// Writes once more what was written from `start` to `end`. Nothing may have been flushed
     /// meanwhile.
     pub(crate) fn repeat(&mut self, start: usize, end: usize) -> &mut Self {
-        debug_assert!(start <= end && end <= self.io.out.len(), "a range of the output");
-        self.io.out.extend_from_within(start..end);
+        debug_assert!(start <= end && end <= self.io.out().len(), "a range of the output");
+        self.io.out().extend_from_within(start..end);
         self
     }
 

@@ -77,7 +77,7 @@ mod tests {
     fn shown(header: &str, utf8: bool) -> String {
         let mut io = Io::new(Box::new(MemoryConnection::default()));
         assert!(write(&mut Encoder::new(&mut io, utf8), &envelope(header.as_bytes())).is_ok());
-        String::from_utf8_lossy(&io.out).into_owned()
+        String::from_utf8_lossy(&io.out()).into_owned()
     }
 
     #[test]

@@ -50,5 +50,5 @@ pub(crate) fn written(response: &impl Untagged) -> String {
     let mut io =
         crate::wire::Io::new(Box::new(crate::wire::connection::MemoryConnection::default()));
     response.write(&mut Encoder::new(&mut io, false));
-    String::from_utf8_lossy(&io.out).into_owned()
+    String::from_utf8_lossy(&io.out()).into_owned()
 }

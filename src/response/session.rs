@@ -112,6 +112,35 @@ impl Untagged for Alert {
     }
 }
 
+/// `OK [INPROGRESS ...]`: a command is still at work (RFC 9585 4).
+pub(crate) struct InProgress<'a> {
+    /// Its tag.
+    pub(crate) tag: &'a [u8],
+    /// So many items are done, of so many; `None` where that is not known.
+    pub(crate) items: Option<(usize, usize)>,
+}
+
+impl Untagged for InProgress<'_> {
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.raw("OK [INPROGRESS (");
+        // RFC 9585 4: a tag with a bracket is not told.
+        if self.tag.contains(&b']') {
+            e.raw("NIL");
+        } else {
+            e.string(self.tag);
+        }
+        // RFC 9585 4: what is done is always less than the goal.
+        match self.items.filter(|(done, total)| done < total) {
+            Some((done, total)) => {
+                let [done, total] = [done, total].map(|n| n as u64);
+                e.space().number(done).space().number(total).raw(")] ");
+                e.number(done).raw(" of ").number(total).raw(" done.")
+            }
+            None => e.raw(" NIL NIL)] Still at work."),
+        };
+    }
+}
+
 /// The warning about 8-bit headers to a client without UTF8=ACCEPT (PROTOCOL 5.8).
 pub(crate) struct UnicodeMessage {
     /// The message.
@@ -146,5 +175,22 @@ pub(crate) struct InvalidNumber(pub(crate) u64);
 impl Untagged for InvalidNumber {
     fn write(&self, e: &mut Encoder<'_>) {
         e.raw("NO Invalid message sequence number: ").number(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::response::written;
+
+    #[test]
+    fn progress() {
+        let line = |tag: &str, items| written(&InProgress { tag: tag.as_bytes(), items });
+        assert_eq!(line("a1", None), r#"OK [INPROGRESS ("a1" NIL NIL)] Still at work."#);
+        assert_eq!(line("a", Some((0, 7))), r#"OK [INPROGRESS ("a" 0 7)] 0 of 7 done."#);
+        assert_eq!(line("a", Some((7, 7))), r#"OK [INPROGRESS ("a" NIL NIL)] Still at work."#);
+        assert_eq!(line("a", Some((0, 0))), r#"OK [INPROGRESS ("a" NIL NIL)] Still at work."#);
+        assert_eq!(line("a]", Some((6, 7))), "OK [INPROGRESS (NIL 6 7)] 6 of 7 done.");
+        assert_eq!(line("\\a*%", None), r#"OK [INPROGRESS ("\\a*%" NIL NIL)] Still at work."#);
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod folder;
 pub(crate) mod logging;
 pub(crate) mod message;
 pub(crate) mod options;
+pub(crate) mod progress;
 pub(crate) mod refusal;
 pub(crate) mod reply;
 pub(crate) mod selected;

@@ -327,7 +327,7 @@ mod tests {
         let mut s = Session::for_tests(Box::new(MemoryConnection::default()));
         s.options.extensions = extensions;
         s.tagged(Some(b"a"), outcome);
-        String::from_utf8(s.io.out.clone()).unwrap()
+        String::from_utf8(s.io.out().clone()).unwrap()
     }
 
     /// As shipped, and on Courier's wire.

@@ -2,6 +2,9 @@
 //! the session waits ([`super::poll`]). Work that may take long without a wait (a loop over
 //! messages, parts, fields, names, folders, files) calls [`breathe`] in each round. It returns its
 //! error wherever a half-done piece of work may be left; what undoes such work never calls it.
+//!
+//! The same place tells a client that its command is still at work: for the length of a command the
+//! session has a [`Listener`] here, which is called when the client has heard nothing for a while.
 
 use super::{clock, poll};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -48,6 +51,139 @@ thread_local! {
     /// The session is over: every later look says so at once.
     static OVER: Cell<Option<Interrupted>> = const { Cell::new(None) };
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// Tells the client of the command that is at work.
+    static LISTENER: Cell<Option<Listener>> = const { Cell::new(None) };
+    /// When it is called next; `None` if there is none.
+    static DUE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// How long the client hears nothing until then.
+    static SILENCE: Cell<Duration> = const { Cell::new(FIRST_SILENCE) };
+    /// How far the command has come.
+    static PROGRESS: Cell<Option<Progress>> = const { Cell::new(None) };
+}
+
+/// How far a command has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Progress {
+    /// So many items are done.
+    pub(crate) done: usize,
+    /// Of so many.
+    pub(crate) total: usize,
+}
+
+/// Tells a client that its command is at work, and how far it has come where that is known. It must
+/// not wait: the work may hold a lock.
+pub(crate) type Listener = Box<dyn FnMut(Option<Progress>) -> Result<(), Interrupted>>;
+
+/// For how long the client hears nothing before it is told for the first time.
+const FIRST_SILENCE: Duration = Duration::from_secs(1);
+/// The same from then on (RFC 9585 4: every 10 to 15 seconds).
+const NEXT_SILENCE: Duration = Duration::from_secs(10);
+
+/// A command at work. The listener goes when this is dropped.
+pub(crate) struct AtWork(());
+
+impl AtWork {
+    /// Begins.
+    pub(crate) fn begin(listener: Listener) -> AtWork {
+        LISTENER.set(Some(listener));
+        SILENCE.set(FIRST_SILENCE);
+        PROGRESS.set(None);
+        DUE.set(clock::monotonic().checked_add(FIRST_SILENCE));
+        AtWork(())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        be_quiet();
+    }
+}
+
+/// For the rest of the command its client is told nothing.
+pub(crate) fn be_quiet() {
+    LISTENER.set(None);
+    DUE.set(None);
+}
+
+/// Notes that the client has just been told something, or has sent something.
+pub(crate) fn restart_clock() {
+    if DUE.get().is_some() {
+        DUE.set(clock::monotonic().checked_add(SILENCE.get()));
+    }
+}
+
+/// Calls the listener if it is time.
+pub(super) fn tell() -> Result<(), Interrupted> {
+    let now = clock::monotonic();
+    if DUE.get().is_none_or(|due| now < due) {
+        return Ok(());
+    }
+    DUE.set(now.checked_add(SILENCE.get()));
+    let Some(mut listener) = LISTENER.take() else { return Ok(()) };
+    let told = listener(PROGRESS.get());
+    LISTENER.set(Some(listener));
+    told
+}
+
+/// Notes that the client was told that its command is at work.
+pub(crate) fn has_told() {
+    SILENCE.set(NEXT_SILENCE);
+    DUE.set(clock::monotonic().checked_add(NEXT_SILENCE));
+}
+
+/// A loop that knows how far it has come. The first one of a command is what its client is told of:
+/// the numbers only grow, and what they lead to stays the same (RFC 9585 4).
+pub(crate) struct Items {
+    /// So many rounds were begun.
+    begun: usize,
+    total: usize,
+    is_told: bool,
+}
+
+impl Items {
+    /// Before a loop over `total` items.
+    pub(crate) fn of(total: usize) -> Items {
+        let is_told = PROGRESS.get().is_none();
+        let items = Items { begun: 0, total, is_told };
+        items.note();
+        items
+    }
+
+    fn note(&self) {
+        if self.is_told {
+            PROGRESS.set(Some(Progress { done: self.begun, total: self.total }));
+        }
+    }
+
+    /// [`breathe`], in each round of the loop.
+    pub(crate) fn breathe(&mut self) -> Result<(), Interrupted> {
+        self.note();
+        self.begun = self.begun.saturating_add(1);
+        breathe()
+    }
+}
+
+impl Drop for Items {
+    /// All of them are done.
+    fn drop(&mut self) {
+        self.begun = self.total;
+        self.note();
+    }
+}
+
+/// [`poll::pause`], in which the client is told that the command is at work. It may end early
+/// without a reason.
+pub(crate) fn pause(time: Duration, watch: Option<BorrowedFd<'_>>) -> io::Result<poll::Ready> {
+    let until_due = DUE.get().map(|due| due.saturating_duration_since(clock::monotonic()));
+    let mut ready = poll::pause(until_due.map_or(time, |left| left.min(time)), watch)?;
+    if !ready.signal && !ready.hangup {
+        match tell() {
+            Ok(()) => {}
+            Err(Interrupted::Signal) => ready.signal = true,
+            Err(Interrupted::HungUp) => ready.hangup = true,
+        }
+    }
+    Ok(ready)
 }
 
 /// Sets the end of the time for which a command may go on after its client has sent its last byte.
@@ -67,7 +203,10 @@ pub(crate) fn breathe() -> Result<(), Interrupted> {
     let why = match poll::pause(Duration::ZERO, None) {
         Ok(ready) if ready.signal => Interrupted::Signal,
         Ok(ready) if ready.hangup || has_waited_long_enough() => Interrupted::HungUp,
-        _ => return Ok(()),
+        _ => match tell() {
+            Ok(()) => return Ok(()),
+            Err(why) => why,
+        },
     };
     OVER.set(Some(why));
     Err(why)

@@ -1,6 +1,7 @@
 //! The process itself (its command line, its working directory) and the programs that a session
 //! runs: `loginexec` and the mailer of the outbox.
 
+use super::breath;
 use super::poll::{self, WaitFor};
 use super::{clock, signals};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -129,6 +130,8 @@ impl Running {
             ..WaitFor::default()
         };
         let ready = poll::wait(wait_for, Some(pause))?;
+        // That the client is gone does not stop the program.
+        let _ = breath::tell();
         if ready.signal {
             if self.stdin.is_some() {
                 return Err(io::ErrorKind::Interrupted.into());

@@ -37,6 +37,7 @@ impl Io {
     /// Starts the next line.
     pub(crate) fn begin_line(&mut self) {
         self.line = Line::default();
+        self.set_answering(false);
     }
 
     /// Waits for the next byte and does not take it.
@@ -77,7 +78,7 @@ impl Io {
             return Ok(token);
         }
         let token = self.lex(brackets);
-        if let Some(trace) = &mut self.trace
+        if let Some(trace) = &mut self.output.borrow_mut().trace
             && !matches!(token, Err(Error::End(_)))
         {
             let text = token.as_ref().map_or_else(|_| b"ERROR".to_vec(), Token::traced);
@@ -114,7 +115,7 @@ impl Io {
                     // It ends a literal's head whose beginning was a syntax error.
                     return Err(Error::Syntax);
                 }
-                self.line.ended = true;
+                self.end_line();
                 return Ok(Token::Eol);
             }
             (b'(', _) => return Ok(self.single(Token::Open)),
@@ -228,7 +229,7 @@ impl Io {
     pub(crate) fn accept_literal(&mut self) -> Result<Literal> {
         let literal = self.line.literal.take().ok_or(Error::Syntax)?;
         if literal.synchronising {
-            self.out.extend_from_slice(b"+ OK\r\n");
+            self.out().extend_from_slice(b"+ OK\r\n");
         }
         Ok(literal)
     }
@@ -300,7 +301,7 @@ impl Io {
         loop {
             if let Some(literal) = self.line.literal.take() {
                 if literal.synchronising {
-                    self.line.ended = true;
+                    self.end_line();
                 } else {
                     self.literal_bytes(literal.length, |_| {})?;
                 }
@@ -309,8 +310,16 @@ impl Io {
                 return Ok(());
             }
             self.skip_to_lf()?;
-            self.line.ended = self.line.literal.is_none();
+            if self.line.literal.is_none() {
+                self.end_line();
+            }
         }
+    }
+
+    /// Notes that the line is over.
+    fn end_line(&mut self) {
+        self.line.ended = true;
+        self.set_answering(true);
     }
 
     /// Skips past the next LF, which may end a literal's head.

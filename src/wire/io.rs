@@ -1,25 +1,27 @@
-//! The two queues of a session: unread input and unsent output. Handlers append to `out`, which is
-//! sent before the next wait, so that the answers to pipelined commands share a write. Past the
-//! high-water mark it is sent at once, so that it stays small; a client that does not read for a
-//! minute ends the session.
+//! The two queues of a session: unread input and unsent output ([`super::output`]). Handlers append
+//! to the output, which is sent before the next wait, so that the answers to pipelined commands
+//! share a write. Past the high-water mark it is sent at once, so that it stays small; a client that
+//! does not read for a minute ends the session.
 //!
 //! A session may end at any moment. The answers of finished commands are still sent then, but a
 //! goodbye must not land in the middle of a response, where it would become a part of somebody's
 //! mail. So the output queue knows where its last complete response ends, and whether the client
 //! has received a part of a response only.
 
-use super::connection::{Connection, Events, MemoryConnection};
-use super::deflate::Deflated;
+use super::connection::{Connection, Events};
 use super::error::End;
 use super::head::Head;
+use super::output::{Output, Patience};
 use super::token::{Literal, Token};
-use crate::sys::clock;
+use crate::sys::{breath, clock};
+use std::cell::{RefCell, RefMut};
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// More output than this is sent before the command ends.
-const HIGH_WATER: usize = 64 * 1024;
+pub(super) const HIGH_WATER: usize = 64 * 1024;
 /// How long the client may refuse output (PROTOCOL 1.7).
 pub(crate) const STALL: Duration = Duration::from_secs(60);
 /// How long a client has, in all, to receive the rest of the output when a signal ends the session.
@@ -32,26 +34,14 @@ pub(crate) type Trace = Box<dyn FnMut(&[u8])>;
 
 /// The connection with its queues.
 pub(crate) struct Io {
-    connection: Box<dyn Connection>,
+    /// Shared with [`Io::aside`].
+    pub(super) output: Rc<RefCell<Output>>,
     pub(super) buffer: Vec<u8>,
     pub(super) at: usize,
-    /// Output that was not sent yet; handlers append to it.
-    pub(crate) out: Vec<u8>,
-    /// How much of `out` was sent. 0 except during a flush.
-    written: usize,
-    /// Where the last complete response in `out` ends; 0 if no response ends in it.
-    complete: usize,
-    /// The client has received the beginning of a response, and `out` starts with the rest of it.
-    starts_mid_response: bool,
-    /// The client is gone, or has not read for too long: nothing more is sent.
-    client_gone: bool,
     /// When the session ends for inactivity.
     pub(crate) deadline: Option<Instant>,
     /// Bytes received.
     pub(crate) received: u64,
-    /// Bytes sent.
-    pub(crate) sent: u64,
-    pub(super) trace: Option<Trace>,
     pub(super) line: Line,
 }
 
@@ -85,26 +75,33 @@ pub(crate) enum WaitOutcome {
 
 impl Io {
     pub(crate) fn new(connection: Box<dyn Connection>) -> Io {
-        Io {
-            connection,
-            buffer: Vec::new(),
-            at: 0,
-            out: Vec::new(),
-            written: 0,
-            complete: 0,
-            starts_mid_response: false,
-            client_gone: false,
-            deadline: None,
-            received: 0,
-            sent: 0,
-            trace: None,
-            line: Line::default(),
-        }
+        Io::around(Rc::new(RefCell::new(Output::new(connection))))
+    }
+
+    fn around(output: Rc<RefCell<Output>>) -> Io {
+        Io { output, buffer: Vec::new(), at: 0, deadline: None, received: 0, line: Line::default() }
+    }
+
+    /// Another handle on the output, for what is said while a command is at work
+    /// ([`Io::flush_aside`]).
+    pub(crate) fn aside(&self) -> Io {
+        Io::around(Rc::clone(&self.output))
     }
 
     /// Passes every token and every write to `trace` from now on.
     pub(crate) fn set_trace(&mut self, trace: Trace) {
-        self.trace = Some(trace);
+        self.output.borrow_mut().trace = Some(trace);
+    }
+
+    /// Output that was not sent yet; handlers append to it. What is returned must be gone before
+    /// the next use of the connection.
+    pub(crate) fn out(&mut self) -> RefMut<'_, Vec<u8>> {
+        RefMut::map(self.output.borrow_mut(), |output| &mut output.out)
+    }
+
+    /// Bytes sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.output.borrow().sent
     }
 
     /// Input that was received and not taken yet.
@@ -118,140 +115,61 @@ impl Io {
         !self.unread().is_empty()
     }
 
-    /// Notes that a response ends where `out` ends now.
+    /// Notes that a response ends where the output ends now.
     pub(crate) fn end_response(&mut self) {
-        debug_assert!(
-            self.out.is_empty() || self.out.ends_with(b"\r\n"),
-            "a response ends in a line break"
-        );
-        self.complete = self.out.len();
-        self.starts_mid_response &= !self.out.is_empty();
-        self.note_unsent();
+        self.output.borrow_mut().end_response();
     }
 
-    /// Flushes, between responses, if `out` is past the high-water mark.
+    /// Flushes, between responses, if there is more output than the high-water mark.
     pub(crate) fn flush_if_full(&mut self) -> Result<(), End> {
         self.end_response();
         self.flush_within()
     }
 
-    /// Flushes, in the middle of a response, if `out` is past the high-water mark.
+    /// Flushes, in the middle of a response, if there is more output than the high-water mark.
     pub(crate) fn flush_within(&mut self) -> Result<(), End> {
-        if self.out.len() >= HIGH_WATER { self.flush() } else { Ok(()) }
+        let mut output = self.output.borrow_mut();
+        if output.out.len() >= HIGH_WATER { output.flush(Patience::Stall) } else { Ok(()) }
     }
 
     /// Sends all output. Errors: `Closed` if the client is gone or makes no progress for [`STALL`];
-    /// `Signal`, which leaves the rest in `out`.
+    /// `Signal`, which leaves the rest in the queue.
     pub(crate) fn flush(&mut self) -> Result<(), End> {
-        self.flush_until(None)
+        self.output.borrow_mut().flush(Patience::Stall)
     }
 
-    /// `until`: the session is ending and waits until then at most, whatever signals come.
-    fn flush_until(&mut self, until: Option<Instant>) -> Result<(), End> {
-        if self.out.is_empty() && !self.connection.has_rest() {
-            return Ok(());
+    /// Whether something may be said while a command is at work: its line was read to the end, no
+    /// response is half written, and the client has been sent all output. If there is some, as much
+    /// as there is room for is sent instead.
+    pub(crate) fn can_speak_aside(&mut self) -> Result<bool, End> {
+        // It is borrowed where a response is being written.
+        let Ok(mut output) = self.output.try_borrow_mut() else { return Ok(false) };
+        if !output.is_answering || !output.is_between_responses() {
+            return Ok(false);
         }
-        if let Some(trace) = self.trace.as_mut().filter(|_| !self.out.is_empty()) {
-            trace(b"WRITE: ");
-            trace(&self.out);
-        }
-        let result = if self.client_gone { Err(End::Closed) } else { self.write_out(until) };
-        self.client_gone |= result == Err(End::Closed);
-        if self.client_gone {
-            self.out.clear();
-        }
-        self.starts_mid_response = self.is_mid_response();
-        self.out.drain(..self.written.min(self.out.len()));
-        self.complete = self.complete.saturating_sub(self.written).min(self.out.len());
-        self.written = 0;
-        self.note_unsent();
-        // Keeps the allocation for the next answer, unless one has made it large.
-        self.out.shrink_to(2 * HIGH_WATER);
-        result
+        let is_all_sent = !output.has_unsent();
+        output.flush(Patience::None)?;
+        Ok(is_all_sent)
     }
 
-    fn write_out(&mut self, until: Option<Instant>) -> Result<(), End> {
-        let mut wait = self.connection.must_wait();
-        loop {
-            if wait {
-                self.wait_for_room(until)?;
-                wait = self.connection.must_wait();
-            }
-            let rest = self.out.get(self.written..).unwrap_or_default();
-            let written = if rest.is_empty() {
-                self.connection.write_rest().map(|is_all| if is_all { None } else { Some(0) })
-            } else {
-                self.connection.write(rest).map(Some)
-            };
-            match written {
-                Ok(None) => return Ok(()),
-                Ok(Some(n)) => {
-                    self.sent = self.sent.saturating_add(n as u64);
-                    self.written = self.written.saturating_add(n);
-                    self.note_unsent();
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => wait = true,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(End::Closed),
-            }
-        }
+    /// Sends what there is room for, without a wait: the work that goes on may hold a lock.
+    pub(crate) fn flush_aside(&mut self) -> Result<(), End> {
+        self.output.borrow_mut().flush(Patience::None)
     }
 
-    fn wait_for_room(&mut self, until: Option<Instant>) -> Result<(), End> {
-        let ending = until.is_some();
-        let until = until.unwrap_or_else(|| clock::monotonic() + STALL);
-        let wants = Events { output: true, ..Events::default() };
-        loop {
-            let left = until.saturating_duration_since(clock::monotonic());
-            if left.is_zero() {
-                return Err(End::Closed);
-            }
-            let room = if ending {
-                self.connection.wait_without_signals(left)?
-            } else {
-                self.connection.wait(wants, None, Some(left))?.output
-            };
-            if room {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Whether the client has received a part of a response whose end is not in `out`.
-    fn is_mid_response(&self) -> bool {
-        debug_assert!(self.complete <= self.out.len() || self.client_gone);
-        self.client_gone
-            || self.written > self.complete
-            || (self.complete == 0 && self.starts_mid_response)
-    }
-
-    /// Tells the connection what may still be sent if the process must end at once.
-    fn note_unsent(&mut self) {
-        let mid_response = self.is_mid_response();
-        let unsent = self.out.get(self.written..self.complete).filter(|_| !self.client_gone);
-        self.connection.note_unsent(unsent.unwrap_or_default(), mid_response);
+    /// Notes whether the client waits for an answer, and for nothing else.
+    pub(super) fn set_answering(&mut self, is_answering: bool) {
+        self.output.borrow_mut().is_answering = is_answering;
     }
 
     /// Ends the session: drops an incomplete response, lets `goodbye` append one unless the client
     /// is left in the middle of a response, and sends what is left.
     pub(crate) fn close(&mut self, goodbye: impl FnOnce(&mut Io)) {
-        let mid_response = self.is_mid_response();
-        self.out.truncate(self.complete);
+        let mid_response = self.output.borrow_mut().drop_incomplete();
         if !mid_response {
             goodbye(self);
         }
-        let flushed = self.flush();
-        let end = clock::monotonic() + GRACE;
-        if flushed == Err(End::Signal) {
-            let _ = self.flush_until(Some(end));
-        }
-        // A client that is gone confirms nothing.
-        let patience = if self.client_gone {
-            Duration::ZERO
-        } else {
-            end.saturating_duration_since(clock::monotonic())
-        };
-        self.connection.hang_up(patience);
+        self.output.borrow_mut().finish();
     }
 
     /// Flushes, then waits for input, for `watch`, or until `until`.
@@ -268,12 +186,13 @@ impl Io {
             if left.is_some_and(|l| l.is_zero()) {
                 return Ok(WaitOutcome::TimedOut);
             }
-            let ready = self.connection.wait(
+            let ready = self.output.borrow_mut().connection.wait(
                 Events { input: true, output: false, watch: watch.is_some() },
                 watch,
                 left,
             )?;
             if ready.input {
+                breath::restart_clock();
                 return Ok(WaitOutcome::Input);
             }
             if ready.watch {
@@ -294,7 +213,8 @@ impl Io {
             }
             let have = self.buffer.len();
             self.buffer.resize(have.saturating_add(CHUNK), 0);
-            let got = self.connection.read(self.buffer.get_mut(have..).unwrap_or_default());
+            let room = self.buffer.get_mut(have..).unwrap_or_default();
+            let got = self.output.borrow_mut().connection.read(room);
             self.buffer.truncate(have.saturating_add(*got.as_ref().unwrap_or(&0)));
             match got {
                 Ok(0) => return Err(End::Closed),
@@ -317,11 +237,9 @@ impl Io {
     pub(crate) fn compress(&mut self) -> Result<(), End> {
         self.end_response();
         self.flush()?;
-        let plain = std::mem::replace(&mut self.connection, Box::new(MemoryConnection::default()));
-        self.connection = Box::new(Deflated::new(plain, self.unread()));
+        self.output.borrow_mut().compress(self.unread());
         self.buffer.clear();
         self.at = 0;
-        self.note_unsent();
         Ok(())
     }
 }

@@ -145,6 +145,23 @@ fn message(lines: u64) -> String {
     format!("Subject: big\n\n{}", (0..lines).map(line).collect::<String>())
 }
 
+/// INPROGRESS (RFC 9585) is of use only at once.
+#[test]
+fn a_client_is_told_at_once_that_its_command_is_at_work() {
+    let maildir = Maildir::new();
+    maildir.write("new/1001.a", message(1).as_bytes());
+    let host = nix::unistd::gethostname().unwrap().into_string().unwrap();
+    maildir.write("tmp/courier.lock", format!("{}:{host}\n", std::process::id()).as_bytes());
+    let mut c = Client::compressed(&maildir, "");
+    c.send("a SELECT INBOX\r\n");
+    let before = c.expect("* OK [INPROGRESS (\"a\" NIL NIL)] Still at work.\r\n");
+    assert!(before.starts_with("* OK [INPROGRESS "), "{before}");
+    std::fs::remove_file(maildir.path().join("tmp/courier.lock")).unwrap();
+    c.expect("a OK ");
+    c.expect("\r\n");
+    assert!(c.cmd("b NOOP").starts_with("b OK "));
+}
+
 #[test]
 fn a_session_from_start_to_end() {
     for piece in [usize::MAX, 1] {

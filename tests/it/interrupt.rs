@@ -23,7 +23,7 @@ fn many(messages: usize, content: &[u8]) -> Maildir {
 
 /// A message whose header is as large as one may be, and a search for what is in none of its
 /// fields: a folder of these is searched for many minutes.
-fn endless() -> (Maildir, String) {
+pub(crate) fn endless() -> (Maildir, String) {
     let maildir = many(500, &b"Subject: y\n".repeat(380_000));
     (maildir, format!("SEARCH{}", " SUBJECT x".repeat(900)))
 }

@@ -23,6 +23,7 @@ mod log;
 mod manual;
 mod moves;
 mod notice;
+mod progress;
 mod races;
 mod realtime;
 mod refusals;

@@ -52,6 +52,12 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("TZ", "UTC0"),
 ];
 
+/// Whether a response only says that a command is at work (RFC 9585). On a busy machine anything
+/// may take a second.
+pub fn is_progress(response: &[u8]) -> bool {
+    response.starts_with(b"* OK [INPROGRESS ")
+}
+
 /// Whether a response is the greeting of a session that nobody logged in to, with the capabilities
 /// or without.
 pub fn is_greeting(response: &[u8]) -> bool {

@@ -123,6 +123,9 @@ impl Session {
     pub fn finish_within(&mut self, tag: &str, patience: Duration) -> Reply {
         let mut responses = Vec::new();
         while let Some(response) = self.response(patience) {
+            if crate::is_progress(&response) {
+                continue;
+            }
             let tagged = response.starts_with(format!("{tag} ").as_bytes());
             let last = tagged || response.starts_with(b"+");
             responses.push(response);

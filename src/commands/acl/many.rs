@@ -6,7 +6,8 @@ use crate::commands::{Call, list};
 use crate::maildir::acl::{self, Acl, ChangeRefused};
 use crate::response::access::{AclFailed, RightsInfo};
 use crate::session::{Code, Error, Outcome, Result, Session, refusal};
-use crate::sys::{breath, fs};
+use crate::sys::breath::Items;
+use crate::sys::fs;
 use crate::types::FolderName;
 use crate::types::folder::{Space, text_of_wire, to_wire};
 use crate::types::limits::MAX_ACL_PATTERNS;
@@ -189,8 +190,9 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, command: Command) -> Result<Out
         return Outcome::no_bytes(text).with_code(Code::Cannot).refuse();
     }
     let mut changed = Vec::new();
+    let mut items = Items::of(folders.len());
     for name in folders {
-        breath::breathe()?;
+        items.breathe()?;
         if change_one(s, &name, &verb)? {
             changed.push(name);
         }

@@ -78,7 +78,7 @@ impl Contents<'_> {
         let mut slice = ContentSlice::new(&mut self.cache, &self.reader, &encoded, slice);
         let Session { io, counts, .. } = &mut *self.s;
         while let Some(content) = slice.step(&mut self.reader).map_err(cannot_go_on)? {
-            io.out.extend_from_slice(content);
+            io.out().extend_from_slice(content);
             counts.body = counts.body.saturating_add(content.len() as u64);
             io.flush_within()?;
         }

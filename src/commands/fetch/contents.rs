@@ -165,7 +165,9 @@ impl Contents<'_> {
         };
         let count = if is_header { &mut counts.header } else { &mut counts.body };
         let mut slice = Slice::new(&mut self.cache, &self.reader, range, start, take);
-        while let Some(stored) = slice.step(&mut self.reader, &mut io.out).map_err(cannot_go_on)? {
+        loop {
+            let stored = slice.step(&mut self.reader, &mut io.out()).map_err(cannot_go_on)?;
+            let Some(stored) = stored else { break };
             *count = count.saturating_add(stored);
             io.flush_within()?;
         }

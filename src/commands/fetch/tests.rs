@@ -56,7 +56,7 @@ impl Asked {
         let mut contents = Contents { s: &mut session, cache, reader, lines: Vec::new() };
         for (i, item) in asked.iter().enumerate() {
             if i > 0 {
-                contents.s.io.out.push(b' ');
+                contents.s.io.out().push(b' ');
             }
             contents.item(item).unwrap();
         }

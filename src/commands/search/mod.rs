@@ -31,7 +31,7 @@ use crate::mime::charset;
 use crate::session::message::{self, Reader};
 use crate::session::refusal::PROTOCOL_ERROR;
 use crate::session::{Code, Outcome, Result, Selected, Session};
-use crate::sys::breath;
+use crate::sys::breath::{self, Items};
 use crate::sys::clock;
 use crate::types::{Flags, Seq, Uid};
 use crate::wire::{self, Token};
@@ -232,6 +232,7 @@ fn find(
     let mut mail = Mail::default();
     let Ends { mut first, mut last } = ends;
     let mut left = 0..count;
+    let mut items = Items::of(count);
     loop {
         let (index, wanted) = match (first, last) {
             (0, 0) => break,
@@ -239,7 +240,7 @@ fn find(
             _ => (left.next(), &mut first),
         };
         let Some(index) = index else { break };
-        breath::breathe()?;
+        items.breathe()?;
         mail.turn_to(index);
         if evaluation.matches(&mut live, &mut mail) {
             let number = if uid {

@@ -12,7 +12,7 @@ use crate::commands::Call;
 use crate::maildir::{self, scan};
 use crate::session::selected::Access;
 use crate::session::{Error, Outcome, Result, Selected, Session};
-use crate::sys::breath;
+use crate::sys::breath::Items;
 use crate::types::FolderName;
 use crate::wire::input::Brackets;
 
@@ -48,8 +48,10 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Multi> {
 
 /// Searches one folder after the other.
 pub(crate) fn run(s: &mut Session, call: &Call<'_>, search: Multi) -> Result<Outcome> {
-    for name in sources::folders(s, &search.sources)? {
-        breath::breathe()?;
+    let folders = sources::folders(s, &search.sources)?;
+    let mut items = Items::of(folders.len());
+    for name in folders {
+        items.breathe()?;
         if s.is_open(&name) {
             s.with_selected(|s, selected| match selected {
                 Some(selected) => search_open(s, selected, call, &search),

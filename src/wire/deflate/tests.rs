@@ -120,7 +120,7 @@ fn a_bomb_is_read_in_small_pieces() {
 fn each_flush_ends_at_a_byte_boundary() {
     let (mut io, output) = io(b"", 0);
     for n in 1..50usize {
-        io.out.extend_from_slice(format!("* {n} EXISTS\r\n").repeat(n * n).as_bytes());
+        io.out().extend_from_slice(format!("* {n} EXISTS\r\n").repeat(n * n).as_bytes());
         io.end_response();
         io.flush().unwrap();
         let written = output.borrow().clone();
@@ -137,10 +137,10 @@ fn each_flush_ends_at_a_byte_boundary() {
 fn the_end_of_the_session_is_no_end_of_the_stream() {
     for goodbye in ["", "* BYE\r\n"] {
         let (mut io, output) = io(b"", 0);
-        io.out.extend_from_slice(b"a OK\r\n");
+        io.out().extend_from_slice(b"a OK\r\n");
         io.end_response();
         io.close(|io| {
-            io.out.extend_from_slice(goodbye.as_bytes());
+            io.out().extend_from_slice(goodbye.as_bytes());
             io.end_response();
         });
         let expected = format!("a OK\r\n{goodbye}").into_bytes();
@@ -205,7 +205,7 @@ proptest! {
         for text in &texts {
             let text = [&**text, b"\r\n"].concat();
             all.extend_from_slice(&text);
-            io.out.extend_from_slice(&text);
+            io.out().extend_from_slice(&text);
             io.end_response();
             io.flush().unwrap();
             prop_assert!(may_follow.get());

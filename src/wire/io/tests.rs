@@ -82,7 +82,7 @@ impl Connection for Slow {
 }
 
 fn bye(io: &mut Io) {
-    io.out.extend_from_slice(BYE_LINE);
+    io.out().extend_from_slice(BYE_LINE);
     io.end_response();
 }
 
@@ -101,7 +101,7 @@ fn received(turns: &[Turn], run: impl FnOnce(&mut Io)) -> String {
 }
 
 fn respond(io: &mut Io, text: &str) {
-    io.out.extend_from_slice(text.as_bytes());
+    io.out().extend_from_slice(text.as_bytes());
     io.end_response();
 }
 
@@ -110,7 +110,7 @@ fn finished_answers_come_before_the_goodbye() {
     let run = |io: &mut Io| {
         respond(io, "a OK\r\n");
         respond(io, "b OK\r\n");
-        io.out.extend_from_slice(b"* 1 FETCH (BODY[] {5}\r\nab");
+        io.out().extend_from_slice(b"* 1 FETCH (BODY[] {5}\r\nab");
     };
     assert_eq!(received(&[], run), "a OK\r\nb OK\r\n* BYE now\r\n");
     assert_eq!(received(&[Turn::Room(3), Turn::Room(2)], run), "a OK\r\nb OK\r\n* BYE now\r\n");
@@ -125,9 +125,9 @@ fn finished_answers_come_before_the_goodbye() {
 fn nothing_follows_a_part_of_a_response() {
     let run = |io: &mut Io| {
         respond(io, "a OK\r\n");
-        io.out.extend_from_slice(b"* 1 FETCH (BODY[] {9}\r\nabc");
+        io.out().extend_from_slice(b"* 1 FETCH (BODY[] {9}\r\nabc");
         let _ = io.flush();
-        io.out.extend_from_slice(b"def");
+        io.out().extend_from_slice(b"def");
         let _ = io.flush_within();
     };
     assert_eq!(received(&[], run), "a OK\r\n* 1 FETCH (BODY[] {9}\r\nabc");
@@ -137,7 +137,7 @@ fn nothing_follows_a_part_of_a_response() {
     assert_eq!(received(&[Turn::Room(7), Turn::Signal], run), "a OK\r\n*");
     let whole = |io: &mut Io| {
         run(io);
-        io.out.extend_from_slice(b"ghi)\r\n");
+        io.out().extend_from_slice(b"ghi)\r\n");
         io.end_response();
     };
     assert_eq!(
@@ -166,8 +166,9 @@ fn nothing_is_left_behind_by_a_flush() {
         io.flush().unwrap();
     }
     assert_eq!(*shared.borrow(), b"0\r\n1\r\n2\r\n");
+    let o = io.output.borrow();
     assert_eq!(
-        (io.out.len(), io.written, io.complete, io.starts_mid_response, io.sent),
+        (o.out.len(), o.written, o.complete, o.starts_mid_response, o.sent),
         (0, 0, 0, false, 9)
     );
 }
@@ -180,6 +181,7 @@ enum Step {
     FlushWithin,
     Flush,
     Wait,
+    Aside(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -190,6 +192,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::FlushWithin),
         Just(Step::Flush),
         Just(Step::Wait),
+        (0usize..40).prop_map(Step::Aside),
     ]
 }
 
@@ -224,19 +227,34 @@ proptest! {
                 Step::Response(more) => {
                     stream.extend((0..more).map(|i| b'a' + ((n + i) % 26) as u8));
                     stream.extend_from_slice(b"\r\n");
-                    io.out.extend_from_slice(&stream[n..]);
+                    io.out().extend_from_slice(&stream[n..]);
                     io.end_response();
                     end = stream.len();
                     Ok(())
                 }
                 Step::Part(more) => {
                     stream.extend((0..more).map(|i| b'A' + ((n + i) % 26) as u8));
-                    io.out.extend_from_slice(&stream[n..]);
+                    io.out().extend_from_slice(&stream[n..]);
                     Ok(())
                 }
                 Step::FlushIfFull if between => io.flush_if_full(),
                 Step::Wait if between => io.wait(None, None).map(|_| ()),
                 Step::Flush => io.flush(),
+                Step::Aside(more) => {
+                    io.set_answering(true);
+                    let mut aside = io.aside();
+                    aside.can_speak_aside().and_then(|can| {
+                        assert!(!can || between);
+                        if can {
+                            stream.extend((0..more).map(|i| b'0' + ((n + i) % 10) as u8));
+                            stream.extend_from_slice(b"\r\n");
+                            aside.out().extend_from_slice(&stream[n..]);
+                            aside.end_response();
+                            end = stream.len();
+                        }
+                        aside.flush_aside()
+                    })
+                }
                 _ => io.flush_within(),
             };
             let (queue, middle) = noted.borrow().clone();

@@ -120,6 +120,9 @@ impl Player<'_> {
         while let Some(response) =
             session.response(deadline.saturating_duration_since(Instant::now()))
         {
+            if crate::is_progress(&response) {
+                continue;
+            }
             let first = response.split(|&b| b == b' ').next().unwrap_or_default();
             let tagged = !tag.is_empty() && tag != "*" && first == tag.as_bytes();
             let is_last = match &wanted {
