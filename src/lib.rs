@@ -94,8 +94,9 @@
 //!   Invalid command` is not counted, as in Courier.
 //! - A token or a command that is too long is one BAD, and the line is consumed. What a
 //!   client or a mail may fill has its limit in `types/limits.rs`.
-//! - A string that holds CR, LF or NUL goes out as a literal without the NULs, never quoted. CREATE
-//!   and RENAME refuse control characters; in a logged value each becomes `/`.
+//! - A string that holds CR, LF or NUL goes out as a literal without the NULs, never quoted; so does
+//!   one with 8-bit text, unless the client has enabled UTF8=ACCEPT. CREATE and RENAME refuse
+//!   control characters and line separators; in a logged value each becomes `/`.
 //! - `IMAP_EXTENSIONS=0`: no added capability words, response codes or lines; `{n+}` is understood
 //!   all the same. A capability word is never printed twice; one that Courier knows and
 //!   `IMAP_CAPABILITY` leaves out stays out.

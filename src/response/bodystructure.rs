@@ -77,7 +77,8 @@ impl Writer<'_, '_> {
         e.space().optional_text(part.description.as_deref());
         e.space().text(&part.encoding).space().number(part.body_size);
         // RFC 3501 9, media-message: message/rfc822 alone. A client of IMAP4rev1 takes message/global
-        // for body-type-basic, and an envelope there breaks its parser.
+        // for body-type-basic, and an envelope there breaks its parser; one that has enabled UTF8=ACCEPT
+        // must take both forms (RFC 9755 6).
         let message = match content {
             Content::Message(inner) if part.subtype == b"rfc822" => Some(inner),
             _ => None,

@@ -11,7 +11,7 @@ pub(crate) struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// `utf8`: whether the client has asked for 8-bit text (RFC 6855).
+    /// `utf8`: whether the client has asked for 8-bit text (RFC 9755).
     pub(crate) fn new(io: &'a mut Io, utf8: bool) -> Encoder<'a> {
         Encoder { io, utf8 }
     }
@@ -33,20 +33,20 @@ impl<'a> Encoder<'a> {
         self
     }
 
-    /// `string`: quoted, or a literal where it holds CR, LF or NUL. To a client that takes UTF-8,
-    /// what is not valid is repaired (RFC 6855 3: a quoted string is UTF-8).
+    /// `string`: quoted, or a literal where it holds CR, LF or NUL, or 8-bit text for a client that
+    /// has not asked for it. For one that has, what is not UTF-8 is repaired (RFC 9755 3).
     pub(crate) fn string(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         let text = text.as_ref();
         if self.utf8 {
             write::string(&mut self.io.out(), charset::guess(text).as_bytes());
         } else {
-            write::string(&mut self.io.out(), text);
+            write::string_7bit(&mut self.io.out(), text);
         }
         self
     }
 
-    /// `string`, for text from a message. Without UTF8=ACCEPT a client takes no 8-bit text (RFC
-    /// 6855 3): it gets encoded words.
+    /// `string`, for text from a message. A client that has not asked for 8-bit text gets encoded
+    /// words.
     pub(crate) fn text(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         let text = text.as_ref();
         if self.utf8 || text.is_ascii() {

@@ -47,18 +47,22 @@ impl MessageFlags<'_> {
 
 /// The name of a section in the response, which is the same for every message: `BODY[1.MIME]<0>`.
 /// `item` is what stands before the bracket, `spec` the section's in upper case, `start` the first
-/// byte of a slice. Courier: the names of header fields as the client wrote them, each quoted;
+/// byte of a slice; `utf8`: the client takes 8-bit text. Courier: the names of header fields as the client wrote them, each quoted;
 /// nothing for an empty list.
 pub(crate) fn section_label(
     item: &str,
     spec: &[u8],
     names: &[Vec<u8>],
     start: Option<u64>,
+    utf8: bool,
 ) -> Vec<u8> {
     let mut label = [item.as_bytes(), b"[", spec].concat();
     for (i, name) in names.iter().enumerate() {
         label.extend_from_slice(if i == 0 { b" (" } else { b" " });
-        write::string(&mut label, charset::guess(name).as_bytes());
+        match utf8 {
+            true => write::string(&mut label, charset::guess(name).as_bytes()),
+            false => write::string_7bit(&mut label, name),
+        }
     }
     if !names.is_empty() {
         label.push(b')');

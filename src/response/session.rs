@@ -152,7 +152,7 @@ impl Untagged for UnicodeMessage {
         e.raw("OK [ALERT] Message ").number(self.number.get()).raw(
             " appears to be a Unicode message and your E-mail reader did not enable Unicode \
              support. Please use an E-mail reader that supports IMAP with UTF-8 (see \
-             https://datatracker.ietf.org/doc/html/rfc6855)",
+             https://datatracker.ietf.org/doc/html/rfc9755)",
         );
     }
 }

@@ -6,7 +6,7 @@ bitflags::bitflags! {
     /// Extensions that ENABLE has switched on.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub(crate) struct Features: u8 {
-        /// 8-bit text both ways, folder names in UTF-8 (RFC 6855).
+        /// 8-bit text both ways, folder names in UTF-8 (RFC 9755).
         const UTF8_ACCEPT = 1;
     }
 }

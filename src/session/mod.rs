@@ -107,7 +107,7 @@ impl Session {
         clock::monotonic().saturating_duration_since(self.started).as_secs()
     }
 
-    /// Whether the client takes 8-bit text (RFC 6855).
+    /// Whether the client takes 8-bit text (RFC 9755).
     pub(crate) fn utf8(&self) -> bool {
         self.enabled.contains(Features::UTF8_ACCEPT)
     }

@@ -57,6 +57,11 @@ mod tests {
         match how {
             "queue" => last_words::note_unsent(&answer, false),
             "middle" => last_words::note_unsent(&[], true),
+            "compressed" => {
+                nix::unistd::write(std::io::stdout(), &compressed_before()).unwrap();
+                last_words::use_stored_blocks();
+                last_words::note_unsent(&answer, false);
+            }
             _ => {}
         }
         super::end_in_order();
@@ -86,6 +91,34 @@ mod tests {
         }
         let output = child("middle").output().unwrap().stdout;
         assert!(!String::from_utf8_lossy(&output).contains("BYE"));
+    }
+
+    /// Under COMPRESS, the last words go on where the stream stands.
+    #[test]
+    fn a_panic_is_reported_in_a_compressed_stream() {
+        use flate2::{Decompress, FlushDecompress, Status};
+        let before = compressed_before();
+        let output = child("compressed").output().unwrap().stdout;
+        let start = output.windows(before.len()).position(|part| part == before).unwrap();
+        let (mut inflate, mut text) = (Decompress::new(false), Vec::with_capacity(1000));
+        let status = inflate.decompress_vec(
+            output.get(start..).unwrap(),
+            &mut text,
+            FlushDecompress::Sync,
+        );
+        assert_eq!(status.unwrap(), Status::Ok);
+        assert_eq!(inflate.total_in(), (output.len() - start) as u64);
+        let told = String::from_utf8(text).unwrap();
+        assert_eq!(told, format!("* 1 EXISTS\r\na OK done\r\n{GOODBYE}"));
+    }
+
+    /// What was sent before, up to a byte boundary.
+    fn compressed_before() -> Vec<u8> {
+        use flate2::{Compress, Compression, FlushCompress};
+        let mut sent = Vec::with_capacity(100);
+        let mut deflate = Compress::new(Compression::default(), false);
+        deflate.compress_vec(b"* 1 EXISTS\r\n", &mut sent, FlushCompress::Sync).unwrap();
+        sent
     }
 
     /// Neither a client that does not read nor a log reader that has stopped delays the end.

@@ -128,10 +128,11 @@ impl FolderName {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
     }
 
-    /// Whether the name has a control character: such folders are served, but not created (lib.rs,
-    /// "The wire").
+    /// Whether the name has a control character or a separator of lines (RFC 9755 3): such folders
+    /// are served, but not created (lib.rs, "The wire").
     pub(crate) fn has_control(&self) -> bool {
-        self.name.iter().any(u8::is_ascii_control)
+        let is_refused = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        String::from_utf8_lossy(&self.name).contains(is_refused)
     }
 }
 

@@ -6,10 +6,7 @@ pub(crate) use crate::types::number::push as number;
 /// 9, CHAR8 has none).
 pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
     if memchr::memchr3(b'\r', b'\n', 0, text).is_some() {
-        let whole: Vec<u8> = text.iter().copied().filter(|b| *b != 0).collect();
-        literal_head(out, whole.len() as u64);
-        out.extend_from_slice(&whole);
-        return;
+        return literal(out, text);
     }
     out.push(b'"');
     let mut rest = text;
@@ -24,6 +21,19 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// The same for a client that takes no 8-bit text between quotes: a literal where there is any (RFC
+/// 3501 9, `QUOTED-CHAR` and `CHAR8`).
+pub(crate) fn string_7bit(out: &mut Vec<u8>, text: &[u8]) {
+    if text.is_ascii() { string(out, text) } else { literal(out, text) }
+}
+
+/// Appends a literal, its NULs left out.
+fn literal(out: &mut Vec<u8>, text: &[u8]) {
+    let nuls = memchr::memchr_iter(0, text).count();
+    literal_head(out, (text.len() - nuls) as u64);
+    out.extend(text.iter().filter(|b| **b != 0));
 }
 
 /// Appends `{n}` and the line break; `n` bytes must follow.
@@ -88,7 +98,10 @@ mod tests {
             ("a\0b", "{2}\r\nab"),
         ] {
             assert_eq!(written(|o| string(o, text.as_bytes())), wire);
+            assert_eq!(written(|o| string_7bit(o, text.as_bytes())), wire);
         }
+        assert_eq!(written(|o| string(o, "a \u{e9}".as_bytes())), "\"a \u{e9}\"");
+        assert_eq!(written(|o| string_7bit(o, "\"\u{e9}\0".as_bytes())), "{3}\r\n\"\u{e9}");
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Incoming<'_> {
         copied.map_err(|e| self.unreadable(url, e))
     }
 
-    /// Whether the session knows all that a URL asks for (RFC 5550 5.7.1: `;PARTIAL=`).
+    /// Whether the session knows all that a URL asks for (RFC 5550: `;PARTIAL=`).
     fn takes(&self, url: &MessageUrl) -> bool {
         url.partial.is_none() || capability::is_offered(&self.s.options, "URL-PARTIAL")
     }

@@ -25,7 +25,7 @@ pub(super) const NOT_STORED: NotDelivered = NotDelivered {
     missing: "Must create mailbox before append",
 };
 const NOT_UNICODE: &str = "Your IMAP client does not appear to correctly implement Unicode \
-    messages, see https://datatracker.ietf.org/doc/html/rfc6855";
+    messages, see https://datatracker.ietf.org/doc/html/rfc9755";
 
 /// The messages of one command, and where they go.
 pub(crate) struct Incoming<'a> {
@@ -43,7 +43,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) freed: (u64, u64),
     /// All their keywords.
     keywords: Vec<Vec<u8>>,
-    /// Whether one of them has 8-bit bytes in its header and does not say that it may.
+    /// Whether the client has sent 8-bit bytes in the header of one of them.
     has_8bit_header: bool,
     /// What URLs name.
     pub(super) sources: Sources,
@@ -194,9 +194,7 @@ impl<'a> Incoming<'a> {
         list: &FlagList,
         writer: &mut Writer,
     ) -> Result<()> {
-        writer.take_8bit(true);
         self.literal(length, list, writer)?;
-        writer.take_8bit(false);
         if self.s.io.token()? == Token::Close { Ok(()) } else { Err(Error::Syntax) }
     }
 
@@ -268,7 +266,10 @@ impl<'a> Incoming<'a> {
         if self.freed != (0, 0) && charge.is_some_and(|charge| charge.is_doubtful_later()) {
             self.s.quota_of(&self.folder).recalculate();
         }
-        if self.has_8bit_header {
+        // RFC 9755 4: after ENABLE UTF8=ACCEPT any literal may hold them. Without it, "the server
+        // MUST reject" the command; Courier stores it with this alert, and copies of what was sent
+        // are not lost.
+        if self.has_8bit_header && !self.s.utf8() {
             self.s.send(&Alert(NOT_UNICODE));
         }
         // A UID that does not last is not sent (RFC 4315 3), and one for each message or none.

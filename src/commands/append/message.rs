@@ -35,7 +35,7 @@ pub(crate) enum Data {
     Literal(u64),
     /// A literal8 of so many bytes (RFC 3516 4.4).
     Binary(u64),
-    /// `UTF8 (~{n}...)` (RFC 6855 4).
+    /// `UTF8 (~{n}...)` (RFC 6855 4, which RFC 9755 has dropped: clients of Courier send it).
     Utf8(u64),
     /// `CATENATE (...)` (RFC 4469), the first of its parts.
     Catenate(Part),
@@ -48,7 +48,7 @@ pub(crate) enum Part {
     Text(u64),
     /// `TEXT` and a literal8 of so many bytes.
     Binary(u64),
-    /// `UTF8 (~{n}...)` (RFC 6855 4).
+    /// `UTF8 (~{n}...)` (RFC 6855 4, which RFC 9755 has dropped: clients of Courier send it).
     Utf8(u64),
     /// `URL` and the token of an astring. If that is a literal, it was not accepted yet.
     Url(Token),

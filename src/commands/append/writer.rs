@@ -45,8 +45,7 @@ impl Writer {
         }
     }
 
-    /// Whether the bytes that come now may be 8-bit ones in the header: the client has said so, or
-    /// they are on the server already.
+    /// Whether 8-bit bytes that come now may be in the header: they are on the server already.
     pub(super) fn take_8bit(&mut self, takes_8bit: bool) {
         self.takes_8bit = takes_8bit;
     }

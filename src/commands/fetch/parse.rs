@@ -244,7 +244,7 @@ fn item(s: &mut Session, token: &Token, items: &mut Vec<Item>) -> Result<()> {
         b"BODY" | b"BODY.PEEK" => {
             if *io.peek()? == Token::BracketOpen {
                 io.token()?;
-                Item::Section(section(io, word != b"BODY")?)
+                Item::Section(section(s, word != b"BODY")?)
             } else {
                 // Courier: BODY.PEEK without a section is BODY.
                 Item::Body
@@ -264,7 +264,9 @@ fn whole(label: Vec<u8>, what: What, peek: bool) -> Section {
 }
 
 /// `section = "[" [section-spec] "]"` with what may follow it, after the opening bracket.
-fn section(io: &mut Io, peek: bool) -> Result<Section> {
+fn section(s: &mut Session, peek: bool) -> Result<Section> {
+    let utf8 = s.utf8();
+    let io = &mut s.io;
     let mut section = whole(Vec::new(), What::Whole, peek);
     let mut spec = Vec::new();
     match io.token()? {
@@ -282,7 +284,7 @@ fn section(io: &mut Io, peek: bool) -> Result<Section> {
     }
     section.partial = optional_partial(io)?;
     let start = section.partial.map(|(start, _)| start);
-    section.label = section_label("BODY", &spec, &section.names, start);
+    section.label = section_label("BODY", &spec, &section.names, start, utf8);
     Ok(section)
 }
 
@@ -310,7 +312,8 @@ fn section_binary(io: &mut Io, name: &str, peek: bool) -> Result<Section> {
     if name == "BINARY" {
         section.partial = optional_partial(io)?;
     }
-    section.label = section_label(name, &spec, &[], section.partial.map(|(start, _)| start));
+    let start = section.partial.map(|(start, _)| start);
+    section.label = section_label(name, &spec, &[], start, false);
     Ok(section)
 }
 

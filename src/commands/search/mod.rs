@@ -84,7 +84,7 @@ fn known_charset(label: &[u8]) -> Result<()> {
 
 /// `1*(SP search-key)` and the end of the line. `first` is a first token that was read already.
 ///
-/// A quoted string that is not UTF-8 is refused by NO (Courier), where RFC 6855 3 has BAD: JavaMail
+/// A quoted string that is not UTF-8 is refused by NO (Courier), where RFC 9755 3 has BAD: JavaMail
 /// writes Latin-1 there under UTF8=ACCEPT, and searches by itself after NO. After BAD it fails.
 fn search_keys(s: &mut Session, first: Option<Token>) -> Result<Key> {
     let Session { io, options, .. } = s;

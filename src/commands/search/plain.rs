@@ -40,7 +40,7 @@ pub(super) fn program(s: &mut Session, first: Option<Token>) -> Result<Criteria>
     // Courier judges the character set before the keys: a client need not send literals in one that
     // is of no use.
     if s.utf8() {
-        // RFC 6855 3: "it SHOULD reject the command with a BAD response". Courier: NO.
+        // RFC 9755 3: "it SHOULD reject the command with a BAD response". Courier: NO.
         return Outcome::bad("CHARSET is not valid in UTF8 mode as per RFC 6855").refuse();
     }
     known_charset(&label)?;
