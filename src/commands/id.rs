@@ -19,7 +19,8 @@ fn string(s: &mut Session) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// `id-params-list`. What follows it on the line is passed over (Courier, PROTOCOL 1.6).
+/// `id-params-list`, which may be empty: RFC 2971 4 (Courier: not). What follows it on the line is
+/// passed over (Courier, PROTOCOL 1.6).
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Pairs> {
     let mut pairs = Pairs::new();
     match s.io.token()? {
@@ -28,7 +29,7 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Pairs> {
         _ => return Err(Error::Syntax),
     }
     loop {
-        if *s.io.peek()? == Token::Close && !pairs.is_empty() {
+        if *s.io.peek()? == Token::Close {
             return Ok(pairs);
         }
         let key = string(s)?.ok_or(Error::Syntax)?;

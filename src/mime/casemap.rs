@@ -23,6 +23,7 @@ impl Comparator {
     }
 
     /// Appends the form of a character.
+    #[inline]
     pub(crate) fn push(self, c: char, out: &mut Vec<u8>) {
         match (self, c.is_ascii()) {
             (Comparator::Simple, true) => out.push(c.to_ascii_lowercase() as u8),
@@ -101,43 +102,61 @@ fn title(c: char) -> char {
     }
 }
 
-/// The form of one character. (That of all before U+0800 fits.)
-#[derive(Clone, Copy)]
+/// The form of one character. A longer one, of which there are few, is not kept: its length is 0.
+#[derive(Clone, Copy, Default)]
 struct Form {
     length: u8,
-    bytes: [u8; 7],
+    bytes: [u8; 15],
 }
 
-/// The first character that is not ASCII, and the first that takes three bytes in UTF-8.
-const TWO_BYTES: std::ops::Range<u32> = 0x80..0x800;
+/// The forms of 256 characters.
+type Block = Vec<Form>;
+
+/// The forms of all characters below U+20000 (emoji are), by block. To work each out takes ten times
+/// as long as to look it up; a block is made when the first of its characters comes along.
+static FORMS: [OnceLock<Block>; 512] = [const { OnceLock::new() }; 512];
 
 /// Appends `i;unicode-casemap`'s form of a character that is not ASCII.
 fn push_casemap(c: char, out: &mut Vec<u8>) {
-    static FORMS: OnceLock<Vec<Form>> = OnceLock::new();
-    let code = u32::from(c);
-    if TWO_BYTES.contains(&code) {
-        // Most letters of most texts. To work each out takes ten times as long.
-        let forms = FORMS.get_or_init(|| TWO_BYTES.map(form).collect());
-        let form = forms.get(code.saturating_sub(TWO_BYTES.start) as usize);
-        let bytes = form.and_then(|form| form.bytes.get(..usize::from(form.length)));
-        return out.extend_from_slice(bytes.unwrap_or_default());
+    // Ideographs: no case, no parts.
+    if matches!(c, '\u{3400}'..='\u{9fff}') {
+        return push_utf8(c, out);
     }
-    match c {
-        // Ideographs: no case, no parts.
-        '\u{3400}'..='\u{9fff}' => push_utf8(c, out),
-        c => decompose_compatible(title(c), |part| push_utf8(part, out)),
+    let code = u32::from(c);
+    let block = FORMS.get((code >> 8) as usize);
+    let form = block
+        .and_then(|block| block.get_or_init(|| block_of(code >> 8)).get((code & 0xff) as usize));
+    match form {
+        Some(form) if form.length > 0 => {
+            // A copy of fixed size is a move of registers.
+            let end = out.len() + usize::from(form.length);
+            out.extend_from_slice(&form.bytes);
+            out.truncate(end);
+        }
+        _ => work_out(c, out),
     }
 }
 
-fn form(code: u32) -> Form {
+fn work_out(c: char, out: &mut Vec<u8>) {
+    decompose_compatible(title(c), |part| push_utf8(part, out));
+}
+
+#[cold]
+fn block_of(number: u32) -> Block {
     let mut text = Vec::new();
-    if let Some(c) = char::from_u32(code) {
-        decompose_compatible(title(c), |part| push_utf8(part, &mut text));
-    }
-    let mut bytes = [0; 7];
-    debug_assert!(text.len() <= bytes.len(), "{code:x}");
-    bytes.iter_mut().zip(&text).for_each(|(to, from)| *to = *from);
-    Form { length: u8::try_from(text.len()).unwrap_or(0), bytes }
+    let form = |low| {
+        let mut form = Form::default();
+        text.clear();
+        if let Some(c) = char::from_u32((number << 8) | low) {
+            work_out(c, &mut text);
+        }
+        if let Some(bytes) = form.bytes.get_mut(..text.len()) {
+            bytes.copy_from_slice(&text);
+            form.length = u8::try_from(text.len()).unwrap_or(0);
+        }
+        form
+    };
+    (0..256).map(form).collect()
 }
 
 #[cfg(test)]
@@ -190,7 +209,7 @@ mod tests {
         assert_eq!(key(Comparator::UnicodeCasemap, "a_").as_deref(), Ok("A_"));
     }
 
-    /// Every form of two bytes fits into the table, and white space is what becomes a blank.
+    /// Every form is what is worked out, and white space is what becomes a blank.
     #[test]
     fn every_character() {
         for c in '\u{80}'..=char::MAX {

@@ -5,7 +5,7 @@
 //! chunks; a match may span them.
 
 use super::casemap::Comparator;
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 
 /// A pattern in normal form.
 #[derive(Debug, Clone)]
@@ -15,19 +15,81 @@ pub(crate) struct Needle {
 }
 
 /// Appends the normal form of `text`; `space` says whether the last character appended was white
-/// space.
-fn normalise(text: &str, comparator: Comparator, space: &mut bool, out: &mut Vec<u8>) {
-    for c in text.chars() {
-        if comparator.is_space(c) {
-            if !*space {
-                out.push(b' ');
+/// space. Runs of white space are joined where `joins` says so.
+fn normalise(text: &str, comparator: Comparator, joins: bool, space: &mut bool, out: &mut Vec<u8>) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (ascii, other) = rest.split_at(ascii_prefix(rest.as_bytes()));
+        push_ascii(ascii.as_bytes(), comparator, joins, space, out);
+        let mut chars = other.chars();
+        while let Some(c) = chars.next() {
+            if comparator.is_space(c) {
+                if !(joins && *space) {
+                    out.push(b' ');
+                }
+                *space = true;
+            } else {
+                *space = false;
+                comparator.push(c, out);
             }
-            *space = true;
-        } else {
-            *space = false;
-            comparator.push(c, out);
+            // Some words of ASCII.
+            if chars.as_str().as_bytes().first_chunk::<16>().is_some_and(|next| next.is_ascii()) {
+                break;
+            }
+        }
+        rest = chars.as_str();
+    }
+}
+
+/// How many bytes of ASCII a text starts with.
+fn ascii_prefix(text: &[u8]) -> usize {
+    let whole = text.chunks_exact(32).take_while(|chunk| chunk.is_ascii()).count() * 32;
+    let rest = text.get(whole..).unwrap_or_default();
+    whole + rest.iter().position(|b| !b.is_ascii()).unwrap_or(rest.len())
+}
+
+/// Appends the normal form of ASCII: all of it at once, and then blanks are joined.
+fn push_ascii(
+    text: &[u8],
+    comparator: Comparator,
+    joins: bool,
+    space: &mut bool,
+    out: &mut Vec<u8>,
+) {
+    let Some(last) = text.last() else { return };
+    let start = out.len();
+    out.extend_from_slice(text);
+    let new = out.get_mut(start..).unwrap_or_default();
+    comparator.map_ascii(new);
+    if joins {
+        for b in new {
+            *b = if matches!(*b, b'\t' | b'\r' | b'\n') { b' ' } else { *b };
+        }
+        join_blanks(start, *space, out);
+    }
+    *space = matches!(last, b' ' | b'\t' | b'\r' | b'\n');
+}
+
+/// Joins the blanks from `start` on, with one another and with one that came before (`after_blank`).
+fn join_blanks(start: usize, mut after_blank: bool, out: &mut Vec<u8>) {
+    let (mut at, mut kept) = (start, start);
+    loop {
+        let rest = out.get(at..).unwrap_or_default();
+        if after_blank {
+            at += rest.iter().take_while(|b| **b == b' ').count();
+        }
+        let rest = out.get(at..).unwrap_or_default();
+        let double = memmem::find(rest, b"  ");
+        let end = double.map_or(out.len(), |double| at + double + 1);
+        out.copy_within(at..end, kept);
+        kept += end - at;
+        at = end;
+        after_blank = true;
+        if double.is_none() {
+            break;
         }
     }
+    out.truncate(kept);
 }
 
 impl Needle {
@@ -35,7 +97,7 @@ impl Needle {
     pub(crate) fn new(pattern: &str, comparator: Comparator) -> Needle {
         let mut form = Vec::with_capacity(pattern.len());
         let pattern = pattern.trim_matches(|c| comparator.is_space(c));
-        normalise(pattern, comparator, &mut false, &mut form);
+        normalise(pattern, comparator, true, &mut false, &mut form);
         Needle { finder: Finder::new(&form).into_owned(), comparator }
     }
 
@@ -105,18 +167,8 @@ impl<'n> Matcher<'n> {
     }
 
     fn push_chunk(&mut self, chunk: &str) {
-        let old = self.form.len();
-        if !self.blanks && chunk.is_ascii() {
-            // White space cannot be part of a match; it need not be joined.
-            self.form.extend_from_slice(chunk.as_bytes());
-            if let Some(new) = self.form.get_mut(old..) {
-                self.comparator.map_ascii(new);
-            }
-            // White space at the start of the next chunk is not joined with it.
-            self.space = false;
-        } else {
-            normalise(chunk, self.comparator, &mut self.space, &mut self.form);
-        }
+        // Without a blank in a pattern, white space is no part of a match: it need not be joined.
+        normalise(chunk, self.comparator, self.blanks, &mut self.space, &mut self.form);
         for (needle, found) in self.needles.iter().zip(&mut self.found) {
             if !*found && needle.finder.find(&self.form).is_some() {
                 *found = true;
@@ -190,8 +242,41 @@ mod tests {
         assert!(!m.found(0));
     }
 
+    /// The normal form, a character at a time.
+    fn plain_form(text: &str, comparator: Comparator) -> Vec<u8> {
+        let (mut form, mut space) = (Vec::new(), false);
+        for c in text.chars() {
+            let is_space = comparator.is_space(c);
+            match is_space {
+                true if space => {}
+                true => form.push(b' '),
+                false => comparator.push(c, &mut form),
+            }
+            space = is_space;
+        }
+        form
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn normal_forms(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec!["a", "word and word ", "  ", "\r\n", "\t", "É", "\u{a0}", "日", "x y\n\nz"]),
+                0..60,
+            ),
+            comparator in prop::sample::select(vec![Comparator::Simple, Comparator::UnicodeCasemap]),
+        ) {
+            let mut form = Vec::new();
+            let mut space = false;
+            pieces.iter().for_each(|p| normalise(p, comparator, true, &mut space, &mut form));
+            let whole = pieces.concat();
+            prop_assert_eq!(&form, &plain_form(&whole, comparator));
+            let mut form = Vec::new();
+            normalise(&whole, comparator, true, &mut false, &mut form);
+            prop_assert_eq!(form, plain_form(&whole, comparator));
+        }
+
         #[test]
         fn chunks_do_not_matter(
             text in prop::collection::vec(
@@ -211,9 +296,7 @@ mod tests {
             for chunk in text.chunks(cut) {
                 m.push(&chunk.concat());
             }
-            // The plain way.
-            let mut form = Vec::new();
-            normalise(&whole, comparator, &mut false, &mut form);
+            let form = plain_form(&whole, comparator);
             for (n, p) in needles.iter().enumerate() {
                 let want = memchr::memmem::find(&form, p.finder.needle()).is_some();
                 prop_assert_eq!(m.found(n), want);

@@ -23,6 +23,9 @@ pub(crate) const MAX_CATENATED: usize = 10_000;
 pub(crate) const MAX_CATENATED_BYTES: u64 = 0xffff_ffff;
 /// Folders in one ESEARCH: each is read.
 pub(crate) const MAX_SEARCHED_FOLDERS: usize = 10_000;
+/// `personal`, `subscribed` and folders in `subtree` in one ESEARCH: for each, all folders are
+/// looked up.
+pub(crate) const MAX_SEARCHED_TREES: usize = 100;
 /// Items of FETCH: each is answered for each message.
 pub(crate) const MAX_FETCH_ITEMS: usize = 1000;
 /// Names in one HEADER.FIELDS: the answer repeats them for each message.
@@ -104,6 +107,7 @@ pub(crate) const ALL: &[(&str, usize)] = &[
     ("parts in CATENATE", MAX_CATENATED),
     ("bytes that CATENATE makes", MAX_CATENATED_BYTES as usize),
     ("folders in ESEARCH", MAX_SEARCHED_FOLDERS),
+    ("trees of folders in ESEARCH", MAX_SEARCHED_TREES),
     ("items in FETCH", MAX_FETCH_ITEMS),
     ("names in HEADER.FIELDS", MAX_HEADER_NAMES),
     ("wildcards in a pattern", MAX_WILDCARDS),

@@ -74,6 +74,14 @@ fn a_hundred_thousand_of_everything() {
             format!("ACL STORE ({}) joe lr", same("*", 100_000)),
             "BAD [LIMIT] Too many mailboxes in one command.",
         ),
+        (
+            format!("ESEARCH IN ({}) ALL", same("personal", 100_000)),
+            "BAD [LIMIT] Too many mailboxes in one command.",
+        ),
+        (
+            format!("ESEARCH IN (subtree ({})) ALL", same("INBOX", 100_000)),
+            "BAD [LIMIT] Too many mailboxes in one command.",
+        ),
         (format!("LIST \"\" {}", "*".repeat(60_000)), "NO [LIMIT] Invalid argument"),
         (format!("LIST \"\" \"{}\"", "*a".repeat(10)), "OK LIST completed"),
         (format!("CREATE INBOX{}", ".a".repeat(30_000)), "NO [CANNOT] Invalid mailbox name."),

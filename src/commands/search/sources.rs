@@ -6,7 +6,7 @@ use crate::session::refusal::SUBSCRIPTIONS;
 use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::sys::breath;
 use crate::types::folder::{self, FolderName, Space};
-use crate::types::limits::MAX_SEARCHED_FOLDERS;
+use crate::types::limits::{MAX_SEARCHED_FOLDERS, MAX_SEARCHED_TREES};
 use crate::wire::Token;
 use crate::wire::input::Brackets;
 use std::collections::HashSet;
@@ -27,6 +27,17 @@ pub(super) enum Source {
     Subtree(Vec<Mailbox>, Depth),
 }
 
+impl Source {
+    /// How often it has all folders looked up.
+    fn trees(&self) -> usize {
+        match self {
+            Source::Selected | Source::Mailboxes(_) => 0,
+            Source::Personal | Source::Subscribed => 1,
+            Source::Subtree(names, _) => names.len(),
+        }
+    }
+}
+
 /// How far below a folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Depth {
@@ -39,13 +50,13 @@ pub(super) fn parse(s: &mut Session) -> Result<Vec<Source>> {
     if s.io.token()? != Token::Open {
         return Err(Error::Syntax);
     }
-    let mut sources = Vec::new();
+    let (mut sources, mut trees) = (Vec::new(), 0usize);
     loop {
         let token = s.io.token()?;
         if token == Token::Close && !sources.is_empty() {
             return Ok(sources);
         }
-        sources.push(match token.word().as_deref() {
+        let source = match token.word().as_deref() {
             Some(b"SELECTED") => Source::Selected,
             Some(b"PERSONAL" | b"INBOXES") => Source::Personal,
             Some(b"SUBSCRIBED") => Source::Subscribed,
@@ -53,7 +64,12 @@ pub(super) fn parse(s: &mut Session) -> Result<Vec<Source>> {
             Some(b"SUBTREE") => Source::Subtree(mailboxes(s)?, Depth::All),
             Some(b"SUBTREE-ONE") => Source::Subtree(mailboxes(s)?, Depth::One),
             _ => return Err(Error::Syntax),
-        });
+        };
+        trees = trees.saturating_add(source.trees());
+        if trees > MAX_SEARCHED_TREES {
+            return Outcome::too_many("Too many mailboxes in one command.").refuse();
+        }
+        sources.push(source);
     }
 }
 
