@@ -25,9 +25,9 @@ pub const LOG_PATH: usize = crate::sys::log::MAX_PATH;
 /// The longest other value in a line of the log, in bytes.
 pub const LOG_VALUE: usize = crate::sys::log::MAX_VALUE;
 /// How long a client may take for the last lines of a session.
-pub const GRACE: Duration = crate::wire::io::GRACE;
+pub const GRACE: Duration = crate::wire::output::GRACE;
 /// How long a client may read nothing.
-pub const STALL: Duration = crate::wire::io::STALL;
+pub const STALL: Duration = crate::wire::output::STALL;
 
 /// What a client or the author of a mail may fill: what is limited, and to how much.
 pub const LIMITS: &[(&str, usize)] = crate::types::limits::ALL;

@@ -14,7 +14,8 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<()> {
 /// Has the connection compressed, unless it is.
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
     if s.compression != Compression::Off {
-        return Outcome::no("DEFLATE is active.").with_code(Code::CompressionActive).refuse();
+        // RFC 4978 3: NO is for a compression by another layer.
+        return Outcome::bad("DEFLATE is active.").with_code(Code::CompressionActive).refuse();
     }
     s.compression = Compression::Next;
     Ok(Outcome::ok("DEFLATE active."))

@@ -15,7 +15,7 @@ use crate::sys::directory::Directory;
 use crate::sys::stat::Stat;
 use crate::sys::stdio::Stdio;
 use crate::sys::{alloc, clock, fs, process, signals, user};
-use crate::wire::{Io, io::STALL};
+use crate::wire::{Io, output::STALL};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;

@@ -101,11 +101,8 @@ mod tests {
         let output = child("compressed").output().unwrap().stdout;
         let start = output.windows(before.len()).position(|part| part == before).unwrap();
         let (mut inflate, mut text) = (Decompress::new(false), Vec::with_capacity(1000));
-        let status = inflate.decompress_vec(
-            output.get(start..).unwrap(),
-            &mut text,
-            FlushDecompress::Sync,
-        );
+        let status =
+            inflate.decompress_vec(output.get(start..).unwrap(), &mut text, FlushDecompress::Sync);
         assert_eq!(status.unwrap(), Status::Ok);
         assert_eq!(inflate.total_in(), (output.len() - start) as u64);
         let told = String::from_utf8(text).unwrap();

@@ -4,7 +4,8 @@
 
 use super::error::{Error, Result};
 use super::head::Head;
-use super::io::{Io, Line, STALL};
+use super::io::{Io, Line};
+use super::output::STALL;
 use super::token::{Literal, Token};
 use crate::sys::clock;
 use crate::types::limits::{MAX_COMMAND, MAX_STRING};

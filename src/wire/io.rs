@@ -11,7 +11,7 @@
 use super::connection::{Connection, Events};
 use super::error::End;
 use super::head::Head;
-use super::output::{Output, Patience};
+use super::output::{HIGH_WATER, Output, Patience, Trace};
 use super::token::{Literal, Token};
 use crate::sys::{breath, clock};
 use std::cell::{RefCell, RefMut};
@@ -20,17 +20,8 @@ use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// More output than this is sent before the command ends.
-pub(super) const HIGH_WATER: usize = 64 * 1024;
-/// How long the client may refuse output (PROTOCOL 1.7).
-pub(crate) const STALL: Duration = Duration::from_secs(60);
-/// How long a client has, in all, to receive the rest of the output when a signal ends the session.
-pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// The size of one read.
 const CHUNK: usize = 16 * 1024;
-
-/// Writes the trace that IMAPDEBUGFILE asks for.
-pub(crate) type Trace = Box<dyn FnMut(&[u8])>;
 
 /// The connection with its queues.
 pub(crate) struct Io {

@@ -7,7 +7,7 @@ mod error;
 mod head;
 pub(crate) mod input;
 pub(crate) mod io;
-mod output;
+pub(crate) mod output;
 pub(crate) mod set;
 pub(crate) mod token;
 pub(crate) mod write;

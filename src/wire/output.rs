@@ -3,10 +3,18 @@
 use super::connection::{Connection, Events, MemoryConnection};
 use super::deflate::Deflated;
 use super::error::End;
-use super::io::{GRACE, HIGH_WATER, STALL, Trace};
 use crate::sys::{breath, clock};
 use std::io;
 use std::time::{Duration, Instant};
+
+/// More output than this is sent before the command ends.
+pub(super) const HIGH_WATER: usize = 64 * 1024;
+/// How long the client may refuse output (PROTOCOL 1.7).
+pub(crate) const STALL: Duration = Duration::from_secs(60);
+/// How long a client has, in all, to receive the rest of the output when a signal ends the session.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+/// Writes the trace that IMAPDEBUGFILE asks for.
+pub(crate) type Trace = Box<dyn FnMut(&[u8])>;
 
 /// How long a flush waits for a client that does not read.
 #[derive(Clone, Copy)]

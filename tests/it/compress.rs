@@ -171,7 +171,7 @@ fn a_session_from_start_to_end() {
         let mut c = Client::compressed(&maildir, "");
         c.piece = piece;
         assert!(c.cmd("a SELECT INBOX").contains("* 1 EXISTS\r\n"));
-        assert_eq!(c.cmd("b COMPRESS DEFLATE"), "b NO [COMPRESSIONACTIVE] DEFLATE is active.\r\n");
+        assert_eq!(c.cmd("b COMPRESS DEFLATE"), "b BAD [COMPRESSIONACTIVE] DEFLATE is active.\r\n");
         let served = c.cmd("c FETCH 1 BODY.PEEK[]");
         assert!(served.contains(&big.replace('\n', "\r\n")));
         // Literals, with a continuation and without.
