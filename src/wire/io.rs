@@ -18,7 +18,7 @@ use std::cell::{RefCell, RefMut};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The size of one read.
 const CHUNK: usize = 16 * 1024;
