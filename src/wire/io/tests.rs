@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What a wait for room ends with.
 #[derive(Clone, Copy, Debug, PartialEq)]
