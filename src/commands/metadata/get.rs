@@ -161,6 +161,8 @@ fn strings(s: &mut Session) -> Result<Vec<Vec<u8>>> {
 pub(crate) struct Found {
     /// Names and values; `None`: it has none.
     pub(crate) entries: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// The names of `entries`, in lower case: with DEPTH, names may stand below each other.
+    known: HashSet<Vec<u8>>,
     /// The length of the longest value that was left out.
     longest: Option<u64>,
 }
@@ -171,7 +173,7 @@ impl Found {
         let length = value.len() as u64;
         if max_size.is_some_and(|most| length > most) {
             self.longest = self.longest.max(Some(length));
-        } else {
+        } else if self.known.insert(name.to_ascii_lowercase()) {
             self.entries.push((name, Some(value.to_vec())));
         }
     }
@@ -194,7 +196,7 @@ impl Found {
                 }
             }
         }
-        if !is_there {
+        if !is_there && self.known.insert(name.spelled().to_ascii_lowercase()) {
             self.entries.push((name.spelled().to_vec(), None));
         }
     }
@@ -222,9 +224,6 @@ pub(crate) fn find(s: &Session, folder: Option<&Folder>, query: &Query) -> Resul
         };
         found.look_up(query, name, annotations);
     }
-    // With DEPTH, names may stand below each other.
-    let mut known = HashSet::new();
-    found.entries.retain(|(name, _)| known.insert(name.to_ascii_lowercase()));
     Ok(found)
 }
 
