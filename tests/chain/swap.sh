@@ -54,7 +54,7 @@ hammer() {
     local count=0
     while [ ! -e "$W/hammer.stop" ]; do
         count=$((count + 1))
-        { dial plain && hear "$C" '^\* OK' 5 && login "$C" bob 'pass word' && [[ $HEARD == *"a OK LOGIN"* ]] && ask "$C" '^z ' 'z LOGOUT'; } ||
+        { dial plain && hear "$C" '^\* OK' 5 && login "$C" bob 'pass word' && [[ $HEARD == *"a OK "*"LOGIN Ok."* ]] && ask "$C" '^z ' 'z LOGOUT'; } ||
             printf 'connection %s: %s\n' "$count" "$HEARD" >>"$W/hammer"
         hang "$C"
     done
