@@ -42,6 +42,25 @@ pub(super) struct Boundary {
 }
 
 impl Boundary {
+    /// Which of these a line belongs to, and how: the innermost one that it is, else the one of
+    /// which it has the most. `open`: from the outermost multipart in; `None` has no boundary.
+    pub(super) fn best_fit<'b>(
+        open: impl DoubleEndedIterator<Item = Option<&'b Boundary>> + ExactSizeIterator,
+        text: &[u8],
+    ) -> Option<(usize, Fit)> {
+        let mut best: Option<(usize, usize)> = None;
+        for (level, boundary) in open.enumerate().rev() {
+            match boundary.and_then(|boundary| boundary.fit(text)) {
+                Some(Fit::Longer(len)) if best.is_none_or(|(_, most)| len > most) => {
+                    best = Some((level, len));
+                }
+                Some(fit @ Fit::Exact { .. }) => return Some((level, fit)),
+                _ => {}
+            }
+        }
+        best.map(|(level, len)| (level, Fit::Longer(len)))
+    }
+
     /// The boundary that a Content-Type value declares. None if there is none that can be searched
     /// for.
     pub(super) fn of(content_type: &[u8]) -> Option<Boundary> {

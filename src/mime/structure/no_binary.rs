@@ -347,18 +347,8 @@ impl NoBinary {
     /// As [`super::Parser`] has it: which open multipart this line belongs to, and how.
     fn boundary(&self, line: &[u8]) -> Option<(usize, Fit)> {
         let text = delimiter_text(line)?;
-        let mut best: Option<(usize, usize)> = None;
-        for (level, open) in self.stack.iter().enumerate().rev() {
-            let boundary = open.boundary.as_ref().filter(|_| !open.closed);
-            match boundary.and_then(|boundary| boundary.fit(text)) {
-                Some(Fit::Longer(len)) if best.is_none_or(|(_, most)| len > most) => {
-                    best = Some((level, len));
-                }
-                Some(fit @ Fit::Exact { .. }) => return Some((level, fit)),
-                _ => {}
-            }
-        }
-        best.map(|(level, len)| (level, Fit::Longer(len)))
+        let open = self.stack.iter().map(|open| open.boundary.as_ref().filter(|_| !open.closed));
+        Boundary::best_fit(open, text)
     }
 
     /// The line is a delimiter of the multipart at `level`.

@@ -360,18 +360,8 @@ impl Parser {
         if self.starts.get(usize::from(*start)) != Some(&true) {
             return None;
         }
-        let mut best: Option<(usize, usize)> = None;
-        for (level, open) in self.stack.iter().enumerate().rev() {
-            let boundary = open.boundary.as_ref().filter(|_| !open.closed);
-            match boundary.and_then(|boundary| boundary.fit(text)) {
-                Some(Fit::Longer(len)) if best.is_none_or(|(_, most)| len > most) => {
-                    best = Some((level, len));
-                }
-                Some(fit @ Fit::Exact { .. }) => return Some((level, fit)),
-                _ => {}
-            }
-        }
-        best.map(|(level, len)| (level, Fit::Longer(len)))
+        let open = self.stack.iter().map(|open| open.boundary.as_ref().filter(|_| !open.closed));
+        Boundary::best_fit(open, text)
     }
 
     /// The current line is a delimiter of the multipart at `level`.
