@@ -39,7 +39,8 @@
 //!                  variable (options)
 //! 3 response       what the server says, as values, and the one encoder that writes them
 //! 2 maildir        files: unique names, scan, UID database, keywords, locks, subscriptions, quota,
-//!                  ACLs, shared folders; no IMAP
+//!                  ACLs, shared folders, annotations, special uses, the index (state, facts); no
+//!                  IMAP
 //! 2 mime           messages: structure with offsets, header fields, addresses, dates, decoding; no
 //!                  files
 //! 2 wire           the connection: bytes in, tokens out; output queue, strings and numbers; no
@@ -112,7 +113,7 @@
 //!
 //! - A UID is on disk before a client is told it, under EXAMINE too where the folder can be
 //!   written. Where it cannot, the UIDs that the file has count, and others hold for this
-//!   selection, under a fresh UIDVALIDITY.
+//!   selection, under a UIDVALIDITY that no other session gives.
 //! - If the lock cannot be made or the new UID database cannot be written, the old one stays and no
 //!   unsaved UID is told. Messages without a saved UID stay unannounced and the command succeeds;
 //!   it is NO where messages are delivered, where a folder is made, and, unless the disk is full,
@@ -155,6 +156,27 @@
 //!   a size cap: others may write there.
 //! - No whole message and no whole part is ever in memory: a message of 300 MB is served, measured,
 //!   searched and structured within 128 MiB of address space.
+//!
+//! ## The index
+//!
+//! Two files in a folder's directory, of which Courier knows nothing. Nothing is lost with them but
+//! time: they are checked before they are believed, and whoever cannot write them goes on without.
+//!
+//! - The *state* (`maildir/state.rs`) is what was seen of the folder: UIDs, names, flags, keywords,
+//!   and the modification sequence of each message. It is written under the folder's lock, by whoever
+//!   sees a change first, before a client is told its modification sequence: at the end of a scan,
+//!   and at the end of a STORE (`maildir/record.rs`).
+//! - Modification sequences come in runs (`maildir/sequences.rs`). Where values may have been lost, a
+//!   new run begins. A value that a client brings and that is in no run counts as 0: it is told all.
+//! - A session opens a folder by the state alone where the times of `cur`, `new`, the keywords and
+//!   the UID file are those that a complete reading began with (`maildir/scan/values.rs`). Names are
+//!   read when a file is opened.
+//! - What the state says of UIDs counts as what a session has told: the next UID is above it, and a
+//!   UID under another name begins a new UIDVALIDITY.
+//! - The *facts* (`maildir/facts`) are header fields and structures of messages, as somebody has
+//!   parsed them (`mime/facts`). `session/message` is the one place that asks: for a size, a date, a
+//!   field, a structure; it opens the file on the first miss. What was learned is saved when the
+//!   client has its answer and asks for nothing else.
 //!
 //! ## The process
 //!

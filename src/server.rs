@@ -12,7 +12,7 @@ use crate::sys::{
     breath, clock,
     process::{self, CommandLine},
 };
-use crate::wire::{self, End, Io, Token};
+use crate::wire::{self, End, Io, Token, input::Brackets};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -92,6 +92,7 @@ fn serve(mut s: Session) -> ExitCode {
         Some(text) => close(&mut s.io, &Bye(text)),
         None => s.io.close(|_| ()),
     }
+    s.save_for_next_session();
     farewell(&s, word);
     ExitCode::SUCCESS
 }
@@ -178,6 +179,19 @@ fn converse(s: &mut Session) -> Ending {
         if let Err(end) = s.io.flush_if_full() {
             return Ending::End(end);
         }
+        if s.has_something_left() {
+            if let Err(end) = s.io.flush() {
+                return Ending::End(end);
+            }
+            s.save_what_is_left();
+        }
+        // The client has its answer, and asks for nothing else yet.
+        if s.has_learned() && !s.io.has_input() {
+            if let Err(end) = s.io.flush() {
+                return Ending::End(end);
+            }
+            s.save_learned();
+        }
     }
 }
 
@@ -193,7 +207,8 @@ fn fatal(s: &Session, fatal: Fatal) -> Ending {
 /// One command line. `tag` is set as soon as it is known.
 fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     s.io.begin_line();
-    let tag = match s.io.token()? {
+    // RFC 3501 9, `tag`: it may have brackets.
+    let tag = match s.io.token_as(Brackets::Text)? {
         Token::Atom(text) => tag.insert(text),
         _ => return Err(Error::Syntax),
     };
@@ -205,13 +220,16 @@ fn command(s: &mut Session, tag: &mut Option<Vec<u8>>) -> Result<Outcome> {
     let row = commands::find(s, &name).filter(|row| row.policy.uid || !uid);
     let call = Call { tag, uid, row: row.ok_or(Error::Syntax)? };
     let _at_work = call.at_work(s);
-    let result = call.run(s);
-    if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) && call.may_expunge() {
-        s.announce_changes(false);
+    let mut result = call.run(s);
+    if !matches!(result, Err(Error::End(_) | Error::Fatal(_))) {
+        if call.may_expunge() {
+            s.announce_changes(false);
+        }
+        s.tell_highest(result.as_mut().ok());
     }
     // Descriptors are not kept between commands: folders are renamed and replaced.
-    if let Some(selected) = &s.selected {
-        selected.folder.leave();
+    if let Some(selected) = &mut s.selected {
+        selected.leave();
     }
     result
 }

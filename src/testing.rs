@@ -2,7 +2,7 @@
 //! tables and limits that a page or a test must agree with, and the inner loops for the clock.
 //! Not for use by anybody else.
 
-use crate::maildir::{Config, Dir, Mode, Store, scan};
+use crate::maildir::{Config, Dir, Findings, Mode, Store, scan};
 use crate::mime::envelope::{self, AddressField};
 use crate::mime::structure::{self, StructureLimits};
 use crate::mime::{header, wire_form};
@@ -40,6 +40,11 @@ pub fn commands() -> Vec<(&'static str, bool)> {
 /// The capabilities that Courier does not have.
 pub fn extensions() -> Vec<&'static str> {
     crate::commands::extensions()
+}
+
+/// Those of them that need other capabilities, with what they need.
+pub fn needs() -> Vec<(&'static str, &'static [&'static str])> {
+    crate::commands::needs()
 }
 
 /// How many tokens there are in these command lines.
@@ -102,4 +107,16 @@ pub fn scan(folder: &Path) -> Result<usize, String> {
     let entered = dir.enter().map_err(|e| e.to_string())?;
     let scanned = scan::scan(&store, &entered, Mode::ReadWrite, None, Vec::new());
     scanned.map(|s| s.snapshot.messages.len()).map_err(|e| e.to_string())
+}
+
+/// The index of a folder in words, what is wrong with it, and what in it makes the next session do
+/// more than it must.
+///
+/// # Errors
+/// The folder cannot be opened.
+pub fn index(folder: &Path) -> Result<(String, Vec<String>, Vec<String>), String> {
+    let dir = Dir::at(folder.to_path_buf());
+    let entered = dir.enter().map_err(|e| e.to_string())?;
+    let Findings { text, faults, notes } = crate::maildir::inspect_index(&entered);
+    Ok((text, faults, notes))
 }

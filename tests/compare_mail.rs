@@ -183,6 +183,7 @@ fn main() -> ExitCode {
     }
     let mut a = open(&one, &o.courier);
     let mut b = open(&other, &o.ours);
+    b.hold_to_grammar();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut asked, mut different) = (0, 0);
     let keep = support::programs::scratch_directory().join("compare-mail");

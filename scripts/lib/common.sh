@@ -42,7 +42,7 @@ build() {
         return 1
     fi
 }
-# tool NAME: the path of one of the tools in tests/tools (bench, check-maildir, gen-maildir). build_tools: makes them.
+# tool NAME: the path of one of the tools in tests/tools (bench, check-maildir, gen-maildir, show-index). build_tools: makes them.
 tool() { echo "$TARGET/release/$1"; }
 # shellcheck disable=SC2120 # -q, where there is one
 build_tools() { build "$@" -p postrider-tools; }

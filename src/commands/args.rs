@@ -4,7 +4,7 @@ use super::{Call, capability};
 use crate::maildir::Messages;
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
 use crate::types::folder::{self, FolderName, NameError};
-use crate::types::{Page, Uid};
+use crate::types::{ModSeq, Page, Uid};
 use crate::wire::input::Brackets;
 use crate::wire::{self, Set, Token};
 
@@ -100,6 +100,23 @@ pub(crate) fn page(s: &mut Session, before: Option<Page>) -> Result<Page> {
     match s.io.token()? {
         Token::Atom(text) => Page::parse(&text).ok_or(Error::Syntax),
         _ => Err(Error::Syntax),
+    }
+}
+
+/// `mod-sequence-valzer` (RFC 7162 7)
+pub(crate) fn mod_sequence(s: &mut Session) -> Result<u64> {
+    s.io.token()?.number().filter(|n| *n <= ModSeq::MAX).ok_or(Error::Syntax)
+}
+
+/// At the end of a line that asks for modification sequences of the open folder: CONDSTORE is
+/// enabled (RFC 7162 3.1), and a folder that has none is no folder to ask (3.1.2.2).
+pub(crate) fn need_sequences(s: &mut Session) -> Result<()> {
+    s.enable_condstore();
+    match &s.selected {
+        Some(selected) if selected.sequences().is_none() => {
+            Outcome::bad("This mailbox has no modification sequences.").refuse()
+        }
+        _ => Ok(()),
     }
 }
 
@@ -201,6 +218,31 @@ fn number_spans(set: &Set, count: usize) -> Vec<Span> {
         }
     }
     spans
+}
+
+/// The spans of the messages that are `wanted`.
+pub(crate) fn only(spans: Vec<Span>, wanted: impl Fn(usize) -> bool) -> Vec<Span> {
+    let mut left: Vec<Span> = Vec::new();
+    for span in spans {
+        match span {
+            Span::Invalid(_) => left.push(span),
+            Span::Messages(range) => {
+                let mut from = None;
+                for index in range.clone() {
+                    match (wanted(index), from) {
+                        (true, None) => from = Some(index),
+                        (false, Some(start)) => {
+                            left.push(Span::Messages(start..index));
+                            from = None;
+                        }
+                        _ => {}
+                    }
+                }
+                left.extend(from.map(|start| Span::Messages(start..range.end)));
+            }
+        }
+    }
+    left
 }
 
 /// The spans of a page of the messages, in the order of the folder (RFC 9394 3.3).

@@ -106,6 +106,12 @@ static CAPABILITIES: &[Capability] = &[
     word("APPENDLIMIT", When::Extension),
     word("COMPRESS=DEFLATE", When::Extension),
     word("INPROGRESS", When::Extension),
+    Capability { enables: Some(Features::CONDSTORE), ..word("CONDSTORE", When::Extension) },
+    Capability {
+        enables: Some(Features::QRESYNC),
+        needs: &["CONDSTORE"],
+        ..word("QRESYNC", When::Extension)
+    },
 ];
 
 /// The word of this name in a table.
@@ -148,6 +154,13 @@ fn is_set(options: &Options, word: &str) -> bool {
     setting(options).map_or(options.extensions.are_on(), has)
 }
 
+/// Whether a word may be announced because a setting names it.
+fn is_true(options: &Options, word: &[u8]) -> bool {
+    let ours = std::str::from_utf8(word).ok().and_then(|word| find(CAPABILITIES, word));
+    let ours = ours.filter(|c| matches!(c.when, When::Extension));
+    ours.is_none_or(|c| is_offered(options, c.word))
+}
+
 /// The words for these settings, none twice.
 pub(crate) fn words(options: &Options) -> Vec<Vec<u8>> {
     let mut words: Vec<Vec<u8>> = Vec::new();
@@ -159,7 +172,10 @@ pub(crate) fn words(options: &Options) -> Vec<Vec<u8>> {
         }
     };
     match setting(options) {
-        Some(setting) => put(setting),
+        // A word of ours that the setting names stays out all the same where it is not offered.
+        Some(setting) => {
+            setting.split(|b| *b == b' ').filter(|w| is_true(options, w)).for_each(&mut put)
+        }
         None if options.extensions.are_on() => {
             CAPABILITIES
                 .iter()
@@ -204,6 +220,12 @@ pub(super) fn enabled_words(enabled: Features) -> Vec<&'static str> {
 pub(crate) fn extensions() -> Vec<&'static str> {
     let is_ours = |c: &&Capability| matches!(c.when, When::Extension);
     CAPABILITIES.iter().filter(is_ours).map(|c| c.word).collect()
+}
+
+/// The words that are ours and need others, with what they need.
+pub(crate) fn needs() -> Vec<(&'static str, &'static [&'static str])> {
+    let is_ours = |c: &&Capability| matches!(c.when, When::Extension) && !c.needs.is_empty();
+    CAPABILITIES.iter().filter(is_ours).map(|c| (c.word, c.needs)).collect()
 }
 
 /// The words in `IMAP_EXTENSIONS` that name no extension of ours, each once.

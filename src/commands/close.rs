@@ -7,19 +7,19 @@ use crate::session::{Outcome, Result, Selected, Session};
 /// is said of either.
 pub(crate) fn close(
     s: &mut Session,
-    mut selected: Selected,
+    selected: &mut Selected,
     _: &Call<'_>,
     (): (),
 ) -> Result<Outcome> {
     // Not a check of the row: CLOSE is never refused, it only removes nothing.
     selected.refresh_rights(s);
     if !selected.read_only && selected.rights.has(b'e') {
-        expunge::remove_deleted(s, &mut selected, None)?;
+        expunge::remove_deleted(s, selected, None)?;
     }
     Ok(Outcome::ok("mailbox closed."))
 }
 
 /// UNSELECT: closes the folder and removes nothing.
-pub(crate) fn unselect(_: &mut Session, _: Selected, _: &Call<'_>, (): ()) -> Result<Outcome> {
+pub(crate) fn unselect(_: &mut Session, _: &mut Selected, _: &Call<'_>, (): ()) -> Result<Outcome> {
     Ok(Outcome::ok("mailbox closed."))
 }

@@ -2,7 +2,7 @@
 
 use super::args::{self, Mailbox};
 use super::{Call, capability};
-use crate::maildir::folders;
+use crate::maildir::folders::TakenBack;
 use crate::session::{Code, Error, Outcome, Result, Session, refusal, special_use};
 use crate::types::SpecialUses;
 use crate::types::folder::Space;
@@ -85,17 +85,23 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Out
             let text = "Mailbox not created; the special use is not supported.";
             return Outcome::no(text).with_code(Code::UseAttr).refuse();
         }
-        Some(Ok(_)) if !s.may_have_special_uses(&folder) => {
-            return special_use::not_possible().refuse();
-        }
         Some(Ok(uses)) => Some(uses),
         None => None,
     };
-    s.create_folder(&folder)?;
-    if let Some(uses) = uses {
+    if uses.is_some() && !folder.dir.is_there() {
+        s.require_special_uses(&folder)?;
+    }
+    let folder_made = s.create_folder(&folder)?;
+    if let Some(uses) = uses
+        && let Err(e) = s.set_special_uses(&folder, uses)
+    {
         // RFC 6154 3: without its use the folder must not be there.
-        s.set_special_uses(&folder, uses)
-            .inspect_err(|_| folders::undo_create(&s.store, &folder.dir))?;
+        if s.undo_create(&folder, &folder_made) != TakenBack::Removed {
+            // Mail has come in meanwhile, or another session has renamed it.
+            let text = "The mailbox is created, but its special use is not set.";
+            return Outcome::no(text).with_code(Code::Unavailable).refuse();
+        }
+        return Err(e);
     }
     Ok(created)
 }

@@ -23,7 +23,10 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Features> {
 
 /// Switches them on; says what is on.
 pub(crate) fn run(s: &mut Session, _: &Call<'_>, named: Features) -> Result<Outcome> {
+    s.send(&Enabled(&capability::enabled_words(s.enabled | named)));
+    if named.contains(Features::CONDSTORE) {
+        s.enable_condstore();
+    }
     s.enabled |= named;
-    s.send(&Enabled(&capability::enabled_words(s.enabled)));
     Ok(Outcome::ok("Options enabled"))
 }

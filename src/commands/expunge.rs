@@ -50,8 +50,8 @@ pub(crate) fn remove_deleted(
             }
         }
     }
-    if ways.doubts.take() {
-        s.quota().recalculate();
+    if ways.doubts.are_any() {
+        s.quota().resolve(&ways.doubts);
     }
     Ok(())
 }

@@ -108,13 +108,15 @@ impl Observed<'_> {
     }
 }
 
-/// Rescans and announces; whether there was something to announce. A folder that cannot be read now
-/// is tried again at the next turn. The log has the reason.
+/// Rescans and announces; whether there was something to announce. What cannot be read or moved now
+/// is tried again soon. The log has the reason.
 fn rescan(s: &mut Session, observed: Option<&mut Observed<'_>>) -> Result<bool> {
-    let Some(Observed { selected, .. }) = observed else { return Ok(false) };
-    selected.rescan_if_possible(s)?;
+    let Some(Observed { selected, observer }) = observed else { return Ok(false) };
+    let is_read = selected.rescan_if_possible(s)?;
+    observer.scanned(is_read && !selected.snapshot.hides);
     let changed = selected.pending.as_ref().is_some_and(|c| c.is_any());
     selected.announce_changes(s, true);
+    selected.tell_highest(s, None);
     selected.folder.leave();
     Ok(changed)
 }

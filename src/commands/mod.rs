@@ -30,6 +30,7 @@ mod noop;
 mod quota;
 mod rename;
 mod replace;
+mod resync;
 mod row;
 mod search;
 mod select;
@@ -37,7 +38,7 @@ mod status;
 mod store;
 mod subscribe;
 
-pub(crate) use capability::{extensions, unknown_extensions, words as capabilities};
+pub(crate) use capability::{extensions, needs, unknown_extensions, words as capabilities};
 pub(crate) use row::{Call, Row};
 
 use crate::session::Session;
@@ -107,7 +108,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "EXAMINE",
-        handler: &AnyState { parse: args::mailbox, run: select::examine },
+        handler: &AnyState { parse: select::parse, run: select::examine },
         policy: USUAL,
     },
     Row {
@@ -248,7 +249,7 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         name: "SELECT",
-        handler: &AnyState { parse: args::mailbox, run: select::select },
+        handler: &AnyState { parse: select::parse, run: select::select },
         policy: USUAL,
     },
     Row {

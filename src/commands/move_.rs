@@ -117,7 +117,10 @@ fn move_all(
     which: &[usize],
 ) -> Result<Done> {
     let is_mailed = copy::is_mailed(s, to, which.len())?;
-    let from = selected.folder.enter().map_err(|e| s.not_delivered(e, NOT_MOVED))?;
+    let from = selected.folder.enter().map_err(|e| match e {
+        maildir::Error::Gone => vanished().into(),
+        e => s.not_delivered(e, NOT_MOVED),
+    })?;
     let target = to.enter_delivery().map_err(|e| s.not_delivered_to(to, e, NOT_MOVED))?;
     let is_same_folder = from.is_same(&target);
     let told = (selected.snapshot.uid_validity, selected.snapshot.uid_next);

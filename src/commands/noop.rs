@@ -5,7 +5,7 @@ use crate::session::{Outcome, Result, Selected, Session};
 
 /// NOOP, in every state.
 pub(crate) fn noop(s: &mut Session, _: &Call<'_>, (): ()) -> Result<Outcome> {
-    s.with_selected(|s, selected| selected.map_or(Ok(()), |f| f.rescan_if_possible(s)))?;
+    s.with_selected(|s, selected| selected.map_or(Ok(true), |f| f.rescan_if_possible(s)))?;
     Ok(Outcome::ok("NOOP completed"))
 }
 

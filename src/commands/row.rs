@@ -189,7 +189,7 @@ where
 impl<A, P, R> Handler for CloseFolder<P, R>
 where
     P: Fn(&mut Session, &Call<'_>) -> Result<A> + Sync,
-    R: Fn(&mut Session, Selected, &Call<'_>, A) -> Result<Outcome> + Sync,
+    R: Fn(&mut Session, &mut Selected, &Call<'_>, A) -> Result<Outcome> + Sync,
 {
     fn handle(&self, s: &mut Session, call: &Call<'_>) -> Result<Outcome> {
         debug_assert!(call.row.policy.checks.is_empty(), "closing a folder is never refused");
@@ -197,8 +197,10 @@ where
             return Err(Error::Syntax);
         }
         let arguments = arguments(s, call, &self.parse)?;
-        let selected = s.selected.take().ok_or(Error::Syntax)?;
-        (self.run)(s, selected, call, arguments)
+        let mut selected = s.selected.take().ok_or(Error::Syntax)?;
+        let done = (self.run)(s, &mut selected, call, arguments);
+        s.left = Some(selected);
+        done
     }
 }
 

@@ -1,8 +1,10 @@
 //! STORE (PROTOCOL 6.2): flags and keywords of messages.
 
-use super::Call;
+mod conditional;
+
 use super::args::{self, Span, Which};
 use super::flags::{self, FlagList};
+use super::{Call, capability};
 use crate::maildir::change::{self, Edit};
 use crate::maildir::change_keywords::{KeywordEdit, store_keywords};
 use crate::maildir::quota::Doubts;
@@ -11,7 +13,8 @@ use crate::response::session::InvalidNumber;
 use crate::session::refusal::vanished;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::sys::breath::Items;
-use crate::types::Operation;
+use crate::types::{Flags, Operation, SetId};
+use crate::wire::Token;
 
 /// The messages, and what is done with which flags.
 pub(crate) struct Change {
@@ -20,6 +23,8 @@ pub(crate) struct Change {
     /// Whether the new flags are not sent.
     silent: bool,
     list: FlagList,
+    /// `UNCHANGEDSINCE`: only messages with no greater modification sequence (RFC 7162 3.1.3).
+    unchanged_since: Option<u64>,
 }
 
 impl Change {
@@ -29,10 +34,25 @@ impl Change {
     }
 }
 
-/// `sequence-set SP store-att-flags`
+/// `"(" store-modifier *(SP store-modifier) ")"` (RFC 4466 2.5), behind the parenthesis.
+fn modifiers(s: &mut Session) -> Result<u64> {
+    if !s.io.token()?.is("UNCHANGEDSINCE") {
+        return Err(Error::Syntax);
+    }
+    let since = args::mod_sequence(s)?;
+    // RFC 7162 7: "Only a single UNCHANGEDSINCE may be specified", and there is no other.
+    if s.io.token()? == Token::Close { Ok(since) } else { Err(Error::Syntax) }
+}
+
+/// `sequence-set [SP store-modifiers] SP store-att-flags`
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Change> {
     let which = args::set(s)?;
-    let word = s.io.token()?.word().ok_or(Error::Syntax)?;
+    let (mut unchanged_since, mut token) = (None, s.io.token()?);
+    if token == Token::Open && capability::is_offered(&s.options, "CONDSTORE") {
+        unchanged_since = Some(modifiers(s)?);
+        token = s.io.token()?;
+    }
+    let word = token.word().ok_or(Error::Syntax)?;
     let (operation, word) = match word.split_first() {
         Some((b'+', rest)) => (Operation::Add, rest),
         Some((b'-', rest)) => (Operation::Remove, rest),
@@ -44,7 +64,10 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Change> {
         _ => return Err(Error::Syntax),
     };
     let list = FlagList::parse_to_end(s)?;
-    Ok(Change { which, operation, silent, list })
+    if unchanged_since.is_some() {
+        args::need_sequences(s)?;
+    }
+    Ok(Change { which, operation, silent, list, unchanged_since })
 }
 
 /// A STORE on its way through the messages.
@@ -53,6 +76,8 @@ struct Storing<'a> {
     selected: &'a mut Selected,
     change: &'a Change,
     by_uid: bool,
+    /// The flags and keywords that messages had which were changed, or are to be.
+    before: Vec<(Flags, SetId)>,
     /// Whether a message turned out to be gone.
     missing: bool,
     /// The refusal of the first message that could not be changed.
@@ -72,8 +97,8 @@ impl Storing<'_> {
         let result =
             spans.iter().try_for_each(|span| self.change_flags_of(span, &mut items, &mut changed));
         drop(items);
-        if self.doubts.take() {
-            self.selected.folder.quota(&self.s.store.config).recalculate();
+        if self.doubts.are_any() {
+            self.selected.folder.quota(&self.s.store.config).resolve(&self.doubts);
         }
         // Messages that were changed before a failure are still sent, ahead of the NO.
         let result = result.and(self.change_keywords(&changed));
@@ -81,7 +106,21 @@ impl Storing<'_> {
             // Keywords that another session has added in between are kept, and new to the client.
             self.selected.announce_new_keywords(self.s);
         }
+        let messages = &self.selected.snapshot.messages;
+        let now = |i: &usize| (messages.flags(*i), messages.keywords(*i));
+        let was = changed.iter().zip(&self.before);
+        let mut news: Vec<usize> =
+            was.filter(|(i, before)| now(i) != **before).map(|(i, _)| *i).collect();
+        news.sort_unstable();
+        self.selected.record(self.s, &news);
+        self.tell(spans, changed, &news)?;
+        result
+    }
+
+    /// Sends the flags of these messages, of which some are other flags now.
+    fn tell(&mut self, spans: &[Span], changed: Vec<usize>, news: &[usize]) -> Result<()> {
         let mut changed = changed.into_iter().peekable();
+        let tells_sequences = self.selected.tells_sequences(self.s);
         for span in spans {
             let range = match span {
                 Span::Invalid(n) => {
@@ -95,11 +134,14 @@ impl Storing<'_> {
                 // changed meanwhile.
                 if self.selected.snapshot.messages.take_changed(index) || !self.change.silent {
                     self.selected.send_message_flags(self.s, index, self.by_uid);
-                    self.s.io.flush_if_full()?;
+                } else if tells_sequences && news.binary_search(&index).is_ok() {
+                    self.selected.send_sequence(self.s, index);
                 }
+                self.s.io.flush_if_full()?;
             }
         }
-        result
+        self.selected.send_changes_of_others(self.s, self.by_uid);
+        Ok(())
     }
 
     /// Changes the system flags of some of the messages; adds those that are still there to
@@ -113,8 +155,13 @@ impl Storing<'_> {
         let Span::Messages(range) = span else { return Ok(()) };
         for index in range.clone() {
             items.breathe()?;
+            let messages = &self.selected.snapshot.messages;
+            let before = (messages.flags(index), messages.keywords(index));
             match self.change_flags(index) {
-                Ok(true) => changed.push(index),
+                Ok(true) => {
+                    changed.push(index);
+                    self.before.push(before);
+                }
                 Ok(false) => self.missing = true,
                 // That one file cannot be renamed says nothing of the next. (Its name may be as
                 // long as a name can be.)
@@ -179,10 +226,21 @@ pub(crate) fn run(
         }
         selected.announce_keywords(s, &change.list.keywords);
     }
+    if let Some(since) = change.unchanged_since {
+        return conditional::run(s, selected, (call, &change), (spans, since));
+    }
     let by_uid = call.uid;
     let doubts = Doubts::default();
-    let mut storing =
-        Storing { s, selected, change: &change, by_uid, missing: false, refused: None, doubts };
+    let mut storing = Storing {
+        s,
+        selected,
+        change: &change,
+        by_uid,
+        before: Vec::new(),
+        missing: false,
+        refused: None,
+        doubts,
+    };
     storing.all(&spans)?;
     let Storing { missing, refused, .. } = storing;
     if change.touches_keywords() {

@@ -165,6 +165,13 @@ impl Acl {
         acl
     }
 
+    /// The same with the rights of the administrators.
+    pub(crate) fn parse_complete(file: &[u8]) -> Acl {
+        let mut acl = Acl::parse(file);
+        acl.complete();
+        acl
+    }
+
     /// The content of the file.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();

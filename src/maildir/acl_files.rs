@@ -8,15 +8,21 @@ use super::error::is_missing;
 use super::folder_names;
 use super::host::Host;
 use super::stamp::Stamp;
-use super::temporary::{self, TemporaryFile};
+use super::temporary::TemporaryFile;
 use crate::sys::directory::{self, Directory};
+use crate::sys::stat::Stat;
 use crate::sys::{clock, fs};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
-const FILE: &[u8] = b"courierimapacl";
+/// The list of a folder, in its directory.
+pub(super) const FILE: &[u8] = b"courierimapacl";
 const HIERARCHY: &[u8] = b"courierimaphieracl";
+
+/// The most lists of a batch. Each needs three descriptors, of which a process may have 1024.
+pub(crate) const MAX_LISTS: usize = 64;
 
 /// By this it is seen that a folder's own file is another one; nothing if there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,29 +62,11 @@ impl AclFiles<'_> {
     /// else's. An error if a file cannot be read.
     pub(crate) fn load(&self, sub: &[u8]) -> io::Result<Acl> {
         if let Some(data) = self.text_at_once(sub) {
-            let mut acl = Acl::parse(&data);
-            acl.complete();
-            return Ok(acl);
+            return Ok(Acl::parse_complete(&data));
         }
-        let maildir = match self.maildir() {
-            Err(e) if is_missing(&e) => None,
-            maildir => Some(maildir?),
-        };
-        let mut missing = Vec::new();
-        let mut at = sub;
-        let mut acl = loop {
-            if let Some(acl) = maildir.as_ref().map_or(Ok(None), |maildir| read(maildir, at))? {
-                break acl;
-            }
-            if at.is_empty() {
-                break Acl::of_inbox();
-            }
-            missing.push(at);
-            at = folder_names::parent(at);
-        };
-        acl.complete();
+        let Found { mut acl, maildir, missing } = self.find(sub, &|_| None)?;
         let Some(maildir) = &maildir else { return Ok(acl) };
-        for level in missing.into_iter().rev() {
+        for level in missing {
             match self.save_in(maildir, level, &acl, Existing::Stays) {
                 Ok(()) => {}
                 // Somebody has given it a list of its own in this very moment.
@@ -92,13 +80,54 @@ impl AclFiles<'_> {
         Ok(acl)
     }
 
-    /// The content of the folder's own file, if one call gets it. LIST reads those of all folders.
-    fn text_at_once(&self, sub: &[u8]) -> Option<Vec<u8>> {
-        if !sub.is_empty() && !folder_names::is_valid(sub) {
-            return None;
+    /// The same, and nothing is saved. `known`: lists that will be saved by and by.
+    pub(super) fn find<'s>(
+        &self,
+        sub: &'s [u8],
+        known: &dyn Fn(&[u8]) -> Option<Acl>,
+    ) -> io::Result<Found<'s>> {
+        let mut missing = Vec::new();
+        let maildir = match self.maildir() {
+            Err(e) if is_missing(&e) => None,
+            maildir => Some(maildir?),
+        };
+        let mut at = sub;
+        let mut acl = loop {
+            if let Some(acl) = maildir.as_ref().map_or(Ok(None), |maildir| read(maildir, at))? {
+                break acl;
+            }
+            if let Some(acl) = known(at) {
+                break acl;
+            }
+            if at.is_empty() {
+                break Acl::of_inbox();
+            }
+            missing.push(at);
+            at = folder_names::parent(at);
+        };
+        acl.complete();
+        missing.reverse();
+        Ok(Found { acl, maildir, missing })
+    }
+
+    /// The content of the folder's own file, if one call gets it: not if the folder is a link. LIST
+    /// reads those of all folders.
+    pub(super) fn text_at_once(&self, sub: &[u8]) -> Option<Vec<u8>> {
+        directory::read_control_at(fs::path(&self.path(sub)?), MAX_FILE)
+    }
+
+    /// The same with what stat(2) says of the file that was read.
+    pub(super) fn text_and_stat(&self, sub: &[u8]) -> Option<(Vec<u8>, Stat)> {
+        directory::read_control_with_stat(fs::path(&self.path(sub)?), MAX_FILE)
+    }
+
+    /// The path of the folder's own file; `None` for what is no name of a folder.
+    fn path(&self, sub: &[u8]) -> Option<Vec<u8>> {
+        let root = self.root.as_os_str().as_bytes();
+        if sub.is_empty() {
+            return Some([root, b"/", FILE].concat());
         }
-        let path = fs::join(&folder_names::directory(self.root, sub), FILE);
-        directory::read_control_at(&path, MAX_FILE)
+        folder_names::is_valid(sub).then(|| [root, b"/.", sub, b"/", FILE].concat())
     }
 
     /// The content of the folder's own file. `None` if there is none; [`AclFiles::load`] may find a
@@ -125,46 +154,35 @@ impl AclFiles<'_> {
         acl: &Acl,
         existing: Existing,
     ) -> io::Result<()> {
-        if let Some(folder) = if_there(folder_names::enter(maildir, sub))? {
-            return self.write(&folder, (&folder, FILE), acl, existing);
-        }
-        self.save_in_hierarchy(maildir, sub, acl, existing)
+        self.write(&file_of(maildir, sub)?, acl, existing)
     }
 
-    fn save_in_hierarchy(
+    /// Writes a list by way of the `tmp` of its folder.
+    fn write(&self, to: &ListFile<'_>, acl: &Acl, existing: Existing) -> io::Result<()> {
+        let mut list = self.write_at(to, acl)?;
+        list.file.close(self.sync)?;
+        match existing {
+            Existing::IsReplaced => list.put(),
+            Existing::Stays => list.put_where_none_is(),
+        }
+    }
+
+    /// Writes a list into `tmp`. It is not on disk yet.
+    fn write_at(&self, to: &ListFile<'_>, acl: &Acl) -> io::Result<WrittenList> {
+        let tmp = Rc::new(to.holder.open_directory(b"tmp")?);
+        let file = TemporaryFile::create(self.host, &tmp, b"_acl", 0o644)?;
+        file.file()?.write_all(&acl.to_bytes())?;
+        Ok(WrittenList { file, to: Rc::clone(&to.directory), name: to.name.to_vec() })
+    }
+
+    /// The first half of [`AclFiles::save`]: the list is written, neither synced nor in its place.
+    pub(super) fn write_new(
         &self,
         maildir: &Rc<Directory>,
         sub: &[u8],
         acl: &Acl,
-        existing: Existing,
-    ) -> io::Result<()> {
-        let hierarchy = match maildir.open_directory(HIERARCHY) {
-            Err(e) if is_missing(&e) => match maildir.mkdir(HIERARCHY, 0o755) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-                _ => maildir.open_directory(HIERARCHY)?,
-            },
-            hierarchy => hierarchy?,
-        };
-        self.write(maildir, (&hierarchy, sub), acl, existing)
-    }
-
-    /// Writes a list by way of the `tmp` in `place`.
-    fn write(
-        &self,
-        place: &Rc<Directory>,
-        (to, name): (&Directory, &[u8]),
-        acl: &Acl,
-        existing: Existing,
-    ) -> io::Result<()> {
-        let tmp = Rc::new(place.open_directory(b"tmp")?);
-        let data = acl.to_bytes();
-        if existing == Existing::IsReplaced {
-            return temporary::replace((self.host, self.sync), (&tmp, b"_acl"), (to, name), &data);
-        }
-        let mut file = TemporaryFile::create(self.host, &tmp, b"_acl", 0o644)?;
-        file.file()?.write_all(&data)?;
-        file.close(self.sync)?;
-        file.rename_new_to(to, name)
+    ) -> io::Result<WrittenList> {
+        self.write_at(&file_of(maildir, sub)?, acl)
     }
 
     /// Removes the list of a name without a directory.
@@ -188,13 +206,23 @@ impl AclFiles<'_> {
         }
     }
 
+    /// When a folder goes again that was made a moment ago: where its name had a list before
+    /// ([`read`]), it has it again.
+    pub(crate) fn undo_create(&self, sub: &[u8], made: &Directory) {
+        if self.has_children(sub) {
+            let hierarchy = self.maildir().and_then(|maildir| maildir.open_directory(HIERARCHY));
+            let _ = hierarchy.and_then(|hierarchy| made.rename(FILE, &hierarchy, sub));
+        }
+    }
+
     /// Before a folder is deleted: the list that it has is kept for its name, if there are folders
     /// below it (STORAGE 1.1). As long as the folder is there, its own file counts.
     pub(crate) fn before_deletion(&self, sub: &[u8], list: Option<&Acl>) {
         if let Some(acl) = list.filter(|_| self.has_children(sub)) {
             let maildir = self.maildir();
-            let _ =
-                maildir.and_then(|m| self.save_in_hierarchy(&m, sub, acl, Existing::IsReplaced));
+            let kept = maildir
+                .and_then(|m| self.write(&file_in_hierarchy(&m, sub)?, acl, Existing::IsReplaced));
+            drop(kept);
         }
     }
 
@@ -204,6 +232,80 @@ impl AclFiles<'_> {
             self.forget(sub);
         }
     }
+}
+
+/// The content of the list in a folder that is entered; `None` if it cannot be had at once.
+pub(super) fn text_in(folder: &Entered) -> Option<Vec<u8>> {
+    // Nearly all are short. A short one needs no stat to tell where it ends.
+    let mut start = [0; 1024];
+    match folder.folder().read_start(FILE, &mut start).ok()?.1 {
+        got if got < start.len() => start.get(..got).map(<[u8]>::to_vec),
+        _ => folder.folder().read_control(FILE, MAX_FILE).ok(),
+    }
+}
+
+/// The list of a folder.
+pub(super) struct Found<'s> {
+    pub(super) acl: Acl,
+    /// The Maildir, if it is there.
+    maildir: Option<Rc<Directory>>,
+    /// The folder and those above it that inherit the list and have to save it, from the top down.
+    pub(super) missing: Vec<&'s [u8]>,
+}
+
+/// A list in `tmp` that is going to replace the one of a folder.
+pub(super) struct WrittenList {
+    file: TemporaryFile,
+    to: Rc<Directory>,
+    name: Vec<u8>,
+}
+
+impl WrittenList {
+    /// Puts it in its place, unless there is a list by now (`AlreadyExists`).
+    pub(super) fn put_where_none_is(mut self) -> io::Result<()> {
+        self.file.rename_new_to(&self.to, &self.name)
+    }
+
+    /// Puts it in its place.
+    pub(super) fn put(self) -> io::Result<()> {
+        self.file.rename_to(&self.to, &self.name)
+    }
+}
+
+/// Closes the files, which are on disk then if `is_wanted`. All are begun to be written before the
+/// first one is waited for: a wait for each of many takes several times as long.
+pub(super) fn sync(files: Vec<&mut WrittenList>, is_wanted: bool) -> io::Result<()> {
+    if is_wanted && files.len() > 1 {
+        files.iter().for_each(|list| list.file.begin_sync());
+    }
+    files.into_iter().try_for_each(|list| list.file.close(is_wanted))
+}
+
+/// Where the list of a folder is.
+struct ListFile<'a> {
+    /// What has the `tmp` for it.
+    holder: Rc<Directory>,
+    directory: Rc<Directory>,
+    name: &'a [u8],
+}
+
+/// Where the list of a folder is, or of a name that has no directory.
+fn file_of<'a>(maildir: &Rc<Directory>, sub: &'a [u8]) -> io::Result<ListFile<'a>> {
+    match if_there(folder_names::enter(maildir, sub))? {
+        Some(folder) => Ok(ListFile { holder: Rc::clone(&folder), directory: folder, name: FILE }),
+        None => file_in_hierarchy(maildir, sub),
+    }
+}
+
+fn file_in_hierarchy<'a>(maildir: &Rc<Directory>, sub: &'a [u8]) -> io::Result<ListFile<'a>> {
+    let hierarchy = match maildir.open_directory(HIERARCHY) {
+        Err(e) if is_missing(&e) => match maildir.mkdir(HIERARCHY, 0o755) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => maildir.open_directory(HIERARCHY)?,
+        },
+        hierarchy => hierarchy?,
+    };
+    Ok(ListFile { holder: Rc::clone(maildir), directory: Rc::new(hierarchy), name: sub })
 }
 
 /// What becomes of a list that is there already.

@@ -128,43 +128,95 @@ pub(crate) fn store_flags(
     edit: &Edit<'_>,
 ) -> Result<Flags, Error> {
     let mut is_over_quota = false;
-    let done = with_current_name(dir, messages, i, "changing the flags of", |messages, name| {
+    let done = with_current_name(dir, messages, i, CHANGING, |messages, name| {
         let old = messages.flags(i);
-        let flags = edit.operation.apply(old, edit.flags, edit.allowed);
-        let cur = dir.cur()?;
-        if flags == old {
-            // There is nothing to do, if the file still has these flags.
-            cur.stat(name)?;
-            return Ok(flags);
-        }
-        let target = names::with_flags(names::base(name), flags);
-        let Ok(charge) = edit.charge(old, flags, (cur, name))? else {
+        let Ok(flags) = rename(dir, messages, (i, name), edit)? else {
             is_over_quota = true;
             return Ok(old);
         };
-        // Only one session can rename a message from one name to another, so each change is
-        // accounted for once.
-        let renamed = match cur.rename_within(name, &target) {
-            // The file has both names. The other one goes with EXPUNGE, or with a scan.
-            Err(e)
-                if e.kind() == io::ErrorKind::AlreadyExists
-                    && is_same_file(&cur.stat(name)?, &cur.stat(&target)?) =>
-            {
-                Ok(())
-            }
-            renamed => renamed,
-        };
-        if let (Some(quota), Some(charge)) = (edit.quota, charge) {
-            match renamed {
-                Ok(()) => quota.settle(&charge),
-                Err(_) => quota.cancel(&charge),
-            }
-        }
-        renamed?;
-        messages.set_file_name(i, &target);
         Ok(flags)
     });
     if is_over_quota { Err(Error::OverQuota) } else { done }
+}
+
+/// What is done when a file cannot be renamed, for the log.
+const CHANGING: &str = "changing the flags of";
+
+/// Renames a message's file from this name to that of its flags after the change: these flags, or
+/// `Exceeded` if they would take room that the quota does not have.
+fn rename(
+    dir: &Entered,
+    messages: &mut Messages,
+    (i, name): (usize, &[u8]),
+    edit: &Edit<'_>,
+) -> io::Result<Result<Flags, Exceeded>> {
+    let old = messages.flags(i);
+    let flags = edit.operation.apply(old, edit.flags, edit.allowed);
+    let cur = dir.cur()?;
+    if flags == old {
+        // There is nothing to do, if the file still has these flags.
+        cur.stat(name)?;
+        return Ok(Ok(flags));
+    }
+    let target = names::with_flags(names::base(name), flags);
+    let charge = match edit.charge(old, flags, (cur, name))? {
+        Ok(charge) => charge,
+        Err(exceeded) => return Ok(Err(exceeded)),
+    };
+    // Only one session can rename a message from one name to another, so each change is accounted
+    // for once.
+    let renamed = match cur.rename_within(name, &target) {
+        // The file has both names. The other one goes with EXPUNGE, or with a scan.
+        Err(e)
+            if e.kind() == io::ErrorKind::AlreadyExists
+                && is_same_file(&cur.stat(name)?, &cur.stat(&target)?) =>
+        {
+            Ok(())
+        }
+        renamed => renamed,
+    };
+    if let (Some(quota), Some(charge)) = (edit.quota, charge) {
+        match renamed {
+            Ok(()) => quota.settle(&charge),
+            Err(_) => quota.cancel(&charge),
+        }
+    }
+    renamed?;
+    messages.set_file_name(i, &target);
+    Ok(Ok(flags))
+}
+
+/// What came of a change that is made only if nobody else has changed the message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Swap {
+    /// It is made.
+    Done,
+    /// Somebody else has changed the message, and what they have made of it is taken over
+    /// ([`Messages::take_changed`]).
+    Refused,
+}
+
+/// Changes a message's flags, if its file still has the name that is known: who renames it first
+/// wins (RFC 7162 3.1.3). Errors: those of [`store_flags`].
+pub(crate) fn swap_flags(
+    dir: &Entered,
+    messages: &mut Messages,
+    i: usize,
+    edit: &Edit<'_>,
+) -> Result<Swap, Error> {
+    let name = messages.file_name(i);
+    if name.is_empty() {
+        return Err(Error::Gone);
+    }
+    match rename(dir, messages, (i, &name), edit) {
+        Ok(Ok(_)) => Ok(Swap::Done),
+        Ok(Err(_)) => Err(Error::OverQuota),
+        Err(e) if fs::is_gone(&e) => {
+            with_current_name(dir, messages, i, CHANGING, |_, name| dir.cur()?.stat(name))?;
+            Ok(Swap::Refused)
+        }
+        Err(e) => Err(Error::about(CHANGING, &dir.message_path(&name))(e)),
+    }
 }
 
 /// A message's file that was removed.

@@ -34,6 +34,10 @@ pub(crate) struct Config {
     pub(crate) use_locks: bool,
     /// `IMAP_FSYNC`: whether new mail and UIDs are synced to the disk before a client is told them.
     pub(crate) fsync: bool,
+    /// `IMAP_INDEX`: whether folders have an index.
+    pub(crate) index: bool,
+    /// `IMAP_INDEX_SIZE`: how many bytes the facts of an account's messages may take.
+    pub(crate) index_size: u64,
     /// `IMAP_KEYWORDS`.
     pub(crate) keywords: KeywordMode,
     /// `MAILDIRQUOTA`; `None` if it is unset or limits nothing.
@@ -48,6 +52,8 @@ impl Default for Config {
             lock_host: host,
             use_locks: true,
             fsync: true,
+            index: true,
+            index_size: u64::MAX,
             keywords: KeywordMode::Fast,
             quota: None,
         }

@@ -210,7 +210,7 @@ impl Delivery {
     pub(super) fn put(&mut self, store: &Store, dir: &Entered) -> Result<Vec<u8>, Error> {
         loop {
             let base = self.stem.base(&store.config.host, self.inode, self.size);
-            if !self.keywords.is_empty() && store.config.keywords.is_on() {
+            if !self.keywords.is_empty() {
                 // First, so that the message is never seen without its keywords (STORAGE 3.3).
                 let names: Vec<&[u8]> = self.keywords.iter().map(Vec::as_slice).collect();
                 write_keywords::write_set(store, dir, &base, &names)?;

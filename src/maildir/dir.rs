@@ -38,13 +38,18 @@ impl Dir {
     /// Whether the directory exists. Without a `cur` it cannot be opened all the same (STORAGE
     /// 1.1). A system in trouble (no descriptor is left) will say so when it is opened.
     pub(crate) fn is_there(&self) -> bool {
-        match Directory::enter(&self.path) {
-            Ok(_) => true,
+        self.enter_if_there().is_some()
+    }
+
+    /// Opens the directory; `None` if it does not exist ([`Dir::is_there`]).
+    pub(super) fn enter_if_there(&self) -> Option<io::Result<Entered>> {
+        match self.enter() {
+            Ok(entered) => Some(Ok(entered)),
             Err(e) => {
                 if fs::is_unwritable(&e) {
                     log::error!("opening {}: {}", fs::shown(&self.path), fs::error_text(&e));
                 }
-                fs::is_trouble(&e)
+                fs::is_trouble(&e).then_some(Err(e))
             }
         }
     }

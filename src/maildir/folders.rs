@@ -8,7 +8,8 @@
 use super::dir::UID_FILE;
 use super::error::is_missing;
 use super::lock::{self, Lock, MAX_CLOCK_SKEW};
-use super::make_folder;
+pub(crate) use super::make_folder::TakenBack;
+use super::make_folder::{self, must_be};
 use super::scan::{Mode, scan};
 use super::temporary::TemporaryFile;
 use super::{Dir, Entered, Error, Store, folder_names, uiddb};
@@ -21,34 +22,50 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// A folder that was made a moment ago. It is open, so that no other directory gets its inode.
+pub(crate) struct Created(Entered);
+
 /// Makes a folder with an empty UID file. A folder that exists is an error (EEXIST). When this
 /// fails half-way, nothing is left.
-pub(crate) fn create(store: &Store, dir: &Dir) -> Result<(), Error> {
+///
+/// Another session may rename or remove the folder before it is ready. Then it was created first.
+pub(crate) fn create(store: &Store, dir: &Dir) -> Result<Created, Error> {
     let made = make_folder::make(store, dir)
         .map_err(|e| Error::failed(format!("creating {}", fs::shown(dir.path())), e))?;
     let scanned = scan(store, &made, Mode::New, None, Vec::new());
-    let done = scanned.and_then(|_| match uiddb::validity_of(&made) {
-        // On a full disk a scan goes on without a UID file. A new folder needs one.
-        None => Err(Error::failed(
+    let done = scanned.and_then(|scanned| match scanned.snapshot.is_saved() {
+        true => Ok(()),
+        // An existing folder can be shown without a UID file. A new one needs it.
+        false => Err(Error::failed(
             format!("creating {}", fs::shown(&made.uid_file_path())),
-            fs::error(io::ErrorKind::StorageFull),
+            fs::error(io::ErrorKind::PermissionDenied),
         )),
-        Some(_) => Ok(()),
     });
-    done.inspect_err(|_| undo_create(store, dir))
+    let created = Created(made);
+    match done {
+        Err(e) if undo_create(store, &created, &|_| {}) != TakenBack::Moved => Err(e),
+        _ => Ok(created),
+    }
 }
 
 /// Removes a folder that was made a moment ago, because something that belongs to CREATE failed. If
-/// mail has come in meanwhile, the folder stays.
-pub(crate) fn undo_create(store: &Store, dir: &Dir) {
-    let Ok((maildir, name)) = make_folder::place(dir) else { return };
-    let Ok(open) = maildir.open_directory(&name) else { return };
-    let made = Entered::of(Rc::new(open));
-    let validity = uiddb::validity_of(&made);
-    make_folder::unmake(&maildir, &name, &made);
-    // It was there for a moment, and empty. The wait is for the client's next try.
-    let tmp = maildir.open_directory(b"tmp").ok().map(Rc::new);
-    let _ = wait_until_past(store, validity, tmp.as_ref());
+/// mail has come in meanwhile, the folder stays. `before`: what is done when it is certain to go.
+pub(crate) fn undo_create(
+    store: &Store,
+    Created(made): &Created,
+    before: &dyn Fn(&Directory),
+) -> TakenBack {
+    let Ok((maildir, name)) = make_folder::place(&Dir::at(made.path())) else {
+        return TakenBack::Moved;
+    };
+    let validity = uiddb::validity_of(made);
+    let taken = make_folder::take_back(store, (&maildir, &name), made, before);
+    if taken == TakenBack::Removed {
+        // It was there for a moment, and empty. The wait is for the client's next try.
+        let tmp = maildir.open_directory(b"tmp").ok().map(Rc::new);
+        let _ = wait_until_past(store, validity, tmp.as_ref());
+    }
+    taken
 }
 
 /// How often removing a folder is tried while others still put files into it.
@@ -88,17 +105,11 @@ pub(super) fn remove(
     maildir: &Directory,
 ) -> Result<(), Error> {
     let about = |e| Error::about("removing", &holder.path_of(name))(e);
-    must_be((holder, name), this).map_err(about)?;
-    let moved = make_folder::place_in_tmp(store, maildir, make_folder::DELETED)
-        .and_then(|(tmp, gone)| holder.rename_new(name, &tmp, &gone).map(|()| (tmp, gone)));
-    let Ok((tmp, gone)) = moved else {
-        must_be((holder, name), this).map_err(about)?;
+    let into = (maildir, make_folder::DELETED);
+    let taken = make_folder::take_out(store, (holder, name), this, into).map_err(about)?;
+    let Some((tmp, gone)) = taken else {
         return empty((holder, name), this).map_err(about);
     };
-    if let Err(e) = must_be((&tmp, &gone), this) {
-        put_back((&tmp, &gone), (holder, name));
-        return Err(about(e));
-    }
     if wait_for_movers(store, &tmp, &gone).is_err() {
         // It is out of sight, and goes with the leftovers.
         return Ok(());
@@ -123,22 +134,6 @@ fn wait_for_movers(store: &Store, tmp: &Directory, gone: &[u8]) -> Result<(), Er
         Lock::acquire(store, &folder).map(drop)
     } else {
         Ok(())
-    }
-}
-
-/// An error (`NotFound`) if there is another directory under this name, or none.
-fn must_be((holder, name): (&Directory, &[u8]), this: &Stat) -> io::Result<()> {
-    let is_this = holder.stat(name)?.inode() == this.inode();
-    if is_this { Ok(()) } else { Err(fs::error(io::ErrorKind::NotFound)) }
-}
-
-/// Puts a folder back that was made after the look at its name. If yet another one has the name by
-/// now, it stays in `tmp`, under a name by which no mail is removed.
-fn put_back((tmp, gone): (&Directory, &[u8]), (holder, name): (&Directory, &[u8])) {
-    if let Err(e) = tmp.rename_new(gone, holder, name) {
-        let kept = [gone, make_folder::IN_THE_MAKING].concat();
-        let _ = tmp.rename_new(gone, tmp, &kept);
-        log::error!("{}: {}", fs::shown(&tmp.path_of(&kept)), fs::error_text(&e));
     }
 }
 
@@ -298,23 +293,45 @@ fn rename_all(store: &Store, maildir: &Directory, moves: &[(Vec<u8>, Vec<u8>)]) 
         // Where this fails, the file goes a moment later, under the new name.
         aside.extend(kept.ok().map(|kept| (from, to, kept)));
     }
-    for (at, (from, to)) in moves.iter().enumerate() {
-        let renamed = breath::breathe().map_err(Into::into);
-        if let Err(e) = renamed.and_then(|()| maildir.rename_new(from, maildir, to)) {
-            for (from, to) in moves.iter().take(at).rev() {
-                let _ = maildir.rename_new(to, maildir, from);
+    let mut renamed = Vec::new();
+    for (from, to) in moves {
+        let rename = || -> io::Result<Renamed<'_>> {
+            breath::breathe()?;
+            let this = maildir.stat(from)?;
+            maildir.rename_new(from, maildir, to)?;
+            Ok(Renamed { from, to, this })
+        };
+        match rename() {
+            Ok(one) => renamed.push(one),
+            Err(e) => {
+                rename_back(maildir, &renamed);
+                for (from, _, kept) in &aside {
+                    let _ = enter(maildir, from)
+                        .and_then(|dir| dir.tmp()?.rename_new(kept, dir.folder(), UID_FILE));
+                }
+                return Err(e);
             }
-            for (from, _, kept) in &aside {
-                let _ = enter(maildir, from)
-                    .and_then(|dir| dir.tmp()?.rename_new(kept, dir.folder(), UID_FILE));
-            }
-            return Err(e);
         }
     }
     for (_, to, kept) in &aside {
         let _ = enter(maildir, to).and_then(|folder| folder.tmp()?.unlink(kept));
     }
     Ok(())
+}
+
+/// A folder that was renamed a moment ago, and which one it is.
+struct Renamed<'a> {
+    from: &'a [u8],
+    to: &'a [u8],
+    this: Stat,
+}
+
+/// Gives folders their old names back. What another session has made under the new name meanwhile
+/// stays.
+fn rename_back(maildir: &Directory, renamed: &[Renamed<'_>]) {
+    for Renamed { from, to, this } in renamed.iter().rev() {
+        let _ = must_be((maildir, to), this).and_then(|()| maildir.rename_new(to, maildir, from));
+    }
 }
 
 /// Renames the access lists in `courierimaphieracl`, and replaces what is there (STORAGE 1.1).

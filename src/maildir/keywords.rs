@@ -15,7 +15,7 @@ use super::index::Index;
 use super::messages::Messages;
 use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
-use super::{Entered, Error, KeywordMode, Store};
+use super::{Entered, Error, Store};
 use crate::sys::directory::Directory;
 use crate::sys::{breath, clock, dir, fs};
 use crate::types::number::{self, push as push_number};
@@ -99,6 +99,14 @@ pub(super) enum Merge {
     OfKnown,
 }
 
+/// Where keywords are off: as if there were none, though their directory is made for IDLE.
+pub(super) fn none(dir: &Entered, messages: &Messages, merge: Merge) -> FolderKeywords {
+    if merge != Merge::No {
+        let _ = make_directory(dir);
+    }
+    FolderKeywords::none(messages, Stamp::of_directory(dir.folder(), NAME))
+}
+
 /// Reads the keywords of all messages. Merging, as every scan does it, needs the folder's lock.
 /// Whatever goes wrong with the merging is left to the next scan: nothing is lost by waiting.
 ///
@@ -113,10 +121,6 @@ pub(super) fn read(
 ) -> Result<FolderKeywords, Error> {
     if merge != Merge::No {
         let _ = make_directory(dir);
-    }
-    if store.config.keywords == KeywordMode::Off {
-        let stamp = Stamp::of_directory(dir.folder(), NAME);
-        return Ok(FolderKeywords::none(messages, stamp));
     }
     let mut restarts = 0;
     loop {

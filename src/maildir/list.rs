@@ -22,6 +22,8 @@ pub(crate) struct Listed {
     pub(crate) is_folder: bool,
     /// Whether there is something below it that the user may see.
     pub(crate) has_children: bool,
+    /// What the user may do in it, if that was found out.
+    pub(crate) rights: Option<Rights>,
 }
 
 const LOOKUP: Rights = Rights::of(b"l");
@@ -29,7 +31,7 @@ const LOOKUP: Rights = Rights::of(b"l");
 /// Names in the order in which they were found, and the levels above them.
 #[derive(Default)]
 struct Names<'a> {
-    names: Vec<Vec<u8>>,
+    names: Vec<(Vec<u8>, Option<Rights>)>,
     levels: Vec<Vec<u8>>,
     known_levels: HashSet<Vec<u8>>,
     /// By which folders have uses, if that is to be found out.
@@ -55,11 +57,11 @@ impl Names<'_> {
         }
     }
 
-    fn add(&mut self, name: Vec<u8>) {
+    fn add(&mut self, name: Vec<u8>, rights: Option<Rights>) {
         for level in above(&name) {
             self.add_level(level);
         }
-        self.names.push(name);
+        self.names.push((name, rights));
     }
 
     /// Whether the rights on a name matter: it would be listed, or a listed level would have it as
@@ -76,23 +78,24 @@ impl Names<'_> {
         matches: &dyn Fn(&[u8]) -> bool,
         with_shared: bool,
     ) -> Result<Vec<Listed>, Interrupted> {
-        let names: HashSet<&[u8]> = self.names.iter().map(|n| &**n).collect();
-        let mut seen = HashSet::new();
-        let mut list = Vec::new();
-        for name in &self.names {
+        let mut names: HashSet<&[u8]> = HashSet::with_capacity(self.names.len());
+        let mut list = Vec::with_capacity(self.names.len());
+        for (name, rights) in &self.names {
             breath::breathe()?;
-            if matches(name) && seen.insert(&**name) {
+            if names.insert(name) && matches(name) {
                 list.push(Listed {
                     name: name.clone(),
                     is_folder: true,
                     has_children: self.known_levels.contains(name),
+                    rights: *rights,
                 });
             }
         }
         for level in &self.levels {
             breath::breathe()?;
             if (with_shared || level != b"#shared") && !names.contains(&**level) && matches(level) {
-                list.push(Listed { name: level.clone(), is_folder: false, has_children: true });
+                let name = level.clone();
+                list.push(Listed { name, is_folder: false, has_children: true, rights: None });
             }
         }
         Ok(list)
@@ -101,7 +104,13 @@ impl Names<'_> {
 
 impl Namespace {
     pub(super) fn may_see(&self, name: &[u8]) -> bool {
-        FolderName::from_disk(name).is_ok_and(|n| self.rights_or_none(&n).contains(LOOKUP))
+        self.rights_if_seen(name).is_some()
+    }
+
+    /// The rights on a name, if the user may see it.
+    fn rights_if_seen(&self, name: &[u8]) -> Option<Rights> {
+        let rights = self.rights_or_none(&FolderName::from_disk(name).ok()?);
+        rights.contains(LOOKUP).then_some(rights)
     }
 
     /// Whether a subscription is shown. One whose folder does not exist is shown: it may outlive
@@ -125,6 +134,7 @@ impl Namespace {
         patterns: &Patterns,
         rules: Option<Rules<'_>>,
     ) -> Result<(Vec<Listed>, Uses), Interrupted> {
+        let _gathering = self.gather_inherited();
         let mut found = Names { rules, ..Names::default() };
         if patterns.has_any(false) {
             self.find_folders_of(self.root(), b"INBOX", patterns, &mut found)?;
@@ -141,6 +151,7 @@ impl Namespace {
     /// LSUB: the subscriptions that match, in the order of the file, then the levels above them.
     /// The folders need not exist. Those without the right `l` are left out.
     pub(crate) fn list_subscribed(&self, pattern: &Pattern) -> io::Result<Vec<Listed>> {
+        let _gathering = self.gather_inherited();
         let mut found = Names::default();
         let matches = |name: &[u8]| pattern.matches(name);
         let index = pattern.as_bytes().starts_with(b"#");
@@ -152,12 +163,12 @@ impl Namespace {
                 && found.matters(&matches, folder.as_bytes())
                 && self.may_see_subscribed(&folder)
             {
-                found.add(folder.as_bytes().to_vec());
+                found.add(folder.as_bytes().to_vec(), None);
             }
         }
         if !index {
             for path in self.links().subscribed() {
-                found.add([b"shared.", &*path].concat());
+                found.add([b"shared.", &*path].concat(), None);
             }
         }
         Ok(found.into_list(&matches, true)?)
@@ -208,14 +219,18 @@ impl Namespace {
             found.uses = uses.into_iter().map(|(sub, uses)| (name(&sub), uses)).collect();
         }
         breath::breathe()?;
-        if patterns.matches(top) && self.may_see(top) {
-            found.add(top.to_vec());
+        if patterns.matches(top)
+            && let Some(rights) = self.rights_if_seen(top)
+        {
+            found.add(top.to_vec(), Some(rights));
         }
         for (sub, _) in subs {
             breath::breathe()?;
             let name = [top, b".", &sub].concat();
-            if found.matters(&|name| patterns.matches(name), &name) && self.may_see(&name) {
-                found.add(name);
+            if found.matters(&|name| patterns.matches(name), &name)
+                && let Some(rights) = self.rights_if_seen(&name)
+            {
+                found.add(name, Some(rights));
             }
         }
         Ok(())
@@ -226,7 +241,7 @@ impl Namespace {
             return;
         }
         for path in self.links().all() {
-            found.add([b"shared.", &*path].concat());
+            found.add([b"shared.", &*path].concat(), None);
         }
     }
 

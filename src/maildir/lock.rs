@@ -145,6 +145,8 @@ pub(super) struct Wait<'a> {
     store: &'a Store,
     dir: &'a Entered,
     begun: Instant,
+    /// The longest wait.
+    limit: Duration,
     /// What is added to the longest wait.
     extra: Duration,
     ticket: Option<Ticket>,
@@ -169,7 +171,13 @@ impl<'a> Wait<'a> {
     pub(super) fn begin(store: &'a Store, dir: &'a Entered) -> Wait<'a> {
         let (ticket, seen, watch, last) = (None, None, None, None);
         let (begun, extra) = (clock::monotonic(), Duration::ZERO);
-        Wait { store, dir, begun, extra, ticket, seen, watch, last }
+        let limit = store.timing.get().limit;
+        Wait { store, dir, begun, limit, extra, ticket, seen, watch, last }
+    }
+
+    /// The same with a shorter limit.
+    pub(super) fn at_most(self, limit: Duration) -> Wait<'a> {
+        Wait { limit: limit.min(self.limit), ..self }
     }
 
     /// Tries once, and waits a little if somebody has the lock: then `None`. For the errors see
@@ -237,7 +245,7 @@ impl<'a> Wait<'a> {
         let timing = self.store.timing.get();
         let now = clock::monotonic();
         let waited = now.saturating_duration_since(self.begun);
-        let limit = timing.limit.saturating_add(self.extra);
+        let limit = self.limit.saturating_add(self.extra);
         let left = limit.checked_sub(waited).filter(|left| !left.is_zero());
         let left = left.ok_or(Error::Locked)?;
         let tmp = self.tmp()?;

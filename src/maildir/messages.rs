@@ -3,13 +3,16 @@
 //! hundred thousand messages must fit into 128 MiB beside everything else.
 
 mod absent;
+mod arena;
 mod lookup;
 mod numbering;
 
 pub(super) use absent::{Absent, Told};
+pub(super) use arena::ReadNames;
 
 use super::names;
 use crate::types::{Flags, SetId, Uid};
+use arena::Arena;
 use std::collections::HashMap;
 
 /// One message. Its base name is in the arena. The rest of its file name follows from the flags,
@@ -51,7 +54,7 @@ pub(super) mod bit {
 #[derive(Clone, Default)]
 pub(crate) struct Messages {
     records: Vec<Record>,
-    arena: Vec<u8>,
+    arena: Arena,
     /// Whole file names that are not the base name, `:2,` and the letters in order; by `name_at`.
     odd: HashMap<u32, Box<[u8]>>,
     /// Whether messages marked as gone may exist: they were not found in a directory that never
@@ -183,7 +186,10 @@ impl Messages {
 
     fn base_of(&self, record: &Record) -> &[u8] {
         let at = record.name_at as usize;
-        let base = self.arena.get(at..at.saturating_add(usize::from(record.base_length)));
+        if !self.arena.has(at) {
+            self.arena.load(|| self.places());
+        }
+        let base = self.arena.get(at, usize::from(record.base_length));
         debug_assert!(base.is_some(), "every base name is in the arena");
         base.unwrap_or_default()
     }
@@ -197,15 +203,7 @@ impl Messages {
 
     /// Puts a base name into the arena: where it begins, its length, the length of its key.
     fn store_base(&mut self, base: &[u8]) -> (u32, u16, u16) {
-        let at = u32::try_from(self.arena.len()).unwrap_or(u32::MAX);
-        let needed = base.len().saturating_add(1);
-        if self.arena.capacity().saturating_sub(self.arena.len()) < needed {
-            // To double an arena of many megabytes for one new message would be a waste.
-            self.arena.reserve_exact(needed.max(4096).max(self.arena.len() / 8));
-        }
-        self.arena.extend_from_slice(base);
-        // No two names begin at the same offset, not even if one is empty.
-        self.arena.push(b'\n');
+        let at = u32::try_from(self.arena.push(base)).unwrap_or(u32::MAX);
         (at, length(base.len()), length(names::key_length(base)))
     }
 }
@@ -214,17 +212,43 @@ impl Messages {
 impl Messages {
     /// No messages yet, and the content of a UID file as the arena.
     pub(super) fn with_arena(arena: Vec<u8>) -> Messages {
-        Messages { arena, ..Messages::default() }
+        Messages { arena: Arena::of(arena), ..Messages::default() }
+    }
+
+    /// No messages yet; so many bytes of their base names are read when one is needed.
+    pub(super) fn with_names_later(read: ReadNames, length: usize) -> Messages {
+        Messages { arena: Arena::later(read, length), ..Messages::default() }
+    }
+
+    /// Whether base names have yet to be read.
+    pub(super) fn has_names_to_read(&self) -> bool {
+        !self.arena.has(0)
+    }
+
+    /// Whether the state in which base names were to be read is damaged.
+    pub(super) fn has_damaged_names(&self) -> bool {
+        self.arena.are_damaged()
+    }
+
+    /// The state was made anew, as far as that is possible.
+    pub(super) fn forget_damage(&mut self) {
+        self.arena.forget_damage();
+    }
+
+    /// Of each message its UID, and where in the arena its base name is: offset and length.
+    pub(super) fn places(&self) -> Vec<(u32, usize, usize)> {
+        let place = |r: &Record| (r.uid, r.name_at as usize, usize::from(r.base_length));
+        self.records.iter().map(place).collect()
     }
 
     /// The bytes that hold the base names.
     pub(super) fn arena(&self) -> &[u8] {
-        &self.arena
+        self.arena.content()
     }
 
     /// Adds a message whose base name is in the arena already.
     pub(super) fn push_from_arena(&mut self, uid: u32, name_at: usize, base_length: usize) {
-        let base = self.arena.get(name_at..name_at.saturating_add(base_length)).unwrap_or_default();
+        let base = self.arena.get(name_at, base_length).unwrap_or_default();
         self.records.push(Record {
             uid,
             name_at: u32::try_from(name_at).unwrap_or(u32::MAX),
@@ -252,6 +276,65 @@ impl Messages {
             bits,
         });
         self.set_suffix(index, name, base_length);
+    }
+
+    /// Adds a message as a state has it: its base name is in the arena, at an offset, with the
+    /// lengths of the name and of its key.
+    pub(super) fn push_recorded(
+        &mut self,
+        uid: u32,
+        (name_at, base_length, key_length): (usize, u16, u16),
+        flags: Flags,
+        keywords: SetId,
+    ) {
+        let name_at = u32::try_from(name_at).unwrap_or(u32::MAX);
+        self.records.push(Record {
+            uid,
+            name_at,
+            keywords,
+            base_length,
+            key_length,
+            flags,
+            bits: 0,
+        });
+    }
+
+    /// Adds a message by its UID and base name, without flags.
+    pub(super) fn push_base(&mut self, uid: u32, base: &[u8]) {
+        let (at, base_length, key_length) = self.store_base(base);
+        self.push_recorded(
+            uid,
+            (at as usize, base_length, key_length),
+            Flags::empty(),
+            SetId::EMPTY,
+        );
+    }
+
+    /// Gives a message another base name; its file name is the usual one of its flags then.
+    pub(super) fn set_base(&mut self, index: usize, base: &[u8]) {
+        let (name_at, base_length, key_length) = self.store_base(base);
+        let Some(record) = self.records.get_mut(index) else { return };
+        self.odd.remove(&record.name_at);
+        *record = Record { name_at, base_length, key_length, ..*record };
+    }
+
+    /// Sets the flags of a message; its file name is the usual one of these flags then.
+    pub(super) fn set_flags(&mut self, index: usize, flags: Flags) {
+        let Some(record) = self.records.get_mut(index) else { return };
+        record.flags = flags;
+        if !self.odd.is_empty() {
+            self.odd.remove(&record.name_at);
+        }
+    }
+
+    /// The whole file name of a message, if it is not the base name, `:2,` and the letters in order.
+    pub(super) fn odd(&self, index: usize) -> Option<&[u8]> {
+        self.records.get(index).and_then(|record| self.odd_name(record))
+    }
+
+    /// Makes room for so many messages more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.records.reserve_exact(more);
     }
 
     /// The key of a message, by which names are compared: its name up to the first `:`.
@@ -378,9 +461,7 @@ impl Messages {
     /// Gives unused memory back.
     pub(super) fn shrink(&mut self) {
         self.records.shrink_to_fit();
-        if self.arena.capacity() > self.arena.len().saturating_add(65536) {
-            self.arena.shrink_to_fit();
-        }
+        self.arena.shrink();
     }
 }
 

@@ -9,12 +9,17 @@
 pub(crate) mod account;
 pub(crate) mod acl;
 pub(crate) mod acl_files;
+mod acl_inherited;
+mod acl_known;
+pub(crate) mod acl_many;
 pub(crate) mod change;
 pub(crate) mod change_keywords;
 mod config;
 pub(crate) mod deliver;
+pub(crate) mod details;
 mod dir;
 mod error;
+pub(crate) mod facts;
 mod folder_names;
 pub(crate) mod folders;
 mod follow;
@@ -36,15 +41,18 @@ pub(crate) mod pattern;
 pub(crate) mod quota;
 mod quota_limits;
 mod reading;
+pub(crate) mod record;
 mod renamed;
 pub(crate) mod resolve;
 pub(crate) mod saved;
 pub(crate) mod scan;
 pub(crate) mod second_names;
+mod sequences;
 mod shared_index;
 pub(crate) mod shared_link;
 pub(crate) mod special_use;
 mod stamp;
+mod state;
 pub(crate) mod status;
 mod store;
 mod subscriptions;
@@ -64,4 +72,15 @@ pub(crate) use error::Error;
 pub(crate) use host::Host;
 pub(crate) use messages::Messages;
 pub(crate) use scan::{Mode, Snapshot};
+pub(crate) use sequences::Sequences;
+pub(crate) use state::inspect::Findings;
 pub(crate) use store::Store;
+
+/// The index of a folder, for people.
+pub(crate) fn inspect_index(dir: &Entered) -> Findings {
+    let mut findings = Findings::default();
+    let image = state::inspect::inspect(dir, &mut findings);
+    let known = image.as_ref().map(|image| (&image.messages, &image.details));
+    facts::inspect::inspect(dir, known, &mut findings);
+    findings
+}

@@ -7,7 +7,8 @@
 //! - A change of flags is a rename, and only one rename from a name succeeds. So ours begins with
 //!   the name that the file has then (see [`super::follow`]), and takes its flags along.
 //! - Keywords are in files of their own. They are read when the move begins, not taken from the
-//!   last scan, and looked at again when the files have moved.
+//!   last scan, and looked at again when the files have moved. They go along where they are
+//!   switched off, too: the session does not show them, but a move must not lose them.
 //! - Whoever moves or removes a message first has it. To the others it is gone.
 
 use super::deliver::is_as_good_as_copy;

@@ -6,6 +6,8 @@
 //! - On a network file system the kernel tells what this host changes, and nothing of the others.
 //!   There the directories are polled beside inotify. A file system that we do not know may be such
 //!   a one, too: if a rescan by the clock finds what the watch has missed, polling begins.
+//! - A scan could not read or move everything (a full disk, an error of the disk). Nothing notifies
+//!   of the end of that, so it is tried again, like a watch that was refused.
 //! - `cur`, `new` or the whole folder are replaced: the watch goes with the old directory. A watch
 //!   that lost its directory is made anew, and polling bridges the time until it can be.
 //!
@@ -29,7 +31,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1500);
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// How long nothing may happen before the pauses grow.
 const QUIET: Duration = Duration::from_secs(60 * 60);
-/// The first pause before a watch that was refused is asked for again.
+/// The first pause before a watch that was refused is asked for again, and before a scan that could
+/// not show everything is repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest such pause.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -71,10 +74,12 @@ pub(crate) struct Observer {
     dir: Dir,
     watch: Option<Watch>,
     retry: Retry,
+    /// When to scan again what could not be read or moved.
+    repeat: Option<Retry>,
     times: Times,
     /// Whether other hosts may change the folder.
     is_shared: bool,
-    /// Why the kernel does not notify, if that has nothing to do with the folder.
+    /// Why the kernel does not notify, unless a scan says so.
     refusal: Option<io::Error>,
 }
 
@@ -86,6 +91,7 @@ impl Observer {
             dir: dir.clone(),
             watch: None,
             retry: Retry::new(),
+            repeat: None,
             times: Times::new(stamps, clock::monotonic()),
             is_shared: false,
             refusal: None,
@@ -99,8 +105,7 @@ impl Observer {
         self.watch.is_some()
     }
 
-    /// The error with which the kernel has refused to notify, for the log: it is the same for every
-    /// folder.
+    /// The error with which the kernel has refused to notify, for the log.
     pub(crate) fn refusal(&self) -> Option<&io::Error> {
         self.refusal.as_ref()
     }
@@ -113,7 +118,18 @@ impl Observer {
     /// How long to wait before the next [`Self::poll`]. `None`: no poll is needed.
     pub(crate) fn poll_after(&self, history: &History) -> Option<Duration> {
         let is_blind = self.watch.is_none() || self.is_shared || history.was_missed;
-        is_blind.then(|| poll_interval(history.quiet()))
+        let poll = is_blind.then(|| poll_interval(history.quiet()));
+        let repeat = self.repeat.as_ref().map(|repeat| repeat.remaining(clock::monotonic()));
+        poll.into_iter().chain(repeat).min()
+    }
+
+    /// Notes whether a scan could read and show everything. If not, a poll asks for another one.
+    pub(crate) fn scanned(&mut self, is_whole: bool) {
+        if is_whole {
+            self.repeat = None;
+        } else {
+            self.repeat.get_or_insert_with(Retry::new).refused(clock::monotonic());
+        }
     }
 
     /// Takes the kernel's notifications. Whether the folder has to be scanned.
@@ -134,7 +150,8 @@ impl Observer {
         let now = clock::monotonic();
         let stamps = Stamps::of(&self.dir);
         let is_exchanged = !stamps.are_same_places(&self.times.seen);
-        let is_changed = self.times.compare(stamps, now);
+        let is_changed = self.times.compare(stamps, now)
+            | self.repeat.as_ref().is_some_and(|repeat| repeat.is_due(now));
         if is_exchanged || (self.watch.is_none() && self.retry.is_due(now)) {
             self.begin_watch(stamps);
             // No notice tells what happened before there was a watch.
@@ -158,7 +175,7 @@ impl Observer {
         self.watch = None;
         let (watch, is_shared) = match self.dir.enter() {
             Ok(dir) => (Watch::new(&dir), !dir.folder().is_local()),
-            Err(e) => (Err(Refusal::OfThis(e)), false),
+            Err(e) => (Err(Refusal::OfDirectory(e)), false),
         };
         self.is_shared = is_shared;
         let after = Stamps::of(&self.dir);
@@ -174,20 +191,20 @@ impl Observer {
             Err(refusal) => {
                 self.retry.refused(clock::monotonic());
                 self.refusal = match refusal {
-                    Refusal::OfAll(e) => Some(e),
-                    Refusal::OfThis(e) => (!is_of_folder(&e)).then_some(e),
+                    Refusal::ByKernel(e) => Some(e),
+                    Refusal::OfDirectory(e) => (!is_logged_by_scan(&e)).then_some(e),
                 };
             }
         }
     }
 }
 
-/// Whether an error of a watch is about the directories: it is logged by who scans them.
-fn is_of_folder(e: &io::Error) -> bool {
+/// Whether a scan meets this error of a directory, too, and logs it.
+fn is_logged_by_scan(e: &io::Error) -> bool {
     fs::is_gone(e) || fs::is_unwritable(e) || fs::is_out_of_place(e)
 }
 
-/// When to ask again for a watch that was refused.
+/// When to try again what has failed.
 struct Retry {
     at: Option<Instant>,
     pause: Duration,
@@ -205,6 +222,10 @@ impl Retry {
 
     fn is_due(&self, now: Instant) -> bool {
         self.at.is_none_or(|at| now >= at)
+    }
+
+    fn remaining(&self, now: Instant) -> Duration {
+        self.at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 }
 

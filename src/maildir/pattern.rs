@@ -52,45 +52,42 @@ impl Pattern {
         &self.0
     }
 
-    /// Adds the offsets that can be reached from these without reading anything, because a wildcard
-    /// may match nothing.
-    fn skip_wildcards(&self, offsets: &mut Vec<usize>) {
-        let mut all: Vec<usize> = Vec::with_capacity(offsets.len());
-        for offset in offsets.iter() {
-            let mut at = *offset;
-            while all.last().is_none_or(|last| *last < at) {
-                all.push(at);
-                if !matches!(self.0.get(at), Some(b'*' | b'%')) {
-                    break;
-                }
-                at = at.saturating_add(1);
+    /// Adds an offset that is reached, and those that can be reached from it without reading
+    /// anything, because a wildcard may match nothing. Offsets are added in ascending order.
+    fn reach(&self, mut at: usize, offsets: &mut Vec<usize>) {
+        while offsets.last().is_none_or(|last| *last < at) {
+            offsets.push(at);
+            if !matches!(self.0.get(at), Some(b'*' | b'%')) {
+                break;
             }
+            at = at.saturating_add(1);
         }
-        *offsets = all;
     }
 
     /// The offsets in the pattern, ascending, at which it can be after reading `name`.
     fn after(&self, name: &[u8]) -> Vec<usize> {
-        let mut offsets = vec![0];
-        self.skip_wildcards(&mut offsets);
+        let mut offsets = Vec::with_capacity(8);
+        let mut next = Vec::with_capacity(8);
+        self.reach(0, &mut offsets);
         for byte in name {
-            let mut next: Vec<usize> = Vec::with_capacity(offsets.len().saturating_add(1));
+            next.clear();
             for offset in &offsets {
                 let to = match self.0.get(*offset) {
+                    // What follows matters no more.
+                    Some(b'*') if offset.saturating_add(1) == self.0.len() => {
+                        return vec![*offset, self.0.len()];
+                    }
                     Some(b'*') => *offset,
                     Some(b'%') if *byte != b'.' => *offset,
                     Some(b) if b == byte => offset.saturating_add(1),
                     _ => continue,
                 };
-                if next.last().is_none_or(|last| *last < to) {
-                    next.push(to);
-                }
+                self.reach(to, &mut next);
             }
-            offsets = next;
+            std::mem::swap(&mut offsets, &mut next);
             if offsets.is_empty() {
                 break;
             }
-            self.skip_wildcards(&mut offsets);
         }
         offsets
     }

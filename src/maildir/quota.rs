@@ -196,8 +196,19 @@ impl<'a> Quota<'a> {
     pub(crate) fn settle(&self, charge: &Charge) {
         match self.doubts {
             None => charge.settle(self.config),
-            Some(doubts) if charge.is_doubtful_when_settled() => doubts.note(),
+            Some(doubts) if charge.is_doubtful_when_settled() => {
+                if let Some(maildir) = &self.maildir {
+                    doubts.note(maildir);
+                }
+            }
             Some(_) => {}
+        }
+    }
+
+    /// At the end of a command: counts the Maildir if its changes have left the sum in doubt.
+    pub(crate) fn resolve(&self, doubts: &Doubts) {
+        if self.maildir.as_ref().is_some_and(|maildir| doubts.take(maildir)) {
+            self.recalculate();
         }
     }
 
@@ -238,10 +249,15 @@ impl<'a> Quota<'a> {
                 l.exceeded_by(a.bytes.saturating_add(bytes), a.messages.saturating_add(messages))
             })
         };
+        // Other sessions add their lines: a command counts once, not for each message.
+        let counted = counted || self.doubts.is_some_and(Doubts::is_counted);
         if over(&size_file) && !counted && (size_file.lines > 1 || size_file.age > MAX_SUM_AGE) {
             match self.recount(size_file.limits) {
                 Ok(new) => size_file = new,
                 Err(uncertain) => return Ok(uncertain),
+            }
+            if let Some(doubts) = self.doubts {
+                doubts.note_count();
             }
         }
         if over(&size_file) { Err(Exceeded) } else { Ok(Some(size_file)) }

@@ -1,6 +1,9 @@
 //! Reading `cur` and `new`, and matching the files there with the messages that the UID file knows.
 //! SELECT's scan and STATUS share this part. scan.rs describes the races.
 
+mod move_new;
+
+use super::details::Details;
 use super::index::Index;
 use super::messages::{Messages, bit};
 use super::names::{self, Stem};
@@ -10,7 +13,7 @@ use super::stamp::Stamp;
 use super::{Entered, Error, Store};
 use crate::sys::dir::{self, EntryKind};
 use crate::sys::directory::Directory;
-use crate::sys::{breath, fs};
+use crate::sys::{clock, fs};
 use crate::types::Uid;
 use std::collections::HashSet;
 use std::io;
@@ -30,12 +33,22 @@ pub(super) struct FolderReading<'a> {
     unwritable: Vec<Vec<u8>>,
     /// `cur` before it was first read.
     pub(super) cur: Option<Stamp>,
-    /// `cur` before it was last read.
-    last_cur: Option<Stamp>,
+    /// `cur` before it was last read, and whether every change since then gives another stamp.
+    last_cur: Option<(Stamp, bool)>,
     /// `new` before it was read.
     pub(super) new_mail: Option<Stamp>,
+    /// Whether there was mail in `new`. What could not be moved may be there still.
+    pub(super) had_new: bool,
+    /// Whether something that is there is not shown: it could not be read or moved. The next scan
+    /// tries again, though the directories are the same.
+    pub(super) hides: bool,
     /// Whether a line of the UID file has to change.
     pub(super) is_stale: bool,
+    /// The low bits of the inodes of the files of which something was learned, by the positions of
+    /// their messages; 0 for others.
+    expected: Vec<u32>,
+    /// The UIDs of messages whose files are others than those.
+    pub(super) rewritten: Vec<u32>,
 }
 
 /// What comes of mail that cannot get into `cur`.
@@ -46,8 +59,6 @@ const MAX_READINGS: u32 = 5;
 const SHARED_READINGS: u32 = 2;
 /// How many messages are looked for one by one. More have been removed rather than moved.
 const MAX_LOOKED_FOR: usize = 64;
-/// How often a file is followed that goes to and fro between `new` and `cur`.
-const MAX_MOVES: u32 = 10;
 
 /// What a second name of a message is.
 enum Double {
@@ -84,7 +95,11 @@ impl<'a> FolderReading<'a> {
             cur: None,
             last_cur: None,
             new_mail: None,
+            had_new: false,
+            hides: false,
             is_stale,
+            expected: Vec::new(),
+            rewritten: Vec::new(),
         }
     }
 
@@ -105,13 +120,18 @@ impl<'a> FolderReading<'a> {
             let stamp =
                 |d: &std::fs::File| Stamp::of_open(d).map_err(Error::about("reading", &path));
             let before = stamp(&cur)?;
+            let is_telling = is_telling(before, now);
             self.cur.get_or_insert(before);
-            self.last_cur = Some(before);
+            self.last_cur = Some((before, is_telling));
             self.messages.unmark_all(bit::THIS_READING);
             self.doubles.clear();
             self.unwritable.clear();
-            dir::for_each(&cur, |name, kind| self.entry(&directory, name, kind))
-                .map_err(Error::about("reading", &path))?;
+            dir::for_each_entry(&cur, |name, kind, inode| {
+                if let Some(i) = self.entry(&directory, name, kind) {
+                    self.note_inode(i, inode);
+                }
+            })
+            .map_err(Error::about("reading", &path))?;
             if self.doubles.is_empty() && self.messages.all_have(bit::FOUND) {
                 break;
             }
@@ -119,41 +139,53 @@ impl<'a> FolderReading<'a> {
             // during the reading. Where another host may have done so, and be seen by a list that
             // was begun before, the time may still be a cache's: only more readings tell.
             let enough = if before.is_local() { 1 } else { SHARED_READINGS };
-            if stamp(&cur)? == before && (reading > enough || before.is_settled(now)) {
+            if stamp(&cur)? == before && (reading > enough || is_telling) {
                 break;
             }
         }
         Ok(())
     }
 
-    /// One entry of `cur`.
-    fn entry(&mut self, cur: &Directory, name: &[u8], kind: EntryKind) {
+    /// Says of which files something was learned. Those that are others now are noted.
+    pub(super) fn expect(&mut self, details: &Details) {
+        self.expected = details.inodes_of(&self.messages);
+    }
+
+    fn note_inode(&mut self, i: usize, inode: u64) {
+        if self.expected.get(i).is_some_and(|known| *known != 0 && *known != inode as u32) {
+            self.rewritten.extend(self.messages.uid(i).map(Uid::get));
+        }
+    }
+
+    /// One entry of `cur`; the message whose file it is.
+    fn entry(&mut self, cur: &Directory, name: &[u8], kind: EntryKind) -> Option<usize> {
         if name.starts_with(b".") || matches!(kind, EntryKind::Dir | EntryKind::Other) {
-            return;
+            return None;
         }
         let known = self.messages.find(&self.index, name);
         let Some(i) = known else {
             if kind == EntryKind::Unknown && !is_message(cur, name) {
-                return;
+                return None;
             }
             if name.contains(&b'\n') {
                 self.unwritable.push(name.to_vec());
-            } else {
-                self.add(name, bit::THIS_READING);
+                return None;
             }
-            return;
+            self.add(name, bit::THIS_READING);
+            return self.messages.len().checked_sub(1);
         };
         if self.messages.has(i, bit::THIS_READING) {
             if !self.messages.is_named(i, name) {
                 self.doubles.push((i, name.to_vec()));
             }
-            return;
+            return None;
         }
         if self.messages.set_usual_name(i, name, names::key_length(name)) {
             self.messages.mark(i, bit::FOUND | bit::THIS_READING);
         } else {
             self.found(i, name, bit::THIS_READING);
         }
+        Some(i)
     }
 
     /// Notes that a known message has this file name.
@@ -239,7 +271,10 @@ impl<'a> FolderReading<'a> {
 
     /// Gives a file a new unique name in `cur`. A file that cannot be renamed stays hidden.
     fn rename_to_unique(&mut self, from: &Directory, name: &[u8]) {
-        let (Ok(cur), Ok(stat)) = (self.dir.cur(), from.stat(name)) else { return };
+        let (cur, stat) = match (self.dir.cur(), from.stat(name)) {
+            (Ok(cur), Ok(stat)) => (cur, stat),
+            (Err(e), _) | (_, Err(e)) => return self.cannot_be_moved(from, &e),
+        };
         let host = &self.store.config.host;
         let mut new = Stem::next(self.store).base(host, stat.inode(), stat.len());
         let suffix =
@@ -252,8 +287,9 @@ impl<'a> FolderReading<'a> {
     }
 
     /// Says so, unless somebody else has moved the file.
-    fn cannot_be_moved(&self, from: &Directory, e: &io::Error) {
+    fn cannot_be_moved(&mut self, from: &Directory, e: &io::Error) {
         if !fs::is_gone(e) {
+            self.hides = true;
             self.store.complain(from.path(), e, NOT_SHOWN);
         }
     }
@@ -268,6 +304,7 @@ impl<'a> FolderReading<'a> {
             Ok(opened) => opened,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return names,
             Err(e) => {
+                self.hides = true;
                 self.store.complain(&path, &e, NOT_SHOWN);
                 return names;
             }
@@ -287,8 +324,10 @@ impl<'a> FolderReading<'a> {
         if let Err(e) = dir::for_each(&opened, each)
             && e.kind() != io::ErrorKind::NotFound
         {
+            self.hides = true;
             self.store.complain(&path, &e, NOT_SHOWN);
         }
+        self.had_new = !names.is_empty();
         names
     }
 
@@ -300,16 +339,18 @@ impl<'a> FolderReading<'a> {
         now: i128,
     ) -> Result<Vec<Vec<u8>>, Error> {
         let mut names = self.list_new();
-        for _ in 1..MAX_READINGS {
+        // Where other hosts make changes, it is not known for a minute whether there was one.
+        let rounds = if self.dir.folder().is_local() { MAX_READINGS } else { 1 };
+        for _ in 0..rounds {
             let missing = self.messages.len().saturating_sub(self.messages.count(bit::FOUND));
             let put_back = names.iter().filter(|name| self.was_put_back(name)).count();
-            if put_back >= missing || !self.may_have_changed(now) {
+            if put_back >= missing || !self.may_have_changed() {
                 return Ok(names);
             }
             self.read_cur(now)?;
             names = self.list_new();
         }
-        self.look_for_missing(previous, &mut names, now);
+        self.look_for_missing(previous, &mut names);
         Ok(names)
     }
 
@@ -322,10 +363,9 @@ impl<'a> FolderReading<'a> {
         &mut self,
         previous: Option<&Messages>,
         names: &mut Vec<Vec<u8>>,
-        now: i128,
     ) {
         let dir = self.dir;
-        if !dir.folder().is_local() || !self.may_have_changed(now) {
+        if !dir.folder().is_local() || !self.may_have_changed() {
             return;
         }
         let (Ok(cur), Ok(new_mail)) = (dir.cur(), dir.new_mail()) else { return };
@@ -357,10 +397,9 @@ impl<'a> FolderReading<'a> {
     }
 
     /// Whether `cur` may be another than when it was read last.
-    fn may_have_changed(&self, now: i128) -> bool {
+    fn may_have_changed(&self) -> bool {
         let now_there = Stamp::of_directory(self.dir.folder(), b"cur");
-        let is_same = now_there.is_some() && now_there == self.last_cur;
-        !is_same || !self.last_cur.is_some_and(|stamp| stamp.is_settled(now))
+        self.last_cur.is_none_or(|(last, is_telling)| !is_telling || now_there != Some(last))
     }
 
     /// Whether a name in `new` belongs to a message that has a UID and is not in `cur`: somebody
@@ -378,105 +417,13 @@ impl<'a> FolderReading<'a> {
         self.messages.mark(i, bit::FOUND);
         true
     }
+}
 
-    /// Moves files from `new` to `cur` (STORAGE 1.3). A file that cannot be moved stays, and the
-    /// next scan tries again.
-    pub(super) fn move_new(&mut self, names: Vec<Vec<u8>>, now: i128) {
-        let dir = self.dir;
-        let (Ok(new_mail), Ok(cur)) = (dir.new_mail(), dir.cur()) else { return };
-        for name in names {
-            // What stays in `new` is found by the next scan.
-            if breath::breathe().is_err() {
-                break;
-            }
-            let known = self.messages.find(&self.index, &name);
-            let is_done = match known.filter(|i| self.messages.has(*i, bit::FOUND)) {
-                Some(i) => self.is_done_with_second(i, (new_mail, &name), cur, now),
-                None => false,
-            };
-            if !is_done {
-                self.move_to_cur(known, (new_mail, &name), cur);
-            }
-        }
-    }
-
-    /// A name in `new` of a message that was found already. `false`: it was put back there after
-    /// `cur` was read, and has to be moved as if before.
-    fn is_done_with_second(
-        &mut self,
-        i: usize,
-        (new_mail, name): (&Directory, &[u8]),
-        cur: &Directory,
-        now: i128,
-    ) -> bool {
-        // It may have gone to `cur` again.
-        let Ok(second) = new_mail.stat(name) else { return true };
-        let mut kept = self.messages.file_name(i);
-        let mut first = cur.stat(&kept);
-        if first.as_ref().is_err_and(fs::is_gone) {
-            let Some(renamed) = renamed::find(cur, self.messages.base_name(i), &kept) else {
-                return false;
-            };
-            first = cur.stat(&renamed);
-            kept = renamed;
-        }
-        match first {
-            Ok(first) if is_same_file(&second, &first) => {
-                second_names::remove_settled((new_mail, name), (cur, &kept), now);
-            }
-            Ok(_) => self.rename_to_unique(new_mail, name),
-            // What cannot be told now, the next scan will tell.
-            Err(_) => {}
-        }
-        true
-    }
-
-    /// Moves a file from `new` to `cur`. `known`: the position of its message.
-    fn move_to_cur(
-        &mut self,
-        known: Option<usize>,
-        (new_mail, name): (&Directory, &[u8]),
-        cur: &Directory,
-    ) {
-        if name.contains(&b'\n') {
-            return self.rename_to_unique(new_mail, name);
-        }
-        let mut name = name.to_vec();
-        for _ in 0..MAX_MOVES {
-            let mut target = name.clone();
-            if !name.contains(&b':') {
-                target.extend_from_slice(b":2,");
-            }
-            match new_mail.rename_new(&name, cur, &target) {
-                Ok(()) => match known {
-                    // It was in `cur` before, and keeps its UID.
-                    Some(i) => self.found(i, &target, 0),
-                    None => self.add(&target, 0),
-                },
-                // The name is taken, or too long with its `:2,`.
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists || fs::is_too_long(&e) => {
-                    self.rename_to_unique(new_mail, &name);
-                }
-                // It may have gone to `cur` in this very moment, and may come back in the next.
-                Err(e) if fs::is_gone(&e) => {
-                    let Some(i) = known else { return };
-                    let base = self.messages.base_name(i);
-                    let mut candidates = renamed::all(base, &target);
-                    candidates.insert(0, base.to_vec());
-                    match renamed::find_in(&[cur, new_mail], &candidates) {
-                        Some((0, now)) => self.found(i, &now, 0),
-                        Some((_, now)) => {
-                            name = now;
-                            continue;
-                        }
-                        None => {}
-                    }
-                }
-                Err(e) => self.cannot_be_moved(new_mail, &e),
-            }
-            return;
-        }
-    }
+/// Whether every change of a directory gives another stamp than this one, which was read just now.
+/// Where this kernel dates the changes, its own clock tells within milliseconds. `now`: as
+/// [`FolderReading::read_cur`] has it.
+fn is_telling(stamp: Stamp, now: i128) -> bool {
+    stamp.is_settled(now) || (stamp.is_local() && stamp.is_telling(clock::file_tick()))
 }
 
 /// Whether this session has looked for the file of the message with this UID, and has not found it.

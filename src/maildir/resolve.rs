@@ -7,13 +7,15 @@
 
 use super::account::AccountOptions;
 use super::acl::{Acl, ChangeRefused, User};
-use super::acl_files::AclFiles;
+use super::acl_files::{self, AclFiles};
+use super::acl_inherited::{Gathering, Inherited};
+use super::acl_known::KnownLists;
 use super::folder_names;
 use super::host::Host;
 use super::shared_index::{self, IndexName, SharedIndex};
 use super::shared_link::{self, SharedLinks};
 use super::subscriptions::Subscriptions;
-use super::{Dir, Error, Store, lock::Lock};
+use super::{Dir, Entered, Error, Store, lock::Lock};
 use crate::sys::fs;
 use crate::types::{FolderName, Rights, Space};
 use std::cell::RefCell;
@@ -67,6 +69,7 @@ pub(crate) struct Namespace {
     global: PathBuf,
     /// The rights by the last list: nearly all folders have the same one.
     last: RefCell<LastRights>,
+    inherited: Inherited,
 }
 
 /// The user's rights by a list with this content, in a folder of this owner.
@@ -97,6 +100,8 @@ pub(crate) struct Settings {
     pub(crate) index_file: Option<Vec<u8>>,
     /// `IMAP_SHAREDMUNGENAMES`.
     pub(crate) munge: bool,
+    /// `IMAP_INDEX`: whether it is written down what lists say.
+    pub(crate) index: bool,
 }
 
 impl Namespace {
@@ -114,6 +119,7 @@ impl Namespace {
             no_lists,
             global: PathBuf::from(shared_link::GLOBAL),
             last: RefCell::default(),
+            inherited: Inherited::new(settings.index),
         }
     }
 
@@ -146,6 +152,17 @@ impl Namespace {
     /// The access control lists of a Maildir: of `root()`, or of [`Resolved::root`].
     pub(crate) fn lists<'a>(&'a self, root: &'a Path) -> AclFiles<'a> {
         AclFiles { root, host: &self.host, sync: self.fsync }
+    }
+
+    /// Lists that folders inherit are saved together, as long as what this gives lives: for a
+    /// command that looks at many of them.
+    pub(crate) fn gather_inherited(&self) -> Option<Gathering<'_>> {
+        Gathering::begin(&self.inherited, self.writing())
+    }
+
+    /// Whether folders have access control lists.
+    pub(super) fn has_lists(&self) -> bool {
+        !self.no_lists
     }
 
     fn own(&self, sub: &[u8]) -> Resolved {
@@ -191,9 +208,24 @@ impl Namespace {
     /// Where a folder is. An old-style shared folder gets subscribed, as Courier does it when the
     /// folder is first used (STORAGE 6.2).
     pub(crate) fn resolve(&self, name: &FolderName) -> Result<Resolved, NoSuchFolder> {
-        let Space::Link(path) = name.space() else {
-            return self.location(name).filter(|r| r.dir.is_there()).ok_or(NoSuchFolder);
-        };
+        self.resolve_and_enter(name).map(|(at, _)| at)
+    }
+
+    /// The same with the folder, entered, where that is how it was found to be there.
+    pub(crate) fn resolve_and_enter(
+        &self,
+        name: &FolderName,
+    ) -> Result<(Resolved, Option<Entered>), NoSuchFolder> {
+        if !matches!(name.space(), Space::Link(_)) {
+            let at = self.location(name).ok_or(NoSuchFolder)?;
+            let entered = at.dir.enter_if_there().ok_or(NoSuchFolder)?;
+            return Ok((at, entered.ok()));
+        }
+        self.resolve_link(name).map(|at| (at, None))
+    }
+
+    fn resolve_link(&self, name: &FolderName) -> Result<Resolved, NoSuchFolder> {
+        let Space::Link(path) = name.space() else { return Err(NoSuchFolder) };
         let link = self
             .links()
             .find(path)
@@ -212,6 +244,11 @@ impl Namespace {
             kind: FolderKind::Link,
             owner: b"anonymous".to_vec(),
         })
+    }
+
+    /// Whether [`Namespace::resolve`] would subscribe to this folder.
+    pub(crate) fn opening_subscribes(&self, name: &FolderName) -> bool {
+        matches!(name.space(), Space::Link(path) if !self.links().is_subscribed(path))
     }
 
     /// Whether a name is a level of the shared index, above the accounts.
@@ -238,8 +275,8 @@ impl Namespace {
                 Ok(Rights::ALL.without(Rights::of(b"a")))
             }
             Space::Link(path) => Ok(self.link_rights(path)),
-            Space::Inbox => self.rights_by_list(&self.root, b"", self.user.identifier()),
-            Space::Own(sub) => self.rights_by_list(&self.root, sub, self.user.identifier()),
+            Space::Inbox => self.own_rights(b""),
+            Space::Own(sub) => self.own_rights(sub),
             Space::Index(path) => match self.index.find(path) {
                 Some(IndexName::Level) => Ok(Acl::of_level().rights(&self.user, b"")),
                 Some(IndexName::Folder(account)) => {
@@ -250,22 +287,83 @@ impl Namespace {
         }
     }
 
+    /// As [`Namespace::rights`], of a folder that is entered.
+    pub(crate) fn rights_in(
+        &self,
+        name: &FolderName,
+        at: &Resolved,
+        folder: &Entered,
+    ) -> io::Result<Rights> {
+        if at.kind == FolderKind::Link || self.no_lists {
+            return self.rights(name);
+        }
+        if at.kind == FolderKind::Own {
+            let find = |known: &mut KnownLists| {
+                let text = known.text(&folder.folder().stat(acl_files::FILE).ok()?)?;
+                Some(self.rights_by_content(text, &at.owner))
+            };
+            if let Some(rights) = self.inherited.known.find(&self.root, false, find) {
+                return Ok(rights);
+            }
+        }
+        let lists = self.lists(&at.root);
+        let text = acl_files::text_in(folder).or_else(|| lists.text_at_once(&at.sub));
+        self.rights_by_text(text, (&at.root, &at.sub), &at.owner)
+    }
+
+    /// The rights in one of the account's own folders.
+    fn own_rights(&self, sub: &[u8]) -> io::Result<Rights> {
+        let (lists, owner) = (self.lists(&self.root), self.user.identifier());
+        if !self.inherited.is_on() {
+            return self.rights_by_list(&self.root, sub, owner);
+        }
+        let known = self.inherited.known.find(&self.root, true, |known| {
+            let Some(stat) = known.stat(sub) else { return Some(None) };
+            if let Some(text) = known.text(&stat) {
+                return Some(Some(self.rights_by_content(text, owner)));
+            }
+            let text = known.read_list(&lists, sub)?;
+            Some(Some(self.rights_by_content(&text, owner)))
+        });
+        match known {
+            Some(Some(rights)) => Ok(rights),
+            // It has no list of its own.
+            Some(None) => self.rights_by_text(None, (&self.root, sub), owner),
+            None => self.rights_by_list(&self.root, sub, owner),
+        }
+    }
+
     fn rights_by_list(&self, root: &Path, sub: &[u8], owner: &[u8]) -> io::Result<Rights> {
-        let lists = self.lists(root);
-        let Some(text) = lists.text(sub)? else {
-            return Ok(lists.load(sub)?.rights(&self.user, owner));
+        self.rights_by_text(self.lists(root).text_at_once(sub), (root, sub), owner)
+    }
+
+    /// `text`: the folder's own list, if it was found at once.
+    fn rights_by_text(
+        &self,
+        text: Option<Vec<u8>>,
+        (root, sub): (&Path, &[u8]),
+        owner: &[u8],
+    ) -> io::Result<Rights> {
+        let Some(text) = text else {
+            let lists = self.lists(root);
+            let gathers = self.inherited.is_on();
+            let acl = if gathers { self.inherited.load(&lists, sub)? } else { lists.load(sub)? };
+            return Ok(acl.rights(&self.user, owner));
         };
+        Ok(self.rights_by_content(&text, owner))
+    }
+
+    /// The rights by a list with this content.
+    fn rights_by_content(&self, text: &[u8], owner: &[u8]) -> Rights {
         let mut last = self.last.borrow_mut();
         if let Some(rights) = last.rights.filter(|_| last.text == text && last.owner == owner) {
-            return Ok(rights);
+            return rights;
         }
-        let mut acl = Acl::parse(&text);
-        acl.complete();
-        let rights = acl.rights(&self.user, owner);
+        let rights = Acl::parse_complete(text).rights(&self.user, owner);
         if text.len() <= MAX_REMEMBERED {
-            *last = LastRights { text, owner: owner.to_vec(), rights: Some(rights) };
+            *last = LastRights { text: text.to_vec(), owner: owner.to_vec(), rights: Some(rights) };
         }
-        Ok(rights)
+        rights
     }
 
     /// As [`Namespace::rights`]. A list that cannot be read is logged and gives no rights.
@@ -328,13 +426,23 @@ impl Namespace {
         name: &FolderName,
         edit: impl FnOnce(&mut Acl) -> Result<(), ChangeRefused>,
     ) -> Result<Acl, ChangeRefused> {
-        let at = self.location(name).filter(|_| !self.no_lists).ok_or(ChangeRefused::Special)?;
+        let at = self.location(name).filter(|_| self.has_lists()).ok_or(ChangeRefused::Special)?;
         let _lock = lock(store, &at.root).map_err(ChangeRefused::Locked)?;
-        let lists = self.lists(&at.root);
-        let mut acl = lists.load(&at.sub).map_err(ChangeRefused::Failed)?;
+        let acl = self.edited(&at, edit)?;
+        self.lists(&at.root).save(&at.sub, &acl).map_err(ChangeRefused::Failed)?;
+        Ok(acl)
+    }
+
+    /// The list of a folder after a change, if the rules allow the result (STORAGE 5.6). It is not
+    /// saved.
+    pub(super) fn edited(
+        &self,
+        at: &Resolved,
+        edit: impl FnOnce(&mut Acl) -> Result<(), ChangeRefused>,
+    ) -> Result<Acl, ChangeRefused> {
+        let mut acl = self.lists(&at.root).load(&at.sub).map_err(ChangeRefused::Failed)?;
         edit(&mut acl)?;
         acl.check(&at.owner)?;
-        lists.save(&at.sub, &acl).map_err(ChangeRefused::Failed)?;
         Ok(acl)
     }
 }

@@ -52,7 +52,13 @@
 //!   its client counts. The next UID is above all that it has told. Where a UID names another
 //!   message than it did, a new UIDVALIDITY begins; so it does where a UID that is told already
 //!   names a message that was never seen under it (`messages/absent.rs`).
+//! - **What other sessions have told** counts as well: the folder's state has it. It is read before
+//!   the directories, so whatever is different in them is a change, which the scan records
+//!   (`values.rs`). A scan that had to leave messages out records nothing.
 //! - **Without the lock** a folder is scanned in which nothing has to be written (`unlocked.rs`).
+//! - **A search** in a folder that is not open scans it so, too, and under the lock only where mail
+//!   has no UID by which it could be named. If the lock or the new UIDs cannot be had, it shows the
+//!   messages whose UIDs are saved, and moves nothing.
 //! - **Caches** of a network file system know a name's file for a second after another host has
 //!   replaced it. Read from there, the UID file would give a UID that is taken. So its directory
 //!   decides which file it is, and whose the lock is (`sys/control.rs`).
@@ -69,18 +75,23 @@ mod request;
 mod save;
 mod snapshot;
 mod unlocked;
+mod values;
 
 pub(crate) use move_in::{Incoming, move_in};
-pub(crate) use request::Mode;
+pub(crate) use request::{Mode, Patience};
 pub(crate) use snapshot::{Snapshot, is_unchanged};
+pub(super) use values::are_settled;
 
 use super::deliver::{Arrivals, Delivery};
+use super::details::Details;
 use super::keywords::Merge;
 use super::lock::Lock;
 use super::messages::{Absent, Messages, bit};
+use super::sequences::Sequences;
 use super::stamp::Stamp;
+use super::state::Found;
 use super::uiddb::Version;
-use super::{Entered, Error, Store, keywords, names};
+use super::{Entered, Error, Store, keywords, names, record, state};
 use crate::sys::fs;
 use crate::types::{Uid, UidValidity};
 use collect::Collected;
@@ -129,56 +140,113 @@ pub(crate) fn scan(
     Ok(scanned)
 }
 
+/// Scans a folder that is being opened. If it has no state yet, and the client does not go by
+/// modification sequences, it gets one by [`Snapshot::make_state`], when the client has its answer.
+pub(crate) fn open(store: &Store, dir: &Entered, mode: Mode) -> Result<Snapshot, Error> {
+    let request =
+        Request { defers: values::may_wait(store, dir), ..Request::new(store, dir, mode) };
+    Ok(hold(dir, &request, Vec::new())?.0.snapshot)
+}
+
 /// As [`scan`]. The deliveries are there, and go again unless the caller lets them stay.
 pub(crate) fn scan_and_hold<'a>(
     store: &Store,
     dir: &'a Entered,
     mode: Mode,
     previous: Option<&Snapshot>,
+    deliveries: Vec<Delivery>,
+) -> Result<(Scanned, Arrivals<'a>), Error> {
+    let delivers = !deliveries.is_empty() || mode == Mode::New;
+    let request = Request { previous, delivers, ..Request::new(store, dir, mode) };
+    hold(dir, &request, deliveries)
+}
+
+fn hold<'a>(
+    dir: &'a Entered,
+    request: &Request<'_>,
     mut deliveries: Vec<Delivery>,
 ) -> Result<(Scanned, Arrivals<'a>), Error> {
+    let Request { store, previous, .. } = *request;
     let mut arrivals = Arrivals::new(dir);
-    let delivers = !deliveries.is_empty() || mode == Mode::New;
-    let request = Request { store, dir, mode, previous, above: None, doubtful: None, delivers };
     let mut lock = None;
     if request.may_go_without_lock() {
-        match without_waiting(&request) {
+        let mut state = state::read(store, dir);
+        if previous.is_none() {
+            match values::warm(request, state) {
+                Ok(snapshot) => return Ok((Scanned::of(snapshot), arrivals)),
+                Err(read) => state = read,
+            }
+        }
+        match without_waiting(request, state) {
             Ok(snapshot) => return Ok((Scanned::of(snapshot), arrivals)),
             Err(taken) => lock = taken,
         }
     }
-    let mut doubtful = None;
+    let (mut doubtful, mut unseen) = (None, Messages::default());
     for _ in 0..MAX_TRIES {
-        let request = Request { doubtful, ..request };
+        let request = Request { doubtful, ..*request };
         match scan_once(&request, lock.take(), &mut deliveries, &mut arrivals)? {
-            Try::Done(scanned) => return Ok((*scanned, arrivals)),
+            Try::Done(mut scanned) => {
+                scanned.snapshot.messages.add_recent(&unseen);
+                return Ok((*scanned, arrivals));
+            }
             Try::Again => {}
-            Try::Doubtful(validity) => doubtful = Some(validity),
+            Try::Doubtful(validity, mut messages) => {
+                doubtful = Some(validity);
+                messages.end_scan();
+                messages.add_recent(&unseen);
+                unseen = messages;
+            }
         }
     }
     Err(Error::Locked)
 }
 
-/// Looks at a folder for a search, and changes nothing: see [`unlocked::look`].
-pub(crate) fn look(store: &Store, dir: &Entered) -> Result<Option<Snapshot>, Error> {
-    unlocked::look(store, dir)
-}
-
 /// Scans without the lock if that does, and with it if it can be had at once and there is something
 /// to write. Otherwise the lock is needed: it comes with the answer if it is taken already.
-fn without_waiting(request: &Request<'_>) -> Result<Snapshot, Option<Lock>> {
+/// `state`: the folder's, as it was just now.
+fn without_waiting(request: &Request<'_>, state: Found) -> Result<Snapshot, Option<Lock>> {
     // What hinders us from taking it, the scan that needs it will say.
     let attempt = || Lock::attempt(request.store, request.dir).ok().flatten();
+    // A state is made under the lock. Whoever goes by its values waits a little.
+    let for_values = || record::lock_if_awaited(request.store, request.dir);
+    let needs_state = !request.mode.is_search()
+        && request.defers.is_none()
+        && state::is_kept(request.store)
+        && state.image().is_none()
+        && request.dir.folder().is_writable();
+    if needs_state && let Some(lock) = for_values() {
+        return Err(Some(lock));
+    }
     if request.will_probably_write()
         && let Some(lock) = attempt()
     {
         return Err(Some(lock));
     }
-    let Some(unlocked) = unlocked::scan(request) else { return Err(None) };
+    let Some(mut unlocked) = unlocked::scan(request, state) else { return Err(None) };
+    if request.mode.is_search() {
+        return Ok(unlocked.snapshot);
+    }
     if unlocked.has_leftovers
         && let Some(lock) = attempt()
     {
         return Err(Some(lock));
+    }
+    if unlocked.has_news {
+        let is_writable = request.dir.folder().is_writable();
+        if is_writable && values::defer(request, &mut unlocked.snapshot) {
+            return Ok(unlocked.snapshot);
+        }
+        let rewritten = std::mem::take(&mut unlocked.rewritten);
+        let lock = if is_writable { for_values() } else { None };
+        let Some(lock) = lock else {
+            unlocked.snapshot.take_recorded(request, &rewritten);
+            return Ok(unlocked.snapshot);
+        };
+        let seen = (&mut unlocked.snapshot, &*rewritten);
+        if let Err(lock) = values::record_unchanged(request, lock, seen) {
+            return Err(Some(lock));
+        }
     }
     Ok(unlocked.snapshot)
 }
@@ -189,8 +257,8 @@ enum Try {
     /// Another scan may have given UIDs meanwhile. What was delivered is in `arrivals`.
     Again,
     /// The same, but UIDs were written in the file, under this UIDVALIDITY, perhaps over those of
-    /// the other scan. We told nobody.
-    Doubtful(UidValidity),
+    /// the other scan. We told nobody. The messages, of which some may be \Recent.
+    Doubtful(UidValidity, Messages),
 }
 
 /// One try.
@@ -207,11 +275,13 @@ fn scan_once(
             return Ok(Try::Done(Box::new(Scanned::of(*snapshot))));
         }
     };
-    let mut found = collect::collect(request, &access, deliveries, arrivals)?;
-    let uids = match save::save(request, &access, &mut found, None)? {
+    let state = state::read(request.store, request.dir);
+    let with_state = &Request { image: state.image(), ..*request };
+    let mut found = collect::collect(with_state, &access, deliveries, arrivals)?;
+    let uids = match save::save(with_state, &access, &mut found, None)? {
         Saved::Done(uids) => uids,
         Saved::Again => return Ok(Try::Again),
-        Saved::Doubtful(uids) => return Ok(Try::Doubtful(uids.validity)),
+        Saved::Doubtful(uids) => return Ok(Try::Doubtful(uids.validity, found.messages)),
     };
     let messages = &mut found.messages;
     let delivered = if !uids.saved {
@@ -226,12 +296,29 @@ fn scan_once(
     messages.shrink();
     let begins_anew = found.uids.validity != Some(uids.validity);
     let first_new = found.has_news.then_some(if begins_anew { 1 } else { found.uids.next });
+    let rewritten = std::mem::take(&mut found.rewritten);
+    let is_complete = found.has_room && access.has_room;
+    let had_new = found.had_new;
     let uid_file = Version::certain_stamp(request.dir).ok().flatten();
-    let (mut snapshot, _) = snapshot(request, &access, found, uids, uid_file)?;
+    let (mut snapshot, _) = snapshot(with_state, &access, found, uids, uid_file)?;
+    // A proof says that the UID file is on disk, too, and that nothing lies in `new`. Where that is
+    // not so yet, it is proven later.
+    let (settled, fsync) = (snapshot.proof.settled, request.store.config.fsync);
+    let is_durable = !fsync || unlocked::is_durable(request, uids, uid_file, &access.time);
+    snapshot.proof.settled &= is_durable && !had_new;
+    if is_complete {
+        values::record(request, &access, state, (&mut snapshot, &rewritten));
+    } else {
+        // What is hidden for want of room is not gone.
+        snapshot.go_without_values(request.previous);
+        snapshot.take_recorded(request, &rewritten);
+    }
+    let is_short = snapshot.sequences.as_ref().is_some_and(Sequences::is_short);
+    snapshot.proof.settled = settled && !is_short;
+    snapshot.proof.is_saved &= is_durable && !had_new;
     access.lock = None;
-    if request.store.config.fsync
+    if !is_durable
         && uids.saved
-        && !unlocked::is_durable(request, uids, uid_file, &access.time)
         && let Err(e) = sync(request.dir, !arrivals.names().is_empty())
     {
         let Error::Io(_) = e else { return Err(e) };
@@ -283,18 +370,21 @@ fn snapshot(
     uid_file: Option<Stamp>,
 ) -> Result<(Snapshot, bool), Error> {
     let Request { store, dir, .. } = *request;
-    let Collected { mut messages, missing, index, cur, new_mail, has_room, known, .. } = found;
+    let Collected { mut messages, missing, index, cur, new_mail, has_room, hides, known, .. } =
+        found;
     let missing =
         if found.uids.validity == Some(uids.validity) { missing } else { Absent::default() };
     let merges = if access.is_writable && has_room { Merge::All } else { Merge::No };
-    let read = keywords::read(store, dir, &messages, &index, merges)?;
+    let read = match store.config.keywords.is_on() {
+        true => keywords::read(store, dir, &messages, &index, merges)?,
+        false => keywords::none(dir, &messages, merges),
+    };
     drop(index);
     for (i, set) in read.sets.iter().enumerate() {
         messages.set_keywords(i, *set);
     }
-    let mut stamps = [cur, new_mail, read.stamp].into_iter().flatten();
-    let is_settled = stamps.all(|stamp| stamp.is_settled(access.time.nanos));
-    let settled = is_settled && has_room && !read.has_unread;
+    let is_settled = are_settled(&[cur, new_mail, read.stamp, uid_file], &access.time);
+    let settled = is_settled && !hides && !read.has_unread;
     log::trace!("{}: {known} known, {} there", fs::shown(dir.path()), messages.len());
     debug_assert!(messages.is_ascending(), "the UIDs of a snapshot ascend");
     let absent = Absent::after(request.told(Some(uids.validity)), missing, &messages);
@@ -306,7 +396,11 @@ fn snapshot(
         keywords: read.table,
         has_unread_keywords: read.has_unread,
         saved: uids.saved,
-        proof: Proof { cur, new_mail, keywords: read.stamp, uid_file, settled },
+        hides,
+        sequences: None,
+        due: None,
+        details: Details::default(),
+        proof: Proof { cur, new_mail, keywords: read.stamp, uid_file, settled, is_saved: false },
     };
     Ok((snapshot, read.needs_merge))
 }

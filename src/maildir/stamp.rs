@@ -40,15 +40,34 @@ impl Stamp {
     }
 
     /// The stamp that a directory in `folder` has now. Over NFS, opening it asks the server;
-    /// GlusterFS and others answer from caches until some of it is read.
+    /// GlusterFS and others answer from caches until some of it is read. Of what this kernel alone
+    /// changes, its name is enough.
     pub(super) fn of_directory(folder: &Directory, name: &[u8]) -> Option<Stamp> {
-        let opened = folder.open_to_read(name).ok()?;
+        let stat = folder.stat(name).ok()?;
+        let open = || folder.open_to_read(name);
+        if !stat.is_dir() {
+            return None;
+        }
+        if !filesystem::is_shared_device(stat.inode().0, open) {
+            return Some(Stamp::of(&stat));
+        }
+        let opened = open().ok()?;
         let stamp = Stamp::of_open(&opened).ok()?;
         if !stamp.is_shared {
             return Some(stamp);
         }
         dir::refresh(&opened);
         Stamp::of_open(&opened).ok()
+    }
+
+    /// Device and inode.
+    pub(super) fn inode(self) -> (u64, u64) {
+        self.inode
+    }
+
+    /// Modification and change time, in nanoseconds since 1970.
+    pub(super) fn times(self) -> (i128, i128) {
+        (self.mtime, self.ctime)
     }
 
     /// Whether this kernel dates the changes. Only of a directory's stamp.
@@ -83,11 +102,23 @@ impl Stamp {
         self.mtime.max(self.ctime).saturating_add(age) < now
     }
 
+    /// Whether nothing was put in or taken out for longer than `age` before `now` (nanoseconds since
+    /// 1970). This proves nothing.
+    pub(super) fn is_at_rest_since(self, age: i128, now: i128) -> bool {
+        self.mtime.saturating_add(age) < now
+    }
+
     /// Whether every change after `now` (nanoseconds since 1970) gives another stamp. That is so if
     /// the last change is further back than one tick.
     pub(super) fn is_settled(self, now: i128) -> bool {
         let tick = i128::try_from(self.tick().as_nanos()).unwrap_or(i128::MAX);
         self.mtime.max(self.ctime).saturating_add(tick) < now
+    }
+
+    /// Whether the last change was before a reading of this kernel's clock of file times (`tick`),
+    /// so that every change after that reading gives another stamp. Of what this kernel dates.
+    pub(super) fn is_before(self, tick: i128) -> bool {
+        !self.is_coarse() && self.mtime.max(self.ctime).saturating_add(PRECISION) < tick
     }
 
     /// Whether every later rename gives another stamp, on a file system that this kernel dates.

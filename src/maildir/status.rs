@@ -1,17 +1,30 @@
 //! STATUS of a folder that is not selected: the counts of what a scan would find, without moving a
-//! message or giving a UID (STORAGE 1.3).
+//! message or giving a UID (STORAGE 1.3). Where the folder's state is proven to be all that there
+//! is, they are in its first bytes, and no directory is read.
+
+mod recorded;
 
 use super::lock::Lock;
 use super::messages::bit;
 use super::reading::FolderReading;
 use super::second_names::is_same_file;
+use super::stamp::Stamp;
+use super::state::{self, Image};
 use super::time::ScanTime;
 use super::uiddb::{self, Version};
 use super::{Entered, Error, Messages, Store, keywords, quota};
 use crate::sys::breath::{self, Interrupted};
 use crate::sys::stat::Stat;
-use crate::types::{Flags, UidValidity};
-use std::io;
+use crate::types::{Flags, ModSeq, UidValidity};
+
+/// What is asked for beside the counts.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Asked {
+    /// [`Status::deleted_bytes`]
+    pub(crate) sizes: bool,
+    /// [`Status::highest`]
+    pub(crate) highest: bool,
+}
 
 /// The counts of STATUS (RFC 3501 6.3.10).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +43,9 @@ pub(crate) struct Status {
     pub(crate) deleted: usize,
     /// The bytes on disk of these; 0 if they were not asked for.
     pub(crate) deleted_bytes: u64,
+    /// The greatest modification sequence (RFC 7162 3.1.7). `None` if it was not asked for, or none
+    /// covers all that there is.
+    pub(crate) highest: Option<ModSeq>,
 }
 
 /// The bytes on disk of the messages that an EXPUNGE would remove (RFC 9208 4.1.4). Only files
@@ -52,60 +68,190 @@ pub(crate) fn deleted_bytes(dir: &Entered, messages: &Messages) -> Result<u64, I
 const MAX_COUNTS: u32 = 3;
 
 /// Counts a folder's messages, without the lock if the UID file stays the same meanwhile: all that
-/// is not in it then has no UID yet. Otherwise it counts again under the lock. `sizes`: whether
-/// [`Status::deleted_bytes`] is asked for.
-pub(crate) fn read(store: &Store, dir: &Entered, sizes: bool) -> Result<Status, Error> {
+/// is not in it then has no UID yet. Otherwise it counts again under the lock.
+pub(crate) fn read(store: &Store, dir: &Entered, asked: Asked) -> Result<Status, Error> {
+    if let Some(status) = by_state(store, dir, asked) {
+        return Ok(status);
+    }
+    if asked.highest
+        && state::is_kept(store)
+        && let Some(status) = recorded::read(store, dir, asked)?
+    {
+        return Ok(status);
+    }
+    // Courier makes the directory whenever it reads a folder, for IDLE to watch (STORAGE 3.1). We do
+    // not need it here.
+    if dir.keywords().is_err() {
+        let _ = keywords::make_directory(dir);
+    }
     for _ in 0..MAX_COUNTS {
-        // Without the directory the lock is taken to make it.
-        if dir.keywords().is_err() {
-            break;
-        }
-        match count((store, dir), &ScanTime::unlocked(dir), false, sizes) {
-            Ok((status, version)) if version.is_current(dir) => match status {
-                Some(status) => return Ok(status),
-                None => break,
-            },
+        let time = ScanTime::unlocked(dir);
+        let state = recorded::state_at_rest(store, dir, &time);
+        let purpose = state.image().map_or(Purpose::Count, |image| Purpose::Record(Some(image)));
+        match Look::at((store, dir), &time, purpose) {
+            Ok(look) if look.version.is_current(dir) => {
+                let status = look.status(dir, look.validity_now(&time), asked)?;
+                recorded::prove_if_at_rest(store, dir, (state, look, status), &time);
+                return Ok(status);
+            }
             Ok(_) => {}
             Err(_) => break,
         }
     }
-    read_locked(store, dir, sizes)
+    read_locked(store, dir, asked)
+}
+
+/// The counts as the folder's state has them, where its proof holds: then there is no message in
+/// `new` that a scan would move, and every one in `cur` has its UID. That UID file need not be on
+/// disk: UIDNEXT names no message.
+fn by_state(store: &Store, dir: &Entered, asked: Asked) -> Option<Status> {
+    // Keywords are not counted, but a change of them is a change.
+    let keywords = asked.highest && store.config.keywords.is_on();
+    let (uid_validity, summary) = state::summary(store, dir, keywords)?;
+    // Which messages these are, and their sizes, a summary does not say.
+    if asked.sizes && summary.deleted > 0 {
+        return None;
+    }
+    Some(Status {
+        messages: summary.messages as usize,
+        recent: 0,
+        uid_next: summary.next,
+        uid_validity,
+        unseen: summary.unseen as usize,
+        deleted: summary.deleted as usize,
+        deleted_bytes: 0,
+        highest: ModSeq::new(summary.highest).filter(|_| asked.highest),
+    })
 }
 
 /// Counts under the folder's lock, if it can be locked.
-fn read_locked(store: &Store, dir: &Entered, sizes: bool) -> Result<Status, Error> {
+fn read_locked(store: &Store, dir: &Entered, asked: Asked) -> Result<Status, Error> {
     let lock = match Lock::acquire(store, dir) {
         Ok(lock) => Some(lock),
         Err(e) if e.io().is_none() => return Err(e),
         Err(_) => None,
     };
     let time = ScanTime::of(lock.as_ref());
-    if lock.is_some() {
-        // Courier makes the directory whenever it reads a folder, for IDLE to watch (STORAGE 3.1).
-        // We do not need it here.
-        let _ = keywords::make_directory(dir);
-    }
-    let (status, _) = count((store, dir), &time, true, sizes)?;
-    status.ok_or_else(|| Error::failed("counting", io::Error::other("no UIDVALIDITY")))
+    let look = Look::at((store, dir), &time, Purpose::Count)?;
+    look.status(dir, look.validity_now(&time), asked)
 }
 
-/// The counts, and the UID file that they come from. Without the lock a message may be on its way
-/// from `new` to `cur`: it is in the list of `new`, which is read first. `None`: there is no
-/// UIDVALIDITY, and the lock is not held.
-fn count(
-    (store, dir): (&Store, &Entered),
-    time: &ScanTime,
-    is_locked: bool,
-    sizes: bool,
-) -> Result<(Option<Status>, Version), Error> {
-    let (file, version) = uiddb::read(dir)?;
-    if file.validity.is_none() && !is_locked {
-        return Ok((None, version));
+/// What a look is for.
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
+    Count,
+    /// What is different from the folder's state will be recorded, if there is one: nothing that is
+    /// there may count as gone.
+    Record(Option<&'a Image>),
+}
+
+/// What was found in a folder. Nothing was changed in it.
+struct Look {
+    /// All messages, those without a UID among them.
+    messages: Messages,
+    /// The UIDVALIDITY in the UID file, and the one that it had before it was lost.
+    validity: Option<UidValidity>,
+    validity_before: Option<UidValidity>,
+    /// The next UID in the UID file.
+    next: u32,
+    /// The UID file.
+    version: Version,
+    /// The directories before they were read.
+    cur: Option<Stamp>,
+    new_mail: Option<Stamp>,
+    /// The UIDs of messages whose files are others than those of which the state has something.
+    rewritten: Vec<u32>,
+    /// Whether a scan would leave every file where it is.
+    is_done: bool,
+    /// Whether a scan would begin a new UIDVALIDITY, or give greater UIDs than the file has.
+    is_contradicted: bool,
+}
+
+impl Look {
+    /// Looks. Without the lock a message may be on its way from `new` to `cur`: it is in the list
+    /// of `new`, which is read first.
+    fn at(
+        (store, dir): (&Store, &Entered),
+        time: &ScanTime,
+        purpose: Purpose<'_>,
+    ) -> Result<Look, Error> {
+        let (file, version) = uiddb::read(dir)?;
+        let image = match purpose {
+            Purpose::Record(image) => image.filter(|image| Some(image.validity) == file.validity),
+            Purpose::Count => None,
+        };
+        let is_older = image.is_some_and(|image| {
+            image.next > file.next || image.messages.contradict(&file.messages)
+        });
+        let mut reading = FolderReading::new(store, dir, file.messages);
+        if let Some(image) = image {
+            reading.expect(&image.details);
+        }
+        let mut names = reading.list_new();
+        reading.read_cur(time.nanos)?;
+        let has_to_rename = reading.has_to_rename();
+        reading.choose_names(time.nanos);
+        if matches!(purpose, Purpose::Record(_)) && !reading.messages.all_have(bit::FOUND) {
+            // Somebody may have put it back from `cur` to `new` meanwhile: then it is in neither.
+            let mut more = reading.list_new();
+            reading.look_for_missing(None, &mut more);
+            names.append(&mut more);
+            names.sort_unstable();
+            names.dedup();
+        }
+        let has_new = !names.is_empty();
+        add_new(dir, &mut reading, names);
+        let FolderReading { mut messages, cur, new_mail, rewritten, hides, .. } = reading;
+        messages.keep(bit::FOUND);
+        let has_unnumbered = messages.count(bit::FRESH) > 0 || messages.count(bit::DOUBLED) > 0;
+        Ok(Look {
+            messages,
+            validity: file.validity,
+            validity_before: file.before,
+            next: file.next,
+            version,
+            cur,
+            new_mail,
+            is_done: !has_new && !has_unnumbered && !has_to_rename && !hides,
+            rewritten,
+            is_contradicted: is_older,
+        })
     }
-    let mut reading = FolderReading::new(store, dir, file.messages);
-    let names = reading.list_new();
-    reading.read_cur(time.nanos)?;
-    reading.choose_names(time.nanos);
+
+    /// The UIDVALIDITY in the UID file. Without one it is another one each time (STORAGE 2.2).
+    fn validity_now(&self, time: &ScanTime) -> UidValidity {
+        let fresh = || uiddb::fresh_validity(time.seconds, self.validity_before);
+        self.validity.unwrap_or_else(fresh)
+    }
+
+    /// The counts.
+    fn status(
+        &self,
+        dir: &Entered,
+        uid_validity: UidValidity,
+        asked: Asked,
+    ) -> Result<Status, Error> {
+        let messages = &self.messages;
+        let count =
+            |is: fn(Flags) -> bool| (0..messages.len()).filter(|i| is(messages.flags(*i))).count();
+        let recent = messages.count(bit::FRESH);
+        let unnumbered = recent.saturating_add(messages.count(bit::DOUBLED));
+        let next = u32::try_from(unnumbered).ok().and_then(|n| self.next.checked_add(n));
+        Ok(Status {
+            messages: messages.len(),
+            recent,
+            uid_next: next.unwrap_or(u32::MAX),
+            uid_validity,
+            unseen: count(|flags| !flags.contains(Flags::SEEN)),
+            deleted: count(|flags| flags.contains(Flags::DELETED)),
+            deleted_bytes: if asked.sizes { deleted_bytes(dir, messages)? } else { 0 },
+            highest: None,
+        })
+    }
+}
+
+/// Adds what a scan would move from `new`.
+fn add_new(dir: &Entered, reading: &mut FolderReading<'_>, names: Vec<Vec<u8>>) {
     let can_move = names.is_empty()
         || [dir.new_mail(), dir.cur()].iter().all(|d| d.as_ref().is_ok_and(|d| d.is_writable()));
     for name in names {
@@ -133,24 +279,8 @@ fn count(
             reading.add(&name, 0);
         }
     }
-    let mut messages = reading.messages;
-    messages.keep(bit::FOUND);
-    let recent = messages.count(bit::FRESH);
-    let unnumbered = recent.saturating_add(messages.count(bit::DOUBLED));
-    let next = u32::try_from(unnumbered).ok().and_then(|n| file.next.checked_add(n));
-    let unseen = (0..messages.len()).filter(|i| !messages.flags(*i).contains(Flags::SEEN)).count();
-    let deleted =
-        (0..messages.len()).filter(|i| messages.flags(*i).contains(Flags::DELETED)).count();
-    let validity =
-        file.validity.unwrap_or_else(|| uiddb::fresh_validity(time.seconds, file.before));
-    let status = Status {
-        messages: messages.len(),
-        recent,
-        uid_next: next.unwrap_or(u32::MAX),
-        uid_validity: validity,
-        unseen,
-        deleted,
-        deleted_bytes: if sizes { deleted_bytes(dir, &messages)? } else { 0 },
-    };
-    Ok((Some(status), version))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

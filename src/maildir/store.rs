@@ -40,6 +40,11 @@ pub(crate) struct Store {
     hides_new_mail: Cell<bool>,
     complaints: RefCell<HashSet<(PathBuf, Option<i32>)>>,
     purged: RefCell<HashMap<PathBuf, Instant>>,
+    /// Whether the client goes by modification sequences: what it is told is recorded, if need be
+    /// after a short wait for the lock.
+    pub(crate) values_matter: Cell<bool>,
+    /// Since when a lock could not be had for recording changes.
+    pub(super) locked_out: Cell<Option<Instant>>,
 }
 
 impl Store {
@@ -62,6 +67,8 @@ impl Store {
             hides_new_mail: Cell::new(false),
             complaints: RefCell::default(),
             purged: RefCell::default(),
+            values_matter: Cell::new(false),
+            locked_out: Cell::new(None),
         }
     }
 

@@ -94,6 +94,13 @@ impl TemporaryFile {
         self.directory.path_of(self.name())
     }
 
+    /// As [`fs::begin_sync`].
+    pub(super) fn begin_sync(&self) {
+        if let Some(file) = &self.file {
+            fs::begin_sync(file);
+        }
+    }
+
     /// Closes the file, after a sync if `sync` is set. When this returns without an error, every
     /// byte is written.
     pub(super) fn close(&mut self, sync: bool) -> io::Result<()> {

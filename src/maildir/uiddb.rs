@@ -3,12 +3,12 @@
 //! folder's lock.
 
 use super::dir::{MAX_CONTROL_FILE, UID_FILE};
-use super::messages::Messages;
+use super::messages::{Messages, bit};
 use super::stamp::Stamp;
 use super::temporary::TemporaryFile;
 use super::{Entered, Error, Store};
 use crate::sys::fs;
-use crate::types::{UidValidity, number};
+use crate::types::{Uid, UidValidity, number};
 use std::fs::File;
 use std::io::{self, Seek, Write};
 
@@ -193,12 +193,56 @@ pub(super) fn fresh_validity(seconds: i64, before: Option<UidValidity>) -> UidVa
     }
 }
 
+/// The UIDVALIDITYs from here on are for UIDs that cannot be saved. Time gets there in 2069.
+pub(super) const UNSAVED: u32 = 1 << 31;
+/// So many of them may be the next one.
+const SPREAD: u32 = 1 << 24;
+
+/// A UIDVALIDITY for UIDs that cannot be saved. No other session must give it, for there the same
+/// UIDs may be other messages: it does not follow from the time, of which two sessions may have the
+/// same second, but from `chance`, a random number. `own`: the last one that this session has given
+/// so; `saved`: that of the UID file.
+pub(super) fn unsaved_validity(
+    own: Option<UidValidity>,
+    saved: Option<UidValidity>,
+    chance: u64,
+) -> UidValidity {
+    if own > saved
+        && let Some(next) = own.and_then(UidValidity::next)
+    {
+        return next;
+    }
+    let least = saved.map_or(0, UidValidity::get).max(UNSAVED);
+    let least = if u32::MAX - least > SPREAD { least } else { UNSAVED };
+    let step = u32::try_from(chance % u64::from(SPREAD)).unwrap_or(0);
+    UidValidity::new(least.saturating_add(1).saturating_add(step)).unwrap_or(UidValidity::MIN)
+}
+
 /// The first line of a UID file.
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     pub(super) validity: UidValidity,
     /// The next UID.
     pub(super) next: u32,
+}
+
+/// How many bytes a UID file will have: with those of the messages that were found, and with others
+/// whose base names have these lengths. It is exact but for the first line, since to give back what
+/// was reserved in vain takes a disk some milliseconds.
+pub(super) fn size_of(
+    messages: &Messages,
+    mut next: u32,
+    new_bases: impl Iterator<Item = usize>,
+) -> u64 {
+    let mut line = |uid: Option<Uid>, base: usize| {
+        let uid = uid.map_or(next, Uid::get);
+        next = next.max(uid.saturating_add(1));
+        // The UID, a blank, the name, a line end.
+        u64::from(uid.checked_ilog10().unwrap_or(0)).saturating_add(3).saturating_add(base as u64)
+    };
+    let found = (0..messages.len()).filter(|i| messages.has(*i, bit::FOUND));
+    let found: u64 = found.map(|i| line(messages.uid(i), messages.base_name(i).len())).sum();
+    MAX_HEADER.saturating_add(found).saturating_add(new_bases.map(|base| line(None, base)).sum())
 }
 
 /// A new UID file that is not in its place yet.
@@ -211,11 +255,9 @@ pub(super) struct Draft<'a> {
 }
 
 /// The most bytes of the first line.
-const MAX_HEADER: usize = 32;
-/// The most bytes of a line beside the name: a UID, a blank, a line end.
-const MAX_LINE: usize = 12;
+const MAX_HEADER: u64 = 32;
 /// More than the longest name that we give.
-const MAX_OWN_NAME: usize = 255;
+pub(super) const MAX_OWN_NAME: usize = 255;
 /// How many bytes are written at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -228,28 +270,19 @@ impl<'a> Draft<'a> {
         Ok(Draft { store, dir, file, is_reserved: false })
     }
 
-    /// One for which there is room on the disk: for these messages, and for those that will come
-    /// with these names. Where the file system cannot reserve room, writing as much would tell.
-    /// That is done only if the disk was full before ([`Store::is_out_of_room`]).
+    /// One for which there is room on the disk: for so many bytes, of [`size_of`]. Where the file
+    /// system cannot reserve room, writing as much would tell. That is done only if the disk was
+    /// full before ([`Store::is_out_of_room`]).
     pub(super) fn with_room(
         store: &'a Store,
         dir: &'a Entered,
-        messages: &Messages,
-        new_names: &[Vec<u8>],
+        size: u64,
     ) -> io::Result<Draft<'a>> {
         let mut draft = Draft::new(store, dir)?;
-        let known: usize =
-            (0..messages.len()).map(|i| messages.base_name(i).len().saturating_add(MAX_LINE)).sum();
-        // A message whose name is taken will get one of ours.
-        let new: usize = new_names
-            .iter()
-            .map(|name| name.len().max(MAX_OWN_NAME).saturating_add(MAX_LINE))
-            .sum();
-        let size = MAX_HEADER.saturating_add(known).saturating_add(new);
-        match fs::reserve(draft.file.file()?, size as u64) {
+        match fs::reserve(draft.file.file()?, size) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
                 if store.is_out_of_room() {
-                    let zeros = vec![0; size];
+                    let zeros = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
                     draft.file.file()?.write_all(&zeros)?;
                     draft.file.file()?.rewind()?;
                     draft.is_reserved = true;
@@ -334,6 +367,17 @@ mod tests {
     }
 
     #[test]
+    fn the_size_to_be() {
+        let text = "1 795332402 4\n1 a,S=17\n9 b\n150 gone\n";
+        let mut messages = parse(text.into()).messages;
+        messages.mark(0, bit::FOUND);
+        messages.mark(1, bit::FOUND);
+        let lines = "1 a,S=17\n9 b\n999 new\n1000 newer\n";
+        let size = size_of(&messages, 999, [3, 5].into_iter());
+        assert_eq!(size, MAX_HEADER + lines.len() as u64);
+    }
+
+    #[test]
     fn ordinary() {
         let (validity, next, all, stale) = lines("1 795332402 4\n1 a,S=17\n3 b\n");
         assert_eq!((validity, next, stale), (Some(795_332_402), 4, false));
@@ -409,6 +453,13 @@ mod tests {
         assert_eq!(fresh_validity(1_795_332_402, v(5)), v(795_332_402).unwrap());
         assert_eq!(fresh_validity(1_795_332_402, v(795_332_402)), v(795_332_403).unwrap());
         assert_eq!(fresh_validity(0, None), UidValidity::MIN);
+        // Of UIDs that cannot be saved: beyond all times, not twice, and above the one in the file.
+        let first = unsaved_validity(None, v(795_332_402), 7).get();
+        assert_eq!(first, UNSAVED + 8);
+        assert_ne!(unsaved_validity(None, v(795_332_402), 8).get(), first);
+        assert_eq!(unsaved_validity(v(first), v(795_332_402), 9).get(), first + 1);
+        assert_eq!(unsaved_validity(v(first), v(first + 5), 9).get(), first + 15);
+        assert_eq!(unsaved_validity(None, v(u32::MAX), u64::from(SPREAD) + 1).get(), UNSAVED + 2);
     }
 
     proptest! {

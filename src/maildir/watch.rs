@@ -20,20 +20,20 @@ pub(crate) struct Watch {
 /// Why there is no watch.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The kernel does not notify this process of anything.
-    OfAll(io::Error),
-    /// This cannot be watched.
-    OfThis(io::Error),
+    /// The kernel gives no instance or no watch, or `/proc` cannot be used.
+    ByKernel(io::Error),
+    /// What is to be watched cannot be opened.
+    OfDirectory(io::Error),
 }
 
 impl From<io::Error> for Refusal {
     fn from(e: io::Error) -> Refusal {
-        Refusal::OfThis(e)
+        Refusal::OfDirectory(e)
     }
 }
 
 fn begin() -> Result<Inotify, Refusal> {
-    Inotify::init().map_err(Refusal::OfAll)
+    Inotify::init().map_err(Refusal::ByKernel)
 }
 
 impl Watch {
@@ -58,21 +58,23 @@ impl Watch {
             | WatchMask::MOVED_FROM
             | WatchMask::MOVED_TO
             | place;
-        inotify.watches().add(dir.new_mail()?.proc_path(), files)?;
-        inotify.watches().add(dir.cur()?.proc_path(), files)?;
+        let add = |directory: &Directory, mask| {
+            inotify.watches().add(directory.proc_path(), mask).map_err(Refusal::ByKernel)
+        };
+        add(dir.new_mail()?, files)?;
+        add(dir.cur()?, files)?;
         let mut folder_mask = place;
         // Courier makes the directory, to watch it. A folder that cannot be written has none, until
         // somebody else makes it.
         if dir.keywords().is_ok() || make(dir).is_ok() {
-            inotify.watches().add(dir.keywords()?.proc_path(), files)?;
+            add(dir.keywords()?, files)?;
         } else {
             folder_mask |= WatchMask::CREATE | WatchMask::MOVED_TO;
         }
-        let folder = Some(inotify.watches().add(dir.folder().proc_path(), folder_mask)?);
+        let folder = Some(add(dir.folder(), folder_mask)?);
         if folder_mask != place {
             // It may have been made just before the folder was watched.
-            let keywords = dir.keywords().map(|keywords| keywords.proc_path());
-            let _ = keywords.and_then(|path| inotify.watches().add(path, files));
+            let _ = dir.keywords().map(|keywords| add(keywords, files));
         }
         Ok(Watch { inotify, folder, is_whole: true })
     }
@@ -170,6 +172,7 @@ mod tests {
         std::fs::remove_file(root.path().join("lock")).unwrap();
         assert!(lock.drain());
     }
+
     /// Where we cannot make the keywords' directory, somebody else may.
     #[test]
     fn keywords_that_come_later_are_noticed() {

@@ -110,19 +110,29 @@ pub(crate) fn imap_date_time(unix: i64, zone: i32) -> String {
     debug_assert!((1..=12).contains(&d.month), "a Date has a valid month");
     let month =
         d.month.checked_sub(1).and_then(|m| MONTHS.get(usize::from(m))).copied().unwrap_or(b"Jan");
-    let sign = if zone < 0 { '-' } else { '+' };
-    let away = zone.unsigned_abs();
-    format!(
-        "{:02}-{}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}",
-        d.day,
-        String::from_utf8_lossy(month),
-        d.year,
-        d.hour,
-        d.minute,
-        d.second,
-        away / 60,
-        away % 60
-    )
+    let mut out = String::with_capacity(26);
+    two_digits(&mut out, i64::from(d.day));
+    out.push('-');
+    out.extend(month.map(char::from));
+    out.push('-');
+    two_digits(&mut out, d.year / 100);
+    two_digits(&mut out, d.year);
+    for (mark, n) in [(' ', d.hour), (':', d.minute), (':', d.second)] {
+        out.push(mark);
+        two_digits(&mut out, i64::from(n));
+    }
+    out.push_str(if zone < 0 { " -" } else { " +" });
+    let away = i64::from(zone.unsigned_abs());
+    two_digits(&mut out, away / 60);
+    two_digits(&mut out, away % 60);
+    out
+}
+
+/// Appends the last two digits of a number.
+fn two_digits(out: &mut String, n: i64) {
+    for digit in [n / 10 % 10, n % 10] {
+        out.push(char::from(b'0' + digit.unsigned_abs() as u8));
+    }
 }
 
 fn number(word: &[u8]) -> Option<i64> {
@@ -389,7 +399,52 @@ fn parse_words(list: &[Vec<u8>]) -> Option<Parsed> {
 /// invalid zone (UTC) or time (midnight), obsolete and unknown zones, two-digit years, comments,
 /// quotes, ctime's order, ISO 8601, and what `straighten` takes apart. None when it is no date.
 pub(crate) fn parse(value: &[u8]) -> Option<Date> {
+    usual(value).or_else(|| any_form(value))
+}
+
+fn any_form(value: &[u8]) -> Option<Date> {
     parse_words(&straighten(&words(value, b"\"';"))).map(|p| p.date)
+}
+
+/// A date in the very form of RFC 5322 3.3, as most mail has it, with or without a weekday and a
+/// word in parentheses: `Tue, 5 Mar 2024 01:02:03 +0100 (CET)`. None where it has another form.
+fn usual(value: &[u8]) -> Option<Date> {
+    let digits = |digits: &[u8]| number(digits).and_then(|n| u8::try_from(n).ok());
+    let mut text = value.trim_ascii();
+    if let [weekday @ .., _, _] = text.get(..5)?
+        && text.get(3..5) == Some(b", ")
+    {
+        // A month there is another form.
+        if !weekday.iter().all(u8::is_ascii_alphabetic) || month(weekday).is_some() {
+            return None;
+        }
+        text = text.get(5..)?;
+    }
+    let (day, rest) = text.split_at_checked(text.iter().take(3).position(|b| *b == b' ')?)?;
+    let [b' ', m1, m2, m3, b' ', y1, y2, y3, y4, b' ', rest @ ..] = rest else { return None };
+    let [h1, h2, b':', i1, i2, b':', s1, s2, b' ', sign, zone @ ..] = rest else { return None };
+    let [z1, z2, z3, z4, rest @ ..] = zone else { return None };
+    let is_word = |b: &u8| b.is_ascii_alphanumeric();
+    match rest {
+        [] => {}
+        [b' ', b'(', word @ .., b')'] if word.iter().all(is_word) => {}
+        _ => return None,
+    }
+    let month = month(&[*m1, *m2, *m3])?;
+    let year = number(&[*y1, *y2, *y3, *y4])?;
+    let day = digits(day).filter(|day| *day >= 1 && *day <= month_length(year, month))?;
+    let hour = digits(&[*h1, *h2]).filter(|n| *n <= 23)?;
+    let minute = digits(&[*i1, *i2]).filter(|n| *n <= 59)?;
+    let second = digits(&[*s1, *s2]).filter(|n| *n <= 60)?;
+    let hours = digits(&[*z1, *z2]).filter(|n| *n <= 24)?;
+    let minutes = digits(&[*z3, *z4]).filter(|n| *n <= 59)?;
+    let zone = i32::from(hours) * 60 + i32::from(minutes);
+    let zone = match sign {
+        b'+' => zone,
+        b'-' => -zone,
+        _ => return None,
+    };
+    Some(Date { year, month, day, hour, minute, second, zone })
 }
 
 /// APPEND's date-time, without its quotes: `" 1-Feb-2020 10:11:12 +0200"` and what PROTOCOL 6.4

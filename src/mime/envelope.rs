@@ -53,7 +53,7 @@ impl Envelope<'_> {
 }
 
 /// The fields of an envelope, in its order, in lower case.
-const NAMES: [&[u8]; 10] = [
+pub(super) const NAMES: [&[u8]; 10] = [
     b"date",
     b"subject",
     b"from",
@@ -65,6 +65,11 @@ const NAMES: [&[u8]; 10] = [
     b"in-reply-to",
     b"message-id",
 ];
+
+/// Whether an envelope needs the fields of this name.
+pub(super) fn has_field(name: &[u8]) -> bool {
+    NAMES.iter().any(|n| n.eq_ignore_ascii_case(name))
+}
 
 /// The envelope of the message whose header is `block` (with or without the final empty line).
 pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {

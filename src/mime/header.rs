@@ -38,6 +38,9 @@ impl<'a> Field<'a> {
 
 /// Compares header names without regard to case, over the first [`NAME_COMPARED`] bytes.
 pub(crate) fn same_name(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() && a.len().min(b.len()) < NAME_COMPARED {
+        return false;
+    }
     let cut = |n: &[u8]| n.len().min(NAME_COMPARED);
     a.get(..cut(a)).unwrap_or_default().eq_ignore_ascii_case(b.get(..cut(b)).unwrap_or_default())
 }

@@ -29,6 +29,7 @@ pub(crate) mod decode;
 mod encode;
 pub(crate) mod encoded_word;
 pub(crate) mod envelope;
+pub(crate) mod facts;
 pub(crate) mod header;
 pub(crate) mod msgid;
 pub(crate) mod params;

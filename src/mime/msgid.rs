@@ -41,6 +41,9 @@ pub(crate) fn message_id(value: &[u8]) -> Option<MessageId> {
 /// RFC 5256 3: "MUST normalize any msg-id": quotes around a local part and the backslashes of
 /// quoted pairs are removed. White space (folding within the brackets) is dropped.
 fn normal(text: &[u8]) -> Option<MessageId> {
+    if !text.iter().any(|b| matches!(b, b'"' | b'\\') || b.is_ascii_whitespace()) {
+        return (!text.is_empty()).then(|| text.to_vec());
+    }
     let mut id = Vec::with_capacity(text.len());
     let mut quoted = false;
     let mut it = text.iter().copied();

@@ -2,23 +2,24 @@
 //! connection.
 
 use crate::mime::{charset, encoded_word};
+use crate::wire::io::Writer;
 use crate::wire::{End, Io, write};
 
 /// Writes values to a connection, in the charset that its client takes.
 pub(crate) struct Encoder<'a> {
-    io: &'a mut Io,
+    writer: Writer<'a>,
     utf8: bool,
 }
 
 impl<'a> Encoder<'a> {
     /// `utf8`: whether the client has asked for 8-bit text (RFC 9755).
     pub(crate) fn new(io: &'a mut Io, utf8: bool) -> Encoder<'a> {
-        Encoder { io, utf8 }
+        Encoder { writer: io.writer(), utf8 }
     }
 
     /// Atoms and punctuation, as they are.
     pub(crate) fn raw(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
-        self.io.out().extend_from_slice(text.as_ref());
+        self.writer.out().extend_from_slice(text.as_ref());
         self
     }
 
@@ -29,7 +30,7 @@ impl<'a> Encoder<'a> {
 
     /// `number` and its kin.
     pub(crate) fn number(&mut self, n: impl Into<u64>) -> &mut Self {
-        write::number(&mut self.io.out(), n.into());
+        write::number(self.writer.out(), n.into());
         self
     }
 
@@ -38,9 +39,9 @@ impl<'a> Encoder<'a> {
     pub(crate) fn string(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         let text = text.as_ref();
         if self.utf8 {
-            write::string(&mut self.io.out(), charset::guess(text).as_bytes());
+            write::string(self.writer.out(), charset::guess(text).as_bytes());
         } else {
-            write::string_7bit(&mut self.io.out(), text);
+            write::string_7bit(self.writer.out(), text);
         }
         self
     }
@@ -49,6 +50,9 @@ impl<'a> Encoder<'a> {
     /// words.
     pub(crate) fn text(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         let text = text.as_ref();
+        if write::plain_string(self.writer.out(), text) {
+            return self;
+        }
         if self.utf8 || text.is_ascii() {
             self.string(text)
         } else {
@@ -70,7 +74,7 @@ impl<'a> Encoder<'a> {
         const MAX_QUOTED: usize = 1000;
         let is_plain = |b: &u8| b.is_ascii() && !matches!(b, b'\r' | b'\n' | 0);
         if bytes.len() <= MAX_QUOTED && bytes.iter().all(is_plain) {
-            write::string(&mut self.io.out(), bytes);
+            write::string(self.writer.out(), bytes);
             return self;
         }
         if bytes.contains(&0) {
@@ -81,19 +85,33 @@ impl<'a> Encoder<'a> {
 
     /// `sequence-set`: the numbers in their order, runs of them joined.
     pub(crate) fn number_set(&mut self, numbers: impl IntoIterator<Item = u32>) -> &mut Self {
-        write::number_set(&mut self.io.out(), numbers);
+        write::number_set(self.writer.out(), numbers);
+        self
+    }
+
+    /// `sequence-set`: ranges, first and last number of each.
+    pub(crate) fn set(&mut self, ranges: &[(u32, u32)]) -> &mut Self {
+        for (i, (from, to)) in ranges.iter().enumerate() {
+            if i > 0 {
+                self.raw(",");
+            }
+            self.number(*from);
+            if from != to {
+                self.raw(":").number(*to);
+            }
+        }
         self
     }
 
     /// `{n}` and its line break. `length` bytes must follow.
     pub(crate) fn literal_head(&mut self, length: u64) -> &mut Self {
-        write::literal_head(&mut self.io.out(), length);
+        write::literal_head(self.writer.out(), length);
         self
     }
 
     /// `~{n}` and its line break (RFC 3516 7). `length` bytes must follow.
     pub(crate) fn literal8_head(&mut self, length: u64) -> &mut Self {
-        write::literal8_head(&mut self.io.out(), length);
+        write::literal8_head(self.writer.out(), length);
         self
     }
 
@@ -123,19 +141,19 @@ impl<'a> Encoder<'a> {
 
     /// Where the output ends now. For [`Encoder::repeat`].
     pub(crate) fn position(&mut self) -> usize {
-        self.io.out().len()
+        self.writer.out().len()
     }
 
     /// Writes once more what was written from `start` to `end`. Nothing may have been flushed
     /// meanwhile.
     pub(crate) fn repeat(&mut self, start: usize, end: usize) -> &mut Self {
-        debug_assert!(start <= end && end <= self.io.out().len(), "a range of the output");
-        self.io.out().extend_from_within(start..end);
+        debug_assert!(start <= end && end <= self.writer.out().len(), "a range of the output");
+        self.writer.out().extend_from_within(start..end);
         self
     }
 
     /// In the middle of a long response: sends what has collected if that is a good deal.
     pub(crate) fn flush_within(&mut self) -> Result<(), End> {
-        self.io.flush_within()
+        self.writer.flush_within()
     }
 }

@@ -138,8 +138,9 @@ mod tests {
             let connection = MemoryConnection::default();
             let sent = connection.output();
             let mut io = Io::new(Box::new(connection));
-            let e = &mut Encoder::new(&mut io, false);
-            assert!(write(e, &envelope(header.as_bytes())).is_ok() && io.flush().is_ok());
+            let envelope = envelope(header.as_bytes());
+            assert!(write(&mut Encoder::new(&mut io, false), &envelope).is_ok());
+            assert!(io.flush().is_ok());
             String::from_utf8_lossy(&sent.borrow()).into_owned()
         };
         let short = r#"((NIL NIL "a" "b"))"#;

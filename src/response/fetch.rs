@@ -2,7 +2,7 @@
 
 use super::{Encoder, Untagged};
 use crate::mime::charset;
-use crate::types::{Flags, KeywordTable, Seq, SetId, Uid};
+use crate::types::{Flags, KeywordTable, ModSeq, Seq, SetId, Uid};
 use crate::wire::write;
 
 /// The flags of one message.
@@ -83,6 +83,8 @@ pub(crate) enum Item<'a> {
     Flags(MessageFlags<'a>),
     /// `UID`
     Uid(Uid),
+    /// `MODSEQ` (RFC 7162 3.1.4.2)
+    ModSeq(ModSeq),
     /// `INTERNALDATE`, in the form of RFC 3501 9, `date-time`.
     InternalDate(&'a str),
     /// `SAVEDATE` (RFC 8514 4.2), in the same form; `None` where it is not known.
@@ -125,6 +127,9 @@ impl Item<'_> {
             }
             Item::Uid(uid) => {
                 e.raw("UID ").number(uid.get());
+            }
+            Item::ModSeq(sequence) => {
+                e.raw("MODSEQ (").number(sequence.get()).raw(")");
             }
             Item::InternalDate(date) => {
                 e.raw("INTERNALDATE \"").raw(date).raw("\"");
@@ -172,18 +177,17 @@ pub(crate) struct FlagsChanged<'a> {
     pub(crate) number: Seq,
     /// Its UID, where the command was a UID command (RFC 3501 6.4.8).
     pub(crate) uid: Option<Uid>,
-    /// Its flags.
-    pub(crate) flags: MessageFlags<'a>,
+    /// Its flags; `None` if the client knows them.
+    pub(crate) flags: Option<MessageFlags<'a>>,
+    /// Its modification sequence, where CONDSTORE is enabled (RFC 7162 3.2.4).
+    pub(crate) sequence: Option<ModSeq>,
 }
 
 impl Untagged for FlagsChanged<'_> {
     fn write(&self, e: &mut Encoder<'_>) {
         e.number(self.number.get()).raw(" FETCH (");
-        if let Some(uid) = self.uid {
-            Item::Uid(uid).write(e);
-            e.space();
-        }
-        Item::Flags(self.flags).write(e);
-        e.raw(")");
+        let uid = self.uid.map(Item::Uid);
+        let items = [uid, self.flags.map(Item::Flags), self.sequence.map(Item::ModSeq)];
+        e.spaced(items.into_iter().flatten(), |e, item| item.write(e)).raw(")");
     }
 }

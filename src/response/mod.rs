@@ -5,7 +5,7 @@
 //! | module | responses |
 //! |---|---|
 //! | [`session`] | PREAUTH, BYE, CAPABILITY, ENABLED, ID, NAMESPACE, IDLE's `+`, texts behind OK and NO |
-//! | [`mailbox`] | FLAGS, EXISTS, RECENT, EXPUNGE, the codes of SELECT |
+//! | [`mailbox`] | FLAGS, EXISTS, RECENT, EXPUNGE, VANISHED, the codes of SELECT |
 //! | [`fetch`] | FETCH and its data items; [`envelope`] and [`bodystructure`] beside it |
 //! | [`folders`] | LIST, LSUB, STATUS |
 //! | [`access`] | ACL, MYRIGHTS, LISTRIGHTS, ACLFAILED, RIGHTS-INFO |
@@ -41,6 +41,7 @@ pub(crate) fn send(io: &mut Io, utf8: bool, response: &impl Untagged) {
     encoder.raw("* ");
     response.write(&mut encoder);
     encoder.raw("\r\n");
+    drop(encoder);
     io.end_response();
 }
 

@@ -1,7 +1,7 @@
 //! SEARCH, ESEARCH, SORT and THREAD (RFC 3501 7.2.5, RFC 4466 2.6.2, RFC 5256 4).
 
 use super::{Encoder, Untagged};
-use crate::types::{Page, UidValidity};
+use crate::types::{ModSeq, Page, UidValidity};
 
 /// `SEARCH` or `SORT`: sequence numbers or UIDs, in order.
 pub(crate) struct Numbers<'a> {
@@ -9,6 +9,9 @@ pub(crate) struct Numbers<'a> {
     pub(crate) word: &'static str,
     /// The messages found.
     pub(crate) found: &'a [u32],
+    /// The greatest modification sequence of theirs, where the client asked for such (RFC 7162
+    /// 3.1.6).
+    pub(crate) sequence: Option<ModSeq>,
 }
 
 impl Untagged for Numbers<'_> {
@@ -16,6 +19,9 @@ impl Untagged for Numbers<'_> {
         e.raw(self.word);
         for number in self.found {
             e.space().number(*number);
+        }
+        if let Some(sequence) = self.sequence {
+            e.raw(" (MODSEQ ").number(sequence.get()).raw(")");
         }
     }
 }
@@ -33,6 +39,8 @@ pub(crate) enum Data<'a> {
     All(&'a [u32]),
     /// `PARTIAL`: those of a page, if there are any (RFC 9394 3.1).
     Page(Page, &'a [u32]),
+    /// `MODSEQ`: the greatest modification sequence of these (RFC 4731 3.2).
+    ModSeq(ModSeq),
 }
 
 impl Data<'_> {
@@ -42,6 +50,7 @@ impl Data<'_> {
             Data::Max(number) => e.raw(" MAX ").number(*number),
             Data::Count(count) => e.raw(" COUNT ").number(*count as u64),
             Data::All(numbers) => e.raw(" ALL ").number_set(numbers.iter().copied()),
+            Data::ModSeq(sequence) => e.raw(" MODSEQ ").number(sequence.get()),
             Data::Page(page, numbers) => {
                 let sign = if page.from_last { "-" } else { "" };
                 e.raw(" PARTIAL (").raw(sign).number(page.from).raw(":");

@@ -81,6 +81,8 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         lock_host: host,
         use_locks: options.use_locks,
         fsync: options.fsync,
+        index: options.index,
+        index_size: options.index_size.saturating_mul(1024 * 1024),
         keywords: options.keywords,
         quota: options.maildir_quota.as_deref().and_then(QuotaLimits::parse),
     };
@@ -92,6 +94,7 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         options: account.clone(),
         index_file: options.shared_index.clone(),
         munge: options.shared_munge,
+        index: options.index,
     });
     let mut s = Session {
         io,
@@ -101,6 +104,8 @@ pub(crate) fn open(argument: Option<OsString>) -> Result<Session, ExitCode> {
         outbox: outbox(&options, &client),
         store: Store::new(config),
         selected: None,
+        left: None,
+        told_sequence: 0,
         enabled: Features::default(),
         client,
         counts: Counts::default(),

@@ -6,8 +6,9 @@ use super::refusal::{self, CANNOT_DELETE, CANNOT_OPEN, SUBSCRIPTIONS, denied, do
 use super::reply::{Code, Outcome, Result};
 use super::{Selected, Session};
 use crate::maildir::change::Trash;
+use crate::maildir::folders::{self, Created, TakenBack};
 use crate::maildir::resolve::FolderKind;
-use crate::maildir::{self, Dir, Entered, folders, shared_link};
+use crate::maildir::{self, Dir, Entered, shared_link};
 use crate::sys::fs;
 use crate::types::folder::{NameError, Space};
 use crate::types::{FolderName, Rights, Uid};
@@ -39,6 +40,18 @@ impl Session {
             Ok(name) => self.locate_name(name, Missing::Refused),
             Err(_) => does_not_exist().refuse(),
         }
+    }
+
+    /// As [`Session::locate`]; the folder stays entered, for a command that looks into it at once.
+    pub(crate) fn locate_and_enter(
+        &self,
+        name: std::result::Result<FolderName, NameError>,
+    ) -> Result<Folder> {
+        let found = name.ok().and_then(|name| {
+            let (at, entered) = self.namespace.resolve_and_enter(&name).ok()?;
+            Some(Folder::entered(name, at, entered))
+        });
+        found.map_or_else(|| does_not_exist().refuse(), Ok)
     }
 
     /// The folder of a name, which must be there.
@@ -115,6 +128,24 @@ impl Session {
         if rights.has(right) { Ok(rights) } else { denied(command, name.spelled(), right).refuse() }
     }
 
+    /// As [`Session::require`], of a folder that is entered: its list is read from there.
+    pub(crate) fn require_in(&mut self, folder: &Folder, right: u8, command: &str) -> Result<()> {
+        if self.rights_in(folder)?.has(right) {
+            return Ok(());
+        }
+        denied(command, folder.name.spelled(), right).refuse()
+    }
+
+    fn rights_in(&mut self, folder: &Folder) -> Result<Rights> {
+        match folder.if_entered() {
+            Some(entered) if !self.is_open(&folder.name) => {
+                let rights = self.namespace.rights_in(&folder.name, &folder.at, &entered);
+                rights.map_err(|e| self.unreadable_list(&folder.name, &e))
+            }
+            _ => self.rights_announced(&folder.name),
+        }
+    }
+
     /// Refuses unless the user may make folders below the one above `name`.
     pub(crate) fn require_create(&mut self, name: &FolderName, command: &str) -> Result<()> {
         let denied = || denied(command, parent_spelled(name), b'c');
@@ -164,11 +195,11 @@ impl Session {
     }
 
     /// Makes a folder with its access control list (STORAGE 1.1, 5.3).
-    pub(crate) fn create_folder(&self, folder: &Folder) -> Result<()> {
+    pub(crate) fn create_folder(&self, folder: &Folder) -> Result<Created> {
         const CANNOT: &str = "Cannot create this folder.";
         let lists = self.namespace.lists(&folder.at.root);
         lists.before_creation(&folder.at.sub);
-        folders::create(&self.store, &folder.dir).map_err(|e| match e.io() {
+        let created = folders::create(&self.store, &folder.dir).map_err(|e| match e.io() {
             // It is there; another session may have made it in this moment.
             Some(refused) if refused.kind() == io::ErrorKind::AlreadyExists => {
                 Outcome::no(CANNOT).with_code(Code::AlreadyExists).into()
@@ -176,12 +207,17 @@ impl Session {
             _ => self.store_error(e, CANNOT),
         })?;
         match lists.load(&folder.at.sub) {
-            Ok(_) => Ok(()),
-            Err(e) => {
-                folders::undo_create(&self.store, &folder.dir);
+            Err(e) if self.undo_create(folder, &created) != TakenBack::Moved => {
                 Err(self.io_refusal(&refusal::list_of(&folder.name), &e, CANNOT))
             }
+            _ => Ok(created),
         }
+    }
+
+    /// As [`folders::undo_create`], its access control list included.
+    pub(crate) fn undo_create(&self, folder: &Folder, created: &Created) -> TakenBack {
+        let lists = self.namespace.lists(&folder.at.root);
+        folders::undo_create(&self.store, created, &|made| lists.undo_create(&folder.at.sub, made))
     }
 
     /// Removes a folder. Its access control list stays where there are folders below it (STORAGE 1.1).

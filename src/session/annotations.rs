@@ -1,18 +1,18 @@
 //! Annotations (RFC 5464): where those of a folder are, and what of them the user may see.
 
 use super::folder::Folder;
-
-use super::reply::Result;
+use super::reply::{Outcome, Result};
 use super::{Session, refusal};
-use crate::maildir::metadata::{self, Annotations, ChangeRefused, Changes, File, Place};
+use crate::maildir::metadata::{self, Annotations, ChangeRefused, Changes, Contents, File, Place};
 use crate::maildir::resolve::FolderKind;
 use crate::maildir::{Dir, Entered, Error};
 use crate::sys::fs;
 use crate::types::{EntryName, FolderName, Rights};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// Whose annotations.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Scope {
     /// One user's.
     Private,
@@ -33,6 +33,11 @@ const CANNOT_READ: &str = "Cannot read the annotations.";
 const CANNOT_WRITE: &str = "Cannot save the annotations.";
 const NO_ROOM: &str = "Cannot save the annotations: out of disk space.";
 
+/// Whether a folder is in another account.
+fn is_foreign(folder: &Folder) -> bool {
+    folder.at.kind == FolderKind::Index
+}
+
 impl Session {
     /// The account's own Maildir.
     fn account(&self) -> Result<Rc<Entered>> {
@@ -48,12 +53,11 @@ impl Session {
         let Some(folder) = folder else {
             return Ok(Place { dir: self.account()?, file: File::Account, folder: Vec::new() });
         };
-        let is_foreign = folder.at.kind == FolderKind::Index;
         let failed = |e| self.folder_error(folder, e, CANNOT_READ);
         let at = |dir, file| Place { dir, file, folder: Vec::new() };
         Ok(match scope {
             Scope::Shared => at(folder.enter_delivery().map_err(failed)?, File::Shared),
-            Scope::Private if is_foreign => Place {
+            Scope::Private if is_foreign(folder) => Place {
                 dir: self.account()?,
                 file: File::Account,
                 folder: folder.name.as_bytes().to_vec(),
@@ -71,6 +75,27 @@ impl Session {
         let place = self.place(folder, scope)?;
         metadata::read(&place)
             .map_err(|e| self.io_refusal(&fs::shown(&place.path()), &e, CANNOT_READ))
+    }
+
+    /// As [`Session::annotations`], for a command that asks for those of many folders: the account's
+    /// file is read once. If that fails, it is logged once.
+    pub(crate) fn annotations_once(
+        &self,
+        folder: Option<&Folder>,
+        scope: Scope,
+        account: &OnceCell<Option<Contents>>,
+    ) -> Result<Annotations> {
+        let foreign = folder.filter(|f| scope == Scope::Private && is_foreign(f));
+        let Some(folder) = foreign else { return self.annotations(folder, scope) };
+        let read = || {
+            let place = Place { dir: self.account()?, file: File::Account, folder: Vec::new() };
+            metadata::read_all(&place)
+                .map_err(|e| self.io_refusal(&fs::shown(&place.path()), &e, CANNOT_READ))
+        };
+        match account.get_or_init(|| read().ok()) {
+            Some(contents) => Ok(contents.copy(folder.name.as_bytes())),
+            None => Outcome::no(CANNOT_READ).refuse(),
+        }
     }
 
     /// What the administrator says to all users (RFC 5464 3.2.1.1).
@@ -156,7 +181,7 @@ impl Session {
         folder: &Folder,
         change: impl FnOnce(Rc<Entered>) -> std::result::Result<(), Error>,
     ) {
-        if folder.at.kind != FolderKind::Index {
+        if !is_foreign(folder) {
             return;
         }
         let maildir = Dir::at(self.namespace.root()).enter();

@@ -3,11 +3,15 @@
 use crate::types::number::atoi;
 
 bitflags::bitflags! {
-    /// Extensions that ENABLE has switched on.
+    /// Extensions that ENABLE has switched on, or a command that CONDSTORE is enabled by.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub(crate) struct Features: u8 {
         /// 8-bit text both ways, folder names in UTF-8 (RFC 9755).
         const UTF8_ACCEPT = 1;
+        /// Modification sequences in what is told (RFC 7162 3.1).
+        const CONDSTORE = 2;
+        /// VANISHED in the place of EXPUNGE (RFC 7162 3.2), and CONDSTORE with it.
+        const QRESYNC = 4 | Self::CONDSTORE.bits();
     }
 }
 

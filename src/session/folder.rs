@@ -37,6 +37,17 @@ impl Folder {
         Folder { name, dir: at.dir.clone(), at, open: RefCell::default() }
     }
 
+    /// The same, entered already.
+    pub(super) fn entered(name: FolderName, at: Resolved, folder: Option<Entered>) -> Folder {
+        let open = Open { folder: folder.map(Rc::new), ..Open::default() };
+        Folder { open: RefCell::new(open), ..Folder::new(name, at) }
+    }
+
+    /// The folder, if it is entered.
+    pub(super) fn if_entered(&self) -> Option<Rc<Entered>> {
+        self.open.borrow().folder.clone()
+    }
+
     /// The folder, entered once for a command.
     pub(crate) fn enter(&self) -> Result<Rc<Entered>, Error> {
         let open = self.open.borrow().folder.clone();

@@ -3,6 +3,7 @@
 
 pub(crate) mod access;
 pub(crate) mod annotations;
+pub(crate) mod condstore;
 pub(crate) mod delivery;
 pub(crate) mod features;
 pub(crate) mod folder;
@@ -15,6 +16,7 @@ pub(crate) mod reply;
 pub(crate) mod selected;
 pub(crate) mod special_use;
 pub(crate) mod sync;
+pub(crate) mod told;
 pub(crate) mod view;
 
 pub(crate) use features::Features;
@@ -69,8 +71,13 @@ pub(crate) struct Session {
     pub(crate) outbox: Option<Outbox>,
     /// The folder that is open.
     pub(crate) selected: Option<Selected>,
+    /// The folder that was open before, until what was learned of it is saved.
+    pub(crate) left: Option<Selected>,
     /// What `ENABLE` has switched on.
     pub(crate) enabled: Features,
+    /// The greatest modification sequence of a message that was told since the last tagged line; 0:
+    /// none was.
+    pub(crate) told_sequence: u64,
     /// Who is served.
     pub(crate) client: Client,
     /// For the log.
@@ -174,6 +181,7 @@ impl Session {
             options: AccountOptions::default(),
             index_file: None,
             munge: false,
+            index: false,
         });
         Session {
             io: Io::new(link),
@@ -184,7 +192,9 @@ impl Session {
             trash: b"Trash".to_vec(),
             outbox: None,
             selected: None,
+            left: None,
             enabled: Features::empty(),
+            told_sequence: 0,
             client: Client::default(),
             counts: Counts::default(),
             started: clock::monotonic(),

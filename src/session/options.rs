@@ -89,7 +89,14 @@ pub(crate) struct Options {
     pub(crate) extensions: Extensions,
     /// `IMAP_FSYNC`: ours; whether what is answered is on disk first.
     pub(crate) fsync: bool,
+    /// `IMAP_INDEX`: ours; whether folders have an index.
+    pub(crate) index: bool,
+    /// `IMAP_INDEX_SIZE`: ours; how many MiB of an account the facts of its messages may take.
+    pub(crate) index_size: u64,
 }
+
+/// `IMAP_INDEX_SIZE` where it is unset, in MiB: a million messages.
+const INDEX_SIZE: u64 = 1024;
 
 /// The variables that [`Options`] reads, in the order of the manual page.
 pub(crate) const VARIABLES: &[&str] = &[
@@ -109,6 +116,8 @@ pub(crate) const VARIABLES: &[&str] = &[
     "IMAP_FSYNC",
     "IMAP_IDLE_TIMEOUT",
     "IMAP_ID_FIELDS",
+    "IMAP_INDEX",
+    "IMAP_INDEX_SIZE",
     "IMAP_KEYWORDS",
     "IMAP_LOG_DELETIONS",
     "IMAP_MAILBOX_SANITY_CHECK",
@@ -206,6 +215,9 @@ impl Options {
             use_locks: get("IMAP_USELOCKS").is_none_or(|v| v.first() == Some(&b'1')),
             extensions: get("IMAP_EXTENSIONS").map_or(Extensions::All, |v| Extensions::parse(&v)),
             fsync: on_unless_zero("IMAP_FSYNC"),
+            index: on_unless_zero("IMAP_INDEX"),
+            index_size: filled("IMAP_INDEX_SIZE")
+                .map_or(INDEX_SIZE, |v| u64::try_from(atoi(&v)).unwrap_or(0)),
             metadata_admin: filled("IMAP_METADATA_ADMIN"),
             metadata_comment: filled("IMAP_METADATA_COMMENT"),
         }
@@ -245,6 +257,10 @@ mod tests {
         assert_eq!(read(&[("MAILDIR", "")]).maildir, None);
         assert_eq!(read(&[("IMAP_KEYWORDS", "2")]).keywords, KeywordMode::Careful);
         assert_eq!(read(&[("IMAP_ID_FIELDS", "")]).id_fields, Some(0));
+        assert!(read(&[("IMAP_INDEX", "")]).index && !read(&[("IMAP_INDEX", "0")]).index);
+        for (value, size) in [("", 1024), ("0", 0), ("7", 7), ("-1", 0), ("many", 0)] {
+            assert_eq!(read(&[("IMAP_INDEX_SIZE", value)]).index_size, size);
+        }
         for (value, seconds) in [("0", 1), ("-5", 1), ("7", 7), ("99999999999999999999", 86_400)] {
             assert_eq!(read(&[("IMAP_IDLE_TIMEOUT", value)]).idle_seconds, seconds);
         }

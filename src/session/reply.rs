@@ -5,7 +5,7 @@ use crate::mime::charset;
 use crate::response::Encoder;
 use crate::response::metadata::MetadataCode;
 use crate::sys::breath::Interrupted;
-use crate::types::{Uid, UidValidity};
+use crate::types::{ModSeq, Uid, UidValidity};
 use crate::wire::{self, End};
 use std::borrow::Cow;
 use std::io;
@@ -30,6 +30,11 @@ pub(crate) enum Code {
     Metadata(MetadataCode),
     /// `CAPABILITY` and the words, an addition like all that follow.
     Capability(Vec<Vec<u8>>),
+    /// `HIGHESTMODSEQ` (RFC 7162 3.1.2.1)
+    HighestModSeq(ModSeq),
+    /// `MODIFIED` (RFC 7162 3.1.3): the messages that a conditional STORE has left as they were, by
+    /// sequence numbers or UIDs.
+    Modified(Vec<u32>),
     /// `INUSE`: it may succeed later.
     InUse,
     /// `EXPUNGEISSUED`: messages are gone.
@@ -116,6 +121,8 @@ impl Code {
             Code::Capability(words) => e.raw("CAPABILITY ").spaced(words, |e, word| {
                 e.raw(word);
             }),
+            Code::HighestModSeq(highest) => e.raw("HIGHESTMODSEQ ").number(highest.get()),
+            Code::Modified(numbers) => e.raw("MODIFIED ").number_set(numbers.iter().copied()),
             Code::InUse => e.raw("INUSE"),
             Code::ExpungeIssued => e.raw("EXPUNGEISSUED"),
             Code::TooBig => e.raw("TOOBIG"),
@@ -240,6 +247,16 @@ impl Outcome {
         self
     }
 
+    /// Whether it is `OK` and has room for a response code.
+    pub(super) fn is_plain_ok(&self) -> bool {
+        self.status == "OK" && self.code.is_none()
+    }
+
+    /// Gives it a response code.
+    pub(super) fn set_code(&mut self, code: Code) {
+        self.code = Some(code);
+    }
+
     /// Whether it is `NO`.
     pub(crate) fn is_no(&self) -> bool {
         self.status == "NO"
@@ -312,6 +329,7 @@ impl Session {
             e.raw(ALERT);
         }
         e.raw(&outcome.text).raw("\r\n");
+        drop(e);
         self.io.end_response();
     }
 }

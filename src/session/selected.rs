@@ -2,15 +2,19 @@
 
 use super::folder::Folder;
 use super::message::Cache;
+use super::told::Told;
 use super::view::{Changes, List};
-use super::{Result, Session};
+use super::{Features, Result, Session};
 use crate::maildir::acl_files::ListStamp;
+use crate::maildir::facts::Memory;
 use crate::maildir::observer::History;
-use crate::maildir::{self, Messages, Mode, Snapshot};
-use crate::response::fetch::{FlagsChanged, MessageFlags};
-use crate::response::mailbox::{self, Exists, Expunge, FolderCode, PermanentFlags, Recent};
+use crate::maildir::{self, Messages, Mode, Sequences, Snapshot};
+use crate::response::fetch::MessageFlags;
+use crate::response::mailbox::{
+    self, Exists, Expunge, FolderCode, PermanentFlags, Recent, vanished_lines,
+};
 use crate::sys::fs;
-use crate::types::{FolderName, Ranges, Rights, Seq, Uid};
+use crate::types::{FolderName, Ranges, Rights, Uid};
 use std::collections::HashSet;
 use std::io;
 
@@ -29,6 +33,9 @@ pub(crate) struct Selected {
     list: Option<ListStamp>,
     /// The last scan. Its messages are what the client knows, once `pending` is announced.
     pub(crate) snapshot: Snapshot,
+    /// What the client knows of modification sequences; `None` where there were none when the
+    /// folder was opened (NOMODSEQ).
+    pub(super) told: Option<Told>,
     /// Keywords that were announced, in the order of the FLAGS response.
     pub(crate) keywords: Vec<Vec<u8>>,
     /// Messages that this selection has COPYed elsewhere: they need no second copy in the trash
@@ -39,6 +46,8 @@ pub(crate) struct Selected {
     pub(crate) found: Ranges,
     /// What the last scan found and the client was not yet told.
     pub(crate) pending: Option<Changes>,
+    /// What is remembered of messages whose files were opened.
+    pub(crate) memory: Memory,
     /// What is remembered of the message that was served last.
     pub(crate) last_served: Option<Cache>,
     /// When the folder has changed, and how that was found out.
@@ -64,8 +73,11 @@ impl Selected {
 
     /// A folder that was just scanned.
     pub(crate) fn new(folder: Folder, access: Access, snapshot: Snapshot) -> Selected {
+        let known = snapshot.sequences.as_ref().map(Sequences::highest);
+        let told = known.or(snapshot.highest_until_made()).map(Told::of);
         let mut selected = Selected {
             folder,
+            told,
             read_only: access.read_only,
             flags_are_fixed: access.flags_are_fixed,
             rights: access.rights,
@@ -76,10 +88,17 @@ impl Selected {
             found: Ranges::default(),
             pending: None,
             last_served: None,
+            memory: Memory::off(),
             history: History::new(),
         };
         selected.keywords = selected.used_keywords();
         selected
+    }
+
+    /// The same, with what was learned of its messages at hand.
+    pub(crate) fn with_memory(mut self, s: &Session) -> Selected {
+        self.memory = Memory::new(&s.store, &self.folder.at.root, self.folder.is_link());
+        self
     }
 
     /// How this folder is scanned.
@@ -139,16 +158,10 @@ impl Selected {
         }
     }
 
-    /// Sends the flags of a message in a response of their own; `with_uid`: the command was a UID
-    /// command (RFC 3501 6.4.8).
+    /// Sends the flags of a message in a response of their own, where CONDSTORE is enabled with its
+    /// modification sequence; `with_uid`: the command was a UID command (RFC 3501 6.4.8).
     pub(crate) fn send_message_flags(&self, s: &mut Session, index: usize, with_uid: bool) {
-        let uid = self.snapshot.messages.uid(index);
-        let (Some(number), Some(uid)) = (Seq::from_index(index), uid) else {
-            debug_assert!(false, "a message of this folder");
-            return;
-        };
-        let uid = with_uid.then_some(uid);
-        s.send(&FlagsChanged { number, uid, flags: self.flags(index) });
+        self.send_change(s, index, (with_uid, true));
     }
 
     /// Sends FLAGS and PERMANENTFLAGS (PROTOCOL 3.5).
@@ -210,12 +223,26 @@ impl Selected {
     /// followed by its flags (`with_new`).
     pub(crate) fn announce_changes(&mut self, s: &mut Session, with_new: bool) {
         let Some(changes) = self.pending.take() else { return };
-        for number in &changes.expunged {
-            s.send(&Expunge(*number));
+        if s.enabled.contains(Features::QRESYNC) {
+            // RFC 7162 3.2.10.2: exactly what the client was told of. Where there are no
+            // modification sequences, a client that knows VANISHED understands it as well.
+            for line in vanished_lines(&changes.vanished, false) {
+                s.send(&line);
+            }
+        } else {
+            for number in &changes.expunged {
+                s.send(&Expunge(*number));
+            }
+        }
+        if !changes.expunged.is_empty() {
+            self.note_expunged();
         }
         if changes.replaced {
             // RFC 3501 2.3.1.1: whoever goes on with the old UIDs would speak of other messages.
             s.send(&FolderCode::UidValidity(self.snapshot.uid_validity));
+            self.announce_sequences(s);
+        } else if self.has_lost_sequences() {
+            self.announce_sequences(s);
         }
         self.announce_new_keywords(s);
         if changes.resized() {

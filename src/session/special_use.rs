@@ -4,9 +4,8 @@ use super::folder::Folder;
 use super::reply::{Code, Outcome, Result};
 use super::{Error, Session};
 use crate::maildir::resolve::FolderKind;
-use crate::maildir::special_use::{Rules, Uses};
+use crate::maildir::special_use::{Rules, SetRefused, Uses};
 use crate::types::SpecialUses;
-use std::io;
 
 const CANNOT: &str = "Cannot set the special use of this folder.";
 
@@ -34,18 +33,31 @@ impl Session {
         uses.map_err(|e| self.io_refusal("special uses", &e, "Cannot read the special uses."))
     }
 
+    /// Refuses if uses cannot be set for a folder that is about to be made.
+    pub(crate) fn require_special_uses(&self, folder: &Folder) -> Result<()> {
+        if !self.may_have_special_uses(folder) {
+            return not_possible().refuse();
+        }
+        let checked = self.namespace.check_special_uses(&folder.at.sub);
+        checked.map_err(|refused| self.special_use_refusal(folder, refused))
+    }
+
     /// Sets what a folder is used for. Other folders for which one of these uses was set lose it.
     pub(crate) fn set_special_uses(&self, folder: &Folder, uses: SpecialUses) -> Result<()> {
         if !self.may_have_special_uses(folder) {
             return not_possible().refuse();
         }
         let set = self.namespace.set_special_uses(&self.store, &folder.at.sub, uses);
-        set.map_err(|e| match e.io().map(io::Error::kind) {
-            Some(io::ErrorKind::FileTooLarge) => {
-                Error::from(Outcome::no("Too many special uses.").with_code(Code::Limit))
+        set.map_err(|refused| self.special_use_refusal(folder, refused))
+    }
+
+    fn special_use_refusal(&self, folder: &Folder, refused: SetRefused) -> Error {
+        match refused {
+            SetRefused::TooMany => {
+                Outcome::no("Too many special uses.").with_code(Code::Limit).into()
             }
-            Some(io::ErrorKind::InvalidInput) => not_possible().into(),
-            _ => self.folder_error(folder, e, CANNOT),
-        })
+            SetRefused::Name => not_possible().into(),
+            SetRefused::Failed(e) => self.folder_error(folder, e, CANNOT),
+        }
     }
 }

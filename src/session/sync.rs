@@ -21,35 +21,10 @@
 
 use super::refusal::{CANNOT_OPEN, NotDelivered};
 use super::view::{self, Changes};
-use super::{Error, Result, Selected, Session};
+use super::{Error, Features, Result, Selected, Session};
 use crate::maildir::deliver::Delivery;
 use crate::maildir::{self, Entered, Snapshot, scan};
-use crate::types::{Ranges, SetId, Uid};
-use std::collections::HashMap;
-
-/// Whether the sets of two tables are the same keywords; each pair is compared once.
-struct SameKeywords<'a> {
-    old: &'a Snapshot,
-    new: &'a Snapshot,
-    known: HashMap<(SetId, SetId), bool>,
-}
-
-impl SameKeywords<'_> {
-    fn same(&mut self, old: SetId, new: SetId) -> bool {
-        if old.is_empty() || new.is_empty() {
-            return old.is_empty() == new.is_empty();
-        }
-        *self.known.entry((old, new)).or_insert_with(|| {
-            let names = |snapshot: &Snapshot, set| {
-                let mut names: Vec<Vec<u8>> =
-                    snapshot.keywords.names_of(set).map(<[u8]>::to_ascii_lowercase).collect();
-                names.sort();
-                names
-            };
-            names(self.old, old) == names(self.new, new)
-        })
-    }
-}
+use crate::types::{Ranges, SameKeywords, Uid};
 
 /// Compares two snapshots and carries \Recent over.
 fn compare(old: &Snapshot, new: &mut Snapshot) -> Changes {
@@ -57,7 +32,7 @@ fn compare(old: &Snapshot, new: &mut Snapshot) -> Changes {
         return view::replaced(&old.messages, &new.messages);
     }
     let mut recent = Vec::new();
-    let mut keywords = SameKeywords { old, new, known: HashMap::new() };
+    let mut keywords = SameKeywords::new(&old.keywords, &new.keywords);
     let changes = view::compare(&old.messages, &new.messages, |i, j| {
         if old.messages.recent(i) {
             recent.push(j);
@@ -84,10 +59,12 @@ impl Selected {
         if changes.replaced {
             // Its UID may be another message's now.
             self.last_served = None;
+            self.memory.clear();
             // RFC 5182 2.1: "resetting of the search variable".
             self.found = Ranges::default();
         }
         self.snapshot = new;
+        self.memory.try_again();
         // A scan is made only where its changes may be announced. If some were left from before
         // all the same, they would be lost here.
         debug_assert!(self.pending.is_none(), "changes are announced before the next scan");
@@ -105,6 +82,7 @@ impl Selected {
         let scanned = match entered {
             Ok(dir) => {
                 s.synchronise(&dir)?;
+                s.store.values_matter.set(s.enabled.contains(Features::CONDSTORE));
                 if scan::is_unchanged(&dir, &self.snapshot) {
                     return Ok(());
                 }
@@ -125,11 +103,12 @@ impl Selected {
     }
 
     /// Scans where the answer cannot be NO: for NOOP, CHECK and the end of IDLE (RFC 3501 6.1.2,
-    /// 6.4.1; RFC 2177 3). What hinders it is in the log, and the next scan finds the changes.
-    pub(crate) fn rescan_if_possible(&mut self, s: &mut Session) -> Result<()> {
+    /// 6.4.1; RFC 2177 3). What hinders it is in the log, and the next scan finds the changes. Whether
+    /// it was possible.
+    pub(crate) fn rescan_if_possible(&mut self, s: &mut Session) -> Result<bool> {
         match self.rescan(s) {
-            Err(Error::Refused(_)) => Ok(()),
-            done => done,
+            Err(Error::Refused(_)) => Ok(false),
+            done => done.map(|()| true),
         }
     }
 

@@ -2,7 +2,7 @@
 //! becomes the new one (RFC 3501 7.4.1). Two ascending lists of UIDs go in, numbers come out, and
 //! property tests play the client.
 
-use crate::types::{Seq, Uid};
+use crate::types::{Ranges, Seq, Uid};
 
 /// The messages of one scan: UIDs, ascending.
 pub(crate) trait List {
@@ -18,6 +18,8 @@ pub(crate) struct Changes {
     /// Sequence numbers for EXPUNGE, in the order in which to send them. Each counts in the list
     /// that the ones before it have left.
     pub(crate) expunged: Vec<Seq>,
+    /// The UIDs of the same messages, for VANISHED (RFC 7162 3.2.10).
+    pub(crate) vanished: Ranges,
     /// How many messages are kept. In the new list they come first.
     pub(crate) kept: usize,
     /// Messages added behind them.
@@ -51,7 +53,7 @@ pub(crate) fn compare(
     mut same: impl FnMut(usize, usize) -> bool,
 ) -> Changes {
     let mut changes = Changes::default();
-    let mut i = 0;
+    let (mut i, mut vanished) = (0, Vec::new());
     while let Some(was) = old.uid(i) {
         let gone = match new.uid(changes.kept) {
             Some(is) if is == was => {
@@ -66,6 +68,7 @@ pub(crate) fn compare(
         };
         if gone {
             changes.expunged.extend(Seq::from_index(changes.kept));
+            vanished.push(was.get());
         }
         i += 1;
     }
@@ -74,8 +77,15 @@ pub(crate) fn compare(
     if let Some(number) = Seq::from_index(changes.kept) {
         changes.expunged.extend(std::iter::repeat_n(number, left));
     }
+    vanished.extend(numbers(old, i));
+    changes.vanished = Ranges::of_numbers(vanished);
     changes.added = new.len().saturating_sub(changes.kept);
     changes
+}
+
+/// The UIDs of a list from an index on.
+fn numbers(list: &impl List, from: usize) -> impl Iterator<Item = u32> {
+    (from..list.len()).filter_map(|i| list.uid(i)).map(Uid::get)
 }
 
 /// The changes where another folder has the name now (its UIDVALIDITY changed): all that was known
@@ -83,6 +93,7 @@ pub(crate) fn compare(
 pub(crate) fn replaced(old: &impl List, new: &impl List) -> Changes {
     Changes {
         expunged: vec![Seq::MIN; old.len()],
+        vanished: Ranges::of_numbers(numbers(old, 0)),
         added: new.len(),
         replaced: true,
         ..Changes::default()
@@ -119,6 +130,12 @@ mod tests {
             picture.remove(n.index());
         }
         assert_eq!(picture.len(), changes.kept);
+        // By VANISHED it comes to the same, and each UID in it is one that was there.
+        let mut by_uid = old.0.clone();
+        by_uid.retain(|(uid, _)| !changes.vanished.contains(*uid));
+        assert_eq!(by_uid, picture);
+        let named: u32 = changes.vanished.iter().map(|(from, to)| to - from + 1).sum();
+        assert_eq!(named as usize, changes.expunged.len());
         picture.extend(&new.0[changes.kept..]);
         for seq in changes.changed.iter().filter_map(|i| Seq::from_index(*i)) {
             picture[seq.index()].1 = new.0[seq.index()].1;

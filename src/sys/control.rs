@@ -18,8 +18,9 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-/// The pauses between tries, in milliseconds: more than two seconds, for two caches of one second.
-const PAUSES: [u64; 9] = [0, 10, 20, 40, 80, 160, 320, 640, 1280];
+/// The pauses between tries, in milliseconds: five seconds, for two caches of one second, of which
+/// each is late on a busy machine, while other hosts go on replacing the file.
+const PAUSES: [u64; 11] = [0, 10, 20, 40, 80, 160, 320, 640, 1280, 1280, 1280];
 /// With how many other entries the inodes of a directory are compared with those of stat.
 const MAX_COMPARED: usize = 4;
 
@@ -36,16 +37,15 @@ impl Directory {
         name: &[u8],
         limit: u64,
     ) -> io::Result<(Vec<u8>, File, Stat)> {
-        until_fresh(|| {
-            let (file, stat) = self.open_control(name)?;
-            Ok((fs::read_all(&file, stat.len(), limit)?, file, stat))
+        self.with_control(name, |file, stat| {
+            let data = fs::read_all(&file, stat.len(), limit)?;
+            Ok((data, file, stat))
         })
     }
 
     /// The beginning of a control file, no more than `most` bytes.
     pub(crate) fn read_control_start(&self, name: &[u8], most: usize) -> io::Result<Vec<u8>> {
-        until_fresh(|| {
-            let (file, _) = self.open_control(name)?;
+        self.with_control(name, |file, _| {
             let mut start = vec![0; most];
             let got = fs::read_at(&file, &mut start, 0)?;
             start.truncate(got);
@@ -53,11 +53,24 @@ impl Directory {
         })
     }
 
+    /// Opens and reads, again if another host replaces the file during the reading. To open it is
+    /// tried for as long by itself.
+    fn with_control<T>(
+        &self,
+        name: &[u8],
+        read: impl Fn(File, Stat) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let try_once = || self.open_control(name).map(|(file, stat)| read(file, stat));
+        while_stale(try_once, |done| {
+            done.as_ref().is_ok_and(|read| read.as_ref().is_err_and(fs::is_stale))
+        })?
+    }
+
     /// Opens the regular file that has this name now, whatever the caches say.
     ///
     /// Errors: those of [`Directory::open`]; ESTALE where the directory goes on naming another
     /// file, or cannot be read itself.
-    fn open_control(&self, name: &[u8]) -> io::Result<(File, Stat)> {
+    pub(crate) fn open_control(&self, name: &[u8]) -> io::Result<(File, Stat)> {
         let opened = self.open(name);
         let may_be_stale = match &opened {
             Ok((_, stat)) => self.is_shared(stat.inode().0),
@@ -110,22 +123,26 @@ impl Directory {
     /// Whether it is on a file system of this machine, which dates files by our own clock and shows
     /// every change at once.
     pub(crate) fn is_local(&self) -> bool {
-        !self.own_stat().is_ok_and(|stat| self.is_shared(stat.inode().0))
+        if let Some(local) = self.local.get() {
+            return *local;
+        }
+        let Ok(stat) = self.own_stat() else { return true };
+        *self.local.get_or_init(|| !self.is_shared(stat.inode().0))
     }
 
     /// Whether the file system of this device, on which the directory is, is one of several hosts.
-    fn is_shared(&self, device: u64) -> bool {
+    pub(crate) fn is_shared(&self, device: u64) -> bool {
         filesystem::is_shared_device(device, || self.reading())
     }
 }
 
-/// Reads anew what another host has replaced during the reading, and again for more than two
-/// seconds. Errors: ESTALE if it has replaced it each time.
+/// Reads anew what another host has replaced during the reading, and again for five seconds.
+/// Errors: ESTALE if it has replaced it each time.
 pub(crate) fn until_fresh<T>(read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     while_stale(read, |read| read.as_ref().is_err_and(fs::is_stale))
 }
 
-/// Tries again, for more than two seconds, as long as another host replaces what is read.
+/// Tries again, for five seconds, as long as another host replaces what is read.
 pub(crate) fn while_stale<T>(try_once: impl FnMut() -> T, is_stale: impl Fn(&T) -> bool) -> T {
     pausing(try_once, is_stale, clock::sleep)
 }

@@ -29,6 +29,14 @@ pub(crate) fn for_each(dir: &File, mut each: impl FnMut(&[u8], EntryKind)) -> io
     records(dir, |name, kind, _| each(name, kind))
 }
 
+/// The same with every entry's inode, too.
+pub(crate) fn for_each_entry(
+    dir: &File,
+    each: impl FnMut(&[u8], EntryKind, u64),
+) -> io::Result<()> {
+    records(dir, each)
+}
+
 /// The same with every entry's name and inode.
 pub(crate) fn for_each_inode(dir: &File, mut each: impl FnMut(&[u8], u64)) -> io::Result<()> {
     records(dir, |name, _, inode| each(name, inode))

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, readlinkat, renameat, renameat2};
 use nix::sys::stat::{Mode, fchmod, fstatat, mkdirat};
 use nix::unistd::{AccessFlags, UnlinkatFlags, faccessat, linkat, symlinkat, unlinkat};
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -23,6 +24,8 @@ const MAX_DEPTH: u32 = 64;
 pub(crate) struct Directory {
     place: OwnedFd,
     path: PathBuf,
+    /// [`Directory::is_local`], once it was asked.
+    pub(super) local: OnceCell<bool>,
 }
 
 /// A name that is one component. What would lead elsewhere is refused (EINVAL).
@@ -32,9 +35,13 @@ fn one(name: &[u8]) -> io::Result<&[u8]> {
 }
 
 impl Directory {
+    fn at(place: OwnedFd, path: PathBuf) -> Directory {
+        Directory { place, path, local: OnceCell::new() }
+    }
+
     /// Opens a directory by its path. Links on the way are followed as [`super::enter`] has it.
     pub(crate) fn enter(path: &Path) -> io::Result<Directory> {
-        Ok(Directory { place: enter::enter(path)?, path: path.to_owned() })
+        Ok(Directory::at(enter::enter(path)?, path.to_owned()))
     }
 
     /// The same directory, which was renamed: for the log.
@@ -48,7 +55,7 @@ impl Directory {
         match self.open_directory(name) {
             Err(e) if e.raw_os_error() == Some(libc::ELOOP) => {
                 let place = enter::enter_from(self.place.try_clone()?, fs::path(name))?;
-                Ok(Directory { place, path: self.path_of(name) })
+                Ok(Directory::at(place, self.path_of(name)))
             }
             other => other,
         }
@@ -86,7 +93,7 @@ impl Directory {
     /// Opens a directory in it. Errors: ELOOP for a link.
     pub(crate) fn open_directory(&self, name: &[u8]) -> io::Result<Directory> {
         match self.openat(one(name)?, PLACE | OFlag::O_DIRECTORY, 0) {
-            Ok(place) => Ok(Directory { place, path: self.path_of(name) }),
+            Ok(place) => Ok(Directory::at(place, self.path_of(name))),
             Err(e) => Err(self.not_a_directory(name, e)),
         }
     }
@@ -115,6 +122,15 @@ impl Directory {
         regular(File::from(self.openat(one(name)?, CAREFULLY, 0)?))
     }
 
+    /// Opens a file and reads the beginning of it in one call, for small files of which very many
+    /// are read; the file, and how much was read. Nobody asks what kind of file it is: what cannot
+    /// be read at an offset (a FIFO, a directory) is an error.
+    pub(crate) fn read_start(&self, name: &[u8], buffer: &mut [u8]) -> io::Result<(File, usize)> {
+        let file = File::from(self.openat(one(name)?, CAREFULLY, 0)?);
+        let got = fs::read_start(&file, buffer)?;
+        Ok((file, got))
+    }
+
     /// Opens a regular file for reading and appending.
     pub(crate) fn open_append(&self, name: &[u8]) -> io::Result<(File, Stat)> {
         let flags = OFlag::O_RDWR | OFlag::O_APPEND | CAREFULLY;
@@ -138,6 +154,13 @@ impl Directory {
     /// lstat(2).
     pub(crate) fn stat(&self, name: &[u8]) -> io::Result<Stat> {
         Ok(Stat::new(fstatat(&self.place, one(name)?, AtFlags::AT_SYMLINK_NOFOLLOW)?))
+    }
+
+    /// lstat(2) of what is in a directory in it. That directory may be a link, which is followed, to
+    /// wherever it leads: this is for comparing with what is known, and for nothing else.
+    pub(crate) fn stat_below(&self, directory: &[u8], name: &[u8]) -> io::Result<Stat> {
+        let path = [one(directory)?, b"/", one(name)?].concat();
+        Ok(Stat::new(fstatat(&self.place, &*path, AtFlags::AT_SYMLINK_NOFOLLOW)?))
     }
 
     /// Whether a link leads to nothing, or is not there.
@@ -276,9 +299,9 @@ impl Directory {
     }
 
     /// Removes a directory with its contents, if it is `this`. No link is followed; one of this
-    /// name is unlinked. Errors: `DirectoryNotEmpty` if others put files into it meanwhile, or
-    /// another directory into its place; `NotFound` if another one is there from the beginning;
-    /// ELOOP if it is deeper than 64 levels.
+    /// name is unlinked. Errors: `DirectoryNotEmpty` if others put files into it meanwhile;
+    /// `NotFound` if another directory has the name, from the beginning or meanwhile; ELOOP if it is
+    /// deeper than 64 levels.
     pub(crate) fn remove_tree(&self, name: &[u8], this: &Stat) -> io::Result<()> {
         if self.stat(name)?.is_symlink() {
             return self.unlink(name);
@@ -288,6 +311,9 @@ impl Directory {
             return Err(error(io::ErrorKind::NotFound));
         }
         directory.remove_contents(MAX_DEPTH)?;
+        if self.stat(name)?.inode() != this.inode() {
+            return Err(error(io::ErrorKind::NotFound));
+        }
         self.rmdir(name)
     }
 
@@ -322,9 +348,22 @@ impl Directory {
 /// The whole of a control file, by a path that has no link in it, no more than `limit` bytes: one
 /// call instead of entering each directory. `None` if it cannot be had like that.
 pub(crate) fn read_control_at(path: &Path, limit: u64) -> Option<Vec<u8>> {
+    let file = File::from(enter::open_without_links(path, CAREFULLY).ok()??);
+    // Nearly all are short. A short one needs no stat to tell where it ends.
+    let mut start = [0; 1024];
+    let got = fs::read_start(&file, &mut start).ok()?;
+    if got < start.len() && got as u64 <= limit {
+        return start.get(..got).map(<[u8]>::to_vec);
+    }
+    let (file, stat) = regular(file).ok()?;
+    fs::read_all(&file, stat.len(), limit).ok()
+}
+
+/// The same with what stat(2) said of the file before it was read.
+pub(crate) fn read_control_with_stat(path: &Path, limit: u64) -> Option<(Vec<u8>, Stat)> {
     let opened = enter::open_without_links(path, CAREFULLY).ok()??;
     let (file, stat) = regular(File::from(opened)).ok()?;
-    fs::read_all(&file, stat.len(), limit).ok()
+    Some((fs::read_all(&file, stat.len(), limit).ok()?, stat))
 }
 
 fn proc_path(fd: &impl AsRawFd) -> PathBuf {

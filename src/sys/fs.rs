@@ -7,6 +7,7 @@ use nix::sys::time::TimeSpec;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -86,6 +87,22 @@ pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<us
         }
     }
     Ok(done)
+}
+
+/// Reads the beginning of a file in one call; how much was read. Less than a page, where the buffer
+/// has room for more, is the whole of a regular file.
+pub(super) fn read_start(file: &File, buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read_at(buf, 0) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map_err(of_open),
+        }
+    }
+}
+
+/// Writes all of it at an offset.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
 }
 
 /// Sets a file's modification time (INTERNALDATE), in whole seconds; a symbolic link is not
@@ -218,6 +235,14 @@ pub(crate) fn error(kind: io::ErrorKind) -> io::Error {
 /// Waits until a file's content and size are on disk.
 pub(crate) fn sync_file(file: &File) -> io::Result<()> {
     file.sync_all()
+}
+
+/// Has the file system begin to write a file, without a wait. Of many files that are to be on disk
+/// the first one's sync then takes the rest along. That it cannot be done makes no difference but in
+/// time.
+pub(crate) fn begin_sync(file: &File) {
+    // SAFETY: the call reads and writes no memory of ours; the descriptor is open.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// A path for the log: on one line, and cut to [`super::log::MAX_PATH`].

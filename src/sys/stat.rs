@@ -53,6 +53,11 @@ impl Stat {
         self.0.st_uid
     }
 
+    /// The group's id.
+    pub(crate) fn gid(&self) -> u32 {
+        self.0.st_gid
+    }
+
     /// How many names it has.
     pub(crate) fn links(&self) -> u64 {
         self.0.st_nlink

@@ -4,6 +4,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, Uid, User};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 
 /// The name of the real user id in the password file (through NSS), as Courier takes it for a
 /// session without a login.
@@ -80,6 +81,22 @@ pub(crate) fn process(pid: u32) -> Option<Process> {
 /// running process is older.
 pub(crate) fn first_start() -> i128 {
     process(1).map_or_else(boot, |first| first.start)
+}
+
+/// Which boot of the machine this is; `None` where the system does not say.
+pub(crate) fn boot_id() -> Option<[u8; 16]> {
+    static ID: OnceLock<Option<[u8; 16]>> = OnceLock::new();
+    *ID.get_or_init(read_boot_id)
+}
+
+fn read_boot_id() -> Option<[u8; 16]> {
+    let text = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+    let mut digits = text.iter().filter_map(|b| char::from(*b).to_digit(16));
+    let mut id = [0; 16];
+    for byte in &mut id {
+        *byte = (digits.next()? * 16 + digits.next()?) as u8;
+    }
+    Some(id)
 }
 
 /// When the machine has booted, in nanoseconds since 1970.

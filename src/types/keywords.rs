@@ -128,6 +128,36 @@ impl KeywordTable {
     }
 }
 
+/// Compares sets of keywords of two tables; each pair once.
+pub(crate) struct SameKeywords<'a> {
+    old: &'a KeywordTable,
+    new: &'a KeywordTable,
+    known: HashMap<(SetId, SetId), bool>,
+}
+
+impl<'a> SameKeywords<'a> {
+    /// Sets of these two tables.
+    pub(crate) fn new(old: &'a KeywordTable, new: &'a KeywordTable) -> Self {
+        SameKeywords { old, new, known: HashMap::new() }
+    }
+
+    /// Whether two sets are the same keywords.
+    pub(crate) fn same(&mut self, old: SetId, new: SetId) -> bool {
+        if old.is_empty() || new.is_empty() {
+            return old.is_empty() == new.is_empty();
+        }
+        *self.known.entry((old, new)).or_insert_with(|| {
+            let names = |table: &KeywordTable, set| {
+                let mut names: Vec<Vec<u8>> =
+                    table.names_of(set).map(<[u8]>::to_ascii_lowercase).collect();
+                names.sort();
+                names
+            };
+            names(self.old, old) == names(self.new, new)
+        })
+    }
+}
+
 /// Whether a client may give a keyword this name: an atom (RFC 3501 9, `flag-keyword`). The
 /// specials of an atom are what Courier replaces in names that it reads from disk (STORAGE 3.5), so
 /// Courier keeps every name that a client may give.

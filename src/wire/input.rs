@@ -19,7 +19,7 @@ pub(crate) enum Brackets {
     /// [`Brackets::Tokens`]).
     Flags,
     /// All belong to atoms: for an astring (RFC 3501 9, `ASTRING-CHAR`; Courier takes the brackets
-    /// only, and those in SEARCH only).
+    /// only, and those in SEARCH only) and for a tag.
     Text,
 }
 

@@ -53,6 +53,21 @@ pub(super) struct Line {
     pub(crate) ill_formed: bool,
 }
 
+/// The output while a response, or a part of one, is written. The connection is not used meanwhile.
+pub(crate) struct Writer<'a>(RefMut<'a, Output>);
+
+impl Writer<'_> {
+    /// Output that was not sent yet.
+    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.0.out
+    }
+
+    /// As [`Io::flush_within`].
+    pub(crate) fn flush_within(&mut self) -> Result<(), End> {
+        if self.0.out.len() >= HIGH_WATER { self.0.flush(Patience::Stall) } else { Ok(()) }
+    }
+}
+
 /// What ended a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum WaitOutcome {
@@ -90,6 +105,11 @@ impl Io {
         RefMut::map(self.output.borrow_mut(), |output| &mut output.out)
     }
 
+    /// To write a response, or a part of one.
+    pub(crate) fn writer(&mut self) -> Writer<'_> {
+        Writer(self.output.borrow_mut())
+    }
+
     /// Bytes sent.
     pub(crate) fn sent(&self) -> u64 {
         self.output.borrow().sent
@@ -113,14 +133,14 @@ impl Io {
 
     /// Flushes, between responses, if there is more output than the high-water mark.
     pub(crate) fn flush_if_full(&mut self) -> Result<(), End> {
-        self.end_response();
-        self.flush_within()
+        let mut writer = self.writer();
+        writer.0.end_response();
+        writer.flush_within()
     }
 
     /// Flushes, in the middle of a response, if there is more output than the high-water mark.
     pub(crate) fn flush_within(&mut self) -> Result<(), End> {
-        let mut output = self.output.borrow_mut();
-        if output.out.len() >= HIGH_WATER { output.flush(Patience::Stall) } else { Ok(()) }
+        self.writer().flush_within()
     }
 
     /// Sends all output. Errors: `Closed` if the client is gone or makes no progress for [`STALL`];

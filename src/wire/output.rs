@@ -34,6 +34,8 @@ pub(super) struct Output {
     pub(super) out: Vec<u8>,
     /// How much of `out` was sent. 0 except during a flush.
     pub(super) written: usize,
+    /// How much of `out` the trace has.
+    traced: usize,
     /// Where the last complete response in `out` ends; 0 if no response ends in it.
     pub(super) complete: usize,
     /// The client has received the beginning of a response, and `out` starts with the rest of it.
@@ -53,6 +55,7 @@ impl Output {
             connection,
             out: Vec::new(),
             written: 0,
+            traced: 0,
             complete: 0,
             starts_mid_response: false,
             client_gone: false,
@@ -83,9 +86,10 @@ impl Output {
         if !self.has_unsent() {
             return Ok(());
         }
-        if let Some(trace) = self.trace.as_mut().filter(|_| !self.out.is_empty()) {
+        let untraced = self.out.get(self.traced..).unwrap_or_default();
+        if let Some(trace) = self.trace.as_mut().filter(|_| !untraced.is_empty()) {
             trace(b"WRITE: ");
-            trace(&self.out);
+            trace(untraced);
         }
         let result = if self.client_gone { Err(End::Closed) } else { self.write_out(patience) };
         self.client_gone |= result == Err(End::Closed);
@@ -96,6 +100,7 @@ impl Output {
         self.out.drain(..self.written.min(self.out.len()));
         self.complete = self.complete.saturating_sub(self.written).min(self.out.len());
         self.written = 0;
+        self.traced = self.out.len();
         self.note_unsent();
         // Keeps the allocation for the next answer, unless one has made it large.
         self.out.shrink_to(2 * HIGH_WATER);
@@ -106,7 +111,8 @@ impl Output {
     fn write_out(&mut self, patience: Patience) -> Result<(), End> {
         let mut wait = self.connection.must_wait();
         loop {
-            if wait {
+            let has_more = self.written < self.out.len() || self.connection.has_rest();
+            if wait && has_more {
                 if !self.wait_for_room(patience)? {
                     return Ok(());
                 }
@@ -181,6 +187,7 @@ impl Output {
     pub(super) fn drop_incomplete(&mut self) -> bool {
         let mid_response = self.is_mid_response();
         self.out.truncate(self.complete);
+        self.traced = self.traced.min(self.complete);
         mid_response
     }
 

@@ -16,7 +16,8 @@ pub(crate) enum Bound {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Set(Vec<(Bound, Bound)>);
 
-/// A range of a set in a given folder, its ends in order.
+/// A range of a set in a given folder, its ends in order; or as it was written, by
+/// [`Set::as_written`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Range {
     /// The first number.
@@ -54,6 +55,15 @@ impl Set {
             merged.add(range, &mut ranges);
         }
         ranges
+    }
+
+    /// The ranges as they were written, of a set without `*`; `None` with one.
+    pub(crate) fn as_written(&self) -> Option<Vec<Range>> {
+        let number = |bound: &Bound| match bound {
+            Bound::Number(n) => Some(*n),
+            Bound::Last => None,
+        };
+        self.0.iter().map(|(a, b)| Some(Range { from: number(a)?, to: number(b)? })).collect()
     }
 }
 

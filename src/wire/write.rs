@@ -2,6 +2,25 @@
 
 pub(crate) use crate::types::number::push as number;
 
+/// Whether a text of ASCII can stand between quotes as it is.
+fn is_plain(text: &[u8]) -> bool {
+    let is_odd = |b: u8| b >= 0x80 || matches!(b, b'\r' | b'\n' | 0 | b'"' | b'\\');
+    // All of it at once, which takes less time than to stop early.
+    !text.iter().fold(false, |odd, b| odd | is_odd(*b))
+}
+
+/// Appends a string whose text can stand between quotes as it is; `false`: it cannot.
+pub(crate) fn plain_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
+    if !is_plain(text) {
+        return false;
+    }
+    out.reserve(text.len().saturating_add(2));
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
+    true
+}
+
 /// Appends a string: quoted, or as a literal where it holds CR, LF or NUL (NULs left out: RFC 3501
 /// 9, CHAR8 has none).
 pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {
@@ -90,6 +109,11 @@ mod tests {
 
     #[test]
     fn strings() {
+        for (text, is_plain) in [("", true), ("a b", true), ("\"", false), ("\u{e9}", false)] {
+            let mut out = Vec::new();
+            assert_eq!(plain_string(&mut out, text.as_bytes()), is_plain);
+            assert_eq!(out, if is_plain { format!("\"{text}\"").into_bytes() } else { vec![] });
+        }
         for (text, wire) in [
             ("", "\"\""),
             ("a b", "\"a b\""),

@@ -30,6 +30,31 @@ public class UseJavaMail {
         return new Message[] {message};
     }
 
+    /** Work, left and opened again (QRESYNC): what another session did there comes as events. */
+    static void resync(IMAPStore store, Session session) throws Exception {
+        IMAPFolder work = (IMAPFolder) store.getFolder("INBOX.Work");
+        work.open(Folder.READ_WRITE, ResyncData.CONDSTORE);
+        long validity = work.getUIDValidity(), known = work.getHighestModSeq();
+        check("highest", known > 0);
+        work.close(false);
+        IMAPStore other = open(session);
+        IMAPFolder there = (IMAPFolder) other.getFolder("INBOX.Work");
+        there.open(Folder.READ_WRITE);
+        there.getMessageByUID(2).setFlag(Flags.Flag.ANSWERED, true);
+        there.getMessageByUID(3).setFlag(Flags.Flag.DELETED, true);
+        there.close(true);
+        other.close();
+        List<String> events = new ArrayList<>();
+        for (MailEvent event : work.open(Folder.READ_WRITE, new ResyncData(validity, known))) {
+            if (event instanceof MessageVanishedEvent vanished) events.add("vanished " + Arrays.toString(vanished.getUIDs()));
+            else if (event instanceof MessageChangedEvent changed) events.add("changed " + work.getUID(changed.getMessage()) + " " + changed.getMessage().isSet(Flags.Flag.ANSWERED));
+        }
+        check("resync " + events, events.equals(List.of("vanished [3]", "changed 2 true")));
+        check("changed since", work.search(new ModifiedSinceTerm(known + 1)).length == 1);
+        work.appendMessages(just(news(session, "for the third")));
+        work.close(false);
+    }
+
     public static void main(String[] args) throws Exception {
         Properties properties = new Properties();
         properties.setProperty("mail.imap.compress.enable", "true");
@@ -87,6 +112,7 @@ public class UseJavaMail {
         check("expunge again", inbox.expunge().length == gone);
         work.appendMessages(just(news(session, "appended")));
         check("appended", work.getMessageCount() == 12);
+        if (store.hasCapability("QRESYNC")) resync(store, session);
         check("quota", inbox.getQuota().length > 0);
         check("rights", inbox.myRights().toString().contains("r") && inbox.getACL().length > 0);
         BlockingQueue<String> told = new LinkedBlockingQueue<>();

@@ -10,6 +10,7 @@ fetch_packages() {
     for c in "${chosen[@]}"; do
         case $c in
         mbsync*) have mbsync || debian+=(isync) ;;
+        interimap) have interimap || debian+=(interimap) ;;
         offlineimap) have offlineimap || debian+=(offlineimap3) ;;
         mutt*) have mutt || debian+=(mutt) ;;
         neomutt | alpine | fetchmail | curl | imapfilter | aerc) have "$c" || debian+=("$c") ;;
@@ -33,6 +34,10 @@ fetch_packages() {
         evolution)
             have evolution && have xvfb-run && have xdotool && have openbox && have secret-tool && have gnome-keyring-daemon ||
                 debian+=(evolution xvfb xauth dbus xdotool openbox gnome-keyring libsecret-tools)
+            ;;
+        geary)
+            have geary && have xvfb-run && have xdotool && have openbox && have gdbus && have secret-tool && have gnome-keyring-daemon ||
+                debian+=(geary xvfb xauth dbus xdotool openbox libglib2.0-bin gnome-keyring libsecret-tools)
             ;;
         go_imap)
             have go || debian+=(golang-go)
@@ -128,8 +133,8 @@ hex() { od -An -tx1 "$1" | tr -d ' \n'; }
 # The day's end: what use_*.{go,java,php,rb,rs} and the programs of a user leave behind. The sixth and the seventh message are
 # flagged; the seventh is copied to the new folder Filed; the eighth is moved to Work, where one was uploaded; the ninth is deleted; Gone
 # came and went; and a message came while the client waited.
-day_done() { # day_done FLAGGED UPLOADED
-    is "messages in the inbox" 19 "$(disk .)"
+day_done() { # day_done FLAGGED UPLOADED [INBOX]
+    is "messages in the inbox" "${3:-19}" "$(disk .)"
     is "flagged in the inbox" "$1" "$(flags . F)"
     is "messages in Work" $((11 + $2)) "$(disk .Work)"
     is "messages in Filed" 1 "$(disk .Filed)"
@@ -178,6 +183,13 @@ mv $MAIL/tmp/news $MAIL/new/1700009000.M1P1_0.chain
 PROGRAM
     chmod 755 "$NEWS"
 }
+# meanwhile COMMAND...: another client does this in the inbox
+meanwhile() {
+    local c command
+    dial plain; c=$C; hear "$c" '^\* OK'; ask "$c" '^a OK' "a LOGIN $MAILUSER secret"; ask "$c" '^b OK' 'b SELECT INBOX'
+    for command; do ask "$c" '^c OK' "c $command"; done
+    hang "$c"
+}
 # The command of a tunnel: our imapd over this user's Maildir. What the client says is in the session's own debug file.
 tunnel() {
     local uid; uid=$(stat -c %u "$MAIL")
@@ -213,7 +225,8 @@ used() {
         { line = toupper($0); name = toupper($2); if (name == "UID") name = "UID " toupper($3) }
         # After the first message of an APPEND its line goes on.
         /^\)? .*\{[0-9]+\+?\}$/ && appends && !catenate { add("MULTIAPPEND") }
-        $1 !~ /^[A-Za-z0-9.*]+$/ { next }
+        # The tags of go-imap are base64url.
+        $1 !~ /^[A-Za-z0-9._*-]+$/ { next }
         name ~ /^(UID )?(SEARCH|SORT|THREAD|FETCH)$/ { appends = 0 }
         name == "APPEND" { appends = 1; catenate = line ~ / CATENATE \(/; if (catenate) add("CATENATE") }
         name == "ID" { add("ID") }
@@ -241,8 +254,11 @@ used() {
         name ~ /SORT$/ && line ~ /\(.*DISPLAY(FROM|TO)/ { add("SORT=DISPLAY") }
         name ~ /SEARCH$/ && line ~ / (OLDER|YOUNGER) [0-9]/ { add("WITHIN") }
         name ~ /SEARCH$/ && line ~ /RETURN \(.*SAVE/ { add("SEARCHRES") }
+        # What uses CONDSTORE (RFC 7162 3.1.8), and what uses QRESYNC.
         name ~ /^(SELECT|EXAMINE)$/ && line ~ /CONDSTORE/ { add("CONDSTORE") }
-        line ~ /CHANGEDSINCE/ { add("CONDSTORE") }
+        name ~ /(FETCH|STORE|STATUS|LIST|SEARCH|SORT)$/ && line ~ /CHANGEDSINCE|MODSEQ/ { add("CONDSTORE") }
+        name ~ /^(SELECT|EXAMINE)$/ && line ~ /\(QRESYNC \(/ { add("QRESYNC") }
+        name == "UID FETCH" && line ~ /VANISHED/ { add("QRESYNC") }
         line ~ /BINARY(\.PEEK)?\[| ~\{[0-9]+\+?\}/ { add("BINARY") }
         name ~ /^[A-Z ]+$/ && line ~ /\{[0-9]+\+\}$/ { add("LITERAL+") }
         END { print list == "" ? "-" : list }'

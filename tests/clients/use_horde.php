@@ -3,7 +3,27 @@
 error_reporting(E_ERROR);
 spl_autoload_register(fn($class) => @include_once str_replace(['_', '\\'], '/', $class) . '.php');
 function check($what, $good) { if (!$good) { fwrite(STDERR, "$what\n"); exit(1); } }
-$open = fn() => new Horde_Imap_Client_Socket(['username' => getenv('MAILUSER'), 'password' => getenv('MAILPASS'), 'hostspec' => 'localhost', 'port' => (int) getenv('PORT'), 'secure' => false, 'timeout' => 30]);
+// What it keeps of messages, for one process: {mailbox: {uid: fields}}, and what it keeps of mailboxes.
+class Kept extends Horde_Imap_Client_Cache_Backend {
+    public static $messages = [], $mailboxes = [];
+    public function get($mailbox, $uids, $fields, $uidvalid) {
+        $found = array_intersect_key(self::$messages[$mailbox] ?? [], array_flip($uids));
+        return array_map(fn($kept) => empty($fields) ? $kept : array_intersect_key($kept, array_flip($fields)), $found);
+    }
+    public function getCachedUids($mailbox, $uidvalid) { return array_keys(self::$messages[$mailbox] ?? []); }
+    public function set($mailbox, $data, $uidvalid) {
+        foreach ($data as $uid => $fields) self::$messages[$mailbox][$uid] = $fields + (self::$messages[$mailbox][$uid] ?? []);
+    }
+    public function getMetaData($mailbox, $uidvalid, $entries) {
+        $kept = self::$mailboxes[$mailbox] ?? ['uidvalid' => $uidvalid];
+        return empty($entries) ? $kept : array_intersect_key($kept, array_flip($entries) + ['uidvalid' => 1]);
+    }
+    public function setMetaData($mailbox, $data) { self::$mailboxes[$mailbox] = $data + (self::$mailboxes[$mailbox] ?? []); }
+    public function deleteMsgs($mailbox, $uids) { foreach ($uids as $uid) unset(self::$messages[$mailbox][$uid]); }
+    public function deleteMailbox($mailbox) { unset(self::$messages[$mailbox], self::$mailboxes[$mailbox]); }
+    public function clear($lifetime) { self::$messages = self::$mailboxes = []; }
+}
+$open = fn($more = []) => new Horde_Imap_Client_Socket($more + ['username' => getenv('MAILUSER'), 'password' => getenv('MAILPASS'), 'hostspec' => 'localhost', 'port' => (int) getenv('PORT'), 'secure' => false, 'timeout' => 30]);
 $uids = fn(...$uid) => new Horde_Imap_Client_Ids($uid);
 try {
     $box = $open();
@@ -71,6 +91,39 @@ try {
             Horde_Imap_Client::SEARCH_RESULTS_COUNT]]);
         check('sort by name', $sorted['count'] == 19);
         $box->deleteMailbox('INBOX.Mine');
+    }
+    if ($box->capability->query('QRESYNC')) {
+        // With a cache, as its webmail has: what another session did comes by QRESYNC, and what is known is not asked for.
+        $flags = new Horde_Imap_Client_Fetch_Query();
+        $flags->flags();
+        $subjects = new Horde_Imap_Client_Fetch_Query();
+        $subjects->envelope(); $subjects->flags();
+        $cached = fn() => $open(['cache' => ['backend' => new Kept(), 'fetchignore' => []]]);
+        $first = $cached();
+        check('filled', count($first->fetch('INBOX', $subjects)) == 19);
+        $token = $first->getSyncToken('INBOX');
+        $first->logout();
+        $other = $open();
+        $other->store('INBOX', ['add' => ['\\Answered', '$Label1'], 'ids' => $uids(10)]);
+        $other->store('INBOX', ['remove' => ['\\Flagged'], 'ids' => $uids(6)]);
+        $other->store('INBOX', ['add' => ['\\Deleted'], 'ids' => $uids(11)]);
+        $other->expunge('INBOX', ['ids' => $uids(11)]);
+        $other->logout();
+        $second = $cached();
+        $found = $second->fetch('INBOX', $subjects);
+        check('vanished', count($found) == 18 && !isset($found[11]));
+        check('flags', array_diff(['\\answered', '$label1'], $found[10]->getFlags()) === [] && !in_array('\\flagged', $found[6]->getFlags()));
+        $changes = $second->sync('INBOX', $token);
+        check('changes', $changes->flagsuids->ids === [6, 10] && $changes->vanisheduids->ids === [11]);
+        $before = $second->status('INBOX', Horde_Imap_Client::STATUS_HIGHESTMODSEQ)['highestmodseq'];
+        $other = $open();
+        $other->store('INBOX', ['add' => ['\\Flagged'], 'ids' => $uids(6)]);
+        $other->logout();
+        $refused = $second->store('INBOX', ['remove' => ['\\Flagged'], 'ids' => $uids(6, 7), 'unchangedsince' => $before]);
+        check('unchanged since', $refused->ids === [6]);
+        $second->store('INBOX', ['add' => ['\\Flagged'], 'ids' => $uids(7)]);
+        $second->append('INBOX', [['data' => str_replace('appended', 'for the eleventh', $long)]]);
+        $second->logout();
     }
     check('quota', is_array($box->getQuotaRoot('INBOX')));
     check('rights', (string) $box->getMyACLRights('INBOX') !== '');

@@ -42,6 +42,17 @@ if box.has_capability("MULTIAPPEND"):
     two = [{"msg": b"Subject: first\r\n\r\nbody\r\n", "flags": ["\\Seen"]}, b"Subject: second\r\n\r\nbody\r\n"]
     assert b"APPENDUID" in box.multiappend("INBOX.Work", two)[1][0]
     assert box.folder_status("INBOX.Work", ["MESSAGES", "UNSEEN"])[b"MESSAGES"] == 15
+if box.has_capability("CONDSTORE"):
+    box.unselect_folder()
+    box.enable("CONDSTORE")
+    highest = box.select_folder("INBOX")[b"HIGHESTMODSEQ"]
+    assert box.folder_status("INBOX", ["HIGHESTMODSEQ"])[b"HIGHESTMODSEQ"] == highest
+    box.add_flags([10], [b"\\Answered", b"$Label2"])
+    changed = box.fetch(box.search(), ["FLAGS"], [f"CHANGEDSINCE {highest}"])
+    assert list(changed) == [10] and b"$Label2" in changed[10][b"FLAGS"], changed
+    assert changed[10][b"MODSEQ"][0] > highest
+    found = box.search(["MODSEQ", str(highest + 1)])
+    assert found == [10] and found.modseq == changed[10][b"MODSEQ"][0], found
 assert len(box.sort(["REVERSE DATE"])) == 19
 assert box.thread("REFERENCES")
 assert box.get_quota_root("INBOX")

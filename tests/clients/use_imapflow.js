@@ -3,8 +3,31 @@ const { ImapFlow } = require("imapflow");
 const assert = require("assert");
 const options = () => ({
   host: "localhost", port: Number(process.env.PORT), secure: false, doSTARTTLS: false, disableAutoIdle: true, logger: false,
+  qresync: process.env.EXTENSIONS !== "0",
   auth: { user: process.env.MAILUSER, pass: process.env.MAILPASS }, tls: { rejectUnauthorized: false },
 });
+// What another session changes is told by CHANGEDSINCE and VANISHED.
+async function changes(box) {
+  const before = (await box.status("INBOX", { highestModseq: true })).highestModseq;
+  const old = await box.fetchOne("10", { uid: true, flags: true }, { uid: true });
+  assert(old.modseq > 0n && old.modseq <= before && before <= box.mailbox.highestModseq);
+  const vanished = [];
+  box.on("expunge", (event) => vanished.push(event));
+  const other = new ImapFlow(options());
+  await other.connect();
+  await other.mailboxOpen("INBOX");
+  await other.messageFlagsAdd("10", ["\\Answered", "$Later"], { uid: true });
+  await other.messageDelete("11", { uid: true });
+  await other.logout();
+  await box.noop();
+  const changed = [];
+  for await (const message of box.fetch("1:*", { uid: true, flags: true }, { uid: true, changedSince: before })) changed.push(message);
+  assert.deepStrictEqual(changed.map((m) => m.uid), [10]);
+  assert(changed[0].modseq > before && changed[0].flags.has("$Later"));
+  assert(vanished.some((event) => event.vanished && event.uid === 11), JSON.stringify(vanished));
+  // (It has "unchangedSince" for STORE, but sends it in the wrong place.)
+  await box.append("INBOX", "Subject: for the eleventh\r\n\r\nbody\r\n");
+}
 async function main() {
   const box = new ImapFlow(options());
   await box.connect();
@@ -42,6 +65,7 @@ async function main() {
       assert(binary.uid > appended.uid);
       await box.search({ since: new Date(2001, 0, 1) }, { uid: true });
     }
+    if (process.env.EXTENSIONS !== "0") await changes(box);
     const told = new Promise((resolve, reject) => { box.on("exists", resolve); setTimeout(() => reject(new Error("IDLE told nothing")), 20000); });
     const idling = box.idle();
     await new Promise((r) => setTimeout(r, 500));

@@ -32,6 +32,21 @@ async function main() {
     const found = await call(box, "esearch", [["SUBJECT", "message 1"]], ["MIN", "MAX", "COUNT"]);
     assert(JSON.stringify(found).includes("11"), JSON.stringify(found));
   }
+  if (box.serverSupports("CONDSTORE")) {
+    const list = (options) => new Promise((resolve, reject) => {
+      const found = [];
+      const fetch = box.fetch("1:*", options);
+      fetch.on("message", (message) => message.once("attributes", (attributes) => found.push(attributes)));
+      fetch.once("error", reject);
+      fetch.once("end", () => resolve(found));
+    });
+    const highest = (await list({})).map((m) => BigInt(m.modseq)).reduce((a, b) => (a > b ? a : b));
+    await call(box, "addFlags", [10], ["\\Answered"]);
+    const changed = await list({ modifiers: { changedsince: String(highest) } });
+    assert.deepStrictEqual(changed.map((m) => m.uid), [10]);
+    assert(changed[0].flags.includes("\\Answered") && BigInt(changed[0].modseq) > highest);
+    assert.deepStrictEqual((await call(box, "search", [["MODSEQ", changed[0].modseq]])).map(Number), [10]);
+  }
   const told = new Promise((resolve, reject) => { box.on("mail", resolve); setTimeout(() => reject(new Error("IDLE told nothing")), 20000); });
   const other = open();
   await connect(other);

@@ -30,6 +30,26 @@ $message = "Subject: appended\r\n\r\nbody\r\n";
 check('append', $box->append('INBOX.Work', $message, ['SEEN']) !== false);
 check('counted', $box->countMessages('INBOX.Work') == 13);
 check('sort by name', $box->sort('INBOX', 'FROM', 'ALL', true)->count() == 19);
+if ($box->getCapability('QRESYNC')) {
+    check('enable', in_array('QRESYNC', $box->enable('QRESYNC')));
+    $box->close();
+    check('highest', $box->select('INBOX') && $box->data['HIGHESTMODSEQ'] > 0);
+    [$validity, $highest] = [$box->data['UIDVALIDITY'], $box->data['HIGHESTMODSEQ']];
+    check('status', $box->status('INBOX', ['HIGHESTMODSEQ'])['HIGHESTMODSEQ'] == $highest);
+    $other = new rcube_imap_generic();
+    $other->connect('localhost', getenv('MAILUSER'), getenv('MAILPASS'), ['port' => (int) getenv('PORT'), 'ssl_mode' => null, 'auth_type' => 'CHECK', 'timeout' => 30]);
+    check('elsewhere', $other->flag('INBOX', '10', 'ANSWERED') && $other->flag('INBOX', '11', 'DELETED') && $other->expunge('INBOX', '11'));
+    $other->closeConnection();
+    // What its cache of messages does.
+    $box->close();
+    check('changed', $box->select('INBOX') && $box->data['HIGHESTMODSEQ'] > $highest);
+    $changed = array_values($box->fetch('INBOX', [9, 10, 11, 12], true, ['FLAGS'], $highest, true));
+    check('changed since', array_column($changed, 'uid') == [10] && $changed[0]->flags['ANSWERED']);
+    check('vanished', $box->data['VANISHED'] == '11');
+    $box->close();
+    check('resync', $box->select('INBOX', [$validity, $highest, [9, 10, 11, 12]]) && $box->data['VANISHED'] == '11');
+    check('for the eleventh', $box->append('INBOX', $message) !== false);
+}
 if ($box->getCapability('LIST-EXTENDED')) {
     check('subscribed by LIST', in_array('INBOX.Work', $box->listMailboxes('', '*', ['SUBSCRIBED'], ['SUBSCRIBED'])));
     // LIST-STATUS it would send too, but stumbles over every answer (a TypeError of PHP 8).
@@ -39,6 +59,13 @@ if ($box->getCapability('LIST-EXTENDED')) {
     check('note', $box->setMetadata('INBOX', ['/private/comment' => "Grüße aus \"München\""]));
     check('noted', $box->getMetadata('INBOX', '/private/comment')['INBOX']['/private/comment'] === "Grüße aus \"München\"");
     check('no note', $box->deleteMetadata('INBOX', ['/private/comment']) && $box->deleteFolder('INBOX.Mine'));
+    // The folders' colours and types of Kolab's plugins; "*" for all folders is Cyrus's own.
+    $colours = ['/private/vendor/kolab/color' => '3366cc', '/shared/vendor/kolab/folder-type' => 'mail'];
+    check('colour', $box->setMetadata('INBOX.Work', $colours));
+    check('coloured', $box->getMetadata('INBOX.Work', array_keys($colours))['INBOX.Work'] == $colours);
+    check('below an entry', $box->getMetadata('INBOX.Work', ['/private/vendor/kolab'], ['DEPTH' => 1, 'MAXSIZE' => 100])['INBOX.Work'] ==
+        ['/private/vendor/kolab/color' => '3366cc']);
+    check('all folders', !$box->getMetadata('*', array_keys($colours)));
     $zero = "Subject: zero\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b\r\n";
     check('append as binary', $box->append('INBOX.Filed', $zero, [], null, true) === false);
     check('append as binary', $box->createFolder('INBOX.Filed') && $box->append('INBOX.Filed', $zero, [], null, true) !== false);

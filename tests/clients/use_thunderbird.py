@@ -1,6 +1,7 @@
 """Thunderbird, a window of its own under Xvfb, told what to do through its remote protocol (Marionette): the folder pane, the
 message list and the commands are those that a user's mouse reaches."""
 import glob
+import imaplib
 import json
 import os
 import socket
@@ -17,7 +18,7 @@ PREFS = {
     "mail.server.server1.type": "imap", "mail.server.server1.hostname": "localhost", "mail.server.server1.name": "home",
     "mail.server.server1.port": int(os.environ["PORT"]), "mail.server.server1.userName": os.environ["MAILUSER"],
     "mail.server.server1.socketType": 0, "mail.server.server1.authMethod": 3, "mail.server.server1.login_at_startup": False,
-    "mail.server.server1.delete_model": 2, "mail.server.server1.check_new_mail": False,
+    "mail.server.server1.use_condstore": True, "mail.server.server1.delete_model": 2, "mail.server.server1.check_new_mail": False,
     "mailnews.start_page.enabled": False, "mail.rights.version": 1, "mail.spotlight.firstRunDone": True,
     "mail.provider.suppress_dialog_on_startup": True, "mail.shell.checkDefaultClient": False, "mailnews.mark_message_read.auto": True,
     "app.update.enabled": False, "datareporting.policy.dataSubmissionEnabled": False, "toolkit.telemetry.enabled": False,
@@ -122,7 +123,7 @@ def idling():
         return said.read().rstrip().endswith(b" IDLE")
 
 
-def play(m):
+def begin(m):
     m.call("WebDriver:NewSession", strictFileInteractability=False)
     m.call("WebDriver:SetTimeouts", script=60000)
     m.call("Marionette:SetContext", value="chrome")
@@ -130,6 +131,21 @@ def play(m):
         if m.call("WebDriver:ExecuteScript", script="return !!Services.wm.getMostRecentWindow('mail:3pane')?.document.getElementById('tabmail')?.currentAbout3Pane?.displayFolder", args=[])["value"]:
             break
         time.sleep(0.1)
+
+
+def elsewhere(*commands):
+    """What another client does in the inbox, past the recorder."""
+    other = imaplib.IMAP4("localhost", int(os.environ["PLAINPORT"]))
+    other.login(os.environ["MAILUSER"], os.environ["MAILPASS"])
+    other.select("INBOX")
+    for command in commands:
+        answer = getattr(other, command[0])(*command[1:])
+        assert answer[0] == "OK", answer
+    other.logout()
+
+
+def play(m):
+    begin(m)
     # Folders; open the inbox.
     script(m, "server.password = arguments[0]; pane.displayFolder(root.URI); server.performExpand(null);"
            "await until('folders', () => folder('Work')); await show(inbox); await until('messages', () => inbox.getTotalMessages(false) == 20);", os.environ["MAILPASS"])
@@ -158,6 +174,9 @@ def play(m):
           session.search(null);
         });""")
     assert found == [5], found
+    # Another client has made an archive; its name tells nothing.
+    special = script(m, "return folder('Cellar').getFlag(Ci.nsMsgFolderFlags.Archive);")
+    assert special == (os.environ["EXTENSIONS"] != "0"), special
     # Flag; file; delete.
     script(m, "for (const text of ['message 6', 'message 7']) { const h = await select(text); command('cmd_markAsFlagged'); await until('flagged', () => h.isFlagged); }")
     script(m, "inbox.createSubfolder('Filed', null); await until('Filed', () => folder('Filed'));"
@@ -185,22 +204,66 @@ def play(m):
             QueryInterface: ChromeUtils.generateQI(["nsIMsgCopyServiceListener"]), onStartCopy() {}, onProgress() {}, setMessageKey() {}, getMessageId() { return null; },
             onStopCopy: status => Components.isSuccessCode(status) ? resolve() : reject(new Error("upload: " + status)) }, null));""")
     wait_for("the upload on the server", lambda: held(".Work", "uploaded") == 1)
+    # Another client sets flags: told in IDLE.
+    script(m, "await show(inbox);")
+    wait_for("IDLE again", idling)
+    elsewhere(["uid", "STORE", "10", "+FLAGS", "(\\Flagged)"], ["uid", "STORE", "7", "-FLAGS", "(\\Seen)"])
+    script(m, "await until('flagged elsewhere', () => subject(inbox, 'message 10').isFlagged);"
+           "await until('unread elsewhere', () => !subject(inbox, 'message 7').isRead);")
+    # The password is kept, or the next start would ask for it.
+    script(m, "const login = Cc['@mozilla.org/login-manager/loginInfo;1'].createInstance(Ci.nsILoginInfo);"
+              "login.init('imap://localhost', null, 'imap://localhost', server.username, arguments[0], '', '');"
+              "await Services.logins.addLoginAsync(login);", os.environ["MAILPASS"])
     m.call("Marionette:Quit", flags=["eForceQuit"])
+
+
+def flags_elsewhere(m):
+    """The next day: flags were set and taken away. It asks for what changed, and for no more."""
+    begin(m)
+    script(m, "server.performExpand(null); await show(inbox);"
+           "await until('flagged', () => subject(inbox, 'message 11').isFlagged);"
+           "await until('not flagged', () => !subject(inbox, 'message 6').isFlagged);"
+           "await until('read', () => subject(inbox, 'message 13').isRead);"
+           "await until('tagged', () => subject(inbox, 'message 14').getStringProperty('keywords').includes('$label1'));")
+    # What it sets here is seen there.
+    script(m, "const h = await select('message 15'); command('cmd_markAsFlagged'); await until('flagged', () => h.isFlagged);")
+    wait_for("the flag on the server", lambda: glob.glob(os.path.join(os.environ["BOX"], "cur", "*M15P1_*:2,*F*")))
+    m.call("Marionette:Quit", flags=["eForceQuit"])
+
+
+def mail_elsewhere(m):
+    """And the day after: one message was deleted, and one uploaded."""
+    begin(m)
+    script(m, "server.performExpand(null); await show(inbox);"
+           "await until('new', () => subject(inbox, 'late')); await until('deleted', () => !subject(inbox, 'message 12'));"
+           "await until('all', () => inbox.getTotalMessages(false) == 19);"
+           "if (!subject(inbox, 'message 15').isFlagged) throw new Error('no longer flagged');")
+    m.call("Marionette:Quit", flags=["eForceQuit"])
+
+
+def run(part):
+    program = subprocess.Popen(["thunderbird", "--no-remote", "--profile", PROFILE, "--marionette", "--remote-allow-system-access"],
+                               stdout=open(os.path.join(HOME, "out"), "wb"), stderr=subprocess.STDOUT)
+    try:
+        part(Marionette(2828))
+        program.wait(30)
+    except BaseException:
+        with open(os.path.join(HOME, "out"), encoding="utf-8", errors="replace") as out:
+            sys.stderr.write(out.read()[-1500:])
+        raise
+    finally:
+        program.kill()
 
 
 os.makedirs(PROFILE, exist_ok=True)
 with open(os.path.join(PROFILE, "user.js"), "w", encoding="utf-8") as prefs:
     for name, value in (PREFS | {"marionette.port": 2828}).items():
         prefs.write(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n")
-program = subprocess.Popen(["thunderbird", "--no-remote", "--profile", PROFILE, "--marionette", "--remote-allow-system-access"],
-                           stdout=open(os.path.join(HOME, "out"), "wb"), stderr=subprocess.STDOUT)
-try:
-    play(Marionette(2828))
-    program.wait(30)
-    print("Thunderbird: all is well")
-except BaseException as e:
-    with open(os.path.join(HOME, "out"), encoding="utf-8", errors="replace") as out:
-        sys.stderr.write(out.read()[-1500:])
-    raise
-finally:
-    program.kill()
+run(play)
+elsewhere(["uid", "STORE", "11", "+FLAGS", "(\\Flagged)"], ["uid", "STORE", "6", "-FLAGS", "(\\Flagged)"],
+          ["uid", "STORE", "13", "+FLAGS", "(\\Seen)"], ["uid", "STORE", "14", "+FLAGS", "($label1)"])
+run(flags_elsewhere)
+elsewhere(["uid", "STORE", "12", "+FLAGS", "(\\Deleted)"], ["expunge"],
+          ["append", "INBOX", "", None, b"From: late@example.com\r\nSubject: late\r\n\r\nbody\r\n"])
+run(mail_elsewhere)
+print("Thunderbird: all is well")

@@ -58,9 +58,14 @@ host_up() {
     disown
     until_true 5 test -f "$d/ready" || return 1
     # Only what the program asks for is another time: the times of files come from the file system.
-    local program clock=
-    [ "$1" != 2 ] || [ -z "${skew:-}" ] || clock="env FAKETIME=$(printf %+d "$skew")s NO_FAKE_STAT=1 LD_PRELOAD=libfaketime.so.1 LD_LIBRARY_PATH=$(dirname "$(find /usr/lib -name libfaketime.so.1 | head -n 1)")"
-    for program in "$IMAPD:imapd" "${courier:-/usr/bin/imapd}:courier"; do
+    # imapd: by --skew; apart: host 2 is five seconds ahead.
+    local program clock ahead library
+    library=$(find /usr/lib -name libfaketime.so.1 2>/dev/null | head -n 1)
+    for program in "$IMAPD:imapd" "$IMAPD:apart" "${courier:-/usr/bin/imapd}:courier"; do
+        clock='' ahead=${skew:-}
+        [ "${program##*:}" != apart ] || ahead=5
+        [ "$1" != 2 ] || [ -z "$ahead" ] || [ -z "$library" ] ||
+            clock="env FAKETIME=$(printf %+d "$ahead")s NO_FAKE_STAT=1 LD_PRELOAD=libfaketime.so.1 LD_LIBRARY_PATH=${library%/*}"
         printf '#!/bin/sh\nexec nsenter -t %s -m -n -u -- /bin/sh -c '\''cd "$0" && exec %s %s "$@"'\'' "$PWD" "$@"\n' \
             "${HOST[$1]}" "$clock" "${program%:*}" >"$W/hosts/$1/${program##*:}"
         chmod 755 "$W/hosts/$1/${program##*:}"

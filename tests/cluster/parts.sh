@@ -49,6 +49,19 @@ part_stress() {
         [ -z "$QUICK" ] || break
     done
 }
+# Clients that synchronise by modification sequences alone, on both hosts, whose clocks are five seconds apart.
+part_qresync() {
+    echo "== qresync: $seconds s of synchronising clients, clocks five seconds apart"
+    command -v faketime >/dev/null || { skip "two hosts five seconds apart" "faketime is not installed"; return; }
+    if SAID=$(on 1 timeout $((seconds * 3 + 120)) "$STRESS" --qresync --seconds "$seconds" --home "$W/mail" --ours "$W/hosts/1/apart" --ours "$W/hosts/2/apart" \
+        --courier-program "$W/hosts/1/courier" 2>&1); then
+        pass "synchronising across hosts whose clocks are five seconds apart"
+    else
+        printf '%s\n' "$SAID" >"$TARGET/cluster-qresync.log"
+        fail "synchronising across hosts whose clocks are five seconds apart: all of it is in $TARGET/cluster-qresync.log" "$(tail -n 1 <<<"$SAID")"
+    fi
+    FIGURES+=("synchronised: $(grep -oE '[0-9]+ compared with a full reading' <<<"$SAID"), $(grep -oE '[0-9]+ failures' <<<"$SAID" | tail -n 1)")
+}
 # Courier's own server under the same stress. What it does wrong is counted, not held against us.
 part_courier() {
     echo "== courier: the same stress with Courier's imapd alone"

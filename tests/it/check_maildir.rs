@@ -71,6 +71,14 @@ fn horrors() -> Maildir {
     }
     assert!(count > 50, "{count} messages in the dialogs");
     maildir.write("courierimapkeywords/:list", b"Label1\n$Later\n\n1500000001.a:0 1\n");
+    maildir
+        .folder("INBOX.several-keywords")
+        .write(".several-keywords/cur/1500000005.e:2,S", b"Subject: five\n\nbody\n")
+        .write(".several-keywords/cur/1500000006.f:2,S", b"Subject: six\n\nbody\n")
+        .write(
+            ".several-keywords/courierimapkeywords/:list",
+            b"delta\nalpha\ncharlie\nbravo\n\n1500000005.e:0 1\n1500000006.f:1 2 3\n",
+        );
     maildir.write("courierimapuiddb", b"1 1234567890 8\n5 1500000001.a\n7 1500000002.b\n");
     maildir
         .write("cur/1500000001.a:2,FS", b"Subject: one\n\nbody\n")

@@ -199,6 +199,48 @@ fn a_session_from_start_to_end() {
     }
 }
 
+/// QRESYNC (RFC 7162) in both directions of a stream.
+#[test]
+fn a_client_that_comes_back_is_told_what_it_has_missed() {
+    let maildir = Maildir::new();
+    for n in 1..=5 {
+        maildir.write(&format!("cur/100{n}.a:2,"), b"Subject: x\n\nx\n");
+    }
+    let after = |text: &str, word: &str| {
+        let rest = text.split_once(word).unwrap_or_else(|| panic!("{word}: {text}")).1;
+        rest.split([']', ')']).next().unwrap().to_owned()
+    };
+    let mut c = Client::new(&maildir, "");
+    assert!(c.cmd("a ENABLE QRESYNC").contains("* ENABLED CONDSTORE QRESYNC\r\n"));
+    c.send("b COMPRESS DEFLATE\r\n");
+    c.expect("b OK DEFLATE active.\r\n");
+    c.deflate();
+    let opened = c.cmd("c SELECT INBOX");
+    let (validity, told) = (after(&opened, "[UIDVALIDITY "), after(&opened, "[HIGHESTMODSEQ "));
+    let stored = c.cmd("d STORE 1 +FLAGS.SILENT (\\Seen)");
+    assert!(stored.starts_with("* 1 FETCH (UID 1 MODSEQ ("), "{stored}");
+    let mut other = maildir.session(&[]);
+    other.cmd("SELECT INBOX").says("OK");
+    other.cmd("STORE 2:3,5 +FLAGS.SILENT (\\Deleted)").says("OK");
+    other.cmd("EXPUNGE").says("OK");
+    other.cmd("UID STORE 4 +FLAGS.SILENT (\\Flagged)").says("OK");
+    let news = c.cmd("e NOOP");
+    assert!(news.contains("* VANISHED 2:3,5\r\n"), "{news}");
+    assert!(news.contains("* 2 FETCH (UID 4 FLAGS (\\Flagged"), "{news}");
+    c.send("f LOGOUT\r\n");
+    c.rest();
+    // Back again, compressed from the start.
+    let mut c = Client::compressed(&maildir, "");
+    c.cmd("a ENABLE QRESYNC");
+    let missed = c.cmd(&format!("b SELECT INBOX (QRESYNC ({validity} {told} 1:5 (1:5 1:5)))"));
+    assert!(missed.contains("* VANISHED (EARLIER) 2:3,5\r\n"), "{missed}");
+    assert!(missed.contains("* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ ("), "{missed}");
+    assert!(missed.contains("* 2 FETCH (UID 4 FLAGS (\\Flagged) MODSEQ ("), "{missed}");
+    let told = after(&missed, "[HIGHESTMODSEQ ");
+    let fetched = c.cmd(&format!("c UID FETCH 1:* (FLAGS) (CHANGEDSINCE {told} VANISHED)"));
+    assert_eq!(fetched, "c OK FETCH completed.\r\n");
+}
+
 #[test]
 fn commands_that_come_with_it_are_compressed() {
     let maildir = Maildir::new();

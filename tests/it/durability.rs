@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use support::programs::strace;
-use support::{Maildir, Session, postrider};
+use support::{Maildir, Session, postrider, until};
 
 /// One system call: its name, and the line of the trace.
 struct Call {
@@ -281,6 +281,52 @@ fn lists_and_subscriptions_are_on_disk_before_they_are_in_place() {
     );
 }
 
+/// Many lists are written, synced together, and only then put in place. All are begun to be written
+/// before the first one is waited for.
+#[test]
+fn lists_of_many_folders_are_on_disk_before_they_are_in_place() {
+    if strace().is_none() {
+        return;
+    }
+    let maildir = Maildir::new();
+    for n in 0..20 {
+        maildir.folder(&format!("INBOX.f{n}"));
+    }
+    let trace = traced(&maildir, &[UIDPLUS], |s| {
+        s.cmd("LIST \"\" INBOX.f*").says("OK ");
+        s.cmd("ACL STORE (INBOX.*) anyone lr").says("OK ");
+        s.cmd("ACL STORE (INBOX.*) anyone lr").says("OK ");
+    });
+    // Those that the folders have inherited.
+    trace.order(
+        trace.command("LIST"),
+        &[
+            ("openat", &[".f19/tmp/", "_acl."]),
+            ("sync_file_range", &["_acl."]),
+            ("fsync", &["_acl."]),
+            ("renameat2", &["_acl.", ".f0/courierimapacl"]),
+            ("write", &["OK "]),
+        ],
+    );
+    let from = trace.command("ACL STORE");
+    trace.order(
+        from,
+        &[
+            ("linkat", &["courier.lock"]),
+            ("openat", &[".f19/tmp/", "_acl."]),
+            ("sync_file_range", &["_acl."]),
+            ("fsync", &["_acl."]),
+            ("rename", &["_acl.", ".f0/courierimapacl"]),
+            ("write", &["OK "]),
+        ],
+    );
+    // Nothing is written where no list changes.
+    let again = trace.find(from + 1, "read", &["read(0<", "ACL STORE"]).unwrap();
+    for call in ["rename", "fsync"] {
+        assert!(trace.find(again, call, &["_acl."]).is_none(), "{call}");
+    }
+}
+
 /// A session that does everything once.
 fn everything(maildir: &Maildir, env: &[(&str, &str)]) -> Trace {
     maildir.deliver("INBOX", "1000.x", b"Subject: delivered\n\nx\n");
@@ -387,7 +433,14 @@ fn who_has_lost_the_lock_gives_no_uids() {
     quick.cmd("SELECT INBOX").has("* 0 EXISTS");
     maildir.write("cur/1001.y:2,", b"Subject: y\n\ny\n");
     slow.send(b"a NOOP\r\n");
-    std::thread::sleep(std::time::Duration::from_millis(400));
+    until(|| {
+        let mut written =
+            maildir.files_in("tmp").into_iter().filter(|name| name.contains("_imapuid_"));
+        written.any(|name| {
+            let text = std::fs::read(maildir.path().join("tmp").join(name)).unwrap_or_default();
+            support::text::find(&text, b"1001.y").is_some()
+        })
+    });
     std::fs::remove_file(maildir.path().join("tmp/courier.lock")).unwrap();
     // This one gets UID 1 first, and 1001.y UID 2: the slow one would give UID 1 to 1001.y.
     maildir.write("cur/1000.x:2,", b"Subject: x\n\nx\n");
@@ -430,7 +483,7 @@ fn an_append_that_has_lost_the_lock_tells_the_uid_that_others_gave() {
     assert_eq!(slow.line(), "+ OK", "{}", slow.story());
     slow.send(MESSAGE);
     slow.send(b"\r\n");
-    std::thread::sleep(std::time::Duration::from_millis(400));
+    until(|| maildir.files_in("cur").len() == 2);
     std::fs::remove_file(maildir.path().join("tmp/courier.lock")).unwrap();
     quick.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS");
     // A third message, so that the slow one has something to write down.

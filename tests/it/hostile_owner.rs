@@ -93,7 +93,7 @@ impl Scene {
         for (from, to) in
             [(support::postrider(), "imapd"), (std::env::current_exe().unwrap(), "exchanger")]
         {
-            fs::copy(from, at(to)).unwrap();
+            support::programs::copy(&from, &at(to));
         }
         let folders =
             ["owner/Maildir", "owner/Maildir/.pub", "victim/Maildir", PRIVATE, PRIVATE_FOLDER];

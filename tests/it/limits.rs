@@ -76,11 +76,11 @@ fn a_hundred_thousand_of_everything() {
         ),
         (
             format!("ESEARCH IN ({}) ALL", same("personal", 100_000)),
-            "BAD [LIMIT] Too many mailboxes in one command.",
+            "NO [LIMIT] Too many folders in one search.",
         ),
         (
             format!("ESEARCH IN (subtree ({})) ALL", same("INBOX", 100_000)),
-            "BAD [LIMIT] Too many mailboxes in one command.",
+            "NO [LIMIT] Too many folders in one search.",
         ),
         (format!("LIST \"\" {}", "*".repeat(60_000)), "NO [LIMIT] Invalid argument"),
         (format!("LIST \"\" \"{}\"", "*a".repeat(10)), "OK LIST completed"),
@@ -147,7 +147,7 @@ fn a_folder_full_of_keywords() {
     s.cmd("STORE 11 FLAGS.SILENT (more)").ok("STORE completed.");
 }
 
-/// Neither by APPEND, which does not ask for the message, nor by COPY, which then copies nothing.
+/// Neither by APPEND, which does not ask for the message, nor by COPY or MOVE, which then leave all as it is.
 #[test]
 fn a_full_folder_gets_no_new_keyword() {
     let maildir = Maildir::new();
@@ -170,6 +170,7 @@ fn a_full_folder_gets_no_new_keyword() {
         s.cmd("STORE 1 FLAGS.SILENT (more)").ok("STORE completed.");
         s.cmd("STORE 2 FLAGS.SILENT (0W1)").ok("STORE completed.");
         s.cmd("COPY 1:2 INBOX.full").no("[LIMIT] Too many keywords.");
+        s.cmd("MOVE 1:2 INBOX.full").lacks("* 1 EXPUNGE").no("[LIMIT] Too many keywords.");
         s.cmd("APPEND INBOX.full (more) {1000}").no("[LIMIT] Too many keywords.");
         assert_eq!(maildir.files_in(".full/cur").len(), 10);
     }

@@ -1,4 +1,4 @@
-//! The manual page and the code know the same environment variables.
+//! The pages and the code know the same settings, extensions and limits.
 
 use postrider::testing::{VARIABLES, WITHOUT_EFFECT};
 use std::collections::BTreeSet;
@@ -41,6 +41,47 @@ fn every_extension_is_in_the_manual_page_and_the_other_way_round() {
     let ours: BTreeSet<&str> =
         rows.filter_map(|row| row.split_once(" Ta ours Ta ").map(|(word, _)| word)).collect();
     assert_eq!(ours, postrider::testing::extensions().into_iter().collect());
+}
+
+/// Lines of the page such as `A, B and C need D`.
+#[test]
+fn what_an_extension_needs_is_in_the_manual_page_and_the_other_way_round() {
+    let mut described = BTreeSet::new();
+    for line in section("ENVIRONMENT").lines() {
+        let verb = [" need ", " needs "].into_iter().find_map(|verb| line.split_once(verb));
+        let Some((words, need)) = verb else { continue };
+        if need.chars().all(|c| c.is_ascii_uppercase() || "=-".contains(c)) {
+            described.extend(words.split(", ").flat_map(|w| w.split(" and ")).map(|w| (w, need)));
+        }
+    }
+    let known: BTreeSet<(&str, &str)> = postrider::testing::needs()
+        .into_iter()
+        .flat_map(|(word, needs)| needs.iter().map(move |need| (word, *need)))
+        .collect();
+    assert_eq!(described, known);
+}
+
+/// In a row of a table, such a word is not printed: it is a macro.
+#[test]
+fn no_word_of_a_table_is_a_macro() {
+    let page = include_str!("../../man/imapd.8");
+    for row in page.lines().filter(|line| line.starts_with(".It ") && line.contains(" Ta ")) {
+        for word in row.split(' ') {
+            assert!(
+                !["An", "Ar", "At", "Do", "Em", "In", "No", "So", "Po"].contains(&word),
+                "{row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_table_of_clients_has_four_columns() {
+    let readme = include_str!("../../README.md");
+    let table = readme.split("\n| Client |").nth(1).unwrap().split("\n\n").next().unwrap();
+    for row in table.lines().skip(1) {
+        assert_eq!(row.matches('|').count(), 5, "{row}");
+    }
 }
 
 #[test]

@@ -30,6 +30,15 @@ fn only(maildir: &Maildir, dir: &str) -> std::path::PathBuf {
     maildir.path().join(dir).join(&names[0])
 }
 
+/// Makes messages that only their owner may read, beside a folder that others may look into: they
+/// are copied.
+fn close(maildir: &Maildir) {
+    for name in maildir.files_in("cur") {
+        let mode = PermissionsExt::from_mode(0o600);
+        fs::set_permissions(maildir.path().join("cur").join(name), mode).unwrap();
+    }
+}
+
 #[test]
 fn the_file_itself_moves() {
     let maildir = maildir(1);
@@ -130,6 +139,23 @@ fn a_folder_that_goes_away_meanwhile() {
     }
 }
 
+/// The folder that is open has another name now, or is gone: so are its messages, as for COPY.
+#[test]
+fn a_source_that_has_gone_away() {
+    let maildir = maildir(0);
+    maildir.folder("INBOX.from").write(".from/cur/1001.x:2,", b"Subject: 1\n\nx\n");
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX.from").has("* 1 EXISTS");
+    fs::rename(maildir.path().join(".from"), maildir.path().join(".other")).unwrap();
+    for command in ["COPY", "MOVE"] {
+        s.cmd(&format!("{command} 1 INBOX.box"))
+            .lacks("* 1 EXPUNGE")
+            .no("[EXPUNGEISSUED] Some of the requested messages no longer exist.");
+    }
+    assert_eq!(maildir.files_in(".other/cur"), ["1001.x:2,"]);
+    assert_eq!(maildir.files_in(".box/cur"), [""; 0]);
+}
+
 /// A folder that is deleted while messages move into it: whoever moves them takes them back, and until
 /// then DELETE removes nothing. The test is who moves.
 #[test]
@@ -168,6 +194,93 @@ fn a_folder_that_is_removed_in_the_middle_of_a_move() {
     fs::remove_dir_all(at("tmp/gone")).unwrap();
     s.finish("x").no("[TRYCREATE] Mailbox does not exist.");
     assert_eq!(maildir.files_in("cur").len(), 3000);
+}
+
+/// A folder that is renamed while originals are removed whose copies are in it, by somebody who does
+/// not know of the lock: the other originals stay. Whoever removes the folder then has all of them.
+#[test]
+fn a_folder_that_goes_away_while_originals_are_removed() {
+    const MESSAGES: usize = 3000;
+    for _ in 0..10 {
+        let maildir = maildir(MESSAGES);
+        let at = |name: &str| maildir.path().join(name);
+        close(&maildir);
+        let mut s = maildir.session(&[("IMAP_FSYNC", "0")]);
+        s.cmd("SELECT INBOX").has(&format!("* {MESSAGES} EXISTS"));
+        s.send(b"x MOVE 1:* INBOX.box\r\n");
+        while at("cur/1001.x:2,").exists() {
+            std::thread::yield_now();
+        }
+        fs::rename(at(".box"), at(".other")).unwrap();
+        let reply = s.finish("x");
+        let (stay, gone) = (maildir.files_in("cur").len(), maildir.files_in(".other/cur").len());
+        assert!(gone >= MESSAGES - stay, "{gone} copies, {stay} originals");
+        if stay > 0 {
+            reply.no("[TRYCREATE] Mailbox does not exist.");
+            let is_expunge = |r: &&Vec<u8>| r.ends_with(b" EXPUNGE");
+            let told = reply.responses.iter().filter(is_expunge).count();
+            assert_eq!(told, MESSAGES - stay);
+            return;
+        }
+    }
+    panic!("every original went, though its copy was not where it was to be");
+}
+
+/// Keywords that a session does not show go along with their messages, by either way. COPY leaves
+/// them off the copy: there the message keeps them.
+#[test]
+fn keywords_that_are_switched_off_move_too() {
+    for is_closed in [false, true] {
+        let maildir = maildir(4);
+        maildir.write("courierimapkeywords/:list", b"Work\nHome\n\n1001.x:0\n1002.x:0 1\n");
+        maildir.write("courierimapkeywords/1003.x", b"Home\n");
+        if is_closed {
+            close(&maildir);
+        }
+        let mut s = maildir.session(&[("IMAP_KEYWORDS", "0")]);
+        s.cmd("SELECT INBOX").has("* 4 EXISTS");
+        s.cmd("COPY 1 INBOX.box").says("OK");
+        let reply = s.cmd("MOVE 1:4 INBOX.box");
+        reply.ok("MOVE completed.").lacks("* FLAGS (Work");
+        let mut s = maildir.session(&[]);
+        s.cmd("SELECT INBOX.box").has("* 5 EXISTS");
+        s.cmd("SEARCH KEYWORD Work").has("* SEARCH 2 3");
+        s.cmd("SEARCH KEYWORD Home").has("* SEARCH 3 4");
+        assert_eq!(s.log().iter().filter(|l| l.starts_with("ERR")).count(), 0);
+    }
+}
+
+/// Without locks, or without syncs: what is told is so, and each of several sessions that move the
+/// same messages has others.
+#[test]
+fn without_locks_and_without_syncs() {
+    for env in [("IMAP_USELOCKS", "0"), ("IMAP_FSYNC", "0")] {
+        let maildir = maildir(40);
+        let mut s = maildir.session(&[env]);
+        s.cmd("SELECT INBOX").has("* 40 EXISTS");
+        s.cmd("STORE 2 FLAGS.SILENT (\\Flagged word)").ok("STORE completed.");
+        let reply = s.cmd("MOVE 1:2 INBOX.box");
+        reply.ok("MOVE completed.").has("* 1 EXPUNGE").has("* 38 EXISTS");
+        assert_eq!(moved(&reply), [(1, 1), (2, 2)]);
+        let mut other = maildir.session(&[env]);
+        other.cmd("SELECT INBOX.box").has("* 2 EXISTS");
+        other.cmd("FETCH 2 FLAGS").has("* 2 FETCH (FLAGS (\\Flagged word))");
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut s = maildir.session(&[env]);
+                    s.cmd("SELECT INBOX").says("OK");
+                    for uid in 3..=40 {
+                        s.cmd(&format!("UID MOVE {uid} INBOX.box"));
+                    }
+                });
+            }
+        });
+        assert_eq!(maildir.files_in("cur"), [""; 0]);
+        let there = subjects(&mut maildir.session(&[env]), "INBOX.box");
+        assert_eq!(there.values().collect::<BTreeSet<_>>().len(), 40);
+        assert_eq!(there.len(), 40);
+    }
 }
 
 /// The sets of a COPYUID.

@@ -68,7 +68,10 @@ fn the_procedure_of_the_manual_page() {
     let mut sessions: Vec<Session> = (0..3).map(|_| maildir.session(IDLE)).collect();
     for s in &mut sessions {
         s.send(b"a SELECT INBOX\r\n");
-        told(s, &selected);
+        told(s, &selected[..selected.len() - 2]);
+        // An extension again.
+        assert!(s.line().contains("MODSEQ"), "{}", s.story());
+        told(s, &selected[selected.len() - 2..]);
     }
     // Step 2: the first two wait.
     let mut actor = sessions.pop().unwrap();

@@ -128,6 +128,8 @@ const CASES: &[Case] = &[
 /// Variables whose effect is not in the answers of one short session, and where it is shown.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("IMAP_FSYNC", "tests/it/durability.rs, by the system calls"),
+    ("IMAP_INDEX", "tests/it/facts.rs, by the files"),
+    ("IMAP_INDEX_SIZE", "tests/it/facts.rs, by the files"),
     ("IMAP_IDLE_TIMEOUT", "tests/it/realtime.rs, by the time between looks"),
     ("IMAP_MAILBOX_SANITY_CHECK", "src/session/options.rs; needs a Maildir of somebody else's"),
     ("IMAP_USELOCKS", "tests/dialogs/locks-off.dialog"),
@@ -220,7 +222,8 @@ fn shown(case: &Case, value: Option<&str>) -> String {
 
 /// A line without numbers that the clock makes.
 fn without_clock(line: &str) -> String {
-    if line.contains("UIDVALIDITY") || line.contains("APPENDUID") || line.contains("COPYUID") {
+    let codes = ["UIDVALIDITY", "HIGHESTMODSEQ", "APPENDUID", "COPYUID"];
+    if codes.iter().any(|code| line.contains(code)) {
         return line.chars().filter(|c| !c.is_ascii_digit()).collect();
     }
     // The last line in the log has the session's seconds.

@@ -154,6 +154,14 @@ fn play(work: Work, call: &str, n: usize) -> bool {
             }
             first.cmd("SELECT INBOX").says("OK");
         }
+        if matches!(work, Work::Noop | Work::Select) {
+            let is_recent = |s: &mut Session| {
+                let reply = s.cmd("SEARCH RECENT SUBJECT ours");
+                reply.get("* SEARCH").iter().any(u8::is_ascii_digit)
+            };
+            let shown = [is_recent(&mut first), is_recent(&mut second)];
+            assert!(shown.contains(&true), "{work:?}, {call} {n}: \\Recent nowhere");
+        }
         let validity = validity(&told_first)
             .or(selected)
             .unwrap_or_else(|| look(&maildir).keys().next().unwrap().0);

@@ -3,6 +3,13 @@
 
 use support::{Maildir, Session};
 
+/// Puts an old UID file back, and takes the folder's state away, which has the UIDs that were told:
+/// only a session that is open knows of them.
+fn put_back(maildir: &Maildir, backup: &[u8]) {
+    std::fs::write(maildir.path().join("courierimapuiddb"), backup).unwrap();
+    let _ = std::fs::remove_file(maildir.path().join("postrider.state"));
+}
+
 /// Opens a folder; its UIDVALIDITY.
 fn validity(s: &mut Session, folder: &str) -> u32 {
     let reply = s.cmd(&format!("SELECT {folder}"));
@@ -128,7 +135,7 @@ fn told_and_forgotten(maildir: &Maildir) -> (Session, (u32, u32)) {
     let told = append(&mut s, "Subject: second\r\n\r\n");
     s.cmd("STORE 2 +FLAGS.SILENT (\\Deleted)").says("OK");
     s.cmd("EXPUNGE").says("OK");
-    std::fs::write(&file, backup).unwrap();
+    put_back(maildir, &backup);
     (s, told)
 }
 
@@ -150,7 +157,7 @@ fn a_uid_file_from_a_backup_names_another_message() {
     append(&mut s, "Subject: first\r\n\r\n");
     let backup = std::fs::read(&file).unwrap();
     let told = append(&mut s, "Subject: second\r\n\r\n");
-    std::fs::write(&file, backup).unwrap();
+    put_back(&maildir, &backup);
     for entry in std::fs::read_dir(maildir.path().join("cur")).unwrap() {
         let path = entry.unwrap().path();
         if std::fs::read(&path).unwrap().starts_with(b"Subject: second") {
@@ -208,7 +215,7 @@ fn a_uid_file_from_a_backup_gives_the_uid_of_a_removed_message_again() {
         if removed_by_another {
             s.cmd("NOOP").has("* 2 EXPUNGE");
         }
-        std::fs::write(&file, backup).unwrap();
+        put_back(&maildir, &backup);
         let mut other = maildir.session(&[]);
         other.cmd("SELECT INBOX").has("* 1 EXISTS");
         assert_eq!(append(&mut other, "Subject: third\r\n\r\n"), told);
@@ -229,4 +236,52 @@ fn a_uid_file_from_a_backup_takes_back_no_uid_when_the_folder_is_opened_again() 
     s.cmd("SELECT INBOX").has("* 1 EXISTS").get("* OK [UIDNEXT 3]");
     let next = append(&mut s, "Subject: third\r\n\r\n");
     assert_eq!(next, (told.0, told.1 + 1), "{}", s.story());
+}
+
+/// What a scan has found before it turns out that the folder went back is \Recent all the same.
+#[test]
+fn new_mail_in_a_folder_that_went_back_is_recent() {
+    let maildir = Maildir::new();
+    let file = maildir.path().join("courierimapuiddb");
+    maildir.deliver("INBOX", "1600000000.M1P1.host", b"Subject: first\n\n");
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").has("* 1 RECENT");
+    let backup = std::fs::read(&file).unwrap();
+    let told = append(&mut s, "Subject: second\r\n\r\n");
+    put_back(&maildir, &backup);
+    std::fs::remove_dir_all(maildir.path().join("cur")).unwrap();
+    std::fs::create_dir(maildir.path().join("cur")).unwrap();
+    maildir.deliver("INBOX", "1600000001.M1P1.host", b"Subject: third\n\n");
+    let reply = s.cmd("SELECT INBOX");
+    let line = String::from_utf8_lossy(reply.get("* OK [UIDVALIDITY ")).into_owned();
+    assert!(number_after(&line, "[UIDVALIDITY ").unwrap() > told.0, "{}", s.story());
+    reply.has("* 1 EXISTS").has("* 1 RECENT");
+    s.cmd("FETCH 1 FLAGS").has("* 1 FETCH (FLAGS (\\Recent))");
+}
+
+/// What sessions have told counts for the next one: the state says which UIDs were given.
+#[test]
+fn a_uid_file_from_a_backup_gives_no_uid_again_to_a_new_session() {
+    let maildir = Maildir::new();
+    maildir.write("cur/1001.a:2,", b"one\n");
+    let file = maildir.path().join("courierimapuiddb");
+    let mut s = maildir.session(&[]);
+    let before = validity(&mut s, "INBOX");
+    let backup = std::fs::read(&file).unwrap();
+    maildir.write("cur/1002.b:2,", b"two\n");
+    s.cmd("SELECT INBOX").has("* 2 EXISTS");
+    s.cmd("LOGOUT");
+    std::fs::remove_file(maildir.path().join("cur/1002.b:2,")).unwrap();
+    std::fs::write(&file, &backup).unwrap();
+    maildir.write("cur/1003.c:2,", b"three\n");
+    let mut s = maildir.session(&[]);
+    assert_eq!(validity(&mut s, "INBOX"), before);
+    s.cmd("SELECT INBOX");
+    s.cmd("UID SEARCH ALL").has("* SEARCH 1 3");
+    s.cmd("LOGOUT");
+    // Another server gives the UID 3 to another message: the folder begins anew.
+    std::fs::write(&file, format!("1 {before} 4\n1 1001.a\n3 1004.d\n")).unwrap();
+    std::fs::remove_file(maildir.path().join("cur/1003.c:2,")).unwrap();
+    maildir.write("cur/1004.d:2,", b"four\n");
+    assert_ne!(validity(&mut maildir.session(&[]), "INBOX"), before);
 }

@@ -1,8 +1,9 @@
-//! The stress: see `engine`. One line of figures; a loss or a false picture is a failure. Started by
-//! `scripts/stress`.
+//! The stress: see `engine`, and `model` for clients that synchronise. One line of figures; a loss
+//! or a false picture is a failure. Started by `scripts/stress`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod engine;
+mod model;
 
 use engine::{Plan, World};
 use lexopt::prelude::*;
@@ -13,11 +14,26 @@ use std::time::{Duration, Instant};
 
 const USAGE: &str = "usage: stress [--seconds N] [--sessions N] [--kills] [--copies] [--mixed]
        [--courier] [--seed N] [--keep] [--keywords 0|1|2] [--no-fsync] [--no-hands]
-       [--ours PROGRAM]... [--courier-program PROGRAM]... [--home DIR]";
+       [--ours PROGRAM]... [--courier-program PROGRAM]... [--home DIR]
+       stress --qresync [--seconds N] [--seed N] [--only [STEP,STEP...]] [--crowd]
+       [--no-harm] [--ours PROGRAM]... [--courier-program PROGRAM] [--home DIR]";
 
-/// The plan, and whether the Maildir is kept.
-fn arguments() -> Result<(Plan, bool), lexopt::Error> {
-    let (mut plan, mut keep) = (Plan::default(), false);
+/// What the command line says.
+#[derive(Default)]
+struct Options {
+    plan: Plan,
+    /// The Maildir is kept.
+    keep: bool,
+    /// The model test instead: see `model`.
+    qresync: bool,
+    only: Option<Vec<usize>>,
+    crowd: bool,
+    no_harm: bool,
+}
+
+fn arguments() -> Result<Options, lexopt::Error> {
+    let mut options = Options::default();
+    let plan = &mut options.plan;
     let (mut ours, mut courier) = (Vec::new(), Vec::new());
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -29,7 +45,16 @@ fn arguments() -> Result<(Plan, bool), lexopt::Error> {
             Long("copies") => plan.copies = true,
             Long("mixed") => plan.mixed = true,
             Long("courier") => plan.courier_only = true,
-            Long("keep") => keep = true,
+            Long("keep") => options.keep = true,
+            Long("qresync") => options.qresync = true,
+            Long("crowd") => options.crowd = true,
+            Long("no-harm") => options.no_harm = true,
+            Long("only") => {
+                let list = parser.value()?.string()?;
+                let numbers = list.split(',').filter(|n| !n.is_empty()).map(str::parse);
+                let numbers = numbers.collect::<Result<_, _>>();
+                options.only = Some(numbers.map_err(|_| "--only wants numbers of steps")?);
+            }
             Long("keywords") => plan.keywords = parser.value()?.string()?,
             Long("no-fsync") => plan.fsync = false,
             Long("no-hands") => plan.hands = false,
@@ -49,7 +74,26 @@ fn arguments() -> Result<(Plan, bool), lexopt::Error> {
     if !courier.is_empty() {
         plan.courier = courier;
     }
-    Ok((plan, keep))
+    Ok(options)
+}
+
+/// The model test.
+fn qresync(options: Options) -> ExitCode {
+    if let Some(code) = model::with_mounts() {
+        return code;
+    }
+    let Options { plan, only, crowd, no_harm, .. } = options;
+    let failures = model::run(&model::Plan {
+        seconds: plan.seconds,
+        seed: plan.seed,
+        only,
+        is_crowd: crowd,
+        harms: !no_harm,
+        ours: plan.ours,
+        courier: plan.courier.into_iter().next(),
+        home: plan.home,
+    });
+    ExitCode::from(u8::from(failures > 0))
 }
 
 /// The log lines that no session should ever write.
@@ -61,20 +105,24 @@ fn is_bad(line: &str) -> bool {
 }
 
 fn main() -> ExitCode {
-    let (plan, keep) = match arguments() {
-        Ok(arguments) => arguments,
+    let options = match arguments() {
+        Ok(options) => options,
         Err(error) => {
             eprintln!("stress: {error}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
+    if options.qresync {
+        return qresync(options);
+    }
+    let Options { plan, keep, .. } = options;
     let is_missing = |program: &&PathBuf| !support::is_program(program);
-    if plan.mixed || plan.courier_only {
-        if let Some(missing) = plan.courier.iter().find(is_missing) {
-            let missing = missing.display();
-            eprintln!("stress: {missing} is not here (apt-get install courier-imap)");
-            return ExitCode::from(2);
-        }
+    if (plan.mixed || plan.courier_only)
+        && let Some(missing) = plan.courier.iter().find(is_missing)
+    {
+        let missing = missing.display();
+        eprintln!("stress: {missing} is not here (apt-get install courier-imap)");
+        return ExitCode::from(2);
     }
     let world = World::new(plan);
     let start = Instant::now();

@@ -1,6 +1,7 @@
 //! A client that believes every word: from EXISTS, EXPUNGE and FETCH it makes its picture of the
 //! folder (RFC 3501 7.3 and 7.4), and it stops where a response contradicts that picture.
 
+use crate::grammar::Grammar;
 use crate::process::{Ends, Process, Received};
 use crate::text::{find, show};
 use std::collections::{BTreeSet, VecDeque};
@@ -73,6 +74,7 @@ pub struct Client {
     pub process: Process,
     pub courier: bool,
     story: VecDeque<String>,
+    grammar: Grammar,
     tags: u32,
     /// By sequence number, from 0.
     pub picture: Vec<Entry>,
@@ -105,7 +107,17 @@ impl Client {
         };
         let process = spawn().map_err(|e| Stop::Wrong(format!("{what}: {e}")))?;
         let (story, picture) = (VecDeque::new(), Vec::new());
-        Ok(Client { process, courier, story, tags: 0, picture, validity: None, commands: 0 })
+        let grammar = Grammar::default();
+        Ok(Client {
+            process,
+            courier,
+            story,
+            grammar,
+            tags: 0,
+            picture,
+            validity: None,
+            commands: 0,
+        })
     }
 
     /// The last lines of both directions.
@@ -144,6 +156,11 @@ impl Client {
         match self.process.response(patience) {
             Received::Response(response) => {
                 self.note("S", &response);
+                if !self.courier
+                    && let Err(fault) = self.grammar.read(&response)
+                {
+                    return self.wrong(&fault);
+                }
                 Ok(Some(response))
             }
             Received::Nothing => Ok(None),
@@ -302,7 +319,10 @@ fn items_of(index: usize, mut rest: &[u8]) -> Option<Fetched> {
                 continue;
             }
             _ => {
-                if let Some(quoted) = value.strip_prefix(b"\"") {
+                if value.starts_with(b"(") {
+                    // MODSEQ (RFC 7162 3.1.4.2).
+                    rest = value.get(value.iter().position(|b| *b == b')')? + 1..)?;
+                } else if let Some(quoted) = value.strip_prefix(b"\"") {
                     let end = quoted.iter().position(|b| *b == b'"')?;
                     fetched.body = Some(quoted[..end].to_vec());
                     rest = &quoted[end + 1..];

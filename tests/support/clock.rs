@@ -28,6 +28,46 @@ pub fn ahead(dir: &Path, days: i64) -> Option<String> {
     library(dir, &source)
 }
 
+/// The clock is off by the seconds in `CLOCK_SHIFT`, and what files say of their times by those in
+/// `FILES_SHIFT`: both numbers are the process's own. Unset: by none.
+pub fn shifted(dir: &Path) -> Option<String> {
+    let source = r#"
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+static long of(const char *name) { const char *s = getenv(name); return s ? atol(s) : 0; }
+static int files(int r, struct stat *s) {
+    long n = of("FILES_SHIFT");
+    if (!r) { s->st_mtime += n; s->st_ctime += n; s->st_atime += n; }
+    return r;
+}
+int clock_gettime(clockid_t id, struct timespec *t) {
+    int r = syscall(SYS_clock_gettime, id, t);
+    if (!r && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) t->tv_sec += of("CLOCK_SHIFT");
+    return r;
+}
+int statx(int d, const char *p, int f, unsigned m, struct statx *s) {
+    int r = syscall(SYS_statx, d, p, f, m, s);
+    long n = of("FILES_SHIFT");
+    if (!r) { s->stx_mtime.tv_sec += n; s->stx_ctime.tv_sec += n; s->stx_atime.tv_sec += n; }
+    return r;
+}
+int fstatat(int d, const char *p, struct stat *s, int f) { return files(syscall(SYS_newfstatat, d, p, s, f), s); }
+int fstatat64(int d, const char *p, struct stat64 *s, int f) { return fstatat(d, p, (struct stat *)s, f); }
+int fstat(int d, struct stat *s) { return fstatat(d, "", s, AT_EMPTY_PATH); }
+int fstat64(int d, struct stat64 *s) { return fstat(d, (struct stat *)s); }
+int stat(const char *p, struct stat *s) { return fstatat(AT_FDCWD, p, s, 0); }
+int stat64(const char *p, struct stat64 *s) { return stat(p, (struct stat *)s); }
+int lstat(const char *p, struct stat *s) { return fstatat(AT_FDCWD, p, s, AT_SYMLINK_NOFOLLOW); }
+int lstat64(const char *p, struct stat64 *s) { return lstat(p, (struct stat *)s); }
+"#;
+    library(dir, source)
+}
+
 /// A second is so many: waits end sooner, and the clock that they are measured by runs faster.
 pub fn fast(dir: &Path, times: i64) -> Option<String> {
     let source = format!(

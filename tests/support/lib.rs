@@ -7,6 +7,7 @@
 //! - [`client`]: a client that believes every word, and finds contradictions.
 //! - [`dialog`]: sessions in text files, and the player for them. [`differences`]: the table that
 //!   declares where two servers may differ.
+//! - [`grammar`]: what a server may say; every response of ours is held against it.
 //! - [`random`]: numbers that a seed repeats. [`clock`]: a process with another time. [`text`]:
 //!   bytes as people read them.
 //!
@@ -24,6 +25,7 @@ pub mod client;
 pub mod clock;
 pub mod dialog;
 pub mod differences;
+pub mod grammar;
 pub mod maildir;
 pub mod process;
 pub mod programs;
@@ -37,10 +39,20 @@ pub use random::Random;
 pub use session::{Reply, Session};
 pub use text::{find, split_crlf};
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The longest that a test waits for one answer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until it is so.
+#[track_caller]
+pub fn until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
 
 /// What every session has unless the test says otherwise. AUTHENTICATED comes from Courier's login
 /// program and IMAP_KEYWORDS from its start script. HOSTNAME and TZ make file names and dates the

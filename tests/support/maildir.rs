@@ -78,17 +78,39 @@ impl Maildir {
         self
     }
 
-    /// Every file below the Maildir, sorted, as paths relative to it.
+    /// Every file below the Maildir, sorted, as paths relative to it; without our index, which
+    /// Courier's Maildirs do not have.
     pub fn files(&self) -> Vec<String> {
         self.files_in("")
     }
 
-    /// The same for one directory, as paths relative to that.
+    /// The same for one directory, as paths relative to that. A session may be writing its index
+    /// behind an answer: that is waited for.
     pub fn files_in(&self, dir: &str) -> Vec<String> {
+        let is_passing = |file: &String| {
+            let path = self.root.join(dir).join(file);
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let names = ["_state.", "_facts.", "_acls.", "_courierlock.", "courier.lock"];
+            path.parent().is_some_and(|parent| parent.ends_with("tmp"))
+                && names.iter().any(|passing| name.contains(passing))
+        };
+        let mut found = self.files_now(dir);
+        for _ in 0..200 {
+            if !found.iter().any(is_passing) || found.iter().any(|file| file.contains("_imapuid_"))
+            {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            found = self.files_now(dir);
+        }
+        found
+    }
+
+    fn files_now(&self, dir: &str) -> Vec<String> {
         let mut found = Vec::new();
         let dir = self.root.join(dir);
         walk(&dir, &mut |path| {
-            if !path.is_dir() || path.is_symlink() {
+            if (!path.is_dir() || path.is_symlink()) && !is_index(path) {
                 found.push(path.strip_prefix(&dir).unwrap().to_string_lossy().into_owned());
             }
         });
@@ -145,6 +167,12 @@ pub fn walk(dir: &Path, see: &mut dyn FnMut(&Path)) {
 /// An empty directory below `target/tmp`, gone when dropped.
 pub fn scratch(prefix: &str) -> tempfile::TempDir {
     tempfile::Builder::new().prefix(prefix).tempdir_in(scratch_directory()).unwrap()
+}
+
+/// Whether this is a file of a folder's index.
+pub fn is_index(path: &Path) -> bool {
+    let ours = ["postrider.state", "postrider.facts", "postrider.acls"];
+    path.file_name().is_some_and(|name| ours.iter().any(|our| name == *our))
 }
 
 /// What lies below a directory: mode, size, time and name, for people.

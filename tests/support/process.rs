@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long a session may take to save what it knows, when its client is gone.
+const GOODBYE: Duration = Duration::from_secs(10);
+
 /// What standard input and output of the process are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
@@ -209,7 +212,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.hang_up();
-        if thread::panicking() || !self.has_ended() {
+        // A session that is saving what it knows would leave a lock behind.
+        if thread::panicking() || self.wait(GOODBYE).is_none() {
             self.kill();
         }
     }
@@ -234,7 +238,7 @@ fn literal_at_end(line: &[u8]) -> Option<usize> {
     let at = open.iter().rposition(|&b| b == b'{')?;
     let digits = &open[at + 1..];
     let literal = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    if !literal || at == 0 || !matches!(line[at - 1], b' ' | b'~') {
+    if !literal || at == 0 || !matches!(line[at - 1], b' ' | b'~' | b'(') {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()

@@ -10,6 +10,14 @@ pub fn postrider() -> PathBuf {
         .map_or_else(|| profile_directory().join("imapd"), PathBuf::from)
 }
 
+/// Copies a program that is to be started. Another process does it: where this one has the file
+/// open, the children that other tests start meanwhile have it, too, and it cannot be started
+/// (ETXTBSY).
+pub fn copy(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").args([from, to]).status().unwrap();
+    assert!(copied.success());
+}
+
 /// Courier's imapd, here or not; another one if COURIER_IMAPD names it.
 pub fn courier() -> PathBuf {
     std::env::var_os("COURIER_IMAPD").map_or_else(|| PathBuf::from("/usr/bin/imapd"), PathBuf::from)

@@ -2,6 +2,7 @@
 //! the Maildir.
 
 use crate::PATIENCE;
+use crate::grammar::Grammar;
 use crate::maildir::listing;
 use crate::process::{Ends, Process, Received};
 use crate::text::{show, split_crlf};
@@ -16,7 +17,14 @@ pub struct Session {
     process: Process,
     ended: bool,
     tags: u32,
+    /// What ours may say. `None`: Courier's server, or ours on Courier's wire, which is as it is.
+    grammar: Option<Grammar>,
     story: Arc<Story>,
+}
+
+/// Whether this ends the part of a session that is readable: COMPRESS (RFC 4978 3).
+fn is_compressed_from_here(response: &[u8]) -> bool {
+    response.ends_with(b" OK DEFLATE active.")
 }
 
 /// What a failure prints.
@@ -45,14 +53,23 @@ impl Session {
     /// Starts a session over `maildir`, which its failures list.
     pub fn spawn(command: Command, maildir: PathBuf) -> Self {
         let what = format!("{command:?}");
+        let is_off = |(name, value)| name == "IMAP_EXTENSIONS" && value == Some("0".as_ref());
+        let on_couriers_wire = command.get_envs().any(is_off);
+        let is_ours = command.get_program() == crate::postrider() && !on_couriers_wire;
         let process =
             Process::spawn(command, Ends::Pipes, None).unwrap_or_else(|e| panic!("{what}: {e}"));
         let story = Story { transcript: Mutex::default(), log: process.shared_log(), maildir };
-        Self { process, ended: false, tags: 0, story: Arc::new(story) }
+        let grammar = is_ours.then(Grammar::default);
+        Self { process, ended: false, tags: 0, grammar, story: Arc::new(story) }
     }
 
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Holds what comes against the grammar, whatever program it is.
+    pub fn hold_to_grammar(&mut self) {
+        self.grammar = Some(Grammar::default());
     }
 
     /// Sends bytes as they are. A session that has gone is noticed by the reader, not here.
@@ -64,11 +81,18 @@ impl Session {
     }
 
     /// One response: a line, and the literals and lines that belong to it, without the final CR LF.
-    /// None: nothing (complete) within the time, or the session has ended.
+    /// None: nothing (complete) within the time, or the session has ended. Panics at a response of
+    /// ours that breaks the grammar.
     pub fn response(&mut self, patience: Duration) -> Option<Vec<u8>> {
         match self.process.response(patience) {
             Received::Response(response) => {
                 split_crlf(&response).iter().for_each(|line| self.story.note('S', line));
+                if is_compressed_from_here(&response) {
+                    self.grammar = None;
+                }
+                if let Some(Err(fault)) = self.grammar.as_mut().map(|g| g.read(&response)) {
+                    panic!("{fault}\n{}", self.story());
+                }
                 return Some(response);
             }
             Received::Nothing => {}

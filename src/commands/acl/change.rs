@@ -72,7 +72,7 @@ fn administered(s: &mut Session, mailbox: &Mailbox, command: &str) -> Result<Fol
 /// An identifier in the form of the lists on disk. One that SASLprep refuses is BAD (RFC 4314 3).
 /// The rest of SASLprep is left out: the login process does not prepare the names of users either,
 /// and the two must be the same.
-fn identifier(s: &Session, who: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn identifier(s: &Session, who: &[u8]) -> Result<Vec<u8>> {
     let plain = who.strip_prefix(b"-").unwrap_or(who);
     let text = std::str::from_utf8(plain).unwrap_or_default();
     if is_standard(s) && (text.is_empty() || text.contains(char::is_control)) {

@@ -4,6 +4,7 @@
 use super::change::{self, Edited};
 use crate::commands::{Call, list};
 use crate::maildir::acl::{self, Acl, ChangeRefused};
+use crate::maildir::acl_files::MAX_LISTS;
 use crate::response::access::{AclFailed, RightsInfo};
 use crate::session::{Code, Error, Outcome, Result, Session, refusal};
 use crate::sys::breath::Items;
@@ -121,29 +122,50 @@ fn edit(list: &mut Acl, verb: &Verb) -> Edited {
     }
 }
 
-/// Changes one folder; whether its list is sent after that.
-fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
-    let shown = to_wire(name.as_bytes(), s.utf8()).unwrap_or_default();
-    let name_on_wire = &*shown;
-    let failed = |s: &mut Session, reason: &[u8]| s.send(&AclFailed { name: name_on_wire, reason });
-    let rights_info = |s: &mut Session, identifier: &[u8], rights| {
-        s.send(&RightsInfo { name: name_on_wire, identifier, rights });
-    };
-    const SPECIAL: &[u8] = b"ACLs may not be modified for special mailbox";
+const SPECIAL: &[u8] = b"ACLs may not be modified for special mailbox";
+
+/// Whether the list of a folder may be changed.
+enum Allowed {
+    Yes,
+    /// No, and this is said.
+    No(Vec<u8>),
+    /// There is no such list. Courier says nothing of it.
+    Missing,
+}
+
+fn allowed(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<Allowed> {
     if matches!(name.space(), Space::Link(_)) {
-        failed(s, SPECIAL);
-        return Ok(false);
+        return Ok(Allowed::No(SPECIAL.to_vec()));
     }
     if !s.has_list(name) {
-        return Ok(false);
+        return Ok(Allowed::Missing);
     }
-    if !s.rights_announced(name)?.has(b'a') {
-        let command = format!("ACL {}", verb.name());
-        failed(s, &[b"NO ", &*refusal::denied_text(&command, &shown, b'a')].concat());
-        return Ok(false);
+    if s.rights_announced(name)?.has(b'a') {
+        return Ok(Allowed::Yes);
     }
-    match change::edit(s, name, |list| edit(list, verb)) {
-        Ok(()) => return Ok(true),
+    let command = format!("ACL {}", verb.name());
+    let text = refusal::denied_text(&command, &on_wire(s, name), b'a');
+    Ok(Allowed::No([b"NO ", &*text].concat()))
+}
+
+fn on_wire(s: &Session, name: &FolderName) -> Vec<u8> {
+    to_wire(name.as_bytes(), s.utf8()).unwrap_or_default()
+}
+
+/// Says what became of one list; whether the list is sent after that.
+fn tell(s: &mut Session, name: &FolderName, verb: &Verb, edited: Edited) -> Result<bool> {
+    let shown = on_wire(s, name);
+    let failed = |s: &mut Session, reason: &[u8]| s.send(&AclFailed { name: &shown, reason });
+    let rights_info = |s: &mut Session, identifier: &[u8], rights| {
+        s.send(&RightsInfo { name: &shown, identifier, rights });
+    };
+    match edited {
+        Ok(()) => {
+            if s.is_open(name) {
+                let _ = s.rights_announced(name);
+            }
+            return Ok(true);
+        }
         Err(ChangeRefused::Owner(who)) => rights_info(s, &who, "al c e i p r s t w x"),
         // Courier: a whole list without the administrators is no list.
         Err(ChangeRefused::Administrators) if matches!(verb, Verb::Set(_)) => {
@@ -161,6 +183,35 @@ fn change_one(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<bool> {
     }
     // Courier: the list as it still is follows, but not after SET.
     Ok(!matches!(verb, Verb::Set(_)))
+}
+
+/// Changes folders, and says of each what became of it. Those whose lists are sent after that.
+fn change_some(s: &mut Session, names: &[FolderName], verb: &Verb) -> Result<Vec<FolderName>> {
+    let are_allowed: Vec<Allowed> =
+        names.iter().map(|name| allowed(s, name, verb)).collect::<Result<_>>()?;
+    let changed: Vec<FolderName> = names
+        .iter()
+        .zip(&are_allowed)
+        .filter(|(_, allowed)| matches!(allowed, Allowed::Yes))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let edited = s.namespace.change_many(&s.store, &changed, &|list| edit(list, verb));
+    let mut edited = edited.map_err(|e| s.store_error(e, change::CANNOT))?.into_iter();
+    let mut sent = Vec::new();
+    for (name, allowed) in names.iter().zip(are_allowed) {
+        match allowed {
+            Allowed::No(reason) => s.send(&AclFailed { name: &on_wire(s, name), reason: &reason }),
+            Allowed::Missing => {}
+            Allowed::Yes => {
+                if let Some(edited) = edited.next()
+                    && tell(s, name, verb, edited)?
+                {
+                    sent.push(name.clone());
+                }
+            }
+        }
+    }
+    Ok(sent)
 }
 
 /// The folders that are meant.
@@ -191,11 +242,9 @@ pub(crate) fn run(s: &mut Session, _: &Call<'_>, command: Command) -> Result<Out
     }
     let mut changed = Vec::new();
     let mut items = Items::of(folders.len());
-    for name in folders {
-        items.breathe()?;
-        if change_one(s, &name, &verb)? {
-            changed.push(name);
-        }
+    for some in folders.chunks(MAX_LISTS) {
+        some.iter().try_for_each(|_| items.breathe())?;
+        changed.extend(change_some(s, some, &verb)?);
     }
     list::send_with_acl(s, &changed)?;
     Ok(Outcome::ok(format!("ACL {} completed.", verb.name())))

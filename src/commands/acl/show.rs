@@ -1,5 +1,6 @@
 //! GETACL, LISTRIGHTS and MYRIGHTS (RFC 4314 3.3 to 3.5): what a list says.
 
+use super::change::identifier;
 use super::{hide, is_standard, require_administrator, rights_form};
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
@@ -46,22 +47,38 @@ pub(crate) fn listrights(
     } else {
         asked(s, &folder)?;
     }
-    let stored = acl::from_rfc2086(&who).unwrap_or_default();
-    let is_owner = |id: &[u8]| id == folder.at.owner;
-    let minus = stored
-        .strip_prefix(b"-")
-        .is_some_and(|id| is_owner(id) || matches!(id, b"anyone" | b"anonymous"));
-    let rights = match (is_owner(&stored), minus, is_standard(s)) {
-        (true, _, false) => "\"al\" c d i p r s w",
-        (_, true, false) => "\"\" c d i p r s w",
-        (_, _, false) => "\"\" a c d i l p r s w",
-        // RFC 4314 2.1.1: `c` and `d` by themselves, and none twice.
-        (true, _, true) => "\"al\" r s w i p k x t e c d",
-        (_, true, true) => "\"\" r s w i p k x t e c d",
-        (_, _, true) => "\"\" l r s w i p k x t e a c d",
+    let rights = if is_standard(s) {
+        rights_of_standard(&identifier(s, &who)?, &folder.at.owner)
+    } else {
+        rights_of_courier(&acl::from_rfc2086(&who).unwrap_or_default(), &folder.at.owner)
     };
     s.send(&ListRights { name: &mailbox.shown, identifier: &who, rights });
     Ok(Outcome::ok("LISTRIGHTS completed."))
+}
+
+/// RFC 4314 3.7: what an identifier always has in a folder of this owner, and what it may be given,
+/// as far as a list can be changed (STORAGE 5.6). `c` and `d` are by themselves, and none comes
+/// twice (2.1.1).
+fn rights_of_standard(stored: &[u8], owner: &[u8]) -> &'static str {
+    match stored {
+        b"group=administrators" => "acdeiklrstwx p",
+        b"-group=administrators" => "\"\"",
+        b"owner" => "\"al\" r s w i p k x t e c d",
+        _ if stored == owner => "\"al\" r s w i p k x t e c d",
+        b"-owner" | b"-anyone" | b"-anonymous" => "\"\" r s w i p k x t e c d",
+        _ if stored.strip_prefix(b"-") == Some(owner) => "\"\" r s w i p k x t e c d",
+        _ => "\"\" l r s w i p k x t e a c d",
+    }
+}
+
+/// The same as Courier has it (PROTOCOL 7.3).
+fn rights_of_courier(stored: &[u8], owner: &[u8]) -> &'static str {
+    match stored {
+        _ if stored == owner => "\"al\" c d i p r s w",
+        b"-anyone" | b"-anonymous" => "\"\" c d i p r s w",
+        _ if stored.strip_prefix(b"-") == Some(owner) => "\"\" c d i p r s w",
+        _ => "\"\" a c d i l p r s w",
+    }
 }
 
 /// MYRIGHTS: sends what the user may do.

@@ -6,7 +6,7 @@ use super::parse::{Item, Section};
 use super::section;
 use crate::mime::decode::Encoding;
 use crate::response::fetch::Item as Datum;
-use crate::session::message::{self, ContentSlice, Encoded, Measured};
+use crate::session::message::{self, ContentSlice, Encoded, Measured, Message};
 use crate::session::{Result, Session};
 
 /// What a section of BINARY is in one message.
@@ -32,11 +32,10 @@ impl Contents<'_> {
 
     fn find_encoded(&mut self, section: &Section) -> Result<Found> {
         if section.path.is_empty() {
-            let range = 0..self.reader.len();
+            let range = 0..self.message.reader.len();
             return Ok(Found::Encoded(Encoded { range, encoding: Encoding::Identity }));
         }
-        let message =
-            message::structure(&mut self.cache, &mut self.reader).map_err(cannot_go_on)?;
+        let message = self.message.structure().map_err(cannot_go_on)?;
         Ok(match section::encoded(&message.root, &section.path) {
             None => Found::Missing,
             Some((_, None)) => Found::Undecodable,
@@ -45,7 +44,8 @@ impl Contents<'_> {
     }
 
     fn measure(&mut self, encoded: &Encoded) -> Result<Measured> {
-        message::measure(&mut self.cache, &mut self.reader, encoded).map_err(cannot_go_on)
+        let Message { reader, cache, .. } = &mut self.message;
+        message::measure(cache, reader, encoded).map_err(cannot_go_on)
     }
 
     /// The size of a content. A part that does not exist has none.
@@ -68,21 +68,21 @@ impl Contents<'_> {
         let (start, count) = section.partial.unwrap_or((0, u64::MAX));
         let take = size.saturating_sub(start).min(count);
         let slice = (start, take);
+        let Message { reader, cache, .. } = &mut self.message;
         // RFC 3516 4.3: a literal8 only where there is a NUL, so that a client need not look.
         let has_nul = has_nul
             && (take == size
-                || message::has_nul(&mut self.cache, &mut self.reader, &encoded, slice)
-                    .map_err(cannot_go_on)?);
+                || message::has_nul(cache, reader, &encoded, slice).map_err(cannot_go_on)?);
         let literal = Some((take, has_nul));
         Datum::Binary { label: &section.label, literal }.write(&mut self.s.encoder());
-        let mut slice = ContentSlice::new(&mut self.cache, &self.reader, &encoded, slice);
+        let mut slice = ContentSlice::new(cache, reader, &encoded, slice);
         let Session { io, counts, .. } = &mut *self.s;
-        while let Some(content) = slice.step(&mut self.reader).map_err(cannot_go_on)? {
+        while let Some(content) = slice.step(reader).map_err(cannot_go_on)? {
             io.out().extend_from_slice(content);
             counts.body = counts.body.saturating_add(content.len() as u64);
             io.flush_within()?;
         }
-        slice.remember(&mut self.cache);
+        slice.remember(cache);
         Ok(())
     }
 }

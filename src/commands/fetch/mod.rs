@@ -12,20 +12,21 @@ mod section;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod wants;
 
 pub(super) use parse::{What, parse, section_spec};
 pub(super) use section::{choose_lines, locate};
 
-use super::Call;
 use super::args::{self, Span};
+use super::{Call, resync};
 use crate::response::session::InvalidNumber;
-use crate::session::message::Reader;
+use crate::session::message::Message;
 use crate::session::refusal::vanished;
 use crate::session::{Code, Error, Fatal, Outcome, Result, Selected, Session};
 use crate::sys::breath;
 use contents::Contents;
 use parse::Request;
-use serve::{Failures, Serving};
+use serve::{Failures, Late, Serving};
 use std::io;
 
 /// A message that cannot be read any further, with half of it sent to the client: the session
@@ -55,17 +56,26 @@ pub(super) fn run(
         selected.refresh_rights(s);
     }
     let mut spans = args::spans(&request.which, call.uid, selected);
-    if let Some(page) = request.page {
+    if let (Some(since), true) = (request.modifiers.since, request.modifiers.vanished) {
+        resync::tell_vanished(s, selected, &request.which, since)?;
+    }
+    if let (Some(since), Some(sequences)) = (request.modifiers.since, selected.sequences()) {
+        let since = sequences.known(since);
+        spans = args::only(spans, |index| sequences.is_news(index, since));
+    }
+    if let Some(page) = request.modifiers.page {
         spans = args::page_of(spans, page);
     }
-    let cache = selected.last_served.take().unwrap_or_default();
+    let message = Message::after(selected.last_served.take().unwrap_or_default());
     let mut serving = Serving {
         may_set_seen: needs.seen && !selected.read_only && selected.rights.has(b's'),
         with_uid: call.uid && !needs.uid,
         by_uid: call.uid,
         items: &request.items,
         needs,
-        contents: Contents { s: &mut *s, cache, reader: Reader::new(), lines: Vec::new() },
+        wants: wants::of(&request.items),
+        late: Late::of(s, selected),
+        contents: Contents::new(&mut *s, message),
         selected,
         failures: Failures::default(),
     };
@@ -80,8 +90,9 @@ pub(super) fn run(
             }
         }
     }
-    let Serving { failures, contents: Contents { cache, .. }, .. } = serving;
-    selected.last_served = Some(cache);
+    serving.end()?;
+    let Serving { failures, contents: Contents { message, .. }, .. } = serving;
+    selected.last_served = Some(message.cache);
     if let Some(error) = failures.unmarked {
         // The client has what it asked for; the log has the reason.
         s.log_store_error(&error);

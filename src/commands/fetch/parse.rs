@@ -3,8 +3,9 @@
 
 use crate::commands::args::{self, Which};
 use crate::commands::{Call, capability};
+use crate::mime::facts::Names;
 use crate::response::fetch::section_label;
-use crate::session::{Error, Options, Outcome, Result, Session};
+use crate::session::{Error, Features, Options, Outcome, Result, Session};
 use crate::types::limits::{MAX_FETCH_ITEMS, MAX_HEADER_NAMES};
 use crate::types::{Page, number};
 use crate::wire::input::Brackets;
@@ -17,7 +18,18 @@ pub(crate) struct Request {
     pub(crate) which: Which,
     /// What of them, macros resolved, in the order asked.
     pub(crate) items: Vec<Item>,
-    /// Which of them, by their places among them (RFC 9394 3.3).
+    /// Which of them.
+    pub(crate) modifiers: Modifiers,
+}
+
+/// `fetch-modifier`s (RFC 4466 2.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Modifiers {
+    /// `CHANGEDSINCE`: those with a greater modification sequence (RFC 7162 3.1.4.1).
+    pub(crate) since: Option<u64>,
+    /// `VANISHED`: and the UIDs that are gone since (RFC 7162 3.2.6).
+    pub(crate) vanished: bool,
+    /// `PARTIAL`: of these, those at these places (RFC 9394 3.3, 3.4).
     pub(crate) page: Option<Page>,
 }
 
@@ -32,6 +44,8 @@ pub(crate) enum Item {
     InternalDate,
     /// `SAVEDATE`
     SaveDate,
+    /// `MODSEQ`
+    ModSeq,
     /// `RFC822.SIZE`
     Size,
     /// `ENVELOPE`
@@ -59,6 +73,8 @@ pub(crate) struct Section {
     pub(crate) what: What,
     /// The names of HEADER.FIELDS and HEADER.FIELDS.NOT.
     pub(crate) names: Vec<Vec<u8>>,
+    /// The same, for what is remembered.
+    pub(crate) digests: Names,
     /// The first byte and the number of bytes, on the wire.
     pub(crate) partial: Option<(u64, u64)>,
     /// Whether \Seen stays as it is.
@@ -97,6 +113,8 @@ pub(crate) struct Needs {
     pub(crate) uid: bool,
     /// The flags are among the items.
     pub(crate) flags: bool,
+    /// The modification sequence is among the items.
+    pub(crate) sequence: bool,
 }
 
 impl Item {
@@ -105,6 +123,7 @@ impl Item {
         match self {
             Item::Flags => Needs { flags: true, ..Needs::default() },
             Item::SaveDate => Needs::default(),
+            Item::ModSeq => Needs { sequence: true, ..Needs::default() },
             Item::Uid => Needs { uid: true, ..Needs::default() },
             Item::InternalDate => Needs { file: true, ..Needs::default() },
             Item::Envelope => Needs { file: true, bytes: true, ..Needs::default() },
@@ -136,6 +155,7 @@ pub(crate) fn needs(items: &[Item]) -> Needs {
         seen: a.seen | b.seen,
         uid: a.uid | b.uid,
         flags: a.flags | b.flags,
+        sequence: a.sequence | b.sequence,
     })
 }
 
@@ -143,14 +163,26 @@ pub(crate) fn needs(items: &[Item]) -> Needs {
 /// fetch-att) ")") [SP fetch-modifiers]`
 ///
 /// Courier: macros may stand in the list too.
-pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Request> {
+pub(crate) fn parse(s: &mut Session, call: &Call<'_>) -> Result<Request> {
     let which = args::set(s)?;
-    let (items, page) = rest(s)?;
-    Ok(Request { which, items, page })
+    let (mut items, modifiers) = rest(s)?;
+    // RFC 7162 3.2.6
+    if modifiers.vanished && !(call.uid && modifiers.since.is_some()) {
+        return Err(Error::Syntax);
+    }
+    let asks = items.contains(&Item::ModSeq);
+    if modifiers.since.is_some() && !asks {
+        // RFC 7162 3.1.4.1: "it implicitly adds the MODSEQ FETCH message data item".
+        items.push(Item::ModSeq);
+    }
+    if modifiers.since.is_some() || asks {
+        args::need_sequences(s)?;
+    }
+    Ok(Request { which, items, modifiers })
 }
 
 /// Everything behind the set, to the end of the line.
-pub(super) fn rest(s: &mut Session) -> Result<(Vec<Item>, Option<Page>)> {
+pub(super) fn rest(s: &mut Session) -> Result<(Vec<Item>, Modifiers)> {
     Ok((items(s)?, modifiers(s)?))
 }
 
@@ -173,22 +205,38 @@ fn items(s: &mut Session) -> Result<Vec<Item>> {
 }
 
 /// `["(" fetch-modifier *(SP fetch-modifier) ")"]` (RFC 4466 2.4), to the end of the line.
-fn modifiers(s: &mut Session) -> Result<Option<Page>> {
-    let mut page = None;
+fn modifiers(s: &mut Session) -> Result<Modifiers> {
+    let mut modifiers = Modifiers::default();
     match s.io.token()? {
-        Token::Eol => return Ok(None),
+        Token::Eol => return Ok(modifiers),
         Token::Open => {}
         _ => return Err(Error::Syntax),
     }
     loop {
         match s.io.token()? {
-            Token::Close if page.is_some() => break,
-            token if token.is("PARTIAL") => page = Some(args::page(s, page)?),
+            Token::Close if modifiers != Modifiers::default() => break,
+            token if token.is("PARTIAL") => modifiers.page = Some(args::page(s, modifiers.page)?),
+            token if token.is("CHANGEDSINCE") => {
+                let is_offered = capability::is_offered(&s.options, "CONDSTORE");
+                if modifiers.since.is_some() || !is_offered {
+                    return Err(Error::Syntax);
+                }
+                // RFC 7162 7, `mod-sequence-value`: not 0.
+                let since = args::mod_sequence(s)?;
+                modifiers.since = Some(Some(since).filter(|n| *n > 0).ok_or(Error::Syntax)?);
+            }
+            // RFC 7162 3.2.3: BAD, unless it was enabled.
+            token if token.is("VANISHED") && !modifiers.vanished => {
+                modifiers.vanished = s.enabled.contains(Features::QRESYNC);
+                if !modifiers.vanished {
+                    return Err(Error::Syntax);
+                }
+            }
             _ => return Err(Error::Syntax),
         }
     }
     s.io.end_of_line()?;
-    Ok(page)
+    Ok(modifiers)
 }
 
 /// Refuses more items than one command may hold.
@@ -200,7 +248,8 @@ fn check_count(items: &[Item]) -> Result<()> {
 }
 
 /// The items that an extension brings, and the word that announces it.
-const OF_EXTENSIONS: [(&[u8], &str); 4] = [
+const OF_EXTENSIONS: [(&[u8], &str); 5] = [
+    (b"MODSEQ", "CONDSTORE"),
     (b"BINARY", "BINARY"),
     (b"BINARY.PEEK", "BINARY"),
     (b"BINARY.SIZE", "BINARY"),
@@ -233,6 +282,7 @@ fn item(s: &mut Session, token: &Token, items: &mut Vec<Item>) -> Result<()> {
         b"UID" => Item::Uid,
         b"INTERNALDATE" => Item::InternalDate,
         b"SAVEDATE" => Item::SaveDate,
+        b"MODSEQ" => Item::ModSeq,
         b"ENVELOPE" => Item::Envelope,
         b"BODYSTRUCTURE" => Item::BodyStructure,
         b"RFC822.SIZE" => Item::Size,
@@ -260,7 +310,8 @@ fn item(s: &mut Session, token: &Token, items: &mut Vec<Item>) -> Result<()> {
 }
 
 fn whole(label: Vec<u8>, what: What, peek: bool) -> Section {
-    Section { label, path: Vec::new(), what, names: Vec::new(), partial: None, peek }
+    let (path, names, digests) = Default::default();
+    Section { label, path, what, names, digests, partial: None, peek }
 }
 
 /// `section = "[" [section-spec] "]"` with what may follow it, after the opening bracket.
@@ -276,6 +327,7 @@ fn section(s: &mut Session, peek: bool) -> Result<Section> {
             (section.path, section.what) = section_spec(&spec).ok_or(Error::Syntax)?;
             if matches!(section.what, What::Fields | What::FieldsNot) {
                 section.names = header_list(io)?;
+                section.digests = Names::of(section.names.iter().map(Vec::as_slice));
             }
             if io.token()? != Token::BracketClose {
                 return Err(Error::Syntax);

@@ -6,9 +6,10 @@ use super::parse::{Item, Needs};
 use crate::maildir::{self, change};
 use crate::response::fetch::{self, Item as Datum};
 use crate::response::session::{CannotOpen, UnicodeMessage};
-use crate::session::{Result, Selected, message};
+use crate::session::message::Wants;
+use crate::session::{Result, Selected, Session};
 use crate::sys::breath;
-use crate::types::{Flags, Operation, Seq, Uid};
+use crate::types::{Flags, ModSeq, Operation, Seq, Uid};
 
 /// What went wrong with messages while the others were served.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(super) struct Serving<'a> {
     pub(super) items: &'a [Item],
     /// What that needs.
     pub(super) needs: Needs,
+    /// What will be asked about each message.
+    pub(super) wants: Wants,
     /// A UID FETCH that does not ask for the UID gets it all the same (RFC 3501 6.4.8).
     pub(super) with_uid: bool,
     /// Whether it is a UID FETCH.
@@ -39,8 +42,26 @@ pub(super) struct Serving<'a> {
     pub(super) selected: &'a mut Selected,
     /// The message being served, and the session.
     pub(super) contents: Contents<'a>,
+    /// What is told behind the last message.
+    pub(super) late: Late,
     /// What went wrong so far.
     pub(super) failures: Failures,
+}
+
+/// What one FETCH changes, and finds changed.
+pub(super) struct Late {
+    /// Whether modification sequences are told. Then a change is told when it is recorded, which is
+    /// done for all messages together.
+    tells_sequences: bool,
+    /// Messages that have become \Seen.
+    seen: Vec<usize>,
+}
+
+impl Late {
+    /// Of a FETCH that is about to begin.
+    pub(super) fn of(s: &Session, selected: &Selected) -> Late {
+        Late { tells_sequences: selected.tells_sequences(s), seen: Vec::new() }
+    }
 }
 
 impl Serving<'_> {
@@ -51,9 +72,10 @@ impl Serving<'_> {
             debug_assert!(false, "spans name messages of the folder");
             return Ok(());
         };
-        if self.needs.file && !self.open(index, number)? {
+        if self.needs.file && !self.is_remembered(index) && !self.open(index, number)? {
             return Ok(());
         }
+        self.record_found(index);
         fetch::begin(&mut self.contents.s.encoder(), number);
         if self.with_uid {
             Datum::Uid(uid).write(&mut self.contents.s.encoder());
@@ -79,17 +101,54 @@ impl Serving<'_> {
         }
         fetch::end(&mut self.contents.s.encoder());
         self.set_seen(index, number, sees);
+        self.selected.learn(index, &mut self.contents.message);
+        self.selected.save_learned_if_full(self.contents.s);
         Ok(self.contents.s.io.flush_if_full()?)
+    }
+
+    /// Whether all that is asked is remembered, so that the file need not be opened.
+    fn is_remembered(&mut self, index: usize) -> bool {
+        let message = &mut self.contents.message;
+        message.begin();
+        self.selected.recall(index, message, &self.wants);
+        message.knows(&self.wants)
+    }
+
+    /// Where modification sequences are told: flags that somebody else has changed are recorded
+    /// before they are told.
+    fn record_found(&mut self, index: usize) {
+        if self.late.tells_sequences
+            && (self.needs.flags || self.needs.sequence)
+            && self.selected.is_unrecorded(index)
+        {
+            self.selected.record(self.contents.s, &[]);
+        }
+    }
+
+    /// Behind the last message: records what has become \Seen, and tells what is not told yet.
+    pub(super) fn end(&mut self) -> Result<()> {
+        let seen = std::mem::take(&mut self.late.seen);
+        self.selected.record(self.contents.s, &seen);
+        if self.late.tells_sequences {
+            for index in seen {
+                self.selected.snapshot.messages.take_changed(index);
+                self.selected.send_message_flags(self.contents.s, index, self.by_uid);
+                self.contents.s.io.flush_if_full()?;
+            }
+            self.selected.send_changes_of_others(self.contents.s, self.by_uid);
+        }
+        Ok(())
     }
 
     /// Opens the message's file, or stats it where that is enough; whether it is there.
     fn open(&mut self, index: usize, number: Seq) -> Result<bool> {
-        let find = if self.needs.bytes { message::open } else { message::stat };
-        let messages = &mut self.selected.snapshot.messages;
-        let dir = self.selected.folder.enter();
-        let mut found = dir.and_then(|dir| find(&dir, messages, index, &mut self.contents.reader));
+        let message = &mut self.contents.message;
+        let mut found = match self.needs.bytes {
+            true => self.selected.open_message(index, message),
+            false => self.selected.date_message(index, message),
+        };
         if found.is_ok() && self.needs.bytes {
-            let read = self.contents.reader.begin(self.needs.all);
+            let read = message.reader.begin(self.needs.all);
             found = read.map_err(|e| self.selected.unreadable(index, e));
         }
         match found {
@@ -109,6 +168,17 @@ impl Serving<'_> {
         }
     }
 
+    /// Whether any header of the message has 8-bit bytes. Where that is not remembered, the file is
+    /// opened.
+    fn has_8bit_header(&mut self, index: usize) -> bool {
+        let message = &mut self.contents.message;
+        let structure = Wants { structure: true, ..Wants::default() };
+        self.selected.recall(index, message, &structure);
+        let is_at_hand = message.reader.is_open() || message.has_structure();
+        (is_at_hand || self.selected.open_message(index, message).is_ok())
+            && self.contents.has_8bit_header()
+    }
+
     fn item(&mut self, index: usize, uid: Uid, item: &Item) -> Result<()> {
         match item {
             Item::Flags => {
@@ -116,6 +186,11 @@ impl Serving<'_> {
                 Datum::Flags(flags).write(&mut self.contents.s.encoder());
             }
             Item::Uid => Datum::Uid(uid).write(&mut self.contents.s.encoder()),
+            Item::ModSeq => {
+                let sequence = self.selected.tell_sequence(self.contents.s, index);
+                let sequence = sequence.unwrap_or(ModSeq::MIN);
+                Datum::ModSeq(sequence).write(&mut self.contents.s.encoder());
+            }
             Item::SaveDate => {
                 let date = self.selected.snapshot.messages.saved(index).map(local_date_time);
                 Datum::SaveDate(date.as_deref()).write(&mut self.contents.s.encoder());
@@ -133,14 +208,14 @@ impl Serving<'_> {
             && sees
             && !self.selected.snapshot.messages.flags(index).contains(Flags::SEEN);
         if newly_seen {
-            if !self.contents.s.utf8() && self.contents.has_8bit_header() {
+            if !self.contents.s.utf8() && self.has_8bit_header(index) {
                 self.contents.s.send(&UnicodeMessage { number });
             }
             let messages = &mut self.selected.snapshot.messages;
             let edit = change::Edit::new(Operation::Add, Flags::SEEN, Flags::SEEN);
             let dir = self.selected.folder.enter();
             match dir.and_then(|dir| change::store_flags(&dir, messages, index, &edit)) {
-                Ok(_) => {}
+                Ok(_) => self.late.seen.push(index),
                 // It was there a moment ago, and the client has it. The next scan finds it gone.
                 Err(maildir::Error::Gone) => return,
                 Err(error) => {
@@ -148,6 +223,9 @@ impl Serving<'_> {
                     return;
                 }
             }
+        }
+        if self.late.tells_sequences {
+            return;
         }
         let changed = self.selected.snapshot.messages.take_changed(index);
         if newly_seen || (changed && !self.needs.flags) {

@@ -8,7 +8,7 @@ use super::contents::Contents;
 use super::parse::{Item, needs, rest};
 use crate::mime::structure::properties::FRAGMENTS;
 use crate::mime::wire_form::{replace_nul, to_wire};
-use crate::session::message::{Cache, Reader};
+use crate::session::message::{Cache, Message, Reader};
 use crate::session::{Counts, Features, Session};
 use crate::wire::connection::MemoryConnection;
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ impl Asked {
         if self.utf8 {
             session.enabled |= Features::UTF8_ACCEPT;
         }
-        let mut reader = Reader::new();
+        let mut reader = Reader::default();
         let file = self.file.reopen().unwrap();
         let stat = crate::sys::stat::Stat::of(&file).unwrap();
         reader.set(file, &stat, None);
@@ -53,14 +53,14 @@ impl Asked {
             reader.read_ahead().unwrap();
         }
         let cache = std::mem::take(&mut self.cache);
-        let mut contents = Contents { s: &mut session, cache, reader, lines: Vec::new() };
+        let mut contents = Contents::new(&mut session, Message::with(reader, cache));
         for (i, item) in asked.iter().enumerate() {
             if i > 0 {
                 contents.s.io.out().push(b' ');
             }
             contents.item(item).unwrap();
         }
-        self.cache = contents.cache;
+        self.cache = contents.message.cache;
         self.counts.header += session.counts.header;
         self.counts.body += session.counts.body;
         session.io.flush().unwrap();

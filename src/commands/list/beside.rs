@@ -10,7 +10,7 @@ use crate::response::metadata::Metadata;
 use crate::session::access::Missing;
 use crate::session::folder::Folder;
 use crate::session::{Error, Result, Session};
-use crate::types::{FolderName, Rights, Space};
+use crate::types::{FolderName, Rights};
 
 /// What is told of one folder.
 #[derive(Default)]
@@ -41,7 +41,13 @@ impl Beside {
             return Ok(beside);
         }
         let Ok(name) = FolderName::from_disk(&line.listed.name) else { return Ok(beside) };
-        let Some(rights) = unless_refused(s.rights_announced(&name))? else { return Ok(beside) };
+        let rights = match line.listed.rights.filter(|_| !s.is_open(&name)) {
+            Some(rights) => rights,
+            None => match unless_refused(s.rights_announced(&name))? {
+                Some(rights) => rights,
+                None => return Ok(beside),
+            },
+        };
         if returns.rights && rights.intersects(Rights::ASKING) {
             beside.rights = Some(rights);
         }
@@ -76,7 +82,7 @@ impl Beside {
         if !may_be_opened(s, &name) {
             return Ok(());
         }
-        let folder = unless_refused(s.locate_name(name, Missing::Refused))?;
+        let folder = unless_refused(s.locate_and_enter(Ok(name)))?;
         let figures = match &folder {
             Some(folder) => unless_refused(status::ask(s, folder, items))?,
             None => None,
@@ -103,10 +109,7 @@ impl Beside {
 
 /// To look into an old-style shared folder is to subscribe to it, which LIST must not do.
 fn may_be_opened(s: &Session, name: &FolderName) -> bool {
-    match name.space() {
-        Space::Link(path) => s.namespace.links().is_subscribed(path),
-        _ => true,
-    }
+    !s.namespace.opening_subscribes(name)
 }
 
 fn can_be_opened(folder: &Folder) -> bool {

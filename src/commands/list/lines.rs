@@ -58,7 +58,8 @@ pub(super) fn find(s: &Session, patterns: &Patterns, asked: &Asked) -> Result<Ve
     let mut found: HashMap<Vec<u8>, Listed> =
         listed.into_iter().map(|listed| (listed.name.clone(), listed)).collect();
     let mut line_of = |name: &[u8]| {
-        let missing = || Listed { name: name.to_vec(), is_folder: false, has_children: false };
+        let missing =
+            || Listed { name: name.to_vec(), is_folder: false, has_children: false, rights: None };
         line(found.remove(name).unwrap_or_else(missing))
     };
     let mut lines = Vec::new();
@@ -97,6 +98,7 @@ fn subscribed(s: &Session, patterns: &Patterns, criteria: Criteria) -> Result<Ve
     };
     let names = s.namespace.subscribed(&is_wanted);
     let names = names.map_err(|e| s.io_refusal(SUBSCRIPTIONS, &e, "LIST failed"))?;
+    let _gathering = s.namespace.gather_inherited();
     let mut seen = Vec::new();
     for name in names {
         breath::breathe()?;

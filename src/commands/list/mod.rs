@@ -168,7 +168,7 @@ fn send_line(s: &mut Session, listing: Listing, line: &Line, asked: &Asked) -> R
     // RFC 5819 2: whether the folder can be opened is known before the line is sent.
     let beside = Beside::of(s, line, &asked.returns)?;
     let attributes = attributes(s, line, asked, beside.is_closed);
-    let mut extras = extras(s, &line.listed.name, asked.extras)?;
+    let mut extras = extras(s, &line.listed, asked.extras)?;
     if line.has_selected_below {
         extras.push(Extra::ChildInfo(asked.criteria.words()));
     }
@@ -198,12 +198,15 @@ fn send_root(s: &mut Session, listing: Listing, reference: &[u8]) -> Result<()> 
 }
 
 /// What was asked for beside the name, as far as the user may see it.
-fn extras(s: &mut Session, name: &[u8], wanted: Extras) -> Result<Vec<Extra>> {
+fn extras(s: &mut Session, listed: &Listed, wanted: Extras) -> Result<Vec<Extra>> {
     let mut extras = Vec::new();
     if (wanted.acl || wanted.rights)
-        && let Ok(name) = FolderName::from_disk(name)
+        && let Ok(name) = FolderName::from_disk(&listed.name)
     {
-        let rights = s.rights_announced(&name)?;
+        let rights = match listed.rights.filter(|_| !s.is_open(&name)) {
+            Some(rights) => rights,
+            None => s.rights_announced(&name)?,
+        };
         if wanted.acl
             && rights.has(b'a')
             && let Ok(list) = s.namespace.load(&name)
@@ -273,6 +276,9 @@ pub(crate) fn matching(s: &Session, pattern: &[u8]) -> Result<Vec<Vec<u8>>> {
 
 /// LIST (RFC 3501 6.3.8): sends the folders that match.
 pub(crate) fn list(s: &mut Session, _: &Call<'_>, request: Request) -> Result<Outcome> {
+    if let Some(items) = request.asked.returns.status {
+        items.enable(s);
+    }
     match resolve(&request)? {
         Target::Root(reference) => send_root(s, Listing::List, &reference)?,
         Target::Nothing => {}

@@ -124,7 +124,8 @@ static RETURNS: &[Return] = &[
             if s.io.token()? != Token::Open || *s.io.peek()? == Token::Close {
                 return Err(Error::Syntax);
             }
-            returns.status = Some(status::Items::parse_list(s)?);
+            // RFC 5258 3: what is not known in an extended LIST is BAD.
+            returns.status = Some(status::Items::parse_list(s, status::Unknown::IsError)?);
             Ok(())
         },
     },

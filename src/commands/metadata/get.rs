@@ -3,7 +3,7 @@
 use super::{entry, special_use};
 use crate::commands::Call;
 use crate::commands::args::Mailbox;
-use crate::maildir::metadata::Annotations;
+use crate::maildir::metadata::{Annotations, Contents};
 use crate::maildir::special_use::Uses;
 use crate::response::metadata::{Metadata, MetadataCode};
 use crate::session::annotations::Scope;
@@ -36,6 +36,8 @@ pub(crate) struct Query {
     pub(super) entries: Vec<EntryName>,
     /// What the account's folders are used for, once it is known.
     pub(super) uses: OnceCell<Uses>,
+    /// What the account's owner keeps about folders of others, once it is read.
+    account: OnceCell<Option<Contents>>,
 }
 
 /// The arguments.
@@ -215,7 +217,7 @@ pub(crate) fn find(s: &Session, folder: Option<&Folder>, query: &Query) -> Resul
         let annotations = match read {
             Some(annotations) => annotations,
             None => {
-                let read = read.insert(s.annotations(folder, scope)?);
+                let read = read.insert(s.annotations_once(folder, scope, &query.account)?);
                 if let Some(folder) = folder.filter(|_| scope == Scope::Private) {
                     special_use::add(s, folder, query, read)?;
                 }

@@ -12,6 +12,8 @@ use crate::session::{Code, Error, Outcome, Result, Session};
 use crate::types::limits::MAX_METADATA_VALUE;
 use crate::wire::Token;
 use crate::wire::input::Brackets;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// The arguments.
 pub(crate) struct Change {
@@ -106,11 +108,15 @@ pub(crate) fn set(s: &mut Session, _: &Call<'_>, mut a: Change) -> Result<Outcom
 
 /// The values that these names have, as changes that would give them back.
 fn values_now(s: &Session, folder: Option<&Folder>, changes: &Changes) -> Result<Changes> {
+    let mut read = HashMap::new();
     let mut now = Changes::new();
     for (name, _) in changes {
         let scope = if name.is_private() { Scope::Private } else { Scope::Shared };
-        let value = s.annotations(folder, scope)?.get(name).map(<[u8]>::to_vec);
-        now.push((name.clone(), value));
+        let annotations = match read.entry(scope) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => unread.insert(s.annotations(folder, scope)?),
+        };
+        now.push((name.clone(), annotations.get(name).map(<[u8]>::to_vec)));
     }
     Ok(now)
 }

@@ -14,17 +14,21 @@ use crate::mime::decode::Decoder;
 use crate::mime::search_text::{Matcher, Needle};
 use crate::mime::structure::{self, Content, Part, StructureLimits};
 use crate::mime::{address, date, encoded_word, header};
-use crate::session::message::{self, Reader};
+use crate::session::message::{Reader, Wants};
 use crate::sys::breath::{self, Interrupted};
 use crate::sys::clock;
 use std::io;
 
+/// A header that is looked through at one go, in bytes.
+const SHORT: usize = 16 * 1024;
+/// So many tests of header fields are done at one go.
+const FEW: usize = 16;
+
 /// What is known of a message.
 struct Known {
     level: Level,
-    /// The internal date, in seconds since 1970, and its day.
+    /// The internal date, in seconds since 1970.
     received: i64,
-    internal: i64,
     /// Bytes of the file: the size on the wire is no less, and at most twice as much.
     stored: u64,
     size: Option<u64>,
@@ -36,17 +40,12 @@ struct Known {
     texts: Vec<bool>,
 }
 
-impl Known {
-    fn receive(&mut self, seconds: i64) {
-        self.received = seconds;
-        self.internal = local_day(seconds);
-    }
-}
-
 /// Criteria at work.
 pub(crate) struct Evaluation<'p> {
     plan: &'p Plan,
     known: Known,
+    /// A buffer.
+    form: Vec<u8>,
 }
 
 impl<'p> Evaluation<'p> {
@@ -55,14 +54,13 @@ impl<'p> Evaluation<'p> {
         let known = Known {
             level: Level::View,
             received: 0,
-            internal: 0,
             stored: 0,
             size: None,
             sent: None,
             headers: vec![false; plan.headers.len()],
             texts: vec![false; plan.texts.len()],
         };
-        Evaluation { plan, known }
+        Evaluation { plan, known, form: Vec::new() }
     }
 
     /// Whether the message that `mail` has turned to matches.
@@ -93,51 +91,57 @@ impl<'p> Evaluation<'p> {
     fn learn(&mut self, folder: &mut impl Folder, mail: &mut Mail) -> io::Result<()> {
         let index = mail.index;
         let gone = io::ErrorKind::NotFound;
-        if !self.plan.wants_header && !self.plan.wants_size {
-            self.known.receive(mail.internal_date(folder).ok_or(gone)?);
+        let plan = self.plan;
+        if !plan.wants_header && !plan.wants.size {
+            self.known.received = mail.internal_date(folder).ok_or(gone)?;
             self.known.level = Level::Text;
             return Ok(());
         }
-        let (reader, cache) = mail.open(folder).ok_or(gone)?;
-        let folder = &*folder;
+        let message = mail.with(folder, &plan.wants).ok_or(gone)?;
         let known = &mut self.known;
         known.level = Level::File;
-        known.receive(message::internal_date(reader));
-        known.stored = reader.len();
-        known.size = None;
+        known.received = message.date();
+        known.stored = message.reader.len();
+        known.size = message.known_size();
         known.texts.clear();
-        known.texts.extend(self.plan.texts.iter().map(Needle::is_empty));
+        known.texts.extend(plan.texts.iter().map(Needle::is_empty));
         if self.answer(folder, index).is_some() {
             return Ok(());
         }
         let mut lone = None;
-        if self.plan.wants_header {
-            if !self.plan.texts.is_empty() {
-                reader.read_ahead()?;
+        if plan.wants_header {
+            if !plan.texts.is_empty() && message.reader.is_open() {
+                message.reader.read_ahead()?;
             }
-            lone = self.read_header(message::header(reader)?)?;
+            let header = match &plan.wants.fields {
+                Some(names) => message.header(names)?,
+                None => message.whole_header()?,
+            };
+            lone = self.read_header(header)?;
             self.known.level = Level::Header;
             if self.answer(folder, index).is_some() {
                 return Ok(());
             }
         }
-        if self.plan.wants_size {
-            self.known.size = Some(message::wire_size(cache, reader)?);
+        if plan.wants.size {
+            self.known.size = Some(message.size()?);
             self.known.level = Level::Size;
             if self.answer(folder, index).is_some() {
                 return Ok(());
             }
         }
+        let text = Wants { bytes: true, structure: true, ..Wants::default() };
+        let message = mail.with(folder, &text).ok_or(gone)?;
         match lone {
             Some(mut part) => {
-                part.body = message::header_len(cache, reader)?..reader.len();
-                self.read_text(&[&part], reader, folder, index)?;
+                part.body = message.header_len()?..message.reader.len();
+                self.read_text(&[&part], &mut message.reader, &*folder, index)?;
             }
             None => {
-                let message = message::structure(cache, reader)?;
+                let structure = message.structure()?;
                 let mut parts = Vec::new();
-                message.root.walk(&mut |part| parts.push(part));
-                self.read_text(&parts, reader, folder, index)?;
+                structure.root.walk(&mut |part| parts.push(part));
+                self.read_text(&parts, &mut message.reader, &*folder, index)?;
             }
         }
         self.known.level = Level::Text;
@@ -147,12 +151,15 @@ impl<'p> Evaluation<'p> {
     /// Takes all that the message's own header says. Returns the message as a part, where the
     /// header says that it has no others.
     fn read_header(&mut self, block: &[u8]) -> Result<Option<Part>, Interrupted> {
-        let (plan, known) = (self.plan, &mut self.known);
+        let (plan, known, buffer) = (self.plan, &mut self.known, &mut self.form);
         known.headers.fill(false);
         known.sent = None;
-        let mut dated = false;
+        let mut dated = !plan.wants_sent;
+        let is_long = block.len() > SHORT || plan.headers.len() > FEW;
         for field in header::fields(block) {
-            breath::breathe()?;
+            if is_long {
+                breath::breathe()?;
+            }
             if !dated && field.is(b"Date") {
                 dated = true;
                 // RFC 3501 6.4.4: "disregarding time and timezone": the day as it is written
@@ -164,12 +171,15 @@ impl<'p> Evaluation<'p> {
                 // RFC 3501 6.4.4: the envelope's fields, the message's header: its own (Courier:
                 // any header in the message).
                 if !*found && !field.name.is_empty() && field.is(&test.name) {
-                    breath::breathe()?;
+                    if is_long {
+                        breath::breathe()?;
+                    }
                     let text = text.get_or_insert_with(|| encoded_word::decode(field.value));
-                    *found = test.needle.is_empty() || test.needle.contains(text);
+                    *found = test.needle.is_empty() || test.needle.contains(text, buffer);
                     if !*found && test.is_address {
                         let form = form.get_or_insert_with(|| address::search_form(field.value));
-                        *found = form.as_ref().is_some_and(|form| test.needle.contains(form));
+                        *found =
+                            form.as_ref().is_some_and(|form| test.needle.contains(form, buffer));
                     }
                 }
             }
@@ -188,7 +198,8 @@ impl<'p> Evaluation<'p> {
     // RFC 3501 6.4.4: TEXT is the header or the body; a match may span a field's name and value
     // (Courier: not).
     fn look_in_fields(&mut self, block: &[u8]) -> Result<(), Interrupted> {
-        let tests = || self.plan.with_headers.iter().zip(&self.plan.texts);
+        let (plan, buffer) = (self.plan, &mut self.form);
+        let tests = || plan.with_headers.iter().zip(&plan.texts);
         if !tests().zip(&self.known.texts).any(|((with, _), found)| *with && !*found) {
             return Ok(());
         }
@@ -196,7 +207,7 @@ impl<'p> Evaluation<'p> {
             breath::breathe()?;
             let text = encoded_word::decode(field.raw);
             for ((with, needle), found) in tests().zip(&mut self.known.texts) {
-                *found = *found || (*with && needle.contains(&text));
+                *found = *found || (*with && needle.contains(&text, buffer));
             }
         }
         Ok(())
@@ -293,14 +304,17 @@ impl<'p> Evaluation<'p> {
             }
             Node::Flag(flag) => Some(folder.flags(index).contains(*flag)),
             Node::Recent => Some(folder.recent(index)),
+            Node::Changed(since) => Some(folder.sequence(index) >= *since),
             Node::Keyword(number) => Some(folder.has_keyword(index, *number)),
             // Courier: the server's local day; RFC 3501 6.4.4 disregards the zone, and INTERNALDATE
             // is in this one.
-            Node::Internal(when, day) => from(Level::File, when.holds(known.internal, *day)),
+            Node::Internal(when, day) => {
+                from(Level::File, when.holds(local_day(known.received), *day))
+            }
             Node::Saved(when, day) => match folder.saved(index) {
                 Some(seconds) => Some(when.holds(local_day(seconds), *day)),
                 // RFC 8514 4.3: the internal date, where this one is not known.
-                None => from(Level::File, when.holds(known.internal, *day)),
+                None => from(Level::File, when.holds(local_day(known.received), *day)),
             },
             Node::Until(moment) => from(Level::File, known.received <= *moment),
             Node::From(moment) => from(Level::File, known.received >= *moment),

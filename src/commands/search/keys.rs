@@ -2,8 +2,9 @@
 //! client wrote, strings still in the client's character set; nothing in here looks at a folder.
 
 use crate::mime::date;
-use crate::types::Flags;
+use crate::types::keywords::is_valid_keyword;
 use crate::types::limits::MAX_SEARCH_KEYS;
+use crate::types::{Flags, ModSeq};
 use crate::wire::{Error, Io, Result, Set, Token};
 
 /// How a date is compared.
@@ -61,6 +62,8 @@ pub(crate) enum Key {
     Older(u64),
     /// Received at most so many seconds ago.
     Younger(u64),
+    /// Changed with this modification sequence or a greater one.
+    Changed(u64),
     /// More bytes on the wire than this.
     Larger(u64),
     /// Fewer bytes on the wire than this.
@@ -88,7 +91,8 @@ enum Step {
 }
 
 /// Keys of extensions, and the capabilities that announce them.
-const EXTENSIONS: [(&str, &str); 7] = [
+const EXTENSIONS: [(&str, &str); 8] = [
+    ("MODSEQ", "CONDSTORE"),
     ("$", "SEARCHRES"),
     ("OLDER", "WITHIN"),
     ("YOUNGER", "WITHIN"),
@@ -251,6 +255,7 @@ fn step(io: &mut Io, token: Token, offered: Offered<'_>) -> Result<Step> {
         b"SAVEDATESUPPORTED" => Key::All,
         b"OLDER" => Key::Older(interval(io)?),
         b"YOUNGER" => Key::Younger(interval(io)?),
+        b"MODSEQ" => Key::Changed(mod_sequence(io)?),
         b"LARGER" => Key::Larger(number(io)?),
         b"SMALLER" => Key::Smaller(number(io)?),
         b"HEADER" => {
@@ -271,6 +276,25 @@ fn step(io: &mut Io, token: Token, offered: Offered<'_>) -> Result<Step> {
         _ => Key::Numbers(Set::parse(&text).ok_or(Error::Syntax)?),
     };
     Ok(Step::Key(key))
+}
+
+/// `[SP entry-name SP entry-type-req] SP mod-sequence-valzer` (RFC 7162 7). One modification sequence
+/// stands for all that can change in a message, so the entry says nothing (3.1.5).
+fn mod_sequence(io: &mut Io) -> Result<u64> {
+    let mut token = io.token()?;
+    if let Token::Quoted(entry) = &token {
+        let flag = entry.strip_prefix(b"/flags/").unwrap_or_default();
+        let flag = flag.strip_prefix(b"\\").unwrap_or(flag);
+        if flag.is_empty() || !is_valid_keyword(flag) {
+            return Err(Error::Syntax);
+        }
+        let kind = io.token()?;
+        if !["priv", "shared", "all"].iter().any(|word| kind.is(word)) {
+            return Err(Error::Syntax);
+        }
+        token = io.token()?;
+    }
+    token.number().filter(|n| *n <= ModSeq::MAX).ok_or(Error::Syntax)
 }
 
 /// Whether a word may be a key here: it is of no extension, or of one that is there.
@@ -366,6 +390,10 @@ mod tests {
             ("older 5", Key::Older(5)),
             ("savedon 1-feb-1994", Key::Saved(When::On, 8797)),
             ("SAVEDATESUPPORTED", Key::All),
+            ("modseq 0", Key::Changed(0)),
+            ("MODSEQ 9223372036854775807", Key::Changed(ModSeq::MAX)),
+            (r#"MODSEQ "/flags/\\draft" all 620162338"#, Key::Changed(620162338)),
+            (r#"NOT MODSEQ "/flags/$Junk" PRIV 7"#, Key::Not(Box::new(Key::Changed(7)))),
             ("NOT YOUNGER 18446744073709551615", Key::Not(Box::new(Key::Younger(u64::MAX)))),
             ("UID $ $", Key::And(vec![Key::Found, Key::Found])),
             ("SENTON \"1-Feb-1994 10:00\"", Key::Sent(When::On, 8797)),
@@ -394,6 +422,18 @@ mod tests {
             "LARGER x",
             "LARGER \"1\"",
             "LARGER",
+            "MODSEQ",
+            "MODSEQ x",
+            "MODSEQ \"1\"",
+            "MODSEQ 9223372036854775808",
+            "MODSEQ -1",
+            "MODSEQ all 7",
+            r#"MODSEQ "/flags/\\draft" 7"#,
+            r#"MODSEQ "/flags/\\draft" any 7"#,
+            r#"MODSEQ "/flags/" all 7"#,
+            r#"MODSEQ "/flags/a b" all 7"#,
+            r#"MODSEQ "/comment" all 7"#,
+            "MODSEQ /flags/x all 7",
             "BEFORE 2024-01-01",
             "ON 31-Feb-2024",
             "\"SEEN\"",

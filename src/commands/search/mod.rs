@@ -24,16 +24,16 @@ pub(super) use plain::{parse as parse_search, run as run_search};
 pub(super) use sort::{parse as parse_sort, run as run_sort};
 pub(super) use thread::{parse as parse_thread, run as run_thread};
 
-use crate::commands::capability;
-use crate::maildir;
+use crate::commands::{args, capability};
+use crate::maildir::{self, Sequences};
 use crate::mime::casemap::Comparator;
 use crate::mime::charset;
-use crate::session::message::{self, Reader};
+use crate::session::message::{Message, Wants};
 use crate::session::refusal::PROTOCOL_ERROR;
 use crate::session::{Code, Outcome, Result, Selected, Session};
 use crate::sys::breath::{self, Items};
 use crate::sys::clock;
-use crate::types::{Flags, Seq, Uid};
+use crate::types::{Flags, ModSeq, Seq, Uid};
 use crate::wire::{self, Token};
 use evaluate::Evaluation;
 use keys::Key;
@@ -47,11 +47,40 @@ pub(super) struct Criteria {
     label: Vec<u8>,
     key: Key,
     comparator: Comparator,
+    /// Whether they ask for modification sequences.
+    by_sequence: bool,
 }
 
 impl Criteria {
     fn new(s: &Session, label: Vec<u8>, key: Key) -> Criteria {
-        Criteria { label, key, comparator: comparator(s) }
+        let by_sequence = asks_for_changes(&key);
+        Criteria { label, key, comparator: comparator(s), by_sequence }
+    }
+
+    /// At the end of the line: what has to hold of the open folder, if it is searched.
+    fn check(self, s: &mut Session) -> Result<Criteria> {
+        if self.by_sequence {
+            args::need_sequences(s)?;
+        }
+        Ok(self)
+    }
+}
+
+/// From which modification sequence on a message is one that a client asks for (RFC 7162 3.1.5). It
+/// knows those up to the value before, or has been told the value itself.
+fn since(sequences: Option<&Sequences>, value: u64) -> u64 {
+    let is_known = |value| sequences.is_some_and(|sequences| sequences.known(value) != 0);
+    if is_known(value) || value.checked_sub(1).is_some_and(is_known) { value } else { 0 }
+}
+
+/// Whether a key asks for modification sequences. Recursion is bounded by the number of keys in a
+/// command.
+fn asks_for_changes(key: &Key) -> bool {
+    match key {
+        Key::Changed(_) => true,
+        Key::Not(key) => asks_for_changes(key),
+        Key::And(keys) | Key::Or(keys) => keys.iter().any(asks_for_changes),
+        _ => false,
     }
 }
 
@@ -100,7 +129,7 @@ fn search_keys(s: &mut Session, first: Option<Token>) -> Result<Key> {
 fn criteria(s: &mut Session) -> Result<Criteria> {
     let label = label(s)?;
     let key = search_keys(s, None)?;
-    Ok(Criteria::new(s, label, key))
+    Criteria::new(s, label, key).check(s)
 }
 
 /// Whether SORT and THREAD may have strings in this character set.
@@ -147,22 +176,33 @@ impl Folder for Live<'_> {
         snapshot.keywords.contains(snapshot.messages.keywords(index), number)
     }
 
+    fn sequence(&self, index: usize) -> u64 {
+        let Some(sequences) = &self.selected.snapshot.sequences else { return 0 };
+        // What is not recorded is later than all values.
+        let is_recorded = !sequences.is_news(index, u64::MAX);
+        if is_recorded { sequences.of(index).get() } else { u64::MAX }
+    }
+
     fn saved(&self, index: usize) -> Option<i64> {
         self.selected.snapshot.messages.saved(index)
     }
 
-    fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let messages = &mut self.selected.snapshot.messages;
-        let dir = self.selected.folder.enter();
-        let opened = dir.and_then(|dir| message::open(&dir, messages, index, reader));
+    fn recall(&mut self, index: usize, message: &mut Message, wants: &Wants) {
+        self.selected.recall(index, message, wants);
+    }
+
+    fn open(&mut self, index: usize, message: &mut Message) -> bool {
+        let opened = self.selected.open_message(index, message);
         self.note(index, opened)
     }
 
-    fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
-        let messages = &mut self.selected.snapshot.messages;
-        let dir = self.selected.folder.enter();
-        let seen = dir.and_then(|dir| message::stat(&dir, messages, index, reader));
+    fn stat(&mut self, index: usize, message: &mut Message) -> bool {
+        let seen = self.selected.date_message(index, message);
         self.note(index, seen)
+    }
+
+    fn learn(&mut self, index: usize, message: &mut Message) {
+        self.selected.learn(index, message);
     }
 
     fn unreadable(&self, index: usize, e: io::Error) {
@@ -209,8 +249,11 @@ impl Ends {
 
 /// Hands every message that matches to `hit`, with its sequence number or UID: the first ones
 /// ascending, then the last ones descending. Returns the messages that were found renamed.
+///
+/// What is learned of messages is saved on the way where it would be too much for the memory, so
+/// that one search of a large folder leaves nothing to be learned.
 fn find(
-    selected: &mut Selected,
+    (s, selected): (&Session, &mut Selected),
     uid: bool,
     criteria: Criteria,
     ends: Ends,
@@ -222,6 +265,7 @@ fn find(
         count: u32::try_from(count).unwrap_or(u32::MAX),
         last_uid: count.checked_sub(1).and_then(|last| messages.uid(last)).map(|uid| uid.get()),
         keyword: &|name| selected.snapshot.keywords.find(name),
+        since: &|value| since(selected.snapshot.sequences.as_ref(), value),
         found: &selected.found,
         now: clock::now().0,
         comparator: criteria.comparator,
@@ -253,6 +297,8 @@ fn find(
             *wanted = wanted.saturating_sub(1);
             hit(number, &mut live, &mut mail);
         }
+        mail.finish(&mut live);
+        live.selected.save_learned_if_full(s);
     }
     // A message in whose middle it was time to end counts as one that does not match.
     breath::breathe()?;
@@ -260,8 +306,24 @@ fn find(
 }
 
 /// Sends the flags of messages that were found renamed, behind the result (PROTOCOL 6.5).
-fn send_renamed(s: &mut Session, selected: &Selected, renamed: &[usize]) {
+fn send_renamed(s: &mut Session, selected: &mut Selected, renamed: &[usize]) {
+    if selected.tells_sequences(s) {
+        selected.record(s, renamed);
+    }
     for index in renamed {
         selected.send_message_flags(s, *index, false);
     }
+    selected.send_changes_of_others(s, false);
+}
+
+/// The greatest modification sequence of what was found, by sequence numbers or UIDs (RFC 7162
+/// 3.1.6); `None` where nothing was.
+fn highest(selected: &Selected, by_uid: bool, found: impl Iterator<Item = u32>) -> Option<ModSeq> {
+    let messages = &selected.snapshot.messages;
+    let index = |number: u32| match by_uid {
+        true => messages.position(Uid::new(number)?).ok(),
+        false => Some(number.checked_sub(1)? as usize),
+    };
+    let sequences = selected.snapshot.sequences.as_ref()?;
+    found.filter_map(index).map(|index| sequences.of(index)).max()
 }

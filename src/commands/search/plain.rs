@@ -1,7 +1,9 @@
 //! SEARCH (RFC 3501 6.4.4, PROTOCOL 6.5).
 
 use super::returns::{self, Returns};
-use super::{Criteria, DEFAULT, Ends, find, known_charset, label, search_keys, send_renamed};
+use super::{
+    Criteria, DEFAULT, Ends, find, highest, known_charset, label, search_keys, send_renamed,
+};
 use crate::commands::Call;
 use crate::response::search::Numbers;
 use crate::session::{Outcome, Result, Selected, Session};
@@ -18,7 +20,7 @@ pub(crate) struct Search {
 pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<Search> {
     let first = s.io.token_as(Brackets::Text)?;
     let (returns, first) = returns::leading(s, first, "ESEARCH")?;
-    let criteria = program(s, first);
+    let criteria = program(s, first).and_then(|criteria| criteria.check(s));
     let criteria = match returns {
         Some(returns) => returns.or_forget(criteria, s.selected.as_mut())?,
         None => criteria?,
@@ -56,12 +58,18 @@ pub(crate) fn run(
     Search { returns, criteria }: Search,
 ) -> Result<Outcome> {
     let mut found = Vec::new();
+    let by_sequence = criteria.by_sequence;
     let ends = returns.map_or(Ends::ALL, Returns::ends);
-    let renamed = find(selected, call.uid, criteria, ends, |number, _, _| found.push(number))?;
+    let renamed =
+        find((&*s, &mut *selected), call.uid, criteria, ends, |number, _, _| found.push(number))?;
     found.sort_unstable();
     match returns {
-        Some(returns) => returns.deliver(s, selected, call, &found),
-        None => s.send(&Numbers { word: "SEARCH", found: &found }),
+        Some(returns) => returns.deliver(s, selected, call, (&found, by_sequence)),
+        None => {
+            let all = found.iter().copied();
+            let sequence = if by_sequence { highest(selected, call.uid, all) } else { None };
+            s.send(&Numbers { word: "SEARCH", found: &found, sequence });
+        }
     }
     send_renamed(s, selected, &renamed);
     Ok(Outcome::ok("SEARCH done."))

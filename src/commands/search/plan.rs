@@ -4,9 +4,15 @@
 use super::keys::{Key, When};
 use crate::mime::casemap::Comparator;
 use crate::mime::charset;
+use crate::mime::facts::Names;
 use crate::mime::search_text::Needle;
+use crate::session::message::Wants;
 use crate::types::{Flags, Ranges};
 use crate::wire::Set;
+use std::rc::Rc;
+
+/// Header fields that are asked about whatever the keys are: for SENT, and for what the text is.
+const HEADER_FIELDS: [&[u8]; 3] = [b"date", b"content-type", b"content-transfer-encoding"];
 
 /// The numbers of a set in a folder whose highest number is `last`.
 // RFC 3501 9: the ends of a range may come in either order, and `*` is the highest number in use;
@@ -30,13 +36,15 @@ pub(crate) enum Node {
     /// By sequence number.
     Numbers(Ranges),
     /// By UID.
-    Uids(Ranges),
+    Uids(Rc<Ranges>),
     /// Having a system flag.
     Flag(Flags),
     /// \Recent.
     Recent,
     /// Having the keyword of this number.
     Keyword(u32),
+    /// Changed with this modification sequence or a greater one.
+    Changed(u64),
     /// By the day of the internal date.
     Internal(When, i64),
     /// Received at this moment or before it, in seconds since 1970.
@@ -84,8 +92,12 @@ pub(crate) struct Plan {
     pub(crate) with_headers: Vec<bool>,
     /// Whether the header is asked about at all.
     pub(crate) wants_header: bool,
-    /// Whether the size is.
-    pub(crate) wants_size: bool,
+    /// Whether the Date field is.
+    pub(crate) wants_sent: bool,
+    /// What of a message decides all but its text.
+    pub(crate) wants: Wants,
+    /// What `$` stands for: once, however often it is written, since it may be large.
+    found: Option<Rc<Ranges>>,
 }
 
 /// What a plan must know of the folder.
@@ -96,6 +108,8 @@ pub(crate) struct Folder<'a> {
     pub(crate) last_uid: Option<u32>,
     /// The number of a keyword, if there is such a one.
     pub(crate) keyword: &'a dyn Fn(&[u8]) -> Option<u32>,
+    /// From which modification sequence on a message counts as changed, for a client's value.
+    pub(crate) since: &'a dyn Fn(u64) -> u64,
     /// The UIDs that `$` stands for.
     pub(crate) found: &'a Ranges,
     /// The time, in seconds since 1970.
@@ -113,11 +127,24 @@ impl Plan {
             texts: Vec::new(),
             with_headers: Vec::new(),
             wants_header: false,
-            wants_size: false,
+            wants_sent: false,
+            wants: Wants::default(),
+            found: None,
         };
         plan.root = plan.node(key, label, folder);
         // The header also says how the text is encoded.
         plan.wants_header |= !plan.headers.is_empty() || !plan.texts.is_empty();
+        if plan.wants_header && !plan.with_headers.contains(&true) {
+            let names = plan.headers.iter().map(|test| test.name.as_slice());
+            let others = HEADER_FIELDS.into_iter().take(match plan.texts.is_empty() {
+                true => 1,
+                false => HEADER_FIELDS.len(),
+            });
+            plan.wants.fields = Some(Names::of(names.chain(others)));
+        }
+        // TEXT looks at all fields.
+        plan.wants.bytes = plan.wants_header && plan.wants.fields.is_none();
+        plan.wants.structure = plan.wants.bytes;
         plan
     }
 
@@ -132,25 +159,30 @@ impl Plan {
                 node => Node::Not(Box::new(node)),
             },
             Key::Numbers(set) => Node::Numbers(ranges(&set, Some(folder.count).filter(|n| *n > 0))),
-            Key::Uids(set) => Node::Uids(ranges(&set, folder.last_uid)),
-            Key::Found => Node::Uids(folder.found.clone()),
+            Key::Uids(set) => Node::Uids(Rc::new(ranges(&set, folder.last_uid))),
+            Key::Found => {
+                let found = self.found.get_or_insert_with(|| Rc::new(folder.found.clone()));
+                Node::Uids(Rc::clone(found))
+            }
             Key::Flag(flag) => Node::Flag(flag),
             Key::Recent => Node::Recent,
             Key::Keyword(name) => (folder.keyword)(&name).map_or(Node::Is(false), Node::Keyword),
+            Key::Changed(since) => Node::Changed((folder.since)(since)),
             Key::Internal(when, day) => Node::Internal(when, day),
             Key::Saved(when, day) => Node::Saved(when, day),
             Key::Older(seconds) => Node::Until(before(folder.now, seconds)),
             Key::Younger(seconds) => Node::From(before(folder.now, seconds)),
             Key::Sent(when, day) => {
+                self.wants_sent = true;
                 self.wants_header = true;
                 Node::Sent(when, day)
             }
             Key::Larger(n) => {
-                self.wants_size = true;
+                self.wants.size = true;
                 Node::Larger(n)
             }
             Key::Smaller(n) => {
-                self.wants_size = true;
+                self.wants.size = true;
                 Node::Smaller(n)
             }
             Key::Header(name, text) => match needle(label, &text, folder.comparator) {
@@ -203,6 +235,7 @@ impl Plan {
             | Node::Uids(_)
             | Node::Flag(_)
             | Node::Recent
+            | Node::Changed(_)
             | Node::Keyword(_) => Level::View,
             Node::Internal(..) | Node::Saved(..) | Node::Until(_) | Node::From(_) => Level::File,
             Node::Sent(..) | Node::Header(_) => Level::Header,
@@ -244,7 +277,7 @@ fn needle(label: &[u8], text: &[u8], comparator: Comparator) -> Option<Needle> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::wire::Io;
@@ -259,6 +292,7 @@ mod tests {
             count: 4,
             last_uid: Some(40),
             keyword: &keyword,
+            since: &|value| value,
             found: &found,
             now: 1000,
             comparator: Comparator::UnicodeCasemap,
@@ -279,8 +313,15 @@ mod tests {
         ] {
             assert_eq!(plan(line).root, Node::Numbers(ranges.iter().copied().collect()), "{line}");
         }
-        assert_eq!(plan("UID 50:*").root, Node::Uids(Ranges::of_numbers([40])));
-        assert_eq!(plan("UID $").root, Node::Uids(Ranges::of_numbers([10, 20])));
+        assert_eq!(plan("UID 50:*").root, Node::Uids(Rc::new(Ranges::of_numbers([40]))));
+        assert_eq!(plan("UID $").root, Node::Uids(Rc::new(Ranges::of_numbers([10, 20]))));
+        let is_shared = |one: &Node, other: &Node| match (one, other) {
+            (Node::Uids(one), Node::Uids(other)) => Rc::ptr_eq(one, other),
+            _ => false,
+        };
+        assert!(
+            matches!(plan("$ UID $").root, Node::And(nodes) if is_shared(&nodes[0], &nodes[1]))
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Message-IDs first, and in REFERENCES by subjects then. The
 //! six steps of the RFC, each under its number, in nearly linear time and without recursion.
 
-use super::forest::{Digest, Digests, Forest, Node};
+use super::forest::{ByDigest, Digests, Forest, Node};
 use super::link_cut::{LinkCut, NONE};
 use crate::mime::msgid::MessageId;
 use crate::types::limits::MAX_ABSENT_MESSAGES;
@@ -42,7 +42,7 @@ struct Slot {
 pub(crate) struct References {
     slots: Vec<Slot>,
     digests: Digests,
-    ids: HashMap<Digest, u32>,
+    ids: ByDigest<u32>,
     trees: LinkCut,
     /// The slots of the messages, in the order of their sequence numbers.
     messages: Vec<u32>,
@@ -57,7 +57,7 @@ impl References {
         // RFC 5256 3 (1)(A): of several messages with one ID the first has it, the others get one
         // of their own. (Courier: the earlier one loses the parent and the children that it has so
         // far.)
-        let slot = match id.map(|id| self.slot_of(&id)) {
+        let slot = match id.and_then(|id| self.slot_of(&id, true)) {
             Some(slot) if self.get(slot).number == 0 => slot,
             _ => self.new_place(),
         };
@@ -71,12 +71,7 @@ impl References {
         let mut before = NONE;
         for id in references {
             let absent = self.slots.len().saturating_sub(self.messages.len());
-            let Some(at) = self
-                .known(&id)
-                .or_else(|| (absent < MAX_ABSENT_MESSAGES).then(|| self.slot_of(&id)))
-            else {
-                continue;
-            };
+            let Some(at) = self.slot_of(&id, absent < MAX_ABSENT_MESSAGES) else { continue };
             if before != NONE && self.get(at).parent == NONE {
                 self.link(at, before);
             }
@@ -119,18 +114,15 @@ impl References {
         at
     }
 
-    fn known(&self, id: &[u8]) -> Option<u32> {
-        self.ids.get(&self.digests.of(id)).copied()
-    }
-
-    fn slot_of(&mut self, id: &[u8]) -> u32 {
+    /// The slot of an ID. One that is not known gets one, if there may be more.
+    fn slot_of(&mut self, id: &[u8], may_add: bool) -> Option<u32> {
         let digest = self.digests.of(id);
         if let Some(at) = self.ids.get(&digest) {
-            return *at;
+            return Some(*at);
         }
-        let at = self.new_place();
+        let at = may_add.then(|| self.new_place())?;
         self.ids.insert(digest, at);
-        at
+        Some(at)
     }
 
     /// Steps (2) and (3), then the threads by the most recent internal date in each, which is what
@@ -143,7 +135,7 @@ impl References {
     }
 
     fn drop_ids(&mut self) {
-        self.ids = HashMap::new();
+        self.ids = ByDigest::default();
         self.trees = LinkCut::default();
     }
 

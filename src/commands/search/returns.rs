@@ -1,11 +1,11 @@
 //! What a search is to return: `RETURN (...)` (RFC 4466 2.6.1, RFC 4731, RFC 5182, RFC
 //! 9394).
 
-use super::Ends;
+use super::{Ends, highest};
 use crate::commands::{Call, args, capability};
 use crate::response::search::{Data, Extended};
 use crate::session::{Error, Result, Selected, Session};
-use crate::types::{Page, Ranges, Uid, folder};
+use crate::types::{ModSeq, Page, Ranges, Uid, folder};
 use crate::wire::Token;
 
 bitflags::bitflags! {
@@ -129,11 +129,13 @@ impl Returns {
         s: &mut Session,
         selected: &mut Selected,
         call: &Call<'_>,
-        found: &[u32],
+        (found, by_sequence): (&[u32], bool),
     ) {
         self.save(selected, call.uid, found);
         if !self.is_silent() {
-            let data = self.data(found);
+            let sequence =
+                if by_sequence { self.sequence(selected, call.uid, found) } else { None };
+            let data = self.data(found, sequence);
             s.send(&Extended { tag: call.tag, folder: None, uid: call.uid, data: &data });
         }
     }
@@ -145,13 +147,14 @@ impl Returns {
         s: &mut Session,
         call: &Call<'_>,
         folder: &Selected,
-        found: &[u32],
+        (found, by_sequence): (&[u32], bool),
     ) {
         if found.is_empty() || self.is_silent() {
             return;
         }
         let Some(name) = folder::to_wire(folder.folder.name.as_bytes(), s.utf8()) else { return };
-        let data = self.data(found);
+        let sequence = if by_sequence { self.sequence(folder, true, found) } else { None };
+        let data = self.data(found, sequence);
         let folder = Some((&*name, folder.snapshot.uid_validity));
         s.send(&Extended { tag: call.tag, folder, uid: true, data: &data });
     }
@@ -176,13 +179,23 @@ impl Returns {
             true => Some(number),
             false => messages.uid(number.checked_sub(1)? as usize).map(Uid::get),
         };
+        Ranges::of_numbers(self.returned(found).filter_map(uid_of))
+    }
+
+    /// What MIN, MAX and PARTIAL return, where these are all that was asked for, otherwise all that
+    /// was found.
+    fn returned(self, found: &[u32]) -> impl Iterator<Item = u32> {
         let (mut ends, mut page) = ([None, None], found);
         if !self.wants_all() {
             ends = [self.first(found), self.last(found)];
             page = self.page.map_or(&[], |page| page.of(found));
         }
-        let numbers = ends.into_iter().flatten().chain(page.iter().copied());
-        Ranges::of_numbers(numbers.filter_map(uid_of))
+        ends.into_iter().flatten().chain(page.iter().copied())
+    }
+
+    /// The greatest modification sequence of what is returned (RFC 4731 3.2).
+    fn sequence(self, folder: &Selected, by_uid: bool, found: &[u32]) -> Option<ModSeq> {
+        highest(folder, by_uid, self.returned(found))
     }
 
     fn first(self, found: &[u32]) -> Option<u32> {
@@ -194,7 +207,7 @@ impl Returns {
     }
 
     /// The `search-return-data`. RFC 4731 3.1: where nothing was found, there is none but COUNT.
-    fn data(self, found: &[u32]) -> Vec<Data<'_>> {
+    fn data(self, found: &[u32], sequence: Option<ModSeq>) -> Vec<Data<'_>> {
         let all = (self.has(Options::ALL) && !found.is_empty()).then_some(found);
         let count = self.has(Options::COUNT).then_some(found.len());
         let data = [
@@ -203,6 +216,7 @@ impl Returns {
             count.map(Data::Count),
             all.map(Data::All),
             self.page.map(|page| Data::Page(page, page.of(found))),
+            sequence.map(Data::ModSeq),
         ];
         data.into_iter().flatten().collect()
     }

@@ -4,11 +4,14 @@ mod values;
 
 use super::mail::{Folder as _, Mail};
 use super::returns::{self, Returns};
-use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, send_renamed};
+use super::{
+    Criteria, Ends, Live, check_charset, criteria, find, highest, option_word, send_renamed,
+};
 use crate::commands::{Call, capability};
 use crate::mime::casemap::Comparator;
+use crate::mime::facts::Names;
 use crate::response::search::Numbers;
-use crate::session::message;
+use crate::session::message::Wants;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::limits::{MAX_COMPARED_FIELD, MAX_SORT_BYTES, MAX_SORT_KEYS};
 use crate::wire::Token;
@@ -118,13 +121,19 @@ pub(crate) fn run(
         None => charset?,
     }
     let mut table = Table::new(program, criteria.comparator);
-    let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
-        table.take(number, folder, mail);
-    })?;
+    let by_sequence = criteria.by_sequence;
+    let renamed =
+        find((&*s, &mut *selected), call.uid, criteria, Ends::ALL, |number, folder, mail| {
+            table.take(number, folder, mail);
+        })?;
     let found: Vec<u32> = table.sorted().collect();
     match returns {
-        Some(returns) => returns.deliver(s, selected, call, &found),
-        None => s.send(&Numbers { word: "SORT", found: &found }),
+        Some(returns) => returns.deliver(s, selected, call, (&found, by_sequence)),
+        None => {
+            let all = found.iter().copied();
+            let sequence = if by_sequence { highest(selected, call.uid, all) } else { None };
+            s.send(&Numbers { word: "SORT", found: &found, sequence });
+        }
     }
     send_renamed(s, selected, &renamed);
     Ok(Outcome::ok("SORT done."))
@@ -141,15 +150,32 @@ impl Column {
     fn compare(&self, a: usize, b: usize) -> Ordering {
         match self {
             Column::Numbers(values) => values.get(a).cmp(&values.get(b)),
-            Column::Texts { ends, bytes } => {
-                let text = |at: usize| {
-                    let start =
-                        at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-                    ends.get(at).and_then(|end| bytes.get(start..*end))
-                };
-                text(a).cmp(&text(b))
-            }
+            Column::Texts { .. } => self.text(a).cmp(self.text(b)),
         }
+    }
+
+    /// The text at a place, if it is a column of texts.
+    fn text(&self, at: usize) -> &[u8] {
+        let Column::Texts { ends, bytes } = self else { return &[] };
+        let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+        ends.get(at).and_then(|end| bytes.get(start..*end)).unwrap_or_default()
+    }
+
+    /// What decides most comparisons: the values of two places are in the order of these, or these
+    /// are the same.
+    fn prefix(&self, at: usize, reverse: bool) -> u128 {
+        let prefix = match self {
+            // Negative numbers before the others.
+            Column::Numbers(values) => {
+                values.get(at).map_or(0, |n| u128::from(n.cast_unsigned() ^ (1 << 63)))
+            }
+            Column::Texts { .. } => {
+                let mut start = [0; 16];
+                start.iter_mut().zip(self.text(at)).for_each(|(to, from)| *to = *from);
+                u128::from_be_bytes(start)
+            }
+        };
+        if reverse { !prefix } else { prefix }
     }
 
     fn push_number(&mut self, value: i64) {
@@ -193,11 +219,8 @@ impl Column {
 struct Table {
     numbers: Vec<u32>,
     columns: Vec<(Criterion, Column)>,
-    wants_header: bool,
+    wants: Wants,
     comparator: Comparator,
-    /// Whether names are compared.
-    displays: bool,
-    wants_size: bool,
     /// How many bytes of each text are kept.
     most: usize,
 }
@@ -208,11 +231,12 @@ impl Table {
             comparator,
             numbers: Vec::new(),
             most: MAX_COMPARED_FIELD,
-            wants_size: program.iter().any(|(key, _)| *key == Key::Size),
-            displays: program
-                .iter()
-                .any(|(key, _)| matches!(key, Key::DisplayFrom | Key::DisplayTo)),
-            wants_header: program.iter().any(|(key, _)| !matches!(key, Key::Arrival | Key::Size)),
+            wants: Wants {
+                size: program.iter().any(|(key, _)| *key == Key::Size),
+                fields: Some(Names::of(program.iter().filter_map(|(key, _)| values::field(*key))))
+                    .filter(|names| *names != Names::default()),
+                ..Wants::default()
+            },
             columns: program
                 .into_iter()
                 .map(|criterion| match criterion.0 {
@@ -228,17 +252,20 @@ impl Table {
     /// Takes the values of a message. Courier: one that is gone is left out.
     fn take(&mut self, number: u32, folder: &mut Live<'_>, mail: &mut Mail) {
         let mut values = Values::default();
-        if self.wants_size || self.wants_header {
-            let Some((reader, cache)) = mail.open(folder) else { return };
-            values.arrival = message::internal_date(reader);
+        if self.wants.size || self.wants.fields.is_some() {
+            let Some(message) = mail.with(folder, &self.wants) else { return };
+            values.arrival = message.date();
             values.sent = values.arrival;
-            if self.wants_size {
+            if self.wants.size {
                 // As RFC822.SIZE (Courier: the size of the file).
-                values.size = message::wire_size(cache, reader).unwrap_or(0);
+                values.size = message.size().unwrap_or(0);
             }
-            if self.wants_header {
-                match message::header(reader) {
-                    Ok(header) => values.read(header, self.displays, self.comparator),
+            if let Some(names) = &self.wants.fields {
+                match message.header(names) {
+                    Ok(header) => {
+                        let wanted = |key| self.columns.iter().any(|((of, _), _)| *of == key);
+                        values.read(header, wanted, self.comparator);
+                    }
                     Err(e) => folder.unreadable(mail.index, e),
                 }
             }
@@ -275,15 +302,20 @@ impl Table {
     /// The numbers in order. RFC 5256 3: equal messages stay in the order of the folder, REVERSE or
     /// not (Courier 5.0.13: descending).
     fn sorted(&self) -> impl Iterator<Item = u32> + '_ {
-        let mut order: Vec<usize> = (0..self.numbers.len()).collect();
-        order.sort_unstable_by(|a, b| {
-            let by_keys = self.columns.iter().map(|((_, reverse), column)| {
-                let ordering = column.compare(*a, *b);
-                if *reverse { ordering.reverse() } else { ordering }
-            });
-            by_keys.chain([a.cmp(b)]).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+        let first = self.columns.first();
+        let prefix = |at| first.map_or(0, |((_, reverse), column)| column.prefix(at, *reverse));
+        let mut order: Vec<(u128, u32)> =
+            (0..self.numbers.len()).map(|at| (prefix(at), at as u32)).collect();
+        order.sort_unstable_by(|(a_prefix, a), (b_prefix, b)| {
+            a_prefix.cmp(b_prefix).then_with(|| {
+                let by_keys = self.columns.iter().map(|((_, reverse), column)| {
+                    let ordering = column.compare(*a as usize, *b as usize);
+                    if *reverse { ordering.reverse() } else { ordering }
+                });
+                by_keys.chain([a.cmp(b)]).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+            })
         });
-        order.into_iter().filter_map(|at| self.numbers.get(at).copied())
+        order.into_iter().filter_map(|(_, at)| self.numbers.get(at as usize).copied())
     }
 }
 

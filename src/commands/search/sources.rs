@@ -50,13 +50,13 @@ pub(super) fn parse(s: &mut Session) -> Result<Vec<Source>> {
     if s.io.token()? != Token::Open {
         return Err(Error::Syntax);
     }
-    let (mut sources, mut trees) = (Vec::new(), 0usize);
+    let mut sources = Vec::new();
     loop {
         let token = s.io.token()?;
         if token == Token::Close && !sources.is_empty() {
             return Ok(sources);
         }
-        let source = match token.word().as_deref() {
+        sources.push(match token.word().as_deref() {
             Some(b"SELECTED") => Source::Selected,
             Some(b"PERSONAL" | b"INBOXES") => Source::Personal,
             Some(b"SUBSCRIBED") => Source::Subscribed,
@@ -64,13 +64,13 @@ pub(super) fn parse(s: &mut Session) -> Result<Vec<Source>> {
             Some(b"SUBTREE") => Source::Subtree(mailboxes(s)?, Depth::All),
             Some(b"SUBTREE-ONE") => Source::Subtree(mailboxes(s)?, Depth::One),
             _ => return Err(Error::Syntax),
-        };
-        trees = trees.saturating_add(source.trees());
-        if trees > MAX_SEARCHED_TREES {
-            return Outcome::too_many("Too many mailboxes in one command.").refuse();
-        }
-        sources.push(source);
+        });
     }
+}
+
+/// RFC 7377 2.4
+fn too_many() -> Error {
+    Outcome::no("Too many folders in one search.").with_code(Code::Limit).into()
 }
 
 /// `one-or-more-mailbox = mailbox / "(" mailbox *(SP mailbox) ")"`
@@ -109,8 +109,7 @@ impl Folders {
             return Ok(());
         }
         if self.list.len() >= MAX_SEARCHED_FOLDERS {
-            // RFC 7377 2.4
-            return Outcome::no("Too many folders in one search.").with_code(Code::Limit).refuse();
+            return Err(too_many());
         }
         self.known.insert(name.as_bytes().to_vec());
         self.list.push(name);
@@ -118,6 +117,8 @@ impl Folders {
     }
 
     /// Adds the folders that match a pattern and `wanted`; the user may look all of them up (`l`).
+    /// An old-style shared folder has UIDs of this account once it is subscribed; a search does not
+    /// subscribe to whatever is in its way.
     fn add_listed(
         &mut self,
         s: &Session,
@@ -130,6 +131,7 @@ impl Folders {
             if listed.is_folder
                 && let Ok(name) = FolderName::from_disk(&listed.name)
                 && wanted(&name)
+                && !s.namespace.opening_subscribes(&name)
             {
                 self.add(name)?;
             }
@@ -182,6 +184,9 @@ impl Folders {
 /// The folders that sources mean, none twice. Whether they are there, and may be read, is not
 /// asked.
 pub(super) fn folders(s: &Session, sources: &[Source]) -> Result<Vec<FolderName>> {
+    if sources.iter().map(Source::trees).sum::<usize>() > MAX_SEARCHED_TREES {
+        return Err(too_many());
+    }
     let mut folders = Folders::default();
     for source in sources {
         match source {

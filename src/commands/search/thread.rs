@@ -6,9 +6,10 @@ use super::references::{Message, References};
 use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, send_renamed};
 use crate::commands::{Call, capability};
 use crate::mime::casemap::Comparator;
+use crate::mime::facts::Names;
 use crate::mime::{date, header, msgid, subject};
 use crate::response::search::Threads;
-use crate::session::message;
+use crate::session::message::Wants;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::limits::MAX_COMPARED_FIELD;
 
@@ -37,6 +38,9 @@ pub(crate) fn parse(s: &mut Session, _: &Call<'_>) -> Result<(Algorithm, Criteri
 /// The algorithm, and how subjects are compared.
 type Way = (Algorithm, Comparator);
 
+/// The header fields that threading needs.
+const FIELDS: [&[u8]; 5] = [b"date", b"subject", b"message-id", b"references", b"in-reply-to"];
+
 /// Sends the threads of the messages that match.
 pub(crate) fn run(
     s: &mut Session,
@@ -47,11 +51,13 @@ pub(crate) fn run(
     check_charset(s, &criteria)?;
     let mut subjects = Subjects::default();
     let way = (algorithm, criteria.comparator);
+    let wants = Wants { fields: Some(Names::of(FIELDS)), ..Wants::default() };
     let (forest, renamed) = match algorithm {
         Algorithm::OrderedSubject => {
             let mut messages = Vec::new();
-            let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
-                if let Some(message) = read(number, folder, mail, &mut subjects, way) {
+            let folder = (&*s, &mut *selected);
+            let renamed = find(folder, call.uid, criteria, Ends::ALL, |number, folder, mail| {
+                if let Some(message) = read(number, (folder, mail, &wants), &mut subjects, way) {
                     messages.push((number, message.sent, message.subject));
                 }
             })?;
@@ -59,8 +65,9 @@ pub(crate) fn run(
         }
         Algorithm::References | Algorithm::Refs => {
             let mut references = References::default();
-            let renamed = find(selected, call.uid, criteria, Ends::ALL, |number, folder, mail| {
-                if let Some(message) = read(number, folder, mail, &mut subjects, way) {
+            let folder = (&*s, &mut *selected);
+            let renamed = find(folder, call.uid, criteria, Ends::ALL, |number, folder, mail| {
+                if let Some(message) = read(number, (folder, mail, &wants), &mut subjects, way) {
                     references.add(message);
                 }
             })?;
@@ -79,19 +86,19 @@ pub(crate) fn run(
 /// What threading needs of a message. Courier: one that is gone is left out.
 fn read(
     number: u32,
-    folder: &mut Live<'_>,
-    mail: &mut Mail,
+    (folder, mail, wants): (&mut Live<'_>, &mut Mail, &Wants),
     subjects: &mut Subjects,
     way: Way,
 ) -> Option<Message> {
-    let (reader, _) = mail.open(folder)?;
+    let mail_index = mail.index;
+    let found = mail.with(folder, wants)?;
     // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest
     // or equal to all).
-    let received = message::internal_date(reader);
+    let received = found.date();
     let mut message = Message { number, sent: received, received, ..Message::default() };
-    match message::header(reader) {
+    match found.header(wants.fields.as_ref()?) {
         Ok(header) => read_header(&mut message, header, subjects, way),
-        Err(e) => folder.unreadable(mail.index, e),
+        Err(e) => folder.unreadable(mail_index, e),
     }
     Some(message)
 }
@@ -103,13 +110,19 @@ fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, way
     let (mut sent, mut subject, mut id, mut references, mut in_reply_to) =
         (None, None, None, None, None);
     for field in header::fields(block) {
-        let slot = match field.name.to_ascii_lowercase().as_slice() {
-            b"date" => &mut sent,
-            b"subject" if algorithm != Algorithm::Refs => &mut subject,
-            b"message-id" if ids => &mut id,
-            b"references" if ids => &mut references,
-            b"in-reply-to" if ids => &mut in_reply_to,
-            _ => continue,
+        let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
+        let slot = if is(b"date") {
+            &mut sent
+        } else if algorithm != Algorithm::Refs && is(b"subject") {
+            &mut subject
+        } else if ids && is(b"message-id") {
+            &mut id
+        } else if ids && is(b"references") {
+            &mut references
+        } else if ids && is(b"in-reply-to") {
+            &mut in_reply_to
+        } else {
+            continue;
         };
         slot.get_or_insert(field.value.get(..MAX_COMPARED_FIELD).unwrap_or(field.value));
     }

@@ -126,6 +126,45 @@ fn opening_follows_renames() {
     assert_eq!(letters(m.flags(1)), "F");
 }
 
+/// Another host replaces the file between the lookup and the reading: the work begins anew, with the
+/// file that is there. Whatever else it says is its answer.
+#[test]
+fn a_file_that_is_replaced_is_opened_again() {
+    let d = TestFolder::of(&["1.a:2,", "2.b:2,"]);
+    let mut m = d.scan().messages;
+    let read = |mut file: &File| {
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        text
+    };
+    let failed = |errno| Error::failed("reading", io::Error::from_raw_os_error(errno));
+    let mut seen = Vec::new();
+    let done = with_open(&d.enter(), &mut m, 0, |messages, (file, stat)| {
+        seen.push(format!("{} {}", letters(messages.flags(0)), stat.len()));
+        if seen.len() == 1 {
+            // By another session, its flag too.
+            d.write("tmp/x", "new\n");
+            d.rename("tmp/x", "cur/1.a:2,F");
+            d.remove("cur/1.a:2,");
+            return Err(failed(libc::ESTALE));
+        }
+        Ok(read(file))
+    });
+    assert_eq!(done.unwrap().unwrap(), "new\n");
+    assert_eq!(seen, [" 26", "F 4"]);
+    let mut calls = 0;
+    let done = with_open(&d.enter(), &mut m, 1, |_, _| -> Result<(), Error> {
+        calls += 1;
+        Err(failed(libc::EIO))
+    });
+    assert_eq!((done.unwrap().unwrap_err().errno(), calls), (Some(libc::EIO), 1));
+    let done = with_open(&d.enter(), &mut m, 1, |_, _| -> Result<(), Error> {
+        let _ = std::fs::remove_file(d.path("cur/2.b:2,"));
+        Err(failed(libc::ESTALE))
+    });
+    assert!(matches!(done, Err(Error::Gone)));
+}
+
 #[test]
 fn links_and_pipes_are_not_opened() {
     let d = TestFolder::of(&["1.a:2,"]);
@@ -229,4 +268,27 @@ fn a_half_made_trash_takes_nothing() {
             .is_some()
     );
     assert_eq!(trash.list("cur"), ["1.a:2,"]);
+}
+
+#[test]
+fn who_renames_first_wins() {
+    let d = TestFolder::of(&["1.a:2,S", "2.b:2,", "3.c:2,T", "4.d:2,"]);
+    let mut m = d.scan().messages;
+    let swap = |m: &mut Messages, i, operation, flags| {
+        swap_flags(&d.enter(), m, i, &Edit::new(operation, f(flags), ALL))
+    };
+    assert_eq!(swap(&mut m, 0, Operation::Add, "F").unwrap(), Swap::Done);
+    assert_eq!(m.file_name(0), b"1.a:2,FS");
+    // Somebody else has renamed it: what they have made of it is known, and stays.
+    d.rename("cur/2.b:2,", "cur/2.b:2,R");
+    assert_eq!(swap(&mut m, 1, Operation::Add, "F").unwrap(), Swap::Refused);
+    assert_eq!((letters(m.flags(1)), m.take_changed(1)), ("R".to_owned(), true));
+    assert_eq!(swap(&mut m, 1, Operation::Add, "F").unwrap(), Swap::Done);
+    // Where nothing is to be changed, too.
+    d.rename("cur/3.c:2,T", "cur/3.c:2,ST");
+    assert_eq!(swap(&mut m, 2, Operation::Add, "T").unwrap(), Swap::Refused);
+    assert_eq!(swap(&mut m, 2, Operation::Add, "T").unwrap(), Swap::Done);
+    d.remove("cur/4.d:2,");
+    assert!(matches!(swap(&mut m, 3, Operation::Add, "F"), Err(Error::Gone)));
+    assert_eq!(d.list("cur"), ["1.a:2,FS", "2.b:2,FR", "3.c:2,ST"]);
 }

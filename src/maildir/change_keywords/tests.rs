@@ -136,3 +136,42 @@ fn keywords_of_messages_that_are_new_to_the_session() {
     }
     assert_eq!(show(&d.scan()), "1 1.a:2, Ours Too\n2 2.b:2, * Theirs\n3 3.c:2, * Last\n");
 }
+
+#[test]
+fn keywords_on_a_condition() {
+    for mode in [KeywordMode::Fast, KeywordMode::Careful] {
+        let d = TestFolder::with(Config { keywords: mode, ..Config::default() });
+        for name in ["1.a", "2.b", "3.c"] {
+            d.put(&format!("cur/{name}:2,"));
+        }
+        let mut s = d.scan();
+        // Merged and not merged, after the scan.
+        d.write("courierimapkeywords/2.b", "Theirs\n");
+        let entered = d.enter();
+        let lock = Lock::acquire(&d.store, &entered).unwrap();
+        let mut held = HeldKeywords::read((&d.store, &entered), &lock, &s.messages).unwrap();
+        let names = [b"Mine".to_vec()];
+        let add = edit(Operation::Add, &names);
+        assert_eq!(held.swap(&mut s, 0, add).unwrap(), Swap::Done);
+        assert_eq!(held.swap(&mut s, 1, add).unwrap(), Swap::Refused);
+        assert_eq!((s.messages.take_changed(0), s.messages.take_changed(1)), (false, true));
+        // Somebody who takes no lock is faster.
+        d.write("courierimapkeywords/3.c", "Fast\n");
+        assert_eq!(held.swap(&mut s, 2, add).unwrap(), Swap::Refused);
+        assert_eq!(d.read("courierimapkeywords/3.c"), "Fast\n");
+        assert_eq!(d.read("courierimapkeywords/1.a"), "Mine\n");
+        let shown = show(&s);
+        assert!(shown.contains(":2, * Mine") && shown.contains(":2, * Theirs"), "{shown}");
+        held.put_back(&mut s, 0, SetId::EMPTY).unwrap();
+        assert_eq!(d.read("courierimapkeywords/1.a"), "");
+        assert!(!show(&s).contains("Mine") && !s.messages.take_changed(0));
+        // What somebody who takes no lock changes meanwhile stays.
+        let mut held = HeldKeywords::read((&d.store, &entered), &lock, &s.messages).unwrap();
+        assert_eq!(held.swap(&mut s, 0, add).unwrap(), Swap::Done);
+        d.write("courierimapkeywords/1.a", "mine\nTheirs\n");
+        held.put_back(&mut s, 0, SetId::EMPTY).unwrap();
+        assert_eq!(d.read("courierimapkeywords/1.a"), "Theirs\n");
+        let names: Vec<&[u8]> = s.keywords.names_of(s.messages.keywords(0)).collect();
+        assert_eq!((names, s.messages.take_changed(0)), (vec![&b"Theirs"[..]], true));
+    }
+}

@@ -21,7 +21,7 @@ fn made_as_courier_makes_them() {
     let mode = |name: &str| std::fs::symlink_metadata(f.path(name)).unwrap().mode() & 0o777;
     assert_eq!((mode("."), mode("cur"), mode("maildirfolder")), (0o700, 0o700, 0o600));
     assert_eq!(f.uids(), format!("1 {} 1\n", uiddb::validity_of(&f.enter()).unwrap()));
-    assert_eq!(errno(create(&f.store, &f.dir)), Some(17));
+    assert_eq!(errno(create(&f.store, &f.dir).map(drop)), Some(17));
     assert!(f.path("cur").is_dir());
     let long = inbox.sub(&"x".repeat(300));
     assert!(create(&long.store, &long.dir).is_err());
@@ -155,4 +155,72 @@ fn a_folder_that_was_made_again_stays() {
         delete(&f.store, &f.dir).unwrap();
         assert!(!f.dir.is_there());
     }
+}
+
+/// What is taken back is the folder that was made, not another one that has its name now.
+#[test]
+fn only_what_was_made_is_taken_back() {
+    for has_tmp in [true, false] {
+        let inbox = TestFolder::new();
+        if !has_tmp {
+            std::fs::remove_dir(inbox.path("tmp")).unwrap();
+            inbox.put("tmp");
+        }
+        let f = inbox.sub("A");
+        // As it was made, with a use and a list.
+        let made = create(&f.store, &f.dir).unwrap();
+        f.put("postrider-specialuse");
+        f.put("courierimapacl");
+        assert_eq!(undo_create(&f.store, &made, &|_| {}), TakenBack::Removed);
+        assert!(!f.dir.is_there());
+        // Another session has renamed it, and perhaps another program makes one of its name.
+        for makes_another in [false, true] {
+            let made = create(&f.store, &f.dir).unwrap();
+            inbox.rename(".A", ".B");
+            if makes_another {
+                std::fs::create_dir(inbox.path(".A")).unwrap();
+            }
+            assert_eq!(undo_create(&f.store, &made, &|_| {}), TakenBack::Moved);
+            assert_eq!(f.dir.is_there(), makes_another);
+            assert!(uiddb::validity_of(&inbox.sub("B").enter()).is_some());
+            std::fs::remove_dir_all(inbox.path(".B")).ok();
+            std::fs::remove_dir(inbox.path(".A")).ok();
+        }
+        // Mail has come in.
+        for part in ["new", "cur"] {
+            let made = create(&f.store, &f.dir).unwrap();
+            f.put(&format!("{part}/1.a"));
+            assert_eq!(undo_create(&f.store, &made, &|_| {}), TakenBack::HasMail);
+            assert_eq!(f.list(part), ["1.a"]);
+            assert!(f.enter().has_cur());
+            delete(&f.store, &f.dir).unwrap();
+        }
+        if has_tmp {
+            assert_eq!(inbox.list("tmp"), [""; 0]);
+        }
+    }
+}
+
+/// RENAME goes back for another folder below; what has one of the new names now is another one.
+#[test]
+fn only_what_was_renamed_is_renamed_back() {
+    let inbox = TestFolder::new();
+    for name in ["Old", "Old.a"] {
+        let f = inbox.sub(name);
+        create(&f.store, &f.dir).unwrap();
+    }
+    let maildir = inbox.enter();
+    let moved = |from: &'static str, to: &'static str| {
+        let this = maildir.folder().stat(from.as_bytes()).unwrap();
+        inbox.rename(from, to);
+        Renamed { from: from.as_bytes(), to: to.as_bytes(), this }
+    };
+    let renamed = [moved(".Old", ".New"), moved(".Old.a", ".New.a")];
+    inbox.rename(".New.a", ".Elsewhere");
+    let another = inbox.sub("New.a");
+    create(&another.store, &another.dir).unwrap();
+    rename_back(maildir.folder(), &renamed);
+    let mut subs = folder_names::list_all(maildir.folder()).unwrap();
+    subs.sort();
+    assert_eq!(subs, [&b"Elsewhere"[..], b"New.a", b"Old"]);
 }

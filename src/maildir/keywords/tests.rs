@@ -4,7 +4,7 @@
 use super::super::testing::{TestFolder, show};
 use super::super::write_keywords::write_set;
 use super::*;
-use crate::maildir::Config;
+use crate::maildir::{Config, KeywordMode};
 
 struct Case {
     name: &'static str,

@@ -3,6 +3,7 @@
 use super::{Messages, bit};
 use crate::maildir::index::Index;
 use crate::maildir::names;
+use std::collections::HashSet;
 
 impl Messages {
     /// Removes all but the first message of each name. Whether there was any to remove.
@@ -54,5 +55,19 @@ impl Messages {
     ) -> Option<usize> {
         let key = names::key(name);
         index.find_or_insert(key, self.len(), |i| self.key(i) == key)
+    }
+
+    /// Marks as \Recent what is \Recent in `other`, whatever the UIDs are.
+    pub(in crate::maildir) fn add_recent(&mut self, other: &Messages) {
+        let recent: HashSet<&[u8]> =
+            (0..other.len()).filter(|i| other.recent(*i)).map(|i| other.key(i)).collect();
+        if recent.is_empty() {
+            return;
+        }
+        for i in 0..self.len() {
+            if recent.contains(self.key(i)) {
+                self.mark(i, bit::RECENT);
+            }
+        }
     }
 }

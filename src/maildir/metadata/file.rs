@@ -78,7 +78,7 @@ impl Annotations {
 
 /// All that a file has: by the names of folders, of which most files have only the empty one.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     folders: BTreeMap<Vec<u8>, Annotations>,
 }
 
@@ -153,6 +153,11 @@ impl Contents {
     /// The annotations of a folder.
     pub(super) fn of(&mut self, folder: &[u8]) -> &mut Annotations {
         self.folders.entry(folder.to_vec()).or_default()
+    }
+
+    /// The annotations of a folder, as a value of their own.
+    pub(crate) fn copy(&self, folder: &[u8]) -> Annotations {
+        self.folders.get(folder).cloned().unwrap_or_default()
     }
 
     /// As [`Contents::of`], taken out.

@@ -6,10 +6,9 @@ mod change;
 mod file;
 
 pub(crate) use change::{ChangeRefused, Changes, change, forget, rename};
-pub(crate) use file::Annotations;
+pub(crate) use file::{Annotations, Contents};
 
 use super::Entered;
-use file::Contents;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -61,9 +60,14 @@ impl Place {
     }
 }
 
+/// All that is in the file of a place, whichever folder it belongs to. Errors: as for [`read`].
+pub(crate) fn read_all(place: &Place) -> io::Result<Contents> {
+    Ok(Contents::read(place)?.0)
+}
+
 /// The annotations there. A file that makes no sense is an error (`InvalidData`).
 pub(crate) fn read(place: &Place) -> io::Result<Annotations> {
-    Ok(Contents::read(place)?.0.take(&place.folder))
+    Ok(read_all(place)?.take(&place.folder))
 }
 
 #[cfg(test)]

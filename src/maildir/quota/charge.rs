@@ -33,19 +33,45 @@ use crate::sys::directory::Directory;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// Whether changes of one command have left the sum in doubt.
+/// What one command knows of the sum.
 #[derive(Default, Debug)]
-pub(crate) struct Doubts(Cell<bool>);
+pub(crate) struct Doubts {
+    /// The file that was there when a change last left the sum in doubt.
+    doubtful: Cell<Option<(u64, u64)>>,
+    /// Whether the Maildir was counted because it is full.
+    is_counted: Cell<bool>,
+}
 
 impl Doubts {
-    pub(super) fn note(&self) {
-        self.0.set(true);
+    pub(super) fn note(&self, maildir: &Directory) {
+        self.doubtful.set(file_now(maildir));
     }
 
-    /// Whether the Maildir is to be counted. The next time this is `false`.
-    pub(crate) fn take(&self) -> bool {
-        self.0.take()
+    /// Whether there may be any.
+    pub(crate) fn are_any(&self) -> bool {
+        self.doubtful.get().is_some()
     }
+
+    /// Whether the Maildir is to be counted. Not if somebody has replaced the file since the last
+    /// doubt: whoever counts sees whether messages change meanwhile, and then counts again. The
+    /// next time this is `false`.
+    pub(super) fn take(&self, maildir: &Directory) -> bool {
+        self.doubtful.take().is_some_and(|inode| file_now(maildir) == Some(inode))
+    }
+
+    pub(super) fn note_count(&self) {
+        self.is_counted.set(true);
+    }
+
+    /// A sum over the quota was counted by this command. It is believed until the end.
+    pub(super) fn is_counted(&self) -> bool {
+        self.is_counted.get()
+    }
+}
+
+/// The device and inode of the file as it is now.
+fn file_now(maildir: &Directory) -> Option<(u64, u64)> {
+    maildir.stat(size_file::NAME).ok().map(|stat| stat.inode())
 }
 
 /// A difference, in the file or not yet, of messages that are about to change.
@@ -95,8 +121,7 @@ impl Charge {
 
     /// Whether the file was replaced since.
     fn is_replaced(&self) -> bool {
-        let now = self.maildir.stat(size_file::NAME).ok().map(|stat| stat.inode());
-        now.is_some_and(|inode| inode != self.size_file.borrow().inode)
+        file_now(&self.maildir).is_some_and(|inode| inode != self.size_file.borrow().inode)
     }
 
     /// More messages begin to count.

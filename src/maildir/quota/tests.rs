@@ -285,9 +285,48 @@ fn counts_beside_the_differences_of_one_command() {
         noting.settle(&charge);
         assert_eq!(text(&dir), "100S\n 70 7\n");
     }
-    assert!(doubts.take() && !doubts.take());
+    assert!(doubts.are_any());
+    q.resolve(&doubts);
+    assert_eq!(text(&dir), "100S\n          33            3\n");
+    assert!(!doubts.are_any());
     // Nobody counts beside this one.
     let charge = q.begin().unwrap();
     noting.settle(&charge);
-    assert!(!doubts.take());
+    assert!(!doubts.are_any());
+    // Somebody has counted since: what he counted stays.
+    let charge = q.begin().unwrap();
+    for counted in ["100S\n 70 7\n", "100S\n 80 8\n"] {
+        let new = dir.path().join("new-file");
+        stdfs::write(&new, counted).unwrap();
+        stdfs::rename(&new, dir.path().join("maildirsize")).unwrap();
+        if !doubts.are_any() {
+            noting.settle(&charge);
+        }
+    }
+    assert!(doubts.are_any());
+    q.resolve(&doubts);
+    assert_eq!(text(&dir), "100S\n 80 8\n");
+}
+
+/// A command that changes many messages of a full Maildir counts it once, though other sessions add
+/// to the file meanwhile.
+#[test]
+fn a_full_maildir_is_counted_once_by_a_command() {
+    let dir = maildir();
+    let config = limited_to(b"");
+    let doubts = Doubts::default();
+    let q = Quota::new(dir.path(), &config).noting(&doubts);
+    message(&dir, "cur/1.a:2,");
+    message(&dir, "cur/2.a:2,");
+    put(&dir, "20S\n 10 1\n 10 1\n");
+    for _ in 0..3 {
+        assert_eq!(add(&q, 11, 1, Action::Store), Err(Exceeded));
+        let full = text(&dir);
+        put(&dir, &format!("{full}           1            0\n"));
+    }
+    let other = "           1            0\n".repeat(3);
+    assert_eq!(text(&dir), format!("20S\n          22            2\n{other}"));
+    // What has room now is let in.
+    put(&dir, "20S\n 22 2\n -22 -2\n");
+    assert_eq!(add(&q, 11, 1, Action::Store), Ok(()));
 }

@@ -65,9 +65,15 @@ impl World {
             options: AccountOptions::parse(options.as_bytes()),
             index_file: Some(self.at("index").into_os_string().into_encoded_bytes()),
             munge: false,
+            index: true,
         });
         namespace.global = self.at("global");
         namespace
+    }
+
+    /// A session that writes down nothing of what lists say.
+    pub(crate) fn without_index(&self, user: &str) -> Namespace {
+        Namespace { inherited: Inherited::new(false), ..self.as_user(user, "") }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::maildir::index::Index;
 use crate::maildir::messages::{Absent, Messages, bit};
 use crate::maildir::reading::FolderReading;
 use crate::maildir::stamp::Stamp;
-use crate::maildir::uiddb::{self, Draft, UidFile, Version};
-use crate::maildir::{Error, Store};
+use crate::maildir::uiddb::{self, Draft, MAX_OWN_NAME, UidFile, Version};
+use crate::maildir::{Error, Store, names};
 use crate::sys::{breath, fs};
 use crate::types::UidValidity;
 use std::cell::OnceCell;
@@ -37,10 +37,17 @@ pub(super) struct Collected<'a> {
     pub(super) is_stale: bool,
     /// `false` if there is no room on the disk for the UID file.
     pub(super) has_room: bool,
+    /// Whether there was mail in `new`. What could not be moved may be there still.
+    pub(super) had_new: bool,
+    /// Whether something that is there is not shown, for want of room or because it could not be
+    /// read or moved.
+    pub(super) hides: bool,
     /// A temporary UID file with room on the disk for all messages.
     pub(super) draft: Option<Draft<'a>>,
     /// Which UID file was read; `None` where the last scan stands in its place.
     pub(super) version: Option<Version>,
+    /// The UIDs of messages whose files are others than those of which something was learned.
+    pub(super) rewritten: Vec<u32>,
     /// How many messages the UID file has, for the log.
     pub(super) known: usize,
 }
@@ -82,13 +89,16 @@ pub(super) fn collect<'a>(
     };
     let is_stale = file.stale || file.next != uids.next;
     let mut reading = FolderReading::new(store, dir, file.messages);
+    if let Some(image) = request.image {
+        reading.expect(&image.details);
+    }
     deliver(store, deliveries, arrivals)?;
     for name in arrivals.names() {
         reading.add(name, bit::DELIVERED);
     }
     reading.read_cur(access.time.nanos)?;
     let (draft, has_room) = if access.lock.is_some() {
-        collect_new(request, access, &mut reading, file.validity.is_some())?
+        collect_new(request, access, &mut reading, &uids)?
     } else {
         let names = reading.list_new();
         if !access.has_room {
@@ -99,7 +109,8 @@ pub(super) fn collect<'a>(
         (None, access.has_room)
     };
     let is_stale = is_stale || reading.is_stale;
-    let FolderReading { mut messages, index, cur, new_mail, .. } = reading;
+    let FolderReading { mut messages, index, cur, new_mail, rewritten, had_new, hides, .. } =
+        reading;
     let read = messages.len();
     let missing = Absent::not_found(&messages);
     messages.keep(bit::FOUND);
@@ -123,8 +134,11 @@ pub(super) fn collect<'a>(
         has_news,
         is_stale,
         has_room,
+        had_new,
+        hides: hides || !has_room,
         draft,
         version,
+        rewritten,
         known,
     })
 }
@@ -171,13 +185,12 @@ fn deliver(
 
 /// Moves `new` to `cur`, once there is room for the UID file that this makes necessary. The draft
 /// of that file, and whether there is room. Without room, or if the file is refused for another
-/// reason, only messages that have UIDs are moved: they need none. `has_uids`: whether there is a
-/// UID file.
+/// reason, only messages that have UIDs are moved: they need none.
 fn collect_new<'a>(
     request: &Request<'a>,
     access: &Access,
     reading: &mut FolderReading<'_>,
-    has_uids: bool,
+    uids: &FileUids,
 ) -> Result<(Option<Draft<'a>>, bool), Error> {
     let Request { store, dir, delivers, .. } = *request;
     let now = access.time.nanos;
@@ -187,9 +200,9 @@ fn collect_new<'a>(
     let mut draft = None;
     let saves = access.is_writable && request.unsaved().is_none();
     if saves && (!names.is_empty() || reading.messages.count(bit::FRESH) > 0) {
-        match Draft::with_room(store, dir, &reading.messages, &names) {
+        match Draft::with_room(store, dir, room_for(reading, uids.next, &names)) {
             Ok(with_room) => draft = Some(with_room),
-            Err(e) if !delivers && (has_uids || fs::is_full(&e)) => {
+            Err(e) if !delivers && (uids.validity.is_some() || fs::is_full(&e)) => {
                 store.new_mail_is_hidden(&dir.uid_file_path(), &e);
                 names.retain(|name| reading.was_put_back(name));
                 reading.move_new(names, now);
@@ -203,4 +216,16 @@ fn collect_new<'a>(
     }
     reading.move_new(names, now);
     Ok((draft, true))
+}
+
+/// The bytes of the UID file with what has been found, and with these names from `new`.
+fn room_for(reading: &FolderReading<'_>, next: u32, new_names: &[Vec<u8>]) -> u64 {
+    let messages = &reading.messages;
+    let base = |name: &Vec<u8>| {
+        let known = messages.find(&reading.index, name);
+        // A message whose name is taken will get one of ours.
+        let is_taken = known.is_some_and(|i| messages.has(i, bit::FOUND));
+        if is_taken { MAX_OWN_NAME } else { names::base(name).len() }
+    };
+    uiddb::size_of(messages, next, new_names.iter().map(base))
 }

@@ -19,7 +19,7 @@ use super::save::{self, Saved};
 use super::{MAX_TRIES, collect, sync};
 use crate::maildir::deliver::Arrivals;
 use crate::maildir::messages::Messages;
-use crate::maildir::{Entered, Error, Store};
+use crate::maildir::{Entered, Error, Store, state};
 use crate::types::UidValidity;
 
 /// Messages of another folder that come in.
@@ -48,8 +48,7 @@ pub(crate) fn move_in(
     moves: &mut dyn Incoming,
 ) -> Result<Option<UidValidity>, Error> {
     let mode = Mode::ReadWrite;
-    let mut request =
-        Request { store, dir, mode, previous: None, above, doubtful: None, delivers: true };
+    let mut request = Request { above, delivers: true, ..Request::new(store, dir, mode) };
     for _ in 0..MAX_TRIES {
         match once(&request, moves) {
             Ok(Try::Done(validity)) => return Ok(validity),
@@ -90,6 +89,8 @@ fn with_lock(
 ) -> Result<Try, Error> {
     let Request { store, dir, .. } = *request;
     must_be_in_place(dir, moves)?;
+    let state = state::read(store, dir);
+    let request = &Request { image: state.image(), ..*request };
     let mut arrivals = Arrivals::of_move(dir, moves.names());
     let mut found = collect::collect(request, access, &mut Vec::new(), &mut arrivals)?;
     let saved = save::save(request, access, &mut found, Some(&mut || moves.arrive(dir)))?;

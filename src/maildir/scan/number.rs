@@ -4,7 +4,8 @@ use super::collect::{Collected, FileUids};
 use super::request::Request;
 use crate::maildir::Error;
 use crate::maildir::messages::{Messages, bit};
-use crate::maildir::uiddb::fresh_validity;
+use crate::maildir::state::chance;
+use crate::maildir::uiddb::{UNSAVED, fresh_validity, unsaved_validity};
 use crate::types::UidValidity;
 use std::io;
 
@@ -27,9 +28,9 @@ pub(super) fn number(
 ) -> Result<Uids, Error> {
     let FileUids { validity, before, next, is_replaced } = found.uids;
     // Never a UIDVALIDITY under which this session has announced UIDs without saving them, nor that
-    // of a UID file which vanished in its first second.
+    // of a UID file which vanished in its first second, as it says itself or the folder's state does.
     let seen = request.previous.map(|previous| previous.uid_validity);
-    let old = before.max(request.store.unsaved_validity()).max(seen);
+    let old = above_unsaved(request, before.max(seen).max(request.recorded_validity()));
     let validity = validity.unwrap_or_else(|| fresh_validity(seconds, old));
     if !is_replaced && let Some(next) = found.messages.number(next) {
         return Ok(Uids { validity, next, saved: true });
@@ -40,6 +41,14 @@ pub(super) fn number(
     Ok(Uids { validity, next, saved: true })
 }
 
+/// The UIDVALIDITY above which a new one has to be that is to be saved. Those of UIDs that this
+/// session could not save lie far above all others, and must not draw those of other folders with
+/// them: they matter only where the folder's own is as great.
+fn above_unsaved(request: &Request<'_>, old: Option<UidValidity>) -> Option<UidValidity> {
+    let unsaved = request.store.unsaved_validity();
+    if old.is_some_and(|old| old.get() >= UNSAVED) { old.max(unsaved) } else { old }
+}
+
 /// Numbers the messages where UIDs cannot be saved.
 pub(super) fn number_unsaved(
     request: &Request<'_>,
@@ -48,15 +57,15 @@ pub(super) fn number_unsaved(
 ) -> Result<Uids, Error> {
     let Request { store, previous, .. } = *request;
     let Collected { messages, has_room, uids, .. } = found;
-    // Never one that this session has used before, not even in the same second.
-    let used = uids.validity.max(uids.before).max(store.unsaved_validity());
-    let fresh = fresh_validity(seconds, used);
+    let used = uids.validity.max(uids.before);
     if !*has_room && uids.validity.is_none() {
         // No message has a saved UID, so none is shown: no UID is announced that could name another
         // message later.
         messages.leave_out(bit::FRESH | bit::DOUBLED);
         let told = previous.map(|previous| (previous.uid_validity, previous.uid_next));
-        let (validity, next) = told.unwrap_or((fresh, uids.next));
+        let used = above_unsaved(request, used.max(request.recorded_validity()));
+        let fresh = || fresh_validity(seconds, used);
+        let (validity, next) = told.unwrap_or_else(|| (fresh(), uids.next));
         return Ok(Uids { validity, next, saved: true });
     }
     let rest = if request.unsaved().is_some() {
@@ -67,6 +76,7 @@ pub(super) fn number_unsaved(
     } else {
         Rest::Anew
     };
+    let fresh = unsaved_validity(store.unsaved_validity(), used, chance());
     let numbered = if uids.is_replaced {
         messages.forget_uids();
         Uids { validity: fresh, next: number_all(messages, 1)?, saved: false }

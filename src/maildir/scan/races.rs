@@ -131,7 +131,9 @@ fn many_sessions() {
                                 went.fetch_add(1, Ordering::Relaxed);
                             }
                         }
-                        _ => drop(status::read(&store, &enter(dir), false).unwrap()),
+                        _ => drop(
+                            status::read(&store, &enter(dir), status::Asked::default()).unwrap(),
+                        ),
                     }
                     if !is_unchanged(&enter(dir), &snapshot) {
                         snapshot =

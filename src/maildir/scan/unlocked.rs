@@ -16,13 +16,14 @@ use super::lock::Access;
 use super::number::Uids;
 use super::request::{Mode, Request};
 use super::snapshot::Snapshot;
+use super::values;
 use crate::maildir::messages::{Absent, bit};
 use crate::maildir::reading::FolderReading;
 use crate::maildir::stamp::Stamp;
+use crate::maildir::state::{self, Found};
 use crate::maildir::time::ScanTime;
 use crate::maildir::uiddb::{self, Version};
 use crate::maildir::upkeep;
-use crate::maildir::{Entered, Error, Store};
 use crate::types::UidValidity;
 use std::cell::OnceCell;
 
@@ -37,21 +38,29 @@ pub(super) struct Unlocked {
     pub(super) snapshot: Snapshot,
     /// Whether a scan under the lock would have something to write or to remove.
     pub(super) has_leftovers: bool,
+    /// Whether it would have something to record in the folder's state.
+    pub(super) has_news: bool,
+    /// The UIDs of messages whose files are others than those of which something was learned.
+    pub(super) rewritten: Vec<u32>,
 }
 
 /// Scans without the lock. `None`: the lock is needed, if only to find out what is wrong.
-pub(super) fn scan(request: &Request<'_>) -> Option<Unlocked> {
+/// `state`: the folder's, as it was just now.
+pub(super) fn scan(request: &Request<'_>, mut state: Found) -> Option<Unlocked> {
     let dir = request.dir;
     // A folder that cannot be written is no success for a session that wants to write.
     let writable = || dir.folder().is_writable() && dir.tmp().is_ok_and(|tmp| tmp.is_writable());
     if request.mode == Mode::ReadWrite && !writable() {
         return None;
     }
-    (0..MAX_READINGS).find_map(|_| match read(request) {
-        Reading::Whole(unlocked) => Some(Some(*unlocked)),
-        Reading::Overtaken => None,
-        Reading::NeedsLock => Some(None),
-    })?
+    for _ in 0..MAX_READINGS {
+        match read(request, state) {
+            Reading::Whole(unlocked) => return Some(*unlocked),
+            Reading::Overtaken => state = state::read(request.store, request.dir),
+            Reading::NeedsLock => return None,
+        }
+    }
+    None
 }
 
 enum Reading {
@@ -61,16 +70,23 @@ enum Reading {
     NeedsLock,
 }
 
-fn read(request: &Request<'_>) -> Reading {
+fn read(request: &Request<'_>, state: Found) -> Reading {
     let Request { store, dir, .. } = *request;
     let time = ScanTime::unlocked(dir);
+    let with_state = &Request { image: state.image(), ..*request };
     let Ok((file, version)) = uiddb::read(dir) else { return Reading::NeedsLock };
-    let known = request.compare_with_known(&file);
-    let (Some(validity), false) = (file.validity, known.is_replaced) else {
-        return Reading::NeedsLock;
+    let known = with_state.compare_with_known(&file);
+    let validity = match file.validity {
+        Some(validity) if !known.is_replaced => validity,
+        // A search has nothing to say of a folder in which there is nothing.
+        None if request.mode.is_search() => uiddb::fresh_validity(time.seconds, file.before),
+        _ => return Reading::NeedsLock,
     };
     let count = file.messages.len();
     let mut reading = FolderReading::new(store, dir, file.messages);
+    if let Some(image) = state.image() {
+        reading.expect(&image.details);
+    }
     if !reading.list_new().is_empty()
         || reading.read_cur(time.nanos).is_err()
         || reading.has_to_rename()
@@ -83,7 +99,7 @@ fn read(request: &Request<'_>) -> Reading {
         let mut names = reading.list_new();
         if names.is_empty() {
             let previous = request.previous.map(|old| &old.messages);
-            reading.look_for_missing(previous, &mut names, time.nanos);
+            reading.look_for_missing(previous, &mut names);
         }
         if !names.is_empty() {
             return Reading::NeedsLock;
@@ -91,22 +107,25 @@ fn read(request: &Request<'_>) -> Reading {
     }
     let is_short = is_short(&reading);
     let is_stale = reading.is_stale || file.stale || known.next != file.next;
-    let FolderReading { mut messages, index, cur, new_mail, .. } = reading;
+    let FolderReading { mut messages, index, cur, new_mail, rewritten, hides, .. } = reading;
     let missing = Absent::not_found(&messages);
     messages.keep(bit::FOUND);
     if messages.count(bit::FRESH) > 0
         || messages.count(bit::DOUBLED) > 0
-        || request.is_contradicted_by(validity, &messages)
+        || with_state.is_contradicted_by(validity, &messages)
     {
         return Reading::NeedsLock;
     }
     if !version.is_current(dir) {
         return Reading::Overtaken;
     }
-    if !make_durable(request, &version, validity, known.next, &time) {
+    let tells_nothing = request.mode.is_search() && messages.len() == 0;
+    if !tells_nothing && !make_durable(request, &version, validity, known.next, &time) {
         return Reading::NeedsLock;
     }
-    upkeep::purge_tmp(store, dir, time.seconds);
+    if !request.mode.is_search() {
+        upkeep::purge_tmp(store, dir, time.seconds);
+    }
     let index = if is_short { OnceCell::new() } else { OnceCell::from(index) };
     messages.end_scan();
     messages.shrink();
@@ -123,17 +142,27 @@ fn read(request: &Request<'_>) -> Reading {
         has_news: false,
         is_stale,
         has_room: true,
+        had_new: false,
+        hides,
         draft: None,
         version: Some(version),
+        rewritten: Vec::new(),
         known: count,
     };
     let access = Access { lock: None, has_room: true, is_writable: false, time };
     let uids = Uids { validity, next: known.next, saved: true };
     match super::snapshot(request, &access, found, uids, stamp) {
-        Ok((snapshot, needs_merge)) => Reading::Whole(Box::new(Unlocked {
-            snapshot,
-            has_leftovers: is_stale || is_short || needs_merge || dir.keywords().is_err(),
-        })),
+        Ok((mut snapshot, needs_merge)) => {
+            let has_news =
+                !values::take_values(request, state, &mut snapshot) || !rewritten.is_empty();
+            rewritten.iter().for_each(|uid| snapshot.details.forget(*uid));
+            Reading::Whole(Box::new(Unlocked {
+                snapshot,
+                has_leftovers: is_stale || is_short || needs_merge || dir.keywords().is_err(),
+                has_news,
+                rewritten,
+            }))
+        }
         Err(_) => Reading::NeedsLock,
     }
 }
@@ -167,63 +196,4 @@ pub(super) fn is_durable(
             || (old.uid_validity == uids.validity && old.uid_next >= uids.next)
     });
     is_old || is_told
-}
-
-/// Looks at a folder without changing anything in it: the messages that have a UID, as they are
-/// now. What has none yet is left out, in `new` or in `cur`. `None`: there are no UIDs at all.
-///
-/// One reading of the UID file is of one moment, and its UIDs name the same messages whatever
-/// happens meanwhile: so nothing has to be compared with another reading.
-pub(super) fn look(store: &Store, dir: &Entered) -> Result<Option<Snapshot>, Error> {
-    let request = Request {
-        store,
-        dir,
-        mode: Mode::ReadOnly,
-        previous: None,
-        above: None,
-        doubtful: None,
-        delivers: false,
-    };
-    let time = ScanTime::unlocked(dir);
-    let (file, version) = uiddb::read(dir)?;
-    let Some(validity) = file.validity else { return Ok(None) };
-    let known = file.messages.len();
-    let mut reading = FolderReading::new(store, dir, file.messages);
-    let mut names = reading.list_new();
-    reading.read_cur(time.nanos)?;
-    if !reading.messages.all_have(bit::FOUND) {
-        reading.look_for_missing(None, &mut names, time.nanos);
-    }
-    let FolderReading { mut messages, cur, new_mail, .. } = reading;
-    messages.keep(bit::FOUND);
-    messages.leave_out(bit::FRESH | bit::DOUBLED);
-    if !make_durable(&request, &version, validity, file.next, &time) {
-        return Ok(None);
-    }
-    messages.end_scan();
-    messages.shrink();
-    let found = Collected {
-        messages,
-        missing: Absent::default(),
-        // Positions have changed.
-        index: OnceCell::new(),
-        cur,
-        new_mail,
-        uids: FileUids {
-            validity: Some(validity),
-            before: None,
-            next: file.next,
-            is_replaced: false,
-        },
-        has_news: false,
-        is_stale: false,
-        has_room: true,
-        draft: None,
-        version: None,
-        known,
-    };
-    let access = Access { lock: None, has_room: true, is_writable: false, time };
-    let uids = Uids { validity, next: file.next, saved: true };
-    super::snapshot(&request, &access, found, uids, version.stamp())
-        .map(|(snapshot, _)| Some(snapshot))
 }

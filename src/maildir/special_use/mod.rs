@@ -44,6 +44,29 @@ pub(crate) struct Rules<'a> {
 /// Entries of a Maildir: the name of the folder, and the inode.
 pub(super) type Entries = [(Vec<u8>, u64)];
 
+/// Why the uses of a folder are not set.
+#[derive(Debug)]
+pub(crate) enum SetRefused {
+    /// Too many folders have a value.
+    TooMany,
+    /// The register cannot hold the folder's name.
+    Name,
+    /// [`Error::Gone`] if there is no such folder.
+    Failed(Error),
+}
+
+impl From<Error> for SetRefused {
+    fn from(error: Error) -> SetRefused {
+        SetRefused::Failed(error)
+    }
+}
+
+impl From<io::Error> for SetRefused {
+    fn from(error: io::Error) -> SetRefused {
+        SetRefused::Failed(Error::failed("special uses", error))
+    }
+}
+
 /// The folders that may have a file.
 #[derive(Default)]
 struct Register {
@@ -82,6 +105,18 @@ fn stored(maildir: &Rc<Directory>, sub: &[u8]) -> io::Result<Option<SpecialUses>
     }
 }
 
+fn logged(maildir: &Directory, name: &[u8], e: &io::Error) {
+    log::error!("{}: {}", fs::shown(&maildir.path_of(name)), fs::error_text(e));
+}
+
+/// What was set for a folder. A file that cannot be read counts as one without any use.
+fn stored_or_logged(maildir: &Rc<Directory>, sub: &[u8]) -> Option<SpecialUses> {
+    stored(maildir, sub).unwrap_or_else(|e| {
+        logged(maildir, &[b".", sub].concat(), &e);
+        Some(SpecialUses::empty())
+    })
+}
+
 /// The uses of a Maildir's folders, as far as the user may see these.
 pub(super) fn find(
     maildir: &Rc<Directory>,
@@ -89,11 +124,8 @@ pub(super) fn find(
     rules: Rules<'_>,
     may_see: &dyn Fn(&[u8]) -> bool,
 ) -> Result<Uses, Interrupted> {
-    let logged = |name: &[u8], e: io::Error| {
-        log::error!("{}: {}", fs::shown(&maildir.path_of(name)), fs::error_text(&e));
-    };
     let register = Register::read(maildir).unwrap_or_else(|e| {
-        logged(REGISTER, e);
+        logged(maildir, REGISTER, &e);
         Register::default()
     });
     let mut set: HashMap<&[u8], SpecialUses> = HashMap::new();
@@ -104,15 +136,11 @@ pub(super) fn find(
         if rules.outbox == Some(name) {
             continue;
         }
-        if register.has(folder) {
-            let stored = stored(maildir, name).unwrap_or_else(|e| {
-                logged(&[b".", name].concat(), e);
-                Some(SpecialUses::empty())
-            });
-            if let Some(uses) = stored {
-                set.insert(name, uses);
-                continue;
-            }
+        if register.has(folder)
+            && let Some(uses) = stored_or_logged(maildir, name)
+        {
+            set.insert(name, uses);
+            continue;
         }
         if name == rules.trash {
             named.push((0, name, SpecialUses::TRASH));
@@ -133,6 +161,27 @@ pub(super) fn find(
     Ok(shown.map(|(name, uses)| (name.to_vec(), uses)).collect())
 }
 
+/// The folders of the register with `sub` among them, without those that are gone.
+fn registered<'a>(
+    maildir: &Directory,
+    folders: &'a Entries,
+    sub: &[u8],
+) -> Result<Vec<&'a (Vec<u8>, u64)>, SetRefused> {
+    if sub.contains(&b'\n') {
+        return Err(SetRefused::Name);
+    }
+    let register = Register::read(maildir)?;
+    let kept: Vec<_> = folders
+        .iter()
+        .filter(|folder| !folder.0.contains(&b'\n'))
+        .filter(|folder| folder.0 == sub || register.has(folder))
+        .collect();
+    if kept.len() > MAX_SPECIAL_USE_FOLDERS {
+        return Err(SetRefused::TooMany);
+    }
+    Ok(kept)
+}
+
 fn is_folder(maildir: &Rc<Directory>, sub: &[u8]) -> bool {
     folder_names::enter(maildir, sub).is_ok_and(|folder| folder.has_directory(b"cur"))
 }
@@ -146,69 +195,80 @@ impl Namespace {
         Ok(find(&maildir, &folders, rules, &may_see)?)
     }
 
+    /// Whether uses can be set for a folder `.<sub>` that is about to be made.
+    pub(crate) fn check_special_uses(&self, sub: &[u8]) -> Result<(), SetRefused> {
+        let maildir = Directory::enter(self.root())?;
+        let mut folders = folder_names::list_with_inodes(&maildir)?;
+        folders.push((sub.to_vec(), 0));
+        registered(&maildir, &folders, sub).map(drop)
+    }
+
     /// Sets what the account's folder `.<sub>` is used for, and takes these uses from all other
-    /// folders for which they were set. The Maildir is locked meanwhile.
-    ///
-    /// Errors: [`Error::Gone`] if there is no such folder, EFBIG if too many folders have a value,
-    /// EINVAL for a name that the register cannot hold.
+    /// folders for which they were set. The Maildir is locked meanwhile. If it fails, all is as it
+    /// was.
     pub(crate) fn set_special_uses(
         &self,
         store: &Store,
         sub: &[u8],
         uses: SpecialUses,
-    ) -> Result<(), Error> {
-        let failed = |e| Error::failed("special uses", e);
+    ) -> Result<(), SetRefused> {
         let _lock = resolve::lock(store, self.root())?;
-        let maildir = Rc::new(Directory::enter(self.root()).map_err(failed)?);
-        let folders = folder_names::list_with_inodes(&maildir).map_err(failed)?;
+        let maildir = Rc::new(Directory::enter(self.root())?);
+        let folders = folder_names::list_with_inodes(&maildir)?;
         if !folders.iter().any(|(name, _)| name == sub) {
-            return Err(Error::Gone);
+            return Err(SetRefused::Failed(Error::Gone));
         }
-        let others = self.register(&maildir, &folders, sub).map_err(failed)?;
-        self.write_uses(&maildir, sub, uses).map_err(failed)?;
-        for other in others {
-            let had = stored(&maildir, other).map_err(failed)?.unwrap_or_default();
+        let kept = registered(&maildir, &folders, sub)?;
+        let mut changes = vec![(sub, stored_or_logged(&maildir, sub), uses)];
+        for other in kept.iter().map(|(name, _)| &**name).filter(|name| *name != sub) {
+            breath::breathe().map_err(Error::from)?;
+            let had = stored_or_logged(&maildir, other).unwrap_or_default();
             if had.intersects(uses) {
-                self.write_uses(&maildir, other, had - uses).map_err(failed)?;
+                changes.push((other, Some(had), had - uses));
+            }
+        }
+        self.write_register(&maildir, &kept)?;
+        for (at, (name, _, uses)) in changes.iter().enumerate() {
+            if let Err(e) = self.write_uses(&maildir, name, *uses) {
+                for (name, had, _) in changes.iter().take(at) {
+                    self.put_back_uses(&maildir, name, *had);
+                }
+                let path = fs::shown(&maildir.path_of(&[b".", *name].concat()));
+                return Err(Error::failed(format!("special uses in {path}"), e).into());
             }
         }
         Ok(())
     }
 
-    /// Puts a folder into the register, and leaves those out that are gone. The others in it.
-    fn register<'a>(
-        &self,
-        maildir: &Rc<Directory>,
-        folders: &'a Entries,
-        sub: &[u8],
-    ) -> io::Result<Vec<&'a [u8]>> {
-        if sub.contains(&b'\n') {
-            return Err(fs::error(io::ErrorKind::InvalidInput));
+    fn put_back_uses(&self, maildir: &Rc<Directory>, sub: &[u8], had: Option<SpecialUses>) {
+        let done = match had {
+            Some(uses) => self.write_uses(maildir, sub, uses),
+            None => folder_names::enter(maildir, sub).and_then(|folder| folder.unlink(FILE)),
+        };
+        if let Err(e) = done {
+            logged(maildir, &[b".", sub].concat(), &e);
         }
-        let register = Register::read(maildir)?;
-        let kept: Vec<_> = folders
-            .iter()
-            .filter(|folder| !folder.0.contains(&b'\n'))
-            .filter(|folder| folder.0 == sub || register.has(folder))
-            .collect();
-        if kept.len() > MAX_SPECIAL_USE_FOLDERS {
-            return Err(fs::error(io::ErrorKind::FileTooLarge));
-        }
+    }
+
+    fn write_register(&self, maildir: &Rc<Directory>, kept: &[&(Vec<u8>, u64)]) -> io::Result<()> {
         let mut data = Vec::new();
-        for (name, inode) in &kept {
+        for (name, inode) in kept {
             data.extend_from_slice(inode.to_string().as_bytes());
             data.push(b' ');
             data.extend_from_slice(name);
             data.push(b'\n');
         }
         let tmp = Rc::new(maildir.open_directory(b"tmp")?);
-        temporary::replace(self.writing(), (&tmp, b"_specialuse"), (maildir, REGISTER), &data)?;
-        Ok(kept.into_iter().map(|(name, _)| &**name).filter(|name| *name != sub).collect())
+        temporary::replace(self.writing(), (&tmp, b"_specialuse"), (maildir, REGISTER), &data)
     }
 
     fn write_uses(&self, maildir: &Rc<Directory>, sub: &[u8], uses: SpecialUses) -> io::Result<()> {
         let folder = folder_names::enter(maildir, sub)?;
-        let tmp = Rc::new(folder.open_directory(b"tmp")?);
+        let tmp = Rc::new(folder.open_directory(b"tmp").map_err(|e| match is_missing(&e) {
+            // It is not the folder that is missing.
+            true => fs::error(io::ErrorKind::NotADirectory),
+            false => e,
+        })?);
         let text = uses.shown() + "\n";
         temporary::replace(self.writing(), (&tmp, b"_specialuse"), (&folder, FILE), text.as_bytes())
     }

@@ -2,10 +2,12 @@
 //! such folders, in the languages that they speak.
 
 use crate::types::special_use::SpecialUses;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// Of two folders the one whose name stands earlier has the use. In lower case. Not the trash: that
 /// is the folder of the setting. No name of an outbox or of templates.
-const NAMES: &[(SpecialUses, &[&str])] = &[
+static NAMES: &[(SpecialUses, &[&str])] = &[
     (
         SpecialUses::SENT,
         &[
@@ -195,8 +197,16 @@ pub(super) fn find(name: &[u8]) -> Option<(SpecialUses, usize)> {
         return None;
     }
     let name = std::str::from_utf8(name).ok()?.to_lowercase();
-    NAMES.iter().find_map(|(uses, names)| Some((*uses, names.iter().position(|n| *n == name)?)))
+    PLACES.get(&*name).copied()
 }
+
+/// LIST asks for each of thousands of folders.
+static PLACES: LazyLock<HashMap<&str, (SpecialUses, usize)>> = LazyLock::new(|| {
+    let of_use = |(uses, names): &'static (SpecialUses, &'static [&'static str])| {
+        names.iter().enumerate().map(|(at, name)| (*name, (*uses, at)))
+    };
+    NAMES.iter().flat_map(of_use).collect()
+});
 
 #[cfg(test)]
 mod tests {

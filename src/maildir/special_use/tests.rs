@@ -61,7 +61,7 @@ fn what_was_set_wins() {
     assert_eq!(shown(&joe), ["A.out \\Archive", "Sent Items \\Sent"]);
     let store = Store::new(Config::default());
     let missing = joe.set_special_uses(&store, b"none", SpecialUses::SENT);
-    assert!(matches!(missing, Err(Error::Gone)));
+    assert!(matches!(missing, Err(SetRefused::Failed(Error::Gone))));
     assert_eq!(shown(&joe), ["A.out \\Archive", "Sent Items \\Sent"]);
     assert_eq!(stdfs::read(world.at("joe/.Sent/postrider-specialuse")).unwrap(), b"\n");
     assert_eq!(stdfs::read_dir(world.at("joe/tmp")).unwrap().count(), 0);
@@ -138,9 +138,31 @@ fn so_many_values() {
     folder(&world.at("joe/.x"));
     let store = Store::new(Config::default());
     let set = |sub: &[u8]| joe.set_special_uses(&store, sub, SpecialUses::SENT);
-    assert_eq!(set(b"x").unwrap_err().io().unwrap().kind(), io::ErrorKind::FileTooLarge);
+    assert!(matches!(set(b"x"), Err(SetRefused::TooMany)));
     // Those that are gone do not count.
     stdfs::remove_dir(world.at("joe/.f7")).unwrap();
     set(b"x").unwrap();
     assert_eq!(shown(&joe), ["x \\Sent"]);
+}
+
+#[test]
+fn all_or_nothing() {
+    let world = World::new();
+    let joe = world.as_user("joe", "");
+    folder(&world.at("joe/.x"));
+    folder(&world.at("joe/.y"));
+    set(&joe, "x", "\\Sent \\Junk");
+    // The use cannot be taken from where it is.
+    stdfs::remove_dir(world.at("joe/.x/tmp")).unwrap();
+    let store = Store::new(Config::default());
+    for before in ["", "\\Archive"] {
+        if !before.is_empty() {
+            set(&joe, "y", before);
+        }
+        let refused = joe.set_special_uses(&store, b"y", SpecialUses::SENT);
+        assert!(matches!(refused, Err(SetRefused::Failed(_))));
+        let y = stdfs::read_to_string(world.at("joe/.y/postrider-specialuse")).unwrap_or_default();
+        assert_eq!(y.trim_end(), before);
+    }
+    assert_eq!(shown(&joe), ["x \\Junk \\Sent", "y \\Archive"]);
 }

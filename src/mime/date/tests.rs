@@ -5,6 +5,20 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
+fn most_mail_has_the_usual_form() {
+    for value in [
+        "Tue, 5 Mar 2024 01:02:03 +0000",
+        " Tue, 05 Mar 2024 03:02:03 +0200 (EET)\r\n",
+        "5 Mar 2024 01:02:03 -0330\n",
+    ] {
+        assert!(usual(value.as_bytes()).is_some(), "{value}");
+    }
+    for value in ["Tue,  5 Mar 2024 01:02:03 +0000", "5 Mar 2024 01:02 +0000", "5", ""] {
+        assert_eq!(usual(value.as_bytes()), None, "{value}");
+    }
+}
+
+#[test]
 fn date_fields() {
     // 2024-03-05 01:02:03 UTC
     const T: i64 = 1_709_600_523;
@@ -139,6 +153,23 @@ proptest! {
             let _ = d.unix();
         }
         let _ = (parse_append(&v), parse_search(&v), imap_date_time(unix, 60));
+    }
+
+    /// What is read at a glance is read the same when it is taken apart.
+    #[test]
+    fn the_usual_form(
+        weekday in prop::sample::select(vec!["", "Tue, ", "Mar, ", "T1e, ", "Tue,", "tuE, "]),
+        day in prop::sample::select(vec!["1", "05", "30", "31", "0", "99", " 5", "x"]),
+        month in prop::sample::select(vec!["Feb", "mar", "APR", "May", "Xyz"]),
+        year in prop::sample::select(vec!["2024", "1999", "0099", "24"]),
+        time in prop::sample::select(vec!["01:02:03", "23:59:60", "24:00:00", "1:02:03", "01:02"]),
+        zone in prop::sample::select(vec!["+0000", "-0330", "+2400", "+0060", "+9900", "GMT", "0100"]),
+        end in prop::sample::select(vec!["", "\n", " (CET)", " (a (b))", " (a", "x", " x"]),
+    ) {
+        let value = format!(" {weekday}{day} {month} {year} {time} {zone}{end}");
+        if let Some(date) = usual(value.as_bytes()) {
+            prop_assert_eq!(Some(date), any_form(value.as_bytes()), "{}", value);
+        }
     }
 
     #[test]

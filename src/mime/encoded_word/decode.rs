@@ -55,7 +55,7 @@ impl Bytes {
 /// words goes away (RFC 2047 6.2); words in a character set that is not known stay as they are.
 /// What is not encoded is guessed for the value as a whole: see [`charset::guess`].
 pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
-    if memmem::find(value, b"=?").is_none() {
+    if memchr(b'=', value).is_none() || memmem::find(value, b"=?").is_none() {
         return charset::guess(value);
     }
     let guess = Guess::of(value);

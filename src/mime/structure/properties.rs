@@ -29,7 +29,7 @@ pub(crate) const FRAGMENTS: [&str; 18] = [
 ];
 
 /// A message of lines and fragments that the parser must tell apart.
-fn message() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn message() -> impl Strategy<Value = Vec<u8>> {
     let own = [
         "MIME-Version: 1.0\n",
         "Content-Type: multipart/mixed; boundary=b\n",

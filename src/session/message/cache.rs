@@ -43,6 +43,12 @@ impl Cache {
         self
     }
 
+    /// Size and structure, as far as they were found out in the open file.
+    pub(super) fn found(&mut self, reader: &Reader) -> (Option<u64>, Option<Rc<Structure>>) {
+        let cache = self.about(reader);
+        (cache.size, cache.structure.clone())
+    }
+
     /// The structure, if it is known already.
     pub(crate) fn known_structure(&mut self, reader: &Reader) -> Option<Rc<Structure>> {
         self.about(reader).structure.clone()

@@ -1,21 +1,25 @@
 //! What commands ask about a message, each question in one place: size, header, structure, date.
-//! FETCH, SEARCH, SORT and THREAD come here, so that an index of what was found before can slip in
-//! behind these few functions.
+//! FETCH, SEARCH, SORT and THREAD ask a [`Message`], which need not be opened where what was found
+//! before answers them. The functions here ask an open file.
 
 mod cache;
 mod content;
 mod decoding;
+mod handle;
 mod reader;
+mod recall;
 mod slice;
 
 pub(crate) use cache::Cache;
 pub(crate) use content::{ContentSlice, has_nul, measure};
 pub(crate) use decoding::{Encoded, Measured};
+pub(crate) use handle::{Message, Wants};
 pub(crate) use reader::Reader;
 pub(crate) use slice::Slice;
 
 use crate::maildir::{self, Entered, Messages, change};
 use crate::mime::structure::{Parser, Structure, StructureLimits};
+use crate::sys::stat::Stat;
 use crate::types::limits::MAX_HEADER;
 use std::io;
 use std::rc::Rc;
@@ -41,23 +45,25 @@ pub(crate) fn open(
     Ok(())
 }
 
-/// As [`open`], but for [`internal_date`] alone. A file that still has the name that we know is not
+/// As [`open`], but for the internal date alone. A file that still has the name that we know is not
 /// opened for that.
 pub(crate) fn stat(
     dir: &Entered,
     messages: &mut Messages,
     index: usize,
     reader: &mut Reader,
-) -> Result<(), maildir::Error> {
+) -> Result<Stat, maildir::Error> {
     if !dir.is_of_links()
         && let Ok(stat) = dir.stat_message(&messages.file_name(index))
         && stat.is_file()
     {
         reader.close();
-        reader.modified = stat.mtime();
-        return Ok(());
+        return Ok(stat);
     }
-    open(dir, messages, index, reader)
+    reader.close();
+    let (file, stat) = change::open(dir, messages, index)?;
+    drop(file);
+    Ok(stat)
 }
 
 /// RFC822.SIZE: the exact length on the wire, in bytes (RFC 3501 2.3.4). Never from the file's
@@ -103,9 +109,4 @@ pub(crate) fn structure(cache: &mut Cache, reader: &mut Reader) -> io::Result<Rc
     cache.size = Some(found.size);
     cache.structure = Some(Rc::clone(&found));
     Ok(found)
-}
-
-/// INTERNALDATE: seconds since 1970 (the file's modification time).
-pub(crate) fn internal_date(reader: &Reader) -> i64 {
-    reader.modified
 }

@@ -30,6 +30,7 @@ pub(super) struct Identity((u64, u64), u64, i128, Option<Uid>);
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     file: Option<File>,
+    stat: Option<Stat>,
     pub(super) identity: Identity,
     pub(super) size: u64,
     /// Seconds since 1970.
@@ -46,14 +47,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Without a message; nothing is allocated yet.
-    pub(crate) fn new() -> Reader {
-        Reader::default()
-    }
-
     /// Lets the file go; the buffers stay.
     pub(crate) fn close(&mut self) {
         self.file = None;
+        self.stat = None;
         self.identity = Identity::default();
         self.size = 0;
         self.shown = 0..0;
@@ -67,7 +64,18 @@ impl Reader {
         self.identity = Identity(stat.inode(), stat.len(), stat.mtime_nanos(), uid);
         self.size = stat.len();
         self.modified = stat.mtime();
+        self.stat = Some(*stat);
         self.file = Some(file);
+    }
+
+    /// Whether a file is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// What fstat(2) said of the open file.
+    pub(super) fn stat(&self) -> Option<Stat> {
+        self.stat
     }
 
     /// Bytes of the file.

@@ -174,6 +174,24 @@ fn nothing_is_left_behind_by_a_flush() {
     );
 }
 
+/// What a flush has left in the queue is traced once, however often it is flushed again.
+#[test]
+fn what_is_sent_in_parts_is_traced_once() {
+    let slow = Slow { turns: [Turn::Room(4), Turn::Signal].into(), ..Slow::default() };
+    let traced = Rc::new(RefCell::new(Vec::new()));
+    let mut io = Io::new(Box::new(slow));
+    let trace = Rc::clone(&traced);
+    io.set_trace(Box::new(move |text| trace.borrow_mut().extend_from_slice(text)));
+    respond(&mut io, "a OK\r\n");
+    assert_eq!(io.flush(), Err(End::Signal));
+    respond(&mut io, "b OK\r\n");
+    io.out().extend_from_slice(b"* 1 FETCH (");
+    assert_eq!(io.flush(), Err(End::Signal));
+    io.close(bye);
+    let traced = String::from_utf8(traced.take()).unwrap();
+    assert_eq!(traced, "WRITE: a OK\r\nWRITE: b OK\r\n* 1 FETCH (WRITE: * BYE now\r\n");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Response(usize),

@@ -37,8 +37,19 @@ pub(crate) fn on_a_small_disk<T: Send>(
     })
 }
 
+/// Lets nobody write to the small file system, or lets everybody again.
+pub(crate) fn remount(at: &Path, read_only: bool) {
+    let target = std::ffi::CString::new(at.to_str().unwrap()).unwrap();
+    let flags = libc::MS_REMOUNT | if read_only { libc::MS_RDONLY } else { 0 };
+    // SAFETY: a string that lives until the call returns; the others may be missing here.
+    let done = unsafe {
+        libc::mount(std::ptr::null(), target.as_ptr(), std::ptr::null(), flags, std::ptr::null())
+    };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+}
+
 /// Takes what room there is; gives it back when it is removed.
-fn fill(maildir: &Maildir) {
+pub(crate) fn fill(maildir: &Maildir) {
     let mut file = fs::File::create(maildir.path().join("filler")).unwrap();
     while std::io::Write::write_all(&mut file, &[b'x'; 4096]).is_ok() {}
 }

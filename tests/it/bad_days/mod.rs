@@ -196,6 +196,9 @@ fn a_far_date_is_stored() {
             String::from_utf8_lossy(date)
         );
     }
+    // What was learned is saved by now.
+    s.hang_up();
+    s.wait().unwrap();
     assert!(
         maildir.files_in("tmp").is_empty() && maildir.files_in(".box/tmp").is_empty(),
         "{}",

@@ -3,7 +3,7 @@
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{Maildir, postrider};
 
-/// No end takes longer: the program's own grace is five seconds.
-pub const SOON: Duration = Duration::from_secs(9);
+/// No end takes longer on a busy machine: the program's own grace is five seconds.
+pub const SOON: Duration = support::PATIENCE;
 /// Long enough for a session to have done what it can do, and to wait.
 pub const SETTLED: Duration = Duration::from_millis(300);
 pub const BYE: &str = "* BYE Courier-IMAP server shut down by signal.\r\n";
@@ -130,11 +130,13 @@ impl Session {
     #[track_caller]
     pub fn read(&mut self, n: usize) -> String {
         let mut bytes = vec![0; n];
-        for byte in bytes.chunks_mut(1) {
+        let mut rest = &mut bytes[..];
+        while !rest.is_empty() {
             // We hold the other end as well: it has no end of its own.
             let mut there = [PollFd::new(self.output.reader.as_fd(), PollFlags::POLLIN)];
-            assert_eq!(poll(&mut there, PollTimeout::from(9000u16)), Ok(1), "nothing more comes");
-            self.output.reader.read_exact(byte).unwrap();
+            assert_eq!(poll(&mut there, PollTimeout::from(30_000u16)), Ok(1), "nothing more comes");
+            let got = self.output.reader.read(rest).unwrap();
+            rest = &mut rest[got..];
         }
         String::from_utf8(bytes).unwrap()
     }
@@ -146,6 +148,24 @@ impl Session {
             line.push_str(&self.read(1));
         }
         assert!(support::is_greeting(line.trim_end().as_bytes()), "{line:?}");
+    }
+
+    /// Waits until the session has done what it can do, and waits itself.
+    pub fn settle(&self) {
+        // Asleep, and so often as before: on a busy machine it may also wait for its turn.
+        let asleep = || -> Option<String> {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+            let switches = status.lines().filter(|line| line.contains("ctxt_switches"));
+            status.contains("State:\tS").then(|| switches.collect())
+        };
+        let (start, mut since, mut last) = (Instant::now(), Instant::now(), None);
+        while since.elapsed() < SETTLED && start.elapsed() < support::PATIENCE {
+            thread::sleep(Duration::from_millis(20));
+            let now = asleep();
+            if now.is_none() || now != last {
+                (since, last) = (Instant::now(), now);
+            }
+        }
     }
 
     pub fn signal(&self) {

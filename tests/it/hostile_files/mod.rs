@@ -83,6 +83,34 @@ fn things_in_the_place_of_others() {
     });
 }
 
+/// RFC 6154 3: without its special use a folder is not made. The refusal names the reason.
+#[test]
+fn a_register_of_special_uses_that_is_none() {
+    for thing in THINGS {
+        let mut scene = Scene::new();
+        if *thing == Thing::Binary || !scene.put("postrider-specialuses", *thing) {
+            continue;
+        }
+        let mut s = scene.maildir.session(&[]);
+        for command in [
+            "CREATE INBOX.used (USE (\\Sent))",
+            "CREATE INBOX.used (USE ())",
+            "SETMETADATA INBOX.box (/private/specialuse \"\\\\Sent\")",
+        ] {
+            let reply = String::from_utf8(s.cmd(command).last().to_vec()).unwrap();
+            let codes = ["NO [CORRUPTION] ", "NO [UNAVAILABLE] "];
+            assert!(
+                codes.iter().any(|code| reply.contains(code)),
+                "{thing:?}: {command}: {reply}\n{}",
+                s.story()
+            );
+        }
+        assert!(!scene.maildir.path().join(".used").exists(), "{thing:?}");
+        s.cmd("CREATE INBOX.used").ok("\"INBOX.used\" created.");
+        s.cmd("LIST \"\" INBOX.used").has("* LIST (\\HasNoChildren) \".\" \"INBOX.used\"");
+    }
+}
+
 /// Control files with content that nobody writes.
 #[test]
 fn control_files_with_any_content() {
@@ -280,7 +308,7 @@ fn files_that_may_not_be_read() {
     // The build's directory may be in a place where nobody else can look.
     let scene_at = tempfile::Builder::new().prefix("hostile-").tempdir_in("/var/tmp").unwrap();
     let program = scene_at.path().join("imapd");
-    fs::copy(support::postrider(), &program).unwrap();
+    support::programs::copy(&support::postrider(), &program);
     fs::set_permissions(scene_at.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let shut = [
         "courierimapuiddb",

@@ -3,7 +3,7 @@
 
 use super::judge::{self, Case};
 use super::scenario::Scenario;
-use super::session::{Point, play};
+use super::session::{self, Played, Point, play};
 use super::state::{COURIER, State, client, look};
 use super::{Prepared, template};
 use std::fs;
@@ -11,19 +11,53 @@ use std::path::Path;
 use support::client::{self, Allow};
 use support::{is_program, postrider};
 
-/// Whether the session was killed by it, or the complaint.
+/// How often it is tried to meet the call that is meant.
+const MAX_TRIES: usize = 12;
+
+/// The scenario was played, and disturbed.
+struct Disturbed {
+    home: tempfile::TempDir,
+    played: Played,
+    inject: String,
+    /// Whether what was met is the call that was meant, or another one of the commands under test.
+    has_met: bool,
+}
+
+/// Plays it until the call that is meant is met. How many of its kind come before the commands
+/// differs: SELECT falls into the tick of the clock in which the folder was made, or does not.
+fn play_disturbed(scenario: &Scenario, point: &Point, what: &str) -> Disturbed {
+    let mut n = point.n;
+    for tries in 1.. {
+        let home = template::home(scenario);
+        let call = &point.place.call;
+        let inject = format!("inject={call}:{what}:when={n}");
+        let (set, trace) = (format!("trace={call},recvfrom"), home.path().join("trace"));
+        let trace_option = trace.to_str().unwrap();
+        let options = ["-qqq", "-y", "-s", "1000", "-o", trace_option, "-e", &set, "-e", &inject];
+        let played = play(home.path(), scenario, scenario.steps.len(), &options);
+        let hit = session::hit(&trace, home.path(), scenario);
+        let is_it = hit.place.as_ref() == Some(&point.place);
+        if is_it || tries == MAX_TRIES {
+            return Disturbed { home, played, inject, has_met: hit.place.is_some() };
+        }
+        n = hit.before.map_or(n + 1, |before| point.n - point.before + before);
+    }
+    unreachable!("one try is the last");
+}
+
+/// Whether it has met a call of the commands under test, or the complaint.
 pub fn disturb(
     scenario: &Scenario,
     prepared: &Prepared,
     point: &Point,
     error: Option<&str>,
 ) -> Result<bool, String> {
-    let home = template::home(scenario);
     let what = error.map_or_else(|| "signal=KILL".to_owned(), |error| format!("error={error}"));
-    let inject = format!("inject={}:{what}:when={}", point.call, point.n);
-    let trace = format!("trace={}", point.call);
-    let options = ["-qqq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    let played = play(home.path(), scenario, scenario.steps.len(), &options);
+    let Disturbed { home, played, inject, has_met } = play_disturbed(scenario, point, &what);
+    if error.is_some() && !has_met {
+        // What was refused is a look of our own, or nothing.
+        return Ok(false);
+    }
     let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
     let at = format!("{}: {inject}\n  at {}", scenario.name, point.line);
     let tell = |what: String| Err(format!("{at}\n{what}\n{}\nlog:\n{log}", played.story));
@@ -57,6 +91,10 @@ pub fn disturb(
         if let Err(e) = case.judge() {
             return tell(format!("{who}: {e}"));
         }
+        let index = judge::index(&root);
+        if !index.is_empty() {
+            return tell(format!("the index after {who}: {index:?}"));
+        }
         if let Some(last) = last.filter(|last| *last != is) {
             return tell(format!("{who} sees something else:\n{last:?}\n{is:?}"));
         }
@@ -65,7 +103,7 @@ pub fn disturb(
     if let Err(e) = once_more(home.path(), scenario, acknowledged, states) {
         return tell(format!("once more: {e}"));
     }
-    Ok(played.killed)
+    Ok(has_met)
 }
 
 /// Whether a refused call is answered as it should be, and the session goes on.
@@ -93,6 +131,7 @@ fn once_more(
     states: &[State],
 ) -> Result<(), String> {
     let due = &states[states.len() - 1];
+    let mut all_done = true;
     let mut c = client(&postrider(), home, scenario.env);
     let mut again = || -> client::Result<()> {
         c.cmd("SELECT INBOX", Allow::Expunge)?;
@@ -104,6 +143,7 @@ fn once_more(
             let reply = step.send(&mut c)?;
             // What is there cannot be made again, what is gone not be removed.
             let is_folder = ["CREATE ", "DELETE ", "RENAME "].iter().any(|c| step.0.starts_with(c));
+            all_done &= reply.word == "OK";
             if reply.word != "OK" && !is_folder {
                 return c.wrong("refused the second time");
             }
@@ -126,6 +166,7 @@ fn once_more(
         || is.subscriptions != due.subscriptions
         || is.subscribed != due.subscribed
         || lists(&is) != lists(due)
+        || all_done && is.annotations != due.annotations
     {
         return Err(format!("it is not done\ndue: {due:?}\nis:  {is:?}\n{}", c.story()));
     }

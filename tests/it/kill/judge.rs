@@ -1,7 +1,7 @@
 //! What may be on disk afterwards, and what the answer must have been.
 
 use super::scenario::{Rule, Scenario};
-use super::state::{Folder, Message, State};
+use super::state::{Folder, Message, REGISTER, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -25,6 +25,11 @@ pub fn strangers(root: &Path) -> Vec<String> {
         "courierimapkeywords",
         "maildirfolder",
         "courierimapacl",
+        "postrider-metadata",
+        "postrider-metadata-private",
+        "postrider-specialuse",
+        "postrider.state",
+        "postrider.facts",
     ];
     const ROOTS: &[&str] = &[
         "courierimapsubscribed",
@@ -32,6 +37,8 @@ pub fn strangers(root: &Path) -> Vec<String> {
         "maildirsize",
         "shared-maildirs",
         "shared-folders",
+        "postrider-metadata-account",
+        REGISTER,
     ];
     let names = |dir: &Path| -> Vec<String> {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -48,6 +55,19 @@ pub fn strangers(root: &Path) -> Vec<String> {
         }
     }
     strange
+}
+
+/// What is wrong with the index of the folders, but for an end that was cut.
+pub fn index(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders = entries.filter(|path| path.join("cur").is_dir()).chain([root.to_path_buf()]);
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let (text, faults, _) = postrider::testing::index(&folder).unwrap();
+        let faults = faults.into_iter().filter(|fault| !fault.ends_with(" are no record"));
+        wrong.extend(faults.map(|fault| format!("{}: {fault}\n{text}", folder.display())));
+    }
+    wrong
 }
 
 /// How often each message is there, but for those in one folder.
@@ -68,6 +88,9 @@ fn is_between(was: &Message, will: &Message, is: &Message) -> bool {
     let is_one = |system| [was, will].iter().any(|m| part(m, system) == part(is, system));
     is.0 == was.0 && is_one(true) && is_one(false)
 }
+
+/// The list that a folder inherits where nobody has changed one above it.
+const EVERYBODYS: &str = "owner aceilrstwx\nadministrators aceilrstwx\n";
 
 /// Whether a list is one that was written to its end.
 fn is_whole_list(text: &str) -> bool {
@@ -102,6 +125,7 @@ impl Case<'_> {
     pub fn judge(&self) -> Result<(), String> {
         self.names()?;
         self.control_files()?;
+        self.annotations()?;
         match self.scenario.rule {
             Rule::Folders | Rule::Delete => self.folders(),
             Rule::Whole | Rule::Replaced | Rule::Each => self.messages(),
@@ -184,7 +208,11 @@ impl Case<'_> {
             }
         }
         for name in before.lists.keys().filter(|name| after.lists.contains_key(*name)) {
-            if !is.lists.contains_key(name) {
+            // A level without a folder inherits its list when it is looked up. What could not be
+            // saved then is inherited once more.
+            let list = before.lists.get(name).map(String::as_str);
+            let is_inherited = !before.folders.contains_key(name) && list == Some(EVERYBODYS);
+            if !is.lists.contains_key(name) && !is_inherited {
                 return self.fail(&format!("the list of {name} is gone"));
             }
         }
@@ -202,6 +230,37 @@ impl Case<'_> {
             }
             _ => self.fail("quota"),
         }
+    }
+
+    /// What is kept by name, and what folders are used for: each file is one that was written to its
+    /// end.
+    fn annotations(&self) -> Result<(), String> {
+        let Case { before, after, is, word, .. } = self;
+        for (file, text) in &is.annotations {
+            let known = [before, after].map(|state| state.annotations.get(file));
+            if !known.contains(&Some(text)) {
+                return self.fail(&format!("{file} is {text:?}"));
+            }
+        }
+        let stays = |file: &&String| after.annotations.contains_key(*file);
+        for file in before.annotations.keys().filter(stays) {
+            if !is.annotations.contains_key(file) {
+                return self.fail(&format!("{file} is gone"));
+            }
+        }
+        if self.is_done() && is.annotations != after.annotations {
+            return self.fail("OK, and the annotations are others");
+        }
+        // A folder that is in the register need not have a use.
+        let own = |state: &State| -> BTreeMap<String, String> {
+            let all = state.annotations.clone().into_iter();
+            all.filter(|(file, _)| file != REGISTER).collect()
+        };
+        let is_whole = self.scenario.rule == Rule::Whole;
+        if *word == Some("NO") && is_whole && own(is) != own(before) {
+            return self.fail("NO, and the annotations are others");
+        }
+        Ok(())
     }
 
     /// Messages that change their folders.

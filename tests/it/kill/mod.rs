@@ -102,10 +102,10 @@ fn run(cases: &[Case], verb: &str) {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
             let Case { scenario, point, error } = case;
             match disturb(scenario, &prepared()[scenario.name], point, *error) {
-                // A kill that meets nobody shows nothing.
-                Ok(killed) => {
-                    let n = usize::from(killed || error.is_some());
-                    *counts.lock().unwrap().entry(scenario.name).or_default() += n;
+                // One that meets nobody shows nothing.
+                Ok(has_met) => {
+                    *counts.lock().unwrap().entry(scenario.name).or_default() +=
+                        usize::from(has_met);
                 }
                 Err(e) => wrong.lock().unwrap().push(e),
             }

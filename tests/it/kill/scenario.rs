@@ -128,6 +128,14 @@ pub const SCENARIOS: &[Scenario] = &[
              URL ;UID=1/;SECTION=TEXT URL \"/INBOX.box/;UID=1\")",
         )],
     ),
+    one(
+        "append binary",
+        Rule::Whole,
+        &[step(
+            "APPEND INBOX.box (\\Seen Work) ~{100+}\r\nSubject: binary\r\nContent-Type: \
+             application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b\0\r\n",
+        )],
+    ),
     one("replace", Rule::Replaced, &[Step("REPLACE 2 INBOX (\\Draft Work)", TEXT)]),
     one("replace elsewhere", Rule::Replaced, &[Step("REPLACE 1 INBOX.box ()", TEXT)]),
     Scenario {
@@ -231,6 +239,27 @@ pub const SCENARIOS: &[Scenario] = &[
         steps: &[step("LOGOUT")],
         ..PLAIN
     },
+    // The index is written: a first state by each "look" below, a record by "flags".
+    Scenario {
+        meanwhile: template::torn_state,
+        ..one("a torn state", Rule::Each, &[step("STORE 1:3 +FLAGS (\\Seen)")])
+    },
+    Scenario {
+        name: "a torn state and a look",
+        meanwhile: template::torn_state,
+        steps: &[step("STORE 1:3 +FLAGS (\\Seen)"), step("NOOP")],
+        ..PLAIN
+    },
+    Scenario {
+        name: "what is learned",
+        steps: &[
+            step("FETCH 1:4 (UID ENVELOPE BODYSTRUCTURE RFC822.SIZE)"),
+            step("SELECT INBOX.box"),
+            step("FETCH 1:2 (UID ENVELOPE)"),
+            step("SELECT INBOX"),
+        ],
+        ..PLAIN
+    },
     // A folder is looked at.
     Scenario {
         name: "look",
@@ -244,6 +273,11 @@ pub const SCENARIOS: &[Scenario] = &[
         rule: Rule::Folders,
         anew: &["INBOX.seen.never"],
         ..PLAIN
+    },
+    Scenario {
+        set_up: template::unnumbered,
+        anew: &["INBOX.seen.never"],
+        ..one("search elsewhere", Rule::Folders, &[step("ESEARCH IN (personal) ALL")])
     },
     // Folders come and go.
     Scenario {
@@ -315,6 +349,82 @@ pub const SCENARIOS: &[Scenario] = &[
         set_up: template::subscribed_provider,
         steps: &[step("UNSUBSCRIBE shared.pub.Stuff")],
         anew: &["shared.pub.Stuff"],
+        ..PLAIN
+    },
+    // Annotations and special uses.
+    Scenario {
+        set_up: template::annotations,
+        ..one(
+            "annotate",
+            Rule::Whole,
+            &[step("SETMETADATA INBOX.box (/shared/comment \"new\" /private/comment \"new\")")],
+        )
+    },
+    one(
+        "annotate the first time",
+        Rule::Whole,
+        &[step("SETMETADATA INBOX (/private/comment \"x\")")],
+    ),
+    Scenario {
+        name: "annotate and back",
+        set_up: template::annotations,
+        steps: &[
+            step("SETMETADATA INBOX (/shared/comment \"x\")"),
+            step("SETMETADATA INBOX.box (/shared/comment NIL /private/comment NIL)"),
+            step("SETMETADATA INBOX (/shared/comment NIL)"),
+        ],
+        rule: Rule::Whole,
+        ..PLAIN
+    },
+    Scenario {
+        set_up: template::annotations,
+        ..one(
+            "annotate the server",
+            Rule::Whole,
+            &[step("SETMETADATA \"\" (/private/comment \"new\" /private/vendor/x/y \"new\")")],
+        )
+    },
+    Scenario {
+        set_up: template::annotations,
+        ..one(
+            "read annotations",
+            Rule::Each,
+            &[
+                step("GETMETADATA (DEPTH infinity) INBOX.box (/shared /private)"),
+                step("GETMETADATA \"\" (/private/comment)"),
+                step("LIST \"\" * RETURN (SPECIAL-USE METADATA (/private/comment))"),
+            ],
+        )
+    },
+    Scenario {
+        set_up: template::annotations,
+        ..one(
+            "set a use",
+            Rule::Whole,
+            &[step(
+                "SETMETADATA INBOX.box.sub (/private/specialuse \"\\\\Sent\" /private/comment \"new\")",
+            )],
+        )
+    },
+    Scenario {
+        set_up: template::annotations,
+        anew: &["INBOX.made"],
+        ..one("create with a use", Rule::Folders, &[step("CREATE INBOX.made (USE (\\Sent))")])
+    },
+    Scenario {
+        name: "rename with annotations",
+        set_up: template::annotations,
+        steps: &[step("RENAME INBOX.box INBOX.moved")],
+        rule: Rule::Folders,
+        anew: MOVED,
+        ..PLAIN
+    },
+    Scenario {
+        name: "delete with annotations",
+        set_up: template::annotations,
+        steps: &[step("DELETE INBOX.box"), step("CREATE INBOX.box (USE (\\Junk))")],
+        rule: Rule::Delete,
+        anew: &["INBOX.box"],
         ..PLAIN
     },
     one("rights", Rule::Whole, &[step("SETACL INBOX.box anyone lr")]),

@@ -2,6 +2,7 @@
 
 use super::scenario::*;
 use super::{STRACE, template};
+use crate::refusals::trace;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -105,12 +106,24 @@ pub fn play(home: &Path, scenario: &Scenario, steps: usize, options: &[&str]) ->
     played
 }
 
+/// Which call of the commands under test it is, whatever its number in the process is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub call: String,
+    /// The files that it is about; names that are made anew each time are `NEW`.
+    files: Vec<String>,
+    /// How many such calls there were up to this one, since the commands began.
+    nth: usize,
+}
+
 /// One call at which to stop.
 #[derive(Clone, Debug)]
 pub struct Point {
-    pub call: String,
+    pub place: Place,
     /// Which of its kind, from 1.
     pub n: usize,
+    /// How many of its kind there were before the commands under test.
+    pub before: usize,
     /// The line of the trace.
     pub line: String,
     /// The errors that it could give.
@@ -120,9 +133,63 @@ pub struct Point {
 impl Point {
     /// Whether a kill here is another one than at the next call that writes.
     pub fn changes(&self) -> bool {
-        self.call != "getdents64"
-            && (!self.call.starts_with("openat") || self.line.contains("O_CREAT"))
+        self.place.call != "getdents64"
+            && (!self.place.call.starts_with("openat") || self.line.contains("O_CREAT"))
     }
+}
+
+/// One call of a trace.
+struct Traced<'t> {
+    line: &'t str,
+    call: &'t str,
+    arguments: &'t str,
+    /// How many calls of its kind there were up to this one.
+    n: usize,
+    /// Which call of the commands under test it is; `None`: it is made before them or after.
+    place: Option<Place>,
+}
+
+/// The calls of a trace, but for what is read from the client.
+fn traced<'t>(text: &'t str, home: &Path, scenario: &Scenario) -> Vec<Traced<'t>> {
+    // SELECT is the first command.
+    let next = format!("\"t{} ", scenario.steps.len() + 2);
+    let home = fs::canonicalize(home).unwrap();
+    let mut calls: HashMap<&str, usize> = HashMap::new();
+    let mut places: HashMap<Place, usize> = HashMap::new();
+    let mut is_under_test = scenario.steps.is_empty();
+    let mut all = Vec::new();
+    for line in text.lines() {
+        let Some((call, arguments)) = line.split_once('(') else { continue };
+        if call == "recvfrom" && !scenario.steps.is_empty() {
+            is_under_test |= arguments.contains("\"t2 ");
+            is_under_test &= !arguments.contains(&next);
+        }
+        if call == "recvfrom" {
+            continue;
+        }
+        let n = calls.entry(call).or_default();
+        *n += 1;
+        let place = is_under_test.then(|| {
+            let mut place = Place {
+                call: call.to_owned(),
+                files: if call == "sendto" { Vec::new() } else { files(call, arguments, &home) },
+                nth: 0,
+            };
+            let nth = places.entry(place.clone()).or_default();
+            *nth += 1;
+            place.nth = *nth;
+            place
+        });
+        all.push(Traced { line, call, arguments, n: *n, place });
+    }
+    all
+}
+
+fn files(call: &str, arguments: &str, home: &Path) -> Vec<String> {
+    let has_data = matches!(call, "pwrite64" | "writev");
+    let all = trace::paths(if has_data { "write" } else { call }, arguments, home);
+    let is_open_file = |path: &String| path.starts_with("/proc/self/fd/");
+    all.into_iter().filter(|path| !is_open_file(path)).collect()
 }
 
 /// The calls that the commands make, up to the last answer, which is a call itself.
@@ -140,32 +207,49 @@ pub fn points(scenario: &Scenario) -> Vec<Point> {
         played.story
     );
     let text = fs::read_to_string(&trace).unwrap();
-    // SELECT is the first command.
     let last = match scenario.steps.len() {
         0 => "* PREAUTH ".to_owned(),
         n => format!("t{} OK ", n + 1),
     };
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    let (mut points, mut begun) = (Vec::new(), scenario.steps.is_empty());
-    for line in text.lines() {
-        let Some((call, rest)) = line.split_once('(') else { continue };
-        if call == "recvfrom" {
-            begun |= rest.contains("\"t2 ");
+    let mut before: HashMap<&str, usize> = HashMap::new();
+    let mut points = Vec::new();
+    for Traced { line, call, arguments, n, place } in traced(&text, home.path(), scenario) {
+        let Some(place) = place else {
+            before.insert(call, n);
             continue;
-        }
-        let n = counts.entry(call.to_owned()).or_default();
-        *n += 1;
+        };
         // A line of the log is no file of the Maildir.
-        if !begun || call == "write" && rest.starts_with("2<") {
+        if call == "write" && arguments.starts_with("2<") {
             continue;
         }
-        let errors = errors(call, rest);
-        points.push(Point { call: call.to_owned(), n: *n, line: line.to_owned(), errors });
-        if call == "sendto" && rest.contains(&last) {
+        let errors = errors(call, arguments);
+        let before = before.get(call).copied().unwrap_or(0);
+        points.push(Point { place, n, before, line: line.to_owned(), errors });
+        if call == "sendto" && arguments.contains(&last) {
             return points;
         }
     }
     panic!("{}: {last} is not sent in {text}", scenario.name);
+}
+
+/// What a disturbance has met.
+pub struct Hit {
+    /// The call; `None`: none, or one that is made before the commands under test or after them.
+    pub place: Option<Place>,
+    /// How many calls of its kind there were before the commands; `None`: they did not begin.
+    pub before: Option<usize>,
+}
+
+/// Which call was disturbed, by the trace of it and of its kind.
+pub fn hit(trace: &Path, home: &Path, scenario: &Scenario) -> Hit {
+    let text = fs::read(trace).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let all = traced(&text, home, scenario);
+    let before = all.iter().position(|traced| traced.place.is_some());
+    // A call that a signal ends has no result.
+    let is_hit = |line: &str| line.ends_with("(INJECTED)") || line.ends_with("= ?");
+    let hit = all.into_iter().find(|traced| is_hit(traced.line));
+    Hit { place: hit.and_then(|hit| hit.place), before }
 }
 
 fn errors(call: &str, rest: &str) -> &'static [&'static str] {

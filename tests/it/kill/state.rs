@@ -7,6 +7,8 @@ use std::path::Path;
 use support::client::{self, Allow, Client, Stop};
 
 pub const COURIER: &str = "/usr/bin/imapd";
+/// The register of the folders that may have special uses.
+pub const REGISTER: &str = "postrider-specialuses";
 
 /// A message's subject and flags.
 pub type Message = (String, BTreeSet<String>);
@@ -32,6 +34,8 @@ pub struct State {
     pub subscriptions: String,
     /// The access list of each folder, and of each level above one that has a list of its own.
     pub lists: BTreeMap<String, String>,
+    /// The files with annotations and special uses, by their paths in the Maildir.
+    pub annotations: BTreeMap<String, String>,
     /// `maildirsize`: its first line, and the sums of the others.
     pub quota: Option<(String, i64, i64)>,
 }
@@ -77,9 +81,18 @@ pub fn look(program: &Path, home: &Path) -> Result<State, String> {
         subscriptions: fs::read_to_string(root.join("courierimapsubscribed")).unwrap_or_default(),
         ..State::default()
     };
+    let listed = c.cmd("LIST \"\" *", Allow::Expunge).map_err(text)?.listed;
     for name in names(&root) {
         let folder = open(&mut c, &name)?;
+        let is_listed = |line: &String| line.ends_with(&format!(" \"{name}\""));
+        if name.starts_with("INBOX") && !listed.iter().any(is_listed) {
+            return Err(format!("{name} is hidden: {listed:?}"));
+        }
         state.folders.insert(name, folder);
+    }
+    state.annotations = annotations(&root);
+    if program != Path::new(COURIER) {
+        read_annotations(&mut c, &state)?;
     }
     let _ = c.cmd("LOGOUT", Allow::Expunge);
     c.process.hang_up();
@@ -93,6 +106,43 @@ pub fn look(program: &Path, home: &Path) -> Result<State, String> {
     state.lists = lists(&root, &state);
     state.quota = quota(&root)?;
     Ok(state)
+}
+
+/// The files of folders, and of the Maildir; what is on its way out is not seen. Of the register of special uses, whose lines have
+/// inodes and no order, the folders.
+fn annotations(root: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    support::maildir::walk(root, &mut |path| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        if !name.starts_with("postrider-") || path.starts_with(root.join("tmp")) {
+            return;
+        }
+        let mut text = fs::read_to_string(path).unwrap();
+        if name == REGISTER {
+            let mut names: Vec<&str> =
+                text.lines().map(|l| l.split_once(' ').map_or("damaged", |l| l.1)).collect();
+            names.sort_unstable();
+            text = names.join(" ");
+        }
+        found.insert(path.strip_prefix(root).unwrap().to_string_lossy().into_owned(), text);
+    });
+    found
+}
+
+/// All annotations can be read.
+fn read_annotations(c: &mut Client, state: &State) -> Result<(), String> {
+    if state.annotations.is_empty() {
+        return Ok(());
+    }
+    let folders = state.folders.keys().map(|name| format!("{name} (/shared /private)"));
+    for what in folders.chain(["\"\" (/private)".to_owned()]) {
+        let command = format!("GETMETADATA (DEPTH infinity) {what}");
+        let reply = c.cmd(&command, Allow::Expunge).map_err(|e| format!("{e:?}"))?;
+        if reply.word != "OK" {
+            return Err(format!("{command}: {}\n{}", reply.text, c.story()));
+        }
+    }
+    Ok(())
 }
 
 fn path_of(root: &Path, name: &str) -> std::path::PathBuf {

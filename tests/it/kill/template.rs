@@ -2,7 +2,7 @@
 
 use super::scenario::Scenario;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -95,6 +95,14 @@ pub fn new_mail(root: &Path) {
     }
 }
 
+/// A record of the state that was not written to its end.
+pub fn torn_state(root: &Path) {
+    let state = root.join("postrider.state");
+    let mut bytes = fs::read(&state).unwrap_or_default();
+    bytes.extend_from_slice(&[7, 0, 0, 0, 1, 2, 3]);
+    fs::write(state, bytes).unwrap();
+}
+
 pub fn trash(root: &Path) {
     folder(root, ".Trash", &[("4001.h", "S"), ("4002.i", "T"), ("4003.j", "")]);
     fs::rename(root.join(".Trash/cur/4003.j:2,"), root.join(".Trash/new/4003.j")).unwrap();
@@ -112,6 +120,12 @@ pub fn never_seen(root: &Path) {
     message(&at.join("new/5002.l"), "5002.l");
 }
 
+/// Two folders with mail that has no UIDs.
+pub fn unnumbered(root: &Path) {
+    never_seen(root);
+    tree(root);
+}
+
 /// A level without a folder, whose list mary is on, and the list of a folder that is no more.
 pub fn level(root: &Path) {
     folder(root, ".level.sub", &[("6001.p", "R")]);
@@ -125,6 +139,19 @@ pub fn tree(root: &Path) {
     folder(root, ".box.sub.deep", &[("7001.q", "D")]);
     message(&root.join(".box.sub/new/7002.r"), "7002.r");
     quota(root);
+}
+
+/// What is said about a folder and the server, and a folder for what was sent.
+pub fn annotations(root: &Path) {
+    let comment =
+        |text: &str| format!("postrider-metadata 1\n{} /shared/comment\n{text}\n", text.len());
+    fs::write(root.join(".box/postrider-metadata"), comment("old")).unwrap();
+    for at in [".box/postrider-metadata-private", "postrider-metadata-account"] {
+        fs::write(root.join(at), comment("old").replace("shared", "private")).unwrap();
+    }
+    fs::write(root.join(".box/postrider-specialuse"), "\\Sent\n").unwrap();
+    let inode = fs::metadata(root.join(".box")).unwrap().ino();
+    fs::write(root.join("postrider-specialuses"), format!("{inode} box\n")).unwrap();
 }
 
 pub fn quota_and_lists(root: &Path) {

@@ -59,6 +59,35 @@ fn one_folder_is_deleted_once_and_made_again() {
     assert_eq!(maildir.files_in("tmp"), [""; 0]);
 }
 
+/// Another session renames or removes a folder that is not ready yet: it was created first.
+#[test]
+fn a_folder_goes_while_it_is_being_made() {
+    const FOLDERS: usize = 8;
+    let maildir = Maildir::new();
+    at_once(&maildir, &[], 2, |who, s, meeting| {
+        for n in 0..FOLDERS {
+            meeting.wait();
+            if who == 0 {
+                s.cmd(&format!("CREATE INBOX.a{n}")).ok(&format!("\"INBOX.a{n}\" created."));
+            } else {
+                // As soon as it can be seen.
+                while !maildir.path().join(format!(".a{n}")).exists() {
+                    std::thread::yield_now();
+                }
+                let command = if n % 2 == 0 { "DELETE INBOX.a" } else { "RENAME INBOX.a" };
+                let to = if n % 2 == 0 { String::new() } else { format!(" INBOX.b{n}") };
+                assert!(is_ok(s, &format!("{command}{n}{to}")), "{}", s.story());
+            }
+            no_faults(s);
+        }
+    });
+    let mut s = maildir.session(&[]);
+    for n in (1..FOLDERS).step_by(2) {
+        s.cmd(&format!("SELECT INBOX.b{n}")).has("* 0 EXISTS").ok("[READ-WRITE] Ok");
+    }
+    assert_eq!(maildir.files_in("tmp"), [""; 0]);
+}
+
 #[test]
 fn one_name_for_two_folders() {
     let maildir = Maildir::new();

@@ -1,6 +1,7 @@
 //! Two sessions and more that do the same thing in the same moment, as real processes: what each
 //! was told is so afterwards.
 
+mod conditions;
 mod folders;
 mod lists;
 mod messages;

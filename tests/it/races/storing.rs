@@ -113,3 +113,34 @@ fn one_message_that_two_replace() {
         assert_eq!(there, due);
     }
 }
+
+/// Another session moves the old message away in the moment in which the new one is stored: both
+/// stay, the old one in its new folder (RFC 8508 4: it is no longer in the mailbox). Who had moved
+/// it before is told so, and nothing is stored.
+#[test]
+fn a_message_that_is_moved_while_it_is_replaced() {
+    let maildir = Maildir::new();
+    maildir.folder("INBOX.box").write("cur/1.x:2,", b"Subject: old\n\n");
+    let text = text(1, 1);
+    let mut s = maildir.session(&[]);
+    s.cmd("SELECT INBOX").has("* 1 EXISTS");
+    let mut other = maildir.session(&[]);
+    other.cmd("SELECT INBOX").has("* 1 EXISTS");
+    // Somebody has the lock: the new message waits in `tmp`.
+    let lock = maildir.path().join("tmp/courier.lock");
+    fs::write(&lock, format!("{} host.example\n", std::process::id())).unwrap();
+    s.send(format!("x REPLACE 1 INBOX {{{}+}}\r\n{text}\r\n", text.len()).as_bytes());
+    assert_eq!(s.response(std::time::Duration::from_millis(300)), None, "{}", s.story());
+    other.send(b"y MOVE 1 INBOX.box\r\n");
+    while maildir.files_in(".box/cur").is_empty() {
+        std::thread::yield_now();
+    }
+    fs::remove_file(&lock).unwrap();
+    s.finish("x").has("* 1 EXPUNGE").has("* 1 EXISTS").ok("REPLACE completed.");
+    other.finish("y").has("* 1 EXPUNGE").ok("MOVE completed.");
+    assert_eq!(subjects(&maildir, "INBOX"), ["1-1"]);
+    assert_eq!(subjects(&maildir, "INBOX.box"), ["old"]);
+    s.cmd("UID MOVE 2 INBOX.box").ok("MOVE completed.");
+    s.cmd_literal("UID REPLACE 2 INBOX", text.as_bytes(), "")
+        .no("[NONEXISTENT] There is no such message to replace.");
+}

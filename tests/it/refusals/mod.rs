@@ -6,10 +6,11 @@
 //! strace refuses one system call of a real session. A session that is not refused anything shows
 //! which one that is ([`trace`]). Then each row is played once for each of its errors.
 
+mod once;
 mod real;
 mod scene;
 mod table;
-mod trace;
+pub(crate) mod trace;
 
 use scene::{Refused, Row, Scene};
 use std::fmt::Write as _;
@@ -73,6 +74,7 @@ macro_rules! scenes {
 }
 
 scenes! {
+    first_select: folders::FIRST_SELECT;
     select: folders::SELECT;
     append: messages::APPEND;
     append_several: messages::APPEND_SEVERAL;
@@ -104,4 +106,10 @@ scenes! {
     careful: messages::CAREFUL;
     idle: folders::IDLE;
     setmetadata: metadata::SETMETADATA;
+    setmetadata_server: metadata::SETMETADATA_SERVER;
+    getmetadata: metadata::GETMETADATA;
+    create_with_use: metadata::CREATE_USE;
+    set_use: metadata::SET_USE;
+    list_uses: metadata::LIST_USES;
+    append_binary: messages::APPEND_BINARY;
 }

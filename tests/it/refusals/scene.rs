@@ -14,7 +14,8 @@ pub(super) struct Scene {
     pub(super) files: &'static [(&'static str, &'static str)],
     /// Settings.
     pub(super) env: &'static [(&'static str, &'static str)],
-    /// Commands before it, one a line; `stir cur`: another program changes that directory.
+    /// Commands before it, one a line; `stir cur`: another program changes that directory;
+    /// `deliver new/x`: it delivers a message there.
     pub(super) before: &'static str,
     /// The command; a literal follows its length. During IDLE [`ARRIVES`] comes into INBOX.
     pub(super) command: &'static str,
@@ -209,11 +210,13 @@ impl Scene {
         let mut s = maildir.start(strace().unwrap(), self.env, &args);
         assert!(support::is_greeting(s.line().as_bytes()), "{}", s.story());
         for command in self.before.lines() {
-            match command.strip_prefix("stir ") {
-                Some(directory) => stir(&maildir.path().join(directory)),
-                None => drop(s.cmd(command).says("OK ")),
+            match command.split_once(' ') {
+                Some(("stir", directory)) => stir(&maildir.path().join(directory)),
+                Some(("deliver", file)) => drop(maildir.write(file, MESSAGE.as_bytes())),
+                _ => drop(s.cmd(command).says("OK ")),
             }
         }
+        is_at_rest(&mut s);
         let before = files(&maildir);
         s.send(format!("cmd {}\r\n", self.command).as_bytes());
         let mut reply = s.finish("cmd");
@@ -221,6 +224,7 @@ impl Scene {
             maildir.deliver("INBOX", ARRIVES, MESSAGE.as_bytes());
             idle(&mut s, &mut reply);
         }
+        is_at_rest(&mut s);
         let after = files(&maildir);
         let mut broken = Vec::new();
         look_after(&mut s, &mut broken);
@@ -234,6 +238,11 @@ impl Scene {
         let log = s.log();
         Played { reply, before, after, log, calls, story: s.story(), left, broken }
     }
+}
+
+/// Whatever the session does for the next one, it has done when it answers again.
+fn is_at_rest(s: &mut Session) {
+    s.cmd("NONSENSE").says("BAD ");
 }
 
 /// Changes a directory as another program could: its time is another one.
@@ -272,6 +281,9 @@ fn files(maildir: &Maildir) -> Files {
         let name = path.strip_prefix(maildir.path()).unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             found.insert(format!("{}/", trace::stable(&name)), String::new());
+            return;
+        }
+        if support::maildir::is_index(path) {
             return;
         }
         let text = fs::read_to_string(path).unwrap();

@@ -97,7 +97,7 @@ pub(super) fn read(text: &str, maildir: &Path) -> Vec<Call> {
 }
 
 /// The paths among the arguments. A name after a descriptor is one in that directory.
-fn paths(call: &str, arguments: &str, maildir: &Path) -> Vec<String> {
+pub(crate) fn paths(call: &str, arguments: &str, maildir: &Path) -> Vec<String> {
     let has_data = matches!(call, "read" | "pread64" | "write");
     let mut found = Vec::new();
     let mut rest = arguments.split_once(") = ").map_or(arguments, |(arguments, _)| arguments);

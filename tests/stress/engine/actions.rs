@@ -4,7 +4,7 @@ use super::ledger::{FOLDERS, Ledger, content, id_of, on_the_wire};
 use super::worker::{Open, Worker};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use support::client::{Allow, Client, PATIENCE, Reply, Result};
+use support::client::{Allow, Client, Fetched, PATIENCE, Reply, Result};
 
 pub const FLAGS: &[&str] = &["\\Seen", "\\Flagged", "\\Answered", "\\Draft"];
 pub const KEYWORDS: &[&str] = &["Work", "$Forwarded", "later"];
@@ -22,6 +22,14 @@ pub fn set(client: &Client, places: &[usize], uid: bool) -> Option<String> {
         })
         .collect();
     words.map(|w| w.join(",")).filter(|w| !w.is_empty())
+}
+
+/// Messages that are to be copied or moved.
+pub struct Way {
+    pub command: String,
+    pub target: usize,
+    /// Their UIDs and numbers.
+    pub sources: Vec<(u32, u64)>,
 }
 
 impl Worker<'_> {
@@ -170,8 +178,16 @@ impl Worker<'_> {
         self.expect(&reply)?;
         let whole = reply.word == "OK";
         if silent {
+            // What somebody else has changed meanwhile is told, and is what the flags are now (RFC
+            // 3501 6.4.6).
+            let picture = &self.client().picture;
+            let told = |f: &Fetched| f.flags.as_ref().and_then(|_| picture.get(f.index)?.uid);
+            let told: BTreeSet<u32> = reply.fetched.iter().filter_map(told).collect();
             // A UID command may have moved the numbers.
             for uid in uids {
+                if whole && uid.is_some_and(|uid| told.contains(&uid)) {
+                    continue;
+                }
                 let Some(entry) = self.client().picture.iter_mut().find(|e| e.uid == uid) else {
                     continue;
                 };
@@ -222,6 +238,18 @@ impl Worker<'_> {
         }
     }
 
+    /// The messages in these places on their way into some folder. `None`: there is none.
+    pub fn way(&mut self, word: &str, places: &[usize]) -> Option<Way> {
+        let uid = self.r.percent(50);
+        let set = set(self.client(), places, uid)?;
+        let target = self.r.below(FOLDERS.len());
+        let picture = &self.client().picture;
+        let sources = places.iter().filter_map(|i| picture[*i].uid.zip(picture[*i].id)).collect();
+        let by_uid = if uid { "UID " } else { "" };
+        let command = format!("{by_uid}{word} {set} {}", FOLDERS[target]);
+        Some(Way { command, target, sources })
+    }
+
     pub fn copy(&mut self, folder: usize) -> Result<()> {
         let crowded = self.client().picture.len() > 150;
         let mut places = self.places(3);
@@ -234,16 +262,11 @@ impl Worker<'_> {
                 })
         });
         self.r = r;
-        let uid = self.r.percent(50);
-        let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
-        let target = self.r.below(FOLDERS.len());
-        let sources: Vec<(u32, u64)> = places
-            .iter()
-            .filter_map(|i| self.client().picture[*i].uid.zip(self.client().picture[*i].id))
-            .collect();
-        let word = if uid { "UID COPY" } else { "COPY" };
+        let Some(Way { command, target, sources }) = self.way("COPY", &places) else {
+            return Ok(());
+        };
         self.open = Open::Copy(target, sources.iter().map(|s| s.1).collect());
-        let reply = self.cmd(&format!("{word} {set} {}", FOLDERS[target]), Allow::Expunge)?;
+        let reply = self.cmd(&command, Allow::Expunge)?;
         let cut_off = std::mem::replace(&mut self.open, Open::Nothing);
         self.expect(&reply)?;
         self.world.count(|f| f.copies += 1);

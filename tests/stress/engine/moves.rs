@@ -1,8 +1,8 @@
 //! MOVE, held against the ledger: a message is in one of the two folders, also when the session is
 //! killed, and what is told to have moved is there.
 
-use super::actions::{code, set, uids_of};
-use super::ledger::{FOLDERS, Ledger};
+use super::actions::{Way, code, uids_of};
+use super::ledger::Ledger;
 use super::worker::{Open, Worker};
 use std::collections::BTreeSet;
 use support::client::{Allow, Result};
@@ -19,17 +19,12 @@ impl Worker<'_> {
         places.retain(|i| {
             client.picture[*i].uid.is_some() && client.picture[*i].id.is_some_and(may_move)
         });
-        let uid = self.r.percent(50);
-        let Some(set) = set(self.client(), &places, uid) else { return Ok(()) };
-        let target = self.r.below(FOLDERS.len());
-        let sources: Vec<(u32, u64)> = places
-            .iter()
-            .filter_map(|i| self.client().picture[*i].uid.zip(self.client().picture[*i].id))
-            .collect();
+        let Some(Way { command, target, sources }) = self.way("MOVE", &places) else {
+            return Ok(());
+        };
         self.ledger(|l| sources.iter().for_each(|(uid, _)| l.leaves(folder, *uid)));
         self.open = Open::Move(folder, target, sources.iter().map(|s| s.1).collect());
-        let word = if uid { "UID MOVE" } else { "MOVE" };
-        let reply = self.cmd(&format!("{word} {set} {}", FOLDERS[target]), Allow::Expunge)?;
+        let reply = self.cmd(&command, Allow::Expunge)?;
         self.open = Open::Nothing;
         self.expect(&reply)?;
         let told = reply.copied.as_deref().and_then(|text| code(text, "COPYUID"));

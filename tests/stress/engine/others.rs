@@ -12,7 +12,7 @@ pub fn deliver(world: &World) {
     let mut n = 0u64;
     while !world.gate.over() {
         if world.gate.pausing() {
-            (0..4).for_each(|_| world.gate.meet());
+            world.gate.sit_out();
             continue;
         }
         let folder = r.below(FOLDERS.len());
@@ -42,7 +42,7 @@ pub fn meddle(world: &World) {
     let mut r = Random(world.plan.seed ^ 0xfeed);
     while !world.gate.over() {
         if world.gate.pausing() {
-            (0..4).for_each(|_| world.gate.meet());
+            world.gate.sit_out();
             continue;
         }
         let pause = if world.plan.copies { 100 + r.below(500) } else { 5_000 + r.below(60_000) };
@@ -100,7 +100,7 @@ pub fn slay(world: &World) {
     let mut r = Random(world.plan.seed ^ 0xabad_1dea);
     while !world.gate.over() {
         if world.gate.pausing() {
-            (0..4).for_each(|_| world.gate.meet());
+            world.gate.sit_out();
             continue;
         }
         std::thread::sleep(Duration::from_micros(r.below(600_000) as u64));

@@ -120,7 +120,8 @@ fn set_time(path: &Path, seconds: u64) -> Result<(), String> {
 pub(super) fn snapshot(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     maildir::walk(root, &mut |path| {
-        if path.components().any(|c| c.as_os_str() == "courierimaphieracl") {
+        let notes = path.components().any(|c| c.as_os_str() == "courierimaphieracl");
+        if notes || maildir::is_index(path) {
             return;
         }
         let Ok(meta) = fs::symlink_metadata(path) else {

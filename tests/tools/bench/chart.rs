@@ -1,47 +1,55 @@
-//! What the README and the manual page show of a run: a chart of a dozen rows, the same rows as a table, and all tables in tbl(1).
-//! All three are made from the tables in markdown, so that an earlier run can be drawn again.
+//! The chart of a run: a line for each piece of work that a client does all day.
 
 use std::fmt::Write;
 
 /// The rows of the chart and of the README: what a client does all day.
-const ROWS: [&str; 12] = [
+const ROWS: [&str; 20] = [
     "exec to greeting",
+    "first SELECT (no UID database)",
     "SELECT",
     "NOOP, nothing changed",
-    "FETCH FLAGS",
-    "FETCH ENVELOPE, FLAGS, INTERNALDATE",
+    "FETCH RFC822.SIZE",
+    "FETCH ENVELOPE, FLAGS, DATE, SIZE",
+    "FETCH of header fields",
+    "FETCH BODYSTRUCTURE",
     "FETCH BODY.PEEK[] of all",
     "SEARCH SUBJECT",
+    "SEARCH FROM",
     "SEARCH BODY",
     "SORT (DATE)",
+    "SORT (SUBJECT)",
+    "THREAD REFERENCES",
+    "STATUS of 500 folders",
+    "LIST of 5,000 folders",
     "STORE on all",
     "COPY of 1,000",
     "APPEND of 200, synced",
 ];
-const SERVERS: [&str; 3] = ["Courier", "Postrider", "Dovecot"];
+pub const SERVERS: [&str; 3] = ["Courier", "Postrider", "Dovecot"];
 
-/// A piece of work, and each server's time in seconds, as far as there is one.
+/// A piece of work, and each server's time in seconds.
 #[derive(Clone)]
 pub struct Row {
-    name: String,
-    times: [Option<f64>; 3],
+    pub name: String,
+    pub times: [Option<f64>; 3],
+    /// Ours without an index.
+    pub first: Option<f64>,
     /// Ours to Courier's, as the table has it: the median over the rounds.
-    ratio: String,
+    pub ratio: String,
 }
 
-/// The rows of the first table in the text whose first column is "work".
-pub fn rows(text: &str) -> Vec<Row> {
-    let mut lines = text.lines().map(cells).skip_while(|c| c.first() != Some(&"work"));
-    let Some(head) = lines.next() else { return Vec::new() };
+/// The rows of the table whose first column is "work".
+pub fn rows(table: &[Vec<&str>]) -> Vec<Row> {
+    let Some((head, lines)) = table.split_first() else { return Vec::new() };
     let column = |name: &str| head.iter().position(|c| *c == name);
     let servers = SERVERS.map(column);
-    let ratio = column("/ Courier");
+    let (ratio, first) = (column("/ Courier"), column("first"));
     let all: Vec<Row> = lines
-        .skip(1)
-        .take_while(|c| c.len() > 1)
+        .iter()
         .map(|c| Row {
             name: c[0].to_owned(),
             times: servers.map(|at| seconds(c.get(at?)?)),
+            first: first.and_then(|at| seconds(c.get(at)?)),
             ratio: ratio.and_then(|at| c.get(at)?.split(' ').next()).unwrap_or("–").to_owned(),
         })
         .collect();
@@ -54,14 +62,6 @@ fn same(name: &str, wanted: &str) -> bool {
     name == wanted || synced(name) && synced(wanted)
 }
 
-/// The cells of a line of a table in markdown.
-fn cells(line: &str) -> Vec<&str> {
-    line.trim()
-        .strip_prefix('|')
-        .map(|l| l.trim_end_matches('|').split('|').map(str::trim).collect())
-        .unwrap_or_default()
-}
-
 /// "2.90 ms" in seconds.
 fn seconds(text: &str) -> Option<f64> {
     let (number, unit) = text.split_once(' ')?;
@@ -72,56 +72,6 @@ fn seconds(text: &str) -> Option<f64> {
         _ => return None,
     };
     number.parse::<f64>().ok().map(|n| n * scale)
-}
-
-/// The dozen rows for the README.
-pub fn table(rows: &[Row]) -> String {
-    let mut out = "| Work | Courier | Postrider | Dovecot | Postrider / Courier |\n|---|---:|---:|---:|---:|\n".to_owned();
-    for row in rows {
-        let _ = write!(out, "| {} |", row.name);
-        for time in row.times {
-            let _ = write!(out, " {} |", time.map_or("–".to_owned(), super::results::time));
-        }
-        let _ = writeln!(out, " {} |", row.ratio);
-    }
-    out
-}
-
-/// Every table of the text in tbl(1), for the manual page. The one of the work is too wide for it and becomes three.
-pub fn tbl(text: &str) -> String {
-    let mut out = String::new();
-    let mut table: Vec<Vec<&str>> = Vec::new();
-    for line in text.lines().chain([""]) {
-        let cells = cells(line);
-        if !cells.is_empty() {
-            table.push(cells);
-            continue;
-        }
-        let width = table.first().map_or(0, Vec::len);
-        let parts: &[&[usize]] = match width {
-            0 => &[],
-            9.. => &[&[0, 1, 2, 3], &[0, 4, 5, 6, 7], &[0, 8]],
-            _ => &[&[0, 1, 2, 3, 4, 5, 6, 7]],
-        };
-        for columns in parts {
-            let columns: Vec<usize> = columns.iter().copied().filter(|c| *c < width).collect();
-            // Two blanks between columns: all of it stays within 80.
-            let layout = if columns.len() == 2 { "2 l" } else { "2 r" }.repeat(columns.len() - 1);
-            let _ = writeln!(out, ".TS\nl{layout}.");
-            // The second line of a table in markdown is a rule.
-            for row in table.iter().enumerate().filter(|(n, _)| *n != 1).map(|(_, row)| row) {
-                let cell =
-                    |c: &usize| row.get(*c).copied().unwrap_or("").trim_end_matches([' ', '–']);
-                let cells: Vec<&str> = columns.iter().map(cell).collect();
-                if cells[1..].iter().any(|c| !c.is_empty()) {
-                    let _ = writeln!(out, "{}", cells.join("\t"));
-                }
-            }
-            out.push_str(".TE\n");
-        }
-        table.clear();
-    }
-    out
 }
 
 const WIDTH: f64 = 880.0;

@@ -3,7 +3,7 @@
 //! read the same pages from a warm cache.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,6 +14,13 @@ pub const WITH_MAIL: usize = 500;
 /// Messages in each of those.
 pub const EACH: usize = 10;
 
+/// The files of our index in a folder.
+pub const STATE: &str = "postrider.state";
+pub const FACTS: &str = "postrider.facts";
+
+/// Folders of more messages have empty ones.
+pub const LARGE: usize = 200_000;
+
 /// The master of `count` messages below `base`, made when it is not there yet.
 pub fn master(base: &Path, count: usize, generator: &Path) -> io::Result<PathBuf> {
     let dir = base.join(format!("master-{count}"));
@@ -22,8 +29,8 @@ pub fn master(base: &Path, count: usize, generator: &Path) -> io::Result<PathBuf
     }
     let half = base.join(format!("master-{count}.half"));
     let _ = fs::remove_dir_all(&half);
-    if count > 200_000 {
-        small(&half, count)?;
+    if count > LARGE {
+        empty_ones(&half, count)?;
     } else {
         let status = Command::new(generator)
             .arg(count.to_string())
@@ -39,19 +46,13 @@ pub fn master(base: &Path, count: usize, generator: &Path) -> io::Result<PathBuf
     Ok(dir)
 }
 
-/// Very many very small messages.
-fn small(dir: &Path, count: usize) -> io::Result<()> {
-    for sub in ["tmp", "new", "cur"] {
-        fs::create_dir_all(dir.join(sub))?;
-    }
+/// Very many empty messages.
+fn empty_ones(dir: &Path, count: usize) -> io::Result<()> {
+    make(dir, false)?;
     for n in 0..count {
-        let name =
-            format!("{}.M{n}P1V000000000000FE00I{n:016X}_0.sample,S=120:2,S", 1_577_836_800 + n);
-        let mut file = fs::File::create_new(dir.join("cur").join(name))?;
-        write!(
-            file,
-            "From: a@example.com\nTo: b@example.com\nSubject: message {n}\nDate: 1 Jan 2020 00:00:00 +0000\n\nText {n}\n"
-        )?;
+        let time = 1_577_836_800 + n;
+        let name = format!("{time}.M{n}P1V000000000000FE00I{n:016X}_0.sample,S=0:2,S");
+        fs::File::create_new(dir.join("cur").join(name))?;
     }
     Ok(())
 }
@@ -73,6 +74,20 @@ pub fn account(maildir: &Path, master: &Path) -> io::Result<()> {
                     // A small master gives its messages to several folders, under other names.
                     fs::hard_link(from, folder.join("cur").join(format!("{k}{name}")))?;
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes our index of the folders that hold mail. The UIDs stay.
+pub fn forget(maildir: &Path) -> io::Result<()> {
+    let others = (0..WITH_MAIL).map(|n| format!(".f{n:04}"));
+    for folder in others.chain([".bench".to_owned(), ".copy".to_owned()]) {
+        for file in [STATE, FACTS] {
+            match fs::remove_file(maildir.join(&folder).join(file)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
             }
         }
     }

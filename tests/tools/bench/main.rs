@@ -8,9 +8,11 @@ mod contention;
 mod idle;
 mod limits;
 mod mail;
+mod pages;
 mod results;
 mod round;
 mod servers;
+mod work;
 
 use lexopt::ValueExt;
 use lexopt::prelude::Long;
@@ -38,10 +40,28 @@ struct Plan {
     limit: Option<u64>,
     idle: Option<idle::Plan>,
     contention: Option<contention::Plan>,
-    /// Where the chart goes; else beside the tables.
-    chart: Option<PathBuf>,
-    /// An earlier run's tables, to be drawn without measuring.
-    draw: Option<PathBuf>,
+    /// Whether the sizes are other than usual.
+    is_sized: bool,
+    /// Nothing is measured: the figures of the last runs go into the pages of the checkout here.
+    draw: bool,
+    pages: PathBuf,
+}
+
+impl Plan {
+    /// The name of the file of tables. What is not the whole of a run does not take the place of
+    /// one.
+    fn report(&self, servers: &[Server]) -> &'static str {
+        match (self.idle, self.contention) {
+            (Some(idle), _) if idle.many => "idle-many",
+            (Some(_), _) => "idle",
+            (None, Some(_)) => "contention",
+            _ if self.only.is_some() || self.processor || self.is_sized => "part",
+            _ if self.growth => "growth",
+            _ if self.sizes == [MILLION] => "million",
+            _ if servers.len() < 3 => "part",
+            _ => "bench",
+        }
+    }
 }
 
 fn main() {
@@ -51,11 +71,14 @@ fn main() {
     }
 }
 
+/// The size of the very large folder.
+const MILLION: usize = 1_000_000;
+
 const USAGE: &str = "\
-usage: bench [--quick | --growth | --sizes N,N...] [--million] [--rounds N] [--processor]
-             [--servers ours,courier,dovecot] [--only TEXT] [--appends N] [--limit KIB] [--chart FILE]
+usage: bench [--quick | --growth | --million | --sizes N,N...] [--rounds N] [--processor]
+             [--servers ours,courier,dovecot] [--only TEXT] [--appends N] [--limit KIB]
        bench --contention [--quick] [--rounds N] [--servers ours,courier,dovecot]
-       bench --draw TABLE [--chart FILE]
+       bench --draw
        bench --idle-notice [--sessions N] [--changes N] | --idle-many [--sessions N] [--seconds N]";
 
 /// Ends the program, because it was called in a wrong way.
@@ -90,10 +113,13 @@ fn plan() -> Result<Plan, lexopt::Error> {
         limit: None,
         idle: None,
         contention: None,
-        chart: None,
-        draw: None,
+        is_sized: false,
+        draw: false,
+        pages: ".".into(),
     };
     let (mut quick, mut contends, mut rounds) = (false, false, None);
+    // Some runs are of our server alone, unless others are asked for.
+    let (mut alone, mut servers) = (false, None);
     let mut args = lexopt::Parser::from_env();
     while let Some(argument) = args.next()? {
         match argument {
@@ -104,21 +130,29 @@ fn plan() -> Result<Plan, lexopt::Error> {
                 plan.appends = 200;
             }
             Long("growth") => {
-                plan.sizes = vec![1000, 10_000, 100_000];
+                plan.sizes = vec![10_000, 100_000];
                 plan.growth = true;
                 plan.limit = Some(131_072);
                 plan.rounds = 3;
+                plan.appends = 200;
+                alone = true;
             }
             Long("sizes") => {
+                plan.is_sized = true;
                 let sizes = args.value()?.string()?;
                 plan.sizes =
                     sizes.split(',').map(|n| number(&n.into())).collect::<Result<_, _>>()?;
             }
-            Long("million") => plan.sizes.push(1_000_000),
+            Long("million") => {
+                plan.sizes = vec![MILLION];
+                plan.rounds = 1;
+                alone = true;
+            }
             Long("rounds") => rounds = Some(number(&args.value()?)?),
             Long("appends") => plan.appends = number(&args.value()?)?,
             Long("servers") => {
-                plan.servers = args.value()?.string()?.split(',').map(str::to_owned).collect();
+                let list = args.value()?.string()?;
+                servers = Some(list.split(',').map(str::to_owned).collect());
             }
             Long("only") => plan.only = Some(args.value()?.string()?),
             Long("processor") => {
@@ -129,8 +163,8 @@ fn plan() -> Result<Plan, lexopt::Error> {
             Long("ours") => plan.ours = args.value()?.into(),
             Long("generator") => plan.generator = args.value()?.into(),
             Long("dovecot") => plan.dovecot = args.value()?.into(),
-            Long("chart") => plan.chart = Some(args.value()?.into()),
-            Long("draw") => plan.draw = Some(args.value()?.into()),
+            Long("draw") => plan.draw = true,
+            Long("pages") => plan.pages = args.value()?.into(),
             Long("base") => plan.base = args.value()?.into(),
             Long("contention") => contends = true,
             Long("idle-notice") => plan.idle = Some(idle::Plan::notice()),
@@ -157,57 +191,46 @@ fn plan() -> Result<Plan, lexopt::Error> {
         plan.contention = Some(contention);
     }
     plan.rounds = rounds.unwrap_or(plan.rounds);
+    if alone {
+        plan.servers = vec!["ours".into()];
+    }
+    plan.servers = servers.unwrap_or(plan.servers);
     Ok(plan)
 }
 
 fn run() -> io::Result<()> {
     let plan = plan().unwrap_or_else(|error| refuse(error));
-    if let Some(table) = &plan.draw {
-        let text = fs::read_to_string(table)?;
-        println!("{}", chart::table(&chart::rows(&text)));
-        return draw(&text, plan.chart.as_deref(), table);
+    let beside = plan.base.parent().unwrap_or(Path::new(".")).to_owned();
+    if plan.draw {
+        return pages::draw(&beside, &plan.pages);
     }
     fs::create_dir_all(&plan.base)?;
     let base = fs::canonicalize(&plan.base)?;
-    let servers: Vec<Server> =
-        plan.servers.iter().filter_map(|name| server(&plan, name, &base)).collect();
+    let mut servers = Vec::new();
+    for name in &plan.servers {
+        servers.extend(server(&plan, name, &base)?);
+    }
     if servers.is_empty() {
         return Err(io::Error::other("no server to measure"));
     }
-    let (kind, text) = match (plan.idle, plan.contention) {
-        (Some(idle), _) => ("idle", idle.run(&servers, &base)?),
-        (None, Some(contention)) => ("contention", contention.run(&servers, &base)?),
-        (None, None) => ("bench", measure(&plan, &servers, &base)?),
+    let mut wrong = Vec::new();
+    let text = match (plan.idle, plan.contention) {
+        (Some(idle), _) => idle.run(&servers, &base)?,
+        (None, Some(contention)) => contention.run(&servers, &base)?,
+        (None, None) => measure(&plan, &servers, &base, &mut wrong)?,
     };
-    let report = format!("{}\n{text}", machine());
-    let at = base.parent().unwrap_or(Path::new(".")).join(format!("{kind}.md"));
+    let report = format!("{}\n{text}", machine(&servers));
+    let at = beside.join(format!("{}.md", plan.report(&servers)));
     fs::write(&at, &report)?;
     println!("{report}");
     eprintln!("written to {}", at.display());
-    if kind == "bench" && plan.only.is_none() {
-        draw(&report, plan.chart.as_deref(), &at)?;
+    match wrong.len() {
+        0 => Ok(()),
+        n => Err(io::Error::other(format!("{n} answers are wrong:\n{}", wrong.join("\n")))),
     }
-    Ok(())
 }
 
-/// The chart of a run's tables, and the tables for the manual page: beside the report's file.
-fn draw(report: &str, svg: Option<&Path>, at: &Path) -> io::Result<()> {
-    let (beside, tbl) = (at.with_extension("svg"), at.with_extension("tbl"));
-    let svg = svg.unwrap_or(&beside);
-    let rows = chart::rows(report);
-    if rows.is_empty() {
-        return Err(io::Error::other("there is no table of work to draw"));
-    }
-    let what = report.lines().find_map(|l| l.strip_prefix("### ")).unwrap_or("");
-    let machine = report.lines().find_map(|l| l.strip_prefix("Machine: ")).unwrap_or("");
-    let machine = machine.split(" processors").next().unwrap_or(machine);
-    fs::write(svg, chart::svg(&rows, &format!("{what}; {machine} processors, warm cache")))?;
-    fs::write(&tbl, chart::tbl(report))?;
-    eprintln!("drawn: {} (and {} for the manual page)", svg.display(), tbl.display());
-    Ok(())
-}
-
-fn server(plan: &Plan, name: &str, base: &Path) -> Option<Server> {
+fn server(plan: &Plan, name: &str, base: &Path) -> io::Result<Option<Server>> {
     let (kind, program) = match name {
         "ours" => (Kind::Ours, &plan.ours),
         "courier" => (Kind::Courier, &plan.courier),
@@ -216,16 +239,22 @@ fn server(plan: &Plan, name: &str, base: &Path) -> Option<Server> {
     };
     let Ok(program) = fs::canonicalize(program) else {
         eprintln!("bench: {} is not there, {name} is left out", program.display());
-        return None;
+        return Ok(None);
     };
-    let mut server = Server::new(kind, program, base);
+    let mut server = Server::new(kind, program, base)?;
     if kind == Kind::Ours {
         server.limit = plan.limit;
     }
-    Some(server)
+    Ok(Some(server))
 }
 
-fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
+/// The tables of all sizes; `wrong` gets what went wrong.
+fn measure(
+    plan: &Plan,
+    servers: &[Server],
+    base: &Path,
+    wrong: &mut Vec<String>,
+) -> io::Result<String> {
     let mut runs = Vec::new();
     let mut text = String::new();
     if plan.processor {
@@ -261,7 +290,7 @@ fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
             master,
             samples,
             only: plan.only.clone(),
-            few: messages > 200_000,
+            few: messages > mail::LARGE,
             round: 0,
         };
         for round in 0..plan.rounds {
@@ -272,6 +301,7 @@ fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
         bench.results.check();
         text.push_str(&bench.results.markdown());
         text.push('\n');
+        wrong.extend(bench.results.wrong.iter().map(|w| format!("{messages} messages: {w}")));
         runs.push(bench.results);
     }
     if plan.growth && runs.len() > 1 {
@@ -285,8 +315,8 @@ fn measure(plan: &Plan, servers: &[Server], base: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// One line on the machine.
-fn machine() -> String {
+/// One line on the machine, and one on the servers.
+fn machine(servers: &[Server]) -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
         .lines()
@@ -296,8 +326,12 @@ fn machine() -> String {
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let gigabytes = servers::field(&memory, "MemTotal:") / 1_000_000;
+    // Without what a distribution or a host appends to it.
+    let kernel = kernel.trim().split('-').next().unwrap_or("");
+    let with_version = |s: &Server| format!("{} {}", s.name, s.version).trim_end().to_owned();
+    let servers: Vec<String> = servers.iter().map(with_version).collect();
     format!(
-        "Machine: {model}, {cores} processors, {gigabytes} GB, Linux {}; warm cache.\n",
-        kernel.trim()
+        "Machine: {model}, {cores} processors, {gigabytes} GB, Linux {kernel}; warm cache.\nServers: {}.\n",
+        servers.join(", ")
     )
 }

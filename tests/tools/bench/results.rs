@@ -10,13 +10,27 @@ pub struct Row {
     pub name: String,
     /// Ratio to Courier to be beaten.
     pub goal: Option<f64>,
+    /// Warm, where it was played in three ways.
     pub times: BTreeMap<&'static str, Vec<f64>>,
+    /// Ours without an index, and once more in the same session.
+    pub first: Vec<f64>,
+    pub again: Vec<f64>,
     pub limit: Vec<f64>,
     pub limit_name: &'static str,
-    /// What each server counted: it must be the same everywhere.
-    pub counts: BTreeMap<&'static str, u64>,
+    /// What each server counted and how many bytes it sent, in every round and way.
+    pub answers: Vec<(String, u64, u64)>,
     pub expected: Option<u64>,
-    pub bytes: BTreeMap<&'static str, u64>,
+}
+
+/// Stands before what went wrong.
+pub const NOT_COMPARABLE: &str = "Not comparable:";
+
+/// What our index takes of the disk, in bytes, and the names of the messages without flags.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub state: u64,
+    pub facts: u64,
+    pub names: u64,
 }
 
 #[derive(Debug, Default)]
@@ -27,10 +41,11 @@ pub struct Results {
     pub rows: Vec<Row>,
     /// An idle session with the folder open.
     pub idle: BTreeMap<&'static str, Memory>,
-    /// At the end of the whole list of work.
-    pub end: BTreeMap<&'static str, Memory>,
+    /// The most of any session, after its work.
+    pub most: BTreeMap<&'static str, Memory>,
     /// Bytes of all names in the folder.
     pub names: u64,
+    pub room: Option<Room>,
     pub wrong: Vec<String>,
 }
 
@@ -66,97 +81,66 @@ impl Results {
         self.servers.iter().find(|s| s.1 == kind).map(|s| s.0)
     }
 
-    /// Compares what was counted and lists what does not fit.
+    /// Compares what was counted and lists what does not fit: a count must be the same everywhere.
     pub fn check(&mut self) {
-        let reference = self.has(Kind::Courier);
+        let mut wrong = Vec::new();
         for row in &self.rows {
-            let wanted = row.expected.or_else(|| row.counts.get(reference?).copied());
-            for (server, count) in &row.counts {
-                if wanted.is_some_and(|w| w != *count) {
-                    self.wrong.push(format!(
-                        "{}: {server} gave {count} instead of {}",
-                        row.name,
-                        wanted.unwrap_or(0)
-                    ));
+            // Courier's answer is the measure, or where it does not play, the first one.
+            let courier = row.answers.iter().find(|(who, ..)| who == "Courier");
+            let Some((measure, count, bytes)) = courier.or(row.answers.first()) else {
+                wrong.push(format!("{}: no answer", row.name));
+                continue;
+            };
+            let wanted = row.expected.unwrap_or(*count);
+            for (who, count, sent) in &row.answers {
+                if *count != wanted {
+                    wrong.push(format!("{}: {who} gave {count} instead of {wanted}", row.name));
+                }
+                // A whole answer is about as long as Courier's.
+                if *bytes > 10_000 && *sent < bytes * 7 / 10 {
+                    wrong.push(format!("{}: {who} sent {sent} bytes, {measure} {bytes}", row.name));
                 }
             }
-            // A whole answer is about as long as Courier's.
-            if let Some(base) = reference.and_then(|r| row.bytes.get(r)).filter(|b| **b > 10_000) {
-                for (server, bytes) in &row.bytes {
-                    if *bytes < base * 7 / 10 {
-                        self.wrong.push(format!(
-                            "{}: {server} sent {bytes} bytes, Courier {base}",
-                            row.name
-                        ));
-                    }
-                }
-            }
+        }
+        for line in wrong {
+            self.fails(line);
+        }
+    }
+
+    /// Notes what a session has used.
+    pub fn used(&mut self, server: &'static str, now: Memory) {
+        let most = self.most.entry(server).or_default();
+        *most = Memory {
+            pss: most.pss.max(now.pss),
+            dirty: most.dirty.max(now.dirty),
+            peak: most.peak.max(now.peak),
+        };
+    }
+
+    /// Notes what went wrong.
+    pub fn fails(&mut self, line: String) {
+        if !self.wrong.contains(&line) {
+            eprintln!("{line}");
+            self.wrong.push(line);
         }
     }
 
     pub fn markdown(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(
-            out,
-            "### {} messages, {} rounds, medians\n",
-            group(self.messages as u64),
-            self.rounds
-        );
-        let ours = self.has(Kind::Ours);
-        let courier = self.has(Kind::Courier);
-        let mut head = "| work |".to_owned();
-        let mut rule = "|---|".to_owned();
-        for (name, _) in &self.servers {
-            let _ = write!(head, " {name} |");
-            rule.push_str("---:|");
-        }
-        if ours.is_some() {
-            head.push_str(" / Courier | goal | / Dovecot | / limit | limit |");
-            rule.push_str("---:|---:|---:|---:|---|");
+        let messages = group(self.messages as u64);
+        let _ = writeln!(out, "### {messages} messages, {} rounds, medians\n", self.rounds);
+        if self.has(Kind::Ours).is_some() {
+            self.table(&mut out);
         } else {
-            head.push_str(" limit | |");
-            rule.push_str("---:|---|");
-        }
-        let _ = writeln!(out, "{head}\n{rule}");
-        for row in &self.rows {
-            let _ = write!(out, "| {} |", row.name);
-            for (name, _) in &self.servers {
-                let _ = write!(
-                    out,
-                    " {} |",
-                    row.times.get(name).and_then(|t| median(t)).map_or("–".to_owned(), time)
-                );
-            }
-            let limit = median(&row.limit).map_or("–".to_owned(), time);
-            if let Some(ours) = ours {
-                let mine = row.times.get(ours);
-                let by = |name: Option<&'static str>| ratio(mine, row.times.get(name?)?);
-                let to_courier = by(courier);
-                let mark = match (to_courier, row.goal) {
-                    (Some(r), Some(g)) if r > g => " ✗",
-                    (Some(_), Some(_)) => " ✓",
-                    _ => "",
-                };
-                let _ = write!(
-                    out,
-                    " {}{mark} | {} | {} | {} | {}{} |",
-                    show(to_courier),
-                    row.goal.map_or(String::new(), |g| format!("{g}")),
-                    show(by(self.has(Kind::Dovecot))),
-                    ratio(mine, &row.limit).map_or("–".to_owned(), |r| format!("{r:.2}")),
-                    row.limit_name,
-                    if row.limit.is_empty() { String::new() } else { format!(" {limit}") },
-                );
-            } else {
-                let _ = write!(out, " {limit} | {} |", row.limit_name);
-            }
-            out.push('\n');
+            self.table_of_others(&mut out);
         }
         self.memory(&mut out);
+        self.room(&mut out);
+        self.opening(&mut out);
         if self.wrong.is_empty() {
             out.push_str("\nEvery answer was complete: the counts of untagged lines, hits and files agree.\n");
         } else {
-            out.push_str("\nNot comparable:\n");
+            let _ = writeln!(out, "\n{NOT_COMPARABLE}");
             for line in &self.wrong {
                 let _ = writeln!(out, "- {line}");
             }
@@ -164,12 +148,98 @@ impl Results {
         out
     }
 
+    /// The work, ours beside the others'.
+    fn table(&self, out: &mut String) {
+        let (courier, dovecot) = (self.has(Kind::Courier), self.has(Kind::Dovecot));
+        let _ = writeln!(
+            out,
+            "Postrider: warm, that is in a new session, after others have done all of it; first: without an index; again: in the same session as first.\n\n\
+             | work | Courier | Postrider | first | again | Dovecot | / Courier | goal | first / Courier | / Dovecot | / limit | limit |\n\
+             |---|{}---|",
+            "---:|".repeat(10)
+        );
+        for row in &self.rows {
+            let of = |name: Option<&'static str>| row.times.get(name?);
+            let mine = of(self.has(Kind::Ours));
+            let shown = |times: Option<&Vec<f64>>| {
+                times.and_then(|t| median(t)).map_or("–".to_owned(), time)
+            };
+            let by = |times: Option<&Vec<f64>>, name| ratio(times, of(name)?);
+            let to_courier = by(mine, courier);
+            let goal = row.goal.map_or(String::new(), |g| format!("{g}"));
+            let limit = median(&row.limit).map_or(String::new(), |l| format!(" {}", time(l)));
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {}{} | {goal} | {} | {} | {} | {}{limit} |",
+                row.name,
+                shown(of(courier)),
+                shown(mine),
+                shown(Some(&row.first)),
+                shown(Some(&row.again)),
+                shown(of(dovecot)),
+                show(to_courier),
+                mark(to_courier, row.goal),
+                show(by(Some(&row.first), courier)),
+                show(by(mine, dovecot)),
+                ratio(mine, &row.limit).map_or("–".to_owned(), |r| format!("{r:.2}")),
+                row.limit_name,
+            );
+        }
+    }
+
+    /// The work without ours: times alone.
+    fn table_of_others(&self, out: &mut String) {
+        let _ = write!(out, "| work |");
+        for (name, _) in &self.servers {
+            let _ = write!(out, " {name} |");
+        }
+        let _ = writeln!(out, "\n|---|{}", "---:|".repeat(self.servers.len()));
+        for row in &self.rows {
+            let _ = write!(out, "| {} |", row.name);
+            for (name, _) in &self.servers {
+                let middle = row.times.get(name).and_then(|t| median(t));
+                let _ = write!(out, " {} |", middle.map_or("–".to_owned(), time));
+            }
+            out.push('\n');
+        }
+    }
+
+    /// How soon a new session has opened the very large folder.
+    fn opening(&self, out: &mut String) {
+        let row = self.rows.iter().find(|row| row.name == "SELECT");
+        let mine = row.zip(self.has(Kind::Ours)).and_then(|(row, ours)| row.times.get(ours));
+        let Some(seconds) = mine.and_then(|t| median(t)) else { return };
+        if self.messages > super::mail::LARGE {
+            let within = mark(Some(seconds), Some(0.03));
+            let _ = writeln!(out, "\nOpened warm in {} (goal: 30 ms){within}.", time(seconds));
+        }
+    }
+
+    fn room(&self, out: &mut String) {
+        let Some(room) = self.room else { return };
+        let each = |bytes: u64| bytes as f64 / self.messages as f64;
+        let beside = each(room.state) - each(room.names);
+        let facts = each(room.facts);
+        let _ = match (room.state, room.facts) {
+            (0, 0) => writeln!(out, "\nNo index was kept."),
+            _ => writeln!(
+                out,
+                "\nRoom of the index, in bytes a message: {} {beside:.0} beside the name, which has {:.0} (goal: 64){}; {} {facts:.0} (goal: 1,024){}.",
+                super::mail::STATE,
+                each(room.names),
+                mark(Some(beside), Some(64.0)),
+                super::mail::FACTS,
+                mark(Some(facts), Some(1024.0)),
+            ),
+        };
+    }
+
     fn memory(&self, out: &mut String) {
         type Line = (&'static str, fn(&Memory) -> u64, bool, Option<f64>);
         let lines: [Line; 4] = [
             ("peak RSS over all work", |m| m.peak, true, Some(0.6)),
-            ("idle, folder open: PSS", |m| m.pss, false, None),
-            ("idle, folder open: private dirty", |m| m.dirty, false, Some(0.5)),
+            ("folder open: PSS", |m| m.pss, false, None),
+            ("folder open: private dirty", |m| m.dirty, false, Some(0.2)),
             ("private dirty after all work", |m| m.dirty, true, None),
         ];
         out.push_str("\n| memory (KiB) |");
@@ -180,7 +250,7 @@ impl Results {
         out.push_str(&"---:|".repeat(self.servers.len() + 2));
         out.push('\n');
         for (name, pick, end, goal) in lines {
-            let table = if end { &self.end } else { &self.idle };
+            let table = if end { &self.most } else { &self.idle };
             let of = |server: Option<&'static str>| table.get(server?).map(pick);
             let _ = write!(out, "| {name} |");
             for (server, _) in &self.servers {
@@ -189,66 +259,72 @@ impl Results {
             let ratio = of(self.has(Kind::Ours))
                 .zip(of(self.has(Kind::Courier)).filter(|c| *c > 0))
                 .map(|(a, b)| a as f64 / b as f64);
-            let mark = ratio.zip(goal).map_or("", |(r, g)| if r > g { " ✗" } else { " ✓" });
             let _ = writeln!(
                 out,
-                " {}{mark} | {} |",
+                " {}{} | {} |",
                 show(ratio),
+                mark(ratio, goal),
                 goal.map_or(String::new(), |g| format!("{g}"))
             );
         }
     }
 }
 
-/// Cost per message of our server at each size, and memory per message.
+/// Cost per message of our server at each size, first and warm, and memory per message.
 pub fn growth(runs: &[Results]) -> String {
     let mut out = "### Growth: Postrider, microseconds per message\n\n| work |".to_owned();
-    for run in runs {
-        let _ = write!(out, " {} |", group(run.messages as u64));
+    for way in ["", "first, "] {
+        for run in runs {
+            let _ = write!(out, " {way}{} |", group(run.messages as u64));
+        }
+        let _ = write!(out, " {way}growth |");
     }
-    out.push_str(" largest / second smallest |\n|---|");
-    out.push_str(&"---:|".repeat(runs.len() + 1));
-    out.push('\n');
-    let Some(first) = runs.first() else { return out };
-    let Some(ours) = first.has(Kind::Ours) else { return out };
-    for row in &first.rows {
+    let _ = writeln!(out, "\n|---|{}", "---:|".repeat(2 * runs.len() + 2));
+    let Some((before, last)) = runs.iter().rev().nth(1).zip(runs.last()) else { return out };
+    let Some(ours) = last.has(Kind::Ours) else { return out };
+    for row in &last.rows {
         // Work of a fixed size says nothing about growth.
-        let fixed = ["greeting", "COPY of", "MOVE of", "APPEND of", "folders", "one BODY", "IDLE"];
+        let fixed = ["greeting", "COPY of", "MOVE of", "APPEND of", "of 5", "one BODY", "IDLE"];
         if fixed.iter().any(|f| row.name.contains(f)) {
             continue;
         }
-        let each: Vec<Option<f64>> = runs
-            .iter()
-            .map(|run| {
-                let row = run.rows.iter().find(|r| r.name == row.name)?;
-                Some(median(row.times.get(ours)?)? * 1e6 / run.messages as f64)
-            })
-            .collect();
         let _ = write!(out, "| {} |", row.name);
-        for value in &each {
-            let _ = write!(out, " {} |", value.map_or("–".to_owned(), |v| format!("{v:.3}")));
+        for is_first in [false, true] {
+            let each = |run: &Results| {
+                let row = run.rows.iter().find(|r| r.name == row.name)?;
+                let times = if is_first { Some(&row.first) } else { row.times.get(ours) };
+                Some(median(times?)? * 1e6 / run.messages as f64)
+            };
+            for value in runs.iter().map(each) {
+                let _ = write!(out, " {} |", value.map_or("–".to_owned(), |v| format!("{v:.3}")));
+            }
+            let factor = each(before).zip(each(last)).map(|(b, l)| l / b);
+            // The clock scatters by a fifth.
+            let _ = write!(out, " {}{} |", show(factor), mark(factor, Some(1.2)));
         }
-        let known: Vec<f64> = each.iter().flatten().copied().collect();
-        let base = known.get(1.min(known.len().saturating_sub(2))).copied();
-        let factor = base.zip(known.last()).map(|(b, l)| l / b);
-        let mark = factor.map_or("", |f| if f > 1.5 { " ✗" } else { " ✓" });
-        let _ = writeln!(out, " {}{mark} |", show(factor));
+        out.push('\n');
     }
-    if let Some(b) = runs.iter().rfind(|r| r.messages <= 100_000) {
-        let a = first;
-        if let (Some(x), Some(y)) = (a.idle.get(ours), b.idle.get(ours)) {
-            let messages = (b.messages - a.messages).max(1) as f64;
-            let each = (y.dirty.saturating_sub(x.dirty) * 1024) as f64 / messages;
-            let name = b.names as f64 / b.messages as f64;
-            let _ = writeln!(
-                out,
-                "\nMemory per message with the folder open: {each:.0} bytes of private memory, of which the name {name:.0} (goal: the name and 32: {:.0}){}.",
-                name + 32.0,
-                if each > name + 32.0 { " ✗" } else { " ✓" }
-            );
-        }
+    if let (Some(x), Some(y)) = (before.idle.get(ours), last.idle.get(ours)) {
+        let messages = last.messages.saturating_sub(before.messages).max(1) as f64;
+        let each = (y.dirty.saturating_sub(x.dirty) * 1024) as f64 / messages;
+        let name = last.names as f64 / last.messages as f64;
+        let _ = writeln!(
+            out,
+            "\nMemory per message with the folder open: {each:.0} bytes of private memory; its name has {name:.0} (goal: the name and 32: {:.0}){}.",
+            name + 32.0,
+            mark(Some(each), Some(name + 32.0))
+        );
     }
     out
+}
+
+/// Whether a figure that is to be low is within its goal.
+pub fn mark(figure: Option<f64>, goal: Option<f64>) -> &'static str {
+    match (figure, goal) {
+        (Some(f), Some(g)) if f > g => " ✗",
+        (Some(_), Some(_)) => " ✓",
+        _ => "",
+    }
 }
 
 fn show(ratio: Option<f64>) -> String {

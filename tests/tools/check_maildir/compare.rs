@@ -119,7 +119,7 @@ fn compare_folder(
         a.lines
             .iter()
             .filter(|l| had_uids || !l.starts_with(b"* OK [UIDVALIDITY"))
-            .cloned()
+            .map(|l| in_any_order(l))
             .collect::<BTreeSet<_>>()
     };
     if (without(&c), &c.end) != (without(&p), &p.end) {
@@ -193,6 +193,18 @@ fn compare_folder(
         }
     }
     Ok(())
+}
+
+/// A line whose words in parentheses are sorted if they are flags: keywords come in no order.
+fn in_any_order(line: &[u8]) -> Vec<u8> {
+    let is_list = line.starts_with(b"* FLAGS (") || line.starts_with(b"* OK [PERMANENTFLAGS (");
+    let parts: Vec<&[u8]> = line.splitn(2, |b| *b == b'(').collect();
+    let ([before, rest], true) = (&*parts, is_list) else { return line.to_vec() };
+    let end = rest.iter().position(|b| *b == b')').unwrap_or(rest.len());
+    let (flags, behind) = rest.split_at(end);
+    let mut words: Vec<&[u8]> = flags.split(|b| *b == b' ').collect();
+    words.sort_unstable();
+    [before, &b"("[..], &words.join(&b' '), behind].concat()
 }
 
 /// The part numbers of all leaves: `1`, `2.1`, ...

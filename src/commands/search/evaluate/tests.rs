@@ -3,6 +3,7 @@
 use super::super::{keys, plan};
 use super::*;
 use crate::mime::casemap::Comparator;
+use crate::session::message;
 use crate::types::{Flags, Ranges, Uid};
 use crate::wire::Io;
 use crate::wire::connection::MemoryConnection;
@@ -33,22 +34,29 @@ impl Folder for Fake {
     fn has_keyword(&self, index: usize, number: u32) -> bool {
         index == 1 && number == 1
     }
+    fn sequence(&self, index: usize) -> u64 {
+        100 + index as u64
+    }
     fn saved(&self, index: usize) -> Option<i64> {
         // Noon of 2020-09-20, UTC.
         (index == 1).then_some(1_600_603_200)
     }
-    fn open(&mut self, index: usize, reader: &mut Reader) -> bool {
+    fn recall(&mut self, _: usize, _: &mut message::Message, _: &Wants) {}
+    fn learn(&mut self, _: usize, _: &mut message::Message) {}
+    fn open(&mut self, index: usize, message: &mut message::Message) -> bool {
         self.opened.push(index);
         let Some(file) = &self.messages[index].0 else { return false };
         let file = file.reopen().unwrap();
         let stat = crate::sys::stat::Stat::of(&file).unwrap();
+        let mut reader = Reader::default();
         reader.set(file, &stat, None);
+        *message = message::Message::with(reader, message::Cache::default());
         true
     }
     fn unreadable(&self, _: usize, _: io::Error) {}
 
-    fn stat(&mut self, index: usize, reader: &mut Reader) -> bool {
-        self.open(index, reader)
+    fn stat(&mut self, index: usize, message: &mut message::Message) -> bool {
+        self.open(index, message)
     }
 }
 
@@ -78,6 +86,7 @@ impl Fake {
             count: count as u32,
             last_uid: count.checked_sub(1).and_then(|last| self.uid(last)).map(Uid::get),
             keyword: &|name| (name == b"k").then_some(1),
+            since: &|value| value,
             found: &found,
             // An hour after the messages were received.
             now: 1_600_002_000,

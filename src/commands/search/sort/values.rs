@@ -5,6 +5,18 @@ use crate::mime::casemap::Comparator;
 use crate::mime::{address, date, encoded_word, header, subject};
 use crate::types::limits::MAX_COMPARED_FIELD;
 
+/// The header field that a key needs.
+pub(super) fn field(key: Key) -> Option<&'static [u8]> {
+    match key {
+        Key::Arrival | Key::Size => None,
+        Key::Date => Some(b"date"),
+        Key::Subject => Some(b"subject"),
+        Key::From | Key::DisplayFrom => Some(b"from"),
+        Key::To | Key::DisplayTo => Some(b"to"),
+        Key::Cc => Some(b"cc"),
+    }
+}
+
 /// What a message is compared by; texts in their form for comparison.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
@@ -34,38 +46,47 @@ impl Values {
         text.as_deref().unwrap_or_default()
     }
 
-    /// Takes the values of the header; of a repeated field the first counts. `displays`: names of
-    /// people, too.
-    pub(super) fn read(&mut self, block: &[u8], displays: bool, comparator: Comparator) {
+    /// Takes the values of the header by which messages are compared, those of `wanted`; of a
+    /// repeated field the first counts.
+    pub(super) fn read(
+        &mut self,
+        block: &[u8],
+        wanted: impl Fn(Key) -> bool,
+        comparator: Comparator,
+    ) {
         let mut dated = false;
         for field in header::fields(block) {
             let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
             let slot = if is(b"date") {
                 // RFC 5256 2.2: in UTC; without a usable one the internal date (Courier: first).
-                if let Some(sent) = (!dated).then(|| date::parse(field.value)).flatten() {
+                if !dated
+                    && wanted(Key::Date)
+                    && let Some(sent) = date::parse(field.value)
+                {
                     self.sent = sent.unix();
                 }
                 dated = true;
                 continue;
             } else if is(b"subject") {
-                if self.subject.is_none() {
+                if self.subject.is_none() && wanted(Key::Subject) {
                     self.subject = Some(subject::base_subject(field.value).key(comparator));
                 }
                 continue;
             } else if is(b"from") {
-                (&mut self.from, Some(&mut self.display_from))
+                (&mut self.from, Key::From, Some((&mut self.display_from, Key::DisplayFrom)))
             } else if is(b"to") {
-                (&mut self.to, Some(&mut self.display_to))
+                (&mut self.to, Key::To, Some((&mut self.display_to, Key::DisplayTo)))
             } else if is(b"cc") {
-                (&mut self.cc, None)
+                (&mut self.cc, Key::Cc, None)
             } else {
                 continue;
             };
-            let (slot, shown) = slot;
-            if slot.is_none() {
+            let (slot, key, shown) = slot;
+            let shown = shown.filter(|(_, key)| wanted(*key));
+            if slot.is_none() && (wanted(key) || shown.is_some()) {
                 let text = field.text(MAX_COMPARED_FIELD);
                 *slot = Some(mailbox(&text, comparator));
-                if let Some(shown) = shown.filter(|_| displays) {
+                if let Some((shown, _)) = shown {
                     *shown = display(&text, comparator);
                 }
             }
@@ -136,11 +157,11 @@ mod tests {
     #[test]
     fn headers() {
         let mut v = Values { sent: 5, ..Values::default() };
-        v.read(b"Subject: Re: [l] a\n b\nSubject: c\nFROM: a@x\nTo:\nTo: b@x\nDate: 1 Jan 1970 00:00:07 +0000\nDate: 1 Jan 1970 00:00:08 +0000\n", false, Comparator::Simple);
+        v.read(b"Subject: Re: [l] a\n b\nSubject: c\nFROM: a@x\nTo:\nTo: b@x\nDate: 1 Jan 1970 00:00:07 +0000\nDate: 1 Jan 1970 00:00:08 +0000\n", |_| true, Comparator::Simple);
         assert_eq!((v.subject.as_deref(), v.from.as_deref()), (Some(&b"A B"[..]), Some(&b"A"[..])));
         assert_eq!((v.to.as_deref(), v.cc, v.sent), (Some(&b""[..]), None, 7));
         let mut v = Values { sent: 5, ..Values::default() };
-        v.read(b"Date: never\nDate: 1 Jan 1970 00:00:08 +0000\n", false, Comparator::Simple);
+        v.read(b"Date: never\nDate: 1 Jan 1970 00:00:08 +0000\n", |_| true, Comparator::Simple);
         assert_eq!(v.sent, 5);
     }
 }

@@ -8,11 +8,46 @@ const UNABLE: &str = "NO Unable to open this mailbox.";
 const HIDDEN: &str = "* 1 EXISTS | OK [READ-WRITE] Ok";
 const MOVED: &str = "-.box/new/2002.x +.box/cur/2002.x:2,";
 
+/// Nobody has opened the folder yet: there is no state.
 #[rustfmt::skip]
-pub(crate) const SELECT: Scene = Scene {
+pub(crate) const FIRST_SELECT: Scene = Scene {
     files: &[(".box/new/2002.x", NEW_MAIL)],
     env: &[],
     before: "SELECT INBOX",
+    command: "SELECT INBOX.box",
+    told: "* 2 EXISTS | OK [READ-WRITE] Ok",
+    disk: "-.box/new/2002.x +.box/UIDNEXT=3 +.box/cur/2002.x:2,",
+    rows: &[
+        row("open .box/tmp/NEW_courierlock", NOT_STALE, HIDDEN, "./.box/tmp", NOTHING),
+        row("open .box/tmp/NEW_courierlock", &[STALE], DONE, SILENT, DONE),
+        row("write .box/tmp/NEW_courierlock", NEITHER_FULL_NOR_STALE, HIDDEN, "./.box/tmp", NOTHING),
+        row("write .box/tmp/NEW_courierlock", &[FULL, STALE], DONE, SILENT, DONE),
+        row("stat .box/tmp/NEW_courierlock", NOT_STALE, HIDDEN, "./.box/tmp", NOTHING),
+        row("stat .box/tmp/NEW_courierlock", &[STALE], DONE, SILENT, DONE),
+        row("close .box/tmp/NEW_courierlock", NEITHER_FULL_NOR_STALE, HIDDEN, "./.box/tmp", NOTHING),
+        row("close .box/tmp/NEW_courierlock", &[FULL, STALE], DONE, SILENT, DONE),
+        row("link .box/tmp/courier.lock", &[FULL, "EACCES", NEVER, "EMLINK EXDEV", UNKNOWN, STALE], DONE, SILENT, DONE),
+        row("link .box/tmp/courier.lock", &["EROFS", BROKEN, FEW, "ENAMETOOLONG"], HIDDEN, "./.box/tmp", NOTHING),
+        // Without the lock, then with it.
+        row("open .box/courierimapuiddb", ALL, DONE, SILENT, DONE),
+        row("read .box/courierimapuiddb", ALL, DONE, SILENT, DONE),
+        row("open .box/courierimapuiddb #2", NOT_STALE, UNABLE, "reading ./.box/courierimapuiddb", NOTHING),
+        row("open .box/courierimapuiddb #2", &[STALE], DONE, SILENT, DONE),
+        row("read .box/courierimapuiddb #2", NOT_STALE, UNABLE, "reading ./.box/courierimapuiddb", NOTHING),
+        row("read .box/courierimapuiddb #2", &[STALE], DONE, SILENT, DONE),
+        // Without a state the folder is served as well.
+        row("always open .box/postrider.state", ALL, DONE, SILENT, DONE),
+        row("open .box/tmp/NEW_state", ALL, DONE, "or silent postrider.state", DONE),
+        row("close .box/tmp/NEW_state", ALL, DONE, "or silent postrider.state", DONE),
+        row("rename .box/postrider.state", ALL, DONE, "or silent postrider.state", DONE),
+    ],
+};
+
+#[rustfmt::skip]
+pub(crate) const SELECT: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX.box\nSELECT INBOX\ndeliver .box/new/2002.x",
     command: "SELECT INBOX.box",
     told: "* 2 EXISTS | OK [READ-WRITE] Ok",
     disk: "-.box/new/2002.x +.box/UIDNEXT=3 +.box/cur/2002.x:2,",
@@ -45,7 +80,9 @@ pub(crate) const SELECT: Scene = Scene {
         row("read .box/courierimapuiddb #2", &[STALE], DONE, SILENT, DONE),
         row("open .box/cur", NOT_STALE, UNABLE, "opening ./.box/cur", NOTHING),
         row("open .box/cur", &[STALE], DONE, SILENT, DONE),
-        row("stat .box/cur", ALL, UNABLE, "reading ./.box/cur", NOTHING),
+        // Whether it is as the state says, then to read it.
+        row("stat .box/cur", ALL, DONE, SILENT, DONE),
+        row("stat .box/cur #2", ALL, UNABLE, "reading ./.box/cur", NOTHING),
         row("getdents .box/cur", ALL, UNABLE, "reading ./.box/cur", NOTHING),
         row("open .box/new", NOT_STALE, HIDDEN, "./.box/new", NOTHING),
         row("open .box/new", &[STALE], DONE, SILENT, DONE),
@@ -207,9 +244,9 @@ pub(crate) const LSUB: Scene = Scene {
 
 #[rustfmt::skip]
 pub(crate) const EXAMINE: Scene = Scene {
-    files: &[(".box/new/2002.x", NEW_MAIL)],
+    files: &[],
     env: &[],
-    before: "SELECT INBOX",
+    before: "SELECT INBOX.box\nSELECT INBOX\ndeliver .box/new/2002.x",
     command: "EXAMINE INBOX.box",
     told: "* 2 EXISTS | OK [READ-ONLY] Ok",
     disk: "-.box/new/2002.x +.box/UIDNEXT=3 +.box/cur/2002.x:2,",
@@ -286,14 +323,13 @@ pub(crate) const IDLE: Scene = Scene {
     disk: "+UIDNEXT=5 +cur/1004.x:2,",
     rows: &[
         row("inotify", &["ENFILE", DENIED, NEVER, BROKEN], POLLED, "alice: inotify", DONE),
-        // What is about the folder, others log.
-        row("watch", &["EDQUOT", BROKEN], POLLED, "alice: inotify", DONE),
-        row("watch", &[NEVER], POLLED, SILENT, DONE),
-        row("watch #4", &["ENOSPC"], POLLED, "alice: inotify", DONE),
+        row("watch", &["EDQUOT", BROKEN, NEVER, DENIED], POLLED, "alice: inotify", DONE),
+        row("watch #4", &["ENOSPC", "EACCES"], POLLED, "alice: inotify", DONE),
         // The times before the watch.
         row("open .", &[BROKEN, STALE], DONE, SILENT, DONE),
-        row("open cur", &[BROKEN, STALE], DONE, SILENT, DONE),
         // To watch.
+        row("open cur", &[BROKEN], POLLED, "alice: inotify", DONE),
+        row("open cur", &[STALE], DONE, SILENT, DONE),
         row("open . #2", &[BROKEN, FEW], POLLED, "alice: inotify", DONE),
         row("open . #2", &[STALE], DONE, SILENT, DONE),
         // The times after it.

@@ -46,6 +46,24 @@ pub(crate) const APPEND: Scene = Scene {
     ],
 };
 
+/// What is `binary` is stored as base64 (RFC 3516 4.4).
+#[rustfmt::skip]
+pub(crate) const APPEND_BINARY: Scene = Scene {
+    files: &[],
+    env: &[],
+    before: "SELECT INBOX",
+    command: "APPEND INBOX.box ~{54+}\r\nSubject: x\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b\r\n",
+    told: "OK [APPENDUID 556 2] APPEND Ok.",
+    disk: "+.box/UIDNEXT=3 +.box/cur/NEW:2,",
+    rows: &[
+        row("open .box/tmp/NEW", &[FULL, DENIED, BROKEN], NO_ROOM, "creating a message in ./.box/tmp", NOTHING),
+        row("write .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
+        row("fsync .box/tmp/NEW", ALL, NO_ROOM, "writing ./.box/tmp/", NOTHING),
+        row("rename .box/cur/NEW:2,", &[FULL, BROKEN], NO_ROOM, "delivering to ./.box", NOTHING),
+        row("rename .box/courierimapuiddb", &[FULL, BROKEN], NO_ROOM, "Failed to create cache file: ./.box/courierimapuiddb", NOTHING),
+    ],
+};
+
 #[rustfmt::skip]
 pub(crate) const APPEND_SEVERAL: Scene = Scene {
     files: &[],

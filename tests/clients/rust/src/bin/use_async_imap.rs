@@ -1,4 +1,4 @@
-//! The `async-imap` crate, which Delta Chat is built on: folders, search, fetch, an attachment, flags, copy, append,
+//! The `async-imap` crate, which Delta Chat is built on: folders, search, fetch, an attachment, flags, copy, move, append,
 //! expunge, quota, and a delivery told in IDLE.
 use async_imap::extensions::idle::IdleResponse;
 use async_imap::imap_proto::SectionPath;
@@ -52,6 +52,34 @@ async fn wait(session: Session<TcpStream>) -> Outcome<Session<TcpStream>> {
     Ok(idle.done().await?)
 }
 
+/// The eighth goes to Work; and what Delta Chat wants to know of the server, and tells it.
+async fn file(session: &mut Session<TcpStream>) -> Outcome<()> {
+    if !session.capabilities().await?.has_str("MOVE") {
+        session.uid_copy("8", "INBOX.Work").await?;
+        mark(session, "8", "\\Deleted").await?;
+        session.uid_expunge("8").await?.try_collect::<Vec<_>>().await?;
+        return Ok(());
+    }
+    session.uid_mv("8", "INBOX.Work").await?;
+    // What has changed since, where the server keeps that: the first of Work is read.
+    let highest = session.select_condstore("INBOX.Work").await?.highest_modseq.ok_or("no modseq")?;
+    mark(session, "1", "\\Seen").await?;
+    let since = format!("(FLAGS) (CHANGEDSINCE {highest})");
+    let changed = session.uid_fetch("1:*", since).await?.try_collect::<Vec<_>>().await?;
+    assert_eq!(changed.iter().map(|m| m.uid).collect::<Vec<_>>(), [Some(1)]);
+    assert!(changed[0].modseq > Some(highest));
+    session.select("INBOX").await?;
+    let server = session.id([("name", Some("Delta Chat"))]).await?.ok_or("no ID")?;
+    assert!(server.contains_key("name"));
+    session.get_metadata("", "", "(/shared/comment /shared/admin)").await?;
+    // The first is Delta Chat's; in an answer the crate takes the entries of the RFC alone.
+    let notes = r#"SETMETADATA INBOX (/private/devicetoken "secret" /private/comment "paid")"#;
+    session.run_command_and_check_ok(notes).await?;
+    let found = session.get_metadata("INBOX", "", "/private/comment").await?;
+    assert_eq!(found.first().and_then(|note| note.value.as_deref()), Some("paid"));
+    Ok(())
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let mut session = open().await?;
@@ -67,9 +95,7 @@ async fn main() -> Outcome<()> {
     session.rename("INBOX.Made", "INBOX.Filed").await?;
     session.subscribe("INBOX.Filed").await?;
     session.uid_copy("7", "INBOX.Filed").await?;
-    session.uid_copy("8", "INBOX.Work").await?;
-    mark(&mut session, "8", "\\Deleted").await?;
-    session.uid_expunge("8").await?.try_collect::<Vec<_>>().await?;
+    file(&mut session).await?;
     mark(&mut session, "9", "\\Deleted").await?;
     session.expunge().await?.try_collect::<Vec<_>>().await?;
     append(&mut session, "INBOX.Work", "appended").await?;

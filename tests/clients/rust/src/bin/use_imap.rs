@@ -1,9 +1,10 @@
-//! The `imap` crate: folders, search, fetch, an attachment, flags, copy, append, expunge, sort, quota, rights, and a
+//! The `imap` crate: folders, search, fetch, an attachment, flags, copy, move, append, expunge, quota, rights, and a
 //! delivery told in IDLE.
 use imap::extensions::idle::WaitOutcome;
+use imap::extensions::metadata::MetadataDepth;
 use imap::types::{Flag, UnsolicitedResponse};
 use imap::{ClientBuilder, Connection, ConnectionMode, Session};
-use imap_proto::types::SectionPath;
+use imap_proto::types::{Metadata, SectionPath};
 use std::{collections::HashSet, env, error::Error, thread, time::Duration};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -52,6 +53,27 @@ fn wait(session: &mut Session<Connection>) -> Outcome<()> {
     Ok(())
 }
 
+/// The eighth goes to Work.
+fn file(session: &mut Session<Connection>) -> Outcome<()> {
+    if !session.capabilities()?.has_str("MOVE") {
+        session.uid_copy("8", "INBOX.Work")?;
+        session.uid_store("8", "+FLAGS (\\Deleted)")?;
+        session.uid_expunge("8")?;
+        return Ok(());
+    }
+    session.uid_mv("8", "INBOX.Work")?;
+    let names = session.list_status(None, Some("*"), "(MESSAGES)")?;
+    let work = names.iter().find(|(name, _)| name.name() == "INBOX.Work");
+    assert_eq!(work.and_then(|(_, status)| status.as_ref()).ok_or("no STATUS of Work")?.exists, 11);
+    let note = Metadata { entry: "/private/comment".into(), value: Some("paid".into()) };
+    session.set_metadata("INBOX.Work", std::slice::from_ref(&note))?;
+    let entries = ["/private/comment"];
+    let (found, _) =
+        session.get_metadata(Some("INBOX.Work"), &entries, MetadataDepth::Infinity, Some(100))?;
+    assert_eq!(found, [note]);
+    Ok(())
+}
+
 fn main() -> Outcome<()> {
     let mut session = open()?;
     assert!(session.capabilities()?.has_str("UIDPLUS"));
@@ -65,9 +87,7 @@ fn main() -> Outcome<()> {
     session.rename("INBOX.Made", "INBOX.Filed")?;
     session.subscribe("INBOX.Filed")?;
     session.uid_copy("7", "INBOX.Filed")?;
-    session.uid_copy("8", "INBOX.Work")?;
-    session.uid_store("8", "+FLAGS (\\Deleted)")?;
-    session.uid_expunge("8")?;
+    file(&mut session)?;
     session.uid_store("9", "+FLAGS (\\Deleted)")?;
     session.expunge()?;
     append(&mut session, "INBOX.Work", "appended")?;
