@@ -5,7 +5,8 @@
 
 use std::path::Path;
 use support::programs::strace;
-use support::{Maildir, Session, postrider, until};
+use support::stops::Stops;
+use support::{Maildir, Session, postrider};
 
 /// One system call: its name, and the line of the trace.
 struct Call {
@@ -417,23 +418,19 @@ fn locks_are_files_and_never_held_while_waiting() {
 /// UIDs, and looks again.
 #[test]
 fn who_has_lost_the_lock_gives_no_uids() {
-    let Some(strace) = strace() else { return };
+    if strace().is_none() {
+        return;
+    }
     let maildir = Maildir::new();
-    maildir.session(&[]).cmd("SELECT INBOX").has("* 0 EXISTS");
-    let ours = postrider();
-    // SELECT syncs the folder's directory, since the UID file is young. The second sync is that of
-    // the new UID file, when the session looks again: by then it has seen `cur`.
-    let inject = "inject=fsync:delay_exit=1500000:when=2";
-    let args =
-        ["-o", "/dev/null", "-e", "trace=fsync", "-e", inject, ours.to_str().unwrap(), "./Maildir"];
-    let mut slow = maildir.start(strace, &[], &args);
-    assert!(support::is_greeting(slow.line().as_bytes()), "{}", slow.story());
+    let mut slow = maildir.session(&[]);
     slow.cmd("SELECT INBOX").has("* 0 EXISTS");
     let mut quick = maildir.session(&[]);
     quick.cmd("SELECT INBOX").has("* 0 EXISTS");
     maildir.write("cur/1001.y:2,", b"Subject: y\n\ny\n");
+    // It stands still when it has written its UID file, and not put it in place.
+    let mut stops = Stops::attach(slow.pid(), "fsync", "1+", &maildir.home().join("trace"));
     slow.send(b"a NOOP\r\n");
-    until(|| {
+    stops.until(|| {
         let mut written =
             maildir.files_in("tmp").into_iter().filter(|name| name.contains("_imapuid_"));
         written.any(|name| {
@@ -445,6 +442,7 @@ fn who_has_lost_the_lock_gives_no_uids() {
     // This one gets UID 1 first, and 1001.y UID 2: the slow one would give UID 1 to 1001.y.
     maildir.write("cur/1000.x:2,", b"Subject: x\n\nx\n");
     quick.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS").has("* 2 RECENT");
+    drop(stops);
     let reply = slow.finish("a");
     reply.has("* 2 EXISTS").has("* 0 RECENT").has("a OK NOOP completed");
     for s in [&mut slow, &mut quick] {
@@ -458,32 +456,22 @@ fn who_has_lost_the_lock_gives_no_uids() {
 /// the UID that it got there.
 #[test]
 fn an_append_that_has_lost_the_lock_tells_the_uid_that_others_gave() {
-    let Some(strace) = strace() else { return };
+    if strace().is_none() {
+        return;
+    }
     let maildir = Maildir::new();
     maildir.session(&[]).cmd("SELECT INBOX").has("* 0 EXISTS");
-    let ours = postrider();
-    // After the folder's own tmp: cur, at its end; then the delivery is there.
-    let inject = "inject=renameat2:delay_exit=1500000:when=1";
-    let args = [
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=renameat2",
-        "-e",
-        inject,
-        ours.to_str().unwrap(),
-        "./Maildir",
-    ];
-    let mut slow = maildir.start(strace, &[UIDPLUS], &args);
-    assert!(support::is_greeting(slow.line().as_bytes()), "{}", slow.story());
+    let mut slow = maildir.session(&[UIDPLUS]);
     let mut quick = maildir.session(&[]);
     quick.cmd("SELECT INBOX").has("* 0 EXISTS");
     maildir.write("cur/1000.x:2,", b"Subject: x\n\nx\n");
+    // It stands still when its message is in `cur`.
+    let mut stops = Stops::attach(slow.pid(), "renameat2", "1+", &maildir.home().join("trace"));
     slow.send(b"a APPEND INBOX {17}\r\n");
     assert_eq!(slow.line(), "+ OK", "{}", slow.story());
     slow.send(MESSAGE);
     slow.send(b"\r\n");
-    until(|| maildir.files_in("cur").len() == 2);
+    stops.until(|| maildir.files_in("cur").len() == 2);
     std::fs::remove_file(maildir.path().join("tmp/courier.lock")).unwrap();
     quick.cmd("NOOP").ok("NOOP completed").has("* 2 EXISTS");
     // A third message, so that the slow one has something to write down.
@@ -494,6 +482,7 @@ fn an_append_that_has_lost_the_lock_tells_the_uid_that_others_gave() {
         .nth(1)
         .unwrap()
         .to_owned();
+    drop(stops);
     slow.finish("a").ok(&format!("[APPENDUID {validity} 2] APPEND Ok."));
     quick.cmd("NOOP").ok("NOOP completed").has("* 3 EXISTS");
     quick

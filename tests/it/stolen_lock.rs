@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::programs::strace;
+use support::stops::Stops;
 use support::{Maildir, Session};
 
 /// The calls at which the session is stopped, each when it is done.
@@ -93,22 +92,6 @@ fn validity(answers: &str) -> Option<u32> {
     code.split(']').next()?.parse().ok()
 }
 
-/// strace on a running session, which stops it after the nth call of this kind.
-fn stop_after(call: &str, n: usize, pid: u32, trace: &Path) -> Child {
-    let inject = format!("inject={call}:signal=SIGSTOP:when={n}");
-    let child = Command::new(strace().unwrap())
-        .args(["-p", &pid.to_string(), "-o", trace.to_str().unwrap()])
-        .args(["-e", &format!("trace={call}"), "-e", &inject])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let status = format!("/proc/{pid}/status");
-    while fs::read_to_string(&status).unwrap().contains("TracerPid:\t0\n") {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child
-}
-
 /// Stops after the nth call of this kind in a command. `false`: there are not so many.
 fn play(work: Work, call: &str, n: usize) -> bool {
     let maildir = Maildir::new();
@@ -116,11 +99,11 @@ fn play(work: Work, call: &str, n: usize) -> bool {
     let trace = maildir.home().join("trace");
     let mut first = maildir.session(&[]);
     let selected = work.prepare(&maildir, &mut first);
-    let mut tracer = stop_after(call, n, first.pid(), &trace);
+    let mut stops = Stops::attach(first.pid(), call, &n.to_string(), &trace);
     first.send(work.command().as_bytes());
     let mut early = Vec::new();
     let stopped = loop {
-        if fs::read_to_string(&trace).is_ok_and(|t| t.contains("stopped by SIGSTOP")) {
+        if stops.has_stopped() {
             break true;
         }
         let response = first.response(Duration::from_millis(2)).unwrap_or_default();
@@ -136,7 +119,7 @@ fn play(work: Work, call: &str, n: usize) -> bool {
         second.cmd("SELECT INBOX").says("OK");
         second.send(message("theirs").as_bytes());
         names.insert(told(&answer(&mut second)), "theirs".to_owned());
-        Command::new("kill").args(["-CONT", &first.pid().to_string()]).status().unwrap();
+        stops.go_on();
         let mut told_first = early.concat();
         if !early.iter().any(|line| line.starts_with("a ")) {
             told_first += &answer(&mut first);
@@ -186,8 +169,6 @@ fn play(work: Work, call: &str, n: usize) -> bool {
             );
         }
     }
-    let _ = tracer.kill();
-    let _ = tracer.wait();
     stopped
 }
 

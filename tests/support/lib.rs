@@ -8,6 +8,7 @@
 //! - [`dialog`]: sessions in text files, and the player for them. [`differences`]: the table that
 //!   declares where two servers may differ.
 //! - [`grammar`]: what a server may say; every response of ours is held against it.
+//! - [`stops`]: a session that stands still behind a system call.
 //! - [`random`]: numbers that a seed repeats. [`clock`]: a process with another time. [`text`]:
 //!   bytes as people read them.
 //!
@@ -31,6 +32,7 @@ pub mod process;
 pub mod programs;
 pub mod random;
 pub mod session;
+pub mod stops;
 pub mod text;
 
 pub use maildir::Maildir;
