@@ -25,8 +25,8 @@ fn play(scene: &Scene) {
     let errors = |row: &'static Row| row.errors.iter().flat_map(|errors| errors.split(' '));
     let cases = scene.rows.iter().flat_map(|row| errors(row).map(move |error| (row, error)));
     let cases: Vec<_> = cases.collect();
-    // Sessions that poll need seconds, so they run side by side.
-    for cases in cases.chunks(if scene.idles() { 8 } else { 1 }) {
+    // They wait more than they work (for a lock, for a poll), so some run side by side.
+    for cases in cases.chunks(if scene.idles() { 8 } else { 4 }) {
         for ((row, error), played) in cases.iter().zip(play_at_once(scene, cases, &calls)) {
             if let Err(how) = played {
                 let _ = writeln!(wrong, "\n=== {}: {} {error}\n{how}", scene.command, row.call);
