@@ -138,6 +138,31 @@ fn scramble(maildir: &Maildir) {
     }
 }
 
+/// The bytes that a session has read so far, from whatever file.
+fn read_by(s: &Session) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{}/io", s.pid())).unwrap();
+    io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_part_is_read_without_what_stands_before_it() {
+    let line = "QUJD".repeat(18) + "\n";
+    let content = format!(
+        "Subject: big\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsmall\n--b\n\
+         Content-Transfer-Encoding: base64\n\n{}\n--b\n\nthe last part\n--b--\n",
+        line.repeat(40_000)
+    );
+    let maildir = Maildir::new();
+    maildir.write("cur/1000.big:2,S", content.as_bytes()).touch("cur/1000.big:2,S", 1_700_000_000);
+    open(&maildir, &[]).cmd("FETCH 1 BODYSTRUCTURE").says("OK");
+    let mut s = open(&maildir, &[]);
+    let before = read_by(&s);
+    s.cmd("FETCH 1 (BODY.PEEK[3]<4.4> BODY.PEEK[1] BODY.PEEK[2]<71.2>)")
+        .has("* 1 FETCH (BODY[3]<4> {4}\r\nlast BODY[1] {5}\r\nsmall BODY[2]<71> {2}\r\nD\r)");
+    let read = read_by(&s) - before;
+    assert!(read < 300_000, "{read} bytes of {}", content.len());
+}
+
 #[test]
 fn answers_are_those_of_the_files() {
     let expected = answers(&mut open(&maildir(), &[("IMAP_INDEX", "0")]));
