@@ -7,6 +7,7 @@ use crate::types::folder::{self, FolderName, NameError};
 use crate::types::{ModSeq, Page, Uid};
 use crate::wire::input::Brackets;
 use crate::wire::{self, Set, Token};
+use std::borrow::Cow;
 
 /// The refusal of a name outside of the rules (PROTOCOL 4.1).
 pub(crate) fn invalid_name() -> Outcome {
@@ -35,7 +36,8 @@ impl Mailbox {
         match token.and_then(|token| s.io.text_of(token)) {
             Ok(wire) => {
                 let text = folder::text_of_wire(&wire, s.utf8());
-                let usual = text.and_then(|text| folder::to_wire(&text, s.utf8()));
+                let usual =
+                    text.and_then(|text| folder::to_wire(&text, s.utf8()).map(Cow::into_owned));
                 let ends_in_separator = wire.ends_with(b".");
                 Ok(Mailbox { shown: usual.unwrap_or(wire), ends_in_separator })
             }

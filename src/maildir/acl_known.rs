@@ -155,7 +155,7 @@ impl KnownLists {
         if sub.is_empty() {
             return self.maildir.stat(FILE).ok();
         }
-        self.maildir.stat_below(&[b".", sub].concat(), FILE).ok()
+        self.maildir.stat_below(&[b".", sub], FILE).ok()
     }
 
     /// What the file says.

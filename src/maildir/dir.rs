@@ -5,6 +5,7 @@ use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::sys::stat::Stat;
 use std::cell::OnceCell;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -128,6 +129,20 @@ impl Entered {
     /// `new`: mail that was delivered and that no session has seen yet.
     pub(crate) fn new_mail(&self) -> io::Result<&Rc<Directory>> {
         part(&self.folder, &self.new_mail, "new")
+    }
+
+    /// `cur`, opened to read its entries. Who does nothing else with it needs no more than this.
+    pub(super) fn read_cur(&self) -> io::Result<File> {
+        self.read_part(&self.cur, b"cur")
+    }
+
+    /// `new`, opened to read its entries.
+    pub(super) fn read_new_mail(&self) -> io::Result<File> {
+        self.read_part(&self.new_mail, b"new")
+    }
+
+    fn read_part(&self, cell: &OnceCell<Rc<Directory>>, name: &[u8]) -> io::Result<File> {
+        cell.get().map_or_else(|| self.folder.open_to_read(name), |open| open.reading())
     }
 
     /// `tmp`: where every file is written first.

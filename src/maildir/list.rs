@@ -78,26 +78,26 @@ impl Names<'_> {
         matches: &dyn Fn(&[u8]) -> bool,
         with_shared: bool,
     ) -> Result<Vec<Listed>, Interrupted> {
-        let mut names: HashSet<&[u8]> = HashSet::with_capacity(self.names.len());
-        let mut list = Vec::with_capacity(self.names.len());
-        for (name, rights) in &self.names {
+        let Names { names: found, levels, known_levels, .. } = self;
+        let mut names: HashSet<&[u8]> = HashSet::with_capacity(found.len());
+        let mut is_listed = Vec::with_capacity(found.len());
+        for (name, _) in &found {
             breath::breathe()?;
-            if names.insert(name) && matches(name) {
-                list.push(Listed {
-                    name: name.clone(),
-                    is_folder: true,
-                    has_children: self.known_levels.contains(name),
-                    rights: *rights,
-                });
+            is_listed.push(names.insert(name) && matches(name));
+        }
+        let mut above = Vec::new();
+        for name in levels {
+            breath::breathe()?;
+            if (with_shared || name != b"#shared") && !names.contains(&*name) && matches(&name) {
+                above.push(Listed { name, is_folder: false, has_children: true, rights: None });
             }
         }
-        for level in &self.levels {
-            breath::breathe()?;
-            if (with_shared || level != b"#shared") && !names.contains(&**level) && matches(level) {
-                let name = level.clone();
-                list.push(Listed { name, is_folder: false, has_children: true, rights: None });
-            }
+        let mut list = Vec::with_capacity(found.len());
+        for ((name, rights), _) in found.into_iter().zip(is_listed).filter(|(_, listed)| *listed) {
+            let has_children = known_levels.contains(&name);
+            list.push(Listed { name, is_folder: true, has_children, rights });
         }
+        list.append(&mut above);
         Ok(list)
     }
 }

@@ -94,6 +94,13 @@ impl Pattern {
 
     /// Whether the pattern matches a name.
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
+        // Most have one wildcard at most, a `*` in the end.
+        match memchr::memchr2(b'*', b'%', &self.0).and_then(|at| self.0.split_at_checked(at)) {
+            None => return self.0 == name,
+            Some((start, _)) if !name.starts_with(start) => return false,
+            Some((_, b"*")) => return true,
+            _ => {}
+        }
         self.after(name).last() == Some(&self.0.len())
     }
 

@@ -114,9 +114,8 @@ impl<'a> FolderReading<'a> {
     /// 1970, no later than the file system's time.
     pub(super) fn read_cur(&mut self, now: i128) -> Result<(), Error> {
         let path = self.dir.cur_path();
-        let directory = Rc::clone(self.dir.cur().map_err(Error::about("opening", &path))?);
         for reading in 1..=MAX_READINGS {
-            let cur = directory.reading().map_err(Error::about("opening", &path))?;
+            let cur = self.dir.read_cur().map_err(Error::about("opening", &path))?;
             let stamp =
                 |d: &std::fs::File| Stamp::of_open(d).map_err(Error::about("reading", &path));
             let before = stamp(&cur)?;
@@ -127,7 +126,7 @@ impl<'a> FolderReading<'a> {
             self.doubles.clear();
             self.unwritable.clear();
             dir::for_each_entry(&cur, |name, kind, inode| {
-                if let Some(i) = self.entry(&directory, name, kind) {
+                if let Some(i) = self.entry(name, kind) {
                     self.note_inode(i, inode);
                 }
             })
@@ -158,13 +157,13 @@ impl<'a> FolderReading<'a> {
     }
 
     /// One entry of `cur`; the message whose file it is.
-    fn entry(&mut self, cur: &Directory, name: &[u8], kind: EntryKind) -> Option<usize> {
+    fn entry(&mut self, name: &[u8], kind: EntryKind) -> Option<usize> {
         if name.starts_with(b".") || matches!(kind, EntryKind::Dir | EntryKind::Other) {
             return None;
         }
         let known = self.messages.find(&self.index, name);
         let Some(i) = known else {
-            if kind == EntryKind::Unknown && !is_message(cur, name) {
+            if kind == EntryKind::Unknown && !is_message(self.dir.cur(), name) {
                 return None;
             }
             if name.contains(&b'\n') {
@@ -227,6 +226,9 @@ impl<'a> FolderReading<'a> {
 
     /// The same for who only counts: no file is renamed or removed.
     pub(super) fn choose_names(&mut self, now: i128) {
+        if self.doubles.is_empty() {
+            return;
+        }
         let Ok(cur) = self.dir.cur() else { return };
         for (i, name) in std::mem::take(&mut self.doubles) {
             self.choose_name(cur, i, &name, None, now);
@@ -299,8 +301,7 @@ impl<'a> FolderReading<'a> {
     pub(super) fn list_new(&mut self) -> Vec<Vec<u8>> {
         let path = self.dir.new_mail_path();
         let mut names = Vec::new();
-        let new_mail = self.dir.new_mail();
-        let opened = match new_mail.and_then(|new| Ok((new, new.reading()?))) {
+        let opened = match self.dir.read_new_mail() {
             Ok(opened) => opened,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return names,
             Err(e) => {
@@ -309,13 +310,12 @@ impl<'a> FolderReading<'a> {
                 return names;
             }
         };
-        let (new_mail, opened) = opened;
         self.new_mail = Stamp::of_open(&opened).ok();
         let each = |name: &[u8], kind: EntryKind| {
             let may_be_message = match kind {
                 EntryKind::File | EntryKind::Link => true,
                 EntryKind::Dir | EntryKind::Other => false,
-                EntryKind::Unknown => is_message(new_mail, name),
+                EntryKind::Unknown => is_message(self.dir.new_mail(), name),
             };
             if may_be_message && !name.starts_with(b".") {
                 names.push(name.to_vec());
@@ -433,6 +433,7 @@ fn is_known_as_gone(previous: Option<&Messages>, uid: Option<Uid>) -> bool {
 }
 
 /// Whether a file can be a message, for directories that do not say what their entries are.
-fn is_message(directory: &Directory, name: &[u8]) -> bool {
-    directory.stat(name).is_ok_and(|stat| stat.is_file() || stat.is_symlink())
+fn is_message(directory: io::Result<&Rc<Directory>>, name: &[u8]) -> bool {
+    let stat = directory.and_then(|directory| directory.stat(name));
+    stat.is_ok_and(|stat| stat.is_file() || stat.is_symlink())
 }

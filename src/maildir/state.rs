@@ -27,7 +27,7 @@ pub(super) use format::Content;
 pub(crate) use format::Summary;
 pub(super) use journal::{Event, Item, Record, Told, set_name};
 pub(super) use proof::StoredProof;
-pub(super) use read::{read, summary};
+pub(super) use read::{Counts, read, summary};
 pub(super) use write::{append, replace};
 
 use super::details::Details;

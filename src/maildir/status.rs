@@ -9,7 +9,7 @@ use super::messages::bit;
 use super::reading::FolderReading;
 use super::second_names::is_same_file;
 use super::stamp::Stamp;
-use super::state::{self, Image};
+use super::state::{self, Image, Summary};
 use super::time::ScanTime;
 use super::uiddb::{self, Version};
 use super::{Entered, Error, Messages, Store, keywords, quota};
@@ -70,7 +70,12 @@ const MAX_COUNTS: u32 = 3;
 /// Counts a folder's messages, without the lock if the UID file stays the same meanwhile: all that
 /// is not in it then has no UID yet. Otherwise it counts again under the lock.
 pub(crate) fn read(store: &Store, dir: &Entered, asked: Asked) -> Result<Status, Error> {
-    if let Some(status) = by_state(store, dir, asked) {
+    // Keywords are not counted, but a change of them is a change.
+    let keywords = asked.highest && store.config.keywords.is_on();
+    let counts = state::summary(store, dir, keywords);
+    if let state::Counts::Proven(uid_validity, summary) = &counts
+        && let Some(status) = by_state(*uid_validity, summary, asked)
+    {
         return Ok(status);
     }
     if asked.highest
@@ -81,12 +86,15 @@ pub(crate) fn read(store: &Store, dir: &Entered, asked: Asked) -> Result<Status,
     }
     // Courier makes the directory whenever it reads a folder, for IDLE to watch (STORAGE 3.1). We do
     // not need it here.
-    if dir.keywords().is_err() {
+    if !dir.folder().has_directory(b"courierimapkeywords") {
         let _ = keywords::make_directory(dir);
     }
     for _ in 0..MAX_COUNTS {
         let time = ScanTime::unlocked(dir);
-        let state = recorded::state_at_rest(store, dir, &time);
+        let state = match counts {
+            state::Counts::NoState => state::Found::None,
+            _ => recorded::state_at_rest(store, dir, &time),
+        };
         let purpose = state.image().map_or(Purpose::Count, |image| Purpose::Record(Some(image)));
         match Look::at((store, dir), &time, purpose) {
             Ok(look) if look.version.is_current(dir) => {
@@ -104,10 +112,7 @@ pub(crate) fn read(store: &Store, dir: &Entered, asked: Asked) -> Result<Status,
 /// The counts as the folder's state has them, where its proof holds: then there is no message in
 /// `new` that a scan would move, and every one in `cur` has its UID. That UID file need not be on
 /// disk: UIDNEXT names no message.
-fn by_state(store: &Store, dir: &Entered, asked: Asked) -> Option<Status> {
-    // Keywords are not counted, but a change of them is a change.
-    let keywords = asked.highest && store.config.keywords.is_on();
-    let (uid_validity, summary) = state::summary(store, dir, keywords)?;
+fn by_state(uid_validity: UidValidity, summary: &Summary, asked: Asked) -> Option<Status> {
     // Which messages these are, and their sizes, a summary does not say.
     if asked.sizes && summary.deleted > 0 {
         return None;

@@ -4,6 +4,7 @@ use super::breath;
 use nix::errno::Errno;
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 
 /// The type of an entry as the directory has it, without a stat.
@@ -21,7 +22,9 @@ pub(crate) enum EntryKind {
     Unknown,
 }
 
-const BUFFER: usize = 128 * 1024;
+/// Most directories that are read are small, and a session may read thousands in a row: so the
+/// buffer is on the stack, and nobody clears it.
+const BUFFER: usize = 32 * 1024;
 
 /// Calls `each` with every entry's name and kind, `.` and `..` left out, in the directory's own
 /// order. An error also if the work is to end ([`breath::breathe`]).
@@ -46,29 +49,28 @@ pub(crate) fn for_each_inode(dir: &File, mut each: impl FnMut(&[u8], u64)) -> io
 /// the server, and what was known of the directory's times is forgotten.
 pub(crate) fn refresh(dir: &File) {
     // Room for the longest name, and so for one entry at least.
-    let _ = read(dir, &mut [0u64; 128]);
+    let _ = read(dir, &mut [const { MaybeUninit::uninit() }; 128]);
 }
 
-/// Reads entries into a buffer, whose words align them as the kernel wants it. How many bytes.
-fn read(dir: &File, buffer: &mut [u64]) -> io::Result<usize> {
+/// Reads entries into a buffer, whose words align them as the kernel wants it. The entries.
+fn read<'a>(dir: &File, buffer: &'a mut [MaybeUninit<u64>]) -> io::Result<&'a [u8]> {
     let size = size_of_val(buffer);
     // SAFETY: the buffer is valid for its whole length, and the kernel writes no more than that.
     let got =
         unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), buffer.as_mut_ptr(), size) };
-    let got = Errno::result(got)?;
-    Ok(usize::try_from(got).unwrap_or(0).min(size))
+    let got = usize::try_from(Errno::result(got)?).unwrap_or(0).min(size);
+    // SAFETY: the kernel has filled the first `got` bytes, and `got` is at most the buffer's
+    // length.
+    Ok(unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), got) })
 }
 
 fn records(dir: &File, mut each: impl FnMut(&[u8], EntryKind, u64)) -> io::Result<()> {
-    let mut buffer = vec![0u64; BUFFER / 8];
+    let mut buffer = [const { MaybeUninit::uninit() }; BUFFER / 8];
     loop {
-        let got = read(dir, &mut buffer)?;
-        if got == 0 {
+        let mut records = read(dir, &mut buffer)?;
+        if records.is_empty() {
             return Ok(());
         }
-        // SAFETY: the kernel has filled the first `got` bytes, and `got` is at most the buffer's
-        // length.
-        let mut records = unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), got) };
         // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name with its NUL.
         while let Some((head, _)) = records.split_first_chunk::<19>() {
             let length = usize::from(u16::from_ne_bytes([head[16], head[17]]));

@@ -18,12 +18,14 @@
 
 use super::limits::{MAX_FOLDER_LEVELS, MAX_FOLDER_NAME};
 use crate::types::utf7;
+use std::borrow::Cow;
 
 /// A name that follows the rules, with the folder it means. Two names are equal when they mean the
 /// same folder, however they are spelled: `inbox` is `INBOX` (RFC 3501 5.1).
 #[derive(Clone, Eq, Debug)]
 pub(crate) struct FolderName {
-    spelled: Vec<u8>,
+    /// As the client wrote it, if that is known.
+    spelled: Option<Vec<u8>>,
     name: Vec<u8>,
 }
 
@@ -62,18 +64,23 @@ impl FolderName {
     pub(crate) fn from_wire(wire: &[u8], utf8: bool) -> Result<FolderName, NameError> {
         let name = text_of_wire(wire, utf8).ok_or(NameError::Encoding)?;
         let mut folder = FolderName::from_disk(&name)?;
-        folder.spelled = wire.to_vec();
+        folder.spelled = Some(wire.to_vec());
         Ok(folder)
     }
 
     /// Reads a name as control files have it: UTF-8, with the namespace's prefix.
     pub(crate) fn from_disk(name: &[u8]) -> Result<FolderName, NameError> {
-        if name.contains(&b'/')
-            || name.contains(&0)
-            || name.len() > MAX_FOLDER_NAME
-            || name.split(|b| *b == b'.').count() > MAX_FOLDER_LEVELS
-            || name.split(|b| *b == b'.').any(<[u8]>::is_empty)
-        {
+        let (mut levels, mut before) = (1usize, b'.');
+        for b in name {
+            match b {
+                b'/' | 0 => return Err(NameError::Invalid),
+                b'.' if before == b'.' => return Err(NameError::Invalid),
+                b'.' => levels = levels.saturating_add(1),
+                _ => {}
+            }
+            before = *b;
+        }
+        if before == b'.' || levels > MAX_FOLDER_LEVELS || name.len() > MAX_FOLDER_NAME {
             return Err(NameError::Invalid);
         }
         let end = memchr::memchr(b'.', name).unwrap_or(name.len());
@@ -85,12 +92,12 @@ impl FolderName {
             // Courier: `#shared` alone is no folder, `shared` alone is an upper level.
             return Err(NameError::Invalid);
         }
-        Ok(FolderName { spelled: name.clone(), name })
+        Ok(FolderName { spelled: None, name })
     }
 
     /// The name as the client wrote it, for echoing.
     pub(crate) fn spelled(&self) -> &[u8] {
-        &self.spelled
+        self.spelled.as_deref().unwrap_or(&self.name)
     }
 
     /// The whole name as control files have it (`INBOX.Sent`): UTF-8, the prefix in its usual
@@ -149,9 +156,12 @@ pub(crate) fn text_of_wire(wire: &[u8], utf8: bool) -> Option<Vec<u8>> {
 /// The name of a control file or directory in the form for the wire: unchanged under UTF8=ACCEPT,
 /// else in modified UTF-7. `None` for a name that is not UTF-8, for which neither form has a
 /// spelling: Courier ends the session there, and here the name is left out (STORAGE 4.3).
-pub(crate) fn to_wire(name: &[u8], utf8: bool) -> Option<Vec<u8>> {
+pub(crate) fn to_wire(name: &[u8], utf8: bool) -> Option<Cow<'_, [u8]>> {
+    if name.iter().all(|b| matches!(b, b' '..=b'~') && *b != b'&') {
+        return Some(name.into());
+    }
     let text = std::str::from_utf8(name).ok()?;
-    if utf8 { Some(text.as_bytes().to_vec()) } else { utf7::encode(name) }
+    if utf8 { Some(text.as_bytes().into()) } else { utf7::encode(name).map(Cow::from) }
 }
 
 #[cfg(test)]

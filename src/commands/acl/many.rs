@@ -149,7 +149,7 @@ fn allowed(s: &mut Session, name: &FolderName, verb: &Verb) -> Result<Allowed> {
 }
 
 fn on_wire(s: &Session, name: &FolderName) -> Vec<u8> {
-    to_wire(name.as_bytes(), s.utf8()).unwrap_or_default()
+    to_wire(name.as_bytes(), s.utf8()).unwrap_or_default().into_owned()
 }
 
 /// Says what became of one list; whether the list is sent after that.

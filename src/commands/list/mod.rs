@@ -142,10 +142,11 @@ fn resolve(a: &Request) -> Result<Target> {
 
 /// The attributes of a folder: Courier's in Courier's order, then those of RFC 5258 and RFC 6154.
 fn attributes(s: &Session, line: &Line, asked: &Asked, is_closed: bool) -> Vec<&'static str> {
+    let mut words = Vec::with_capacity(8);
     let name = &line.listed;
     let marked = marked(s, name);
     let obsolete = s.options.obsolete_client && !asked.returns.children;
-    [
+    let there = [
         (!name.is_folder || is_closed, "\\Noselect"),
         (marked == Some(false), "\\Unmarked"),
         (marked == Some(true), "\\Marked"),
@@ -154,11 +155,10 @@ fn attributes(s: &Session, line: &Line, asked: &Asked, is_closed: bool) -> Vec<&
         (name.has_children && !obsolete, "\\HasChildren"),
         (!name.is_folder && asked.is_extended, "\\NonExistent"),
         (line.is_subscribed, "\\Subscribed"),
-    ]
-    .into_iter()
-    .filter_map(|(there, attribute)| there.then_some(attribute))
-    .chain(line.uses.words())
-    .collect()
+    ];
+    words.extend(there.into_iter().filter_map(|(there, word)| there.then_some(word)));
+    words.extend(line.uses.words());
+    words
 }
 
 /// Sends one folder, and what is told beside it. A name that the client's encoding cannot express

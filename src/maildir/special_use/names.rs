@@ -196,8 +196,16 @@ pub(super) fn find(name: &[u8]) -> Option<(SpecialUses, usize)> {
     if name.len() > LONGEST {
         return None;
     }
-    let name = std::str::from_utf8(name).ok()?.to_lowercase();
-    PLACES.get(&*name).copied()
+    let name = std::str::from_utf8(name).ok()?;
+    let mut small = [0; LONGEST];
+    match small.get_mut(..name.len()) {
+        Some(small) if name.is_ascii() => {
+            small.copy_from_slice(name.as_bytes());
+            small.make_ascii_lowercase();
+            PLACES.get(std::str::from_utf8(small).ok()?).copied()
+        }
+        _ => PLACES.get(&*name.to_lowercase()).copied(),
+    }
 }
 
 /// LIST asks for each of thousands of folders.

@@ -223,29 +223,51 @@ fn decode_parts(
     is_right.then_some(image)
 }
 
+/// What a state says of a folder without its messages.
+pub(in crate::maildir) enum Counts {
+    /// There is none.
+    NoState,
+    /// Not that this is how the folder is now.
+    Unproven,
+    /// The counts: its proof holds.
+    Proven(UidValidity, Summary),
+}
+
 /// The counts of a state whose proof holds of the folder, without its messages: most states are read
-/// at once. `keywords`: whether they have to be unchanged, too. `None` where other hosts may change
+/// at once. `keywords`: whether they have to be unchanged, too. Unproven where other hosts may change
 /// the folder: there a proof takes more than a few calls.
-pub(in crate::maildir) fn summary(
-    store: &Store,
-    dir: &Entered,
-    keywords: bool,
-) -> Option<(UidValidity, Summary)> {
+pub(in crate::maildir) fn summary(store: &Store, dir: &Entered, keywords: bool) -> Counts {
     if !is_kept(store) {
-        return None;
+        return Counts::NoState;
     }
     let mut start = [0; MAX_AT_ONCE];
-    let (file, got) = dir.folder().read_start(NAME, &mut start).ok()?;
-    let start = start.get(..got)?;
+    match dir.folder().read_start(NAME, &mut start) {
+        Ok((file, got)) => {
+            let proven = start.get(..got).and_then(|start| proven(dir, &file, start, keywords));
+            proven.map_or(Counts::Unproven, |(validity, counts)| Counts::Proven(validity, counts))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Counts::NoState,
+        Err(_) => Counts::Unproven,
+    }
+}
+
+/// The same by the state that begins so.
+fn proven(
+    dir: &Entered,
+    file: &File,
+    start: &[u8],
+    keywords: bool,
+) -> Option<(UidValidity, Summary)> {
+    let got = start.len();
     let header = Header::read(start)?;
     let base = header.base_length()?;
     let mut rest = Vec::new();
     let journal = if got < MAX_AT_ONCE {
         start.get(usize::try_from(base).ok()?..)?
     } else {
-        let length = Stat::of(&file).ok().filter(|stat| stat.len() <= MAX_CONTROL_FILE)?.len();
+        let length = Stat::of(file).ok().filter(|stat| stat.len() <= MAX_CONTROL_FILE)?.len();
         rest.resize(usize::try_from(length.checked_sub(base)?).ok()?, 0);
-        let got = fs::read_at(&file, &mut rest, base).ok()?;
+        let got = fs::read_at(file, &mut rest, base).ok()?;
         rest.get(..got)?
     };
     let (mut summary, mut proof) = (header.summary, header.proof);

@@ -55,7 +55,7 @@ fn settle() {
 }
 
 fn is_proven(f: &TestFolder) -> bool {
-    state::summary(&f.store, &f.enter(), true).is_some()
+    matches!(state::summary(&f.store, &f.enter(), true), state::Counts::Proven(..))
 }
 
 /// Other counts in the header of the state (`src/maildir/README.md`), so that an answer shows where
