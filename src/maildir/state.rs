@@ -17,6 +17,7 @@ pub(super) mod compare;
 mod format;
 pub(super) mod inspect;
 mod journal;
+mod numbers;
 mod proof;
 mod read;
 #[cfg(test)]

@@ -20,6 +20,20 @@ pub(crate) fn give_back_large_buffers() {
     }
 }
 
+/// From this size on a buffer is made of large pages where the system has them: to be given page by
+/// page what the messages of a very large folder take, takes longer than to read these.
+const HUGE: usize = 4 << 20;
+
+/// Asks for large pages. It is no matter if there are none.
+#[cold]
+fn ask_for_large_pages(p: *mut u8, size: usize) {
+    const PAGE: usize = 4096;
+    let before = p.addr().next_multiple_of(PAGE) - p.addr();
+    let length = (size - before) & !(PAGE - 1);
+    // SAFETY: the range lies in the allocation, and the advice changes nothing of what is in it.
+    unsafe { libc::madvise(p.add(before).cast(), length, libc::MADV_HUGEPAGE) };
+}
+
 #[cold]
 fn out_of_memory() -> ! {
     last_words::end(
@@ -28,18 +42,31 @@ fn out_of_memory() -> ! {
     )
 }
 
-// SAFETY: every call is passed to `System` unchanged; only null results are not returned.
+// SAFETY: every call is passed to `System` unchanged; only null results are not returned. Advice
+// about pages changes nothing of what is in them.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's guarantees hold for `System` too.
         let p = unsafe { System.alloc(layout) };
-        if p.is_null() { out_of_memory() } else { p }
+        if p.is_null() {
+            out_of_memory()
+        }
+        if layout.size() >= HUGE {
+            ask_for_large_pages(p, layout.size());
+        }
+        p
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
         let p = unsafe { System.alloc_zeroed(layout) };
-        if p.is_null() { out_of_memory() } else { p }
+        if p.is_null() {
+            out_of_memory()
+        }
+        if layout.size() >= HUGE {
+            ask_for_large_pages(p, layout.size());
+        }
+        p
     }
 
     unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -49,6 +76,9 @@ unsafe impl GlobalAlloc for Allocator {
             out_of_memory()
         }
         last_words::moved(p, layout.size(), moved, size);
+        if size >= HUGE {
+            ask_for_large_pages(moved, size);
+        }
         moved
     }
 

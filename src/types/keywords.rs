@@ -107,6 +107,9 @@ impl KeywordTable {
 
     /// The names in any of these sets, each once, in the order of the table.
     pub(crate) fn names_in(&self, sets: impl IntoIterator<Item = SetId>) -> Vec<&[u8]> {
+        if self.names().len() == 0 {
+            return Vec::new();
+        }
         let mut different: HashSet<SetId> = HashSet::new();
         let mut last = SetId::EMPTY;
         for set in sets {

@@ -5,7 +5,6 @@ use super::bytes::{Input, Output};
 use super::proof::StoredProof;
 use crate::maildir::Messages;
 use crate::maildir::details::{Detail, Details};
-use crate::maildir::messages::ReadNames;
 use crate::maildir::sequences::{Expunged, MAX_EXPUNGED, MAX_RUNS, Runs};
 use crate::types::keywords::is_valid_keyword;
 use crate::types::limits::MAX_READ_KEYWORDS;
@@ -17,7 +16,7 @@ pub(super) const MAGIC: [u8; 8] = *b"PRstate\x01";
 /// The length of the header in bytes.
 pub(super) const HEADER: usize = 320;
 /// Bytes of a message in the numbers section.
-const NUMBERS: usize = 24;
+pub(super) const NUMBERS: usize = 24;
 /// Bytes of a message in the details section.
 const DETAILS: usize = 36;
 /// Stands for a size that is not known.
@@ -93,7 +92,7 @@ impl Summary {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Section {
     pub(super) length: u64,
-    checksum: u32,
+    pub(super) checksum: u32,
 }
 
 impl Section {
@@ -321,9 +320,9 @@ pub(super) struct Tables {
     pub(super) expunged: Expunged,
     pub(super) keywords: KeywordTable,
     /// By number less one.
-    sets: Vec<SetId>,
+    pub(super) sets: Vec<SetId>,
     /// Positions of messages, and their whole file names.
-    odd: HashMap<usize, Vec<u8>>,
+    pub(super) odd: HashMap<usize, Vec<u8>>,
 }
 
 impl Tables {
@@ -368,65 +367,6 @@ impl Tables {
         let (runs, expunged) = (Runs::of(runs)?, Expunged::of(expunged)?);
         Some(Tables { runs, expunged, keywords, sets, odd })
     }
-}
-
-/// Where the base names of a state are.
-pub(super) enum Names {
-    /// They were read, and the checksum is right.
-    Read(Vec<u8>),
-    /// They can be read later; so many bytes.
-    Later(ReadNames, usize),
-}
-
-/// Reads the numbers of the messages, and their values; `None` if they are damaged.
-pub(super) fn messages(
-    tables: &Tables,
-    numbers: &[u8],
-    names: Names,
-) -> Option<(Messages, Vec<u64>)> {
-    let (records, rest) = numbers.as_chunks::<NUMBERS>();
-    let (mut messages, length) = match names {
-        Names::Read(names) => {
-            let length = names.len();
-            (Messages::with_arena(names), length)
-        }
-        Names::Later(read, length) => (Messages::with_names_later(read, length), length),
-    };
-    messages.reserve(records.len());
-    let mut values = Vec::with_capacity(records.len());
-    let (mut at, mut before) = (0usize, 0);
-    for record in records {
-        let mut input = Input::new(record);
-        let (uid, value, set) = (input.u32()?, input.u64()?, input.u32()? as usize);
-        let (base_length, key_length) = (input.u16()?, input.u16()?);
-        let flags = Flags::from_bits(input.u8()?)?;
-        let keywords = match set.checked_sub(1) {
-            None => SetId::EMPTY,
-            Some(set) => *tables.sets.get(set)?,
-        };
-        if uid <= before || base_length == 0 || key_length > base_length {
-            return None;
-        }
-        before = uid;
-        messages.push_recorded(uid, (at, base_length, key_length), flags, keywords);
-        values.push(value);
-        at = at.checked_add(usize::from(base_length))?.checked_add(1)?;
-    }
-    if at != length || !rest.is_empty() {
-        return None;
-    }
-    let is_read = !messages.has_names_to_read();
-    if is_read && !are_names(messages.arena(), &messages.places()) {
-        return None;
-    }
-    let mut odd: Vec<_> = tables.odd.iter().collect();
-    odd.sort_unstable();
-    for (i, whole) in odd {
-        let flags = messages.flags(*i);
-        messages.uid(*i)?;
-        set_odd(&mut messages, *i, whole, flags)?;
-    }
-    Some((messages, values))
 }
 
 /// Whether these are base names that files can have, at the places of messages (UID, offset, length).

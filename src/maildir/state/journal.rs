@@ -311,12 +311,14 @@ pub(super) struct Replay<'a> {
     /// What was learned, in the order of the records.
     details: Vec<(u32, Detail)>,
     has_gone: bool,
+    /// The greatest value that a record gives to a message.
+    greatest: u64,
 }
 
 impl<'a> Replay<'a> {
     /// On this image.
     pub(super) fn on(image: &'a mut Image) -> Replay<'a> {
-        Replay { image, sets: HashMap::new(), details: Vec::new(), has_gone: false }
+        Replay { image, sets: HashMap::new(), details: Vec::new(), has_gone: false, greatest: 0 }
     }
 
     /// Plays one record; `None` if it makes no sense, and then the image is of no use any more.
@@ -361,8 +363,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Takes out what is gone.
-    pub(super) fn finish(self) {
+    /// Takes out what is gone. The greatest value that a record gives to a message.
+    pub(super) fn finish(self) -> u64 {
         if self.has_gone {
             let messages = &mut self.image.messages;
             let mut i = 0usize;
@@ -374,6 +376,7 @@ impl<'a> Replay<'a> {
             messages.leave_out(bit::GONE);
         }
         self.image.details.add(self.details);
+        self.greatest
     }
 
     fn message(&mut self, base: &[u8], told: &Told<'_>) -> Option<()> {
@@ -404,6 +407,7 @@ impl<'a> Replay<'a> {
             self.image.messages.set_keywords(at, set);
         }
         *self.image.values.get_mut(at)? = told.value;
+        self.greatest = self.greatest.max(told.value);
         Some(())
     }
 

@@ -1,12 +1,13 @@
 //! Reading a state: all of it, all but what is needed later, or the counts alone.
 
-use super::format::{self, Header, Names, Summary, Tables};
+use super::format::{self, Header, Summary, Tables};
 use super::journal::{self, Event, Records, Replay};
+use super::numbers::{Names, Numbers};
 use super::{Found, Image, NAME, Tail, is_kept};
 use crate::maildir::details::{Detail, Details};
 use crate::maildir::dir::MAX_CONTROL_FILE;
 use crate::maildir::stamp::Stamp;
-use crate::maildir::{Entered, Store, uiddb};
+use crate::maildir::{Entered, Messages, Store, uiddb};
 use crate::sys::directory::Directory;
 use crate::sys::fs;
 use crate::sys::stat::Stat;
@@ -58,12 +59,11 @@ fn read_parts(
         let mut bytes = vec![0; usize::try_from(length).ok()?];
         (fs::read_at(file, &mut bytes, at).ok()? == bytes.len()).then_some(bytes)
     };
-    let front = header.tables.length.checked_add(header.numbers.length)?;
-    let front = read(format::HEADER as u64, front)?;
-    let (tables, numbers) = front.split_at_checked(usize::try_from(header.tables.length).ok()?)?;
-    let journal = read(base, stat.len().saturating_sub(base))?;
-    let names_at = (format::HEADER as u64).checked_add(front.len() as u64)?;
+    let tables = read(format::HEADER as u64, header.tables.length)?;
+    let numbers_at = (format::HEADER as u64).checked_add(header.tables.length)?;
+    let names_at = numbers_at.checked_add(header.numbers.length)?;
     let details_at = names_at.checked_add(header.names.length)?;
+    let journal = read(base, stat.len().saturating_sub(base))?;
     let later = |offset, section| Later {
         folder: dir.path().to_path_buf(),
         inode: stat.inode(),
@@ -78,7 +78,22 @@ fn read_parts(
         0 => Details::of(Vec::new(), generation),
         _ => Details::later(Rc::new(move || details.details()), generation),
     };
-    decode_parts(&header, (tables, numbers, &journal), (names, details), (start, stat))
+    let tables = read_tables(&header, &tables)?;
+    let mut numbers = Numbers::new(&tables, header.numbers.length, names);
+    let mut left = usize::try_from(header.numbers.length).ok()?;
+    let mut piece = vec![0; Numbers::PIECE.min(left)];
+    let mut at = numbers_at;
+    while left > 0 {
+        let piece = piece.get_mut(..Numbers::PIECE.min(left))?;
+        if fs::read_at(file, piece, at).ok()? != piece.len() {
+            return None;
+        }
+        numbers.read(piece)?;
+        left = left.checked_sub(piece.len())?;
+        at = at.checked_add(piece.len() as u64)?;
+    }
+    let numbers = numbers.finish(&header.numbers)?;
+    decode_parts(&header, (tables, numbers, &journal), details, (start, stat))
 }
 
 /// A section of a state that is read when it is needed. The state may have been replaced by then.
@@ -159,25 +174,27 @@ pub(super) fn decode(data: &[u8], stat: &Stat) -> Option<Image> {
     }
     let generation = (header.facts != 0).then_some(header.facts);
     let details = Details::of(format::details(details)?, generation);
-    let names = Names::Read(names.to_vec());
-    decode_parts(&header, (tables, numbers, rest), (names, details), (data, stat))
+    let tables = read_tables(&header, tables)?;
+    let mut read = Numbers::new(&tables, header.numbers.length, Names::Read(names.to_vec()));
+    read.read(numbers)?;
+    let numbers = read.finish(&header.numbers)?;
+    decode_parts(&header, (tables, numbers, rest), details, (data, stat))
+}
+
+fn read_tables(header: &Header, tables: &[u8]) -> Option<Tables> {
+    if header.tables.is(tables) { Tables::read(tables) } else { None }
 }
 
 /// Puts an image together from its parts: `start` begins with the header.
 fn decode_parts(
     header: &Header,
-    (tables, numbers, journal): (&[u8], &[u8], &[u8]),
-    (names, details): (Names, Details),
+    (tables, (messages, values, greatest), journal): (Tables, (Messages, Vec<u64>, u64), &[u8]),
+    details: Details,
     (start, stat): (&[u8], &Stat),
 ) -> Option<Image> {
-    if !header.tables.is(tables) || !header.numbers.is(numbers) {
-        return None;
-    }
-    let tables = Tables::read(tables)?;
-    let (messages, values) = format::messages(&tables, numbers, names)?;
     let Tables { runs, expunged, keywords, .. } = tables;
     let is_right = messages.highest() < header.summary.next
-        && values.iter().all(|value| *value <= runs.last())
+        && greatest <= runs.last()
         && expunged
             .iter()
             .all(|(_, last, value)| last < header.summary.next && value <= runs.last())
@@ -214,12 +231,13 @@ fn decode_parts(
         end = end.checked_add(length as u64)?;
         checksum = next;
     }
-    replay.finish();
+    // The values of the base are not above the runs of the base, and these only grow.
+    let greatest = replay.finish();
     let is_whole = end == base.checked_add(journal.len() as u64)?;
     image.tail = Tail { end, checksum, is_whole, ..image.tail };
     let is_right = image.messages.highest() < image.next
         && image.values.len() == image.messages.len()
-        && image.values.iter().all(|value| *value <= image.runs.last());
+        && greatest <= image.runs.last();
     is_right.then_some(image)
 }
 
