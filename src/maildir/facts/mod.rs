@@ -4,8 +4,8 @@
 //! `postrider.facts` in the folder's directory begins with a head and grows by records. A record is
 //! never changed; what takes its place is appended. Where records are, the folder's state knows
 //! ([`super::details`]), and in which file: each has a generation in its head. The file is written
-//! under the folder's lock, and replaced as a whole when half of it is of no use any more. It is read
-//! without the lock, piece by piece, never mapped: another host may cut it.
+//! under the folder's lock, and replaced as a whole when a third of it is of no use any more. It is
+//! read without the lock, piece by piece, never mapped: another host may cut it.
 //!
 //! Nothing rests on it. A record that is not whole, or is of another message, is none.
 //!

@@ -217,7 +217,7 @@ fn of_little_room_the_newest_messages_have_it() {
 }
 
 #[test]
-fn a_file_of_which_half_is_of_no_use_is_written_anew() {
+fn a_file_of_which_a_third_is_of_no_use_is_written_anew() {
     let folder = folder(20);
     let mut one = Session::new(&folder);
     let mut generations = std::collections::HashSet::new();
@@ -233,6 +233,28 @@ fn a_file_of_which_half_is_of_no_use_is_written_anew() {
     assert!(generations.len() > 2 && generations.len() < 30, "{}", generations.len());
     let mut next = one.next();
     assert!((0..20).all(|i| next.find(i) == Some(vec![39; 5000])));
+}
+
+/// First the header was remembered of each message, then the structure with it.
+#[test]
+fn what_is_learned_in_two_steps_is_there_once() {
+    let folder = folder(600);
+    let mut one = Session::new(&folder);
+    (0..600).for_each(|index| one.learn(index, &[b'h'; 500]));
+    one.save();
+    (0..600).for_each(|index| one.learn(index, &[b's'; 600]));
+    one.save();
+    let length = folder.path(NAME).metadata().unwrap().len();
+    assert_eq!(length, (FILE_HEAD + 600 * (record::HEAD + 600)) as u64);
+    let mut next = one.next();
+    assert!((0..600).all(|i| next.find(i) == Some(vec![b's'; 600])));
+    // A few more of them are not worth that.
+    (0..120).for_each(|index| one.learn(index, &[b't'; 600]));
+    one.save();
+    let added = folder.path(NAME).metadata().unwrap().len() - length;
+    assert_eq!(added, (120 * (record::HEAD + 600)) as u64);
+    let mut next = one.next();
+    assert!((0..600).all(|i| next.find(i) == Some(vec![if i < 120 { b't' } else { b's' }; 600])));
 }
 
 #[test]

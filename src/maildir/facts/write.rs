@@ -35,9 +35,9 @@ fn new_generation() -> u64 {
 }
 
 /// Appends records, and makes the file if there is none. If there is no room for them, or more than
-/// half of the file is of no use, it is written anew: with the records of the messages that are
-/// there, as many of the newest as have room. `room`: how many bytes more the files of the account
-/// may take; asked where many records come, or the file has grown much.
+/// a third of the file would be of no use then, it is written anew: with the records of the messages
+/// that are there, as many of the newest as have room. `room`: how many bytes more the files of the
+/// account may take; asked where many records come, or the file has grown much.
 ///
 /// The lock is the folder's. An error leaves the file as it was.
 pub(super) fn save(
@@ -61,7 +61,10 @@ pub(super) fn save(
     let has_grown = stat.len().max(1).ilog2() < length.max(1).ilog2();
     if added >= MANY || has_grown {
         let most = stat.len().saturating_add(room());
-        if length > most || is_half_dead(&file, stat.len(), (generation, snapshot)) {
+        let live = || live_length((&file, stat.len()), &records, (generation, snapshot));
+        let is_wasteful = length >= SMALL
+            && live().is_some_and(|live| live.saturating_add(added) < length / 3 * 2);
+        if length > most || is_wasteful {
             return anew(store, dir, (pending, snapshot), most);
         }
     }
@@ -78,16 +81,21 @@ pub(super) fn save(
     Ok(Written { generation, places, readers: Readers::of(&stat) })
 }
 
-/// Whether a file holds more records that are of no use than others.
-fn is_half_dead(file: &File, length: u64, (of, snapshot): (u64, &Snapshot)) -> bool {
+/// How many bytes of a file are of use beside new records, which take the place of others; `None` if
+/// that is not known.
+fn live_length(
+    (file, length): (&File, u64),
+    new: &[(u32, &[u8])],
+    (of, snapshot): (u64, &Snapshot),
+) -> Option<u64> {
     // Of a file that others have begun, what is of use in it is not known here.
-    if length < SMALL || snapshot.details.generation() != Some(of) {
-        return false;
+    if snapshot.details.generation() != Some(of) {
+        return None;
     }
-    let Ok(file) = file.try_clone() else { return false };
-    let live: u64 =
-        live((&mut Facts::of(file, length), of), snapshot).map(|live| live.length).sum();
-    live < length / 2
+    let mut facts = Facts::of(file.try_clone().ok()?, length);
+    let is_replaced = |uid: u32| new.binary_search_by_key(&uid, |(uid, _)| *uid).is_ok();
+    let kept = live((&mut facts, of), snapshot).filter(|live| !is_replaced(live.uid));
+    Some(kept.map(|live| live.length).sum())
 }
 
 /// A record that is of use.
