@@ -1,8 +1,12 @@
 //! BODY and BODYSTRUCTURE (RFC 3501 7.4.2, PROTOCOL 5.6). Every size in them is the length that
 //! fetching that part returns.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Encoder, envelope};
 use crate::mime;
+use crate::mime::facts::{Outline, Outlined, Params, Text, Visitor};
 use crate::mime::params::Param;
 use crate::mime::structure::{Content, Disposition, Part};
 use crate::wire::End;
@@ -123,5 +127,122 @@ fn disposition(e: &mut Encoder<'_>, disposition: Option<&Disposition>) {
     };
     e.raw(" (").text(&disposition.kind);
     params(e, &disposition.params);
+    e.raw(")");
+}
+
+/// Writes the data item from what is remembered, its name first: as [`Writer::item`] does it from
+/// the tree.
+///
+/// # Errors
+/// The session is over: a long list in an envelope is sent piece by piece.
+pub(crate) fn write_outline(
+    encoder: &mut Encoder<'_>,
+    outline: Outline<'_>,
+    extended: bool,
+) -> Result<(), End> {
+    encoder.raw(if extended { "BODYSTRUCTURE " } else { "BODY " });
+    let mut writer = OutlineWriter { encoder, extended, hidden: 0, sent: Ok(()) };
+    let is_whole = outline.visit(&mut writer).is_some();
+    debug_assert!(is_whole, "this was looked at before");
+    writer.sent
+}
+
+/// Writes parts as they are told of.
+struct OutlineWriter<'w, 'e> {
+    encoder: &'w mut Encoder<'e>,
+    extended: bool,
+    /// How deep this is in a message that is not shown.
+    hidden: usize,
+    /// Whether what had to be sent meanwhile could be sent.
+    sent: Result<(), End>,
+}
+
+/// Whether the message in a part is shown; see [`Writer::single`].
+fn shows_message(part: &Outlined<'_>) -> bool {
+    part.is_message() && part.subtype.bytes() == b"rfc822"
+}
+
+impl<'a> Visitor<'a> for OutlineWriter<'_, '_> {
+    fn begin(&mut self, part: &Outlined<'a>) {
+        if self.hidden > 0 {
+            self.hidden = self.hidden.saturating_add(1);
+            return;
+        }
+        let e = &mut *self.encoder;
+        if part.is_multipart() {
+            e.raw("(");
+        } else if let Some(written) = part.written {
+            e.raw(written).number(part.body_size());
+        } else {
+            e.raw("(").remembered(part.kind).space().remembered(part.subtype);
+            remembered_params(e, part.params);
+            e.space().optional_remembered(part.id);
+            e.space().optional_remembered(part.description);
+            e.space().remembered(part.encoding).space().number(part.body_size());
+        }
+        if part.is_message() && !shows_message(part) {
+            self.hidden = 1;
+        }
+    }
+
+    fn enclosed(&mut self, part: &Outlined<'a>, fields: &'a [u8]) {
+        if self.hidden == 0 && shows_message(part) {
+            let e = &mut *self.encoder;
+            e.space();
+            let sent = envelope::write(e, &mime::envelope::envelope(fields));
+            e.space();
+            self.sent = std::mem::replace(&mut self.sent, Ok(())).and(sent);
+        }
+    }
+
+    fn end(&mut self, part: &Outlined<'a>) {
+        if self.hidden > 0 {
+            self.hidden = self.hidden.saturating_sub(1);
+            if self.hidden > 0 {
+                return;
+            }
+        }
+        let e = &mut *self.encoder;
+        if part.is_multipart() {
+            e.space().remembered(part.subtype);
+            if self.extended {
+                remembered_params(e, part.params);
+                remembered_disposition(e, part.disposition);
+                e.space().optional_remembered(part.language);
+            }
+        } else {
+            if part.kind.bytes() == b"text" || shows_message(part) {
+                e.space().number(part.body_lines());
+            }
+            if self.extended && part.md5.is_none() && part.disposition.is_none() {
+                e.raw(" NIL NIL NIL");
+            } else if self.extended {
+                e.space().optional_remembered(part.md5);
+                remembered_disposition(e, part.disposition);
+                e.raw(" NIL");
+            }
+        }
+        e.raw(")");
+    }
+}
+
+/// As [`params`].
+fn remembered_params(e: &mut Encoder<'_>, params: Params<'_>) {
+    let mut before: &[u8] = b" (";
+    for (name, value) in params.each() {
+        e.raw(before).remembered(name).space().remembered(value);
+        before = b" ";
+    }
+    e.raw(if before == b" (" { " NIL" } else { ")" });
+}
+
+/// As [`disposition`].
+fn remembered_disposition(e: &mut Encoder<'_>, disposition: Option<(Text<'_>, Params<'_>)>) {
+    let Some((kind, params)) = disposition else {
+        e.raw(" NIL");
+        return;
+    };
+    e.raw(" (").remembered(kind);
+    remembered_params(e, params);
     e.raw(")");
 }

@@ -1,6 +1,7 @@
 //! The forms of the wire: atoms, strings, numbers, lists. Appends to the output queue of the
 //! connection.
 
+use crate::mime::facts::Text;
 use crate::mime::{charset, encoded_word};
 use crate::wire::io::Writer;
 use crate::wire::{End, Io, write};
@@ -64,6 +65,22 @@ impl<'a> Encoder<'a> {
     pub(crate) fn optional_text(&mut self, text: Option<impl AsRef<[u8]>>) -> &mut Self {
         match text {
             Some(text) => self.text(text),
+            None => self.raw("NIL"),
+        }
+    }
+
+    /// `string`, for text from a message that was remembered.
+    pub(crate) fn remembered(&mut self, text: Text<'_>) -> &mut Self {
+        match text {
+            Text::Quoted(text) => self.raw(text),
+            Text::Other(text) => self.text(text),
+        }
+    }
+
+    /// `nstring`, for text from a message that was remembered.
+    pub(crate) fn optional_remembered(&mut self, text: Option<Text<'_>>) -> &mut Self {
+        match text {
+            Some(text) => self.remembered(text),
             None => self.raw("NIL"),
         }
     }

@@ -6,7 +6,7 @@ use super::section::{self, Range as Located};
 use crate::mime;
 use crate::mime::date::imap_date_time;
 use crate::mime::facts::Names;
-use crate::response::bodystructure::{Failed, Writer};
+use crate::response::bodystructure::{Failed, Writer, write_outline};
 use crate::response::envelope;
 use crate::response::fetch::Item as Datum;
 use crate::session::message::{Message, Slice};
@@ -76,9 +76,12 @@ impl<'a> Contents<'a> {
     }
 
     fn structure(&mut self, extended: bool) -> Result<()> {
+        if let Some(outline) = self.message.outline() {
+            return Ok(write_outline(&mut self.s.encoder(), outline, extended)?);
+        }
         let found = self.message.structure().map_err(cannot_go_on)?;
         let mut encoder = self.s.encoder();
-        Writer { encoder: &mut encoder, headers: &mut self.message, extended }
+        Writer { encoder: &mut encoder, headers: &mut self.message.reader, extended }
             .item(&found.root)
             .map_err(|failed| match failed {
                 Failed::Unreadable(e) => cannot_go_on(e),

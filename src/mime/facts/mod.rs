@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! payload   = format bits names places fields [structure]
-//! format    = %x02
+//! format    = %x03
 //! bits      = 1 byte; 1: there is a structure
 //! names     = number count, then count times two bytes, little-endian: what stands for the name of
 //!             each field of the header that is not among the fields, ascending
@@ -21,17 +21,21 @@
 //! another name for which the same two bytes stand, is among them.
 
 mod bytes;
+mod common;
+mod outline;
 mod structure;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use structure::{Known, enclosed, header_at};
+pub(crate) use bytes::Text;
+pub(crate) use outline::{Outline, Outlined, Params, Visitor};
+pub(crate) use structure::enclosed;
 
 use super::header::{self, NAME_COMPARED};
 use super::structure::Structure;
 use bytes::{Cursor, push_number};
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 const HAS_STRUCTURE: u8 = 1;
 
 /// A field that is longer is left out, as if nobody asked for it.
@@ -290,13 +294,8 @@ impl<'a> Facts<'a> {
         true
     }
 
-    /// Whether there is a structure.
-    pub(crate) fn has_structure(&self) -> bool {
-        self.structure.is_some()
-    }
-
-    /// The structure; `None` if there is none, or it contradicts itself.
-    pub(crate) fn structure(&self) -> Option<Known> {
-        structure::read(self.structure?)
+    /// The structure, if there is one.
+    pub(crate) fn outline(&self) -> Option<Outline<'a>> {
+        self.structure.map(Outline)
     }
 }

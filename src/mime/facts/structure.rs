@@ -1,64 +1,47 @@
 //! The tree of parts in a payload.
 //!
 //! ```text
-//! structure = bits size part headers
+//! structure = bits size part
 //! bits      = 1 byte; 1: a header has 8-bit bytes; 2: the message's header has an end; 4: a limit
 //!             was reached
 //! size      = number: bytes on the wire
-//! part      = bits gap range range kind subtype encoding params
+//! part      = bits gap range range what
 //!             [id] [description] [md5] [disposition params] [language] [location] contents
-//! bits      = 1 byte; 3: leaf (0), multipart (1), message (2); 4, 8, 16, 32, 64, 128: there are an
-//!             id, a description, ...
+//! bits      = 1 byte; 3: leaf (0), multipart (1), message (2), leaf of a common description (3);
+//!             4, 8, 16, 32, 64, 128: there are an id, a description, ...; never 4 or 8 with 3
 //! gap       = number: bytes from the end of the part before, or else from the beginning of the body
 //!             around, to the header
 //! range     = length lines cr: numbers; bytes in the file, LFs in it, LFs with a CR before them. The
 //!             header's, then the body's, which follows it
+//! what      = of a leaf of a common description: 1 byte (common.rs); else: kind subtype encoding
+//!             params
 //! params    = number count, then count times a name and a value
-//! contents  = of a multipart: number count, then the parts; of a message: the part in it
-//! headers   = for each message in the message, in the order of the file: number length, and the
-//!             fields of its header that its envelope needs
+//! contents  = of a multipart: number count, then the parts; of a message: number length, the fields
+//!             of its header that its envelope needs, and the part in it
 //! ```
 
-use super::bytes::{Cursor, push_number, push_text};
+use super::bytes::{push_number, push_text};
+use super::common;
 use crate::mime::envelope;
 use crate::mime::header;
 use crate::mime::params::Param;
 use crate::mime::structure::{Content, Disposition, Part, Structure};
-use crate::types::limits::MAX_DEPTH;
 use std::io;
 use std::ops::Range;
 
-const EIGHT_BIT: u8 = 1;
-const HEADER_ENDED: u8 = 2;
-const LIMITED: u8 = 4;
+pub(super) const EIGHT_BIT: u8 = 1;
+pub(super) const HEADER_ENDED: u8 = 2;
+pub(super) const LIMITED: u8 = 4;
 
-const MULTIPART: u8 = 1;
-const MESSAGE: u8 = 2;
-const ID: u8 = 4;
-const DESCRIPTION: u8 = 8;
-const MD5: u8 = 16;
-const DISPOSITION: u8 = 32;
-const LANGUAGE: u8 = 64;
-const LOCATION: u8 = 128;
-
-/// A structure that was read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Known {
-    /// The tree of parts.
-    pub(crate) structure: Structure,
-    /// Of the messages in the message, in the order of the file: where their headers are in the
-    /// file, and the fields of them that an envelope needs.
-    pub(crate) headers: Vec<(Range<u64>, Vec<u8>)>,
-}
-
-/// Of [`Known::headers`] the fields of one header, by its place in the file.
-pub(crate) fn header_at<'a>(
-    headers: &'a [(Range<u64>, Vec<u8>)],
-    range: &Range<u64>,
-) -> Option<&'a [u8]> {
-    let at = headers.binary_search_by_key(&range.start, |(place, _)| place.start).ok()?;
-    headers.get(at).map(|(_, fields)| &**fields)
-}
+pub(super) const MULTIPART: u8 = 1;
+pub(super) const MESSAGE: u8 = 2;
+pub(super) const COMMON: u8 = 3;
+pub(super) const ID: u8 = 4;
+pub(super) const DESCRIPTION: u8 = 8;
+pub(super) const MD5: u8 = 16;
+pub(super) const DISPOSITION: u8 = 32;
+pub(super) const LANGUAGE: u8 = 64;
+pub(super) const LOCATION: u8 = 128;
 
 /// The fields of the headers of the messages in a message that their envelopes need, in the order
 /// of the file. `read`: reads a header, by its place in the file.
@@ -89,17 +72,20 @@ pub(super) fn push(out: &mut Vec<u8>, structure: &Structure, headers: &[Vec<u8>]
     ];
     out.push(bits.iter().filter(|(is, _)| *is).fold(0, |all, (_, bit)| all | bit));
     push_number(out, structure.size);
-    push_part(out, &structure.root, 0);
-    for header in headers {
-        push_number(out, header.len() as u64);
-        out.extend_from_slice(header);
-    }
+    push_part(out, &structure.root, 0, &mut headers.iter());
 }
 
 /// Appends a part; `from`: where it could begin at the earliest. Recursion ends at the parser's
 /// limit of depth.
-fn push_part(out: &mut Vec<u8>, part: &Part, from: u64) {
+fn push_part(
+    out: &mut Vec<u8>,
+    part: &Part,
+    from: u64,
+    headers: &mut std::slice::Iter<'_, Vec<u8>>,
+) {
+    let common = common::number_of(part);
     let mut bits = match part.content {
+        Content::Leaf if common.is_some() => COMMON,
         Content::Leaf => 0,
         Content::Multipart(_) => MULTIPART,
         Content::Message(_) => MESSAGE,
@@ -118,10 +104,15 @@ fn push_part(out: &mut Vec<u8>, part: &Part, from: u64) {
     push_number(out, part.header.start.saturating_sub(from));
     push_range(out, &part.header, part.header_lines, part.header_size);
     push_range(out, &part.body, part.body_lines, part.body_size);
-    push_text(out, &part.kind);
-    push_text(out, &part.subtype);
-    push_text(out, &part.encoding);
-    push_params(out, &part.params);
+    match (common, &part.content) {
+        (Some(number), Content::Leaf) => out.push(number),
+        _ => {
+            push_text(out, &part.kind);
+            push_text(out, &part.subtype);
+            push_text(out, &part.encoding);
+            push_params(out, &part.params);
+        }
+    }
     for text in [&part.id, &part.description, &part.md5].into_iter().flatten() {
         push_text(out, text);
     }
@@ -138,11 +129,16 @@ fn push_part(out: &mut Vec<u8>, part: &Part, from: u64) {
             push_number(out, parts.len() as u64);
             let mut from = part.body.start;
             for inner in parts {
-                push_part(out, inner, from);
+                push_part(out, inner, from, headers);
                 from = inner.body.end;
             }
         }
-        Content::Message(inner) => push_part(out, inner, part.body.start),
+        Content::Message(inner) => {
+            let fields = headers.next().map(Vec::as_slice).unwrap_or_default();
+            push_number(out, fields.len() as u64);
+            out.extend_from_slice(fields);
+            push_part(out, inner, part.body.start, headers);
+        }
     }
 }
 
@@ -160,128 +156,4 @@ fn push_params(out: &mut Vec<u8>, params: &[Param]) {
         push_text(out, &param.name);
         push_text(out, &param.value);
     }
-}
-
-/// Reads a structure; `None` if it contradicts itself.
-pub(super) fn read(bytes: &[u8]) -> Option<Known> {
-    let mut cursor = Cursor::new(bytes);
-    let bits = cursor.byte()?;
-    let size = cursor.number()?;
-    let mut headers = Vec::new();
-    let root = read_part(&mut cursor, 0..u64::MAX, 0, &mut headers)?;
-    if root.header.start != 0 {
-        return None;
-    }
-    for (_, fields) in &mut headers {
-        let length = cursor.length()?;
-        *fields = cursor.take(length)?.to_vec();
-    }
-    let structure = Structure {
-        size,
-        file_size: root.body.end,
-        has_8bit_header: bits & EIGHT_BIT != 0,
-        header_ended: bits & HEADER_ENDED != 0,
-        limited: bits & LIMITED != 0,
-        root,
-    };
-    cursor.rest().is_empty().then_some(Known { structure, headers })
-}
-
-type Headers = Vec<(Range<u64>, Vec<u8>)>;
-
-/// Reads a part that lies within a range of the file.
-fn read_part(
-    cursor: &mut Cursor<'_>,
-    within: Range<u64>,
-    depth: usize,
-    headers: &mut Headers,
-) -> Option<Part> {
-    if depth >= MAX_DEPTH {
-        return None;
-    }
-    let bits = cursor.byte()?;
-    let start = within.start.checked_add(cursor.number()?)?;
-    let (header, header_lines, header_size) = read_range(cursor, start, within.end)?;
-    let (body, body_lines, body_size) = read_range(cursor, header.end, within.end)?;
-    let [kind, subtype, encoding] = [text(cursor)?, text(cursor)?, text(cursor)?];
-    let params = read_params(cursor)?;
-    let mut optional = |bit| match bits & bit {
-        0 => Some(None),
-        _ => text(cursor).map(Some),
-    };
-    let [id, description, md5] = [optional(ID)?, optional(DESCRIPTION)?, optional(MD5)?];
-    let disposition = match bits & DISPOSITION {
-        0 => None,
-        _ => Some(Disposition { kind: text(cursor)?, params: read_params(cursor)? }),
-    };
-    let mut optional = |bit| match bits & bit {
-        0 => Some(None),
-        _ => text(cursor).map(Some),
-    };
-    let [language, location] = [optional(LANGUAGE)?, optional(LOCATION)?];
-    let content = match bits & (MULTIPART | MESSAGE) {
-        0 => Content::Leaf,
-        MULTIPART => {
-            let count = cursor.length()?;
-            let mut parts: Vec<Part> = Vec::new();
-            let mut from = body.start;
-            for _ in 0..count {
-                let inner = read_part(cursor, from..body.end, depth + 1, headers)?;
-                from = inner.body.end;
-                parts.push(inner);
-            }
-            (count > 0).then_some(Content::Multipart(parts))?
-        }
-        MESSAGE => {
-            let at = headers.len();
-            headers.push((0..0, Vec::new()));
-            let inner = read_part(cursor, body.clone(), depth + 1, headers)?;
-            if let Some((place, _)) = headers.get_mut(at) {
-                *place = inner.header.clone();
-            }
-            Content::Message(Box::new(inner))
-        }
-        _ => return None,
-    };
-    Some(Part {
-        header,
-        body,
-        header_size,
-        body_size,
-        header_lines,
-        body_lines,
-        kind,
-        subtype,
-        params,
-        id,
-        description,
-        encoding,
-        md5,
-        disposition,
-        language,
-        location,
-        content,
-    })
-}
-
-/// A range that begins at `start`, the lines in it, and its size on the wire.
-fn read_range(cursor: &mut Cursor<'_>, start: u64, end: u64) -> Option<(Range<u64>, u64, u64)> {
-    let [length, lines, with_cr] = [cursor.number()?, cursor.number()?, cursor.number()?];
-    let range = start..start.checked_add(length)?;
-    let bare = lines.checked_sub(with_cr)?;
-    (range.end <= end && lines <= length).then_some(())?;
-    Some((range, lines, length.checked_add(bare)?))
-}
-
-fn text(cursor: &mut Cursor<'_>) -> Option<Vec<u8>> {
-    cursor.text().map(<[u8]>::to_vec)
-}
-
-fn read_params(cursor: &mut Cursor<'_>) -> Option<Vec<Param>> {
-    let count = cursor.length()?;
-    let mut params = Vec::new();
-    for _ in 0..count {
-        params.push(Param { name: text(cursor)?, value: text(cursor)? });
-    }
-    Some(params)
 }

@@ -17,23 +17,42 @@ fn learn(text: &[u8]) -> (Vec<u8>, Structure, Vec<Vec<u8>>) {
     (header, found, headers.unwrap())
 }
 
-fn envelopes(part: &crate::mime::structure::Part, text: &[u8], known: &Known) {
+/// The envelopes of the messages in a message.
+struct Envelopes<'a>(Vec<&'a [u8]>);
+
+impl<'a> Visitor<'a> for Envelopes<'a> {
+    fn begin(&mut self, _: &Outlined<'a>) {}
+    fn enclosed(&mut self, _: &Outlined<'a>, fields: &'a [u8]) {
+        self.0.push(fields);
+    }
+    fn end(&mut self, _: &Outlined<'a>) {}
+}
+
+fn envelopes(part: &crate::mime::structure::Part, text: &[u8], outline: Outline<'_>) {
+    let mut found = Envelopes(Vec::new());
+    assert!(outline.visit(&mut found).is_some());
+    let mut found = found.0.into_iter();
     part.walk(&mut |part| {
         let Some(inner) = part.enclosed() else { return };
         let block = &text[inner.header.start as usize..inner.header.end as usize];
-        let fields = header_at(&known.headers, &inner.header).unwrap();
+        let fields = found.next().unwrap();
         assert_eq!(crate::mime::envelope::envelope(fields), crate::mime::envelope::envelope(block));
     });
+    assert_eq!(found.next(), None);
+}
+
+fn structure(facts: Facts<'_>) -> Option<Structure> {
+    facts.outline()?.structure()
 }
 
 fn verify(text: &[u8]) {
     let (header, found, headers) = learn(text);
     let Some(payload) = encode(&header, Some((&found, &headers))) else { return };
     let facts = Facts::read(&payload).unwrap();
-    if facts.has_structure() {
-        let known = facts.structure().unwrap();
-        assert_eq!(known.structure, found);
-        envelopes(&found.root, text, &known);
+    if let Some(outline) = facts.outline() {
+        assert_eq!(outline.visit(&mut ()), Some(found.file_size));
+        assert_eq!(outline.structure().as_ref(), Some(&found));
+        envelopes(&found.root, text, outline);
     }
     let ends = |block: &[u8]| block.ends_with(b"\n\n") || block.ends_with(b"\n\r\n");
     let mut chosen = Vec::new();
@@ -80,8 +99,8 @@ proptest! {
         if let Some(facts) = Facts::read(&bytes) {
             facts.have(&Names::of([&b"Subject"[..]]));
             facts.header_of(&Names::of([&b"Subject"[..]]), &mut Vec::new());
-            if let Some(known) = facts.structure() {
-                prop_assert!(known.structure.root.whole().end == known.structure.file_size);
+            if let Some(found) = structure(facts) {
+                prop_assert!(found.root.whole().end == found.file_size);
             }
         }
     }
@@ -92,12 +111,11 @@ proptest! {
         let (header, found, headers) = learn(&text);
         if let Some(mut payload) = encode(&header, Some((&found, &headers))) {
             let at = at.index(payload.len());
-            let cut = Facts::read(&payload[..at]).and_then(|facts| facts.structure());
+            let cut = Facts::read(&payload[..at]).and_then(structure);
             prop_assert!(cut.is_none());
             payload[at] = byte;
-            if let Some(known) = Facts::read(&payload).and_then(|facts| facts.structure()) {
+            if let Some(Structure { root, .. }) = Facts::read(&payload).and_then(structure) {
                 // Every part still lies in the file.
-                let root = &known.structure.root;
                 root.walk(&mut |part| assert!(part.body.end <= root.body.end));
             }
         }
@@ -116,7 +134,7 @@ fn what_is_left_out_is_known() {
     for name in [&b"received"[..], b"x-odd", b"references"] {
         assert!(!have(&[b"subject", name]), "{}", name.escape_ascii());
     }
-    assert!(have(&[]) && !facts.has_structure() && facts.structure().is_none());
+    assert!(have(&[]) && facts.outline().is_none());
     assert_eq!(encode(&vec![b'x'; MAX_BLOCK + 1], None), None);
     let many: String = (0..300).map(|n| format!("X-{n}: v\n")).collect();
     assert_eq!(encode(many.as_bytes(), None), None);
@@ -132,7 +150,7 @@ fn a_structure_that_is_too_large_is_not_remembered() {
     let (header, found, headers) = learn(text.as_bytes());
     let payload = encode(&header, Some((&found, &headers))).unwrap();
     let facts = Facts::read(&payload).unwrap();
-    assert!(!facts.has_structure() && facts.have(&Names::of_envelope()));
+    assert!(facts.outline().is_none() && facts.have(&Names::of_envelope()));
     verify(text.as_bytes());
 }
 
@@ -141,9 +159,41 @@ fn a_structure_that_is_too_large_is_not_remembered() {
 fn depth_is_bounded() {
     let mut bytes = vec![0, 0];
     for _ in 0..100_000 {
-        bytes.extend_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0]);
+        bytes.extend_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0]);
     }
-    assert_eq!(structure::read(&bytes), None);
+    assert_eq!(Outline(&bytes).visit(&mut ()), None);
+    assert_eq!(Outline(&bytes).structure(), None);
+}
+
+/// A description that is common takes one byte, and is as one that is spelled out.
+#[test]
+fn common_descriptions() {
+    for subtype in ["plain", "html", "calendar"] {
+        for charset in ["us-ascii", "utf-8", "iso-8859-1", "windows-1252", "koi8-r"] {
+            for encoding in ["7bit", "8bit", "quoted-printable", "base64", "binary"] {
+                for more in ["", "; format=flowed", "\nContent-ID: <a>", "\nContent-Description: d"]
+                {
+                    let text = format!(
+                        "MIME-Version: 1.0\nContent-Transfer-Encoding: {encoding}\n\
+                         Content-Type: text/{subtype}; charset={charset}{more}\n\nbody\n"
+                    );
+                    verify(text.as_bytes());
+                    let is_common = more.is_empty()
+                        && !(subtype == "calendar" || charset == "koi8-r" || encoding == "binary");
+                    let found = parse(text.as_bytes(), StructureLimits::default());
+                    assert_eq!(common::number_of(&found.root).is_some(), is_common, "{text}");
+                }
+            }
+        }
+    }
+    // No identifier, no description, and no number beyond the last.
+    let part = |bits, number| [0, 0, bits, 0, 0, 0, 0, 0, 0, 0, number];
+    assert_eq!(Outline(&part(3, 31)).visit(&mut ()), Some(0));
+    assert_eq!(Outline(&part(3, 32)).visit(&mut ()), None);
+    for bits in [3 | structure::ID, 3 | structure::DESCRIPTION] {
+        let bytes = [&part(bits, 0)[..], &[1]].concat();
+        assert_eq!(Outline(&bytes).visit(&mut ()), None);
+    }
 }
 
 #[test]

@@ -9,12 +9,10 @@ use super::cache::Cache;
 use super::reader::Reader;
 use crate::maildir::details::Detail;
 use crate::maildir::facts::{About, Record};
-use crate::mime::facts::{self, Facts, Known, Names};
+use crate::mime::facts::{self, Facts, Names, Outline};
 use crate::mime::structure::Structure;
-use crate::response::bodystructure::Headers;
 use crate::sys::stat::Stat;
 use std::io;
-use std::ops::Range;
 use std::rc::Rc;
 
 /// What will be asked about a message.
@@ -50,20 +48,15 @@ pub(crate) struct Message {
     /// Of which file the record is, and what it holds; nothing where there is none.
     about: Option<About>,
     payload: Vec<u8>,
-    tree: Option<Tree>,
+    /// Whether the structure in the payload can be read, once that was looked at.
+    has_outline: Option<bool>,
+    tree: Option<Rc<Structure>>,
     /// Its internal date, once known.
     date: Option<i64>,
     /// Whether its header was read.
     read_header: bool,
     /// The fields that were last asked for.
     chosen: Vec<u8>,
-}
-
-/// A remembered structure.
-#[derive(Debug)]
-struct Tree {
-    structure: Rc<Structure>,
-    headers: Vec<(Range<u64>, Vec<u8>)>,
 }
 
 impl Message {
@@ -86,6 +79,7 @@ impl Message {
         self.looked = (false, false);
         self.about = None;
         self.payload.clear();
+        self.has_outline = None;
         self.tree = None;
         self.date = None;
         self.read_header = false;
@@ -106,6 +100,7 @@ impl Message {
             self.about = Some(record.about);
             self.payload.clear();
             self.payload.extend_from_slice(record.payload);
+            self.has_outline = None;
         }
     }
 
@@ -128,6 +123,7 @@ impl Message {
             self.detail = None;
             self.about = None;
             self.payload.clear();
+            self.has_outline = None;
             self.tree = None;
         }
         fits
@@ -144,7 +140,7 @@ impl Message {
         {
             return false;
         }
-        !wants.structure || self.has_tree()
+        !wants.structure || self.has_outline()
     }
 
     /// Whether the fields of these names are remembered.
@@ -154,7 +150,7 @@ impl Message {
 
     /// Whether its structure is at hand.
     pub(crate) fn has_structure(&mut self) -> bool {
-        self.has_tree() || self.is_parsed()
+        self.has_outline() || self.is_parsed()
     }
 
     /// Whether its structure was found in the file by this session, with sizes to rely on.
@@ -162,15 +158,23 @@ impl Message {
         self.reader.is_open() && self.cache.known_structure(&self.reader).is_some()
     }
 
-    fn has_tree(&mut self) -> bool {
-        if self.tree.is_none()
-            && let (Some(facts), Some(about)) = (Facts::read(&self.payload), self.about)
-            && let Some(Known { structure, headers }) = facts.structure()
-            && structure.file_size == about.size
-        {
-            self.tree = Some(Tree { structure: Rc::new(structure), headers });
+    fn has_outline(&mut self) -> bool {
+        if let Some(has) = self.has_outline {
+            return has;
         }
-        self.tree.is_some()
+        let length = payload_outline(&self.payload).and_then(|outline| outline.visit(&mut ()));
+        let has = length.is_some() && length == self.about.map(|about| about.size);
+        self.has_outline = Some(has);
+        has
+    }
+
+    /// The remembered structure, for an answer to be written from it; `None` if there is none, or
+    /// [`Message::is_parsed`].
+    pub(crate) fn outline(&mut self) -> Option<Outline<'_>> {
+        if self.is_parsed() || !self.has_outline() {
+            return None;
+        }
+        payload_outline(&self.payload)
     }
 
     /// INTERNALDATE: seconds since 1970 (the file's modification time).
@@ -223,11 +227,14 @@ impl Message {
     /// The tree of parts. Its sizes are to be measured before a literal is sent, unless
     /// [`Message::is_parsed`].
     pub(crate) fn structure(&mut self) -> io::Result<Rc<Structure>> {
-        if !self.is_parsed()
-            && self.has_tree()
-            && let Some(tree) = &self.tree
-        {
-            return Ok(Rc::clone(&tree.structure));
+        if !self.is_parsed() && self.has_outline() {
+            if self.tree.is_none() {
+                let structure = payload_outline(&self.payload).and_then(Outline::structure);
+                self.tree = structure.map(Rc::new);
+            }
+            if let Some(tree) = &self.tree {
+                return Ok(Rc::clone(tree));
+            }
         }
         super::structure(&mut self.cache, &mut self.reader)
     }
@@ -238,7 +245,7 @@ impl Message {
         let (size, structure) = self.cache.found(&self.reader);
         let size = size.filter(|size| self.known_size() != Some(*size));
         let known = Facts::read(&self.payload);
-        let structure = structure.filter(|_| known.is_none_or(|facts| !facts.has_structure()));
+        let structure = structure.filter(|_| known.is_none_or(|facts| !facts.outline().is_some()));
         if structure.is_none() && !(self.read_header && known.is_none()) {
             return (size, None);
         }
@@ -246,7 +253,7 @@ impl Message {
         let payload = self.payload_of(structure.as_deref()).ok().flatten();
         // A structure that is too large is no news the second time.
         let is_new = |payload: &Vec<u8>| {
-            !was_known || Facts::read(payload).is_some_and(|facts| facts.has_structure())
+            !was_known || Facts::read(payload).is_some_and(|facts| facts.outline().is_some())
         };
         (size, payload.filter(is_new))
     }
@@ -264,14 +271,7 @@ impl Message {
     }
 }
 
-/// For the envelopes of the messages in it.
-impl Headers for Message {
-    fn header(&mut self, range: Range<u64>) -> io::Result<&[u8]> {
-        if let Some(tree) = &self.tree
-            && let Some(fields) = facts::header_at(&tree.headers, &range)
-        {
-            return Ok(fields);
-        }
-        self.reader.header_block(range)
-    }
+/// The structure in a payload, if there is one.
+fn payload_outline(payload: &[u8]) -> Option<Outline<'_>> {
+    Facts::read(payload)?.outline()
 }
