@@ -60,6 +60,10 @@ impl<'a> Iterator for Addresses<'a> {
         if self.given >= self.parser.list.len() {
             self.given = 0;
             self.parser.list.clear();
+            let next = self.parser.ordinary();
+            if next.is_some() {
+                return next;
+            }
             self.parser.run(1, true);
         }
         let next = self.parser.list.get_mut(self.given).map(std::mem::take);
@@ -120,6 +124,28 @@ struct Parser<'a> {
     in_group: bool,
     /// An item has an `@`, so a colon belongs to a source route, not to a group.
     has_at: bool,
+}
+
+impl<'a> Parser<'a> {
+    /// The next address, if it has an ordinary form and begins here: what [`Parser::run`] adds to
+    /// the list.
+    fn ordinary(&mut self) -> Option<Address<'a>> {
+        if !self.phrase.is_empty() || !self.items.is_empty() || self.comment.is_some() {
+            return None;
+        }
+        loop {
+            match self.lex.peek()? {
+                b if is_space(b) => self.gap = true,
+                b',' => (self.gap, self.glue, self.has_at) = (false, false, false),
+                _ => break,
+            }
+            self.lex.bump();
+        }
+        let (address, rest) = ordinary(self.lex.rest(), self.quotes_end)?;
+        self.lex.skip_to(rest);
+        self.gap = false;
+        Some(address)
+    }
 }
 
 impl Parser<'_> {
@@ -354,10 +380,12 @@ impl Parser<'_> {
     /// At a separator: the words before it are addresses without brackets.
     fn flush(&mut self) {
         let mut before = self.comment.take();
-        for item in self.items.drain(..) {
-            let mut address = split(item.text);
-            address.name = item.comment.or(before.take()).map(Cow::Owned);
-            self.list.push(address);
+        if !self.items.is_empty() {
+            for item in self.items.drain(..) {
+                let mut address = split(item.text);
+                address.name = item.comment.or(before.take()).map(Cow::Owned);
+                self.list.push(address);
+            }
         }
         self.phrase.clear();
         self.gap = false;

@@ -3,7 +3,7 @@
 //! Values are unfolded and trimmed, but not decoded: encoded words and 8-bit bytes stay.
 
 use super::address::{self, Addresses};
-use super::header::{fields, unfold};
+use super::header::{Field, fields, unfold};
 use std::borrow::Cow;
 
 /// RFC 3501 7.4.2, ENVELOPE: the values; address lists are parsed when asked for. None and empty
@@ -73,8 +73,13 @@ pub(super) fn has_field(name: &[u8]) -> bool {
 
 /// The envelope of the message whose header is `block` (with or without the final empty line).
 pub(crate) fn envelope(block: &[u8]) -> Envelope<'_> {
+    of_fields(fields(block))
+}
+
+/// The same, of the fields of a header in their order.
+pub(super) fn of_fields<'a>(fields: impl Iterator<Item = Field<'a>>) -> Envelope<'a> {
     let mut found = Envelope::default();
-    for field in fields(block) {
+    for field in fields {
         let Some(slot) = NAMES.iter().position(|n| n.eq_ignore_ascii_case(field.name)) else {
             continue;
         };

@@ -130,31 +130,31 @@ fn disposition(e: &mut Encoder<'_>, disposition: Option<&Disposition>) {
     e.raw(")");
 }
 
-/// Writes the data item from what is remembered, its name first: as [`Writer::item`] does it from
-/// the tree.
-///
-/// # Errors
-/// The session is over: a long list in an envelope is sent piece by piece.
-pub(crate) fn write_outline(
-    encoder: &mut Encoder<'_>,
-    outline: Outline<'_>,
-    extended: bool,
-) -> Result<(), End> {
+/// Which data item, and for whom.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Form {
+    /// Whether extension data are wanted (BODYSTRUCTURE).
+    pub(crate) extended: bool,
+    /// Whether the client takes 8-bit text.
+    pub(crate) utf8: bool,
+}
+
+/// Appends the data item to `out` from what is remembered, its name first: as [`Writer::item`]
+/// writes it from the tree. The length of the message's file; `None`: what is remembered contradicts
+/// itself, and what was appended is of no use.
+pub(crate) fn write_outline(out: &mut Vec<u8>, outline: Outline<'_>, form: Form) -> Option<u64> {
+    let Form { extended, utf8 } = form;
+    let mut encoder = Encoder::in_memory(out, utf8);
     encoder.raw(if extended { "BODYSTRUCTURE " } else { "BODY " });
-    let mut writer = OutlineWriter { encoder, extended, hidden: 0, sent: Ok(()) };
-    let is_whole = outline.visit(&mut writer).is_some();
-    debug_assert!(is_whole, "this was looked at before");
-    writer.sent
+    outline.visit(&mut OutlineWriter { encoder, extended, hidden: 0 })
 }
 
 /// Writes parts as they are told of.
-struct OutlineWriter<'w, 'e> {
-    encoder: &'w mut Encoder<'e>,
+struct OutlineWriter<'e> {
+    encoder: Encoder<'e>,
     extended: bool,
     /// How deep this is in a message that is not shown.
     hidden: usize,
-    /// Whether what had to be sent meanwhile could be sent.
-    sent: Result<(), End>,
 }
 
 /// Whether the message in a part is shown; see [`Writer::single`].
@@ -162,13 +162,13 @@ fn shows_message(part: &Outlined<'_>) -> bool {
     part.is_message() && part.subtype.bytes() == b"rfc822"
 }
 
-impl<'a> Visitor<'a> for OutlineWriter<'_, '_> {
+impl<'a> Visitor<'a> for OutlineWriter<'_> {
     fn begin(&mut self, part: &Outlined<'a>) {
         if self.hidden > 0 {
             self.hidden = self.hidden.saturating_add(1);
             return;
         }
-        let e = &mut *self.encoder;
+        let e = &mut self.encoder;
         if part.is_multipart() {
             e.raw("(");
         } else if let Some(written) = part.written {
@@ -187,11 +187,11 @@ impl<'a> Visitor<'a> for OutlineWriter<'_, '_> {
 
     fn enclosed(&mut self, part: &Outlined<'a>, fields: &'a [u8]) {
         if self.hidden == 0 && shows_message(part) {
-            let e = &mut *self.encoder;
+            let e = &mut self.encoder;
             e.space();
             let sent = envelope::write(e, &mime::envelope::envelope(fields));
+            debug_assert!(sent.is_ok(), "nothing is sent from memory");
             e.space();
-            self.sent = std::mem::replace(&mut self.sent, Ok(())).and(sent);
         }
     }
 
@@ -202,7 +202,7 @@ impl<'a> Visitor<'a> for OutlineWriter<'_, '_> {
                 return;
             }
         }
-        let e = &mut *self.encoder;
+        let e = &mut self.encoder;
         if part.is_multipart() {
             e.space().remembered(part.subtype);
             if self.extended {

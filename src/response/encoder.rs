@@ -8,19 +8,39 @@ use crate::wire::{End, Io, write};
 
 /// Writes values to a connection, in the charset that its client takes.
 pub(crate) struct Encoder<'a> {
-    writer: Writer<'a>,
+    target: Target<'a>,
     utf8: bool,
+}
+
+/// Where values go.
+enum Target<'a> {
+    Connection(Writer<'a>),
+    Memory(&'a mut Vec<u8>),
+}
+
+impl Target<'_> {
+    fn out(&mut self) -> &mut Vec<u8> {
+        match self {
+            Target::Connection(writer) => writer.out(),
+            Target::Memory(out) => out,
+        }
+    }
 }
 
 impl<'a> Encoder<'a> {
     /// `utf8`: whether the client has asked for 8-bit text (RFC 9755).
     pub(crate) fn new(io: &'a mut Io, utf8: bool) -> Encoder<'a> {
-        Encoder { writer: io.writer(), utf8 }
+        Encoder { target: Target::Connection(io.writer()), utf8 }
+    }
+
+    /// The same, for what is to be sent later, perhaps.
+    pub(crate) fn in_memory(out: &'a mut Vec<u8>, utf8: bool) -> Encoder<'a> {
+        Encoder { target: Target::Memory(out), utf8 }
     }
 
     /// Atoms and punctuation, as they are.
     pub(crate) fn raw(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
-        self.writer.out().extend_from_slice(text.as_ref());
+        self.target.out().extend_from_slice(text.as_ref());
         self
     }
 
@@ -31,7 +51,7 @@ impl<'a> Encoder<'a> {
 
     /// `number` and its kin.
     pub(crate) fn number(&mut self, n: impl Into<u64>) -> &mut Self {
-        write::number(self.writer.out(), n.into());
+        write::number(self.target.out(), n.into());
         self
     }
 
@@ -40,9 +60,9 @@ impl<'a> Encoder<'a> {
     pub(crate) fn string(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         let text = text.as_ref();
         if self.utf8 {
-            write::string(self.writer.out(), charset::guess(text).as_bytes());
+            write::string(self.target.out(), charset::guess(text).as_bytes());
         } else {
-            write::string_7bit(self.writer.out(), text);
+            write::string_7bit(self.target.out(), text);
         }
         self
     }
@@ -51,7 +71,7 @@ impl<'a> Encoder<'a> {
     /// words.
     pub(crate) fn text(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
         let text = text.as_ref();
-        if write::plain_string(self.writer.out(), text) {
+        if write::plain_string(self.target.out(), text) {
             return self;
         }
         if self.utf8 || text.is_ascii() {
@@ -91,7 +111,7 @@ impl<'a> Encoder<'a> {
         const MAX_QUOTED: usize = 1000;
         let is_plain = |b: &u8| b.is_ascii() && !matches!(b, b'\r' | b'\n' | 0);
         if bytes.len() <= MAX_QUOTED && bytes.iter().all(is_plain) {
-            write::string(self.writer.out(), bytes);
+            write::string(self.target.out(), bytes);
             return self;
         }
         if bytes.contains(&0) {
@@ -102,7 +122,7 @@ impl<'a> Encoder<'a> {
 
     /// `sequence-set`: the numbers in their order, runs of them joined.
     pub(crate) fn number_set(&mut self, numbers: impl IntoIterator<Item = u32>) -> &mut Self {
-        write::number_set(self.writer.out(), numbers);
+        write::number_set(self.target.out(), numbers);
         self
     }
 
@@ -122,13 +142,13 @@ impl<'a> Encoder<'a> {
 
     /// `{n}` and its line break. `length` bytes must follow.
     pub(crate) fn literal_head(&mut self, length: u64) -> &mut Self {
-        write::literal_head(self.writer.out(), length);
+        write::literal_head(self.target.out(), length);
         self
     }
 
     /// `~{n}` and its line break (RFC 3516 7). `length` bytes must follow.
     pub(crate) fn literal8_head(&mut self, length: u64) -> &mut Self {
-        write::literal8_head(self.writer.out(), length);
+        write::literal8_head(self.target.out(), length);
         self
     }
 
@@ -158,19 +178,22 @@ impl<'a> Encoder<'a> {
 
     /// Where the output ends now. For [`Encoder::repeat`].
     pub(crate) fn position(&mut self) -> usize {
-        self.writer.out().len()
+        self.target.out().len()
     }
 
     /// Writes once more what was written from `start` to `end`. Nothing may have been flushed
     /// meanwhile.
     pub(crate) fn repeat(&mut self, start: usize, end: usize) -> &mut Self {
-        debug_assert!(start <= end && end <= self.writer.out().len(), "a range of the output");
-        self.writer.out().extend_from_within(start..end);
+        debug_assert!(start <= end && end <= self.target.out().len(), "a range of the output");
+        self.target.out().extend_from_within(start..end);
         self
     }
 
     /// In the middle of a long response: sends what has collected if that is a good deal.
     pub(crate) fn flush_within(&mut self) -> Result<(), End> {
-        self.writer.flush_within()
+        match &mut self.target {
+            Target::Connection(writer) => writer.flush_within(),
+            Target::Memory(_) => Ok(()),
+        }
     }
 }

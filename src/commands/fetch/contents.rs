@@ -3,10 +3,9 @@
 use super::cannot_go_on;
 use super::parse::{Item, Section, What};
 use super::section::{self, Range as Located};
-use crate::mime;
 use crate::mime::date::imap_date_time;
 use crate::mime::facts::Names;
-use crate::response::bodystructure::{Failed, Writer, write_outline};
+use crate::response::bodystructure::{Failed, Form, Writer};
 use crate::response::envelope;
 use crate::response::fetch::Item as Datum;
 use crate::session::message::{Message, Slice};
@@ -52,8 +51,7 @@ impl<'a> Contents<'a> {
                 Datum::Size(size).write(&mut self.s.encoder());
             }
             Item::Envelope => {
-                let header = self.message.header(&self.envelope).map_err(cannot_go_on)?;
-                let found = mime::envelope::envelope(header);
+                let found = self.message.envelope(&self.envelope).map_err(cannot_go_on)?;
                 let mut encoder = self.s.encoder();
                 encoder.raw("ENVELOPE ");
                 envelope::write(&mut encoder, &found)?;
@@ -76,8 +74,10 @@ impl<'a> Contents<'a> {
     }
 
     fn structure(&mut self, extended: bool) -> Result<()> {
-        if let Some(outline) = self.message.outline() {
-            return Ok(write_outline(&mut self.s.encoder(), outline, extended)?);
+        let form = Form { extended, utf8: self.s.utf8() };
+        if let Some(answer) = self.message.answer(form) {
+            self.s.encoder().raw(answer);
+            return Ok(());
         }
         let found = self.message.structure().map_err(cannot_go_on)?;
         let mut encoder = self.s.encoder();

@@ -73,7 +73,7 @@ pub(super) fn run(
         by_uid: call.uid,
         items: &request.items,
         needs,
-        wants: wants::of(&request.items),
+        wants: wants::of(&request.items, s.utf8()),
         late: Late::of(s, selected),
         contents: Contents::new(&mut *s, message),
         selected,

@@ -148,7 +148,23 @@ impl<'a> Cursor<'a> {
     }
 
     /// A number; `None` for one that does not fit 63 bits.
+    #[inline(always)]
     pub(super) fn number(&mut self) -> Option<u64> {
+        match *self.rest {
+            // Most have one byte, or two.
+            [byte, ref rest @ ..] if byte < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(byte))
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Option<u64> {
         let mut number = 0u64;
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;

@@ -31,6 +31,7 @@ pub(crate) use bytes::Text;
 pub(crate) use outline::{Outline, Outlined, Params, Visitor};
 pub(crate) use structure::enclosed;
 
+use super::envelope::{self, Envelope};
 use super::header::{self, NAME_COMPARED};
 use super::structure::Structure;
 use bytes::{Cursor, push_number};
@@ -161,7 +162,7 @@ impl Names {
 
     /// Those of ENVELOPE.
     pub(crate) fn of_envelope() -> Names {
-        Names::of(super::envelope::NAMES)
+        Names::of(envelope::NAMES)
     }
 
     /// Adds others.
@@ -260,23 +261,40 @@ impl<'a> Facts<'a> {
         self.fields
     }
 
+    /// The remembered fields of these names, each as stored, and in the end what is behind the
+    /// fields. There may be others besides.
+    fn chosen(&self, names: &Names) -> impl Iterator<Item = &'a [u8]> {
+        let (count, places) = self.places;
+        let (mut cursor, mut rest, mut left) = (Cursor::new(places), Some(self.fields), count);
+        std::iter::from_fn(move || {
+            while left > 0 {
+                left -= 1;
+                let Some((digest, length)) = cursor.digest().zip(cursor.number()) else { break };
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                let Some((field, behind)) = rest?.split_at_checked(length) else { break };
+                rest = Some(behind);
+                if names.0.contains(&digest) {
+                    return Some(field);
+                }
+            }
+            left = 0;
+            rest.take()
+        })
+    }
+
     /// Puts the remembered fields of these names into `out`, in the place of what is there, as a
     /// header: with the empty line, if there is one. Where all of them are remembered
     /// ([`Facts::have`]), they are as in the whole header. There may be others besides.
     pub(crate) fn header_of(&self, names: &Names, out: &mut Vec<u8>) {
         out.clear();
-        let (count, places) = self.places;
-        let (mut cursor, mut rest) = (Cursor::new(places), self.fields);
-        for _ in 0..count {
-            let Some((digest, length)) = cursor.digest().zip(cursor.number()) else { break };
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            let Some((field, behind)) = rest.split_at_checked(length) else { break };
-            rest = behind;
-            if names.0.contains(&digest) {
-                out.extend_from_slice(field);
-            }
-        }
-        out.extend_from_slice(rest);
+        self.chosen(names).for_each(|field| out.extend_from_slice(field));
+    }
+
+    /// The envelope, if its fields are remembered: they are those of `names`
+    /// ([`Names::of_envelope`]).
+    pub(crate) fn envelope(&self, names: &Names) -> Option<Envelope<'a>> {
+        let fields = || self.chosen(names).map(header::split_field);
+        self.have(names).then(|| envelope::of_fields(fields()))
     }
 
     /// Whether all fields of these names are among those that are remembered.

@@ -76,6 +76,12 @@ fn verify(text: &[u8]) {
     if header::fields(facts.header()).next().is_some() {
         assert_eq!(ends(facts.header()), ends(&header));
     }
+    let names = Names::of_envelope();
+    let envelope = facts.envelope(&names);
+    assert_eq!(envelope.is_some(), facts.have(&names));
+    if let Some(envelope) = envelope {
+        assert_eq!(envelope, crate::mime::envelope::envelope(&header));
+    }
 }
 
 proptest! {

@@ -43,9 +43,10 @@ fn verify(text: &[u8]) -> bool {
             let headers = &mut InMemory(text);
             assert!(Writer { encoder, headers, extended }.item(&found.root).is_ok());
         });
-        let from_outline =
-            shown(utf8, |encoder| assert!(write_outline(encoder, outline, extended).is_ok()));
-        assert_eq!(from_outline, from_tree);
+        let mut from_outline = Vec::new();
+        let length = write_outline(&mut from_outline, outline, Form { extended, utf8 });
+        assert_eq!(length, Some(text.len() as u64));
+        assert_eq!(from_outline.escape_ascii().to_string(), from_tree);
     }
     true
 }

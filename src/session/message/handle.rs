@@ -9,8 +9,10 @@ use super::cache::Cache;
 use super::reader::Reader;
 use crate::maildir::details::Detail;
 use crate::maildir::facts::{About, Record};
+use crate::mime::envelope::{self, Envelope};
 use crate::mime::facts::{self, Facts, Names, Outline};
 use crate::mime::structure::Structure;
+use crate::response::bodystructure::{Form, write_outline};
 use crate::sys::stat::Stat;
 use std::io;
 use std::rc::Rc;
@@ -24,6 +26,8 @@ pub(crate) struct Wants {
     pub(crate) fields: Option<Names>,
     /// [`Message::structure`].
     pub(crate) structure: bool,
+    /// [`Message::answer`]; then [`Wants::structure`], too.
+    pub(crate) answer: Option<Form>,
     /// What is in the file.
     pub(crate) bytes: bool,
 }
@@ -48,9 +52,11 @@ pub(crate) struct Message {
     /// Of which file the record is, and what it holds; nothing where there is none.
     about: Option<About>,
     payload: Vec<u8>,
-    /// Whether the structure in the payload can be read, once that was looked at.
-    has_outline: Option<bool>,
+    /// The remembered structure, once it was read.
     tree: Option<Rc<Structure>>,
+    /// The same as an answer, once it was written, and in which form.
+    answer: Vec<u8>,
+    answered: Option<Form>,
     /// Its internal date, once known.
     date: Option<i64>,
     /// Whether its header was read.
@@ -79,8 +85,8 @@ impl Message {
         self.looked = (false, false);
         self.about = None;
         self.payload.clear();
-        self.has_outline = None;
         self.tree = None;
+        self.answered = None;
         self.date = None;
         self.read_header = false;
     }
@@ -100,7 +106,6 @@ impl Message {
             self.about = Some(record.about);
             self.payload.clear();
             self.payload.extend_from_slice(record.payload);
-            self.has_outline = None;
         }
     }
 
@@ -123,8 +128,8 @@ impl Message {
             self.detail = None;
             self.about = None;
             self.payload.clear();
-            self.has_outline = None;
             self.tree = None;
+            self.answered = None;
         }
         fits
     }
@@ -140,7 +145,10 @@ impl Message {
         {
             return false;
         }
-        !wants.structure || self.has_outline()
+        match wants.answer {
+            Some(form) => self.answer(form).is_some(),
+            None => !wants.structure || self.has_tree(),
+        }
     }
 
     /// Whether the fields of these names are remembered.
@@ -150,7 +158,7 @@ impl Message {
 
     /// Whether its structure is at hand.
     pub(crate) fn has_structure(&mut self) -> bool {
-        self.has_outline() || self.is_parsed()
+        self.has_tree() || self.is_parsed()
     }
 
     /// Whether its structure was found in the file by this session, with sizes to rely on.
@@ -158,23 +166,31 @@ impl Message {
         self.reader.is_open() && self.cache.known_structure(&self.reader).is_some()
     }
 
-    fn has_outline(&mut self) -> bool {
-        if let Some(has) = self.has_outline {
-            return has;
+    fn has_tree(&mut self) -> bool {
+        if self.tree.is_none()
+            && let (Some(outline), Some(about)) = (outline(&self.payload), self.about)
+            && let Some(structure) = outline.structure()
+            && structure.file_size == about.size
+        {
+            self.tree = Some(Rc::new(structure));
         }
-        let length = payload_outline(&self.payload).and_then(|outline| outline.visit(&mut ()));
-        let has = length.is_some() && length == self.about.map(|about| about.size);
-        self.has_outline = Some(has);
-        has
+        self.tree.is_some()
     }
 
-    /// The remembered structure, for an answer to be written from it; `None` if there is none, or
+    /// BODY or BODYSTRUCTURE from the remembered structure; `None` if there is none, or
     /// [`Message::is_parsed`].
-    pub(crate) fn outline(&mut self) -> Option<Outline<'_>> {
-        if self.is_parsed() || !self.has_outline() {
+    pub(crate) fn answer(&mut self, form: Form) -> Option<&[u8]> {
+        if self.is_parsed() {
             return None;
         }
-        payload_outline(&self.payload)
+        if self.answered != Some(form) {
+            self.answered = None;
+            self.answer.clear();
+            let length = write_outline(&mut self.answer, outline(&self.payload)?, form)?;
+            (length == self.about?.size).then_some(())?;
+            self.answered = Some(form);
+        }
+        Some(&self.answer)
     }
 
     /// INTERNALDATE: seconds since 1970 (the file's modification time).
@@ -213,6 +229,17 @@ impl Message {
         super::header(&mut self.reader)
     }
 
+    /// The envelope; `names`: of its fields.
+    pub(crate) fn envelope(&mut self, names: &Names) -> io::Result<Envelope<'_>> {
+        if let Some(facts) = Facts::read(&self.payload)
+            && let Some(known) = facts.envelope(names)
+        {
+            return Ok(known);
+        }
+        self.read_header = true;
+        Ok(envelope::envelope(super::header(&mut self.reader)?))
+    }
+
     /// The message's header ([`super::header`]).
     pub(crate) fn whole_header(&mut self) -> io::Result<&[u8]> {
         self.read_header = true;
@@ -227,14 +254,11 @@ impl Message {
     /// The tree of parts. Its sizes are to be measured before a literal is sent, unless
     /// [`Message::is_parsed`].
     pub(crate) fn structure(&mut self) -> io::Result<Rc<Structure>> {
-        if !self.is_parsed() && self.has_outline() {
-            if self.tree.is_none() {
-                let structure = payload_outline(&self.payload).and_then(Outline::structure);
-                self.tree = structure.map(Rc::new);
-            }
-            if let Some(tree) = &self.tree {
-                return Ok(Rc::clone(tree));
-            }
+        if !self.is_parsed()
+            && self.has_tree()
+            && let Some(tree) = &self.tree
+        {
+            return Ok(Rc::clone(tree));
         }
         super::structure(&mut self.cache, &mut self.reader)
     }
@@ -245,7 +269,7 @@ impl Message {
         let (size, structure) = self.cache.found(&self.reader);
         let size = size.filter(|size| self.known_size() != Some(*size));
         let known = Facts::read(&self.payload);
-        let structure = structure.filter(|_| known.is_none_or(|facts| !facts.outline().is_some()));
+        let structure = structure.filter(|_| known.is_none_or(|facts| facts.outline().is_none()));
         if structure.is_none() && !(self.read_header && known.is_none()) {
             return (size, None);
         }
@@ -272,6 +296,6 @@ impl Message {
 }
 
 /// The structure in a payload, if there is one.
-fn payload_outline(payload: &[u8]) -> Option<Outline<'_>> {
+fn outline(payload: &[u8]) -> Option<Outline<'_>> {
     Facts::read(payload)?.outline()
 }
