@@ -86,6 +86,21 @@ pub(in crate::maildir) struct Tail {
 }
 
 impl Tail {
+    /// Where there is no state.
+    fn of_no_file() -> Tail {
+        Tail {
+            inode: 0,
+            header: (0, [0; 16]),
+            base: 0,
+            end: 0,
+            checksum: 0,
+            is_whole: false,
+            changed: 0,
+            summary: Summary::default(),
+            proof: StoredProof::of([None; 4], false),
+        }
+    }
+
     /// Whether no value can have been lost since this was written, and nothing of it was put back
     /// from somewhere else.
     pub(super) fn is_continuous(&self, dir: &Entered) -> bool {

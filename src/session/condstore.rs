@@ -65,10 +65,11 @@ impl Selected {
             s.enabled |= Features::CONDSTORE;
             s.store.values_matter.set(true);
             self.make_state(s);
-            match self.has_lost_sequences() {
-                true => self.announce_sequences(s),
-                false => self.send_highest(s),
+            // The client was told of modification sequences when it opened the folder.
+            if self.has_lost_sequences() {
+                self.snapshot.take_unrecorded();
             }
+            self.send_highest(s);
         }
     }
 

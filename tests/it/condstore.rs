@@ -1,7 +1,7 @@
 //! CONDSTORE (RFC 7162) where values cannot be had or kept, and with very many messages. What each
 //! command says is in the dialogs.
 
-use crate::bad_days::full_disk::{on_a_small_disk, remount};
+use crate::bad_days::full_disk::{fill, on_a_small_disk, remount};
 use std::fs;
 use support::Maildir;
 use support::session::{Reply, Session};
@@ -156,6 +156,74 @@ fn a_disk_that_nobody_may_write_any_more() {
         missed.get("* 1 FETCH (FLAGS (\\Flagged) ");
         missed.get("* 2 FETCH (FLAGS (\\Seen) ");
     });
+}
+
+/// A Maildir of three messages with UIDs, on a disk of 256 KiB.
+fn small(maildir: &Maildir) {
+    for sub in ["tmp", "new", "cur"] {
+        fs::create_dir(maildir.path().join(sub)).unwrap();
+    }
+    for n in 1..=3 {
+        maildir.write(&format!("cur/100{n}.m:2,"), MESSAGE);
+    }
+    maildir.session(&[("IMAP_INDEX", "0")]).cmd("SELECT INBOX").has("* 3 EXISTS");
+}
+
+/// A first state is written when the client has its answer. Where it turns out then that there is no
+/// room, what the client was told of modification sequences is true: it is told everything.
+#[test]
+fn a_first_state_for_which_there_is_no_room() {
+    let maildir = Maildir::new();
+    on_a_small_disk(maildir.path(), "size=256k", || {
+        small(&maildir);
+        fill(&maildir);
+        let mut s = maildir.session(&[]);
+        let reply = s.cmd("SELECT INBOX");
+        let told = highest(reply.has("* 3 EXISTS"));
+        let all = s.cmd(&format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {told})"));
+        all.get("* OK [HIGHESTMODSEQ ");
+        all.has("* 1 FETCH (UID 1 FLAGS () MODSEQ (1))").says("OK");
+        s.cmd("STORE 2 +FLAGS (\\Seen)").has("* 2 FETCH (UID 2 FLAGS (\\Seen) MODSEQ (1))");
+        s.cmd("STORE 3 (UNCHANGEDSINCE 5) +FLAGS (\\Seen)").says("NO");
+        fs::remove_file(maildir.path().join("filler")).unwrap();
+        assert!(taken_back(&s.cmd("NOOP")) > told, "{}", s.story());
+        assert!(highest(&open(&maildir).1) > told);
+    });
+}
+
+/// Courier's server on a full disk gives a UID twice.
+#[test]
+fn a_uid_that_names_another_message_by_now_and_no_room() {
+    let maildir = Maildir::new();
+    on_a_small_disk(maildir.path(), "size=256k", || {
+        small(&maildir);
+        let (mut s, _) = open(&maildir);
+        fill(&maildir);
+        fs::rename(maildir.path().join("cur/1003.m:2,"), maildir.path().join("cur/1004.m:2,"))
+            .unwrap();
+        let path = maildir.path().join("courierimapuiddb");
+        let uids = fs::read_to_string(&path).unwrap().replace("3 1003.m", "3 1004.m");
+        // In place: there is no room for another file.
+        let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, uids.as_bytes()).unwrap();
+        s.cmd("NOOP").says("OK").get("* OK [UIDVALIDITY ");
+        s.cmd("FETCH 3 BODY.PEEK[TEXT]").has("* 3 FETCH (BODY[TEXT] {3}\r\nx\r\n)");
+    });
+}
+
+/// Nobody has recorded this change yet, and the store that depends on it touches no keyword.
+#[test]
+fn keywords_that_a_program_has_set() {
+    let maildir = maildir(2);
+    let (mut s, reply) = open(&maildir);
+    let told = highest(&reply);
+    maildir.write("courierimapkeywords/1001.m", b"Work\n");
+    s.cmd(&format!("STORE 1:2 (UNCHANGEDSINCE {told}) +FLAGS.SILENT (\\Flagged)"))
+        .says("OK [MODIFIED 1] ")
+        .get("* 1 FETCH (UID 1 FLAGS (\\Recent Work) MODSEQ (");
+    s.cmd("FETCH 1:2 FLAGS")
+        .has("* 1 FETCH (FLAGS (\\Recent Work))")
+        .has("* 2 FETCH (FLAGS (\\Flagged \\Recent))");
 }
 
 /// QRESYNC with what no honest client sends: it is told all, or BAD, and goes on.

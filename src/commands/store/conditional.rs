@@ -20,7 +20,7 @@ use crate::response::session::InvalidNumber;
 use crate::session::refusal::vanished;
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
 use crate::sys::breath::Items;
-use crate::types::Seq;
+use crate::types::{Operation, Seq};
 use std::collections::HashSet;
 
 /// What has come of it.
@@ -123,14 +123,20 @@ fn store(
         Session::is_counted(&folder).then(|| folder.quota(&s.store.config).noting(&doubts));
     let edit = Edit::new(change.operation, change.list.flags, flags::allowed(selected.rights))
         .counted_by(quota.as_ref());
-    let has_keywords =
-        change.touches_keywords() && s.options.keywords.is_on() && selected.rights.has(b'w');
-    let keywords = match has_keywords {
+    let keywords = match s.options.keywords.is_on() {
         true => {
-            let held =
-                HeldKeywords::read((&s.store, &dir), turn.lock(), &selected.snapshot.messages)?;
-            let names = &change.list.keywords;
-            Some((held, KeywordEdit { operation: change.operation, names }))
+            let place = (&s.store, &*dir);
+            let held = HeldKeywords::read(place, turn.lock(), &selected.snapshot.messages);
+            match change.touches_keywords() && selected.rights.has(b'w') {
+                true => {
+                    let names = &*change.list.keywords;
+                    Some((held?, KeywordEdit { operation: change.operation, names }))
+                }
+                // They are compared all the same, if they can be read.
+                false => held
+                    .ok()
+                    .map(|held| (held, KeywordEdit { operation: Operation::Add, names: &[] })),
+            }
         }
         false => None,
     };

@@ -101,7 +101,9 @@ fn write(
     }
     // Where no message has a saved UID, an empty folder would be shown.
     let has_some = found.uids.validity.is_some() || fs::is_full(&e);
-    if has_some && !delivers && !begins_anew {
+    // Messages that have UIDs of others are shown under UIDs that are not saved.
+    let may_hide = !begins_anew || found.uids.is_replaced;
+    if has_some && !delivers && may_hide {
         // What was in `new` is in `cur` now, and stays there unseen: to move it back would wake
         // every session that watches the folder, again and again.
         store.new_mail_is_hidden(&path, &e);

@@ -166,6 +166,13 @@ impl Snapshot {
         self.note_unread_keywords(None);
     }
 
+    /// Where the client was told of modification sequences, and they cannot be recorded: whatever
+    /// value it comes back with, it is told everything. The next look tries again.
+    pub(crate) fn take_unrecorded(&mut self) {
+        self.sequences = Some(compare::unrecorded(self.messages.len()));
+        self.proof.settled = false;
+    }
+
     fn take(&mut self, recorded: compare::Recorded) {
         self.sequences = Some(recorded.sequences);
         self.details = recorded.details;

@@ -296,6 +296,15 @@ pub(in crate::maildir) fn begin_at(
     make(at, (told, runs), seen)
 }
 
+/// The modification sequences of messages of which nothing can be recorded.
+pub(in crate::maildir) fn unrecorded(messages: usize) -> Sequences {
+    let runs = Runs::new(ModSeq::MIN.get());
+    let values = vec![ModSeq::MIN.get(); messages];
+    let mut sequences = sequences(values, runs, Expunged::default(), Tail::of_no_file());
+    sequences.open_short(super::chance());
+    sequences
+}
+
 /// Makes a first state, in which all messages have one value.
 fn make(
     (store, dir, lock): (&Store, &Entered, &Lock),

@@ -227,7 +227,10 @@ impl<'a> Player<'a> {
                 return self.writers[n].act(self.stage, manner, r);
             }
             What::Deliver => writers::deliver(self.stage, r),
-            What::Hand => writers::meddle(self.stage, &mut self.away, r),
+            What::Hand => {
+                writers::meddle(self.stage, &mut self.away, r);
+                return Ok(false);
+            }
             What::Damage => {
                 self.figures.damages += 1;
                 self.stage.forget_touches();
