@@ -6,7 +6,7 @@ mod tests;
 
 use super::{Encoder, envelope};
 use crate::mime;
-use crate::mime::facts::{Outline, Outlined, Params, Text, Visitor};
+use crate::mime::facts::{Outline, Outlined, Params, Text, Visitor, Written};
 use crate::mime::params::Param;
 use crate::mime::structure::{Content, Disposition, Part};
 use crate::wire::End;
@@ -171,13 +171,13 @@ impl<'a> Visitor<'a> for OutlineWriter<'_> {
         let e = &mut self.encoder;
         if part.is_multipart() {
             e.raw("(");
-        } else if let Some(written) = part.written {
+        } else if let Written::Text(written) = part.written {
             e.raw(written).number(part.body_size());
         } else {
             e.raw("(").remembered(part.kind).space().remembered(part.subtype);
             remembered_params(e, part.params);
-            e.space().optional_remembered(part.id);
-            e.space().optional_remembered(part.description);
+            e.space().optional_remembered(part.more.id);
+            e.space().optional_remembered(part.more.description);
             e.space().remembered(part.encoding).space().number(part.body_size());
         }
         if part.is_message() && !shows_message(part) {
@@ -203,22 +203,32 @@ impl<'a> Visitor<'a> for OutlineWriter<'_> {
             }
         }
         let e = &mut self.encoder;
+        let (has_little, extended) = (!part.has_more(), self.extended);
+        match part.written {
+            Written::Text(_) if has_little && extended => {
+                e.space().number(part.body_lines()).raw(" NIL NIL NIL)");
+                return;
+            }
+            Written::Multipart(written, boundary) if has_little && extended => {
+                e.raw(written).remembered(boundary).raw(") NIL NIL)");
+                return;
+            }
+            _ => {}
+        }
         if part.is_multipart() {
             e.space().remembered(part.subtype);
             if self.extended {
                 remembered_params(e, part.params);
-                remembered_disposition(e, part.disposition);
-                e.space().optional_remembered(part.language);
+                remembered_disposition(e, part.more.disposition);
+                e.space().optional_remembered(part.more.language);
             }
         } else {
             if part.kind.bytes() == b"text" || shows_message(part) {
                 e.space().number(part.body_lines());
             }
-            if self.extended && part.md5.is_none() && part.disposition.is_none() {
-                e.raw(" NIL NIL NIL");
-            } else if self.extended {
-                e.space().optional_remembered(part.md5);
-                remembered_disposition(e, part.disposition);
+            if self.extended {
+                e.space().optional_remembered(part.more.md5);
+                remembered_disposition(e, part.more.disposition);
                 e.raw(" NIL");
             }
         }

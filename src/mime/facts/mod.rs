@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! payload   = format bits names places fields [structure]
-//! format    = %x03
+//! format    = %x04
 //! bits      = 1 byte; 1: there is a structure
 //! names     = number count, then count times two bytes, little-endian: what stands for the name of
 //!             each field of the header that is not among the fields, ascending
@@ -28,7 +28,7 @@ mod structure;
 mod tests;
 
 pub(crate) use bytes::Text;
-pub(crate) use outline::{Outline, Outlined, Params, Visitor};
+pub(crate) use outline::{Outline, Outlined, Params, Visitor, Written};
 pub(crate) use structure::enclosed;
 
 use super::envelope::{self, Envelope};
@@ -36,7 +36,7 @@ use super::header::{self, NAME_COMPARED};
 use super::structure::Structure;
 use bytes::{Cursor, push_number};
 
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 const HAS_STRUCTURE: u8 = 1;
 
 /// A field that is longer is left out, as if nobody asked for it.

@@ -2,10 +2,10 @@
 //! an answer has them, without making a tree of it.
 
 use super::bytes::{Cursor, Text};
-use super::common;
+use super::common::{self, Meaning};
 use super::structure::{
-    COMMON, DESCRIPTION, DISPOSITION, EIGHT_BIT, HEADER_ENDED, ID, LANGUAGE, LIMITED, LOCATION,
-    MD5, MESSAGE, MULTIPART,
+    DESCRIPTION, DISPOSITION, EIGHT_BIT, HEADER_ENDED, ID, LANGUAGE, LIMITED, LOCATION, MD5,
+    MESSAGE, MULTIPART,
 };
 use crate::mime::params::Param;
 use crate::mime::structure::{Content, Disposition, Part, Structure};
@@ -33,25 +33,67 @@ impl<'a> Visitor<'a> for () {
     fn end(&mut self, _: &Outlined<'a>) {}
 }
 
+/// What is in a part.
+const CONTENT: u8 = MULTIPART | MESSAGE;
+/// What most parts do not have.
+const MORE: u8 = ID | DESCRIPTION | MD5 | DISPOSITION | LANGUAGE | LOCATION;
+
 /// A part, but for what is in it. As [`Part`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Outlined<'a> {
     header: Measured,
     body: Measured,
     bits: u8,
-    /// Of a common description: what an answer begins with, the parenthesis and the blank behind
-    /// the encoding included.
-    pub(crate) written: Option<&'static [u8]>,
+    /// Much of it as an answer has it.
+    pub(crate) written: Written<'a>,
     pub(crate) kind: Text<'a>,
     pub(crate) subtype: Text<'a>,
     pub(crate) encoding: Text<'a>,
     pub(crate) params: Params<'a>,
+    pub(crate) more: More<'a>,
+}
+
+/// What an answer has of a part of a common description.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Written<'a> {
+    /// It has none.
+    Not,
+    /// Of a text, all from the parenthesis to the blank behind the encoding.
+    Text(&'static [u8]),
+    /// Of a multipart, all behind the parts in it up to the boundary; and the boundary, the one
+    /// parameter.
+    Multipart(&'static [u8], Text<'a>),
+}
+
+/// What most parts do not have.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(crate) struct More<'a> {
     pub(crate) id: Option<Text<'a>>,
     pub(crate) description: Option<Text<'a>>,
     pub(crate) md5: Option<Text<'a>>,
     pub(crate) disposition: Option<(Text<'a>, Params<'a>)>,
     pub(crate) language: Option<Text<'a>>,
     location: Option<Text<'a>>,
+}
+
+impl<'a> More<'a> {
+    fn read(cursor: &mut Cursor<'a>, bits: u8) -> Option<More<'a>> {
+        let optional = |cursor: &mut Cursor<'a>, bit| match bits & bit {
+            0 => Some(None),
+            _ => cursor.text().map(Some),
+        };
+        Some(More {
+            id: optional(cursor, ID)?,
+            description: optional(cursor, DESCRIPTION)?,
+            md5: optional(cursor, MD5)?,
+            disposition: match bits & DISPOSITION {
+                0 => None,
+                _ => Some((cursor.text()?, Params::read(cursor)?)),
+            },
+            language: optional(cursor, LANGUAGE)?,
+            location: optional(cursor, LOCATION)?,
+        })
+    }
 }
 
 /// A range of the file, the lines in it, and its length on the wire.
@@ -99,53 +141,51 @@ impl<'a> Outlined<'a> {
     /// Reads one that lies within a range of the file.
     fn read(cursor: &mut Cursor<'a>, within: &Range<u64>) -> Option<Outlined<'a>> {
         let bits = cursor.byte()?;
+        (bits & CONTENT != CONTENT).then_some(())?;
         let start = within.start.checked_add(cursor.number()?)?;
         let header = Measured::read(cursor, start, within.end)?;
         let body = Measured::read(cursor, header.range.end, within.end)?;
-        let (written, [kind, subtype, encoding], params) = if bits & COMMON == COMMON {
-            if bits & (ID | DESCRIPTION) != 0 {
-                return None;
+        let (written, [kind, subtype, encoding], params) = match common::meaning(cursor.byte()?)? {
+            Meaning::Nothing => {
+                let texts = [cursor.text()?, cursor.text()?, cursor.text()?];
+                (Written::Not, texts, Params::read(cursor)?)
             }
-            let common = common::of_number(cursor.byte()?)?;
-            let texts = [common::KIND, Text::Quoted(common.subtype), Text::Quoted(common.encoding)];
-            (Some(common.written), texts, Params { count: 1, bytes: common.params })
-        } else {
-            let texts = [cursor.text()?, cursor.text()?, cursor.text()?];
-            (None, texts, Params::read(cursor)?)
+            Meaning::Text(text) => {
+                (bits & (CONTENT | ID | DESCRIPTION) == 0).then_some(())?;
+                let texts = [common::TEXT, Text::Quoted(text.subtype), Text::Quoted(text.encoding)];
+                let params = Params { count: 1, bytes: text.params };
+                (Written::Text(text.written), texts, params)
+            }
+            Meaning::Multipart(common) => {
+                (bits & CONTENT == MULTIPART).then_some(())?;
+                let before = cursor.rest();
+                (cursor.text()? == common::BOUNDARY).then_some(())?;
+                let boundary = cursor.text()?;
+                let params = Params { count: 1, bytes: cursor.read_since(before) };
+                let texts = [common::MULTIPART, Text::Quoted(common.subtype), common::ENCODING];
+                (Written::Multipart(common.written, boundary), texts, params)
+            }
         };
-        let optional = |cursor: &mut Cursor<'a>, bit| match bits & bit {
-            0 => Some(None),
-            _ => cursor.text().map(Some),
+        let more = match bits & MORE {
+            0 => More::default(),
+            _ => More::read(cursor, bits)?,
         };
-        Some(Outlined {
-            header,
-            body,
-            bits,
-            written,
-            kind,
-            subtype,
-            encoding,
-            params,
-            id: optional(cursor, ID)?,
-            description: optional(cursor, DESCRIPTION)?,
-            md5: optional(cursor, MD5)?,
-            disposition: match bits & DISPOSITION {
-                0 => None,
-                _ => Some((cursor.text()?, Params::read(cursor)?)),
-            },
-            language: optional(cursor, LANGUAGE)?,
-            location: optional(cursor, LOCATION)?,
-        })
+        Some(Outlined { header, body, bits, written, kind, subtype, encoding, params, more })
+    }
+
+    /// Whether it has any of [`More`].
+    pub(crate) fn has_more(&self) -> bool {
+        self.bits & MORE != 0
     }
 
     /// Whether it is a multipart of parts.
     pub(crate) fn is_multipart(&self) -> bool {
-        self.bits & COMMON == MULTIPART
+        self.bits & CONTENT == MULTIPART
     }
 
     /// Whether there is a message in it.
     pub(crate) fn is_message(&self) -> bool {
-        self.bits & COMMON == MESSAGE
+        self.bits & CONTENT == MESSAGE
     }
 
     /// [`Part::body_size`].
@@ -170,15 +210,16 @@ impl<'a> Outlined<'a> {
             kind: text(self.kind),
             subtype: text(self.subtype),
             params: self.params.to_vec(),
-            id: self.id.map(text),
-            description: self.description.map(text),
+            id: self.more.id.map(text),
+            description: self.more.description.map(text),
             encoding: text(self.encoding),
-            md5: self.md5.map(text),
+            md5: self.more.md5.map(text),
             disposition: self
+                .more
                 .disposition
                 .map(|(kind, params)| Disposition { kind: text(kind), params: params.to_vec() }),
-            language: self.language.map(text),
-            location: self.location.map(text),
+            language: self.more.language.map(text),
+            location: self.more.location.map(text),
             content,
         }
     }
@@ -271,7 +312,7 @@ impl<'a> Visitor<'a> for Builder {
     fn end(&mut self, part: &Outlined<'a>) {
         let from = self.open.pop().unwrap_or_default().min(self.done.len());
         let mut parts = self.done.split_off(from);
-        let content = match part.bits & COMMON {
+        let content = match part.bits & CONTENT {
             MULTIPART => Content::Multipart(parts),
             MESSAGE => match parts.pop() {
                 Some(inner) => Content::Message(Box::new(inner)),

@@ -7,14 +7,14 @@
 //! size      = number: bytes on the wire
 //! part      = bits gap range range what
 //!             [id] [description] [md5] [disposition params] [language] [location] contents
-//! bits      = 1 byte; 3: leaf (0), multipart (1), message (2), leaf of a common description (3);
-//!             4, 8, 16, 32, 64, 128: there are an id, a description, ...; never 4 or 8 with 3
+//! bits      = 1 byte; 3: leaf (0), multipart (1), message (2); 4, 8, 16, 32, 64, 128: there are an
+//!             id, a description, ...
 //! gap       = number: bytes from the end of the part before, or else from the beginning of the body
 //!             around, to the header
 //! range     = length lines cr: numbers; bytes in the file, LFs in it, LFs with a CR before them. The
 //!             header's, then the body's, which follows it
-//! what      = of a leaf of a common description: 1 byte (common.rs); else: kind subtype encoding
-//!             params
+//! what      = code (1 byte, common.rs); then, if it is 0: kind subtype encoding params; if it is one
+//!             of a multipart: name and value of a parameter
 //! params    = number count, then count times a name and a value
 //! contents  = of a multipart: number count, then the parts; of a message: number length, the fields
 //!             of its header that its envelope needs, and the part in it
@@ -35,7 +35,6 @@ pub(super) const LIMITED: u8 = 4;
 
 pub(super) const MULTIPART: u8 = 1;
 pub(super) const MESSAGE: u8 = 2;
-pub(super) const COMMON: u8 = 3;
 pub(super) const ID: u8 = 4;
 pub(super) const DESCRIPTION: u8 = 8;
 pub(super) const MD5: u8 = 16;
@@ -83,9 +82,7 @@ fn push_part(
     from: u64,
     headers: &mut std::slice::Iter<'_, Vec<u8>>,
 ) {
-    let common = common::number_of(part);
     let mut bits = match part.content {
-        Content::Leaf if common.is_some() => COMMON,
         Content::Leaf => 0,
         Content::Multipart(_) => MULTIPART,
         Content::Message(_) => MESSAGE,
@@ -104,14 +101,17 @@ fn push_part(
     push_number(out, part.header.start.saturating_sub(from));
     push_range(out, &part.header, part.header_lines, part.header_size);
     push_range(out, &part.body, part.body_lines, part.body_size);
-    match (common, &part.content) {
-        (Some(number), Content::Leaf) => out.push(number),
-        _ => {
+    let code = common::code_of(part);
+    out.push(code);
+    match (code, &part.content) {
+        (0, _) => {
             push_text(out, &part.kind);
             push_text(out, &part.subtype);
             push_text(out, &part.encoding);
             push_params(out, &part.params);
         }
+        (_, Content::Multipart(_)) => part.params.iter().for_each(|param| push_param(out, param)),
+        _ => {}
     }
     for text in [&part.id, &part.description, &part.md5].into_iter().flatten() {
         push_text(out, text);
@@ -152,8 +152,10 @@ fn push_range(out: &mut Vec<u8>, range: &Range<u64>, lines: u64, size: u64) {
 
 fn push_params(out: &mut Vec<u8>, params: &[Param]) {
     push_number(out, params.len() as u64);
-    for param in params {
-        push_text(out, &param.name);
-        push_text(out, &param.value);
-    }
+    params.iter().for_each(|param| push_param(out, param));
+}
+
+fn push_param(out: &mut Vec<u8>, param: &Param) {
+    push_text(out, &param.name);
+    push_text(out, &param.value);
 }

@@ -165,7 +165,7 @@ fn a_structure_that_is_too_large_is_not_remembered() {
 fn depth_is_bounded() {
     let mut bytes = vec![0, 0];
     for _ in 0..100_000 {
-        bytes.extend_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0]);
+        bytes.extend_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0]);
     }
     assert_eq!(Outline(&bytes).visit(&mut ()), None);
     assert_eq!(Outline(&bytes).structure(), None);
@@ -187,19 +187,41 @@ fn common_descriptions() {
                     let is_common = more.is_empty()
                         && !(subtype == "calendar" || charset == "koi8-r" || encoding == "binary");
                     let found = parse(text.as_bytes(), StructureLimits::default());
-                    assert_eq!(common::number_of(&found.root).is_some(), is_common, "{text}");
+                    assert_eq!(common::code_of(&found.root) != 0, is_common, "{text}");
                 }
             }
         }
     }
-    // No identifier, no description, and no number beyond the last.
-    let part = |bits, number| [0, 0, bits, 0, 0, 0, 0, 0, 0, 0, number];
-    assert_eq!(Outline(&part(3, 31)).visit(&mut ()), Some(0));
-    assert_eq!(Outline(&part(3, 32)).visit(&mut ()), None);
-    for bits in [3 | structure::ID, 3 | structure::DESCRIPTION] {
-        let bytes = [&part(bits, 0)[..], &[1]].concat();
-        assert_eq!(Outline(&bytes).visit(&mut ()), None);
+    for subtype in ["mixed", "alternative", "related", "signed", "report"] {
+        for more in ["", "; type=x", "\nContent-Disposition: inline", "\nContent-Language: de"] {
+            for encoding in ["", "\nContent-Transfer-Encoding: 8bit"] {
+                let text = format!(
+                    "MIME-Version: 1.0\nContent-Type: multipart/{subtype}; boundary=b{more}{encoding}\n\
+                     \n--b\n\nx\n--b--\n"
+                );
+                verify(text.as_bytes());
+                let is_common =
+                    subtype != "report" && !more.starts_with(';') && encoding.is_empty();
+                let found = parse(text.as_bytes(), StructureLimits::default());
+                assert_eq!(common::code_of(&found.root) != 0, is_common, "{text}");
+            }
+        }
     }
+    // Bits and code contradict each other, or there is no such code.
+    let part = |bits, code| [0, 0, bits, 0, 0, 0, 0, 0, 0, 0, code];
+    let length = |part: &[u8], more: &[u8]| Outline(&[part, more].concat()).visit(&mut ());
+    assert_eq!(length(&part(0, 1), b""), Some(0));
+    assert_eq!(length(&part(0, 32), b""), Some(0));
+    for code in 33..=255 {
+        assert_eq!(length(&part(0, code), b"\x1f\0"), None);
+    }
+    for bits in [1, 2, 3, structure::ID, structure::DESCRIPTION] {
+        assert_eq!(length(&part(bits, 1), b"\x01"), None);
+    }
+    let inner = [1, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let multipart = |code, name| length(&part(1, code), &[&[name, 0][..], &inner].concat());
+    assert_eq!(multipart(33, 0x1f), Some(0));
+    assert_eq!((multipart(33, 0x1d), multipart(37, 0x1f)), (None, None));
 }
 
 #[test]
