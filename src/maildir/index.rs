@@ -44,6 +44,16 @@ impl Index {
         if let Some(found) = self.find_hash(hash, same) {
             return Some(found);
         }
+        self.insert_hash(hash, position);
+        None
+    }
+
+    /// Gives this position to a key that has none.
+    pub(super) fn insert(&mut self, key: &[u8], position: usize) {
+        self.insert_hash(hash(key), position);
+    }
+
+    fn insert_hash(&mut self, hash: u32, position: usize) {
         if self.used >= self.slots.len() / 4 * 3 {
             let mut larger = vec![(0, 0); self.slots.len().saturating_mul(2)];
             for (hash, position) in self.slots.iter().filter(|s| s.1 != 0) {
@@ -51,10 +61,10 @@ impl Index {
             }
             self.slots = larger;
         }
-        let position = u32::try_from(position).ok().and_then(|p| p.checked_add(1))?;
-        put(&mut self.slots, hash, position);
-        self.used = self.used.saturating_add(1);
-        None
+        if let Some(position) = u32::try_from(position).ok().and_then(|p| p.checked_add(1)) {
+            put(&mut self.slots, hash, position);
+            self.used = self.used.saturating_add(1);
+        }
     }
 
     fn find_hash(&self, wanted: u32, mut same: impl FnMut(usize) -> bool) -> Option<usize> {

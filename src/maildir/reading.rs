@@ -170,7 +170,9 @@ impl<'a> FolderReading<'a> {
                 self.unwritable.push(name.to_vec());
                 return None;
             }
-            self.add(name, bit::THIS_READING);
+            // It has just been looked for.
+            self.index.insert(names::key(name), self.messages.len());
+            self.messages.push_named(name, bit::THIS_READING | bit::FRESH | bit::FOUND);
             return self.messages.len().checked_sub(1);
         };
         if self.messages.has(i, bit::THIS_READING) {

@@ -10,6 +10,9 @@ use std::rc::Rc;
 /// are from elsewhere.
 pub(in crate::maildir) type ReadNames = Rc<dyn Fn(&[(u32, usize, usize)]) -> (Vec<u8>, bool)>;
 
+/// An arena of less than so many bytes grows by its own length.
+const DOUBLED: usize = 512 * 1024;
+
 /// Base names, addressed by offsets.
 #[derive(Clone, Default)]
 pub(super) struct Arena {
@@ -81,7 +84,8 @@ impl Arena {
         let needed = name.len().saturating_add(1);
         if self.own.capacity().saturating_sub(self.own.len()) < needed {
             // To double an arena of many megabytes for one new message would be a waste.
-            self.own.reserve_exact(needed.max(4096).max(self.own.len() / 8));
+            let more = self.own.len().min(DOUBLED).max(self.own.len() / 8);
+            self.own.reserve_exact(needed.max(4096).max(more));
         }
         self.own.extend_from_slice(name);
         // No two names begin at the same offset, not even if one is empty.

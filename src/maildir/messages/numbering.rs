@@ -3,7 +3,6 @@
 
 use super::{Messages, Record, bit};
 use crate::maildir::names;
-use std::cmp::Ordering;
 
 impl Messages {
     /// The highest UID; 0 without messages.
@@ -69,32 +68,33 @@ impl Messages {
         records.sort_by_key(|r| r.uid == 0);
         let first = records.len().saturating_sub(without);
         if let Some(fresh) = records.get_mut(first..) {
-            // The number in each name is parsed once, not at every comparison. The sort is stable,
-            // so that deliveries stay in their order.
-            let rank = |r: &Record| {
-                if r.bits & bit::DELIVERED != 0 {
-                    None
-                } else {
-                    Some(names::order(self.key_of(r)).0)
-                }
-            };
-            let mut ranked: Vec<(Option<i64>, Record)> =
-                fresh.iter().map(|r| (rank(r), *r)).collect();
-            ranked.sort_by(|(a, x), (b, y)| {
-                let names = || {
-                    if a.is_some() { self.key_of(x).cmp(self.key_of(y)) } else { Ordering::Equal }
-                };
-                a.cmp(b).then_with(names)
-            });
-            for (slot, (_, record)) in fresh.iter_mut().zip(ranked) {
-                *slot = record;
-            }
+            // Deliveries stay in their order.
+            fresh.sort_by_key(|r| r.bits & bit::DELIVERED == 0);
+            let delivered = fresh.partition_point(|r| r.bits & bit::DELIVERED != 0);
+            self.sort_by_name(fresh.get_mut(delivered..).unwrap_or_default());
             for (record, uid) in fresh.iter_mut().zip(next..) {
                 record.uid = uid;
             }
         }
         self.records = records;
         Some(after)
+    }
+
+    /// Sorts records in the order in which new messages get their UIDs. The number in each name is
+    /// parsed once, not at every comparison, and what is moved is small.
+    fn sort_by_name(&self, records: &mut [Record]) {
+        let old = records.to_vec();
+        let key = |at: u32| old.get(at as usize).map_or(&[][..], |r| self.key_of(r));
+        let rank = |(at, record): (u32, &Record)| (names::order(self.key_of(record)).0, at);
+        let mut ranked: Vec<(i64, u32)> = (0..).zip(&old).map(rank).collect();
+        ranked.sort_unstable_by(|(a, x), (b, y)| {
+            a.cmp(b).then_with(|| key(*x).cmp(key(*y))).then(x.cmp(y))
+        });
+        for (slot, (_, at)) in records.iter_mut().zip(ranked) {
+            if let Some(record) = old.get(at as usize) {
+                *slot = *record;
+            }
+        }
     }
 
     /// Takes all UIDs away. Then [`Messages::number`] numbers all messages by name.
