@@ -52,9 +52,10 @@ impl Comparator {
         }
         let mut key = Vec::with_capacity(text.len());
         for c in text.chars() {
-            match self {
-                Comparator::Simple => push_utf8(upper(c), &mut key),
-                Comparator::UnicodeCasemap => self.push(c, &mut key),
+            match (self, c.is_ascii()) {
+                (_, true) => key.push(c.to_ascii_uppercase() as u8),
+                (Comparator::Simple, false) => push_utf8(upper(c), &mut key),
+                (Comparator::UnicodeCasemap, false) => push_casemap(c, &mut key),
             }
         }
         key
@@ -79,6 +80,11 @@ fn upper(c: char) -> char {
         (Some(u), None) => u,
         _ => c,
     }
+}
+
+/// Appends the simple upper case of a character.
+pub(crate) fn push_upper(c: char, out: &mut Vec<u8>) {
+    push_utf8(upper(c), out);
 }
 
 /// The simple titlecase mapping of UnicodeData.txt (RFC 5051 2 (2)(a)). It is that to upper case,

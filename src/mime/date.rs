@@ -148,7 +148,22 @@ fn month(word: &[u8]) -> Option<u8> {
     if !word.iter().all(u8::is_ascii_alphabetic) {
         return None;
     }
-    (1u8..).zip(MONTHS).find(|(_, m)| m.eq_ignore_ascii_case(start)).map(|(n, _)| n)
+    // Written so, it is one number that is compared.
+    Some(match &start.first_chunk()?.map(|b: u8| b.to_ascii_lowercase()) {
+        b"jan" => 1,
+        b"feb" => 2,
+        b"mar" => 3,
+        b"apr" => 4,
+        b"may" => 5,
+        b"jun" => 6,
+        b"jul" => 7,
+        b"aug" => 8,
+        b"sep" => 9,
+        b"oct" => 10,
+        b"nov" => 11,
+        b"dec" => 12,
+        _ => return None,
+    })
 }
 
 /// RFC 5322 4.3: two digits below 50 are 20xx, other two digits and three digits count from 1900.

@@ -15,6 +15,9 @@ const SHORT: usize = 64 * 1024;
 pub(crate) struct Needle {
     finder: Finder<'static>,
     comparator: Comparator,
+    /// Whether it has a blank, so that runs of white space must be joined in a text. Otherwise they
+    /// are no part of a match.
+    has_blank: bool,
 }
 
 /// Appends the normal form of `text`; `space` says whether the last character appended was white
@@ -22,9 +25,13 @@ pub(crate) struct Needle {
 fn normalise(text: &str, comparator: Comparator, joins: bool, space: &mut bool, out: &mut Vec<u8>) {
     let mut rest = text;
     while !rest.is_empty() {
-        let (ascii, other) = rest.split_at(ascii_prefix(rest.as_bytes()));
-        push_ascii(ascii.as_bytes(), comparator, joins, space, out);
-        let mut chars = other.chars();
+        // Some words of ASCII are done at once.
+        if begins_with_words(rest) {
+            let (ascii, other) = rest.split_at(ascii_prefix(rest.as_bytes()));
+            push_ascii(ascii.as_bytes(), comparator, joins, space, out);
+            rest = other;
+        }
+        let mut chars = rest.chars();
         while let Some(c) = chars.next() {
             if comparator.is_space(c) {
                 if !(joins && *space) {
@@ -35,8 +42,7 @@ fn normalise(text: &str, comparator: Comparator, joins: bool, space: &mut bool, 
                 *space = false;
                 comparator.push(c, out);
             }
-            // Some words of ASCII.
-            if chars.as_str().as_bytes().first_chunk::<16>().is_some_and(|next| next.is_ascii()) {
+            if !c.is_ascii() && begins_with_words(chars.as_str()) {
                 break;
             }
         }
@@ -44,11 +50,13 @@ fn normalise(text: &str, comparator: Comparator, joins: bool, space: &mut bool, 
     }
 }
 
+fn begins_with_words(text: &str) -> bool {
+    text.as_bytes().first_chunk::<16>().is_some_and(|start| start.is_ascii())
+}
+
 /// How many bytes of ASCII a text starts with.
 fn ascii_prefix(text: &[u8]) -> usize {
-    let whole = text.chunks_exact(32).take_while(|chunk| chunk.is_ascii()).count() * 32;
-    let rest = text.get(whole..).unwrap_or_default();
-    whole + rest.iter().position(|b| !b.is_ascii()).unwrap_or(rest.len())
+    encoding_rs::Encoding::ascii_valid_up_to(text)
 }
 
 /// Appends the normal form of ASCII: all of it at once, and then blanks are joined.
@@ -101,7 +109,8 @@ impl Needle {
         let mut form = Vec::with_capacity(pattern.len());
         let pattern = pattern.trim_matches(|c| comparator.is_space(c));
         normalise(pattern, comparator, true, &mut false, &mut form);
-        Needle { finder: Finder::new(&form).into_owned(), comparator }
+        let has_blank = form.contains(&b' ');
+        Needle { finder: Finder::new(&form).into_owned(), comparator, has_blank }
     }
 
     /// Matches everything.
@@ -117,9 +126,15 @@ impl Needle {
             return m.found(0);
         }
         form.clear();
-        // As in a matcher.
-        let joins = self.finder.needle().contains(&b' ');
-        normalise(text, self.comparator, joins, &mut false, form);
+        normalise(text, self.comparator, self.has_blank, &mut false, form);
+        self.finder.find(form).is_some()
+    }
+
+    /// The same for a text that is ASCII.
+    pub(crate) fn contains_ascii(&self, text: &[u8], form: &mut Vec<u8>) -> bool {
+        debug_assert!(text.is_ascii(), "a text of ASCII");
+        form.clear();
+        push_ascii(text, self.comparator, self.has_blank, &mut false, form);
         self.finder.find(form).is_some()
     }
 }
@@ -145,7 +160,7 @@ impl<'n> Matcher<'n> {
         Matcher {
             open: found.iter().filter(|f| !**f).count(),
             found,
-            blanks: needles.iter().any(|n| n.finder.needle().contains(&b' ')),
+            blanks: needles.iter().any(|n| n.has_blank),
             keep: needles
                 .iter()
                 .map(|n| n.finder.needle().len())
@@ -177,7 +192,6 @@ impl<'n> Matcher<'n> {
     }
 
     fn push_chunk(&mut self, chunk: &str) {
-        // Without a blank in a pattern, white space is no part of a match: it need not be joined.
         normalise(chunk, self.comparator, self.blanks, &mut self.space, &mut self.form);
         for (needle, found) in self.needles.iter().zip(&mut self.found) {
             if !*found && needle.finder.find(&self.form).is_some() {

@@ -1,7 +1,7 @@
 //! The base subject of RFC 5256 2.1, by which SORT and THREAD compare subjects.
 
 use super::casemap::Comparator;
-use super::{charset, encoded_word, header};
+use super::{casemap, charset, encoded_word, header};
 use crate::types::limits::MAX_COMPARED_FIELD;
 
 /// A subject without what replies, forwards and mailing lists add to it.
@@ -27,12 +27,19 @@ impl BaseSubject {
 /// The base subject of a Subject value, folded or not, with its encoded words.
 pub(crate) fn base_subject(value: &[u8]) -> BaseSubject {
     let text = normal(header::trim(charset::cut(value, MAX_COMPARED_FIELD)));
+    let (base, is_reply) = base_of(&text);
+    let text = if base.len() == text.len() { text } else { base.to_owned() };
+    BaseSubject { text, is_reply }
+}
+
+/// The base of a subject in normal form, and whether it is that of a reply or a forward.
+fn base_of(text: &str) -> (&str, bool) {
     let mut is_reply = false;
-    let mut s = text.as_str();
+    let mut s = text;
     loop {
         s = without_trailers(s, &mut is_reply);
         // (3) to (5)
-        loop {
+        while matches!(s.as_bytes().first(), Some(b' ' | b'[' | b'R' | b'F')) {
             if let Some(rest) = s.strip_prefix(' ') {
                 s = rest;
             } else if let Some(rest) = without_refwd(s) {
@@ -50,8 +57,7 @@ pub(crate) fn base_subject(value: &[u8]) -> BaseSubject {
                 s = inner;
                 is_reply = true;
             }
-            None if s.len() == text.len() => return BaseSubject { text, is_reply },
-            None => return BaseSubject { text: s.to_owned(), is_reply },
+            None => return (s, is_reply),
         }
     }
 }
@@ -66,7 +72,7 @@ fn normal(value: &[u8]) -> String {
         let has_breaks = bytes.iter().fold(false, |has, b| has | breaks(*b));
         let has_runs = bytes
             .iter()
-            .zip(bytes.iter().skip(1))
+            .zip(bytes.get(1..).unwrap_or_default())
             .fold(false, |has, (a, b)| has | ((*a == b' ') & (*b == b' ')));
         if !has_breaks && !has_runs {
             return decoded.to_ascii_uppercase();
@@ -82,27 +88,27 @@ fn normal(value: &[u8]) -> String {
         }
         return String::from_utf8(out).unwrap_or_default();
     }
-    let mut out = String::with_capacity(decoded.len());
+    let mut out = Vec::with_capacity(decoded.len() + 8);
     for c in decoded.chars() {
-        if matches!(c, ' ' | '\t' | '\r' | '\n') {
-            if !out.ends_with(' ') {
-                out.push(' ');
+        match c {
+            ' ' | '\t' | '\r' | '\n' => {
+                if out.last() != Some(&b' ') {
+                    out.push(b' ');
+                }
             }
-            continue;
-        }
-        let mut upper = c.to_uppercase();
-        match (upper.next(), upper.next()) {
-            (Some(u), None) => out.push(u),
-            // Simple mapping: a character whose capital is a string stays.
-            _ => out.push(c),
+            c if c.is_ascii() => out.push(c.to_ascii_uppercase() as u8),
+            c => casemap::push_upper(c, &mut out),
         }
     }
-    out
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// (2): subj-trailer = "(fwd)" / WSP
 fn without_trailers<'a>(mut s: &'a str, is_reply: &mut bool) -> &'a str {
     loop {
+        if !matches!(s.as_bytes().last(), Some(b' ' | b')')) {
+            return s;
+        }
         s = s.trim_end_matches(' ');
         match s.strip_suffix("(FWD)") {
             Some(rest) => {

@@ -13,7 +13,7 @@ mod utf7;
 pub(crate) use label::{Charset, lookup};
 pub(crate) use repair::{Guess, cut, guess};
 
-use encoding_rs::{CoderResult, Decoder};
+use encoding_rs::{CoderResult, Decoder, UTF_8};
 use oem_cp::code_table_type::TableType;
 use repair::Repair;
 use shifted::Shifted;
@@ -21,8 +21,22 @@ use utf7::Utf7;
 
 /// A whole value in the encoding that `label` names; None when it names none. Broken sequences
 /// become U+FFFD.
-pub(crate) fn decode(label: &[u8], bytes: &[u8]) -> Option<String> {
-    if label::says_nothing(label) {
+pub(crate) fn decode(label: &[u8], bytes: Vec<u8>) -> Option<String> {
+    // Most values: without a copy.
+    if label.eq_ignore_ascii_case(b"utf-8") {
+        return Some(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(e) => UTF_8.decode_without_bom_handling(e.as_bytes()).0.into_owned(),
+        });
+    }
+    decode_other(label, &bytes)
+}
+
+fn decode_other(label: &[u8], bytes: &[u8]) -> Option<String> {
+    // Not to be asked of every word.
+    let says_something =
+        label.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"iso-8859"));
+    if !says_something && label::says_nothing(label) {
         return Some(guess(bytes).into_owned());
     }
     Some(match lookup(label)? {

@@ -27,15 +27,15 @@ fn has_in_order(all: &[char], some: &[char]) -> bool {
 
 #[test]
 fn strict() {
-    assert_eq!(decode(b"ISO-8859-15", b"\xa4").unwrap(), "€");
-    assert_eq!(decode(b"utf-8*en", "é".as_bytes()).unwrap(), "é");
+    assert_eq!(decode(b"ISO-8859-15", b"\xa4".to_vec()).unwrap(), "€");
+    assert_eq!(decode(b"utf-8*en", "é".as_bytes().to_vec()).unwrap(), "é");
     assert_eq!(decode_strict(b"utf-8", b"\xff"), None);
     assert_eq!(decode_strict(b"us-ascii", b"\xe9"), None);
     assert_eq!(decode_strict(b"us-ascii", b"e").unwrap(), "e");
     assert_eq!(decode_strict(b"koi8-r", b"\xc1").unwrap(), "а");
     assert_eq!(decode_strict(b"ibm850", b"\x82").unwrap(), "é");
     assert_eq!(decode_strict(b"cp857", b"\xd5"), None);
-    assert_eq!(decode(b"cp857", b"\xd5\x87").unwrap(), "\u{fffd}ç");
+    assert_eq!(decode(b"cp857", b"\xd5\x87".to_vec()).unwrap(), "\u{fffd}ç");
     assert_eq!(decode_strict(b"utf-7", b"+2Dw-"), None);
 }
 
@@ -116,5 +116,27 @@ proptest! {
         if std::str::from_utf8(&v).is_ok() {
             prop_assert!(std::str::from_utf8(cut(&v, at)).is_ok());
         }
+    }
+}
+
+#[test]
+fn quick_labels_say_something() {
+    for label in ["iso-8859-1", "ISO-8859-8-I", "iso-8859", "iso-8859*en", "iso-8859 ", "iso-8859x"]
+    {
+        assert!(!label::says_nothing(label.as_bytes()), "{label}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn utf_8_without_a_copy(
+        bytes in prop::collection::vec(
+            prop::sample::select(b"a\xef\xbb\xbf\xc3\xa9\xf0\x9f\x98\x80\xed\xa0".to_vec()),
+            0..12,
+        ),
+    ) {
+        let expected = decode_other(b"utf-8", &bytes);
+        prop_assert_eq!(decode(b"UTF-8", bytes), expected);
     }
 }

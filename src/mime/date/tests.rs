@@ -19,6 +19,15 @@ fn most_mail_has_the_usual_form() {
 }
 
 #[test]
+fn months() {
+    for (n, name) in (1..).zip(MONTHS) {
+        assert_eq!(month(name), Some(n));
+        assert_eq!(month(&name.to_ascii_uppercase()), Some(n));
+    }
+    assert_eq!((month(b"Ju"), month(b"Jux"), month(b"Jun1")), (None, None, None));
+}
+
+#[test]
 fn date_fields() {
     // 2024-03-05 01:02:03 UTC
     const T: i64 = 1_709_600_523;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use crate::mime::charset::{self, Guess};
 use crate::mime::decode::{Base64, hex};
@@ -41,6 +41,7 @@ impl Bytes {
         if word.is_base64 {
             self.base64.push(word.text, &mut self.bytes);
         } else {
+            self.bytes.reserve(word.text.len());
             q(word.text, &mut self.bytes);
         }
     }
@@ -55,16 +56,49 @@ impl Bytes {
 /// words goes away (RFC 2047 6.2); words in a character set that is not known stay as they are.
 /// What is not encoded is guessed for the value as a whole: see [`charset::guess`].
 pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
-    if memchr(b'=', value).is_none() || memmem::find(value, b"=?").is_none() {
+    if find_mark(value).is_none() {
         return charset::guess(value);
     }
+    match quick(value) {
+        Some(text) => Cow::Owned(text),
+        None => thorough(value),
+    }
+}
+
+/// The text of a value that is ASCII, with encoded words of UTF-8 alone and nothing wrong in them.
+fn quick(value: &[u8]) -> Option<String> {
+    if !value.is_ascii() {
+        return None;
+    }
+    let mut out = Bytes { bytes: Vec::with_capacity(value.len()), ..Bytes::default() };
+    let (mut rest, mut follows_word, mut spent) = (value, false, false);
+    while let Some(start) = find_mark(rest) {
+        let (plain, from) = rest.split_at(start);
+        let word = word(from, &mut spent)?;
+        if !word.charset.eq_ignore_ascii_case(b"utf-8") {
+            return None;
+        }
+        if !follows_word || !plain.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
+            out.base64.flush(&mut out.bytes);
+            out.bytes.extend_from_slice(plain);
+        }
+        out.push(&word);
+        follows_word = true;
+        rest = from.get(word.len..)?;
+    }
+    out.base64.flush(&mut out.bytes);
+    out.bytes.extend_from_slice(rest);
+    String::from_utf8(out.bytes).ok()
+}
+
+fn thorough(value: &[u8]) -> Cow<'_, str> {
     let guess = Guess::of(value);
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
     // Set once no `?` is left, so that unfinished words cost one search, not one each.
     let mut spent = false;
     loop {
-        let start = if spent { None } else { memmem::find(rest, b"=?") };
+        let start = if spent { None } else { find_mark(rest) };
         let Some(start) = start else {
             out.push_str(&guess.text(rest));
             return Cow::Owned(out);
@@ -83,6 +117,23 @@ pub(crate) fn decode(value: &[u8]) -> Cow<'_, str> {
                 rest = rest.get(keep..).unwrap_or_default();
             }
         }
+    }
+}
+
+/// Whether a value is ASCII without encoded words: its text is the value.
+pub(crate) fn is_plain(value: &[u8]) -> bool {
+    value.is_ascii() && find_mark(value).is_none()
+}
+
+/// Where a text has `=?` first. Other equals signs are few in a header.
+fn find_mark(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr(b'=', text.get(from..)?)?;
+        if text.get(at + 1) == Some(&b'?') {
+            return Some(at);
+        }
+        from = at + 1;
     }
 }
 
@@ -106,9 +157,13 @@ fn run(from: &[u8], guess: Guess, spent: &mut bool) -> Option<(String, usize)> {
             len += blanks + n.len;
             continue;
         }
-        let known = match charset::decode(charset_now, &bytes.end()) {
+        let known = match charset::decode(charset_now, bytes.end()) {
             Some(t) => {
-                text.push_str(&t);
+                if text.is_empty() {
+                    text = t;
+                } else {
+                    text.push_str(&t);
+                }
                 true
             }
             None => {
@@ -121,7 +176,7 @@ fn run(from: &[u8], guess: Guess, spent: &mut bool) -> Option<(String, usize)> {
         };
         // The white space before a word in another character set goes too, unless one of the two
         // stays undecoded.
-        if !known || charset::decode(n.charset, b"").is_none() {
+        if !known || charset::decode(n.charset, Vec::new()).is_none() {
             text.push_str(&guess.text(after.get(..blanks).unwrap_or_default()));
         }
         source = len + blanks;
@@ -247,7 +302,30 @@ mod tests {
                 0..40,
             ),
         ) {
-            let _ = decode(v.concat().as_bytes());
+            let value = v.concat();
+            let text = decode(value.as_bytes());
+            prop_assert_eq!(text, match find_mark(value.as_bytes()) {
+                Some(_) => thorough(value.as_bytes()),
+                None => value.as_str().into(),
+            });
+        }
+
+        #[test]
+        fn the_quick_way_is_the_same(
+            v in prop::collection::vec(
+                prop::sample::select(vec![
+                    &b"=?utf-8?q?a?="[..], b"=?UTF-8?B?w6k=?=", b"=?utf-8?b?w6?=", b"=?utf-8?b?kx?=",
+                    b"=?utf-8?q?=C3?=", b"=?utf-8?q?=A9?=", b"=?utf-8?b?w6l?=", b"=?utf-8?q??=", b" ",
+                    b"\r\n ", b"x", b"=?", b"?=", b"=?us-ascii?q?b?=", b"=?utf-8?x?a?=", b"\xc3", b"(",
+                    b"=?utf-8?b?=EF=BB=BF?=", b"=?utf-8?q?=EF=BB=BF?=", b"=?utf-8?b?YQ==YQ?=",
+                ]),
+                0..8,
+            ),
+        ) {
+            let value = v.concat();
+            if let Some(text) = quick(&value) {
+                prop_assert_eq!(text, thorough(&value));
+            }
         }
     }
 }

@@ -4,5 +4,5 @@
 mod decode;
 mod encode;
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{decode, is_plain};
 pub(crate) use encode::encode;
