@@ -128,6 +128,12 @@ impl Messages {
         self.records.get(index).map_or(&[], |r| self.base_of(r))
     }
 
+    /// The base name of a message, if it is at hand: that it must be read first is no reason to.
+    pub(crate) fn known_base_name(&self, index: usize) -> Option<&[u8]> {
+        let record = self.records.get(index)?;
+        self.arena.has(record.name_at as usize).then(|| self.base_of(record))
+    }
+
     /// When a message was put into the folder, in seconds since 1970; `None` where its name does
     /// not say so.
     pub(crate) fn saved(&self, index: usize) -> Option<i64> {

@@ -46,7 +46,7 @@ pub(in crate::maildir) fn inspect(
         let Some(uid) = messages.uid(i).map(|uid| uid.get()) else { continue };
         let Some(offset) = details.get(uid).and_then(|detail| detail.facts) else { continue };
         let name = name_digest(messages.base_name(i));
-        match facts.record(offset, uid, name) {
+        match facts.record(offset, uid, Some(name)) {
             Some(_) => used = used.saturating_add(1),
             None => out.faults.push(format!("the facts of UID {uid} are not at {offset}")),
         }

@@ -114,7 +114,8 @@ impl Memory {
         detail: &Detail,
     ) -> Option<Record<'_>> {
         let uid = snapshot.messages.uid(index)?.get();
-        let name = name_digest(snapshot.messages.base_name(index));
+        // A name that nobody has read yet is the state's, as the offset and the inode are.
+        let name = snapshot.messages.known_base_name(index).map(name_digest);
         let is_same = |record: &Record<'_>| record.about.inode == detail.inode;
         if let Some(record) = self.pending.get(uid, name) {
             return Some(record).filter(is_same);

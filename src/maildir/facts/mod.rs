@@ -92,13 +92,19 @@ impl Facts {
     }
 
     /// The record at an offset, if it is that of a message: its UID, and what stands for its base
-    /// name ([`record::name_digest`]).
-    pub(super) fn record(&mut self, offset: u64, uid: u32, name: u32) -> Option<Record<'_>> {
+    /// name ([`record::name_digest`]), if that is at hand.
+    pub(super) fn record(
+        &mut self,
+        offset: u64,
+        uid: u32,
+        name: Option<u32>,
+    ) -> Option<Record<'_>> {
         self.show(offset, HEAD)?;
         let length = Record::length(self.shown_from(offset)?)?;
         self.show(offset, length)?;
         let record = Record::read(self.shown_from(offset)?)?;
-        (record.about.uid == uid && record.about.name == name).then_some(record)
+        let is_its = record.about.uid == uid && name.is_none_or(|name| record.about.name == name);
+        is_its.then_some(record)
     }
 
     /// Has the window show so many bytes from an offset on.

@@ -72,14 +72,14 @@ impl Pending {
         true
     }
 
-    /// The record of a message.
-    pub(super) fn get(&self, uid: u32, name: u32) -> Option<Record<'_>> {
+    /// The record of a message: its UID, and what stands for its base name, if that is at hand.
+    pub(super) fn get(&self, uid: u32, name: Option<u32>) -> Option<Record<'_>> {
         if self.places.is_empty() {
             return None;
         }
         let place = self.places.get(&uid)?;
         let record = Record::read(self.bytes.get(place.start..place.end)?)?;
-        (record.about.name == name).then_some(record)
+        name.is_none_or(|name| record.about.name == name).then_some(record)
     }
 
     pub(super) fn remove(&mut self, uid: u32) {

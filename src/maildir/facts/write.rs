@@ -120,7 +120,7 @@ fn live<'a>(
         let uid = messages.uid(i)?.get();
         let offset = snapshot.details.get(uid)?.facts?;
         let name = name_digest(messages.base_name(i));
-        let record = facts.record(offset, uid, name)?;
+        let record = facts.record(offset, uid, Some(name))?;
         let length = HEAD.saturating_add(record.payload.len()) as u64;
         Some(Live { uid, name, offset, length })
     })
@@ -163,7 +163,8 @@ fn anew(
         match source {
             Source::New(record) => bytes.extend_from_slice(record),
             Source::Old(offset, name) => {
-                let Some(record) = facts.as_mut().and_then(|f| f.record(offset, uid, name)) else {
+                let Some(record) = facts.as_mut().and_then(|f| f.record(offset, uid, Some(name)))
+                else {
                     continue;
                 };
                 record.push(&mut bytes);

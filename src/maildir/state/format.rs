@@ -433,7 +433,8 @@ pub(super) fn read_detail(input: &mut Input<'_>) -> Option<(u32, Detail)> {
 /// Reads the details section; `None` if it is damaged.
 pub(super) fn details(bytes: &[u8]) -> Option<Vec<(u32, Detail)>> {
     let (records, rest) = bytes.as_chunks::<DETAILS>();
-    let all: Vec<_> =
-        records.iter().map(|r| read_detail(&mut Input::new(r))).collect::<Option<_>>()?;
-    (rest.is_empty() && all.is_sorted_by(|a, b| a.0 < b.0)).then_some(all)
+    let mut all = Vec::with_capacity(records.len());
+    all.extend(records.iter().map_while(|r| read_detail(&mut Input::new(r))));
+    let is_whole = rest.is_empty() && all.len() == records.len();
+    (is_whole && all.is_sorted_by(|a, b| a.0 < b.0)).then_some(all)
 }

@@ -114,6 +114,7 @@ pub(super) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Reads a payload from its beginning to its end.
+#[derive(Debug)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
 }
@@ -140,11 +141,18 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
-    /// What stands for a name.
-    pub(super) fn digest(&mut self) -> Option<u16> {
+    /// What stands for a name, and a length.
+    #[inline]
+    pub(super) fn place(&mut self) -> Option<(u16, usize)> {
+        // Most are short.
+        if let [low, high, length @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Some((u16::from_le_bytes([*low, *high]), usize::from(*length)));
+        }
         let (digest, rest) = self.rest.split_first_chunk()?;
         self.rest = rest;
-        Some(u16::from_le_bytes(*digest))
+        let length = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        Some((u16::from_le_bytes(*digest), length))
     }
 
     /// A number; `None` for one that does not fit 63 bits.

@@ -32,7 +32,7 @@ pub(crate) use outline::{Outline, Outlined, Params, Visitor, Written};
 pub(crate) use structure::enclosed;
 
 use super::envelope::{self, Envelope};
-use super::header::{self, NAME_COMPARED};
+use super::header::{self, Field, NAME_COMPARED};
 use super::structure::Structure;
 use bytes::{Cursor, push_number};
 
@@ -165,6 +165,14 @@ impl Names {
         Names::of(envelope::NAMES)
     }
 
+    #[inline]
+    fn have(&self, digest: u16) -> bool {
+        match self.0.as_slice() {
+            [only] => *only == digest,
+            names => names.contains(&digest),
+        }
+    }
+
     /// Adds others.
     pub(crate) fn extend(&mut self, others: Names) {
         self.0.extend(others.0);
@@ -226,6 +234,45 @@ pub(crate) fn encode(block: &[u8], known: Option<(&Structure, &[Vec<u8>])>) -> O
     Some(payload)
 }
 
+/// Where in a payload what is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    left_out: Place,
+    /// How many fields, and their places.
+    count: u64,
+    places: Place,
+    fields: Place,
+    structure: Option<Place>,
+}
+
+/// From where to where, in bytes.
+type Place = (usize, usize);
+
+impl Layout {
+    /// Reads a payload; `None` if it is not one.
+    pub(crate) fn of(payload: &[u8]) -> Option<Layout> {
+        let whole = payload.len();
+        let mut cursor = Cursor::new(payload);
+        if cursor.byte()? != FORMAT {
+            return None;
+        }
+        let bits = cursor.byte()?;
+        let take = |cursor: &mut Cursor<'_>, length| {
+            let start = whole - cursor.rest().len();
+            cursor.take(length).map(|taken| (start, start + taken.len()))
+        };
+        let names = cursor.length()?;
+        let left_out = take(&mut cursor, names.checked_mul(2)?)?;
+        let count = cursor.number()?;
+        let length = cursor.length()?;
+        let places = take(&mut cursor, length)?;
+        let length = cursor.length()?;
+        let fields = take(&mut cursor, length)?;
+        let structure = (bits & HAS_STRUCTURE != 0).then_some((fields.1, whole));
+        Some(Layout { left_out, count, places, fields, structure })
+    }
+}
+
 /// A payload that was read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {
@@ -239,20 +286,19 @@ pub(crate) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Reads a payload; `None` if it is not one.
     pub(crate) fn read(payload: &'a [u8]) -> Option<Facts<'a>> {
-        let mut cursor = Cursor::new(payload);
-        if cursor.byte()? != FORMAT {
-            return None;
-        }
-        let bits = cursor.byte()?;
-        let names = cursor.length()?;
-        let left_out = cursor.take(names.checked_mul(2)?)?;
-        let count = cursor.number()?;
-        let length = cursor.length()?;
-        let places = (count, cursor.take(length)?);
-        let length = cursor.length()?;
-        let fields = cursor.take(length)?;
-        let structure = (bits & HAS_STRUCTURE != 0).then(|| cursor.rest());
-        Some(Facts { left_out, places, fields, structure })
+        Facts::at(payload, Layout::of(payload)?)
+    }
+
+    /// A payload of which the layout is known; `None` if it is that of another one.
+    #[inline]
+    pub(crate) fn at(payload: &'a [u8], layout: Layout) -> Option<Facts<'a>> {
+        let part = |(start, end): Place| payload.get(start..end);
+        Some(Facts {
+            left_out: part(layout.left_out)?,
+            places: (layout.count, part(layout.places)?),
+            fields: part(layout.fields)?,
+            structure: layout.structure.and_then(part),
+        })
     }
 
     /// All fields that are remembered, as a header.
@@ -261,40 +307,33 @@ impl<'a> Facts<'a> {
         self.fields
     }
 
-    /// The remembered fields of these names, each as stored, and in the end what is behind the
-    /// fields. There may be others besides.
-    fn chosen(&self, names: &Names) -> impl Iterator<Item = &'a [u8]> {
-        let (count, places) = self.places;
-        let (mut cursor, mut rest, mut left) = (Cursor::new(places), Some(self.fields), count);
-        std::iter::from_fn(move || {
-            while left > 0 {
-                left -= 1;
-                let Some((digest, length)) = cursor.digest().zip(cursor.number()) else { break };
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                let Some((field, behind)) = rest?.split_at_checked(length) else { break };
-                rest = Some(behind);
-                if names.0.contains(&digest) {
-                    return Some(field);
-                }
-            }
-            left = 0;
-            rest.take()
-        })
-    }
-
     /// Puts the remembered fields of these names into `out`, in the place of what is there, as a
     /// header: with the empty line, if there is one. Where all of them are remembered
     /// ([`Facts::have`]), they are as in the whole header. There may be others besides.
     pub(crate) fn header_of(&self, names: &Names, out: &mut Vec<u8>) {
         out.clear();
-        self.chosen(names).for_each(|field| out.extend_from_slice(field));
+        let mut fields = self.raw_of(names);
+        fields.by_ref().for_each(|field| out.extend_from_slice(field));
+        out.extend_from_slice(fields.rest);
+    }
+
+    /// The remembered fields of these names, as stored.
+    #[inline]
+    fn raw_of<'n>(&self, names: &'n Names) -> Raw<'a, 'n> {
+        let (count, places) = self.places;
+        Raw { names, count, places: Cursor::new(places), rest: self.fields }
+    }
+
+    /// The remembered fields of these names, in their order. There may be others besides.
+    #[inline]
+    pub(crate) fn fields_of<'n>(&self, names: &'n Names) -> Chosen<'a, 'n> {
+        Chosen::Remembered(self.raw_of(names))
     }
 
     /// The envelope, if its fields are remembered: they are those of `names`
     /// ([`Names::of_envelope`]).
     pub(crate) fn envelope(&self, names: &Names) -> Option<Envelope<'a>> {
-        let fields = || self.chosen(names).map(header::split_field);
-        self.have(names).then(|| envelope::of_fields(fields()))
+        self.have(names).then(|| envelope::of_fields(self.fields_of(names)))
     }
 
     /// Whether all fields of these names are among those that are remembered.
@@ -315,5 +354,55 @@ impl<'a> Facts<'a> {
     /// The structure, if there is one.
     pub(crate) fn outline(&self) -> Option<Outline<'a>> {
         self.structure.map(Outline)
+    }
+}
+
+/// Remembered fields of some names, as stored.
+#[derive(Debug)]
+pub(crate) struct Raw<'a, 'n> {
+    names: &'n Names,
+    /// So many places are left.
+    count: u64,
+    places: Cursor<'a>,
+    /// The fields that are left, and what is behind the last.
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Raw<'a, '_> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while let Some(count) = self.count.checked_sub(1) {
+            self.count = count;
+            let (digest, length) = self.places.place()?;
+            let (field, behind) = self.rest.split_at_checked(length)?;
+            self.rest = behind;
+            if self.names.have(digest) {
+                return Some(field);
+            }
+        }
+        None
+    }
+}
+
+/// Fields of a header that somebody has asked for, with others besides.
+#[derive(Debug)]
+pub(crate) enum Chosen<'a, 'n> {
+    /// Of those that are remembered.
+    Remembered(Raw<'a, 'n>),
+    /// All of them, as stored.
+    Stored(header::Fields<'a>),
+}
+
+impl<'a> Iterator for Chosen<'a, '_> {
+    type Item = Field<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'a>> {
+        match self {
+            Chosen::Remembered(raw) => raw.next().map(header::split_field),
+            Chosen::Stored(fields) => fields.next(),
+        }
     }
 }

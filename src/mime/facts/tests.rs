@@ -68,6 +68,10 @@ fn verify(text: &[u8]) {
             assert_eq!(raw(facts.header()), raw(&header), "{}", name.escape_ascii());
             facts.header_of(&Names::of([name]), &mut chosen);
             assert_eq!(raw(&chosen), raw(&header), "{}", name.escape_ascii());
+            let names = Names::of([name]);
+            let same = facts.fields_of(&names).filter(|f| f.is(name));
+            let expected: Vec<_> = header::fields(&header).filter(|f| f.is(name)).collect();
+            assert_eq!(same.collect::<Vec<_>>(), expected, "{}", name.escape_ascii());
             if header::fields(&chosen).next().is_some() {
                 assert_eq!(ends(&chosen), ends(&header));
             }
@@ -105,6 +109,7 @@ proptest! {
         if let Some(facts) = Facts::read(&bytes) {
             facts.have(&Names::of([&b"Subject"[..]]));
             facts.header_of(&Names::of([&b"Subject"[..]]), &mut Vec::new());
+            facts.fields_of(&Names::of([&b"Subject"[..], b"to"])).count();
             if let Some(found) = structure(facts) {
                 prop_assert!(found.root.whole().end == found.file_size);
             }

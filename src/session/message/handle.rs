@@ -10,7 +10,8 @@ use super::reader::Reader;
 use crate::maildir::details::Detail;
 use crate::maildir::facts::{About, Record};
 use crate::mime::envelope::{self, Envelope};
-use crate::mime::facts::{self, Facts, Names, Outline};
+use crate::mime::facts::{self, Chosen, Facts, Layout, Names, Outline};
+use crate::mime::header;
 use crate::mime::structure::Structure;
 use crate::response::bodystructure::{Form, write_outline};
 use crate::sys::stat::Stat;
@@ -52,6 +53,7 @@ pub(crate) struct Message {
     /// Of which file the record is, and what it holds; nothing where there is none.
     about: Option<About>,
     payload: Vec<u8>,
+    layout: Option<Layout>,
     /// The remembered structure, once it was read.
     tree: Option<Rc<Structure>>,
     /// The same as an answer, once it was written, and in which form.
@@ -85,6 +87,7 @@ impl Message {
         self.looked = (false, false);
         self.about = None;
         self.payload.clear();
+        self.layout = None;
         self.tree = None;
         self.answered = None;
         self.date = None;
@@ -106,7 +109,13 @@ impl Message {
             self.about = Some(record.about);
             self.payload.clear();
             self.payload.extend_from_slice(record.payload);
+            self.layout = Layout::of(record.payload);
         }
+    }
+
+    /// What is remembered of header and structure.
+    fn facts(&self) -> Option<Facts<'_>> {
+        Facts::at(&self.payload, self.layout?)
     }
 
     pub(super) fn detail(&self) -> Option<Detail> {
@@ -128,6 +137,7 @@ impl Message {
             self.detail = None;
             self.about = None;
             self.payload.clear();
+            self.layout = None;
             self.tree = None;
             self.answered = None;
         }
@@ -153,7 +163,7 @@ impl Message {
 
     /// Whether the fields of these names are remembered.
     pub(crate) fn remembers(&self, names: &Names) -> bool {
-        Facts::read(&self.payload).is_some_and(|facts| facts.have(names))
+        self.facts().is_some_and(|facts| facts.have(names))
     }
 
     /// Whether its structure is at hand.
@@ -219,9 +229,8 @@ impl Message {
     /// A header in which the fields of these names are as in the message's, which has others
     /// besides, perhaps.
     pub(crate) fn header(&mut self, names: &Names) -> io::Result<&[u8]> {
-        if let Some(facts) = Facts::read(&self.payload)
-            && facts.have(names)
-        {
+        let facts = self.layout.and_then(|layout| Facts::at(&self.payload, layout));
+        if let Some(facts) = facts.filter(|facts| facts.have(names)) {
             facts.header_of(names, &mut self.chosen);
             return Ok(&self.chosen);
         }
@@ -231,13 +240,23 @@ impl Message {
 
     /// The envelope; `names`: of its fields.
     pub(crate) fn envelope(&mut self, names: &Names) -> io::Result<Envelope<'_>> {
-        if let Some(facts) = Facts::read(&self.payload)
-            && let Some(known) = facts.envelope(names)
-        {
+        let facts = self.layout.and_then(|layout| Facts::at(&self.payload, layout));
+        if let Some(known) = facts.and_then(|facts| facts.envelope(names)) {
             return Ok(known);
         }
         self.read_header = true;
         Ok(envelope::envelope(super::header(&mut self.reader)?))
+    }
+
+    /// The fields of the header that have these names, in their order, and others besides, perhaps.
+    pub(crate) fn fields<'a>(&'a mut self, names: &'a Names) -> io::Result<Chosen<'a, 'a>> {
+        // As `facts`, which would borrow all of it.
+        let facts = self.layout.and_then(|layout| Facts::at(&self.payload, layout));
+        if let Some(facts) = facts.filter(|facts| facts.have(names)) {
+            return Ok(facts.fields_of(names));
+        }
+        self.read_header = true;
+        Ok(Chosen::Stored(header::fields(super::header(&mut self.reader)?)))
     }
 
     /// The message's header ([`super::header`]).
@@ -268,7 +287,7 @@ impl Message {
     pub(super) fn news(&mut self) -> (Option<u64>, Option<Vec<u8>>) {
         let (size, structure) = self.cache.found(&self.reader);
         let size = size.filter(|size| self.known_size() != Some(*size));
-        let known = Facts::read(&self.payload);
+        let known = self.facts();
         let structure = structure.filter(|_| known.is_none_or(|facts| facts.outline().is_none()));
         if structure.is_none() && !(self.read_header && known.is_none()) {
             return (size, None);
