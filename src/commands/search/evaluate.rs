@@ -8,15 +8,17 @@
 //! any size is searched in a small, fixed amount of memory.
 
 use super::mail::{Folder, Mail};
-use super::plan::{Level, Node, Plan};
+use super::plan::{HeaderTest, Level, Node, Plan};
 use crate::mime::charset::ToUtf8;
 use crate::mime::decode::Decoder;
+use crate::mime::header::{self, Field};
 use crate::mime::search_text::{Matcher, Needle};
 use crate::mime::structure::{self, Content, Part, StructureLimits};
-use crate::mime::{address, date, encoded_word, header};
+use crate::mime::{address, date, encoded_word};
 use crate::session::message::{Reader, Wants};
 use crate::sys::breath::{self, Interrupted};
 use crate::sys::clock;
+use std::borrow::Cow;
 use std::io;
 
 /// A header that is looked through at one go, in bytes.
@@ -38,6 +40,45 @@ struct Known {
     headers: Vec<bool>,
     /// By text test: found.
     texts: Vec<bool>,
+}
+
+/// The value of a field, of which each form is made when it is first needed.
+struct Value<'a> {
+    stored: &'a [u8],
+    is_plain: Option<bool>,
+    text: Option<Cow<'a, str>>,
+    addresses: Option<Option<String>>,
+}
+
+impl<'a> Value<'a> {
+    fn of(stored: &'a [u8]) -> Value<'a> {
+        Value { stored, is_plain: None, text: None, addresses: None }
+    }
+
+    /// Whether a string is in it.
+    fn passes(&mut self, test: &HeaderTest, buffer: &mut Vec<u8>) -> bool {
+        if test.needle.is_empty() {
+            return true;
+        }
+        let stored = self.stored;
+        let is_plain = || stored.len() <= SHORT && encoded_word::is_plain(stored);
+        let is_plain = *self.is_plain.get_or_insert_with(is_plain);
+        let is_found = if is_plain {
+            test.needle.contains_ascii(stored, buffer)
+        } else {
+            let text = self.text.get_or_insert_with(|| encoded_word::decode(stored));
+            test.needle.contains(text, buffer)
+        };
+        if is_found {
+            return true;
+        }
+        let addresses = || address::search_form(stored);
+        test.is_address
+            && match self.addresses.get_or_insert_with(addresses) {
+                Some(addresses) => test.needle.contains(addresses, buffer),
+                None => false,
+            }
+    }
 }
 
 /// Criteria at work.
@@ -81,6 +122,9 @@ impl<'p> Evaluation<'p> {
     }
 
     fn answer(&self, folder: &impl Folder, index: usize) -> Option<bool> {
+        if self.known.level < self.plan.least {
+            return None;
+        }
         self.value(&self.plan.root, folder, index)
     }
 
@@ -113,11 +157,13 @@ impl<'p> Evaluation<'p> {
             if !plan.texts.is_empty() && message.reader.is_open() {
                 message.reader.read_ahead()?;
             }
-            let header = match &plan.wants.fields {
-                Some(names) => message.header(names)?,
-                None => message.whole_header()?,
-            };
-            lone = self.read_header(header)?;
+            match &plan.wants.fields {
+                Some(names) if plan.texts.is_empty() => {
+                    self.read_fields(message.fields(names)?)?;
+                }
+                Some(names) => lone = self.read_header(message.header(names)?)?,
+                None => lone = self.read_header(message.whole_header()?)?,
+            }
             self.known.level = Level::Header;
             if self.answer(folder, index).is_some() {
                 return Ok(());
@@ -151,12 +197,30 @@ impl<'p> Evaluation<'p> {
     /// Takes all that the message's own header says. Returns the message as a part, where the
     /// header says that it has no others.
     fn read_header(&mut self, block: &[u8]) -> Result<Option<Part>, Interrupted> {
+        self.read_fields(header::fields(block))?;
+        if self.plan.texts.is_empty() {
+            return Ok(None);
+        }
+        self.look_in_fields(block)?;
+        let root = structure::parse(block, StructureLimits::default()).root;
+        let is_lone = root.content == Content::Leaf
+            && !matches!(root.kind.as_slice(), b"multipart" | b"message");
+        Ok(is_lone.then_some(root))
+    }
+
+    /// Takes what the fields of the message's own header say that are asked about.
+    fn read_fields<'f>(
+        &mut self,
+        fields: impl Iterator<Item = Field<'f>>,
+    ) -> Result<(), Interrupted> {
         let (plan, known, buffer) = (self.plan, &mut self.known, &mut self.form);
         known.headers.fill(false);
         known.sent = None;
         let mut dated = !plan.wants_sent;
-        let is_long = block.len() > SHORT || plan.headers.len() > FEW;
-        for field in header::fields(block) {
+        let (mut length, has_many) = (0, plan.headers.len() > FEW);
+        for field in fields {
+            length += field.raw.len();
+            let is_long = length > SHORT || has_many;
             if is_long {
                 breath::breathe()?;
             }
@@ -166,7 +230,7 @@ impl<'p> Evaluation<'p> {
                 // (Courier: the server's local day).
                 known.sent = date::parse(field.value).map(|d| d.days());
             }
-            let (mut text, mut form) = (None, None);
+            let mut value = Value::of(field.value);
             for (test, found) in plan.headers.iter().zip(&mut known.headers) {
                 // RFC 3501 6.4.4: the envelope's fields, the message's header: its own (Courier:
                 // any header in the message).
@@ -174,24 +238,11 @@ impl<'p> Evaluation<'p> {
                     if is_long {
                         breath::breathe()?;
                     }
-                    let text = text.get_or_insert_with(|| encoded_word::decode(field.value));
-                    *found = test.needle.is_empty() || test.needle.contains(text, buffer);
-                    if !*found && test.is_address {
-                        let form = form.get_or_insert_with(|| address::search_form(field.value));
-                        *found =
-                            form.as_ref().is_some_and(|form| test.needle.contains(form, buffer));
-                    }
+                    *found = value.passes(test, buffer);
                 }
             }
         }
-        if plan.texts.is_empty() {
-            return Ok(None);
-        }
-        self.look_in_fields(block)?;
-        let root = structure::parse(block, StructureLimits::default()).root;
-        let is_lone = root.content == Content::Leaf
-            && !matches!(root.kind.as_slice(), b"multipart" | b"message");
-        Ok(is_lone.then_some(root))
+        Ok(())
     }
 
     /// Looks for strings in header fields, names and values.

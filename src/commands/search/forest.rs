@@ -1,10 +1,9 @@
 //! Threads: trees of messages, their order among siblings, and the way through them that THREAD
 //! sends (RFC 5256 3 and 5). No recursion anywhere: a thread may be as deep as a folder is large.
 
+use super::digest::{ByDigest, Digests};
 use super::link_cut::NONE;
 use crate::response::search::Step;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 /// A message in a thread, or a dummy: a message that is not there and whose children stand beside
 /// each other for it.
@@ -92,33 +91,53 @@ impl Forest {
             latest.or_else(|| keys.get(at as usize)).copied().unwrap_or((i64::MAX, at))
         };
         // Every set of siblings, each in order, one behind the other; those at the top come last.
-        let mut order: Vec<u32> = (0u32..)
-            .zip(&keys)
-            .filter(|(_, k)| **k != (i64::MAX, u32::MAX))
-            .map(|(at, _)| at)
-            .collect();
-        order.sort_unstable_by_key(|at| (self.node(*at).parent, key(*at)));
-        let mut families = vec![(0u32, 0u32); self.nodes.len()];
-        let mut top = 0..0;
-        let mut start = 0;
-        for family in order.chunk_by(|a, b| self.node(*a).parent == self.node(*b).parent) {
-            let end = start + family.len();
-            let parent = family.first().map_or(NONE, |at| self.node(*at).parent);
-            match families.get_mut(parent as usize) {
-                Some(slot) => *slot = (start as u32, end as u32),
-                None => top = start..end,
+        // `starts`: by parent, where they begin; at first, how many they are.
+        let top = self.nodes.len();
+        let mut starts = vec![0u32; top + 2];
+        let place = |at: u32| match self.node(at).parent {
+            NONE => top,
+            parent => parent as usize,
+        };
+        let is_left_out = |at: u32| keys.get(at as usize) == Some(&(i64::MAX, u32::MAX));
+        let all = || (0..u32::try_from(top).unwrap_or(u32::MAX)).filter(|at| !is_left_out(*at));
+        for at in all() {
+            if let Some(count) = starts.get_mut(place(at) + 1) {
+                *count += 1;
             }
-            start = end;
         }
-        let family = |at: u32| {
-            let (start, end) = families.get(at as usize).copied().unwrap_or_default();
+        let mut before = 0;
+        for start in &mut starts {
+            before += *start;
+            *start = before;
+        }
+        let mut next = starts.clone();
+        let mut order = vec![0u32; before as usize];
+        for at in all() {
+            if let Some(next) = next.get_mut(place(at)) {
+                if let Some(slot) = order.get_mut(*next as usize) {
+                    *slot = at;
+                }
+                *next += 1;
+            }
+        }
+        for bounds in starts.windows(2) {
+            if let [start, end] = bounds
+                && end - start > 1
+                && let Some(family) = order.get_mut(*start as usize..*end as usize)
+            {
+                family.sort_by_cached_key(|at| key(*at));
+            }
+        }
+        let family = |parent: usize| {
+            let start = starts.get(parent).copied().unwrap_or_default();
+            let end = starts.get(parent + 1).copied().unwrap_or_default();
             order.get(start as usize..end as usize).unwrap_or_default()
         };
 
         let mut steps = Vec::new();
         // What is still to come: nodes, and the ends of lists.
         let mut stack = Vec::new();
-        for thread in order.get(top).unwrap_or_default() {
+        for thread in family(top) {
             stack.push(Some(*thread));
             while let Some(next) = stack.pop() {
                 let Some(mut at) = next else {
@@ -133,7 +152,7 @@ impl Forest {
                     if number != 0 {
                         steps.push(Step::Message(number));
                     }
-                    let children = family(at);
+                    let children = family(at as usize);
                     if let [child] = children {
                         at = *child;
                         continue;
@@ -145,41 +164,6 @@ impl Forest {
             }
         }
         steps
-    }
-}
-
-/// Stands for a text of any length. Two texts with one digest are not to be expected: the digests
-/// are of 128 bits, and made with keys that nobody knows.
-pub(crate) type Digest = (u64, u64);
-
-/// A table by digests, which are hashes already.
-pub(crate) type ByDigest<T> = HashMap<Digest, T, BuildHasherDefault<AsIs>>;
-
-/// Takes digests for hashes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn write(&mut self, bytes: &[u8]) {
-        debug_assert!(false, "digests are numbers");
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-    fn write_u64(&mut self, number: u64) {
-        self.0 = self.0.rotate_left(32) ^ number;
-    }
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// Makes digests, with keys of its own.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Digests(RandomState, RandomState);
-
-impl Digests {
-    /// The digest of a text.
-    pub(crate) fn of(&self, text: &[u8]) -> Digest {
-        (self.0.hash_one(text), self.1.hash_one(text))
     }
 }
 

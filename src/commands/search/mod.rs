@@ -5,6 +5,7 @@
 //! each message. [`sort`] and [`thread`] take what they need of a message that matches while it is
 //! open.
 
+mod digest;
 mod evaluate;
 mod forest;
 mod keys;

@@ -84,6 +84,8 @@ const ADDRESS_FIELDS: [&[u8]; 6] = [b"from", b"to", b"cc", b"bcc", b"sender", b"
 pub(crate) struct Plan {
     /// What must hold.
     pub(crate) root: Node,
+    /// How much must be known of a message at least before this is decided.
+    pub(crate) least: Level,
     /// Strings in header fields.
     pub(crate) headers: Vec<HeaderTest>,
     /// Strings in the text.
@@ -123,6 +125,7 @@ impl Plan {
     pub(crate) fn new(key: Key, label: &[u8], folder: &Folder<'_>) -> Plan {
         let mut plan = Plan {
             root: Node::Is(true),
+            least: Level::View,
             headers: Vec::new(),
             texts: Vec::new(),
             with_headers: Vec::new(),
@@ -132,12 +135,13 @@ impl Plan {
             found: None,
         };
         plan.root = plan.node(key, label, folder);
+        plan.least = least(&plan.root);
         // The header also says how the text is encoded.
         plan.wants_header |= !plan.headers.is_empty() || !plan.texts.is_empty();
         if plan.wants_header && !plan.with_headers.contains(&true) {
             let names = plan.headers.iter().map(|test| test.name.as_slice());
             let others = HEADER_FIELDS.into_iter().take(match plan.texts.is_empty() {
-                true => 1,
+                true => usize::from(plan.wants_sent),
                 false => HEADER_FIELDS.len(),
             });
             plan.wants.fields = Some(Names::of(names.chain(others)));
@@ -263,6 +267,27 @@ pub(crate) enum Level {
     Size,
     /// The text parts were decoded.
     Text,
+}
+
+/// How much must be known of a message at least before a node may be decided. Recursion is bounded by
+/// the number of keys in a command.
+fn least(node: &Node) -> Level {
+    match node {
+        Node::Is(_)
+        | Node::Numbers(_)
+        | Node::Uids(_)
+        | Node::Flag(_)
+        | Node::Recent
+        | Node::Changed(_)
+        | Node::Keyword(_)
+        | Node::Saved(..) => Level::View,
+        Node::Internal(..) | Node::Until(_) | Node::From(_) => Level::File,
+        Node::Sent(..) | Node::Header(_) => Level::Header,
+        // Bounds of the size are known of an open file, and an empty string is in every one.
+        Node::Larger(_) | Node::Smaller(_) | Node::Text(_) => Level::File,
+        Node::Not(node) => least(node),
+        Node::And(nodes) | Node::Or(nodes) => nodes.iter().map(least).min().unwrap_or(Level::View),
+    }
 }
 
 /// RFC 5032 2: the moment so many seconds ago.

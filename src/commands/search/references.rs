@@ -2,7 +2,8 @@
 //! Message-IDs first, and in REFERENCES by subjects then. The
 //! six steps of the RFC, each under its number, in nearly linear time and without recursion.
 
-use super::forest::{ByDigest, Digests, Forest, Node};
+use super::digest::{ByDigest, Digests};
+use super::forest::{Forest, Node};
 use super::link_cut::{LinkCut, NONE};
 use crate::mime::msgid::MessageId;
 use crate::types::limits::MAX_ABSENT_MESSAGES;
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 
 /// What threading needs of a message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Message {
+pub(crate) struct Message<'a> {
     /// Its sequence number or its UID.
     pub(crate) number: u32,
     /// The sent date, seconds since 1970.
@@ -22,9 +23,9 @@ pub(crate) struct Message {
     /// A reply or a forward, by its subject.
     pub(crate) is_reply: bool,
     /// Its Message-ID.
-    pub(crate) id: Option<MessageId>,
+    pub(crate) id: Option<MessageId<'a>>,
     /// The Message-IDs before it, the parent last.
-    pub(crate) references: Vec<MessageId>,
+    pub(crate) references: Vec<MessageId<'a>>,
 }
 
 /// A message, or one that others refer to and that is not there.
@@ -52,7 +53,7 @@ pub(crate) struct References {
 
 impl References {
     /// Steps (1)(A) and (B) for one message. Messages come in the order of their sequence numbers.
-    pub(crate) fn add(&mut self, message: Message) {
+    pub(crate) fn add(&mut self, message: Message<'_>) {
         let Message { number, sent, received, subject, is_reply, id, references } = message;
         // RFC 5256 3 (1)(A): of several messages with one ID the first has it, the others get one
         // of their own. (Courier: the earlier one loses the parent and the children that it has so

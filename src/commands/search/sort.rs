@@ -1,5 +1,6 @@
 //! SORT (RFC 5256 3, RFC 5267 3, RFC 5957, PROTOCOL 6.8).
 
+mod column;
 mod values;
 
 use super::mail::{Folder as _, Mail};
@@ -15,7 +16,7 @@ use crate::session::message::Wants;
 use crate::session::{Error, Outcome, Result, Selected, Session};
 use crate::types::limits::{MAX_COMPARED_FIELD, MAX_SORT_BYTES, MAX_SORT_KEYS};
 use crate::wire::Token;
-use std::cmp::Ordering;
+use column::{Column, order};
 use values::Values;
 
 /// `sort-key`
@@ -139,82 +140,6 @@ pub(crate) fn run(
     Ok(Outcome::ok("SORT done."))
 }
 
-/// The values of one key, one of each message, in little memory.
-#[derive(Clone, Debug)]
-enum Column {
-    Numbers(Vec<i64>),
-    Texts { ends: Vec<usize>, bytes: Vec<u8> },
-}
-
-impl Column {
-    fn compare(&self, a: usize, b: usize) -> Ordering {
-        match self {
-            Column::Numbers(values) => values.get(a).cmp(&values.get(b)),
-            Column::Texts { .. } => self.text(a).cmp(self.text(b)),
-        }
-    }
-
-    /// The text at a place, if it is a column of texts.
-    fn text(&self, at: usize) -> &[u8] {
-        let Column::Texts { ends, bytes } = self else { return &[] };
-        let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-        ends.get(at).and_then(|end| bytes.get(start..*end)).unwrap_or_default()
-    }
-
-    /// What decides most comparisons: the values of two places are in the order of these, or these
-    /// are the same.
-    fn prefix(&self, at: usize, reverse: bool) -> u128 {
-        let prefix = match self {
-            // Negative numbers before the others.
-            Column::Numbers(values) => {
-                values.get(at).map_or(0, |n| u128::from(n.cast_unsigned() ^ (1 << 63)))
-            }
-            Column::Texts { .. } => {
-                let mut start = [0; 16];
-                start.iter_mut().zip(self.text(at)).for_each(|(to, from)| *to = *from);
-                u128::from_be_bytes(start)
-            }
-        };
-        if reverse { !prefix } else { prefix }
-    }
-
-    fn push_number(&mut self, value: i64) {
-        if let Column::Numbers(values) = self {
-            values.push(value);
-        }
-    }
-
-    /// Adds the first bytes of a text, `most` at most.
-    fn push_text(&mut self, value: &[u8], most: usize) {
-        if let Column::Texts { ends, bytes } = self {
-            bytes.extend_from_slice(value.get(..most).unwrap_or(value));
-            ends.push(bytes.len());
-        }
-    }
-
-    /// Bytes of texts.
-    fn size(&self) -> usize {
-        match self {
-            Column::Numbers(_) => 0,
-            Column::Texts { bytes, .. } => bytes.len(),
-        }
-    }
-
-    /// Cuts all texts to this many bytes.
-    fn cut(&mut self, most: usize) {
-        let Column::Texts { ends, bytes } = self else { return };
-        let (mut start, mut kept) = (0, 0);
-        for end in ends {
-            let length = end.saturating_sub(start).min(most);
-            bytes.copy_within(start..start.saturating_add(length), kept);
-            start = *end;
-            kept = kept.saturating_add(length);
-            *end = kept;
-        }
-        bytes.truncate(kept);
-    }
-}
-
 /// The messages that match, and what they are compared by.
 struct Table {
     numbers: Vec<u32>,
@@ -261,10 +186,10 @@ impl Table {
                 values.size = message.size().unwrap_or(0);
             }
             if let Some(names) = &self.wants.fields {
-                match message.header(names) {
-                    Ok(header) => {
+                match message.fields(names) {
+                    Ok(fields) => {
                         let wanted = |key| self.columns.iter().any(|((of, _), _)| *of == key);
-                        values.read(header, wanted, self.comparator);
+                        values.read(fields, wanted, self.comparator);
                     }
                     Err(e) => folder.unreadable(mail.index, e),
                 }
@@ -299,23 +224,10 @@ impl Table {
         self.columns.iter().map(|(_, column)| column.size()).sum()
     }
 
-    /// The numbers in order. RFC 5256 3: equal messages stay in the order of the folder, REVERSE or
-    /// not (Courier 5.0.13: descending).
+    /// The numbers in order.
     fn sorted(&self) -> impl Iterator<Item = u32> + '_ {
-        let first = self.columns.first();
-        let prefix = |at| first.map_or(0, |((_, reverse), column)| column.prefix(at, *reverse));
-        let mut order: Vec<(u128, u32)> =
-            (0..self.numbers.len()).map(|at| (prefix(at), at as u32)).collect();
-        order.sort_unstable_by(|(a_prefix, a), (b_prefix, b)| {
-            a_prefix.cmp(b_prefix).then_with(|| {
-                let by_keys = self.columns.iter().map(|((_, reverse), column)| {
-                    let ordering = column.compare(*a as usize, *b as usize);
-                    if *reverse { ordering.reverse() } else { ordering }
-                });
-                by_keys.chain([a.cmp(b)]).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
-            })
-        });
-        order.into_iter().filter_map(|(_, at)| self.numbers.get(at as usize).copied())
+        let order = order(&self.columns, self.numbers.len());
+        order.into_iter().filter_map(|at| self.numbers.get(at as usize).copied())
     }
 }
 

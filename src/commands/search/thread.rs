@@ -7,7 +7,8 @@ use super::{Criteria, Ends, Live, check_charset, criteria, find, option_word, se
 use crate::commands::{Call, capability};
 use crate::mime::casemap::Comparator;
 use crate::mime::facts::Names;
-use crate::mime::{date, header, msgid, subject};
+use crate::mime::header::Field;
+use crate::mime::{date, msgid, subject};
 use crate::response::search::Threads;
 use crate::session::message::Wants;
 use crate::session::{Error, Outcome, Result, Selected, Session};
@@ -84,32 +85,37 @@ pub(crate) fn run(
 }
 
 /// What threading needs of a message. Courier: one that is gone is left out.
-fn read(
+fn read<'m>(
     number: u32,
-    (folder, mail, wants): (&mut Live<'_>, &mut Mail, &Wants),
+    (folder, mail, wants): (&mut Live<'_>, &'m mut Mail, &'m Wants),
     subjects: &mut Subjects,
     way: Way,
-) -> Option<Message> {
+) -> Option<Message<'m>> {
     let mail_index = mail.index;
     let found = mail.with(folder, wants)?;
     // RFC 5256 2.2: without a usable Date the internal date (Courier: none, which is the earliest
     // or equal to all).
     let received = found.date();
     let mut message = Message { number, sent: received, received, ..Message::default() };
-    match found.header(wants.fields.as_ref()?) {
-        Ok(header) => read_header(&mut message, header, subjects, way),
+    match found.fields(wants.fields.as_ref()?) {
+        Ok(fields) => read_fields(&mut message, fields, subjects, way),
         Err(e) => folder.unreadable(mail_index, e),
     }
     Some(message)
 }
 
-/// Reads the header. Of a repeated field the first counts.
-fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, way: Way) {
+/// Reads the header's fields. Of a repeated field the first counts.
+fn read_fields<'f>(
+    message: &mut Message<'f>,
+    fields: impl Iterator<Item = Field<'f>>,
+    subjects: &mut Subjects,
+    way: Way,
+) {
     let (algorithm, comparator) = way;
     let ids = algorithm != Algorithm::OrderedSubject;
     let (mut sent, mut subject, mut id, mut references, mut in_reply_to) =
         (None, None, None, None, None);
-    for field in header::fields(block) {
+    for field in fields {
         let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
         let slot = if is(b"date") {
             &mut sent
@@ -138,8 +144,7 @@ fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, way
     message.references = references.map(msgid::ids).unwrap_or_default();
     if message.references.is_empty() {
         // RFC 5256 3: "the first (if any) valid Message ID found in the In-Reply-To header line".
-        message.references = in_reply_to.map(msgid::ids).unwrap_or_default();
-        message.references.truncate(1);
+        message.references.extend(in_reply_to.and_then(msgid::first));
     }
 }
 
@@ -147,24 +152,28 @@ fn read_header(message: &mut Message, block: &[u8], subjects: &mut Subjects, way
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::mime::header;
+    use crate::mime::msgid::MessageId;
 
     #[test]
     fn headers() {
-        let read = |text: &str| {
+        fn read(text: &str) -> Message<'_> {
             let mut message = Message { sent: 7, ..Message::default() };
-            read_header(
+            read_fields(
                 &mut message,
-                text.as_bytes(),
+                header::fields(text.as_bytes()),
                 &mut Subjects::default(),
                 (Algorithm::References, Comparator::Simple),
             );
             message
-        };
-        let ids = |list: &[&str]| list.iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>();
+        }
+        fn ids<'a>(list: &[&'a str]) -> Vec<MessageId<'a>> {
+            list.iter().map(|id| id.as_bytes().into()).collect()
+        }
         let m = read(
             "Message-ID: <\"a\"@x>\nReferences: <r1@x>\n <r2@x>\nIn-Reply-To: <i@x>\nSubject: Re: s\nDate: 1 Jan 1970 00:00:09 +0000\n",
         );
-        assert_eq!((m.id, m.references), (Some(b"a@x".to_vec()), ids(&["r1@x", "r2@x"])));
+        assert_eq!((m.id, m.references), (Some(b"a@x"[..].into()), ids(&["r1@x", "r2@x"])));
         assert_eq!((m.sent, m.subject, m.is_reply), (9, 1, true));
         let m = read(
             "References: nothing valid\nIn-Reply-To: mail of <x@y> <i@x>\nSubject: s\nSubject: Re: t\nDate: never\n",

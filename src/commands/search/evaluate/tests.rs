@@ -7,6 +7,7 @@ use crate::session::message;
 use crate::types::{Flags, Ranges, Uid};
 use crate::wire::Io;
 use crate::wire::connection::MemoryConnection;
+use proptest::prelude::*;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -287,7 +288,6 @@ fn a_large_message() {
 /// The tree of three values agrees with plain logic.
 mod logic {
     use super::*;
-    use proptest::prelude::*;
 
     fn expression() -> impl Strategy<Value = (String, [bool; 2])> {
         let leaf = proptest::sample::select(vec![
@@ -328,5 +328,31 @@ mod logic {
             prop_assert_eq!([found.contains(&1), found.contains(&2)], value, "{}", text);
             prop_assert!(f.opened.len() <= 2);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    /// A value in which nothing is encoded is looked through as it is stored.
+    #[test]
+    fn plain_values(
+        value in prop::collection::vec(
+            prop::sample::select(vec![
+                &b"="[..], b"?", b"=?", b"?=", b"=?utf-8?q?Ab=C3=A9?=", b"=?us-ascii?b?YUI=?=", b"a",
+                b"Ab", b"b@c.d", b"(x)", b"\"", b" ", b"\n\t", b"\x1b$B", b"\0", b"\xe9", "\u{e9}".as_bytes(),
+            ]),
+            0..8,
+        ),
+        pattern in prop::sample::select(vec!["a", "AB", "b a", "B@C", "=?", "\u{e9}", "x", " ", ""]),
+        comparator in prop::sample::select(vec![Comparator::Simple, Comparator::UnicodeCasemap]),
+        is_address in any::<bool>(),
+    ) {
+        let (value, mut buffer) = (value.concat(), Vec::new());
+        let needle = Needle::new(pattern, comparator);
+        let mut is_in = |text: &str| needle.contains(text, &mut buffer);
+        let expected = is_in(&encoded_word::decode(&value))
+            || (is_address && address::search_form(&value).is_some_and(|form| is_in(&form)));
+        let test = HeaderTest { name: b"from".to_vec(), needle: needle.clone(), is_address };
+        prop_assert_eq!(Value::of(&value).passes(&test, &mut Vec::new()), expected);
     }
 }

@@ -5,7 +5,11 @@ use super::*;
 use proptest::prelude::*;
 
 /// `ID < a b c | subject @date`: ID may be `-`; a subject with `Re:` is a reply.
-fn message(number: u32, text: &str, subjects: &mut super::super::forest::Subjects) -> Message {
+fn message<'a>(
+    number: u32,
+    text: &'a str,
+    subjects: &mut super::super::forest::Subjects,
+) -> Message<'a> {
     let (text, sent) = text
         .split_once('@')
         .map_or((text, i64::from(number)), |(t, d)| (t, d.trim().parse().unwrap()));
@@ -19,8 +23,8 @@ fn message(number: u32, text: &str, subjects: &mut super::super::forest::Subject
         received: -i64::from(number),
         subject: subjects.number(base.text.as_bytes()),
         is_reply: base.is_reply,
-        id: Some(id.trim()).filter(|id| *id != "-").map(|id| id.as_bytes().to_vec()),
-        references: references.split_whitespace().map(|r| r.as_bytes().to_vec()).collect(),
+        id: Some(id.trim()).filter(|id| *id != "-").map(|id| id.as_bytes().into()),
+        references: references.split_whitespace().map(|r| r.as_bytes().into()).collect(),
     }
 }
 
@@ -154,7 +158,9 @@ fn by_subjects() {
 
 #[test]
 fn large() {
-    let name = |n: u32| n.to_string().into_bytes();
+    fn name(n: u32) -> MessageId<'static> {
+        n.to_string().into_bytes().into()
+    }
     let plain = |n: u32, references| Message {
         number: n,
         id: Some(name(n)),
@@ -194,8 +200,8 @@ proptest! {
         let mut all = References::default();
         let count = messages.len() as u32;
         for (number, (id, references, subject, is_reply, sent)) in (1..).zip(messages) {
-            let id = (id > 0).then(|| vec![id]);
-            let references = references.into_iter().map(|r| vec![r]).collect();
+            let id = (id > 0).then(|| vec![id].into());
+            let references = references.into_iter().map(|r| vec![r].into()).collect();
             all.add(Message { number, sent, received: sent, subject, is_reply, id, references });
         }
         let line = line(all);

@@ -2,7 +2,8 @@
 
 use super::Key;
 use crate::mime::casemap::Comparator;
-use crate::mime::{address, date, encoded_word, header, subject};
+use crate::mime::header::Field;
+use crate::mime::{address, date, encoded_word, subject};
 use crate::types::limits::MAX_COMPARED_FIELD;
 
 /// The header field that a key needs.
@@ -48,14 +49,14 @@ impl Values {
 
     /// Takes the values of the header by which messages are compared, those of `wanted`; of a
     /// repeated field the first counts.
-    pub(super) fn read(
+    pub(super) fn read<'f>(
         &mut self,
-        block: &[u8],
+        fields: impl Iterator<Item = Field<'f>>,
         wanted: impl Fn(Key) -> bool,
         comparator: Comparator,
     ) {
         let mut dated = false;
-        for field in header::fields(block) {
+        for field in fields {
             let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
             let slot = if is(b"date") {
                 // RFC 5256 2.2: in UTC; without a usable one the internal date (Courier: first).
@@ -121,6 +122,7 @@ fn display(value: &[u8], comparator: Comparator) -> Vec<u8> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::mime::header;
 
     #[test]
     fn mailboxes() {
@@ -157,11 +159,15 @@ mod tests {
     #[test]
     fn headers() {
         let mut v = Values { sent: 5, ..Values::default() };
-        v.read(b"Subject: Re: [l] a\n b\nSubject: c\nFROM: a@x\nTo:\nTo: b@x\nDate: 1 Jan 1970 00:00:07 +0000\nDate: 1 Jan 1970 00:00:08 +0000\n", |_| true, Comparator::Simple);
+        v.read(header::fields(b"Subject: Re: [l] a\n b\nSubject: c\nFROM: a@x\nTo:\nTo: b@x\nDate: 1 Jan 1970 00:00:07 +0000\nDate: 1 Jan 1970 00:00:08 +0000\n"), |_| true, Comparator::Simple);
         assert_eq!((v.subject.as_deref(), v.from.as_deref()), (Some(&b"A B"[..]), Some(&b"A"[..])));
         assert_eq!((v.to.as_deref(), v.cc, v.sent), (Some(&b""[..]), None, 7));
         let mut v = Values { sent: 5, ..Values::default() };
-        v.read(b"Date: never\nDate: 1 Jan 1970 00:00:08 +0000\n", |_| true, Comparator::Simple);
+        v.read(
+            header::fields(b"Date: never\nDate: 1 Jan 1970 00:00:08 +0000\n"),
+            |_| true,
+            Comparator::Simple,
+        );
         assert_eq!(v.sent, 5);
     }
 }
