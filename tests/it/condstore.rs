@@ -211,6 +211,37 @@ fn a_uid_that_names_another_message_by_now_and_no_room() {
     });
 }
 
+/// The search for the first message that has another name by now finds the others' new names.
+#[test]
+fn messages_that_a_program_has_renamed() {
+    let maildir = maildir(4);
+    let (mut s, reply) = open(&maildir);
+    let told = highest(&reply);
+    for n in [1, 2, 4] {
+        let cur = maildir.path().join("cur");
+        fs::rename(cur.join(format!("100{n}.m:2,")), cur.join(format!("100{n}.m:2,T"))).unwrap();
+    }
+    s.cmd(&format!("STORE 1:4 (UNCHANGEDSINCE {told}) +FLAGS.SILENT (\\Flagged)"))
+        .says("OK [MODIFIED 1:2,4] ");
+    s.cmd("FETCH 2:3 FLAGS")
+        .has("* 2 FETCH (FLAGS (\\Deleted \\Recent))")
+        .has("* 3 FETCH (FLAGS (\\Flagged \\Recent))");
+    s.cmd("STORE 1:4 +FLAGS.SILENT (\\Seen)").ok("STORE completed.");
+    // Keywords alone: no file is renamed.
+    let (mut s, reply) = open(&maildir);
+    let told = highest(&reply);
+    for n in [1, 2] {
+        let cur = maildir.path().join("cur");
+        fs::rename(cur.join(format!("100{n}.m:2,ST")), cur.join(format!("100{n}.m:2,S"))).unwrap();
+    }
+    s.cmd(&format!("STORE 1:3 (UNCHANGEDSINCE {told}) +FLAGS.SILENT (Work)"))
+        .says("OK [MODIFIED 1:2] ");
+    s.cmd("FETCH 1:3 FLAGS")
+        .has("* 1 FETCH (FLAGS (\\Seen))")
+        .has("* 2 FETCH (FLAGS (\\Seen))")
+        .has("* 3 FETCH (FLAGS (\\Flagged \\Seen Work))");
+}
+
 /// Nobody has recorded this change yet, and the store that depends on it touches no keyword.
 #[test]
 fn keywords_that_a_program_has_set() {

@@ -20,7 +20,7 @@ use crate::response::session::InvalidNumber;
 use crate::session::refusal::vanished;
 use crate::session::{Code, Error, Outcome, Result, Selected, Session};
 use crate::sys::breath::Items;
-use crate::types::{Operation, Seq};
+use crate::types::{Flags, Operation, Seq};
 use std::collections::HashSet;
 
 /// What has come of it.
@@ -43,6 +43,10 @@ struct Storing<'a> {
     selected: &'a mut Selected,
     dir: &'a Entered,
     edit: Edit<'a>,
+    /// Messages that were found changed before, which is not recorded; ascending.
+    unrecorded: &'a [usize],
+    /// All that were found changed when the lock was taken, with the flags that they had.
+    found: &'a HashSet<(usize, Flags)>,
     /// What is done with the keywords, if anything.
     keywords: Option<(HeldKeywords<'a>, KeywordEdit<'a>)>,
     done: Done,
@@ -71,6 +75,14 @@ impl Storing<'_> {
         Ok(Swap::Done)
     }
 
+    /// Whether somebody has changed a message, and no modification sequence says so: the search for
+    /// another message that has a new name finds the new names of all.
+    fn is_found_changed(&self, index: usize) -> bool {
+        let messages = &self.selected.snapshot.messages;
+        messages.is_changed(index) && !self.found.contains(&(index, messages.flags(index)))
+            || self.unrecorded.binary_search(&index).is_ok()
+    }
+
     /// Tries all messages. An error ends it; what was changed before stays.
     fn all(&mut self, spans: &[Span], since: u64) -> std::result::Result<(), maildir::Error> {
         let mut items = Items::of(args::count(spans));
@@ -80,7 +92,7 @@ impl Storing<'_> {
                 items.breathe()?;
                 let sequences = self.selected.sequences();
                 let is_known = sequences.is_some_and(|of| of.of(index).get() <= since);
-                if !is_known {
+                if !is_known || self.is_found_changed(index) {
                     self.done.modified.push(index);
                     continue;
                 }
@@ -109,13 +121,14 @@ fn store(
     (spans, since): (&[Span], u64),
 ) -> std::result::Result<Done, maildir::Error> {
     let dir = selected.folder.enter()?;
-    let unrecorded = selected.unrecorded();
+    let mut unrecorded = selected.unrecorded();
+    unrecorded.sort_unstable();
     let turn = record::begin(&s.store, &dir, &mut selected.snapshot)?;
     if !turn.is_up_to_date() {
         // What others have done since is not known. The next scan finds it out.
         return Err(maildir::Error::Locked);
     }
-    let recorded = selected.found_changed();
+    let found = selected.found_changed();
     let since = selected.sequences().map_or(0, |sequences| sequences.known(since));
     let doubts = Doubts::default();
     let folder = selected.folder.clone();
@@ -140,8 +153,15 @@ fn store(
         }
         false => None,
     };
-    let mut storing =
-        Storing { selected: &mut *selected, dir: &dir, edit, keywords, done: Done::default() };
+    let mut storing = Storing {
+        selected: &mut *selected,
+        dir: &dir,
+        edit,
+        unrecorded: &unrecorded,
+        found: &found,
+        keywords,
+        done: Done::default(),
+    };
     let result = storing.all(spans, since);
     let mut done = storing.done;
     done.modified.sort_unstable();
@@ -156,7 +176,7 @@ fn store(
     }
     let mut news = done.changed.clone();
     news.extend(unrecorded);
-    news.extend(selected.found_changed().difference(&recorded).map(|(index, _)| *index));
+    news.extend(selected.found_changed().difference(&found).map(|(index, _)| *index));
     news.sort_unstable();
     news.dedup();
     if !news.is_empty() {
