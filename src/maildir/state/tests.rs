@@ -531,6 +531,29 @@ fn a_large_file_of_nothing() {
     assert!(file_length(&place) < 1000);
 }
 
+/// A base that is read in several pieces says what it says as a whole, and each of them is checked.
+#[test]
+fn pieces_of_a_large_one() {
+    let place = TestFolder::new();
+    let message = |uid: u32| Message {
+        name: format!("{}.x:2,S", 1000 + uid),
+        keywords: vec![uid as usize % 3],
+    };
+    let messages: BTreeMap<u32, Message> = (1..10_000).map(|uid| (uid, message(uid))).collect();
+    step(&place, &Folder { messages, next: 10_000 });
+    let bytes = std::fs::read(place.path("postrider.state")).unwrap();
+    let stat = place.enter().folder().stat(NAME).unwrap();
+    let whole = decode(&bytes, &stat).unwrap();
+    assert_eq!(show(&image(&place)), show(&whole));
+    let piece = super::numbers::Numbers::PIECE;
+    for at in [piece / 2, piece, piece * 2 + 7, piece * 2 + 24 * 1000] {
+        let mut bad = bytes.clone();
+        bad[2000 + at] ^= 1;
+        std::fs::write(place.path("postrider.state"), bad).unwrap();
+        assert!(matches!(read(&place.store, &place.enter()), Found::Damaged(_)), "byte {at}");
+    }
+}
+
 fn file_length(place: &TestFolder) -> u64 {
     place.path("postrider.state").metadata().unwrap().len()
 }
