@@ -174,6 +174,16 @@ impl<'n> Matcher<'n> {
         }
     }
 
+    /// Before another text: nothing was found yet.
+    pub(crate) fn begin(&mut self) {
+        for (needle, found) in self.needles.iter().zip(&mut self.found) {
+            *found = needle.is_empty();
+        }
+        self.open = self.found.iter().filter(|f| !**f).count();
+        self.form.clear();
+        self.space = false;
+    }
+
     /// Takes the next chunk of text. Whether all patterns were found, so that no more need be
     /// pushed.
     pub(crate) fn push(&mut self, text: &str) -> bool {
@@ -320,6 +330,12 @@ mod tests {
             for chunk in text.chunks(cut) {
                 m.push(&chunk.concat());
             }
+            // What came before another text is no part of it.
+            let mut again = Matcher::new(&needles);
+            again.push("ab é");
+            again.begin();
+            again.push(&whole);
+            prop_assert_eq!(&again.found, &m.found);
             let form = plain_form(&whole, comparator);
             for (n, p) in needles.iter().enumerate() {
                 let want = memchr::memmem::find(&form, p.finder.needle()).is_some();

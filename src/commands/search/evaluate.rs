@@ -34,6 +34,8 @@ struct Known {
     /// Bytes of the file: the size on the wire is no less, and at most twice as much.
     stored: u64,
     size: Option<u64>,
+    /// Whether its structure is at hand, so that nobody need ask its header for it.
+    has_structure: bool,
     /// The day in the Date field.
     sent: Option<i64>,
     /// By header test.
@@ -87,6 +89,15 @@ pub(crate) struct Evaluation<'p> {
     known: Known,
     /// A buffer.
     form: Vec<u8>,
+    /// Kept from text to text.
+    work: Option<Work<'p>>,
+}
+
+/// What a text passes through.
+struct Work<'p> {
+    decoded: Vec<u8>,
+    text: String,
+    matcher: Matcher<'p>,
 }
 
 impl<'p> Evaluation<'p> {
@@ -97,11 +108,12 @@ impl<'p> Evaluation<'p> {
             received: 0,
             stored: 0,
             size: None,
+            has_structure: false,
             sent: None,
             headers: vec![false; plan.headers.len()],
             texts: vec![false; plan.texts.len()],
         };
-        Evaluation { plan, known, form: Vec::new() }
+        Evaluation { plan, known, form: Vec::new(), work: None }
     }
 
     /// Whether the message that `mail` has turned to matches.
@@ -147,6 +159,7 @@ impl<'p> Evaluation<'p> {
         known.received = message.date();
         known.stored = message.reader.len();
         known.size = message.known_size();
+        known.has_structure = !plan.texts.is_empty() && message.has_structure();
         known.texts.clear();
         known.texts.extend(plan.texts.iter().map(Needle::is_empty));
         if self.answer(folder, index).is_some() {
@@ -195,13 +208,16 @@ impl<'p> Evaluation<'p> {
     }
 
     /// Takes all that the message's own header says. Returns the message as a part, where the
-    /// header says that it has no others.
+    /// header says that it has no others, and its structure is not at hand.
     fn read_header(&mut self, block: &[u8]) -> Result<Option<Part>, Interrupted> {
         self.read_fields(header::fields(block))?;
         if self.plan.texts.is_empty() {
             return Ok(None);
         }
         self.look_in_fields(block)?;
+        if self.known.has_structure {
+            return Ok(None);
+        }
         let root = structure::parse(block, StructureLimits::default()).root;
         let is_lone = root.content == Content::Leaf
             && !matches!(root.kind.as_slice(), b"multipart" | b"message");
@@ -273,10 +289,25 @@ impl<'p> Evaluation<'p> {
         folder: &impl Folder,
         index: usize,
     ) -> io::Result<()> {
-        let plan = self.plan;
+        let mut work = self.work.take().unwrap_or_else(|| Work {
+            decoded: Vec::new(),
+            text: String::new(),
+            matcher: Matcher::new(&self.plan.texts),
+        });
+        let done = self.read_text_with(&mut work, parts, reader, (folder, index));
+        self.work = Some(work);
+        done
+    }
+
+    fn read_text_with(
+        &mut self,
+        Work { decoded, text, matcher }: &mut Work<'_>,
+        parts: &[&Part],
+        reader: &mut Reader,
+        (folder, index): (&impl Folder, usize),
+    ) -> io::Result<()> {
         // Courier: the texts of the parts are one text.
-        let mut matcher = Matcher::new(&plan.texts);
-        let (mut decoded, mut text) = (Vec::new(), String::new());
+        matcher.begin();
         for (i, part) in parts.iter().enumerate() {
             if i > 0 {
                 breath::breathe()?;
@@ -304,22 +335,22 @@ impl<'p> Evaluation<'p> {
                 at = at.saturating_add(chunk.len() as u64);
                 text.clear();
                 if decoder.is_identity() {
-                    to_utf8.push(chunk, &mut text);
+                    to_utf8.push(chunk, text);
                 } else {
                     decoded.clear();
-                    decoder.push(chunk, &mut decoded);
-                    to_utf8.push(&decoded, &mut text);
+                    decoder.push(chunk, decoded);
+                    to_utf8.push(decoded, text);
                 }
-                if self.pass(&mut matcher, &text) && self.answer(folder, index).is_some() {
+                if self.pass(matcher, text) && self.answer(folder, index).is_some() {
                     return Ok(());
                 }
             }
             decoded.clear();
-            decoder.finish(&mut decoded);
+            decoder.finish(decoded);
             text.clear();
-            to_utf8.push(&decoded, &mut text);
-            to_utf8.finish(&mut text);
-            self.pass(&mut matcher, &text);
+            to_utf8.push(decoded, text);
+            to_utf8.finish(text);
+            self.pass(matcher, text);
         }
         Ok(())
     }

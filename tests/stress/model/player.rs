@@ -1,10 +1,11 @@
 //! Plays a history: one thing after the other, each from a number, so that a seed repeats it and
 //! steps can be left out.
 
+use super::cache::Cache;
 use super::client::{Syncer, Way};
 use super::damage::{self, Copies};
 use super::reader;
-use super::stage::{FACTS, FOLDERS, Manner, STATE, Stage, UIDS, names};
+use super::stage::{FACTS, FOLDERS, Manner, STATE, Stage, UIDS, Uids, names};
 use super::told::Flags;
 use super::ways::Reach;
 use super::writers::{self, Away, Writer};
@@ -224,7 +225,12 @@ impl<'a> Player<'a> {
                     return Ok(false);
                 }
                 let manner = manner(r);
-                return self.writers[n].act(self.stage, manner, r);
+                let before = self.stage.uids();
+                let by_ours = self.writers[n].act(self.stage, manner, r);
+                if what == What::Courier {
+                    self.forget_reused(&before);
+                }
+                return by_ours;
             }
             What::Deliver => writers::deliver(self.stage, r),
             What::Hand => {
@@ -259,6 +265,20 @@ impl<'a> Player<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// On a full disk Courier's server forgets UIDs, and gives them to other messages. Where the index is lost as
+    /// well, nobody can know that: the clients begin anew.
+    fn forget_reused(&mut self, before: &[Uids]) {
+        for (folder, (was, is)) in before.iter().zip(self.stage.uids()).enumerate() {
+            if was.is_contradicted_by(&is) {
+                self.stage.note(format!("      {}: UIDs were forgotten", FOLDERS[folder]));
+                for syncer in &mut self.syncers {
+                    syncer.end(false);
+                    syncer.caches[folder] = Cache::default();
+                }
+            }
+        }
     }
 
     fn close(&mut self, n: usize) -> Result<()> {

@@ -80,6 +80,32 @@ pub struct Stage<'a> {
     journal: Mutex<Vec<String>>,
 }
 
+/// A UID file, as far as it makes sense.
+pub struct Uids {
+    validity: String,
+    next: u32,
+    names: BTreeMap<u32, String>,
+}
+
+impl Uids {
+    fn of(text: &str) -> Uids {
+        let mut first = text.lines().next().unwrap_or_default().split(' ').skip(1);
+        let validity = first.next().unwrap_or_default().to_owned();
+        let next = first.next().and_then(|next| next.parse().ok()).unwrap_or_default();
+        let lines = text.lines().skip(1).filter_map(|line| line.split_once(' '));
+        let names = lines.filter_map(|(uid, name)| Some((uid.parse().ok()?, name.to_owned())));
+        Uids { validity, next, names: names.collect() }
+    }
+
+    /// Whether a later file has forgotten UIDs, under the same UIDVALIDITY.
+    pub fn is_contradicted_by(&self, later: &Uids) -> bool {
+        let mut names = self.names.iter();
+        let is_another =
+            |(uid, name): (&u32, &String)| later.names.get(uid).is_some_and(|n| n != name);
+        self.validity == later.validity && (later.next < self.next || names.any(is_another))
+    }
+}
+
 impl<'a> Stage<'a> {
     /// An empty Maildir in `home`.
     pub fn new(props: &'a Props, home: &Path, is_single: bool) -> Stage<'a> {
@@ -277,16 +303,22 @@ impl<'a> Stage<'a> {
         self.touches.lock().unwrap().clear();
     }
 
+    /// The UID file of each folder.
+    pub fn uids(&self) -> Vec<Uids> {
+        let path = |folder| self.path(folder).join(UIDS);
+        let text = |folder| fs::read_to_string(path(folder)).unwrap_or_default();
+        (0..FOLDERS.len()).map(|folder| Uids::of(&text(folder))).collect()
+    }
+
     /// What lies on disk: by UID, the flags and keywords. `None` where many are at work.
     pub fn disk(&self, folder: usize) -> Option<BTreeMap<u32, Flags>> {
         if !self.is_single {
             return None;
         }
         let path = self.path(folder);
-        let uids = fs::read_to_string(path.join(UIDS)).unwrap_or_default();
-        let lines = uids.lines().skip(1).filter_map(|line| line.split_once(' '));
+        let uids = Uids::of(&fs::read_to_string(path.join(UIDS)).unwrap_or_default());
         let uids: HashMap<&str, u32> =
-            lines.filter_map(|(uid, name)| Some((name, uid.parse().ok()?))).collect();
+            uids.names.iter().map(|(uid, name)| (name.as_str(), *uid)).collect();
         let keywords = keywords(&path.join("courierimapkeywords"));
         let mut found = BTreeMap::new();
         for name in names(&path.join("cur")) {
