@@ -97,12 +97,14 @@ impl Uids {
         Uids { validity, next, names: names.collect() }
     }
 
-    /// Whether a later file has forgotten UIDs, under the same UIDVALIDITY.
+    /// Whether a later file has forgotten UIDs, under the same UIDVALIDITY or without any: whoever
+    /// makes a new one in the same second gives the same.
     pub fn is_contradicted_by(&self, later: &Uids) -> bool {
         let mut names = self.names.iter();
         let is_another =
             |(uid, name): (&u32, &String)| later.names.get(uid).is_some_and(|n| n != name);
-        self.validity == later.validity && (later.next < self.next || names.any(is_another))
+        let is_same = self.validity == later.validity || later.validity.is_empty();
+        is_same && (later.next < self.next || names.any(is_another))
     }
 }
 
