@@ -371,7 +371,8 @@ fn saved_when_the_lock_is_free() {
     let mut s = open(&left, &[]);
     s.send(b"a FETCH 1:* ENVELOPE\r\nb SELECT INBOX.Other\r\n");
     s.finish("b").says("OK");
-    assert!(left.path().join(FILE).exists());
+    // That is after the answer.
+    support::until(|| left.path().join(FILE).exists());
 }
 
 /// Nobody learns by the file what he may not read in the folder.
