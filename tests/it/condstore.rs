@@ -46,6 +46,17 @@ fn block(maildir: &Maildir) {
     fs::create_dir_all(maildir.path().join(STATE).join("x")).unwrap();
 }
 
+/// A Maildir of three messages with UIDs, on a disk of 256 KiB.
+fn small(maildir: &Maildir) {
+    for sub in ["tmp", "new", "cur"] {
+        fs::create_dir(maildir.path().join(sub)).unwrap();
+    }
+    for n in 1..=3 {
+        maildir.write(&format!("cur/100{n}.m:2,"), MESSAGE);
+    }
+    maildir.session(&[("IMAP_INDEX", "0")]).cmd("SELECT INBOX").has("* 3 EXISTS");
+}
+
 /// What is told without the keywords is covered by no value: a client that comes back is told all.
 #[test]
 fn keywords_that_cannot_be_read() {
@@ -131,12 +142,7 @@ fn a_state_that_cannot_be_written_any_more() {
 fn a_disk_that_nobody_may_write_any_more() {
     let maildir = Maildir::new();
     on_a_small_disk(maildir.path(), "size=256k", || {
-        for sub in ["tmp", "new", "cur"] {
-            fs::create_dir(maildir.path().join(sub)).unwrap();
-        }
-        for n in 1..=3 {
-            maildir.write(&format!("cur/100{n}.m:2,"), MESSAGE);
-        }
+        small(&maildir);
         let (mut s, reply) = open(&maildir);
         let told = highest(&reply);
         s.cmd("STORE 1 +FLAGS (\\Flagged)").ok("STORE completed.");
@@ -156,17 +162,6 @@ fn a_disk_that_nobody_may_write_any_more() {
         missed.get("* 1 FETCH (FLAGS (\\Flagged) ");
         missed.get("* 2 FETCH (FLAGS (\\Seen) ");
     });
-}
-
-/// A Maildir of three messages with UIDs, on a disk of 256 KiB.
-fn small(maildir: &Maildir) {
-    for sub in ["tmp", "new", "cur"] {
-        fs::create_dir(maildir.path().join(sub)).unwrap();
-    }
-    for n in 1..=3 {
-        maildir.write(&format!("cur/100{n}.m:2,"), MESSAGE);
-    }
-    maildir.session(&[("IMAP_INDEX", "0")]).cmd("SELECT INBOX").has("* 3 EXISTS");
 }
 
 /// A first state is written when the client has its answer. Where it turns out then that there is no

@@ -234,22 +234,12 @@ impl Plan {
     /// How much must be known of a message before a node can be decided.
     fn cost(&self, node: &Node) -> Level {
         match node {
-            Node::Is(_)
-            | Node::Numbers(_)
-            | Node::Uids(_)
-            | Node::Flag(_)
-            | Node::Recent
-            | Node::Changed(_)
-            | Node::Keyword(_) => Level::View,
-            Node::Internal(..) | Node::Saved(..) | Node::Until(_) | Node::From(_) => Level::File,
-            Node::Sent(..) | Node::Header(_) => Level::Header,
-            Node::Larger(_) | Node::Smaller(_) => Level::Size,
             Node::Text(n) if self.texts.get(*n).is_some_and(Needle::is_empty) => Level::File,
-            Node::Text(_) => Level::Text,
             Node::Not(node) => self.cost(node),
             Node::And(nodes) | Node::Or(nodes) => {
                 nodes.first().map_or(Level::View, |n| self.cost(n))
             }
+            single => level(single),
         }
     }
 }
@@ -269,9 +259,8 @@ pub(crate) enum Level {
     Text,
 }
 
-/// How much must be known of a message at least before a node may be decided. Recursion is bounded by
-/// the number of keys in a command.
-fn least(node: &Node) -> Level {
+/// How much must be known of a message for certain to decide a node that is no combination.
+fn level(node: &Node) -> Level {
     match node {
         Node::Is(_)
         | Node::Numbers(_)
@@ -280,13 +269,26 @@ fn least(node: &Node) -> Level {
         | Node::Recent
         | Node::Changed(_)
         | Node::Keyword(_)
-        | Node::Saved(..) => Level::View,
-        Node::Internal(..) | Node::Until(_) | Node::From(_) => Level::File,
+        | Node::Not(_)
+        | Node::And(_)
+        | Node::Or(_) => Level::View,
+        Node::Internal(..) | Node::Saved(..) | Node::Until(_) | Node::From(_) => Level::File,
         Node::Sent(..) | Node::Header(_) => Level::Header,
+        Node::Larger(_) | Node::Smaller(_) => Level::Size,
+        Node::Text(_) => Level::Text,
+    }
+}
+
+/// How much must be known of a message at least before a node may be decided. Recursion is bounded by
+/// the number of keys in a command.
+fn least(node: &Node) -> Level {
+    match node {
+        Node::Saved(..) => Level::View,
         // Bounds of the size are known of an open file, and an empty string is in every one.
         Node::Larger(_) | Node::Smaller(_) | Node::Text(_) => Level::File,
         Node::Not(node) => least(node),
         Node::And(nodes) | Node::Or(nodes) => nodes.iter().map(least).min().unwrap_or(Level::View),
+        single => level(single),
     }
 }
 
